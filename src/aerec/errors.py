@@ -1,0 +1,25 @@
+"""The errors that aerec raises on purpose, under one base class."""
+
+from __future__ import annotations
+
+__all__ = ["AerecError", "DataError", "InsufficientMemoryError", "MissingExtraError", "ModelFileError"]
+
+
+class AerecError(Exception):
+    """Base of every error that aerec raises on purpose; its text is one line that says what to do."""
+
+
+class DataError(AerecError, ValueError):
+    """Ratings, ids or a file of them that cannot be used as they are."""
+
+
+class ModelFileError(AerecError, ValueError):
+    """A saved model or data set that is truncated, altered, or written by a newer version."""
+
+
+class InsufficientMemoryError(AerecError, MemoryError):
+    """A large dense block was asked for that does not fit into the memory there is."""
+
+
+class MissingExtraError(AerecError, ImportError):
+    """A feature needs a package of an extra that is not installed; the text holds the pip line."""

@@ -1,0 +1,353 @@
+"""Interactions: a sparse user-item matrix with its ids, the one data type that travels through aerec."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from numpy.typing import ArrayLike, NDArray
+
+from aerec.errors import DataError
+from aerec.sparse import CSR, canonical_csr, row_ids, row_positions
+
+__all__ = ["Interactions"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Interactions:
+    """Ratings of users for items: an immutable sparse matrix with the raw ids of its rows and columns.
+
+    Parameters
+    ----------
+    matrix : sparse matrix of shape (n_users, n_items)
+        Stored as a canonical float32 CSR array (sorted, no duplicates, no explicit zeros), read-only.
+    users, items : pandas.Index
+        The raw id of each row and of each column, unique.
+    timestamps : ndarray of shape (n_ratings,), optional
+        Aligned with ``matrix.data``. With timestamps `matrix` must be in canonical form already.
+    item_names, item_genres : pandas.Series, optional
+        A readable name, and a tuple of genres, of each item; indexed by `items` (missing ones become "" and ()).
+
+    Raises
+    ------
+    DataError
+        If shapes do not fit, ids repeat, or a value is NaN or infinite.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from aerec import Interactions
+    >>> ratings = pd.DataFrame({"user": ["ann", "ann", "bob"], "item": [7, 9, 9], "rating": [5.0, 3.0, 4.0]})
+    >>> data = Interactions.from_frame(ratings)
+    >>> data
+    Interactions(2 users × 2 items, 3 ratings from 3 to 5, density 75 %)
+    >>> data.binarize(threshold=4.0).to_frame()
+      user  item  rating
+    0  ann     7     1.0
+    1  bob     9     1.0
+    """
+
+    matrix: CSR
+    users: pd.Index[Any]
+    items: pd.Index[Any]
+    timestamps: NDArray[Any] | None = None
+    item_names: pd.Series[Any] | None = None
+    item_genres: pd.Series[Any] | None = None
+
+    def __post_init__(self) -> None:
+        matrix = canonical_csr(self.matrix)
+        users, items = pd.Index(self.users, name="user"), pd.Index(self.items, name="item")
+        if matrix.shape != (len(users), len(items)):
+            raise DataError(f"the matrix is {matrix.shape}, but there are {len(users)} users and {len(items)} items")
+        for index in (users, items):
+            if not index.is_unique:
+                repeated = index[index.duplicated()][0]
+                raise DataError(f"{index.name} ids must be unique, {repeated!r} stands twice")
+        timestamps = self.timestamps
+        if timestamps is not None:
+            timestamps = np.asarray(timestamps)
+            if timestamps.shape != matrix.data.shape:
+                raise DataError(f"{timestamps.shape} timestamps for {matrix.nnz} stored ratings: they must be aligned")
+            timestamps = _read_only(timestamps)
+        frozen: CSR = sp.csr_array(
+            (_read_only(matrix.data), _read_only(matrix.indices), _read_only(matrix.indptr)), shape=matrix.shape
+        )
+        frozen.has_canonical_format = True
+        names = _of_items(self.item_names, items, "")
+        genres = _of_items(self.item_genres, items, ())
+        for name, value in (
+            ("matrix", frozen),
+            ("users", users),
+            ("items", items),
+            ("timestamps", timestamps),
+            ("item_names", names),
+            ("item_genres", genres),
+        ):
+            object.__setattr__(self, name, value)
+
+    # ------------------------------------------------------------------ making them
+
+    @classmethod
+    def from_frame(
+        cls,
+        df: pd.DataFrame,
+        user: str = "user",
+        item: str = "item",
+        rating: str | None = "rating",
+        timestamp: str | None = "timestamp",
+        *,
+        item_names: pd.Series[Any] | None = None,
+        item_genres: pd.Series[Any] | None = None,
+    ) -> Interactions:
+        """Build from a frame with one row per rating.
+
+        A pair of user and item that occurs more than once keeps its last rating by time, or the last row where there
+        are no timestamps (or equal ones); ratings of 0 cannot be told from "not rated" and are dropped. Each gives
+        one warning that says how many.
+
+        Parameters
+        ----------
+        df : pandas.DataFrame
+        user, item : str
+            Names of the id columns. Ids may be of any sortable type.
+        rating : str or None, default "rating"
+            Name of the rating column; None for implicit feedback (every row counts as 1).
+        timestamp : str or None, default "timestamp"
+            Name of the time column, numbers or datetimes (stored as seconds since 1970); ignored where absent.
+        item_names, item_genres : pandas.Series, optional
+            Indexed by raw item id.
+
+        Returns
+        -------
+        Interactions
+            Users and items in the sorted order of their ids.
+
+        Raises
+        ------
+        DataError
+            If a column is missing, an id is missing, or a rating is not a finite number; names the row.
+        """
+        columns = [user, item] + ([] if rating is None else [rating])
+        missing = [name for name in columns if name not in df.columns]
+        if missing:
+            hint = "; pass rating=None for implicit feedback" if missing == [rating] else ""
+            raise DataError(f"no column {missing[0]!r} in the frame; its columns are {list(df.columns)}{hint}")
+        for name in (user, item):
+            if df[name].isna().any():
+                raise DataError(f"row {_first(df[name].isna())}: column {name!r} has no id")
+        values = np.ones(len(df), np.float32) if rating is None else _ratings(df[rating])
+        times = _times(df[timestamp]) if timestamp is not None and timestamp in df.columns else None
+        rows, users = _codes(df[user])
+        cols, items = _codes(df[item])
+        # last by time, else by row: after a stable sort by (user, item, time) it is the last of its group
+        keys = (cols, rows) if times is None else (times, cols, rows)
+        order = np.lexsort(keys)
+        rows, cols, values = rows[order], cols[order], values[order]
+        last = np.ones(len(rows), dtype=bool)
+        last[:-1] = (rows[1:] != rows[:-1]) | (cols[1:] != cols[:-1])
+        if not last.all():
+            warnings.warn(
+                f"{np.count_nonzero(~last):,} duplicated (user, item) pairs: kept the last rating of each",
+                stacklevel=2,
+            )
+        keep = last & (values != 0)
+        if (zeros := np.count_nonzero(last & (values == 0))) > 0:
+            warnings.warn(f"{zeros:,} ratings of 0 dropped: a sparse matrix reads 0 as 'not rated'", stacklevel=2)
+        indptr = np.zeros(len(users) + 1, dtype=np.int64)
+        np.cumsum(np.bincount(rows[keep], minlength=len(users)), out=indptr[1:])
+        matrix: CSR = sp.csr_array((values[keep], cols[keep], indptr), shape=(len(users), len(items)))
+        matrix.has_canonical_format = True
+        kept_times = None if times is None else times[order][keep]
+        return cls(matrix, users, items, kept_times, item_names, item_genres)
+
+    @classmethod
+    def from_matrix(
+        cls, matrix: Any, users: Iterable[Any] | None = None, items: Iterable[Any] | None = None
+    ) -> Interactions:
+        """Build from a (sparse) matrix; ids default to the row and column numbers."""
+        csr = canonical_csr(matrix)
+        row_index = pd.RangeIndex(csr.shape[0]) if users is None else pd.Index(list(users))
+        return cls(csr, row_index, pd.RangeIndex(csr.shape[1]) if items is None else pd.Index(list(items)))
+
+    # ------------------------------------------------------------------ reading them
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n_users, n_items)."""
+        return self.matrix.shape
+
+    @property
+    def n_ratings(self) -> int:
+        """How many ratings are stored."""
+        return int(self.matrix.nnz)
+
+    @property
+    def density(self) -> float:
+        """Share of the user-item pairs that have a rating; 0 for an empty matrix."""
+        cells = self.shape[0] * self.shape[1]
+        return self.n_ratings / cells if cells else 0.0
+
+    @property
+    def is_implicit(self) -> bool:
+        """Whether every stored rating is the same number, so that only "interacted or not" is known."""
+        data = self.matrix.data
+        return bool(data.size == 0 or (data == data[0]).all())
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per rating with raw ids: columns user, item, rating (and timestamp), by user and then item."""
+        columns: dict[str, Any] = {
+            "user": self.users.take(row_ids(self.matrix)),
+            "item": self.items.take(self.matrix.indices),
+            "rating": self.matrix.data.copy(),
+        }
+        if self.timestamps is not None:
+            columns["timestamp"] = self.timestamps.copy()
+        return pd.DataFrame(columns)
+
+    def __repr__(self) -> str:
+        data = self.matrix.data
+        values = f" from {data.min():g} to {data.max():g}" if data.size and not self.is_implicit else ""
+        extras = ", ".join(
+            name
+            for name, value in (
+                ("timestamps", self.timestamps),
+                ("names", self.item_names),
+                ("genres", self.item_genres),
+            )
+            if value is not None
+        )
+        return (
+            f"Interactions({self.shape[0]:,} users × {self.shape[1]:,} items, {self.n_ratings:,} ratings{values}, "
+            f"density {100 * self.density:.3g} %{', with ' + extras if extras else ''})"
+        )
+
+    # ------------------------------------------------------------------ deriving new ones
+
+    def binarize(self, threshold: float = 4.0) -> Interactions:
+        """Keep the ratings at or above `threshold` as 1; users and items stay, even those left without a rating."""
+        kept = self.keep(self.matrix.data >= threshold)
+        ones: CSR = sp.csr_array(
+            (np.ones_like(kept.matrix.data), kept.matrix.indices, kept.matrix.indptr), shape=kept.shape
+        )
+        return replace(kept, matrix=ones)
+
+    def filter(self, min_per_user: int = 5, min_per_item: int = 1) -> Interactions:
+        """Drop users and items with fewer ratings than asked for, repeatedly until both conditions hold."""
+        matrix = self.matrix
+        users, items = np.ones(self.shape[0], bool), np.ones(self.shape[1], bool)
+        rows, cols = row_ids(matrix), matrix.indices
+        alive = np.ones(matrix.nnz, bool)
+        while True:
+            users &= np.bincount(rows[alive], minlength=len(users)) >= min_per_user
+            alive &= users[rows]
+            items &= np.bincount(cols[alive], minlength=len(items)) >= min_per_item
+            alive_now = alive & items[cols]
+            if np.array_equal(alive_now, alive):
+                break
+            alive = alive_now
+        kept = self.keep(alive)._take_users(np.flatnonzero(users))
+        return kept.with_items(self.items[items])
+
+    def select_users(self, ids: ArrayLike | pd.Index[Any]) -> Interactions:
+        """Return the rows of the users `ids`, in that order; a DataError names the first id that is not known."""
+        wanted = pd.Index(ids)  # type: ignore[call-overload]
+        rows = self.users.get_indexer(wanted)
+        if (rows < 0).any():
+            raise DataError(
+                f"unknown user {wanted[int(np.argmax(rows < 0))]!r}: not among the {len(self.users):,} users "
+                f"({np.count_nonzero(rows < 0):,} of {len(wanted):,} asked for are unknown)"
+            )
+        return self._take_users(rows)
+
+    def with_items(self, items: pd.Index[Any]) -> Interactions:
+        """Return the same users over the columns `items`; ratings of other items are left out."""
+        if self.items.equals(items):
+            return self
+        column = items.get_indexer(self.items)
+        known = column[self.matrix.indices] >= 0
+        cols = column[self.matrix.indices[known]]
+        rows = row_ids(self.matrix)[known]
+        order = np.lexsort((cols, rows))
+        indptr = np.zeros(self.shape[0] + 1, dtype=np.int64)
+        np.cumsum(np.bincount(rows, minlength=self.shape[0]), out=indptr[1:])
+        matrix: CSR = sp.csr_array(
+            (self.matrix.data[known][order], cols[order], indptr), shape=(self.shape[0], len(items))
+        )
+        times = None if self.timestamps is None else self.timestamps[known][order]
+        return Interactions(matrix, self.users, items, times, self.item_names, self.item_genres)
+
+    def keep(self, stored: NDArray[np.bool_]) -> Interactions:
+        """Return the stored ratings where the mask `stored`, aligned with ``matrix.data``, is true."""
+        indptr = np.concatenate(([0], np.cumsum(stored)))[self.matrix.indptr]
+        matrix: CSR = sp.csr_array((self.matrix.data[stored], self.matrix.indices[stored], indptr), shape=self.shape)
+        matrix.has_canonical_format = True
+        return replace(self, matrix=matrix, timestamps=None if self.timestamps is None else self.timestamps[stored])
+
+    def _take_users(self, rows: NDArray[Any]) -> Interactions:
+        positions, starts = row_positions(self.matrix.indptr, rows)
+        matrix: CSR = sp.csr_array(
+            (self.matrix.data[positions], self.matrix.indices[positions], starts), shape=(len(rows), self.shape[1])
+        )
+        times = None if self.timestamps is None else self.timestamps[positions]
+        return replace(self, matrix=matrix, users=self.users.take(rows), timestamps=times)
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _of_items(values: pd.Series[Any] | None, items: pd.Index[Any], missing: Any) -> pd.Series[Any] | None:
+    if values is None or values.index.equals(items):
+        return values
+    position = values.index.get_indexer(items)
+    found = values.to_numpy(dtype=object)
+    aligned = np.empty(len(items), dtype=object)
+    aligned[:] = [found[at] if at >= 0 else missing for at in position]
+    return pd.Series(aligned, index=items, name=values.name)
+
+
+def _codes(ids: pd.Series[Any]) -> tuple[NDArray[np.int64], pd.Index[Any]]:
+    try:
+        codes, uniques = pd.factorize(ids, sort=True)
+    except TypeError:  # ids of mixed types have no order: they keep that of their appearance
+        codes, uniques = pd.factorize(ids)
+    return codes.astype(np.int64), pd.Index(uniques)
+
+
+def _ratings(column: pd.Series[Any]) -> NDArray[np.float32]:
+    try:
+        values = pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError):
+        bad = pd.to_numeric(column, errors="coerce").isna() & column.notna()
+        raise DataError(f"row {_first(bad)}: rating {column[bad].iloc[0]!r} is not a number") from None
+    with np.errstate(over="ignore"):
+        values32 = values.astype(np.float32)
+    finite = np.isfinite(values32)
+    if not finite.all():
+        at = int(np.argmin(finite))
+        raise DataError(f"row {at}: rating {values[at]} is not a finite number (rows counted from 0)")
+    return values32
+
+
+def _times(column: pd.Series[Any]) -> NDArray[Any]:
+    if column.isna().any():
+        raise DataError(f"row {_first(column.isna())}: the timestamp is missing; pass timestamp=None to do without")
+    if pd.api.types.is_datetime64_any_dtype(column):
+        stamps: NDArray[Any] = pd.DatetimeIndex(column).as_unit("s").asi8
+        return stamps
+    try:
+        return pd.to_numeric(column).to_numpy()
+    except (TypeError, ValueError):
+        bad = pd.to_numeric(column, errors="coerce").isna()
+        raise DataError(f"row {_first(bad)}: timestamp {column[bad].iloc[0]!r} is neither number nor date") from None
+
+
+def _first(mask: pd.Series[Any]) -> int:
+    return int(np.argmax(mask.to_numpy()))

@@ -1,0 +1,63 @@
+"""How much memory there is, and the refusal to allocate what does not fit."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from aerec.errors import InsufficientMemoryError
+
+__all__ = ["available_memory", "require_memory"]
+
+_CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+_CGROUP_USED = Path("/sys/fs/cgroup/memory.current")
+_MEMINFO = Path("/proc/meminfo")
+
+
+def available_memory() -> int | None:
+    """Bytes that can still be allocated: the smaller of the machine's and the container's; None where unknown."""
+    found = [size for size in (_machine_memory(), _container_memory()) if size is not None]
+    return min(found) if found else None
+
+
+def require_memory(needed: int, what: str, advice: str) -> None:
+    """Refuse an allocation that does not fit, before it is made.
+
+    Parameters
+    ----------
+    needed : int
+        Bytes at the peak.
+    what : str
+        The block, with its shape, for the message.
+    advice : str
+        What to do instead.
+
+    Raises
+    ------
+    InsufficientMemoryError
+        If `needed` exceeds `available_memory`.
+    """
+    free = available_memory()
+    if free is not None and needed > free:
+        raise InsufficientMemoryError(
+            f"{what} needs {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are available; {advice}"
+        )
+
+
+def _machine_memory() -> int | None:
+    try:
+        lines = _MEMINFO.read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration, ValueError):
+        pass
+    try:  # macOS has no /proc: half of the physical memory is a careful guess at what is free
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def _container_memory() -> int | None:
+    try:
+        return int(_CGROUP_LIMIT.read_text()) - int(_CGROUP_USED.read_text())
+    except (OSError, ValueError):  # no cgroup, or its limit is "max"
+        return None

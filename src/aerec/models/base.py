@@ -1,0 +1,379 @@
+"""Recommender: what every model and baseline of aerec is, told on one screen."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+from typing_extensions import Self
+
+from aerec import noise, sparsity
+from aerec.errors import DataError
+from aerec.interactions import Interactions
+from aerec.memory import require_memory
+from aerec.sparse import CSR, canonical_csr, row_ids, take_rows
+from aerec.splitting import Holdout
+from aerec.storage import encode_index, write_folder
+from aerec.topk import top_k
+
+__all__ = ["History", "Recommender"]
+
+History: TypeAlias = Interactions | Any
+"""What a user has rated: an `Interactions`, or any matrix of shape (n_users, n_items)."""
+
+_BLOCK_BYTES = 64 * 2**20  # scores held at once while ranking
+
+
+class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
+    """Base of all recommenders: a scikit-learn estimator from interactions to scores of items.
+
+    A subclass writes `_fit` and `_score`, and the names of its learned arrays in `_learned`; the rest is here.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of items.
+    items_ : pandas.Index or None
+        Raw ids of the items, where fitted on an `Interactions`.
+    users_ : pandas.Index or None
+        Raw ids of the users of the training data, in models that learn something of each user.
+    """
+
+    _learned: ClassVar[tuple[str, ...]] = ()
+    """Names of the fitted arrays that `save` writes; those that are None are left out."""
+    _knows_users: ClassVar[bool] = False
+    """Whether the model learns something of each single user and so has to recognise them by id."""
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
+
+    # ------------------------------------------------------------------ what a subclass writes
+
+    @abstractmethod
+    def _fit(self, train: Interactions, validation: Holdout | None) -> None:
+        """Learn from `train`; set the learned attributes."""
+
+    @abstractmethod
+    def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Score all items for a block of users.
+
+        Parameters
+        ----------
+        history : csr_array of shape (n, n_items)
+        known_users : ndarray of int64, shape (n,)
+            Row of each user in the training data, −1 for a new user.
+
+        Returns
+        -------
+        ndarray of shape (n, n_items), float32, finite
+        """
+
+    # ------------------------------------------------------------------ what a user calls
+
+    def fit(self, train: History, validation: Any = None) -> Self:
+        """Learn from the ratings `train`.
+
+        Parameters
+        ----------
+        train : Interactions or matrix of shape (n_users, n_items)
+        validation : Holdout, optional
+            Watched by models that learn in epochs, for early stopping; the others ignore it.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        DataError
+            If `train` holds no ratings.
+        ValueError
+            If a hyper-parameter is out of its range.
+        """
+        self._validate_params()
+        data = train if isinstance(train, Interactions) else Interactions.from_matrix(train)
+        if data.n_ratings == 0:
+            raise DataError(f"{type(self).__name__} has nothing to learn from: {data} holds no ratings")
+        self._remember_ids(data, from_matrix=data is not train)
+        self._fit(data, validation if isinstance(validation, Holdout) else None)
+        return self
+
+    def score_items(self, history: History) -> NDArray[np.float32]:
+        """Score every item for every user; higher is better.
+
+        Parameters
+        ----------
+        history : Interactions or matrix of shape (n_users, n_items)
+            The ratings of each user, who need not have been in the training data. Items of an `Interactions` are
+            matched by raw id; those that the model does not know are left out with a warning.
+
+        Returns
+        -------
+        ndarray of shape (n_users, n_items), float32
+
+        Raises
+        ------
+        InsufficientMemoryError
+            If that array does not fit into memory; `recommend` and `rank` work in blocks and do not need it.
+        """
+        matrix, known = self._history(history)
+        n_users, n_items = matrix.shape[0], self.n_features_in_
+        require_memory(4 * n_users * n_items, f"a score for each of {n_users:,} × {n_items:,}", "use recommend or rank")
+        scores = np.empty((n_users, n_items), dtype=np.float32)
+        for rows in _blocks(n_users, n_items):
+            scores[rows] = self._score(take_rows(matrix, rows), known[rows])
+        return scores
+
+    def rank(
+        self,
+        history: History,
+        k: int = 10,
+        exclude_seen: bool = True,
+        *,
+        exclude: History | None = None,
+        allow_items: ArrayLike | None = None,
+        block_items: ArrayLike | None = None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return the `k` best items of each user as arrays of column numbers and scores.
+
+        Users are scored in blocks: memory does not grow with users × items. Of equal scores the lower column comes
+        first. Where a user has fewer than `k` candidates, the rest is index −1 and score −∞.
+
+        Parameters
+        ----------
+        history : Interactions or matrix of shape (n_users, n_items)
+        k : int, default 10
+        exclude_seen : bool, default True
+            Leave out the items of the history.
+        exclude : Interactions or matrix of shape (n_users, n_items), optional
+            More items to leave out, user by user.
+        allow_items, block_items : array-like, optional
+            Items to choose from, and items never to show: raw ids for an `Interactions`, else column numbers.
+
+        Returns
+        -------
+        indices : ndarray of int64, shape (n_users, k)
+        scores : ndarray of float32, shape (n_users, k)
+        """
+        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+            raise ValueError(f"k must be a whole number of at least 1, got {k!r}")
+        matrix, known = self._history(history)
+        more = None if exclude is None else self._history(exclude)[0]
+        if more is not None and more.shape[0] != matrix.shape[0]:
+            raise DataError(f"exclude has {more.shape[0]} users, the history {matrix.shape[0]}")
+        barred = self._barred(allow_items, block_items, isinstance(history, Interactions))
+        indices = np.full((matrix.shape[0], k), -1, dtype=np.int64)
+        values = np.full((matrix.shape[0], k), -np.inf, dtype=np.float32)
+        for rows in _blocks(matrix.shape[0], self.n_features_in_):
+            block = take_rows(matrix, rows)
+            scores = self._score(block, known[rows])
+            if exclude_seen:
+                scores[row_ids(block), block.indices] = -np.inf
+            if more is not None:
+                out = take_rows(more, rows)
+                scores[row_ids(out), out.indices] = -np.inf
+            if barred is not None:
+                scores[:, barred] = -np.inf
+            indices[rows], values[rows] = top_k(scores, k)
+        return indices, values
+
+    def recommend(
+        self,
+        history: History,
+        k: int = 10,
+        exclude_seen: bool = True,
+        *,
+        allow_items: ArrayLike | None = None,
+        block_items: ArrayLike | None = None,
+    ) -> pd.DataFrame | tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Recommend the `k` best items to each user of `history`; see `rank` for the parameters.
+
+        Returns
+        -------
+        pandas.DataFrame
+            For an `Interactions`: columns user, item (raw ids), rank (from 1) and score, users in the order of the
+            history. A user with fewer than `k` candidates has fewer rows.
+        (indices, scores)
+            For a matrix: the arrays of `rank`, filled up with −1 and −∞.
+        """
+        indices, scores = self.rank(history, k, exclude_seen, allow_items=allow_items, block_items=block_items)
+        if not isinstance(history, Interactions):
+            return indices, scores
+        rows, places = np.nonzero(indices >= 0)
+        items = history.items if self.items_ is None else self.items_
+        return pd.DataFrame(
+            {
+                "user": history.users.take(rows),
+                "item": items.take(indices[rows, places]),
+                "rank": places + 1,
+                "score": scores[rows, places],
+            }
+        )
+
+    def explain(self, history: History, item: Any, n: int | None = None) -> pd.DataFrame:
+        """Say which items of one user's history speak for recommending `item`.
+
+        The contribution of a history item is how much the score of `item` falls when it is taken out of the history;
+        linear models give the exact terms of their sum instead.
+
+        Parameters
+        ----------
+        history : Interactions or matrix of shape (1, n_items)
+        item : raw id, or column number for a matrix
+        n : int, optional
+            Only the `n` largest contributions.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns item and contribution, the largest first.
+        """
+        matrix, known = self._history(history)
+        if matrix.shape[0] != 1:
+            raise DataError(f"explain takes the history of one user, got {matrix.shape[0]}")
+        by_id = isinstance(history, Interactions) and self.items_ is not None
+        column = self._columns([item], by_id)[0]
+        terms = self._contributions(matrix, int(column), known)
+        order = np.lexsort((matrix.indices, -terms))[:n]
+        seen = matrix.indices[order]
+        return pd.DataFrame(
+            {
+                "item": self.items_.take(seen) if by_id and self.items_ is not None else seen,
+                "contribution": terms[order],
+            }
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted model into the folder `path` (JSON + safetensors), atomically."""
+        check_is_fitted(self)
+        header, tensors = self._state()
+        tensors |= encode_index(self.items_, "items") | encode_index(self.users_, "users")
+        content = {
+            "model": type(self).__name__,
+            "parameters": {name: encode_parameter(value) for name, value in self.get_params(deep=False).items()},
+            "n_items": int(self.n_features_in_),
+            "state": header,
+        }
+        write_folder(path, "model", content, tensors)
+
+    # ------------------------------------------------------------------ hooks with a default
+
+    def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Return the learned state: what JSON can hold, and arrays."""
+        arrays = {name: getattr(self, name) for name in self._learned if getattr(self, name) is not None}
+        return {}, arrays
+
+    def _set_state(self, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
+        """Take back what `_state` gave."""
+        for name in self._learned:
+            setattr(self, name, tensors.get(name))
+
+    def _contributions(self, history: CSR, item: int, known_users: NDArray[np.int64]) -> NDArray[np.float64]:
+        """How much each stored item of a one-row `history` adds to the score of column `item`."""
+        n = history.nnz
+        without = np.tile(history.indices, (n, 1))[~np.eye(n, dtype=bool)].reshape(n, max(n - 1, 0))
+        values = np.tile(history.data, (n, 1))[~np.eye(n, dtype=bool)]
+        indptr = np.arange(n + 1) * max(n - 1, 0)
+        left_out: CSR = type(history)((values, without.ravel(), indptr), shape=(n, history.shape[1]))
+        full = float(self._score(history, known_users)[0, item])
+        terms = np.empty(n)
+        for rows in _blocks(n, self.n_features_in_):
+            terms[rows] = full - self._score(take_rows(left_out, rows), np.repeat(known_users, len(rows)))[:, item]
+        return terms
+
+    # ------------------------------------------------------------------ ids and columns
+
+    def _remember_ids(self, data: Interactions, *, from_matrix: bool) -> None:
+        self.n_features_in_ = data.shape[1]
+        self.items_ = None if from_matrix else data.items
+        self.users_ = data.users if self._knows_users and not from_matrix else None
+
+    def _history(self, history: History) -> tuple[CSR, NDArray[np.int64]]:
+        """Return the history over the model's columns, and each user's row in the training data (−1: new)."""
+        check_is_fitted(self)
+        if not isinstance(history, Interactions):
+            matrix = canonical_csr(history)
+            if matrix.shape[1] != self.n_features_in_:
+                raise DataError(
+                    f"the history has {matrix.shape[1]} columns, {type(self).__name__} was fitted on "
+                    f"{self.n_features_in_} items; pass an Interactions to have items matched by id"
+                )
+            return matrix, np.full(matrix.shape[0], -1, dtype=np.int64)
+        if self.items_ is None and history.shape[1] != self.n_features_in_:
+            raise DataError(
+                f"{type(self).__name__} was fitted on a matrix of {self.n_features_in_} columns without item ids; "
+                f"the history has {history.shape[1]} items; fit on an Interactions to have items matched by id"
+            )
+        aligned = history if self.items_ is None else history.with_items(self.items_)
+        if (lost := history.n_ratings - aligned.n_ratings) > 0:
+            warnings.warn(
+                f"{lost:,} of {history.n_ratings:,} ratings left out of the history: "
+                f"{type(self).__name__} was not trained on their items",
+                stacklevel=3,
+            )
+        if self.users_ is None:
+            return aligned.matrix, np.full(aligned.shape[0], -1, dtype=np.int64)
+        return aligned.matrix, self.users_.get_indexer(aligned.users).astype(np.int64)
+
+    def _columns(self, ids: ArrayLike, by_id: bool) -> NDArray[np.int64]:
+        wanted = pd.Index(np.atleast_1d(np.asarray(ids)))
+        known: pd.Index[Any] = pd.RangeIndex(self.n_features_in_)
+        if by_id and self.items_ is not None:
+            known = self.items_
+        columns = known.get_indexer(wanted).astype(np.int64)
+        if (columns < 0).any():
+            raise DataError(f"unknown item {wanted[int(np.argmax(columns < 0))]!r}: the model was not trained on it")
+        return columns
+
+    def _barred(
+        self, allow_items: ArrayLike | None, block_items: ArrayLike | None, by_id: bool
+    ) -> NDArray[np.bool_] | None:
+        if allow_items is None and block_items is None:
+            return None
+        barred = np.full(self.n_features_in_, allow_items is not None)
+        if allow_items is not None:
+            barred[self._columns(allow_items, by_id)] = False
+        if block_items is not None:
+            barred[self._columns(block_items, by_id)] = True
+        return barred
+
+
+def encode_parameter(value: Any) -> Any:
+    """Return a hyper-parameter as JSON: plain values as they are, tuples and choices of ours named as such."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, tuple | list):
+        return {"tuple": [encode_parameter(one) for one in value]}
+    if type(value).__name__ in _CHOICES and dataclasses.is_dataclass(value):
+        fields = {field.name: encode_parameter(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {"choice": type(value).__name__, "fields": fields}
+    raise DataError(f"a hyper-parameter of type {type(value).__name__} cannot be saved: {value!r}")
+
+
+def decode_parameter(value: Any) -> Any:
+    """Read back what `encode_parameter` gave; only the classes of aerec.noise and aerec.sparsity are made."""
+    if isinstance(value, dict) and "tuple" in value:
+        return tuple(decode_parameter(one) for one in value["tuple"])
+    if isinstance(value, dict):
+        fields = {name: decode_parameter(one) for name, one in value["fields"].items()}
+        return _CHOICES[value["choice"]](**fields)
+    return value
+
+
+_CHOICES: dict[str, Any] = {name: getattr(module, name) for module in (noise, sparsity) for name in module.__all__}
+
+
+def _blocks(n_users: int, n_items: int) -> Iterator[NDArray[np.int64]]:
+    """Consecutive row numbers, so many at a time that their scores stay within `_BLOCK_BYTES`."""
+    size = max(1, _BLOCK_BYTES // (4 * max(n_items, 1)))
+    for start in range(0, n_users, size):
+        yield np.arange(start, min(start + size, n_users))

@@ -1,0 +1,122 @@
+"""Noise on the input of an autoencoder, so that only frequent structure can be reconstructed.
+
+Noise is drawn anew for every batch, only in training, from a generator that the model's seed controls.
+
+References
+----------
+Vincent, Larochelle, Lajoie, Bengio, Manzagol (2010). Stacked denoising autoencoders. JMLR 11.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import torch
+from torch import Tensor
+
+__all__ = ["GaussianNoise", "MaskingNoise"]
+
+
+@dataclass(frozen=True)
+class MaskingNoise:
+    r"""Set each entry to 0 with probability `p`, independently: x̃ = m ⊙ x, m ~ Bernoulli(1 − p).
+
+    Parameters
+    ----------
+    p : float in [0, 1), default 0.5
+        Probability that an entry is masked.
+    rescale : bool, default True
+        Divide what is left by 1 − p ("inverted dropout"), so that E[x̃] = x and the network sees inputs of the same
+        size in training and afterwards.
+
+    Raises
+    ------
+    ValueError
+        If `p` is not in [0, 1).
+
+    Examples
+    --------
+    >>> import torch
+    >>> MaskingNoise(0.5).corrupt(torch.ones(6), torch.Generator().manual_seed(0))
+    tensor([2., 0., 2., 2., 2., 0.])
+    """
+
+    p: float = 0.5
+    rescale: bool = True
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.p < 1:
+            raise ValueError(f"MaskingNoise: p is the share of entries to mask, in [0, 1); got {self.p!r}")
+
+    def corrupt(self, values: Tensor, generator: torch.Generator) -> Tensor:
+        """Return a corrupted copy of `values`: a dense batch, or the stored values of a sparse one.
+
+        Masking a 0 leaves 0, so that corrupting the stored values is the same as corrupting every entry.
+        """
+        kept = torch.rand(values.shape, generator=generator, device=values.device) >= self.p
+        return values * (kept / (1 - self.p) if self.rescale else kept)
+
+
+@dataclass(frozen=True)
+class GaussianNoise:
+    """Add independent normal noise to entries: x̃ = x + scale · ε, ε ~ N(0, 1).
+
+    Parameters
+    ----------
+    scale : float > 0, default 0.1
+        Standard deviation of the noise, in units of the input (after its normalisation, where the model has one).
+    entries : {"observed", "all"}, default "observed"
+        On sparse input, the entries that receive noise: those with a rating, or every one. "all" does not make the
+        matrix dense: see `preactivation_noise`. Dense input receives it on every entry in both cases.
+
+    Raises
+    ------
+    ValueError
+        If `scale` is not positive or `entries` unknown.
+    """
+
+    scale: float = 0.1
+    entries: Literal["observed", "all"] = "observed"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.scale < float("inf"):
+            raise ValueError(
+                f"GaussianNoise: scale is a standard deviation, a finite number above 0; got {self.scale!r}"
+            )
+        if self.entries not in ("observed", "all"):
+            raise ValueError(f"GaussianNoise: entries must be 'observed' or 'all', got {self.entries!r}")
+
+    def corrupt(self, values: Tensor, generator: torch.Generator) -> Tensor:
+        """Return a corrupted copy of `values`: a dense batch, or the stored values of a sparse one."""
+        return values + self.scale * torch.randn(values.shape, generator=generator, device=values.device)
+
+    def preactivation_noise(self, weight: Tensor, n_rows: int, generator: torch.Generator) -> Tensor:
+        r"""Draw what noise on *every* input entry adds to the first layer, without drawing it entry by entry.
+
+        The first layer computes x̃ᵀW = xᵀW + scale · εᵀW. With ε ~ N(0, I) the last term is normal with covariance
+        scale² · WᵀW = scale² · LLᵀ (Cholesky), so scale · gLᵀ with g ~ N(0, I) has exactly its distribution. Only
+        hidden × hidden and rows × hidden numbers are held, never rows × items. Differentiable in W.
+
+        Parameters
+        ----------
+        weight : Tensor of shape (n_items, n_hidden)
+        n_rows : int
+        generator : torch.Generator
+
+        Returns
+        -------
+        Tensor of shape (n_rows, n_hidden)
+        """
+        n_items, n_hidden = weight.shape
+        if n_items <= n_hidden:  # WᵀW has no Cholesky factor; the noise itself is the smaller of the two
+            drawn = torch.randn((n_rows, n_items), generator=generator, device=weight.device)
+            return self.scale * drawn @ weight
+        gram = (weight.T @ weight).double()
+        ridge = 1e-10 * gram.diagonal().mean().detach() * torch.eye(n_hidden, dtype=gram.dtype, device=gram.device)
+        factor = torch.linalg.cholesky(gram + ridge).to(weight.dtype)
+        drawn = torch.randn((n_rows, n_hidden), generator=generator, device=weight.device)
+        return self.scale * drawn @ factor.T
+
+
+Noise: TypeAlias = MaskingNoise | GaussianNoise

@@ -1,0 +1,155 @@
+"""Files that aerec writes: a folder of one JSON header and one safetensors file, replaced atomically.
+
+The header names its tensor file and holds the checksums of both, so that it is the one point of commitment: until it is
+replaced the folder shows the previous content, afterwards the new one. Loading reads data only; no code is run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as dump_tensors
+
+from aerec._version import __version__
+from aerec.errors import DataError, ModelFileError
+
+__all__ = ["FORMAT_VERSION", "atomic_write", "decode_index", "encode_index", "read_folder", "write_folder"]
+
+FORMAT_VERSION = 1
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
+    """Open a temporary file beside `path` that takes its place only when the block ends without an error."""
+    target = Path(path)
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(temporary).chmod(0o644)
+        os.replace(temporary, target)  # noqa: PTH105 (Path.replace says the same, less plainly)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_folder(
+    path: str | os.PathLike[str], kind: str, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]
+) -> None:
+    """Write ``<path>/<kind>.json`` and the tensor file that it names; a previous pair stays whole until then.
+
+    Parameters
+    ----------
+    path : path-like
+        A folder, made where absent.
+    kind : str
+        What is stored ("model", "interactions"): the name of the header.
+    header : mapping
+        Whatever JSON can hold.
+    tensors : mapping of str to ndarray
+    """
+    folder = Path(path)
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder} is a file; a {kind} is saved as a folder, give another path")
+    folder.mkdir(parents=True, exist_ok=True)
+    payload = dump_tensors({name: np.ascontiguousarray(value) for name, value in tensors.items()})
+    digest = hashlib.sha256(payload).hexdigest()
+    name = f"{kind}-{digest[:12]}.safetensors"
+    content = {
+        "format_version": FORMAT_VERSION,
+        "aerec_version": __version__,
+        "kind": kind,
+        "tensors": {"file": name, "sha256": digest},
+        **header,
+    }
+    with atomic_write(folder / name, "wb") as stream:
+        stream.write(payload)
+    with atomic_write(folder / f"{kind}.json") as stream:
+        json.dump({**content, "sha256": _digest(content)}, stream, indent=1, allow_nan=False)
+    for stale in folder.glob(f"{kind}-*.safetensors"):
+        if stale.name != name:
+            stale.unlink(missing_ok=True)
+
+
+def read_folder(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Read what `write_folder` wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such header in `path`.
+    ModelFileError
+        If header or tensors are truncated, altered, or of a newer format; names the file and the mend.
+    """
+    source = Path(path) / f"{kind}.json"
+    if not source.is_file():
+        raise FileNotFoundError(f"no {kind} in {path}: {source} does not exist")
+    try:
+        header = json.loads(source.read_bytes())
+        version = int(header["format_version"])
+    except (ValueError, KeyError, TypeError):
+        raise ModelFileError(f"{source} is damaged: it is not a header of aerec; save the {kind} again") from None
+    if version > FORMAT_VERSION:
+        raise ModelFileError(
+            f"{source} has format version {version}, written by aerec {header.get('aerec_version')}; "
+            f"this is aerec {__version__}, which reads up to {FORMAT_VERSION}: upgrade aerec"
+        )
+    claimed = header.pop("sha256", None)
+    if claimed != _digest(header):
+        raise ModelFileError(
+            f"{source} was altered after it was saved: its checksum does not fit; save the {kind} again"
+        )
+    name = str(header["tensors"]["file"])
+    tensor_file = source.parent / Path(name).name
+    if not tensor_file.is_file():
+        raise ModelFileError(f"{source} names {name}, which is not in {source.parent}; copy the whole folder again")
+    payload = tensor_file.read_bytes()
+    if hashlib.sha256(payload).hexdigest() != header["tensors"]["sha256"]:
+        raise ModelFileError(f"{tensor_file} is truncated or altered: its checksum does not fit; save the {kind} again")
+    try:
+        return header, load_tensors(payload)
+    except (SafetensorError, ValueError) as error:
+        raise ModelFileError(f"{tensor_file} cannot be read: {error}; save the {kind} again") from None
+
+
+def encode_index(index: pd.Index[Any] | None, name: str) -> dict[str, NDArray[Any]]:
+    """Store raw ids as tensors: numbers as they are, text as UTF-8 bytes with offsets; nothing for None."""
+    if index is None:
+        return {}
+    if index.dtype.kind in "iufb":
+        return {f"{name}.ids": index.to_numpy()}
+    if not all(isinstance(one, str) for one in index):
+        raise DataError(f"{name} ids must be all numbers or all text to be saved, got {index.inferred_type}")
+    encoded = [one.encode() for one in index]
+    return {
+        f"{name}.text": np.frombuffer(b"".join(encoded), dtype=np.uint8),
+        f"{name}.offsets": np.cumsum([0, *(len(one) for one in encoded)]),
+    }
+
+
+def decode_index(tensors: Mapping[str, NDArray[Any]], name: str) -> pd.Index[Any] | None:
+    """Read back what `encode_index` stored."""
+    if f"{name}.ids" in tensors:
+        return pd.Index(tensors[f"{name}.ids"])
+    if f"{name}.text" not in tensors:
+        return None
+    text, offsets = tensors[f"{name}.text"].tobytes(), tensors[f"{name}.offsets"]
+    return pd.Index([text[a:b].decode() for a, b in zip(offsets[:-1], offsets[1:], strict=True)])
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
