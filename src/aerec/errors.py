@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["AerecError", "DataError", "InsufficientMemoryError", "MissingExtraError", "ModelFileError"]
+__all__ = [
+    "AerecError",
+    "DataError",
+    "InsufficientMemoryError",
+    "MissingExtraError",
+    "ModelFileError",
+    "TrainingError",
+]
 
 
 class AerecError(Exception):
@@ -23,3 +30,7 @@ class InsufficientMemoryError(AerecError, MemoryError):
 
 class MissingExtraError(AerecError, ImportError):
     """A feature needs a package of an extra that is not installed; the text holds the pip line."""
+
+
+class TrainingError(AerecError, ArithmeticError):
+    """Training cannot go on: the cost is no longer a finite number."""

@@ -1,0 +1,1 @@
+"""How autoencoders are trained: batches of sparse rows, the network, its losses, the loop over epochs."""

@@ -1,0 +1,122 @@
+r"""Reconstruction losses: −log p(x | logits) of a row x, summed over its entries.
+
+Three of them score *every* entry, rated or not, and are exponential families: with logits l,
+
+.. math:: -\log p(x \mid l) = A(l) - \sum_j x_j l_j + c(x), \qquad \partial / \partial l = \nabla A(l) - x,
+
+where A is the log-partition function and ∇A the mean of the distribution. Only Σ xⱼlⱼ and the subtraction of x involve
+the data, and both touch nothing but the stored entries: no dense target is ever made.
+
+=============  ===========================  ==================  ============
+name           A(l)                         mean ∇A(l)          c(x)
+=============  ===========================  ==================  ============
+multinomial    (Σx) · log Σⱼ exp lⱼ         (Σx) · softmax(l)   0
+bernoulli      Σⱼ log(1 + exp lⱼ)           sigmoid(l)          0
+gaussian       ½ Σⱼ lⱼ²                     l                   ½ Σⱼ xⱼ²
+=============  ===========================  ==================  ============
+
+The fourth, "observed", is the squared error ½ Σ (xⱼ − lⱼ)² over the rated entries only (AutoRec).
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+__all__ = ["LIKELIHOODS", "Likelihood"]
+
+
+class Likelihood(Protocol):
+    """What the network and its losses need to know of a likelihood."""
+
+    name: str
+    all_entries: bool
+    """Whether unrated entries count as zeros (True) or do not count (False)."""
+    lowest: float
+    highest: float
+    """The values that an entry may take."""
+
+    def partition(self, logits: Tensor, totals: Tensor) -> tuple[Tensor, Tensor]:
+        """Return Σ over rows of A(l), a scalar, and the mean ∇A(l); `logits` may be overwritten by the mean.
+
+        Parameters
+        ----------
+        logits : Tensor of shape (n_rows, n_items), float32
+        totals : Tensor of shape (n_rows,)
+            Σⱼ xⱼ of each row.
+        """
+
+    def constant(self, values: Tensor) -> Tensor:
+        """c(x) summed over the entries `values`, a scalar."""
+
+    def reconstruction(self, logits: Tensor) -> Tensor:
+        """Return what the user sees as the reconstruction: the mean, for the multinomial as probabilities."""
+
+
+class Multinomial:
+    """Entries are counts of one draw of Σx items: −Σⱼ xⱼ log softmax(l)ⱼ (Liang et al. 2018)."""
+
+    name, all_entries, lowest, highest = "multinomial", True, 0.0, float("inf")
+
+    def partition(self, logits: Tensor, totals: Tensor) -> tuple[Tensor, Tensor]:
+        """A(l) = Σx · logsumexp(l), read off one softmax: at the largest logit, log Σ exp l = l − log softmax(l)."""
+        largest, at = logits.max(dim=1, keepdim=True)
+        share = torch.softmax(logits, dim=1)
+        log_sum = largest - share.gather(1, at).log()
+        return torch.dot(log_sum[:, 0], totals), share.mul_(totals[:, None])
+
+    def constant(self, values: Tensor) -> Tensor:
+        """Without the multinomial coefficient, as in the literature."""
+        return values.new_zeros(())
+
+    def reconstruction(self, logits: Tensor) -> Tensor:
+        """Probabilities over items; each row sums to 1."""
+        return torch.softmax(logits, dim=1)
+
+
+class Bernoulli:
+    """Each entry is 0 or 1 (or a probability): the logistic loss, over all entries (CDAE)."""
+
+    name, all_entries, lowest, highest = "bernoulli", True, 0.0, 1.0
+
+    def partition(self, logits: Tensor, totals: Tensor) -> tuple[Tensor, Tensor]:
+        """A(l) = Σ softplus(l)."""
+        return torch.nn.functional.softplus(logits).sum(), logits.sigmoid_()
+
+    def constant(self, values: Tensor) -> Tensor:
+        """0."""
+        return values.new_zeros(())
+
+    def reconstruction(self, logits: Tensor) -> Tensor:
+        """Probabilities of a 1."""
+        return torch.sigmoid(logits)
+
+
+class Gaussian:
+    """Unit-variance normal entries: the squared error ½(x − l)² over all entries."""
+
+    name, all_entries, lowest, highest = "gaussian", True, -float("inf"), float("inf")
+
+    def partition(self, logits: Tensor, totals: Tensor) -> tuple[Tensor, Tensor]:
+        """A(l) = ½ Σ l²."""
+        flat = logits.reshape(-1)
+        return 0.5 * torch.dot(flat, flat), logits
+
+    def constant(self, values: Tensor) -> Tensor:
+        """½ Σ x²."""
+        return 0.5 * torch.dot(values, values)
+
+    def reconstruction(self, logits: Tensor) -> Tensor:
+        """Return the logits themselves."""
+        return logits
+
+
+class Observed(Gaussian):
+    """The squared error ½(x − l)² over the rated entries only (AutoRec)."""
+
+    name, all_entries = "observed", False
+
+
+LIKELIHOODS: dict[str, Likelihood] = {one.name: one for one in (Multinomial(), Bernoulli(), Gaussian(), Observed())}

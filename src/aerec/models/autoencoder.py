@@ -1,0 +1,412 @@
+"""The composable autoencoder: any noise × any sparsity × any likelihood, on sparse ratings and on dense data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from typing_extensions import Self
+
+from aerec.errors import DataError
+from aerec.interactions import Interactions
+from aerec.likelihood import LIKELIHOODS
+from aerec.memory import require_memory
+from aerec.models.base import History
+from aerec.models.neural import NeuralRecommender
+from aerec.noise import GaussianNoise, MaskingNoise, Noise
+from aerec.sparse import CSR, canonical_csr
+from aerec.sparsity import KLSparsity, L1Sparsity, Sparsity, TopKSparsity
+from aerec.splitting import Holdout
+from aerec.training.batches import Batch, DenseRows, Rows, SparseRows
+from aerec.training.device import resolve_device
+from aerec.training.loop import Validator
+from aerec.training.network import ACTIVATIONS, Architecture, Network
+
+__all__ = ["Autoencoder"]
+
+_BLOCK_ROWS = 1024  # rows encoded at once outside of training
+
+
+class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralRecommender):  # type: ignore[misc]
+    r"""Autoencoder for sparse ratings or dense data, kept from copying its input by a narrow code, noise or sparsity.
+
+    With encoder layers :math:`h_l = f(W_l^\top h_{l-1} + b_l)`, :math:`h_0 = \tilde x` the corrupted row, the code is
+    :math:`z = h_L` and the decoder mirrors the encoder up to a linear output layer, the logits. The cost is the mean
+    over rows of [−log p(x | logits) + sparsity penalty of z + kl_weight · KL] + weight_decay · ½‖W‖².
+
+    Parameters
+    ----------
+    hidden : int or tuple of int, default (600, 200)
+        Units of the encoder's layers; the last is the code. The decoder has the same in reverse.
+    activation : {"tanh", "sigmoid", "relu", "swish", "identity"}, default "tanh"
+        f, of every hidden layer and of the code (a variational code is linear).
+    noise : MaskingNoise, GaussianNoise or None, default MaskingNoise(0.5)
+        Corrupts the input in training.
+    sparsity : L1Sparsity, KLSparsity, TopKSparsity or None, default None
+        Penalty or constraint on the code.
+    likelihood : {"multinomial", "bernoulli", "gaussian", "observed"}, default "multinomial"
+        The reconstruction loss, see `aerec.likelihood`; "observed" reads zeros as missing.
+    variational : bool, default False
+        The encoder gives mean and log variance of a normal code (Kingma & Welling 2014), pulled to N(0, I).
+    user_factors : bool, default False
+        Add a learned vector per user to the first hidden layer (CDAE). Users not seen in training, and rows of a
+        plain matrix (which carry no ids), get none.
+    tied : bool, default False
+        The decoder uses the transposed weights of the encoder.
+    normalize : bool, default False
+        Divide each input row by its Euclidean length before noise is added.
+    kl_weight : float, default 1.0
+        Weight of the KL term of a variational code.
+    kl_annealing_steps : int, default 0
+        Steps over which that weight rises from 0.
+    epochs : int, default 100
+    batch_size : int, default 500
+    learning_rate : float, default 1e-3
+        Of Adam.
+    weight_decay : float, default 0.0
+        λ of λ · ½‖W‖² (biases are free).
+    patience : int or None, default 10
+        With validation data: stop after so many epochs without improvement. The best epoch is restored.
+    validation_metric : str or None, default None
+        What early stopping watches on a Holdout: any metric of `aerec.metrics`; None for "ndcg@100", or for "rmse"
+        where the likelihood is "observed".
+    device : str, default "auto"
+        "auto" takes CUDA, then MPS, then the CPU; or the name of a PyTorch device.
+    precision : {"auto", "float32", "bf16"}, default "auto"
+        Of the factors in the products of the output layer; "auto" takes bf16 where the hardware has it.
+    seed : int, default 0
+        Of the initial weights, the order of rows and the noise.
+    progress : bool, default True
+        Show the cost of each epoch in a terminal or notebook; it is logged in any case.
+
+    Attributes
+    ----------
+    coefs_ : list of ndarray of shape (n_in, n_out)
+        Weights of the encoder's layers, then the decoder's. A variational code has 2 · n_code columns: mean and
+        log variance.
+    intercepts_ : list of ndarray of shape (n_out,)
+        Biases, in the same order.
+    history_ : pandas.DataFrame
+        A row per epoch: epoch, likelihood, sparsity, kl, weight_decay, cost, validation metric, seconds.
+    network_ : aerec.training.network.Network
+        The PyTorch module.
+    n_features_in_ : int
+        Number of items (columns).
+
+    References
+    ----------
+    Vincent et al. (2010). Stacked denoising autoencoders. JMLR 11.
+    Liang, Krishnan, Hoffman, Jebara (2018). Variational autoencoders for collaborative filtering. WWW.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from aerec.models import Autoencoder
+    >>> from aerec.noise import GaussianNoise
+    >>> X = StandardScaler().fit_transform(load_digits().data)
+    >>> model = Autoencoder(hidden=16, noise=GaussianNoise(0.3), likelihood="gaussian", epochs=5, batch_size=100)
+    >>> code = model.fit(X).transform(X)
+    >>> code.shape
+    (1797, 16)
+    >>> model.generate(code[:2]).shape
+    (2, 64)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **NeuralRecommender._parameter_constraints,
+        "hidden": [Interval(Integral, 1, None, closed="left"), tuple, list],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "noise": [MaskingNoise, GaussianNoise, None],
+        "sparsity": [L1Sparsity, KLSparsity, TopKSparsity, None],
+        "likelihood": [StrOptions(set(LIKELIHOODS))],
+        "variational": ["boolean"],
+        "user_factors": ["boolean"],
+        "tied": ["boolean"],
+        "normalize": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        hidden: int | tuple[int, ...] = (600, 200),
+        activation: str = "tanh",
+        noise: Noise | None = MaskingNoise(0.5),  # noqa: B008 (frozen)
+        sparsity: Sparsity | None = None,
+        likelihood: str = "multinomial",
+        variational: bool = False,
+        user_factors: bool = False,
+        tied: bool = False,
+        normalize: bool = False,
+        kl_weight: float = 1.0,
+        kl_annealing_steps: int = 0,
+        epochs: int = 100,
+        batch_size: int = 500,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.0,
+        patience: int | None = 10,
+        validation_metric: str | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+        seed: int = 0,
+        progress: bool = True,
+    ) -> None:
+        self.hidden = hidden
+        self.activation = activation
+        self.noise = noise
+        self.sparsity = sparsity
+        self.likelihood = likelihood
+        self.variational = variational
+        self.user_factors = user_factors
+        self.tied = tied
+        self.normalize = normalize
+        self.kl_weight = kl_weight
+        self.kl_annealing_steps = kl_annealing_steps
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.patience = patience
+        self.validation_metric = validation_metric
+        self.device = device
+        self.precision = precision
+        self.seed = seed
+        self.progress = progress
+
+    # ------------------------------------------------------------------ learning
+
+    def fit(self, train: History, validation: Any = None) -> Self:
+        """Learn from `train`, anew.
+
+        Parameters
+        ----------
+        train : Interactions, sparse matrix or dense array of shape (n_rows, n_items)
+        validation : Holdout, or matrix of shape (n_rows, n_items), optional
+            For early stopping: on a metric of a Holdout, on the cost of a matrix. Anything one-dimensional, such as
+            the ``y`` that a scikit-learn pipeline passes, is ignored.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        DataError
+            If there is nothing to learn from, or the likelihood cannot take the values.
+        TrainingError
+            If the cost stops being a finite number.
+        """
+        self._validate_params()
+        data = self._take_in(train, reset=True)
+        rows = self._training_rows(data)
+        self._start(rows.shape[1], rows.shape[0] if self.user_factors else 0)
+        self._run(rows, self.epochs, self._validator(validation), with_users=self.user_factors)
+        self._finish(data)
+        return self
+
+    def partial_fit(self, X: History, y: Any = None) -> Self:
+        """Train for one more epoch over `X`, going on from the present weights and optimiser.
+
+        With user factors `X` has to hold the users of the first call, row by row.
+        """
+        self._validate_params()
+        fresh = not hasattr(self, "network_")
+        data = self._take_in(X, reset=fresh)
+        rows = self._training_rows(data)
+        if fresh:
+            self._start(rows.shape[1], rows.shape[0] if self.user_factors else 0)
+        elif not hasattr(self, "_trainer"):  # a loaded model: the optimiser starts anew
+            self._new_trainer()
+        if self.user_factors and rows.shape[0] != self.network_.architecture.n_users:
+            raise DataError(
+                f"user factors are for {self.network_.architecture.n_users} users, got {rows.shape[0]} rows"
+            )
+        self._run(rows, 1, None, with_users=self.user_factors)
+        self._finish(data)
+        return self
+
+    def _take_in(self, X: History, *, reset: bool) -> CSR | NDArray[np.float32]:
+        """Check training data and return it: dense arrays as they are, all else as CSR over the model's items."""
+        likelihood = LIKELIHOODS[self.likelihood]
+        data: Any
+        if isinstance(X, Interactions):
+            if reset:
+                self._remember_ids(X, from_matrix=False)
+            data = X.matrix if reset else self._history(X)[0]
+        else:
+            data = validate_data(self, X, accept_sparse="csr", dtype=np.float32, reset=reset)
+            if reset:
+                self.items_ = self.users_ = None
+            if issparse(data) or not likelihood.all_entries:
+                data = canonical_csr(data)
+        values = data.data if issparse(data) else data
+        if issparse(data) and data.nnz == 0:
+            raise DataError(f"{type(self).__name__} has nothing to learn from: {data.shape[0]} rows without a rating")
+        if values.min() < likelihood.lowest or values.max() > likelihood.highest:
+            raise DataError(
+                f"likelihood={likelihood.name!r} takes values from {likelihood.lowest:g} to {likelihood.highest:g}, the "
+                f"data go from {values.min():g} to {values.max():g}; binarize the ratings, or use likelihood='gaussian'"
+            )
+        return data  # type: ignore[no-any-return]
+
+    def _training_rows(self, data: CSR | NDArray[np.float32]) -> Rows:
+        """Return the rows that the network reads, on the device."""
+        device = resolve_device(self.device)
+        return SparseRows(data, device) if issparse(data) else DenseRows(data, device)
+
+    def _finish(self, data: CSR | NDArray[np.float32]) -> None:
+        """Take from the training data what is needed after it."""
+
+    def _remember_ids(self, data: Interactions, *, from_matrix: bool) -> None:
+        super()._remember_ids(data, from_matrix=from_matrix)
+        self.users_ = data.users if self.user_factors and not from_matrix else None
+
+    def _fit(self, train: Interactions, validation: Holdout | None) -> None:
+        self.fit(train, validation)
+
+    def _build(self, n_inputs: int, n_users: int) -> Network:
+        sizes = (self.hidden,) if isinstance(self.hidden, Integral) else tuple(self.hidden)
+        if not sizes or any(not isinstance(size, Integral) or size < 1 for size in sizes):
+            raise ValueError(f"hidden must be whole numbers of at least 1, one per layer; got {self.hidden!r}")
+        if self.sparsity is not None:
+            self.sparsity.check_activation("identity" if self.variational else self.activation)
+        architecture = Architecture(
+            n_inputs=n_inputs,
+            hidden=tuple(int(size) for size in sizes),
+            activation=self.activation,
+            likelihood=LIKELIHOODS[self.likelihood],
+            noise=self.noise,
+            sparsity=self.sparsity,
+            variational=self.variational,
+            tied=self.tied,
+            normalize=self.normalize,
+            n_users=n_users,
+        )
+        return Network(architecture, torch.Generator().manual_seed(self.seed))
+
+    def _validator(self, validation: Any) -> Validator | None:
+        if validation is None or (not isinstance(validation, Holdout | Interactions) and np.ndim(validation) < 2):
+            return None
+        if isinstance(validation, Holdout):
+            ranked = LIKELIHOODS[self.likelihood].all_entries
+            return self._holdout_validator(validation, "ndcg@100" if ranked else "rmse")
+        return Validator("validation_cost", lambda: self.total_cost(validation), higher_is_better=False)
+
+    # ------------------------------------------------------------------ after learning
+
+    def transform(self, X: History) -> NDArray[np.float32]:
+        """Return the code of each row (the mean, where it is variational); shape (n_rows, n_code)."""
+        with torch.inference_mode():
+            codes = [self.network_.encode(batch, users)[0].cpu().numpy() for batch, users in self._batches(X)]
+        return np.concatenate(codes)
+
+    def generate(self, code: ArrayLike) -> NDArray[np.float32]:
+        """Return the reconstruction that belongs to a code.
+
+        Parameters
+        ----------
+        code : array-like of shape (n_rows, n_code)
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_items)
+            The mean of the likelihood: probabilities for "bernoulli" and (over items) "multinomial", else values.
+        """
+        check_is_fitted(self)
+        checked = check_array(code, dtype=np.float32)
+        n_code = self.network_.architecture.hidden[-1]
+        if checked.shape[1] != n_code:
+            raise ValueError(f"a code has {n_code} units, got an array of shape {checked.shape}")
+        return self._decode(torch.as_tensor(checked, device=self._device))
+
+    def reconstruct(self, X: History) -> NDArray[np.float32]:
+        """Return ``generate(transform(X))``, without noise; shape (n_rows, n_items).
+
+        Raises
+        ------
+        InsufficientMemoryError
+            If that dense array does not fit into memory.
+        """
+        check_is_fitted(self)
+        n_rows, n_columns = np.shape(X)[0], self.network_.architecture.n_inputs
+        advice = "reconstruct fewer rows at a time, or use recommend"
+        require_memory(4 * n_rows * n_columns, f"a reconstruction of {n_rows:,} × {n_columns:,}", advice)
+        with torch.inference_mode():
+            return np.concatenate([self._decode(self.network_.encode(*batch)[0]) for batch in self._batches(X)])
+
+    def total_cost(self, X: History) -> float:
+        """Return the cost of `X` without noise and without weight decay.
+
+        The mean over rows of [−log p(x | logits) + sparsity penalty + kl_weight · KL]; a variational code is its mean,
+        and the activations of `KLSparsity` are averaged over all rows of `X`.
+        """
+        n_rows, sums, statistic = 0, torch.zeros(2, dtype=torch.float64), torch.zeros(1)
+        with torch.inference_mode():
+            for batch, users in self._batches(X):
+                cost, found = self.network_.cost(batch, users)
+                sums += torch.stack([cost.likelihood, cost.kl]).cpu().double() * batch.n_rows
+                statistic = statistic + found.cpu().double()
+                n_rows += batch.n_rows
+        likelihood, kl = (sums / n_rows).tolist()
+        penalty = 0.0 if self.sparsity is None else float(self.sparsity.cost(statistic / n_rows))
+        return float(likelihood + penalty + self.kl_weight * kl)
+
+    def score(self, X: History, y: Any = None) -> float:
+        """Return −`total_cost`, so that scikit-learn's searches maximise it."""
+        return -self.total_cost(X)
+
+    @property
+    def coefs_(self) -> list[NDArray[np.float32]]:
+        """Weights of shape (n_in, n_out), encoder first."""
+        check_is_fitted(self, "network_")
+        network = self.network_
+        decoder = network.decoder()
+        layers = [*network.encoder_weights, *decoder[:-1], decoder[-1].T]
+        return [layer.detach().cpu().numpy().copy() for layer in layers]
+
+    @property
+    def intercepts_(self) -> list[NDArray[np.float32]]:
+        """Biases of shape (n_out,), encoder first."""
+        check_is_fitted(self, "network_")
+        return [bias.detach().cpu().numpy().copy() for bias in self.network_.biases()]
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.network_.architecture.hidden[-1]
+
+    def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
+        device = self._device
+        rows = SparseRows(history, device)
+        with torch.inference_mode():
+            batch = rows.batch(torch.arange(history.shape[0], device=device))
+            code, _ = self.network_.encode(batch, torch.as_tensor(known_users, device=device))
+            scores: NDArray[np.float32] = self.network_.decode(code).cpu().numpy()
+        return scores
+
+    def _decode(self, code: torch.Tensor) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            logits = self.network_.decode(code)
+            found: NDArray[np.float32] = self.network_.architecture.likelihood.reconstruction(logits).cpu().numpy()
+        return found
+
+    def _batches(self, X: History) -> Iterator[tuple[Batch, torch.Tensor]]:
+        """Give the rows of `X` block by block, with the training row of each user (−1: new)."""
+        check_is_fitted(self)
+        device = self._device
+        if isinstance(X, Interactions) or issparse(X) or not LIKELIHOODS[self.likelihood].all_entries:
+            matrix, known = self._history(X)
+            rows = self._training_rows(matrix)
+        else:
+            dense = validate_data(self, X, dtype=np.float32, reset=False)
+            known = np.full(len(dense), -1, dtype=np.int64)
+            rows = DenseRows(dense, device)
+        users = torch.as_tensor(known, device=device)
+        for block in torch.arange(rows.shape[0], device=device).split(_BLOCK_ROWS):
+            yield rows.batch(block), users[block]

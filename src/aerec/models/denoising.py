@@ -1,0 +1,81 @@
+"""DenoisingAutoencoder: a preset of `Autoencoder` that learns to undo noise."""
+
+from __future__ import annotations
+
+from aerec.models.autoencoder import Autoencoder
+from aerec.noise import MaskingNoise, Noise
+from aerec.sparsity import Sparsity
+
+__all__ = ["DenoisingAutoencoder"]
+
+
+class DenoisingAutoencoder(Autoencoder):
+    """Autoencoder that reconstructs clean rows from corrupted ones, with one hidden layer by default.
+
+    Parameters
+    ----------
+    hidden : int or tuple of int, default 200
+    activation : str, default "tanh"
+    noise : MaskingNoise or GaussianNoise, default MaskingNoise(0.5)
+        Masking teaches to fill in missing entries, Gaussian noise to smooth.
+    sparsity : L1Sparsity, KLSparsity, TopKSparsity or None, default None
+    likelihood : str, default "multinomial"
+        For ratings as likes; "gaussian" for standardised dense data.
+    tied : bool, default False
+    normalize : bool, default False
+    epochs, batch_size, learning_rate, weight_decay, patience, validation_metric, device, precision, seed, progress
+        As in `Autoencoder`.
+
+    References
+    ----------
+    Vincent et al. (2010). Stacked denoising autoencoders. JMLR 11.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from aerec.models import DenoisingAutoencoder
+    >>> X = np.eye(6, dtype="float32").repeat(20, axis=0)
+    >>> model = DenoisingAutoencoder(hidden=4, likelihood="gaussian", epochs=3, progress=False).fit(X)
+    >>> model.reconstruct(X).shape
+    (120, 6)
+    """
+
+    def __init__(
+        self,
+        hidden: int | tuple[int, ...] = 200,
+        activation: str = "tanh",
+        noise: Noise | None = MaskingNoise(0.5),  # noqa: B008 (frozen)
+        sparsity: Sparsity | None = None,
+        likelihood: str = "multinomial",
+        tied: bool = False,
+        normalize: bool = False,
+        epochs: int = 100,
+        batch_size: int = 500,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.0,
+        patience: int | None = 10,
+        validation_metric: str | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+        seed: int = 0,
+        progress: bool = True,
+    ) -> None:
+        super().__init__(
+            hidden=hidden,
+            activation=activation,
+            noise=noise,
+            sparsity=sparsity,
+            likelihood=likelihood,
+            tied=tied,
+            normalize=normalize,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            patience=patience,
+            validation_metric=validation_metric,
+            device=device,
+            precision=precision,
+            seed=seed,
+            progress=progress,
+        )

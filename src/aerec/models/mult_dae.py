@@ -1,0 +1,75 @@
+"""Mult-DAE: the denoising autoencoder with multinomial likelihood of Liang et al. 2018, a preset of `Autoencoder`."""
+
+from __future__ import annotations
+
+from aerec.models.autoencoder import Autoencoder
+from aerec.noise import MaskingNoise, Noise
+from aerec.sparsity import Sparsity
+
+__all__ = ["MultDAE"]
+
+
+class MultDAE(Autoencoder):
+    r"""Denoising autoencoder over rows of unit length, with :math:`-\sum_j x_j \log \mathrm{softmax}(l)_j` as loss.
+
+    Parameters
+    ----------
+    hidden : int or tuple of int, default 200
+    activation : str, default "tanh"
+    noise : MaskingNoise, GaussianNoise or None, default MaskingNoise(0.5)
+        Dropout on the normalised input.
+    sparsity : L1Sparsity, KLSparsity, TopKSparsity or None, default None
+    normalize : bool, default True
+    epochs, batch_size, learning_rate, weight_decay, patience, validation_metric, device, precision, seed, progress
+        As in `Autoencoder`.
+
+    References
+    ----------
+    Liang, Krishnan, Hoffman, Jebara (2018). Variational autoencoders for collaborative filtering. WWW.
+
+    Examples
+    --------
+    >>> from aerec.datasets import load_dataset
+    >>> from aerec.models import MultDAE
+    >>> likes = load_dataset("sample").binarize(4.0)
+    >>> model = MultDAE(hidden=16, epochs=2, progress=False).fit(likes)
+    >>> model.transform(likes).shape[1]
+    16
+    """
+
+    def __init__(
+        self,
+        hidden: int | tuple[int, ...] = 200,
+        activation: str = "tanh",
+        noise: Noise | None = MaskingNoise(0.5),  # noqa: B008 (frozen)
+        sparsity: Sparsity | None = None,
+        normalize: bool = True,
+        epochs: int = 100,
+        batch_size: int = 500,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.0,
+        patience: int | None = 10,
+        validation_metric: str | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+        seed: int = 0,
+        progress: bool = True,
+    ) -> None:
+        super().__init__(
+            hidden=hidden,
+            activation=activation,
+            noise=noise,
+            sparsity=sparsity,
+            normalize=normalize,
+            likelihood="multinomial",
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            patience=patience,
+            validation_metric=validation_metric,
+            device=device,
+            precision=precision,
+            seed=seed,
+            progress=progress,
+        )

@@ -1,0 +1,88 @@
+"""Mult-VAE: the variational autoencoder with multinomial likelihood of Liang et al. 2018, a preset of `Autoencoder`."""
+
+from __future__ import annotations
+
+from aerec.models.autoencoder import Autoencoder
+from aerec.noise import MaskingNoise, Noise
+from aerec.sparsity import L1Sparsity, TopKSparsity
+
+__all__ = ["MultVAE"]
+
+
+class MultVAE(Autoencoder):
+    r"""Variational autoencoder whose KL term has a weight β below 1, reached from 0 in the course of training.
+
+    .. math:: \mathbb{E}_{q(z|x)}\Big[-\sum_j x_j \log \mathrm{softmax}(l(z))_j\Big]
+              + \beta \, \mathrm{KL}\big(q(z|x) \,\|\, N(0, I)\big)
+
+    Parameters
+    ----------
+    hidden : int or tuple of int, default (600, 200)
+    kl_weight : float, default 0.2
+        β at the end.
+    kl_annealing_steps : int, default 2000
+        Steps (batches) over which β rises linearly.
+    activation : str, default "tanh"
+    noise : MaskingNoise, GaussianNoise or None, default MaskingNoise(0.5)
+        Dropout on the normalised input.
+    sparsity : L1Sparsity, TopKSparsity or None, default None
+        On the mean of the code, which has no bounds: `KLSparsity` is refused.
+    normalize : bool, default True
+    epochs, batch_size, learning_rate, weight_decay, patience, validation_metric, device, precision, seed, progress
+        As in `Autoencoder`.
+
+    References
+    ----------
+    Liang, Krishnan, Hoffman, Jebara (2018). Variational autoencoders for collaborative filtering. WWW.
+
+    Examples
+    --------
+    >>> from aerec.datasets import load_dataset
+    >>> from aerec.models import MultVAE
+    >>> likes = load_dataset("sample").binarize(4.0)
+    >>> model = MultVAE(hidden=(32, 16), epochs=2, progress=False).fit(likes)
+    >>> model.transform(likes).shape[1]
+    16
+    """
+
+    def __init__(
+        self,
+        hidden: int | tuple[int, ...] = (600, 200),
+        kl_weight: float = 0.2,
+        kl_annealing_steps: int = 2000,
+        activation: str = "tanh",
+        noise: Noise | None = MaskingNoise(0.5),  # noqa: B008 (frozen)
+        sparsity: L1Sparsity | TopKSparsity | None = None,
+        normalize: bool = True,
+        epochs: int = 100,
+        batch_size: int = 500,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.0,
+        patience: int | None = 10,
+        validation_metric: str | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+        seed: int = 0,
+        progress: bool = True,
+    ) -> None:
+        super().__init__(
+            hidden=hidden,
+            kl_weight=kl_weight,
+            kl_annealing_steps=kl_annealing_steps,
+            activation=activation,
+            noise=noise,
+            sparsity=sparsity,
+            normalize=normalize,
+            likelihood="multinomial",
+            variational=True,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            patience=patience,
+            validation_metric=validation_metric,
+            device=device,
+            precision=precision,
+            seed=seed,
+            progress=progress,
+        )

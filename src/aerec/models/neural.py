@@ -1,0 +1,136 @@
+"""What recommenders trained in epochs have in common: the network, its trainer, early stopping, saving."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from aerec.metrics import higher_is_better, measure_ranking, parse_metric, rmse
+from aerec.models.base import Recommender
+from aerec.progress import EpochProgress
+from aerec.splitting import Holdout
+from aerec.training.batches import Rows
+from aerec.training.device import resolve_device, use_bfloat16
+from aerec.training.loop import Trainer, Validator, train
+from aerec.training.network import Network
+
+__all__ = ["NeuralRecommender"]
+
+
+class NeuralRecommender(Recommender):
+    """Base of the recommenders that learn a `Network` by gradient descent, epoch by epoch.
+
+    A subclass has the hyper-parameters named in `_parameter_constraints` and writes `_build`.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "kl_weight": [Interval(Real, 0, None, closed="left")],
+        "kl_annealing_steps": [Interval(Integral, 0, None, closed="left")],
+        "patience": [Interval(Integral, 1, None, closed="left"), None],
+        "validation_metric": [str, None],
+        "device": [str],
+        "precision": [StrOptions({"auto", "float32", "bf16"})],
+        "seed": [Interval(Integral, 0, None, closed="left")],
+        "progress": ["boolean"],
+    }
+
+    network_: Network
+    history_: pd.DataFrame
+
+    @abstractmethod
+    def _build(self, n_inputs: int, n_users: int) -> Network:
+        """Return the network with its initial weights, on the CPU."""
+
+    # ------------------------------------------------------------------ training
+
+    def _start(self, n_inputs: int, n_users: int) -> None:
+        """Make a fresh network, trainer and history."""
+        self.network_ = self._build(n_inputs, n_users).to(resolve_device(self.device))
+        self.history_ = pd.DataFrame()
+        self._new_trainer()
+
+    def _new_trainer(self) -> None:
+        device = resolve_device(self.device)
+        self._trainer = Trainer(
+            self.network_,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            kl_weight=self.kl_weight,
+            kl_annealing_steps=self.kl_annealing_steps,
+            half=use_bfloat16(self.precision, device),
+            device=device,
+            seed=self.seed,
+        )
+
+    @property
+    def _device(self) -> torch.device:
+        """Where the network lives."""
+        return self.network_.encoder_biases[0].device
+
+    def _run(self, rows: Rows, epochs: int, validator: Validator | None, *, with_users: bool) -> None:
+        """Train on `rows` for up to `epochs` more epochs and add them to the history."""
+        done = len(self.history_)
+        with EpochProgress(type(self).__name__, epochs, self.progress) as progress:
+            history = train(
+                self._trainer,
+                rows,
+                epochs=epochs,
+                with_users=with_users,
+                validator=validator,
+                patience=self.patience,
+                progress=progress,
+            )
+        history["epoch"] += done
+        self.history_ = pd.concat([self.history_, history], ignore_index=True) if done else history
+        self.n_iter_ = len(self.history_)
+
+    def _holdout_validator(self, holdout: Holdout, default: str) -> Validator:
+        """Measure a metric on `holdout` with the weights of the moment."""
+        name = self.validation_metric or default
+        measure: Callable[[], float]
+        if name == "rmse":
+            pairs = holdout.target.to_frame()
+
+            def measure() -> float:
+                return rmse(pairs["rating"], self.predict(pairs["user"], pairs["item"]))  # type: ignore[attr-defined]
+        else:
+            k = parse_metric(name)[1]
+
+            def measure() -> float:
+                ranking, _ = self.rank(holdout.history, k, exclude=holdout.exclude)
+                return measure_ranking(name, ranking, holdout.target)
+
+        return Validator(name, measure, higher_is_better(name))
+
+    # ------------------------------------------------------------------ saving
+
+    def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        header, arrays = super()._state()
+        header["history"] = {name: column.tolist() for name, column in self.history_.items()}
+        header["n_users"] = int(self.network_.architecture.n_users)
+        header["n_inputs"] = int(self.network_.architecture.n_inputs)
+        weights = {f"network.{name}": value.cpu().numpy() for name, value in self.network_.state_dict().items()}
+        return header, arrays | weights
+
+    def _set_state(self, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
+        super()._set_state(header, tensors)
+        self.history_ = pd.DataFrame(header["history"])
+        self.n_iter_ = len(self.history_)
+        network = self._build(header["n_inputs"], header["n_users"])
+        prefix = "network."
+        network.load_state_dict(
+            {name[len(prefix) :]: torch.tensor(value) for name, value in tensors.items() if name.startswith(prefix)}
+        )
+        self.network_ = network.to(resolve_device(self.device))

@@ -1,0 +1,81 @@
+"""SparseAutoencoder: a preset of `Autoencoder` whose code is kept sparse."""
+
+from __future__ import annotations
+
+from aerec.models.autoencoder import Autoencoder
+from aerec.noise import Noise
+from aerec.sparsity import KLSparsity, Sparsity
+
+__all__ = ["SparseAutoencoder"]
+
+
+class SparseAutoencoder(Autoencoder):
+    """Autoencoder without noise whose units are mostly inactive, so that each stands for something of its own.
+
+    Parameters
+    ----------
+    hidden : int or tuple of int, default 200
+    activation : str, default "sigmoid"
+        `KLSparsity` needs "sigmoid" or "tanh".
+    sparsity : KLSparsity, L1Sparsity, TopKSparsity or None, default KLSparsity(0.05, 1.0)
+    noise : MaskingNoise, GaussianNoise or None, default None
+    likelihood : str, default "multinomial"
+        For ratings as likes; "gaussian" for standardised dense data.
+    tied : bool, default False
+    normalize : bool, default False
+    epochs, batch_size, learning_rate, weight_decay, patience, validation_metric, device, precision, seed, progress
+        As in `Autoencoder`.
+
+    References
+    ----------
+    Ng (2011). Sparse autoencoder. CS294A lecture notes. Makhzani, Frey (2014). k-Sparse autoencoders. ICLR.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from aerec.models import SparseAutoencoder
+    >>> X = np.eye(6, dtype="float32").repeat(20, axis=0)
+    >>> model = SparseAutoencoder(hidden=4, likelihood="gaussian", epochs=3, progress=False).fit(X)
+    >>> model.transform(X).shape
+    (120, 4)
+    """
+
+    def __init__(
+        self,
+        hidden: int | tuple[int, ...] = 200,
+        activation: str = "sigmoid",
+        sparsity: Sparsity | None = KLSparsity(0.05, 1.0),  # noqa: B008 (frozen)
+        noise: Noise | None = None,
+        likelihood: str = "multinomial",
+        tied: bool = False,
+        normalize: bool = False,
+        epochs: int = 100,
+        batch_size: int = 500,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.0,
+        patience: int | None = 10,
+        validation_metric: str | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+        seed: int = 0,
+        progress: bool = True,
+    ) -> None:
+        super().__init__(
+            hidden=hidden,
+            activation=activation,
+            sparsity=sparsity,
+            noise=noise,
+            likelihood=likelihood,
+            tied=tied,
+            normalize=normalize,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            patience=patience,
+            validation_metric=validation_metric,
+            device=device,
+            precision=precision,
+            seed=seed,
+            progress=progress,
+        )

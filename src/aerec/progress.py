@@ -1,0 +1,60 @@
+"""Progress of long work: one bar in a terminal or notebook, log records everywhere else."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+__all__ = ["EpochProgress"]
+
+_log = logging.getLogger("aerec")
+
+
+class EpochProgress:
+    """Shows the cost of each epoch: a bar where someone is looking, else a record of level INFO per epoch.
+
+    Parameters
+    ----------
+    name : str
+        What is being trained.
+    epochs : int
+    shown : bool
+        False for log records only.
+    """
+
+    def __init__(self, name: str, epochs: int, shown: bool) -> None:
+        self._name = name
+        self._epochs = epochs
+        console = Console(stderr=True)
+        self._bar: Progress | None = None
+        if shown and (console.is_terminal or console.is_jupyter):
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[note]}"),
+            )
+            self._bar = Progress(*columns, TimeRemainingColumn(), console=console)
+
+    def __enter__(self) -> EpochProgress:
+        if self._bar is not None:
+            self._bar.start()
+            self._task = self._bar.add_task(self._name, total=self._epochs, note="")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def epoch_done(self, epoch: int, values: Mapping[str, float]) -> None:
+        """Report epoch number `epoch` (from 1) with its cost and validation metric."""
+        note = "  ".join(f"{name} {value:.5g}" for name, value in values.items())
+        _log.info("%s epoch %d/%d  %s", self._name, epoch, self._epochs, note)
+        if self._bar is not None:
+            self._bar.update(self._task, completed=epoch, note=note)

@@ -1,0 +1,159 @@
+"""Rows of a matrix on the device, and batches of them: sparse rows stay sparse, dense ones dense.
+
+A batch is what the network and its losses read; both kinds answer the same questions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from aerec.noise import GaussianNoise, Noise
+from aerec.sparse import CSR
+
+__all__ = ["Batch", "DenseBatch", "DenseRows", "Rows", "SparseBatch", "SparseRows"]
+
+
+@dataclass(frozen=True)
+class SparseBatch:
+    """Rows of a sparse matrix: the stored `values` of row i are ``values[starts[i]:starts[i + 1]]``."""
+
+    starts: Tensor
+    columns: Tensor
+    values: Tensor
+    n_columns: int
+    row_numbers: Tensor
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.starts) - 1
+
+    @cached_property
+    def rows(self) -> Tensor:
+        """The row, counted within the batch, of each stored value."""
+        lengths = self.starts[1:] - self.starts[:-1]
+        return torch.repeat_interleave(
+            torch.arange(self.n_rows, device=self.starts.device), lengths, output_size=len(self.columns)
+        )
+
+    @cached_property
+    def by_column(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The transposed pattern: where each column starts, the rows in it, and the positions of its values."""
+        order = torch.argsort(self.columns, stable=True)
+        starts = torch.zeros(self.n_columns + 1, dtype=torch.int64, device=order.device)
+        starts[1:] = torch.bincount(self.columns, minlength=self.n_columns).cumsum(0)
+        return starts, self.rows[order], order
+
+    def totals(self) -> Tensor:
+        """Σ of each row; shape (n_rows,)."""
+        return torch.zeros(self.n_rows, device=self.values.device).index_add_(0, self.rows, self.values)
+
+    def dot(self, logits: Tensor) -> Tensor:
+        """Σ of the stored values times the logits in their places, a scalar."""
+        return torch.dot(self.values, logits.reshape(-1)[self._flat])
+
+    def subtract_from(self, dense: Tensor) -> Tensor:
+        """``dense − x`` in place."""
+        flat = dense.view(-1)
+        flat[self._flat] -= self.values.to(dense.dtype)
+        return dense
+
+    @cached_property
+    def _flat(self) -> Tensor:
+        return self.rows * self.n_columns + self.columns
+
+    def normalized(self) -> SparseBatch:
+        """Each row divided by its Euclidean length; a row without ratings stays empty."""
+        squares = torch.zeros(self.n_rows, device=self.values.device).index_add_(0, self.rows, self.values.square())
+        lengths = squares.sqrt().clamp_min(torch.finfo(torch.float32).tiny)
+        return self._with(self.values / lengths[self.rows])
+
+    def corrupted(self, noise: Noise, generator: torch.Generator) -> SparseBatch:
+        """Noise on the stored values; that of ``GaussianNoise(entries="all")`` is added behind the first layer."""
+        if isinstance(noise, GaussianNoise) and noise.entries == "all":
+            return self
+        return self._with(noise.corrupt(self.values, generator))
+
+    def _with(self, values: Tensor) -> SparseBatch:
+        other = replace(self, values=values)
+        for name in ("rows", "by_column", "_flat"):  # the pattern is the same: what is known of it carries over
+            if name in self.__dict__:
+                other.__dict__[name] = self.__dict__[name]
+        return other
+
+
+@dataclass(frozen=True)
+class DenseBatch:
+    """Rows of a dense matrix."""
+
+    values: Tensor
+    row_numbers: Tensor
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return self.values.shape[0]
+
+    def totals(self) -> Tensor:
+        """Σ of each row; shape (n_rows,)."""
+        return self.values.sum(dim=1)
+
+    def dot(self, logits: Tensor) -> Tensor:
+        """Σ of the values times the logits, a scalar."""
+        return torch.dot(self.values.reshape(-1), logits.reshape(-1))
+
+    def subtract_from(self, dense: Tensor) -> Tensor:
+        """``dense − x`` in place."""
+        return dense.sub_(self.values)
+
+    def normalized(self) -> DenseBatch:
+        """Each row divided by its Euclidean length; a row of zeros stays so."""
+        return replace(self, values=torch.nn.functional.normalize(self.values, dim=1))
+
+    def corrupted(self, noise: Noise, generator: torch.Generator) -> DenseBatch:
+        """Noise on every entry."""
+        return replace(self, values=noise.corrupt(self.values, generator))
+
+
+class SparseRows:
+    """A CSR matrix on the device, from which batches are taken by index arithmetic."""
+
+    def __init__(self, matrix: CSR, device: torch.device) -> None:
+        self.shape = matrix.shape
+        self._starts = torch.as_tensor(matrix.indptr.astype(np.int64), device=device)
+        self._columns = torch.as_tensor(matrix.indices.astype(np.int64), device=device)
+        self._values = torch.as_tensor(matrix.data.copy(), device=device)
+
+    def batch(self, rows: Tensor) -> SparseBatch:
+        """Return the rows with the numbers `rows`, in that order."""
+        begins = self._starts[rows]
+        lengths = self._starts[rows + 1] - begins
+        starts = torch.zeros(len(rows) + 1, dtype=torch.int64, device=rows.device)
+        torch.cumsum(lengths, 0, out=starts[1:])
+        n_values = int(starts[-1])
+        offsets = torch.repeat_interleave(begins - starts[:-1], lengths, output_size=n_values)
+        positions = offsets.add_(torch.arange(n_values, device=rows.device))
+        return SparseBatch(starts, self._columns[positions], self._values[positions], self.shape[1], rows)
+
+
+class DenseRows:
+    """A dense matrix on the device."""
+
+    def __init__(self, array: NDArray[np.float32], device: torch.device) -> None:
+        self.shape = (array.shape[0], array.shape[1])
+        self._values = torch.as_tensor(array, device=device)
+
+    def batch(self, rows: Tensor) -> DenseBatch:
+        """Return the rows with the numbers `rows`, in that order."""
+        return DenseBatch(self._values[rows], rows)
+
+
+Batch: TypeAlias = SparseBatch | DenseBatch
+Rows: TypeAlias = SparseRows | DenseRows

@@ -1,0 +1,48 @@
+"""Where to compute, and how precisely."""
+
+from __future__ import annotations
+
+import logging
+from functools import lru_cache
+
+import torch
+
+__all__ = ["resolve_device", "use_bfloat16"]
+
+_log = logging.getLogger(__name__)
+
+
+def resolve_device(device: str) -> torch.device:
+    """Return the device of that name; "auto" takes CUDA, then MPS, then the CPU.
+
+    Raises
+    ------
+    ValueError
+        If PyTorch does not know the device or it is not there.
+    """
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device {device!r} cannot be used ({reason}); 'auto' takes the best there is") from None
+    return found
+
+
+def use_bfloat16(precision: str, device: torch.device) -> bool:
+    """Whether the large matrix products take bfloat16 factors: asked for, or "auto" where the hardware has them."""
+    if precision != "auto":
+        return precision == "bf16"
+    has = torch.cuda.is_bf16_supported() if device.type == "cuda" else device.type == "cpu" and _cpu_has_bfloat16()
+    _log.debug("precision 'auto' on %s: %s", device, "bf16 matrix products" if has else "float32")
+    return bool(has)
+
+
+@lru_cache(maxsize=1)
+def _cpu_has_bfloat16() -> bool:
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(supported()) if supported is not None else False

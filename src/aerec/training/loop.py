@@ -1,0 +1,165 @@
+"""The loop over epochs: shuffled batches, Adam, KL annealing, early stopping, the best epoch restored."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from aerec.errors import TrainingError
+from aerec.progress import EpochProgress
+from aerec.training.batches import Rows
+from aerec.training.network import Network
+
+__all__ = ["Trainer", "Validator", "train"]
+
+
+@dataclass(frozen=True)
+class Validator:
+    """Measures a network between epochs; `name` is the metric's column in the history."""
+
+    name: str
+    measure: Callable[[], float]
+    higher_is_better: bool
+
+
+class Trainer:
+    """A network with its optimiser and its random generators: everything that the next batch depends on.
+
+    Parameters
+    ----------
+    network : Network
+        On `device` already.
+    batch_size : int
+        Rows per step.
+    learning_rate, weight_decay : float
+        Adam's step, and λ of the penalty λ · ½‖W‖², whose gradient is added to that of the cost.
+    kl_weight : float
+    kl_annealing_steps : int
+        Steps over which the weight of the KL term rises from 0 to `kl_weight`, linearly.
+    half : bool
+        bfloat16 factors in the products of the output layer.
+    device : torch.device
+    seed : int
+        Of the order of rows, and of the noise.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        batch_size: int,
+        learning_rate: float,
+        weight_decay: float,
+        kl_weight: float,
+        kl_annealing_steps: int,
+        half: bool,
+        device: torch.device,
+        seed: int,
+    ) -> None:
+        self.network = network
+        self.batch_size = batch_size
+        self.weight_decay = weight_decay
+        self.kl_weight = kl_weight
+        self.kl_annealing_steps = kl_annealing_steps
+        self.half = half
+        self.device = device
+        self.step = 0
+        self.optimizer = torch.optim.Adam(
+            [{"params": network.weights(), "weight_decay": weight_decay}, {"params": network.biases()}],
+            lr=learning_rate,
+            fused=device.type in ("cpu", "cuda"),
+        )
+        self.order = torch.Generator().manual_seed(seed)
+        self.noise = torch.Generator(device=device).manual_seed(seed + 1)
+
+    def run_epoch(self, rows: Rows, *, with_users: bool) -> dict[str, float]:
+        """Take one step per batch of all `rows` in random order; return the parts of the mean cost.
+
+        Raises
+        ------
+        TrainingError
+            If the cost is no longer a finite number.
+        """
+        n_rows = rows.shape[0]
+        order = torch.randperm(n_rows, generator=self.order).to(self.device)
+        sums = torch.zeros(3, device=self.device, dtype=torch.float64)
+        for chosen in order.split(self.batch_size):
+            batch = rows.batch(chosen)
+            self.optimizer.zero_grad(set_to_none=True)
+            cost, _ = self.network.cost(batch, chosen if with_users else None, noise_from=self.noise, half=self.half)
+            cost.total(self._kl_weight_now()).backward()  # type: ignore[no-untyped-call]
+            self.optimizer.step()
+            self.step += 1
+            sums += torch.stack([cost.likelihood, cost.sparsity, cost.kl]).detach() * len(chosen)
+        likelihood, sparsity, kl = (sums / n_rows).tolist()
+        decay = 0.5 * self.weight_decay * sum(float(w.detach().square().sum()) for w in self.network.weights())
+        parts = {"likelihood": likelihood, "sparsity": sparsity, "kl": kl, "weight_decay": decay}
+        parts["cost"] = likelihood + sparsity + self._kl_weight_now() * kl + decay
+        if not np.isfinite(parts["cost"]):
+            raise TrainingError(
+                f"the cost became {parts['cost']} (step {self.step}): {parts}; lower learning_rate, or scale the input"
+            )
+        return parts
+
+    def _kl_weight_now(self) -> float:
+        if self.step >= self.kl_annealing_steps:
+            return self.kl_weight
+        return self.kl_weight * self.step / self.kl_annealing_steps
+
+
+def train(
+    trainer: Trainer,
+    rows: Rows,
+    *,
+    epochs: int,
+    with_users: bool,
+    validator: Validator | None,
+    patience: int | None,
+    progress: EpochProgress,
+) -> pd.DataFrame:
+    """Run up to `epochs` epochs; with a validator the weights of the best epoch are restored at the end.
+
+    Parameters
+    ----------
+    trainer : Trainer
+    rows : Rows
+    epochs : int
+    with_users : bool
+        Whether rows are users whose factors are learned.
+    validator : Validator, optional
+    patience : int, optional
+        Stop after so many epochs without a better validation value; None for never.
+    progress : EpochProgress
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per epoch: epoch, likelihood, sparsity, kl, weight_decay, cost, the validation metric, seconds.
+    """
+    records: list[dict[str, Any]] = []
+    best_value, best_epoch, best_state = -np.inf, 0, None
+    for epoch in range(1, epochs + 1):
+        began = time.perf_counter()
+        record: dict[str, Any] = {"epoch": epoch, **trainer.run_epoch(rows, with_users=with_users)}
+        shown = {"cost": record["cost"]}
+        if validator is not None:
+            value = shown[validator.name] = record[validator.name] = validator.measure()
+            signed = value if validator.higher_is_better else -value
+            if signed > best_value or best_state is None:
+                best_value, best_epoch = signed, epoch
+                best_state = copy.deepcopy(trainer.network.state_dict())
+        record["seconds"] = time.perf_counter() - began
+        records.append(record)
+        progress.epoch_done(epoch, shown)
+        if validator is not None and patience is not None and epoch - best_epoch >= patience:
+            break
+    if best_state is not None:
+        trainer.network.load_state_dict(best_state)
+    return pd.DataFrame(records)

@@ -1,0 +1,230 @@
+"""The network of an autoencoder: weights, biases, and the way from a batch to the code and back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from aerec.likelihood import Likelihood
+from aerec.noise import GaussianNoise, Noise
+from aerec.sparsity import Sparsity
+from aerec.training.batches import Batch, SparseBatch
+from aerec.training.losses import all_entries_loss, first_layer, observed_loss
+
+__all__ = ["ACTIVATIONS", "Architecture", "Cost", "Network"]
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "identity": lambda x: x,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "swish": nn.functional.silu,
+}
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Everything that shapes the network; the hyper-parameters of `Autoencoder` of the same names."""
+
+    n_inputs: int
+    hidden: tuple[int, ...]
+    activation: str
+    likelihood: Likelihood
+    noise: Noise | None = None
+    sparsity: Sparsity | None = None
+    variational: bool = False
+    tied: bool = False
+    normalize: bool = False
+    n_users: int = 0
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The parts of the cost, each a mean over the rows of a batch; `kl` without its weight."""
+
+    likelihood: Tensor
+    sparsity: Tensor
+    kl: Tensor
+
+    def total(self, kl_weight: float) -> Tensor:
+        """Likelihood + sparsity + kl_weight · KL."""
+        return self.likelihood + self.sparsity + kl_weight * self.kl
+
+
+class Network(nn.Module):
+    """Encoder and decoder, mirror images of each other: ``hidden`` names the encoder's layers, the last is the code.
+
+    Weights of shape (in, out), as in scikit-learn, but for the output layer, whose weight is kept as (items, hidden):
+    one row per item, like the first layer's, with which it is shared where weights are tied.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    generator : torch.Generator
+        Draws the initial weights.
+    """
+
+    def __init__(self, architecture: Architecture, generator: torch.Generator) -> None:
+        super().__init__()
+        self.architecture = architecture
+        sizes = (architecture.n_inputs, *architecture.hidden)
+        code_width = 2 if architecture.variational else 1  # mean and log variance
+        widths = [*sizes[1:-1], sizes[-1] * code_width]
+        self.encoder_weights = nn.ParameterList(
+            nn.Parameter(torch.empty(n_in, n_out)) for n_in, n_out in zip(sizes[:-1], widths, strict=True)
+        )
+        self.encoder_biases = nn.ParameterList(nn.Parameter(torch.empty(n_out)) for n_out in widths)
+        back = sizes[::-1]
+        shapes = list(zip(back[:-1], back[1:], strict=True))
+        shapes[-1] = shapes[-1][::-1]  # the output layer: (items, hidden)
+        own = [] if architecture.tied else shapes
+        self.decoder_weights = nn.ParameterList(nn.Parameter(torch.empty(*shape)) for shape in own)
+        self.decoder_biases = nn.ParameterList(nn.Parameter(torch.empty(n_out)) for n_out in back[1:])
+        self.user_factors = nn.Parameter(torch.empty(architecture.n_users, widths[0])) if architecture.n_users else None
+        self.reset_parameters(generator)
+
+    @torch.no_grad()
+    def reset_parameters(self, generator: torch.Generator) -> None:
+        """Weights uniform as Glorot and Bengio (2010), "Xavier"; biases and user factors 0."""
+        for weight in (*self.encoder_weights, *self.decoder_weights):
+            bound = math.sqrt(6 / sum(weight.shape))
+            weight.copy_(torch.rand(weight.shape, generator=generator) * (2 * bound) - bound)
+        for bias in (*self.encoder_biases, *self.decoder_biases):
+            bias.zero_()
+        if self.user_factors is not None:
+            self.user_factors.zero_()
+
+    def extra_repr(self) -> str:
+        """Sizes and choices."""
+        return str(self.architecture)
+
+    # ------------------------------------------------------------------ encoder
+
+    def encode(
+        self,
+        batch: Batch,
+        users: Tensor | None = None,
+        *,
+        noise_from: torch.Generator | None = None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return the code of each row, and its log variance where the code is variational.
+
+        Parameters
+        ----------
+        batch : Batch of shape (n_rows, n_inputs)
+        users : Tensor of int, shape (n_rows,), optional
+            Row of each user in the user factors, −1 for none.
+        noise_from : torch.Generator, optional
+            Draws the noise; without it the input is clean.
+
+        Returns
+        -------
+        code : Tensor of shape (n_rows, n_code)
+        log_variance : Tensor of shape (n_rows, n_code) or None
+        """
+        arch = self.architecture
+        hidden = self._first_layer(batch.normalized() if arch.normalize else batch, noise_from)
+        if self.user_factors is not None and users is not None:
+            known = (users >= 0).to(hidden.dtype)[:, None]
+            hidden = hidden + self.user_factors[users.clamp_min(0)] * known
+        activation = ACTIVATIONS[arch.activation]
+        for weight, bias in zip(self.encoder_weights[1:], self.encoder_biases[1:], strict=True):
+            hidden = torch.addmm(bias, activation(hidden), weight)
+        if arch.variational:
+            mean, log_variance = hidden.chunk(2, dim=1)
+            return self._sparse(mean), log_variance
+        return self._sparse(activation(hidden)), None
+
+    def _first_layer(self, batch: Batch, noise_from: torch.Generator | None) -> Tensor:
+        weight, noise = self.encoder_weights[0], self.architecture.noise
+        if noise is None or noise_from is None:
+            return first_layer(batch, weight) + self.encoder_biases[0]
+        hidden = first_layer(batch.corrupted(noise, noise_from), weight) + self.encoder_biases[0]
+        if isinstance(noise, GaussianNoise) and noise.entries == "all" and isinstance(batch, SparseBatch):
+            hidden = hidden + noise.preactivation_noise(weight, batch.n_rows, noise_from)
+        return hidden
+
+    def _sparse(self, code: Tensor) -> Tensor:
+        sparsity = self.architecture.sparsity
+        return code if sparsity is None else sparsity.apply(code)
+
+    # ------------------------------------------------------------------ decoder
+
+    def decode_hidden(self, code: Tensor) -> Tensor:
+        """Return the last hidden layer, from which the output layer computes the logits."""
+        activation = ACTIVATIONS[self.architecture.activation]
+        for weight, bias in zip(self.decoder()[:-1], self.decoder_biases[:-1], strict=True):
+            code = activation(torch.addmm(bias, code, weight))
+        return code
+
+    def decode(self, code: Tensor) -> Tensor:
+        """Return the logits at every item; shape (n_rows, n_inputs)."""
+        return torch.addmm(self.decoder_biases[-1], self.decode_hidden(code), self.output_weight.T)
+
+    @property
+    def output_weight(self) -> Tensor:
+        """Weight of the output layer, one row per item; shape (n_inputs, n_hidden)."""
+        return self.decoder()[-1]
+
+    def decoder(self) -> Sequence[Tensor]:
+        """Weights of the decoder, the output layer last; those of the encoder, transposed, where they are tied."""
+        if not self.architecture.tied:
+            return list(self.decoder_weights)
+        inner = [self._code_part(weight).T for weight in list(self.encoder_weights)[:0:-1]]
+        first = self.encoder_weights[0]
+        return [*inner, self._code_part(first) if len(self.encoder_weights) == 1 else first]
+
+    def _code_part(self, weight: Tensor) -> Tensor:
+        """Return the part of an encoder weight that makes the mean, not the log variance, of a variational code."""
+        last = weight is self.encoder_weights[-1]
+        return weight[:, : self.architecture.hidden[-1]] if last else weight
+
+    # ------------------------------------------------------------------ cost
+
+    def cost(
+        self,
+        batch: Batch,
+        users: Tensor | None = None,
+        *,
+        noise_from: torch.Generator | None = None,
+        half: bool = False,
+    ) -> tuple[Cost, Tensor]:
+        """Return the parts of the cost of a batch, and the sparsity statistic (Σ over rows, per code unit).
+
+        With `noise_from` the input is corrupted and a variational code is drawn; without it the input is clean and
+        the code is its mean.
+        """
+        arch = self.architecture
+        code, log_variance = self.encode(batch, users, noise_from=noise_from)
+        kl = code.new_zeros(())
+        drawn = code
+        if log_variance is not None:
+            kl = 0.5 * (log_variance.exp() + code.square() - 1 - log_variance).sum() / batch.n_rows
+            if noise_from is not None:
+                normal = torch.randn(code.shape, generator=noise_from, device=code.device)
+                drawn = code + normal * torch.exp(0.5 * log_variance)
+        penalty, statistic = code.new_zeros(()), code.new_zeros(code.shape[1])
+        if arch.sparsity is not None:
+            statistic = arch.sparsity.statistic(code, arch.activation)
+            penalty = arch.sparsity.cost(statistic / batch.n_rows)
+        hidden = self.decode_hidden(drawn)
+        weight, bias = self.output_weight, self.decoder_biases[-1]
+        if arch.likelihood.all_entries:
+            loss = all_entries_loss(hidden, weight, bias, batch, arch.likelihood, half)
+        else:
+            assert isinstance(batch, SparseBatch)
+            loss = observed_loss(hidden, weight, bias, batch)
+        return Cost(loss / batch.n_rows, penalty, kl), statistic
+
+    def weights(self) -> list[nn.Parameter]:
+        """All weights, without biases: what weight decay acts on."""
+        factors = [] if self.user_factors is None else [self.user_factors]
+        return [*self.encoder_weights, *self.decoder_weights, *factors]
+
+    def biases(self) -> list[nn.Parameter]:
+        """All biases."""
+        return [*self.encoder_biases, *self.decoder_biases]
