@@ -46,12 +46,16 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         Raw ids of the items, where fitted on an `Interactions`.
     users_ : pandas.Index or None
         Raw ids of the users of the training data, in models that learn something of each user.
+    popularity_ : ndarray of shape (n_items,), float32
+        Share of the training users who rated each item, in models that rank by it for an empty history.
     """
 
     _learned: ClassVar[tuple[str, ...]] = ()
     """Names of the fitted arrays that `save` writes; those that are None are left out."""
     _knows_users: ClassVar[bool] = False
     """Whether the model learns something of each single user and so has to recognise them by id."""
+    _popularity_for_empty: ClassVar[bool] = False
+    """Whether a new user with an empty history is ranked by popularity, because `_score` would give all zeros."""
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
 
     # ------------------------------------------------------------------ what a subclass writes
@@ -102,6 +106,8 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         if data.n_ratings == 0:
             raise DataError(f"{type(self).__name__} has nothing to learn from: {data} holds no ratings")
         self._remember_ids(data, from_matrix=data is not train)
+        if self._popularity_for_empty:
+            self.popularity_ = item_popularity(data.matrix)
         self._fit(data, validation if isinstance(validation, Holdout) else None)
         return self
 
@@ -125,10 +131,14 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         """
         matrix, known = self._history(history)
         n_users, n_items = matrix.shape[0], self.n_features_in_
-        require_memory(4 * n_users * n_items, f"a score for each of {n_users:,} × {n_items:,}", "use recommend or rank")
+        require_memory(
+            4 * n_users * n_items,
+            f"a score for each of {n_users:,} users and {n_items:,} items",
+            "use recommend or rank",
+        )
         scores = np.empty((n_users, n_items), dtype=np.float32)
         for rows in _blocks(n_users, n_items):
-            scores[rows] = self._score(take_rows(matrix, rows), known[rows])
+            scores[rows] = self._scores(take_rows(matrix, rows), known[rows])
         return scores
 
     def rank(
@@ -168,12 +178,14 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         more = None if exclude is None else self._history(exclude)[0]
         if more is not None and more.shape[0] != matrix.shape[0]:
             raise DataError(f"exclude has {more.shape[0]} users, the history {matrix.shape[0]}")
-        barred = self._barred(allow_items, block_items, isinstance(history, Interactions))
+        barred = self._barred(allow_items, block_items, self._catalogue(history))
+        n_users = matrix.shape[0]
+        require_memory(12 * n_users * k, f"a list of {k:,} for {n_users:,} users", "ask for a smaller k")
         indices = np.full((matrix.shape[0], k), -1, dtype=np.int64)
         values = np.full((matrix.shape[0], k), -np.inf, dtype=np.float32)
         for rows in _blocks(matrix.shape[0], self.n_features_in_):
             block = take_rows(matrix, rows)
-            scores = self._score(block, known[rows])
+            scores = self._scores(block, known[rows])
             if exclude_seen:
                 scores[row_ids(block), block.indices] = -np.inf
             if more is not None:
@@ -207,7 +219,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         if not isinstance(history, Interactions):
             return indices, scores
         rows, places = np.nonzero(indices >= 0)
-        items = history.items if self.items_ is None else self.items_
+        items = self._catalogue(history)
         return pd.DataFrame(
             {
                 "user": history.users.take(rows),
@@ -238,17 +250,12 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         matrix, known = self._history(history)
         if matrix.shape[0] != 1:
             raise DataError(f"explain takes the history of one user, got {matrix.shape[0]}")
-        by_id = isinstance(history, Interactions) and self.items_ is not None
-        column = self._columns([item], by_id)[0]
+        items = self._catalogue(history)
+        column = _columns([item], items)[0]
         terms = self._contributions(matrix, int(column), known)
         order = np.lexsort((matrix.indices, -terms))[:n]
         seen = matrix.indices[order]
-        return pd.DataFrame(
-            {
-                "item": self.items_.take(seen) if by_id and self.items_ is not None else seen,
-                "contribution": terms[order],
-            }
-        )
+        return pd.DataFrame({"item": items.take(seen), "contribution": terms[order]})
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model into the folder `path` (JSON + safetensors), atomically."""
@@ -267,13 +274,23 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return the learned state: what JSON can hold, and arrays."""
-        arrays = {name: getattr(self, name) for name in self._learned if getattr(self, name) is not None}
+        arrays = {name: getattr(self, name) for name in self._saved_names() if getattr(self, name) is not None}
         return {}, arrays
 
     def _set_state(self, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
         """Take back what `_state` gave."""
-        for name in self._learned:
+        for name in self._saved_names():
             setattr(self, name, tensors.get(name))
+
+    def _saved_names(self) -> tuple[str, ...]:
+        return (*self._learned, "popularity_") if self._popularity_for_empty else self._learned
+
+    def _scores(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Score a block of users by `_score`; those of whom nothing is known by popularity, where that is asked for."""
+        scores = self._score(history, known_users)
+        if self._popularity_for_empty:
+            scores[(np.diff(history.indptr) == 0) & (known_users < 0)] = self.popularity_
+        return scores
 
     def _contributions(self, history: CSR, item: int, known_users: NDArray[np.int64]) -> NDArray[np.float64]:
         """How much each stored item of a one-row `history` adds to the score of column `item`."""
@@ -322,27 +339,29 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
             return aligned.matrix, np.full(aligned.shape[0], -1, dtype=np.int64)
         return aligned.matrix, self.users_.get_indexer(aligned.users).astype(np.int64)
 
-    def _columns(self, ids: ArrayLike, by_id: bool) -> NDArray[np.int64]:
-        wanted = pd.Index(np.atleast_1d(np.asarray(ids)))
-        known: pd.Index[Any] = pd.RangeIndex(self.n_features_in_)
-        if by_id and self.items_ is not None:
-            known = self.items_
-        columns = known.get_indexer(wanted).astype(np.int64)
-        if (columns < 0).any():
-            raise DataError(f"unknown item {wanted[int(np.argmax(columns < 0))]!r}: the model was not trained on it")
-        return columns
+    def _catalogue(self, history: History) -> pd.Index[Any]:
+        """Return the item ids that belong to `history`: raw ids for an Interactions, column numbers for a matrix."""
+        if not isinstance(history, Interactions):
+            return pd.RangeIndex(self.n_features_in_)
+        return history.items if self.items_ is None else self.items_
 
     def _barred(
-        self, allow_items: ArrayLike | None, block_items: ArrayLike | None, by_id: bool
+        self, allow_items: ArrayLike | None, block_items: ArrayLike | None, items: pd.Index[Any]
     ) -> NDArray[np.bool_] | None:
         if allow_items is None and block_items is None:
             return None
         barred = np.full(self.n_features_in_, allow_items is not None)
         if allow_items is not None:
-            barred[self._columns(allow_items, by_id)] = False
+            barred[_columns(allow_items, items)] = False
         if block_items is not None:
-            barred[self._columns(block_items, by_id)] = True
+            barred[_columns(block_items, items)] = True
         return barred
+
+
+def item_popularity(matrix: CSR) -> NDArray[np.float32]:
+    """Return the share of the users (rows) who rated each item (column); shape (n_items,)."""
+    counts = np.bincount(matrix.indices, minlength=matrix.shape[1])
+    return (counts / matrix.shape[0]).astype(np.float32)
 
 
 def encode_parameter(value: Any) -> Any:
@@ -370,6 +389,14 @@ def decode_parameter(value: Any) -> Any:
 
 
 _CHOICES: dict[str, Any] = {name: getattr(module, name) for module in (noise, sparsity) for name in module.__all__}
+
+
+def _columns(ids: ArrayLike, items: pd.Index[Any]) -> NDArray[np.int64]:
+    wanted = pd.Index(np.atleast_1d(np.asarray(ids)))
+    columns = items.get_indexer(wanted).astype(np.int64)
+    if (columns < 0).any():
+        raise DataError(f"unknown item {wanted[int(np.argmax(columns < 0))]!r}: the model was not trained on it")
+    return columns
 
 
 def _blocks(n_users: int, n_items: int) -> Iterator[NDArray[np.int64]]:

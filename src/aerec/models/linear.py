@@ -1,0 +1,145 @@
+"""Item-item models: the score of an item is a weighted sum over the history, score = x · W."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.linalg import lapack
+
+from aerec.errors import TrainingError
+from aerec.memory import require_memory
+from aerec.models.base import Recommender
+from aerec.sparse import CSR, take_rows
+
+__all__ = ["ItemItemRecommender", "closed_form_weights", "gram_matrix", "row_blocks"]
+
+_BLOCK_BYTES = 16 * 2**20  # dense rows that one thread fills at once
+
+
+class ItemItemRecommender(Recommender):
+    """Base of the models whose score is ``history @ weights_``; a subclass learns the weights in `_fit`.
+
+    An empty history would give zeros only: such a user is ranked by popularity in the training data.
+
+    Attributes
+    ----------
+    weights_ : ndarray or csr_array of shape (n_items, n_items), float32
+        ``weights_[i, j]`` is what a rating of 1 for item i adds to the score of item j.
+    """
+
+    _popularity_for_empty = True
+
+    weights_: NDArray[np.float32] | CSR
+
+    def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
+        scores = history @ self.weights_
+        return scores.toarray() if sp.issparse(scores) else scores
+
+    def _contributions(self, history: CSR, item: int, known_users: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the exact terms of the sum, xᵢ · Wᵢⱼ."""
+        column = self.weights_[:, [item]]
+        dense = column.toarray() if sp.issparse(column) else column
+        return history.data.astype(np.float64) * dense[history.indices, 0]  # type: ignore[no-any-return]
+
+    def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        header, arrays = super()._state()
+        weights = self.weights_
+        if isinstance(weights, np.ndarray):
+            return header, arrays | {"weights": weights}
+        parts = {"data": weights.data, "indices": weights.indices, "indptr": weights.indptr}
+        return header, arrays | {f"weights.{name}": part for name, part in parts.items()}
+
+    def _set_state(self, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
+        super()._set_state(header, tensors)
+        if "weights" in tensors:
+            self.weights_ = tensors["weights"]
+        else:
+            parts = tuple(tensors[f"weights.{name}"] for name in ("data", "indices", "indptr"))
+            self.weights_ = sp.csr_array(parts, shape=(self.n_features_in_, self.n_features_in_))
+
+
+def gram_matrix(X: CSR, advice: str) -> NDArray[np.float32]:
+    """Return the dense item-item matrix G = XᵀX, filled block by block so that nothing else of its size is held.
+
+    Parameters
+    ----------
+    X : csr_array of shape (n_users, n_items)
+    advice : str
+        What to do instead where the matrix does not fit into memory.
+
+    Returns
+    -------
+    ndarray of shape (n_items, n_items), float32
+
+    Raises
+    ------
+    InsufficientMemoryError
+        Before anything is allocated.
+    """
+    n_items = X.shape[1]
+    threads = os.cpu_count() or 1
+    needed = 4 * n_items**2 + 4 * threads * _BLOCK_BYTES
+    require_memory(needed, f"an item-item matrix of {n_items:,} x {n_items:,}", advice)
+    items = X.T.tocsr()
+    gram = np.empty((n_items, n_items), dtype=np.float32)
+
+    def fill(rows: NDArray[np.int64]) -> None:
+        (take_rows(items, rows) @ X).toarray(out=gram[rows[0] : rows[-1] + 1])
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(fill, row_blocks(n_items, n_items)))
+    return gram
+
+
+def closed_form_weights(gram: NDArray[np.float32], ridge: NDArray[np.float32] | float) -> NDArray[np.float32]:
+    r"""Return the ridge regression of each item on all others: B = I − P · diagMat(1 ⊘ diag P), P = (G + Λ)⁻¹.
+
+    Works in place: `gram` becomes the result, so that one item-item matrix is all that is held.
+
+    Parameters
+    ----------
+    gram : ndarray of shape (n_items, n_items), float32
+        G = XᵀX; overwritten.
+    ridge : float or ndarray of shape (n_items,)
+        The diagonal of Λ, positive.
+
+    Returns
+    -------
+    ndarray of shape (n_items, n_items), float32
+        With a zero diagonal.
+
+    Raises
+    ------
+    TrainingError
+        If G + Λ is not positive definite in float32.
+    """
+    diagonal = np.diag_indices_from(gram)
+    gram[diagonal] += ridge
+    # Cholesky and inverse by LAPACK, on the transpose because it reads columns first; its lower is our upper triangle
+    factor, failed = lapack.spotrf(gram.T, lower=1, clean=0, overwrite_a=1)
+    if failed == 0:
+        inverse, failed = lapack.spotri(factor, lower=1, overwrite_c=1)
+    if failed != 0:
+        raise TrainingError("XᵀX + l2 · I cannot be inverted in float32: l2 is too small for these ratings, raise it")
+    weights: NDArray[np.float32] = inverse.T
+    for rows in row_blocks(*weights.shape):
+        start, stop = rows[0], rows[-1] + 1
+        weights[start:stop, :start] = weights[:start, start:stop].T
+        square = weights[start:stop, start:stop]
+        square[:] = np.triu(square) + np.triu(square, 1).T
+    weights /= -weights[diagonal]
+    weights[diagonal] = 0
+    return weights
+
+
+def row_blocks(n_rows: int, n_columns: int) -> Iterator[NDArray[np.int64]]:
+    """Consecutive row numbers, so many at a time that their dense float32 rows stay within a few megabytes."""
+    size = max(1, _BLOCK_BYTES // (4 * max(n_columns, 1)))
+    for start in range(0, n_rows, size):
+        yield np.arange(start, min(start + size, n_rows))

@@ -1,0 +1,92 @@
+"""All recommenders by the name that the command line knows, and the way back from a saved one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from aerec.baselines.item_knn import ItemKNN
+from aerec.baselines.popularity import Popularity
+from aerec.errors import ModelFileError
+from aerec.models.base import Recommender, decode_parameter
+from aerec.models.ease import EASE
+from aerec.models.edlae import EDLAE
+from aerec.storage import decode_index, read_folder
+
+__all__ = ["MODELS", "get_model_class", "load_model"]
+
+MODELS: dict[str, type[Recommender]] = {
+    "popularity": Popularity,
+    "item-knn": ItemKNN,
+    "ease": EASE,
+    "edlae": EDLAE,
+}
+"""Command-line name → class; a new model is one line here."""
+
+
+def get_model_class(name: str) -> type[Recommender]:
+    """Return the class that the command line calls `name`; its class name is understood as well.
+
+    Raises
+    ------
+    ValueError
+        If there is none; lists those that there are.
+
+    Examples
+    --------
+    >>> from aerec.registry import get_model_class
+    >>> get_model_class("item-knn")
+    <class 'aerec.baselines.item_knn.ItemKNN'>
+    """
+    by_class = {model.__name__: model for model in MODELS.values()}
+    found = MODELS.get(name.lower(), by_class.get(name))
+    if found is None:
+        raise ValueError(f"unknown model {name!r}; there are {', '.join(MODELS)}")
+    return found
+
+
+def load_model(path: str | os.PathLike[str], models: Iterable[type[Recommender]] = ()) -> Recommender:
+    """Load a recommender that `Recommender.save` wrote; it scores exactly as it did then.
+
+    Parameters
+    ----------
+    path : path-like
+        The folder it was saved to, or the folder of a training run, which holds it as ``model/``.
+    models : iterable of classes, optional
+        Your own subclasses of `Recommender`, to be looked for before those of aerec.
+
+    Returns
+    -------
+    Recommender
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no model in `path`.
+    ModelFileError
+        If it is damaged, written by a newer aerec, or of a class that is not known here.
+    """
+    folder = Path(path)
+    if not (folder / "model.json").exists() and (folder / "model" / "model.json").exists():
+        folder = folder / "model"
+    header, tensors = read_folder(folder, "model")
+    name = header.get("model")
+    known = {model.__name__: model for model in (*MODELS.values(), *models)}
+    if name not in known:
+        raise ModelFileError(
+            f"{folder} holds a {name}, which this aerec does not know; upgrade aerec, or pass the class: "
+            f"load_model(path, models=[{name}])"
+        )
+    try:
+        model = known[name](**{key: decode_parameter(value) for key, value in header["parameters"].items()})
+        model.n_features_in_ = int(header["n_items"])
+        model.items_ = decode_index(tensors, "items")
+        model.users_ = decode_index(tensors, "users")
+        model._set_state(header["state"], tensors)
+    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+        raise ModelFileError(
+            f"{folder} does not fit the {name} of this aerec ({error}); it was saved by "
+            f"{header.get('aerec_version')}: train it again, or install that version"
+        ) from error
+    return model
