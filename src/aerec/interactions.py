@@ -73,6 +73,8 @@ class Interactions:
             timestamps = np.asarray(timestamps)
             if timestamps.shape != matrix.data.shape:
                 raise DataError(f"{timestamps.shape} timestamps for {matrix.nnz} stored ratings: they must be aligned")
+            if not _is_canonical(self.matrix):
+                raise DataError("with timestamps the matrix must be a sorted CSR matrix: its order would change")
             timestamps = _read_only(timestamps)
         frozen: CSR = sp.csr_array(
             (_read_only(matrix.data), _read_only(matrix.indices), _read_only(matrix.indptr)), shape=matrix.shape
@@ -255,7 +257,7 @@ class Interactions:
 
     def select_users(self, ids: ArrayLike | pd.Index[Any]) -> Interactions:
         """Return the rows of the users `ids`, in that order; a DataError names the first id that is not known."""
-        wanted = pd.Index(ids)  # type: ignore[call-overload]
+        wanted: pd.Index[Any] = pd.Index(np.asarray(ids))
         rows = self.users.get_indexer(wanted)
         if (rows < 0).any():
             raise DataError(
@@ -281,6 +283,19 @@ class Interactions:
         times = None if self.timestamps is None else self.timestamps[known][order]
         return Interactions(matrix, self.users, items, times, self.item_names, self.item_genres)
 
+    def with_users(self, users: pd.Index[Any]) -> Interactions:
+        """Return the rows of `users`, in that order; users that are not known here get an empty row."""
+        if self.users.equals(users):
+            return self
+        rows = self.users.get_indexer(users)
+        indptr = np.append(self.matrix.indptr, self.matrix.nnz)  # one more row, empty, stands for every unknown user
+        positions, starts = row_positions(indptr, np.where(rows < 0, self.shape[0], rows))
+        matrix: CSR = sp.csr_array(
+            (self.matrix.data[positions], self.matrix.indices[positions], starts), shape=(len(users), self.shape[1])
+        )
+        times = None if self.timestamps is None else self.timestamps[positions]
+        return replace(self, matrix=matrix, users=users, timestamps=times)
+
     def keep(self, stored: NDArray[np.bool_]) -> Interactions:
         """Return the stored ratings where the mask `stored`, aligned with ``matrix.data``, is true."""
         indptr = np.concatenate(([0], np.cumsum(stored)))[self.matrix.indptr]
@@ -303,9 +318,15 @@ def _read_only(array: NDArray[Any]) -> NDArray[Any]:
     return view
 
 
+def _is_canonical(matrix: Any) -> bool:
+    return sp.issparse(matrix) and matrix.format == "csr" and bool(matrix.has_canonical_format)
+
+
 def _of_items(values: pd.Series[Any] | None, items: pd.Index[Any], missing: Any) -> pd.Series[Any] | None:
     if values is None or values.index.equals(items):
         return values
+    if not values.index.is_unique:
+        raise DataError(f"item {values.index[values.index.duplicated()][0]!r} has two names or two lists of genres")
     position = values.index.get_indexer(items)
     found = values.to_numpy(dtype=object)
     aligned = np.empty(len(items), dtype=object)
@@ -314,6 +335,8 @@ def _of_items(values: pd.Series[Any] | None, items: pd.Index[Any], missing: Any)
 
 
 def _codes(ids: pd.Series[Any]) -> tuple[NDArray[np.int64], pd.Index[Any]]:
+    if isinstance(ids.dtype, pd.CategoricalDtype):
+        ids = ids.astype(ids.dtype.categories.dtype)
     try:
         codes, uniques = pd.factorize(ids, sort=True)
     except TypeError:  # ids of mixed types have no order: they keep that of their appearance

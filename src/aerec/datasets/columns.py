@@ -1,0 +1,89 @@
+"""Which column of a table is which: the names that rating files use, and the layouts that have no header."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aerec.errors import DataError
+
+__all__ = ["DELIMITERS", "MOVIELENS_COLUMNS", "Columns"]
+
+DELIMITERS = ("::", "\t", ",", ";", "|", " ")
+MOVIELENS_COLUMNS = ("user", "item", "rating", "timestamp")
+_KNOWN = {
+    "user": ("user", "userid", "uid"),
+    "item": ("item", "itemid", "iid", "movie", "movieid"),
+    "rating": ("rating",),
+    "timestamp": ("timestamp", "time"),
+}
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns that the caller names; None for user and item means one of the usual names.
+
+    Parameters
+    ----------
+    user, item : str or None
+    rating : str or None
+        None: implicit feedback, every row counts as 1.
+    timestamp : str or None
+        None: do without. The default name, "timestamp", may be absent; any other must be there.
+    """
+
+    user: str | None = None
+    item: str | None = None
+    rating: str | None = "rating"
+    timestamp: str | None = "timestamp"
+
+    def found_in(self, names: Sequence[str]) -> bool:
+        """Whether one of `names` is that of a column looked for, so that they are a header."""
+        return any(self._find(role, names) is not None for role in _KNOWN)
+
+    def locate(self, names: Sequence[str], place: str, implicit_allowed: bool = False) -> dict[str, str]:
+        """Return role ("user", "item", "rating", "timestamp") → name, for the roles there are.
+
+        Raises
+        ------
+        DataError
+            If a column is missing or stands twice; begins with `place`.
+        """
+        found: dict[str, str] = {}
+        for role in _KNOWN:
+            if getattr(self, role) is None and role in ("rating", "timestamp"):
+                continue
+            name = self._find(role, names)
+            if name is not None:
+                if list(names).count(name) > 1:
+                    raise DataError(f"{place}: the column {name!r} stands twice; rename one of them")
+                found[role] = name
+            elif role in ("user", "item") or not self._may_lack(role, implicit_allowed):
+                raise DataError(f"{place}: {self._missing(role, names)}")
+        return found
+
+    def _find(self, role: str, names: Sequence[str]) -> str | None:
+        wanted = getattr(self, role)
+        if wanted in names:
+            return str(wanted)
+        if wanted not in (None, role):
+            return None
+        return next((name for known in _KNOWN[role] for name in names if _plain(name) == known), None)
+
+    def _may_lack(self, role: str, implicit_allowed: bool) -> bool:
+        return getattr(self, role) == role and (role == "timestamp" or implicit_allowed)
+
+    def _missing(self, role: str, names: Sequence[str]) -> str:
+        wanted = getattr(self, role) or role
+        shown = ", ".join(repr(name) for name in names[:12]) + (", …" if len(names) > 12 else "")
+        mend = f"name it with {role}=…"
+        if role == "rating":
+            mend += ", or pass rating=None for implicit feedback"
+        return (
+            f"no column {wanted!r}, the columns are {shown}; {mend}, "
+            'or pass columns=("user", "item", …) if the file has no header'
+        )
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "").replace(" ", "")
