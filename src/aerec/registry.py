@@ -6,8 +6,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from aerec.baselines.item_knn import ItemKNN
-from aerec.baselines.popularity import Popularity
+from aerec.baselines import ALS, BPR, SLIM, BiasBaseline, BiasedMF, ItemKNN, Popularity, PureSVD, UserKNN
 from aerec.errors import ModelFileError
 from aerec.models.base import Recommender, decode_parameter
 from aerec.models.ease import EASE
@@ -19,6 +18,13 @@ __all__ = ["MODELS", "get_model_class", "load_model"]
 MODELS: dict[str, type[Recommender]] = {
     "popularity": Popularity,
     "item-knn": ItemKNN,
+    "user-knn": UserKNN,
+    "pure-svd": PureSVD,
+    "slim": SLIM,
+    "als": ALS,
+    "bpr": BPR,
+    "bias": BiasBaseline,
+    "biased-mf": BiasedMF,
     "ease": EASE,
     "edlae": EDLAE,
 }

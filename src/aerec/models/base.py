@@ -12,6 +12,7 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
@@ -51,7 +52,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
     """
 
     _learned: ClassVar[tuple[str, ...]] = ()
-    """Names of the fitted arrays that `save` writes; those that are None are left out."""
+    """Names of the fitted arrays (dense or CSR) that `save` writes; those that are None are left out."""
     _knows_users: ClassVar[bool] = False
     """Whether the model learns something of each single user and so has to recognise them by id."""
     _popularity_for_empty: ClassVar[bool] = False
@@ -274,13 +275,15 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return the learned state: what JSON can hold, and arrays."""
-        arrays = {name: getattr(self, name) for name in self._saved_names() if getattr(self, name) is not None}
+        arrays: dict[str, NDArray[Any]] = {}
+        for name in self._saved_names():
+            arrays |= encode_array(getattr(self, name), name)
         return {}, arrays
 
     def _set_state(self, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
         """Take back what `_state` gave."""
         for name in self._saved_names():
-            setattr(self, name, tensors.get(name))
+            setattr(self, name, decode_array(tensors, name))
 
     def _saved_names(self) -> tuple[str, ...]:
         return (*self._learned, "popularity_") if self._popularity_for_empty else self._learned
@@ -386,6 +389,23 @@ def decode_parameter(value: Any) -> Any:
         fields = {name: decode_parameter(one) for name, one in value["fields"].items()}
         return _CHOICES[value["choice"]](**fields)
     return value
+
+
+def encode_array(value: NDArray[Any] | CSR | None, name: str) -> dict[str, NDArray[Any]]:
+    """Return a learned array as tensors: a dense one as it is, a CSR one in its parts, nothing for None."""
+    if value is None or isinstance(value, np.ndarray):
+        return {} if value is None else {name: value}
+    parts = {"data": value.data, "indices": value.indices, "indptr": value.indptr, "shape": np.array(value.shape)}
+    return {f"{name}.{part}": array for part, array in parts.items()}
+
+
+def decode_array(tensors: Mapping[str, NDArray[Any]], name: str) -> NDArray[Any] | CSR | None:
+    """Read back what `encode_array` gave."""
+    if f"{name}.data" not in tensors:
+        return tensors.get(name)
+    parts = tuple(tensors[f"{name}.{part}"] for part in ("data", "indices", "indptr"))
+    n_rows, n_columns = tensors[f"{name}.shape"].tolist()
+    return csr_array(parts, shape=(n_rows, n_columns))
 
 
 _CHOICES: dict[str, Any] = {name: getattr(module, name) for module in (noise, sparsity) for name in module.__all__}

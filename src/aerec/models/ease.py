@@ -46,9 +46,9 @@ class EASE(ItemItemRecommender):
     >>> X = csr_array([[1, 1, 0], [1, 1, 0], [0, 1, 1], [1, 0, 0]])
     >>> model = EASE(l2=1.0).fit(X)
     >>> model.weights_.round(2)
-    array([[ 0.  ,  0.58, -0.3 ],
-           [ 0.55,  0.  ,  0.45],
-           [-0.17,  0.27,  0.  ]], dtype=float32)
+    array([[ 0.  ,  0.5 , -0.17],
+           [ 0.57,  0.  ,  0.33],
+           [-0.29,  0.5 ,  0.  ]], dtype=float32)
     >>> items, scores = model.recommend(csr_array([[1, 0, 0]]), k=1)
     >>> items
     array([[1]])

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -33,6 +32,7 @@ class ItemItemRecommender(Recommender):
         ``weights_[i, j]`` is what a rating of 1 for item i adds to the score of item j.
     """
 
+    _learned = ("weights_",)
     _popularity_for_empty = True
 
     weights_: NDArray[np.float32] | CSR
@@ -46,22 +46,6 @@ class ItemItemRecommender(Recommender):
         column = self.weights_[:, [item]]
         dense = column.toarray() if sp.issparse(column) else column
         return history.data.astype(np.float64) * dense[history.indices, 0]  # type: ignore[no-any-return]
-
-    def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        header, arrays = super()._state()
-        weights = self.weights_
-        if isinstance(weights, np.ndarray):
-            return header, arrays | {"weights": weights}
-        parts = {"data": weights.data, "indices": weights.indices, "indptr": weights.indptr}
-        return header, arrays | {f"weights.{name}": part for name, part in parts.items()}
-
-    def _set_state(self, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
-        super()._set_state(header, tensors)
-        if "weights" in tensors:
-            self.weights_ = tensors["weights"]
-        else:
-            parts = tuple(tensors[f"weights.{name}"] for name in ("data", "indices", "indptr"))
-            self.weights_ = sp.csr_array(parts, shape=(self.n_features_in_, self.n_features_in_))
 
 
 def gram_matrix(X: CSR, advice: str) -> NDArray[np.float32]:

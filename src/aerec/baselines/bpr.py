@@ -1,0 +1,116 @@
+"""BPR: matrix factorisation that ranks seen items above unseen ones, through the library implicit."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from sklearn.utils._param_validation import Interval
+
+from aerec.baselines.extra import import_implicit, one_blas_thread
+from aerec.interactions import Interactions
+from aerec.models.base import Recommender
+from aerec.sparse import CSR
+from aerec.splitting import Holdout
+
+__all__ = ["BPR"]
+
+
+class BPR(Recommender):
+    r"""Bayesian personalised ranking: score = wᵤ · yᵢ + bᵢ, trained on pairs of a seen item i and an unseen one j.
+
+    .. math:: \max \sum_{(u,i,j)} \ln \sigma\big(s_{ui} - s_{uj}\big) - \lambda \big(\|W\|^2 + \|Y\|^2 + \|b\|^2\big)
+
+    Trained by implicit (extra ``baselines``), in one thread, because its parallel updates are not repeatable; scoring
+    needs numpy only. Values of ratings are not read, only which items were rated.
+
+    The model has no fold-in. A training user, recognised by id, is scored with the factors learnt for them, whatever
+    the history given. Anyone else, and every row of a plain matrix, gets the average of the factors of the history
+    items: a makeshift. A new user with an empty history is ranked by popularity.
+
+    Parameters
+    ----------
+    n_factors : int, default 64
+    l2 : float ≥ 0, default 0.01
+        λ.
+    learning_rate : float > 0, default 0.01
+    epochs : int, default 100
+    seed : int, default 0
+
+    Attributes
+    ----------
+    user_factors_ : ndarray of shape (n_users, n_factors + 1), float32
+        W, and a column of ones.
+    item_factors_ : ndarray of shape (n_items, n_factors + 1), float32
+        Y, and b as its last column.
+
+    References
+    ----------
+    Rendle, Freudenthaler, Gantner, Schmidt-Thieme (2009). BPR: Bayesian personalized ranking from implicit feedback.
+    UAI.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from aerec import Interactions
+    >>> from aerec.baselines import BPR
+    >>> seen = pd.DataFrame({"user": [1, 1, 2, 2, 3, 3, 4, 4], "item": list("abababcd")})
+    >>> data = Interactions.from_frame(seen, rating=None)
+    >>> sorted(BPR(n_factors=2).fit(data).recommend(data.select_users([1]), k=2).item)
+    ['c', 'd']
+    """
+
+    _learned = ("user_factors_", "item_factors_")
+    _knows_users = True
+    _popularity_for_empty = True
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "n_factors": [Interval(Integral, 1, None, closed="left")],
+        "l2": [Interval(Real, 0, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "seed": [Interval(Integral, 0, 2**32 - 1, closed="both")],
+    }
+
+    def __init__(
+        self,
+        n_factors: int = 64,
+        l2: float = 0.01,
+        learning_rate: float = 0.01,
+        epochs: int = 100,
+        seed: int = 0,
+    ) -> None:
+        self.n_factors = n_factors
+        self.l2 = l2
+        self.learning_rate = learning_rate
+        self.epochs = epochs
+        self.seed = seed
+
+    def _fit(self, train: Interactions, validation: Holdout | None) -> None:
+        bpr = import_implicit("cpu.bpr", "BPR")
+        with one_blas_thread():
+            model = bpr.BayesianPersonalizedRanking(
+                factors=self.n_factors,
+                learning_rate=self.learning_rate,
+                regularization=self.l2,
+                iterations=self.epochs,
+                num_threads=1,
+                random_state=self.seed,
+            )
+            model.fit(sp.csr_matrix(train.matrix, copy=True), show_progress=False)
+        self.user_factors_: NDArray[np.float32] = np.ascontiguousarray(model.user_factors)
+        self.item_factors_: NDArray[np.float32] = np.ascontiguousarray(model.item_factors)
+
+    def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
+        users = np.where(known_users[:, None] >= 0, self.user_factors_[known_users], self._average(history))
+        return users @ self.item_factors_.T
+
+    def _average(self, history: CSR) -> NDArray[np.float32]:
+        """Return the mean of the factors of the history items, 0 where there are none, and 1 for the item bias."""
+        seen = sp.csr_array((np.ones_like(history.data), history.indices, history.indptr), shape=history.shape)
+        counts = np.maximum(np.diff(history.indptr), 1).astype(np.float32)
+        users = np.asarray(seen @ self.item_factors_, dtype=np.float32) / counts[:, None]
+        users[:, -1] = 1
+        return users
