@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import tempfile
@@ -25,7 +26,16 @@ from safetensors.numpy import save as dump_tensors
 from aerec._version import __version__
 from aerec.errors import DataError, ModelFileError
 
-__all__ = ["FORMAT_VERSION", "atomic_write", "decode_index", "encode_index", "read_folder", "write_folder"]
+__all__ = [
+    "FORMAT_VERSION",
+    "atomic_write",
+    "decode_index",
+    "encode_index",
+    "read_folder",
+    "read_header",
+    "write_folder",
+    "write_header",
+]
 
 FORMAT_VERSION = 1
 
@@ -69,20 +79,27 @@ def write_folder(
     payload = dump_tensors({name: np.ascontiguousarray(value) for name, value in tensors.items()})
     digest = hashlib.sha256(payload).hexdigest()
     name = f"{kind}-{digest[:12]}.safetensors"
-    content = {
-        "format_version": FORMAT_VERSION,
-        "aerec_version": __version__,
-        "kind": kind,
-        "tensors": {"file": name, "sha256": digest},
-        **header,
-    }
     with atomic_write(folder / name, "wb") as stream:
         stream.write(payload)
-    with atomic_write(folder / f"{kind}.json") as stream:
-        json.dump({**content, "sha256": _digest(content)}, stream, indent=1, allow_nan=False)
+    write_header(folder, kind, {"tensors": {"file": name, "sha256": digest}, **header})
     for stale in folder.glob(f"{kind}-*.safetensors"):
         if stale.name != name:
             stale.unlink(missing_ok=True)
+
+
+def write_header(path: str | os.PathLike[str], kind: str, content: Mapping[str, Any]) -> None:
+    """Write ``<path>/<kind>.json`` with format version and checksum; `path` exists.
+
+    Parameters
+    ----------
+    path : path-like
+    kind : str
+    content : mapping
+        Whatever JSON can hold.
+    """
+    whole = {"format_version": FORMAT_VERSION, "aerec_version": __version__, "kind": kind, **content}
+    with atomic_write(Path(path) / f"{kind}.json") as stream:
+        json.dump({**whole, "sha256": _digest(whole)}, stream, indent=1, allow_nan=False)
 
 
 def read_folder(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -96,10 +113,30 @@ def read_folder(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any]
         If header or tensors are truncated, altered, or of a newer format; names the file and the mend.
     """
     source = Path(path) / f"{kind}.json"
+    header = read_header(path, kind)
+    try:
+        name, digest = str(header["tensors"]["file"]), header["tensors"]["sha256"]
+    except (KeyError, TypeError):
+        raise ModelFileError(f"{source} names no tensor file; save the {kind} again") from None
+    tensor_file = source.parent / Path(name).name
+    if not tensor_file.is_file():
+        raise ModelFileError(f"{source} names {name}, which is not in {source.parent}; copy the whole folder again")
+    payload = tensor_file.read_bytes()
+    if hashlib.sha256(payload).hexdigest() != digest:
+        raise ModelFileError(f"{tensor_file} is truncated or altered: its checksum does not fit; save the {kind} again")
+    try:
+        return header, load_tensors(payload)
+    except (SafetensorError, ValueError) as error:
+        raise ModelFileError(f"{tensor_file} cannot be read: {error}; save the {kind} again") from None
+
+
+def read_header(path: str | os.PathLike[str], kind: str) -> dict[str, Any]:
+    """Read what `write_header` wrote; raises as `read_folder` does."""
+    source = Path(path) / f"{kind}.json"
     if not source.is_file():
         raise FileNotFoundError(f"no {kind} in {path}: {source} does not exist")
     try:
-        header = json.loads(source.read_bytes())
+        header: dict[str, Any] = json.loads(source.read_bytes())
         version = int(header["format_version"])
     except (ValueError, KeyError, TypeError):
         raise ModelFileError(f"{source} is damaged: it is not a header of aerec; save the {kind} again") from None
@@ -113,17 +150,7 @@ def read_folder(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any]
         raise ModelFileError(
             f"{source} was altered after it was saved: its checksum does not fit; save the {kind} again"
         )
-    name = str(header["tensors"]["file"])
-    tensor_file = source.parent / Path(name).name
-    if not tensor_file.is_file():
-        raise ModelFileError(f"{source} names {name}, which is not in {source.parent}; copy the whole folder again")
-    payload = tensor_file.read_bytes()
-    if hashlib.sha256(payload).hexdigest() != header["tensors"]["sha256"]:
-        raise ModelFileError(f"{tensor_file} is truncated or altered: its checksum does not fit; save the {kind} again")
-    try:
-        return header, load_tensors(payload)
-    except (SafetensorError, ValueError) as error:
-        raise ModelFileError(f"{tensor_file} cannot be read: {error}; save the {kind} again") from None
+    return header
 
 
 def encode_index(index: pd.Index[Any] | None, name: str) -> dict[str, NDArray[Any]]:
@@ -144,11 +171,12 @@ def encode_index(index: pd.Index[Any] | None, name: str) -> dict[str, NDArray[An
 def decode_index(tensors: Mapping[str, NDArray[Any]], name: str) -> pd.Index[Any] | None:
     """Read back what `encode_index` stored."""
     if f"{name}.ids" in tensors:
-        return pd.Index(tensors[f"{name}.ids"])
+        numbers: pd.Index[Any] = pd.Index(tensors[f"{name}.ids"])
+        return numbers
     if f"{name}.text" not in tensors:
         return None
     text, offsets = tensors[f"{name}.text"].tobytes(), tensors[f"{name}.offsets"]
-    return pd.Index([text[a:b].decode() for a, b in zip(offsets[:-1], offsets[1:], strict=True)])
+    return pd.Index([text[a:b].decode() for a, b in itertools.pairwise(offsets)])
 
 
 def _digest(content: Mapping[str, Any]) -> str:
