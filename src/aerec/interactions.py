@@ -67,7 +67,7 @@ class Interactions:
         for index in (users, items):
             if not index.is_unique:
                 repeated = index[index.duplicated()][0]
-                raise DataError(f"{index.name} ids must be unique, {repeated!r} stands twice")
+                raise DataError(f"{index.name} ids must be unique, {_shown(repeated)} stands twice")
         timestamps = self.timestamps
         if timestamps is not None:
             timestamps = np.asarray(timestamps)
@@ -261,7 +261,7 @@ class Interactions:
         rows = self.users.get_indexer(wanted)
         if (rows < 0).any():
             raise DataError(
-                f"unknown user {wanted[int(np.argmax(rows < 0))]!r}: not among the {len(self.users):,} users "
+                f"unknown user {_shown(wanted[int(np.argmax(rows < 0))])}: not among the {len(self.users):,} users "
                 f"({np.count_nonzero(rows < 0):,} of {len(wanted):,} asked for are unknown)"
             )
         return self._take_users(rows)
@@ -326,12 +326,17 @@ def _of_items(values: pd.Series[Any] | None, items: pd.Index[Any], missing: Any)
     if values is None or values.index.equals(items):
         return values
     if not values.index.is_unique:
-        raise DataError(f"item {values.index[values.index.duplicated()][0]!r} has two names or two lists of genres")
+        repeated = values.index[values.index.duplicated()][0]
+        raise DataError(f"item {_shown(repeated)} has two names or two lists of genres")
     position = values.index.get_indexer(items)
     found = values.to_numpy(dtype=object)
     aligned = np.empty(len(items), dtype=object)
     aligned[:] = [found[at] if at >= 0 else missing for at in position]
     return pd.Series(aligned, index=items, name=values.name)
+
+
+def _shown(identifier: Any) -> str:
+    return repr(identifier.item() if isinstance(identifier, np.generic) else identifier)
 
 
 def _codes(ids: pd.Series[Any]) -> tuple[NDArray[np.int64], pd.Index[Any]]:

@@ -62,7 +62,11 @@ def cards() -> dict[str, Card]:
     shipped, checkout = here / "cards", here.parents[2] / "datasets"  # a wheel holds the first, a checkout the second
     folder = shipped if shipped.is_dir() else checkout
     found = [Card.from_toml(tomllib.loads(path.read_text(encoding="utf-8"))) for path in folder.glob("*.toml")]
-    return {card.name: card for card in sorted(found, key=lambda card: (card.address is None, card.ratings))}
+    return {card.name: card for card in sorted(found, key=_rank)}
+
+
+def _rank(card: Card) -> tuple[bool, bool, int]:
+    return card.name != _SAMPLE, card.address is None, card.ratings
 
 
 def list_datasets() -> pd.DataFrame:
@@ -72,7 +76,7 @@ def list_datasets() -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row a data set: name, title, users, items, ratings, format, licence, and available: where it was found
-        on this machine, "built in", or None where it is not here.
+        on this machine, "built in", or "" where it is not here.
 
     Examples
     --------
@@ -82,7 +86,7 @@ def list_datasets() -> pd.DataFrame:
     """
     columns = ["name", "title", "users", "items", "ratings", "format", "licence"]
     rows = [[*(getattr(card, column) for column in columns), _available(card)] for card in cards().values()]
-    return pd.DataFrame(rows, columns=[*columns, "available"]).astype({"available": object})
+    return pd.DataFrame(rows, columns=[*columns, "available"])
 
 
 def load_dataset(
@@ -181,9 +185,9 @@ def _get(card: Card, checksum: str | None, progress: bool) -> Path:
     return target
 
 
-def _available(card: Card) -> str | None:
+def _available(card: Card) -> str:
     if card.name == _SAMPLE:
         return "built in"
     archive = cache_folder() / f"{card.name}.zip"
     found = _find(card) or (archive if archive.exists() else None)
-    return None if found is None else str(found)
+    return "" if found is None else str(found)

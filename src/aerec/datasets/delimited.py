@@ -8,47 +8,22 @@ import itertools
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import IO, Literal
+from typing import IO
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.types import is_numeric_dtype
 
-from aerec.datasets.columns import DELIMITERS, MOVIELENS_COLUMNS, Columns
+from aerec.datasets.columns import Columns
 from aerec.datasets.files import Files
+from aerec.datasets.layout import Layout, detect_layout, is_number, shorten
 from aerec.errors import DataError
 
-__all__ = ["Layout", "first_line", "read_delimited"]
+__all__ = ["read_delimited"]
 
 _CHUNK = 1 << 20  # rows parsed at once: columns that nobody asked for are dropped a chunk at a time
-_HEAD = 1 << 16
-_UNUSED = "\x1f"  # ASCII's own "unit separator" stands in for separators of several characters
 _INTEGER = r"-?(?:0|[1-9]\d{0,17})"  # no leading zeros: "007" and "7" are two ids
-_TYPED = re.compile(r"(.*):(?:token|float|token_seq|float_seq)")  # a header field of RecBole
-_MOVIELENS_TABLE = re.compile(r"(u\.data|u[1-5ab]\.(base|test))(\.gz)?")
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How a file is written: its separator, the name of each of its fields, and which of them are wanted."""
-
-    sep: str
-    names: tuple[str, ...]
-    roles: dict[str, int]
-    header: bool
-    quoted: bool
-
-    @property
-    def char(self) -> str:
-        """The separator as the parsers see it: one character."""
-        return self.sep if len(self.sep) == 1 else _UNUSED
-
-    @property
-    def quoting(self) -> Literal[0, 3]:
-        """Whether a quotation mark can hold a field together."""
-        return csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE
 
 
 def read_delimited(
@@ -77,93 +52,13 @@ def read_delimited(
     DataError
         If anything cannot be read; names the file, the line, the column and the value.
     """
-    layout = _detect(files, name, columns, sep, header)
+    layout = detect_layout(files, name, columns, sep, header)
     try:
         frame = _parse(files, name, layout, _guess_types(files, name, layout))
     except (ValueError, OverflowError, pd.errors.ParserWarning) as error:
         _explain_shape(files, name, layout, error)
         frame = _parse(files, name, layout, {})
     return _convert(files, name, layout, frame)
-
-
-def first_line(files: Files, name: str) -> tuple[str, int]:
-    """Return the first line that is not blank (at most its first 64 KiB) and its number, counted from 1."""
-    with files.open(name) as stream:
-        head = stream.read(_HEAD)
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError(f"{files.label(name)} is UTF-16 text; save it as UTF-8")
-    text = head.decode("utf-8-sig", errors="replace")
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.strip():
-            return line, number
-    raise DataError(f"{files.label(name)} is empty; ratings were expected, one a line")
-
-
-# ---------------------------------------------------------------------- what the first line tells
-
-
-def _detect(files: Files, name: str, columns: Columns, sep: str | None, header: Sequence[str] | None) -> Layout:
-    line, number = first_line(files, name)
-    if sep is None:
-        sep = next((mark for mark in DELIMITERS if mark in line), ",")
-    place = f"{files.label(name)} line {number}"
-    if sep == "":
-        raise DataError(f'{place}: sep="" separates nothing; give the separator, or leave it out to detect it')
-    quoted = sep != "::" and ".inter" not in name and not _MOVIELENS_TABLE.fullmatch(name)
-    fields = _split(line, sep, quoted)
-    if header is not None:
-        names = list(header)
-        if len(names) != len(fields):
-            raise DataError(f"{place}: {len(fields)} fields, but columns= names {len(names)}: {_hint(line, sep)}")
-        return _layout(sep, names, columns, place, header=False, quoted=quoted)
-    typed = [match.group(1) for match in map(_TYPED.fullmatch, fields) if match]
-    if len(typed) == len(fields):
-        return _layout(sep, typed, columns, place, header=True, quoted=False, implicit_allowed=True)
-    if sep == "::" or _MOVIELENS_TABLE.fullmatch(name):
-        if len(fields) != len(MOVIELENS_COLUMNS):
-            expected = sep.join(MOVIELENS_COLUMNS).replace("\t", "<tab>")
-            raise DataError(f"{place}: expected {expected}, found {_short(line)}; {_hint(line, sep)}")
-        return _layout(sep, MOVIELENS_COLUMNS, columns, place, header=False, quoted=False)
-    if not columns.found_in(fields) and (len(fields) == 1 or any(map(_is_number, fields))):
-        wrong = "only one field" if len(fields) == 1 else "no header"
-        raise DataError(f"{place}: {wrong} in {_short(line)}; {_hint(line, sep)}")
-    return _layout(sep, fields, columns, place, header=True, quoted=quoted)
-
-
-def _layout(
-    sep: str,
-    names: Sequence[str],
-    columns: Columns,
-    place: str,
-    *,
-    header: bool,
-    quoted: bool,
-    implicit_allowed: bool = False,
-) -> Layout:
-    roles = columns.locate(names, place, implicit_allowed)
-    positions = {role: list(names).index(found) for role, found in roles.items()}
-    return Layout(sep, tuple(names), positions, header, quoted)
-
-
-def _split(line: str, sep: str, quoted: bool) -> list[str]:
-    if quoted and len(sep) == 1:
-        return [field.strip() for field in next(csv.reader([line], delimiter=sep, skipinitialspace=True))]
-    return [field.strip() for field in line.split(sep)]
-
-
-def _hint(line: str, sep: str) -> str:
-    others = [mark for mark in DELIMITERS if mark != sep and mark in line and not (sep == "::" and mark == " ")]
-    if sep not in line and others:
-        return f"the separator is {sep!r}, which does not occur in it: try sep={others[0]!r}"
-    return 'name the fields of a file without a header with columns=("user", "item", "rating", …)'
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 # ---------------------------------------------------------------------- parsing
@@ -199,7 +94,7 @@ def _parse(files: Files, name: str, layout: Layout, types: dict[str, str]) -> pd
 def _one_character_separator(stream: IO[bytes], layout: Layout) -> IO[bytes]:
     if len(layout.sep) == 1:
         return stream
-    return io.BytesIO(stream.read().replace(layout.sep.encode(), _UNUSED.encode()))
+    return io.BytesIO(stream.read().replace(layout.sep.encode(), layout.char.encode()))
 
 
 def _guess_types(files: Files, name: str, layout: Layout) -> dict[str, str]:
@@ -219,6 +114,7 @@ def _convert(files: Files, name: str, layout: Layout, frame: pd.DataFrame) -> pd
     """Turn what is still text into numbers, and name the line of the first value that cannot be used."""
 
     def refuse(bad: NDArray[np.bool_], role: str, wrong: Callable[[str], str]) -> None:
+        _explain_shape(files, name, layout)  # a value may be missing because its whole row is cut short
         at = int(np.argmax(bad))
         line = next(itertools.islice(_rows(files, name, layout), at, None))[0]
         column = layout.names[layout.roles[role]]
@@ -243,7 +139,7 @@ def _convert(files: Files, name: str, layout: Layout, frame: pd.DataFrame) -> pd
         frame["rating"] = ratings
     if "timestamp" in frame and not is_numeric_dtype(frame["timestamp"]):
         times = pd.to_numeric(frame["timestamp"], errors="coerce")
-        if times.isna().any():
+        if times.isna().all():
             times = pd.to_datetime(frame["timestamp"], errors="coerce", format="ISO8601", utc=True)
         if times.isna().any():
             refuse(times.isna().to_numpy(), "timestamp", _wrong_time)
@@ -256,7 +152,7 @@ def _wrong_rating(value: str) -> str:
         return "the rating is missing; complete or delete the line"
     if re.fullmatch(r"[+-]?\d+,\d+", value):
         return f"the rating {value!r} is not a number; write it with a decimal point"
-    if _is_number(value):
+    if is_number(value):
         return f"the rating {value!r} is not a finite number; correct or delete the line"
     return f"the rating {value!r} is not a number; correct the line, or name another column with rating=…"
 
@@ -265,7 +161,7 @@ def _wrong_time(value: str) -> str:
     return f"the timestamp {value!r} is neither a number of seconds nor an ISO date; timestamp=None ignores the column"
 
 
-def _explain_shape(files: Files, name: str, layout: Layout, error: Exception) -> None:
+def _explain_shape(files: Files, name: str, layout: Layout, error: Exception | None = None) -> None:
     """Raise a DataError for a row with the wrong number of fields or text that is not UTF-8; return for the rest."""
     if isinstance(error, DataError):
         raise error
@@ -282,7 +178,7 @@ def _explain_shape(files: Files, name: str, layout: Layout, error: Exception) ->
         if len(row) != expected:
             raise DataError(
                 f"{files.label(name)} line {line}: {len(row)} fields where {expected} are expected "
-                f"({', '.join(layout.names)}): {_short(layout.sep.join(row))}; correct or delete the line"
+                f"({', '.join(layout.names)}): {shorten(layout.sep.join(row))}; correct or delete the line"
             ) from None
     if isinstance(error, (pd.errors.ParserError, pd.errors.ParserWarning)):
         first = str(error).strip().splitlines()[0]
@@ -311,7 +207,3 @@ def _rows(files: Files, name: str, layout: Layout) -> Iterator[tuple[int, list[s
             raise DataError(f"{files.label(name)} line {begins}: {error}") from None
         finally:
             lines.detach()
-
-
-def _short(line: str) -> str:
-    return repr(line if len(line) <= 60 else line[:57] + "…")

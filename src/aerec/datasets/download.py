@@ -123,7 +123,7 @@ def _fetch_all(
         try:
             _fetch(address, part, timeout, allow_loopback, bar)
             break
-        except (OSError, http.client.HTTPException) as error:  # noqa: PERF203 (a turn of this loop is a connection)
+        except (OSError, http.client.HTTPException) as error:
             if isinstance(error, urllib.error.HTTPError) and error.code < 500:
                 raise DataError(f"{address}: the server answers {error.code} {error.reason}") from None
             if attempt == attempts:

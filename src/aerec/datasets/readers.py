@@ -13,8 +13,9 @@ import pandas as pd
 
 from aerec.datasets.adjacency import looks_like_adjacency, read_adjacency
 from aerec.datasets.columns import Columns
-from aerec.datasets.delimited import first_line, read_delimited
+from aerec.datasets.delimited import read_delimited
 from aerec.datasets.files import Files
+from aerec.datasets.layout import first_line
 from aerec.datasets.parquet import read_parquet
 from aerec.datasets.titles import read_titles
 from aerec.errors import DataError

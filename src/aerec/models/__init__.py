@@ -1,6 +1,23 @@
 """Recommenders: the autoencoders, each in a short file of its own."""
 
+from aerec.models.autoencoder import Autoencoder
+from aerec.models.autorec import AutoRec
+from aerec.models.cdae import CDAE
+from aerec.models.denoising import DenoisingAutoencoder
 from aerec.models.ease import EASE
 from aerec.models.edlae import EDLAE
+from aerec.models.mult_dae import MultDAE
+from aerec.models.mult_vae import MultVAE
+from aerec.models.sparse_autoencoder import SparseAutoencoder
 
-__all__ = ["EASE", "EDLAE"]
+__all__ = [
+    "CDAE",
+    "EASE",
+    "EDLAE",
+    "AutoRec",
+    "Autoencoder",
+    "DenoisingAutoencoder",
+    "MultDAE",
+    "MultVAE",
+    "SparseAutoencoder",
+]

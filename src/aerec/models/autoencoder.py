@@ -207,8 +207,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralRecom
         data = self._take_in(train, reset=True)
         rows = self._training_rows(data)
         self._start(rows.shape[1], rows.shape[0] if self.user_factors else 0)
+        self._started(data, rows)
         self._run(rows, self.epochs, self._validator(validation), with_users=self.user_factors)
-        self._finish(data)
+        self._finished()
         return self
 
     def partial_fit(self, X: History, y: Any = None) -> Self:
@@ -220,6 +221,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralRecom
         fresh = not hasattr(self, "network_")
         data = self._take_in(X, reset=fresh)
         rows = self._training_rows(data)
+        if not fresh:
+            self._check_width(rows)
         if fresh:
             self._start(rows.shape[1], rows.shape[0] if self.user_factors else 0)
         elif not hasattr(self, "_trainer"):  # a loaded model: the optimiser starts anew
@@ -228,14 +231,15 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralRecom
             raise DataError(
                 f"user factors are for {self.network_.architecture.n_users} users, got {rows.shape[0]} rows"
             )
+        self._started(data, rows)
         self._run(rows, 1, None, with_users=self.user_factors)
-        self._finish(data)
+        self._finished()
         return self
 
     def _take_in(self, X: History, *, reset: bool) -> CSR | NDArray[np.float32]:
         """Check training data and return it: dense arrays as they are, all else as CSR over the model's items."""
         likelihood = LIKELIHOODS[self.likelihood]
-        data: Any
+        data: CSR | NDArray[np.float32]
         if isinstance(X, Interactions):
             if reset:
                 self._remember_ids(X, from_matrix=False)
@@ -246,23 +250,26 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralRecom
                 self.items_ = self.users_ = None
             if issparse(data) or not likelihood.all_entries:
                 data = canonical_csr(data)
-        values = data.data if issparse(data) else data
-        if issparse(data) and data.nnz == 0:
+        values: NDArray[np.float32] = data if isinstance(data, np.ndarray) else data.data
+        if values.size == 0:
             raise DataError(f"{type(self).__name__} has nothing to learn from: {data.shape[0]} rows without a rating")
         if values.min() < likelihood.lowest or values.max() > likelihood.highest:
             raise DataError(
-                f"likelihood={likelihood.name!r} takes values from {likelihood.lowest:g} to {likelihood.highest:g}, the "
-                f"data go from {values.min():g} to {values.max():g}; binarize the ratings, or use likelihood='gaussian'"
+                f"likelihood={likelihood.name!r} takes values from {likelihood.lowest:g} to {likelihood.highest:g}, "
+                f"these go from {values.min():g} to {values.max():g}; binarize the ratings, or use 'gaussian'"
             )
-        return data  # type: ignore[no-any-return]
+        return data
 
     def _training_rows(self, data: CSR | NDArray[np.float32]) -> Rows:
         """Return the rows that the network reads, on the device."""
         device = resolve_device(self.device)
-        return SparseRows(data, device) if issparse(data) else DenseRows(data, device)
+        return DenseRows(data, device) if isinstance(data, np.ndarray) else SparseRows(data, device)
 
-    def _finish(self, data: CSR | NDArray[np.float32]) -> None:
-        """Take from the training data what is needed after it."""
+    def _started(self, data: CSR | NDArray[np.float32], rows: Rows) -> None:
+        """Take from the training data what is needed during and after training; by default nothing."""
+
+    def _finished(self) -> None:
+        """Settle after training; by default nothing."""
 
     def _remember_ids(self, data: Interactions, *, from_matrix: bool) -> None:
         super()._remember_ids(data, from_matrix=from_matrix)
@@ -272,14 +279,14 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralRecom
         self.fit(train, validation)
 
     def _build(self, n_inputs: int, n_users: int) -> Network:
-        sizes = (self.hidden,) if isinstance(self.hidden, Integral) else tuple(self.hidden)
-        if not sizes or any(not isinstance(size, Integral) or size < 1 for size in sizes):
+        sizes = np.atleast_1d(np.asarray(self.hidden))
+        if sizes.ndim != 1 or sizes.size == 0 or sizes.dtype.kind not in "iu" or (sizes < 1).any():
             raise ValueError(f"hidden must be whole numbers of at least 1, one per layer; got {self.hidden!r}")
         if self.sparsity is not None:
             self.sparsity.check_activation("identity" if self.variational else self.activation)
         architecture = Architecture(
             n_inputs=n_inputs,
-            hidden=tuple(int(size) for size in sizes),
+            hidden=tuple(sizes.tolist()),
             activation=self.activation,
             likelihood=LIKELIHOODS[self.likelihood],
             noise=self.noise,
@@ -303,9 +310,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralRecom
 
     def transform(self, X: History) -> NDArray[np.float32]:
         """Return the code of each row (the mean, where it is variational); shape (n_rows, n_code)."""
+        rows, users = self._rows_of(X)
+        codes = np.empty((rows.shape[0], self._n_features_out), dtype=np.float32)
         with torch.inference_mode():
-            codes = [self.network_.encode(batch, users)[0].cpu().numpy() for batch, users in self._batches(X)]
-        return np.concatenate(codes)
+            for at, batch, known in self._blocks(rows, users):
+                codes[at] = self.network_.encode(batch, known)[0].cpu().numpy()
+        return codes
 
     def generate(self, code: ArrayLike) -> NDArray[np.float32]:
         """Return the reconstruction that belongs to a code.
@@ -334,12 +344,14 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralRecom
         InsufficientMemoryError
             If that dense array does not fit into memory.
         """
-        check_is_fitted(self)
-        n_rows, n_columns = np.shape(X)[0], self.network_.architecture.n_inputs
-        advice = "reconstruct fewer rows at a time, or use recommend"
-        require_memory(4 * n_rows * n_columns, f"a reconstruction of {n_rows:,} × {n_columns:,}", advice)
+        rows, users = self._rows_of(X)
+        what = f"a reconstruction of {rows.shape[0]:,} × {rows.shape[1]:,}"
+        require_memory(4 * rows.shape[0] * rows.shape[1], what, "reconstruct fewer rows at a time, or use recommend")
+        found = np.empty(rows.shape, dtype=np.float32)
         with torch.inference_mode():
-            return np.concatenate([self._decode(self.network_.encode(*batch)[0]) for batch in self._batches(X)])
+            for at, batch, known in self._blocks(rows, users):
+                found[at] = self._decode(self.network_.encode(batch, known)[0])
+        return found
 
     def total_cost(self, X: History) -> float:
         """Return the cost of `X` without noise and without weight decay.
@@ -347,15 +359,16 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralRecom
         The mean over rows of [−log p(x | logits) + sparsity penalty + kl_weight · KL]; a variational code is its mean,
         and the activations of `KLSparsity` are averaged over all rows of `X`.
         """
-        n_rows, sums, statistic = 0, torch.zeros(2, dtype=torch.float64), torch.zeros(1)
+        rows, users = self._rows_of(X)
+        sums = torch.zeros(2, dtype=torch.float64)
+        statistic = torch.zeros(self._n_features_out, dtype=torch.float64)
         with torch.inference_mode():
-            for batch, users in self._batches(X):
-                cost, found = self.network_.cost(batch, users)
+            for _, batch, known in self._blocks(rows, users):
+                cost, found = self.network_.cost(batch, known)
                 sums += torch.stack([cost.likelihood, cost.kl]).cpu().double() * batch.n_rows
-                statistic = statistic + found.cpu().double()
-                n_rows += batch.n_rows
-        likelihood, kl = (sums / n_rows).tolist()
-        penalty = 0.0 if self.sparsity is None else float(self.sparsity.cost(statistic / n_rows))
+                statistic += found.cpu().double()
+        likelihood, kl = (sums / rows.shape[0]).tolist()
+        penalty = 0.0 if self.sparsity is None else float(self.sparsity.cost(statistic / rows.shape[0]))
         return float(likelihood + penalty + self.kl_weight * kl)
 
     def score(self, X: History, y: Any = None) -> float:
@@ -396,17 +409,28 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralRecom
             found: NDArray[np.float32] = self.network_.architecture.likelihood.reconstruction(logits).cpu().numpy()
         return found
 
-    def _batches(self, X: History) -> Iterator[tuple[Batch, torch.Tensor]]:
-        """Give the rows of `X` block by block, with the training row of each user (−1: new)."""
+    def _rows_of(self, X: History) -> tuple[Rows, NDArray[np.int64]]:
+        """Return the rows of `X` on the device, and the training row of each user (−1: new)."""
         check_is_fitted(self)
-        device = self._device
         if isinstance(X, Interactions) or issparse(X) or not LIKELIHOODS[self.likelihood].all_entries:
             matrix, known = self._history(X)
             rows = self._training_rows(matrix)
         else:
             dense = validate_data(self, X, dtype=np.float32, reset=False)
-            known = np.full(len(dense), -1, dtype=np.int64)
-            rows = DenseRows(dense, device)
-        users = torch.as_tensor(known, device=device)
-        for block in torch.arange(rows.shape[0], device=device).split(_BLOCK_ROWS):
-            yield rows.batch(block), users[block]
+            rows, known = self._training_rows(dense), np.full(len(dense), -1, dtype=np.int64)
+        self._check_width(rows)
+        return rows, known
+
+    def _check_width(self, rows: Rows) -> None:
+        expected = self.network_.architecture.n_inputs
+        if rows.shape[1] != expected:
+            name = type(self).__name__
+            raise DataError(f"{name} was trained on rows of {expected} entries, these have {rows.shape[1]}")
+
+    def _blocks(self, rows: Rows, users: NDArray[np.int64]) -> Iterator[tuple[slice, Batch, torch.Tensor | None]]:
+        """Give the rows block by block: where they stand, the batch, and its users where they have factors."""
+        for start in range(0, rows.shape[0], _BLOCK_ROWS):
+            at = slice(start, min(start + _BLOCK_ROWS, rows.shape[0]))
+            batch = rows.batch(torch.arange(at.start, at.stop, device=self._device))
+            known = torch.as_tensor(users[at], device=self._device) if self.user_factors else None
+            yield at, batch, known

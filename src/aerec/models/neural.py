@@ -77,7 +77,7 @@ class NeuralRecommender(Recommender):
     @property
     def _device(self) -> torch.device:
         """Where the network lives."""
-        return self.network_.encoder_biases[0].device
+        return next(self.network_.parameters()).device
 
     def _run(self, rows: Rows, epochs: int, validator: Validator | None, *, with_users: bool) -> None:
         """Train on `rows` for up to `epochs` more epochs and add them to the history."""

@@ -71,8 +71,12 @@ class Trainer:
         self.half = half
         self.device = device
         self.step = 0
+        groups: list[dict[str, Any]] = [
+            {"params": network.weights(), "weight_decay": weight_decay},
+            {"params": network.biases()},
+        ]
         self.optimizer = torch.optim.Adam(
-            [{"params": network.weights(), "weight_decay": weight_decay}, {"params": network.biases()}],
+            groups,
             lr=learning_rate,
             fused=device.type in ("cpu", "cuda"),
         )
@@ -90,7 +94,7 @@ class Trainer:
         n_rows = rows.shape[0]
         order = torch.randperm(n_rows, generator=self.order).to(self.device)
         sums = torch.zeros(3, device=self.device, dtype=torch.float64)
-        for chosen in order.split(self.batch_size):
+        for chosen in torch.split(order, self.batch_size):
             batch = rows.batch(chosen)
             self.optimizer.zero_grad(set_to_none=True)
             cost, _ = self.network.cost(batch, chosen if with_users else None, noise_from=self.noise, half=self.half)

@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 from aerec.likelihood import Likelihood
 from aerec.training.batches import Batch, DenseBatch, SparseBatch
 
-__all__ = ["all_entries_loss", "first_layer", "observed_logits", "observed_loss"]
+__all__ = ["all_entries_loss", "first_layer", "observed_logits", "observed_loss", "scatter_rows"]
 
 
 def first_layer(batch: Batch, weight: Tensor) -> Tensor:
@@ -32,7 +32,7 @@ def first_layer(batch: Batch, weight: Tensor) -> Tensor:
     """
     if isinstance(batch, DenseBatch):
         return batch.values @ weight
-    product: Tensor = _SparseProduct.apply(weight, batch)
+    product: Tensor = _SparseProduct.apply(weight, batch)  # type: ignore[no-untyped-call]
     return product
 
 
@@ -53,7 +53,9 @@ def all_entries_loss(
     half : bool
         Whether the matrix products take bfloat16 factors.
     """
-    loss: Tensor = _AllEntriesLoss.apply(hidden, weight, bias, batch, likelihood, half)
+    loss: Tensor = _AllEntriesLoss.apply(  # type: ignore[no-untyped-call]
+        hidden, weight, bias, batch, likelihood, half
+    )
     return loss
 
 
@@ -62,7 +64,7 @@ def observed_loss(hidden: Tensor, weight: Tensor, bias: Tensor, batch: SparseBat
 
     Shapes as in `all_entries_loss`. The cost grows with stored entries × hidden units.
     """
-    loss: Tensor = _ObservedLoss.apply(hidden, weight, bias, batch)
+    loss: Tensor = _ObservedLoss.apply(hidden, weight, bias, batch)  # type: ignore[no-untyped-call]
     return loss
 
 
@@ -70,14 +72,20 @@ def observed_logits(hidden: Tensor, weight: Tensor, bias: Tensor, batch: SparseB
     """Return l = hidden·Wᵀ + b at the stored entries of `batch` only, aligned with its values."""
     pattern = _csr(batch.starts, batch.columns, torch.zeros_like(batch.values), (batch.n_rows, batch.n_columns))
     products = torch.sparse.sampled_addmm(pattern, hidden, weight.T, beta=0.0)
-    return products.values() + bias[batch.columns]
+    found: Tensor = products.values() + bias[batch.columns]
+    return found
+
+
+def scatter_rows(batch: SparseBatch, values: Tensor, weight: Tensor) -> Tensor:
+    """Return for each row Σ over its stored entries of `values` times the rows of `weight` at their columns."""
+    return _matrix(batch, values) @ weight
 
 
 class _SparseProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, weight: Tensor, batch: SparseBatch) -> Tensor:
         ctx.batch = batch
-        return _matrix(batch, batch.values) @ weight
+        return scatter_rows(batch, batch.values, weight)
 
     @staticmethod
     @once_differentiable
@@ -127,7 +135,7 @@ class _ObservedLoss(torch.autograd.Function):
         hidden, weight, residual = ctx.saved_tensors
         batch, residual = ctx.batch, residual * gradient
         to_bias = torch.zeros(batch.n_columns, device=residual.device).index_add_(0, batch.columns, residual)
-        return _matrix(batch, residual) @ weight, _transposed(batch, residual) @ hidden, to_bias, None
+        return scatter_rows(batch, residual, weight), _transposed(batch, residual) @ hidden, to_bias, None
 
 
 def _matrix(batch: SparseBatch, values: Tensor) -> Tensor:

@@ -141,9 +141,10 @@ class Network(nn.Module):
 
     def _first_layer(self, batch: Batch, noise_from: torch.Generator | None) -> Tensor:
         weight, noise = self.encoder_weights[0], self.architecture.noise
-        if noise is None or noise_from is None:
-            return first_layer(batch, weight) + self.encoder_biases[0]
-        hidden = first_layer(batch.corrupted(noise, noise_from), weight) + self.encoder_biases[0]
+        read = batch if noise is None or noise_from is None else batch.corrupted(noise, noise_from)
+        hidden: Tensor = first_layer(read, weight) + self.encoder_biases[0]
+        if noise_from is None:
+            return hidden
         if isinstance(noise, GaussianNoise) and noise.entries == "all" and isinstance(batch, SparseBatch):
             hidden = hidden + noise.preactivation_noise(weight, batch.n_rows, noise_from)
         return hidden

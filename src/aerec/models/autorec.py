@@ -1,0 +1,208 @@
+"""AutoRec: rating prediction by an autoencoder that scores observed ratings only (Sedhain et al. 2015)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.utils._param_validation import StrOptions
+
+from aerec.interactions import Interactions
+from aerec.models.autoencoder import Autoencoder
+from aerec.models.base import History
+from aerec.models.fold_in import ridge_rows
+from aerec.models.rating import RatingPredictor
+from aerec.noise import Noise
+from aerec.sparse import CSR, canonical_csr
+from aerec.sparsity import Sparsity
+from aerec.training.batches import Rows, SparseRows
+from aerec.training.device import resolve_device
+
+__all__ = ["AutoRec"]
+
+_PAIRS = 65_536  # pairs predicted at once
+
+
+class AutoRec(RatingPredictor, Autoencoder):
+    r"""Autoencoder of the rating vectors of items (or users), trained on the observed ratings only.
+
+    .. math:: \min \tfrac{1}{n} \sum_i \tfrac12 \sum_{u \in i} \big(r_{ui} - h(r_i)_u\big)^2
+              + \tfrac{\lambda}{2}\|W\|^2, \qquad h(r) = W' f(W^\top r + b) + b'
+
+    With ``orientation="item"`` (the better one in the paper) each row is an item's ratings by all users, and a user is
+    a row of W'. Then `transform`, `reconstruct` and `total_cost` read the training users' ratings and give one row per
+    *item*; `score_items` uses the trained row of W' for users who are recognised by id, whatever their history, and
+    for others the row that fits their history best: the ridge solution around the average user, with the penalty of
+    the training cost (at least 1).
+
+    Parameters
+    ----------
+    hidden : int or tuple of int, default 500
+    orientation : {"item", "user"}, default "item"
+    activation : str, default "sigmoid"
+        Of the hidden layer; the output is linear. The paper's best choice.
+    noise : MaskingNoise, GaussianNoise or None, default None
+    sparsity : L1Sparsity, KLSparsity, TopKSparsity or None, default None
+    tied : bool, default False
+    weight_decay : float, default 0.01
+        λ, for a cost that is a mean over rows. The paper's λ is for the sum: n_rows times as large.
+    epochs, batch_size, learning_rate, patience, validation_metric, device, precision, seed, progress
+        As in `Autoencoder`. With a Holdout of ratings, early stopping watches "rmse".
+
+    Attributes
+    ----------
+    rating_range_ : ndarray of shape (2,)
+        The lowest and the highest rating seen in training; `predict` clips to them.
+
+    References
+    ----------
+    Sedhain, Menon, Sanner, Xie (2015). AutoRec: autoencoders meet collaborative filtering. WWW.
+
+    Examples
+    --------
+    >>> from aerec.datasets import load_dataset
+    >>> from aerec.models import AutoRec
+    >>> ratings = load_dataset("sample")
+    >>> model = AutoRec(hidden=20, epochs=3, progress=False).fit(ratings)
+    >>> model.predict(ratings.users[:2], ratings.items[:2]).shape
+    (2,)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **Autoencoder._parameter_constraints,
+        "orientation": [StrOptions({"item", "user"})],
+    }
+    _learned = ("rating_range_", "hidden_rows_")
+
+    hidden_rows_: NDArray[np.float32] | None
+
+    def __init__(
+        self,
+        hidden: int | tuple[int, ...] = 500,
+        orientation: str = "item",
+        activation: str = "sigmoid",
+        noise: Noise | None = None,
+        sparsity: Sparsity | None = None,
+        tied: bool = False,
+        epochs: int = 200,
+        batch_size: int = 128,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.01,
+        patience: int | None = 10,
+        validation_metric: str | None = None,
+        device: str = "auto",
+        precision: str = "auto",
+        seed: int = 0,
+        progress: bool = True,
+    ) -> None:
+        super().__init__(
+            hidden=hidden,
+            activation=activation,
+            noise=noise,
+            sparsity=sparsity,
+            likelihood="observed",
+            tied=tied,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            patience=patience,
+            validation_metric=validation_metric,
+            device=device,
+            precision=precision,
+            seed=seed,
+            progress=progress,
+        )
+        self.orientation = orientation
+
+    # ------------------------------------------------------------------ learning
+
+    def fit(self, train: History, validation: Any = None) -> AutoRec:
+        """Learn from the ratings `train`; see `Autoencoder.fit`."""
+        self.hidden_rows_ = None
+        return super().fit(train, validation)
+
+    def partial_fit(self, X: History, y: Any = None) -> AutoRec:
+        """Train for one more epoch over the ratings `X` of the same users; see `Autoencoder.partial_fit`."""
+        self.hidden_rows_ = None
+        return super().partial_fit(X, y)
+
+    def _training_rows(self, data: CSR | NDArray[np.float32]) -> Rows:
+        matrix = canonical_csr(data.T if self.orientation == "item" else data)
+        return SparseRows(matrix, resolve_device(self.device))
+
+    def _started(self, data: CSR | NDArray[np.float32], rows: Rows) -> None:
+        self.n_users_ = data.shape[0]
+        self.rating_range_ = np.array([data.data.min(), data.data.max()], dtype=np.float32)  # type: ignore[union-attr]
+        self._live_rows: Rows | None = rows
+
+    def _finished(self) -> None:
+        self.hidden_rows_ = self._hidden()
+        self._live_rows = None
+
+    def _remember_ids(self, data: Interactions, *, from_matrix: bool) -> None:
+        super()._remember_ids(data, from_matrix=from_matrix)
+        self.users_ = None if from_matrix else data.users
+
+    # ------------------------------------------------------------------ after learning
+
+    def _hidden(self) -> NDArray[np.float32]:
+        """Return the last hidden layer of every training row, and of an empty row at the end."""
+        if self.hidden_rows_ is not None:
+            return self.hidden_rows_
+        rows, network = self._live_rows, self.network_
+        assert rows is not None
+        empty = SparseRows(canonical_csr(np.zeros((1, rows.shape[1]), dtype=np.float32)), self._device)
+        none = np.full(rows.shape[0], -1, dtype=np.int64)
+        with torch.inference_mode():
+            batches = [batch for source in (rows, empty) for _, batch, _ in self._blocks(source, none)]
+            hidden = [network.decode_hidden(network.encode(batch)[0]).cpu().numpy() for batch in batches]
+        return np.concatenate(hidden)
+
+    def _output(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return weight and bias of every output, and their average at the end, for one that was not seen."""
+        weight = self.network_.output_weight.detach().cpu().numpy()
+        bias = self.network_.decoder_biases[-1].detach().cpu().numpy()
+        return np.concatenate([weight, weight.mean(axis=0, keepdims=True)]), np.append(bias, bias.mean())
+
+    def _predict(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.floating[Any]]:
+        hidden, (weight, bias) = self._hidden(), self._output()
+        rows, outputs = (items, users) if self.orientation == "item" else (users, items)
+        found = bias[outputs]
+        for at in range(0, len(found), _PAIRS):
+            part = slice(at, at + _PAIRS)
+            found[part] += np.einsum("ij,ij->i", hidden[rows[part]], weight[outputs[part]])
+        return found
+
+    def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
+        if self.orientation == "user":
+            return super()._score(history, known_users)
+        weight, bias = self._output()
+        items = self._hidden()[:-1]
+        weights = np.concatenate([weight[known_users], bias[known_users, None]], axis=1)
+        new = np.flatnonzero(known_users < 0)
+        if new.size:
+            weights[new] = self._fold_in(history, new, items, weights[new[0]])
+        scores: NDArray[np.float32] = weights[:, :-1] @ items.T + weights[:, -1:]
+        return scores
+
+    def _fold_in(
+        self, history: CSR, users: NDArray[np.int64], items: NDArray[np.float32], prior: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Weights, bias last, of new users: a ridge fit of their ratings around the average user."""
+        device = self._device
+        batch = SparseRows(history, device).batch(torch.as_tensor(users, device=device))
+        vectors = np.concatenate([items, np.ones((len(items), 1), dtype=np.float32)], axis=1)
+        l2 = max(1.0, self.weight_decay * len(items))
+        with torch.inference_mode():
+            found = ridge_rows(
+                batch, torch.as_tensor(vectors, device=device), torch.as_tensor(prior, device=device), l2
+            )
+        return found.cpu().numpy()
+
+    def _contributions(self, history: CSR, item: int, known_users: NDArray[np.int64]) -> NDArray[np.float64]:
+        if self.orientation == "item":  # a trained user's row does not read the history: explain the folded-in one
+            known_users = np.full_like(known_users, -1)
+        return super()._contributions(history, item, known_users)

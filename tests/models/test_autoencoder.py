@@ -1,0 +1,274 @@
+import itertools
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import torch
+from scipy.special import expit, log_softmax
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from aerec.errors import DataError
+from aerec.interactions import Interactions
+from aerec.models import Autoencoder, DenoisingAutoencoder, MultVAE, SparseAutoencoder
+from aerec.noise import GaussianNoise, MaskingNoise
+from aerec.sparsity import KLSparsity, L1Sparsity, TopKSparsity
+from aerec.splitting import Holdout
+
+DIGITS = StandardScaler().fit_transform(load_digits().data).astype(np.float32)
+ACTIVATION = {"tanh": np.tanh, "sigmoid": expit, "identity": lambda x: x}
+
+
+def quick(**parameters):
+    defaults = {"hidden": 16, "likelihood": "gaussian", "noise": None, "epochs": 4, "batch_size": 64}
+    return Autoencoder(**{**defaults, "progress": False, "precision": "float32", **parameters})
+
+
+def likes(n_users=60, n_items=30, seed=0):
+    """Two tastes: each user likes items of one half of the catalogue."""
+    rng = np.random.default_rng(seed)
+    taste = rng.integers(0, 2, n_users)
+    probability = np.where((np.arange(n_items) < n_items // 2) == taste[:, None], 0.5, 0.03)
+    return sp.csr_array((rng.random((n_users, n_items)) < probability).astype(np.float32))
+
+
+def forward(model, x):
+    """Code and logits in float64 numpy, from the public weights."""
+    f, n_layers = ACTIVATION[model.activation], len(model.coefs_) // 2
+    layers = [(w.astype(float), b.astype(float)) for w, b in zip(model.coefs_, model.intercepts_, strict=True)]
+    for weight, bias in layers[:n_layers]:
+        x = f(x @ weight + bias)
+    code = x
+    for at, (weight, bias) in enumerate(layers[n_layers:]):
+        x = x @ weight + bias
+        x = x if at == n_layers - 1 else f(x)
+    return code, x
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"noise": GaussianNoise(0.3)},
+        {"noise": MaskingNoise(0.3)},
+        {"sparsity": L1Sparsity(0.1)},
+        {"sparsity": KLSparsity(0.05, 0.5), "activation": "sigmoid"},
+        {"sparsity": KLSparsity(0.05, 0.5)},
+        {"sparsity": TopKSparsity(4)},
+        {"variational": True},
+        {"tied": True},
+        {"hidden": (32, 8), "variational": True, "tied": True},
+        {"hidden": (32, 8), "activation": "swish"},
+    ],
+    ids=str,
+)
+def test_dense_digits_through_every_code(choice):
+    model = quick(**choice).fit(DIGITS)
+    costs = model.history_["cost"]
+    assert costs.is_monotonic_decreasing
+    before = model.total_cost(DIGITS)
+    assert model.partial_fit(DIGITS).total_cost(DIGITS) < before
+    assert len(model.history_) == 5
+    code = model.transform(DIGITS)
+    n_code = model.network_.architecture.hidden[-1]
+    assert code.shape == (len(DIGITS), n_code)
+    assert np.allclose(model.generate(code), model.reconstruct(DIGITS), atol=1e-5)
+    untrained_error = np.square(DIGITS).mean()
+    assert np.square(DIGITS - model.reconstruct(DIGITS)).mean() < untrained_error
+
+
+@pytest.mark.parametrize("hidden", [16, (32, 8)])
+@pytest.mark.parametrize("tied", [False, True])
+def test_weights_explain_code_reconstruction_and_cost(hidden, tied):
+    model = quick(hidden=hidden, tied=tied, sparsity=L1Sparsity(0.3)).fit(DIGITS)
+    sizes = [64, *([hidden] if isinstance(hidden, int) else hidden)]
+    shapes = list(itertools.pairwise([*sizes, *sizes[-2::-1]]))
+    assert [w.shape for w in model.coefs_] == shapes
+    assert [b.shape for b in model.intercepts_] == [(n_out,) for _, n_out in shapes]
+    code, logits = forward(model, DIGITS.astype(float))
+    assert np.allclose(model.transform(DIGITS), code, atol=1e-5)
+    assert np.allclose(model.reconstruct(DIGITS), logits, atol=1e-5)
+    cost = (0.5 * (DIGITS - logits) ** 2).sum(axis=1) + 0.3 * np.abs(code).sum(axis=1)
+    assert model.total_cost(DIGITS) == pytest.approx(cost.mean(), rel=1e-5)
+
+
+def test_total_cost_of_a_variational_multinomial_code():
+    X = likes()
+    model = MultVAE(hidden=(12, 5), epochs=3, kl_weight=0.4, progress=False, precision="float32").fit(X)
+    assert model.coefs_[1].shape == (12, 10)  # mean and log variance
+    rows = X.toarray().astype(float)
+    normalized = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    w, b = [w.astype(float) for w in model.coefs_], [b.astype(float) for b in model.intercepts_]
+    statistics = np.tanh(normalized @ w[0] + b[0]) @ w[1] + b[1]
+    mean, log_variance = statistics[:, :5], statistics[:, 5:]
+    logits = np.tanh(mean @ w[2] + b[2]) @ w[3] + b[3]
+    kl = 0.5 * (np.exp(log_variance) + mean**2 - 1 - log_variance).sum(axis=1)
+    cost = -(rows * log_softmax(logits, axis=1)).sum(axis=1) + 0.4 * kl
+    assert model.total_cost(X) == pytest.approx(cost.mean(), rel=1e-5)
+    assert np.allclose(model.score_items(X), logits, atol=1e-4)
+    assert np.allclose(model.reconstruct(X).sum(axis=1), 1, atol=1e-5)
+
+
+def test_kl_sparsity_in_total_cost_uses_the_mean_over_all_rows():
+    model = quick(activation="sigmoid", sparsity=KLSparsity(0.1, 2.0)).fit(DIGITS)
+    code, logits = forward(model, DIGITS.astype(float))
+    mean = code.mean(axis=0)
+    kl = 0.1 * np.log(0.1 / mean) + 0.9 * np.log(0.9 / (1 - mean))
+    expected = (0.5 * (DIGITS - logits) ** 2).sum(axis=1).mean() + 2.0 * kl.sum()
+    assert model.total_cost(DIGITS) == pytest.approx(expected, rel=1e-5)
+
+
+def test_history_holds_the_parts_of_the_cost():
+    model = quick(sparsity=L1Sparsity(0.1), weight_decay=0.01).fit(DIGITS, DIGITS[:100])
+    names = ["epoch", "likelihood", "sparsity", "kl", "weight_decay", "cost", "validation_cost", "seconds"]
+    assert list(model.history_.columns) == names
+    parts = model.history_[["likelihood", "sparsity", "kl", "weight_decay"]].sum(axis=1)
+    assert np.allclose(parts, model.history_["cost"])
+    decay = 0.005 * sum((w**2).sum() for w in model.coefs_)
+    assert model.history_["weight_decay"].iloc[-1] == pytest.approx(decay, rel=1e-4)
+
+
+def test_a_larger_weight_makes_the_code_sparser():
+    def magnitude(weight):
+        return np.abs(quick(sparsity=L1Sparsity(weight), epochs=15).fit(DIGITS).transform(DIGITS)).mean()
+
+    def activity(weight):
+        model = quick(activation="sigmoid", sparsity=KLSparsity(0.02, weight), epochs=15).fit(DIGITS)
+        return model.transform(DIGITS).mean()
+
+    for measure in (magnitude, activity):
+        found = [measure(weight) for weight in (0.0, 1.0, 10.0)]
+        assert found[0] > 1.2 * found[1] > 1.2 * 1.2 * found[2]
+    code = quick(sparsity=TopKSparsity(3)).fit(DIGITS).transform(DIGITS)
+    assert ((code != 0).sum(axis=1) <= 3).all()
+
+
+def test_kl_sparsity_refuses_a_code_without_bounds():
+    with pytest.raises(ValueError, match="bounds"):
+        quick(activation="relu", sparsity=KLSparsity()).fit(DIGITS)
+    with pytest.raises(ValueError, match="bounds"):
+        quick(variational=True, sparsity=KLSparsity()).fit(DIGITS)
+
+
+@pytest.mark.parametrize("likelihood", ["multinomial", "bernoulli", "gaussian"])
+def test_sparse_and_dense_input_are_the_same_model(likelihood):
+    X = likes()
+    sparse = quick(likelihood=likelihood).fit(X)
+    dense = quick(likelihood=likelihood).fit(X.toarray())
+    assert np.allclose(sparse.history_["cost"], dense.history_["cost"], rtol=1e-4)
+    assert np.allclose(sparse.transform(X), dense.transform(X.toarray()), atol=1e-4)
+    assert np.allclose(sparse.transform(X), sparse.transform(X.toarray()), atol=1e-5)
+
+
+@pytest.mark.parametrize("noise", [GaussianNoise(0.2), GaussianNoise(0.2, entries="all"), MaskingNoise(0.5)])
+def test_every_noise_trains_on_sparse_ratings(noise):
+    X = likes()
+    model = quick(noise=noise, likelihood="multinomial", epochs=30, batch_size=20).fit(X)
+    assert model.history_["cost"].iloc[-1] < model.history_["cost"].iloc[0]
+    assert np.array_equal(model.transform(X), model.transform(X))  # noise only in training
+
+
+def test_recommends_within_the_taste_of_a_new_user():
+    model = quick(likelihood="multinomial", noise=MaskingNoise(0.5), epochs=60, batch_size=20, hidden=8).fit(likes())
+    history = sp.csr_array(np.eye(30, dtype=np.float32)[[0]] + np.eye(30, dtype=np.float32)[[3]])
+    items, _ = model.recommend(history, k=8)
+    assert (items < 15).mean() >= 0.9
+    assert not {0, 3} & set(items[0])
+
+
+def test_equal_seeds_give_equal_bits_and_others_do_not():
+    X = likes()
+
+    def weights(seed):
+        return quick(likelihood="multinomial", noise=MaskingNoise(0.5), variational=True, seed=seed).fit(X).coefs_
+
+    first, again, other = weights(3), weights(3), weights(4)
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not np.array_equal(first[0], other[0])
+
+
+def test_early_stopping_restores_the_best_epoch():
+    X = Interactions.from_matrix(likes(200))
+    keep = np.random.default_rng(0).random(X.n_ratings) < 0.7
+    holdout = Holdout(X.keep(keep), X.keep(~keep))
+    model = quick(likelihood="multinomial", epochs=60, patience=3, batch_size=20, validation_metric="ndcg@5")
+    model.fit(holdout.history, holdout)
+    watched = model.history_["ndcg@5"]
+    assert len(watched) < 60
+    assert watched.idxmax() == len(watched) - 4
+    from aerec.evaluation import evaluate
+
+    assert evaluate(model, holdout, ("ndcg@5",))["ndcg@5"] == pytest.approx(watched.max())
+
+
+def test_partial_fit_from_nothing_is_one_epoch_of_fit():
+    once, fitted = quick().partial_fit(DIGITS), quick(epochs=1).fit(DIGITS)
+    assert all(np.array_equal(a, b) for a, b in zip(once.coefs_, fitted.coefs_, strict=True))
+    twice, both = once.partial_fit(DIGITS), quick(epochs=2).fit(DIGITS)
+    assert all(np.array_equal(a, b) for a, b in zip(twice.coefs_, both.coefs_, strict=True))
+
+
+def test_in_a_pipeline_and_a_grid_search():
+    X, y = load_digits(return_X_y=True)
+    pipeline = make_pipeline(StandardScaler(), quick(hidden=24, epochs=15), LogisticRegression(max_iter=500))
+    assert pipeline.fit(X[:1200], y[:1200]).score(X[1200:], y[1200:]) > 0.8
+    search = GridSearchCV(quick(epochs=2), {"hidden": [2, 32]}, cv=2).fit(DIGITS)
+    assert search.best_params_ == {"hidden": 32}
+    assert list(quick().fit(DIGITS).get_feature_names_out()[:2]) == ["autoencoder0", "autoencoder1"]
+
+
+def test_clone_keeps_choices_and_forgets_learning():
+    model = quick(sparsity=L1Sparsity(0.5), noise=GaussianNoise(0.1)).fit(DIGITS)
+    fresh = clone(model)
+    assert fresh.get_params() == model.get_params()
+    assert not hasattr(fresh, "network_")
+
+
+@pytest.mark.parametrize("model", [DenoisingAutoencoder, SparseAutoencoder])
+def test_presets_have_what_their_names_say(model):
+    fitted = model(hidden=8, likelihood="gaussian", epochs=2, progress=False).fit(DIGITS)
+    assert (fitted.noise is not None) == (model is DenoisingAutoencoder)
+    assert (fitted.sparsity is not None) == (model is SparseAutoencoder)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"hidden": 0}, "hidden"),
+        ({"hidden": (8, 0)}, "hidden"),
+        ({"hidden": ()}, "hidden"),
+        ({"activation": "selu"}, "activation"),
+        ({"likelihood": "poisson"}, "bernoulli"),
+        ({"noise": 0.5}, "MaskingNoise"),
+        ({"epochs": 0}, "epochs"),
+        ({"learning_rate": -1.0}, "learning_rate"),
+        ({"device": "abacus"}, "abacus"),
+    ],
+)
+def test_bad_parameters_are_refused_by_name(parameters, message):
+    with pytest.raises(ValueError, match=message):
+        quick(**parameters).fit(DIGITS)
+
+
+def test_values_that_the_likelihood_cannot_take_are_refused():
+    with pytest.raises(DataError, match="from 0 to 1"):
+        quick(likelihood="bernoulli").fit(sp.csr_array(np.float32([[5, 0], [0, 1]])))
+    with pytest.raises(DataError, match="multinomial"):
+        quick(likelihood="multinomial").fit(DIGITS)
+    with pytest.raises(DataError, match="nothing to learn"):
+        quick().fit(sp.csr_array((3, 4)))
+
+
+def test_training_never_makes_the_ratings_dense(monkeypatch):
+    def refuse(*_args, **_kwargs):
+        raise AssertionError("a sparse matrix was made dense")
+
+    X = likes()
+    for name in ("toarray", "todense"):
+        monkeypatch.setattr(sp.csr_array, name, refuse)
+    monkeypatch.setattr(torch.Tensor, "to_dense", refuse)
+    model = quick(likelihood="multinomial", noise=MaskingNoise(0.5)).fit(X)
+    model.recommend(X, k=3)

@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from aerec.errors import DataError
+from aerec.interactions import Interactions
+from aerec.models import AutoRec
+from aerec.splitting import RandomHoldout
+
+
+def ratings(n_users=120, n_items=60, seed=0):
+    """Ratings of rank 2 with biases, rounded to 1–5, a third of them observed."""
+    rng = np.random.default_rng(seed)
+    taste, trait = rng.normal(size=(n_users, 2)), rng.normal(size=(n_items, 2))
+    full = 3.2 + 0.8 * taste @ trait.T + 0.5 * rng.normal(size=(n_users, 1)) + 0.5 * rng.normal(size=n_items)
+    full = np.clip(np.rint(full), 1, 5)
+    seen = rng.random(full.shape) < 0.35
+    return Interactions.from_matrix(sp.csr_array(full * seen), users=range(1000, 1000 + n_users))
+
+
+QUICK = {"hidden": 20, "epochs": 60, "batch_size": 20, "learning_rate": 3e-3, "progress": False}
+
+
+@pytest.mark.parametrize("orientation", ["item", "user"])
+def test_predicts_held_out_ratings_better_than_item_means(orientation):
+    split = RandomHoldout(0.2, validation_fraction=0.0, seed=0).split(ratings())
+    model = AutoRec(orientation=orientation, weight_decay=0.02, **QUICK).fit(split.train)
+    pairs = split.test.target.to_frame()
+    found = model.predict(pairs["user"], pairs["item"])
+    train = split.train.matrix
+    means = train.sum(axis=0) / np.maximum((train != 0).sum(axis=0), 1)
+    baseline = np.sqrt(np.mean((pairs["rating"] - means[pairs["item"]]) ** 2))
+    assert np.sqrt(np.mean((pairs["rating"] - found) ** 2)) < 0.9 * baseline
+    assert found.min() >= 1
+    assert found.max() <= 5
+
+
+@pytest.mark.parametrize("orientation", ["item", "user"])
+def test_prediction_is_the_formula_of_the_paper(orientation):
+    data = ratings()
+    model = AutoRec(orientation=orientation, **{**QUICK, "epochs": 3}).fit(data)
+    (v, w), (mu, b) = model.coefs_, model.intercepts_
+    R = data.matrix.toarray()
+    rows = R.T if orientation == "item" else R
+    expected = (1 / (1 + np.exp(-(rows @ v + mu)))) @ w + b
+    expected = np.clip(expected.T if orientation == "item" else expected, 1, 5)
+    users, items = [1003, 1050, 1119], [0, 17, 59]
+    assert np.allclose(model.predict(users, items), expected[[3, 50, 119], items], atol=1e-4)
+    cost = 0.5 * ((rows - ((1 / (1 + np.exp(-(rows @ v + mu)))) @ w + b)) ** 2 * (rows != 0)).sum(axis=1).mean()
+    assert model.total_cost(data) == pytest.approx(cost, rel=1e-4)
+
+
+@pytest.mark.parametrize("orientation", ["item", "user"])
+def test_strangers_and_unseen_items_get_finite_ratings_in_range(orientation):
+    model = AutoRec(orientation=orientation, **{**QUICK, "epochs": 2}).fit(ratings())
+    found = model.predict([5, 1000, 5], [0, 999, 999])
+    assert np.isfinite(found).all()
+    assert ((found >= 1) & (found <= 5)).all()
+
+
+def test_item_orientation_folds_new_users_in_by_ridge():
+    data = ratings()
+    model = AutoRec(weight_decay=0.02, **QUICK).fit(data)
+    known = model.score_items(data)
+    strangers = Interactions.from_matrix(data.matrix, users=range(9000, 9120))
+    folded = model.score_items(strangers)
+    hidden, weight = model.hidden_rows_[:-1].astype(float), model.coefs_[1].T.astype(float)
+    bias = model.intercepts_[1].astype(float)
+    A = np.hstack([hidden, np.ones((60, 1))])
+    prior = np.append(weight.mean(axis=0), bias.mean())
+    row = data.matrix[[7]].toarray()[0]
+    seen = row > 0
+    l2 = max(1.0, 0.02 * 60)
+    exact = prior + np.linalg.solve(A[seen].T @ A[seen] + l2 * np.eye(21), A[seen].T @ (row[seen] - A[seen] @ prior))
+    assert np.allclose(folded[7], A @ exact, atol=1e-3)
+    agreement = np.corrcoef(known.ravel(), folded.ravel())[0, 1]
+    assert agreement > 0.8
+
+
+def test_implicit_training_data_refuse_to_predict():
+    model = AutoRec(**{**QUICK, "epochs": 1}).fit(ratings().binarize(1.0))
+    with pytest.raises(DataError, match="implicit"):
+        model.predict([1000], [0])
+
+
+def test_a_second_fit_on_other_data_starts_anew():
+    model = AutoRec(**{**QUICK, "epochs": 1}).fit(ratings())
+    model.fit(ratings(50, 30))
+    assert model.predict([1000], [0]).shape == (1,)
+    with pytest.raises(DataError, match="50"):
+        model.transform(ratings(40, 30))

@@ -1,0 +1,20 @@
+"""scikit-learn's own estimator checks over the autoencoders; what cannot apply is listed with its reason."""
+
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from aerec.models import Autoencoder, DenoisingAutoencoder, SparseAutoencoder
+
+QUICK = {"hidden": 4, "likelihood": "gaussian", "epochs": 2, "batch_size": 16, "progress": False}
+
+NOT_APPLICABLE = {
+    "check_fit_score_takes_y": "fit's second argument is `validation`, as in every recommender here; y is ignored",
+    "check_parameters_default_constructible": "the defaults of noise and sparsity are frozen dataclasses, not plain values",
+}
+
+
+@parametrize_with_checks(
+    [Autoencoder(**QUICK), DenoisingAutoencoder(**QUICK), SparseAutoencoder(**QUICK)],
+    expected_failed_checks=lambda _: NOT_APPLICABLE,
+)
+def test_scikit_learn_accepts_the_estimator(estimator, check):
+    check(estimator)

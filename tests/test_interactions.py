@@ -1,0 +1,239 @@
+"""Interactions: what goes in comes out, and every derived one says the same as a plain frame would."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aerec import Interactions
+from aerec.errors import DataError
+
+ids = st.one_of(st.integers(-5, 5), st.integers(0, 5).map(lambda n: f"id{n}"))
+ratings = st.integers(1, 10).map(lambda n: n / 2)
+
+
+@st.composite
+def frames(draw, unique=True, with_time=None):
+    kinds = [draw(st.sampled_from([int, str])) for _ in range(2)]
+    pairs = draw(
+        st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=25, unique=unique).map(
+            lambda pairs: [(kinds[0](u), kinds[1](i)) for u, i in pairs]
+        )
+    )
+    frame = pd.DataFrame(pairs, columns=["user", "item"])
+    frame["rating"] = draw(st.lists(ratings, min_size=len(pairs), max_size=len(pairs)))
+    if draw(st.booleans()) if with_time is None else with_time:
+        frame["timestamp"] = draw(st.lists(st.integers(0, 3), min_size=len(pairs), max_size=len(pairs)))
+    return frame
+
+
+def as_dict(frame):
+    return {(row.user, row.item): tuple(row)[2:] for row in frame.itertuples(index=False)}
+
+
+@given(frames())
+def test_a_frame_comes_back_as_it_went_in(frame):
+    data = Interactions.from_frame(frame)
+    assert as_dict(data.to_frame()) == as_dict(frame)
+    assert data.n_ratings == len(frame)
+    assert data.users.is_monotonic_increasing
+    assert data.items.is_monotonic_increasing
+    pd.testing.assert_frame_equal(Interactions.from_frame(data.to_frame()).to_frame(), data.to_frame())
+
+
+@given(frames(unique=False))
+def test_of_duplicates_the_last_by_time_then_by_row_is_kept(frame):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        data = Interactions.from_frame(frame)
+    ordered = frame.sort_values("timestamp", kind="stable") if "timestamp" in frame else frame
+    expected = ordered.drop_duplicates(["user", "item"], keep="last")
+    assert as_dict(data.to_frame()) == as_dict(expected)
+    dropped = len(frame) - len(expected)
+    assert [str(one.message).split()[0] for one in caught] == ([f"{dropped}"] if dropped else [])
+
+
+@given(frames(), st.sampled_from([1.0, 2.5, 4.0, 9.0]))
+def test_binarize_keeps_what_reaches_the_threshold_and_all_ids(frame, threshold):
+    data = Interactions.from_frame(frame)
+    liked = data.binarize(threshold)
+    assert liked.shape == data.shape
+    assert as_dict(liked.to_frame()).keys() == as_dict(frame[frame.rating >= threshold]).keys()
+    assert set(liked.matrix.data) <= {1.0}
+    assert (liked.timestamps is None) == (data.timestamps is None)
+
+
+@given(frames(), st.integers(0, 4), st.integers(0, 4))
+def test_filter_ends_where_dropping_by_hand_ends(frame, per_user, per_item):
+    kept = Interactions.from_frame(frame).filter(per_user, per_item)
+    expected = frame
+    while True:
+        counts = expected.groupby("user")["item"].transform("size"), expected.groupby("item")["user"].transform("size")
+        smaller = expected[(counts[0] >= per_user) & (counts[1] >= per_item)]
+        if len(smaller) == len(expected):
+            break
+        expected = smaller
+    assert as_dict(kept.to_frame()) == as_dict(expected)
+    if per_user and per_item:
+        assert set(kept.users) == set(expected.user)
+        assert set(kept.items) == set(expected.item)
+
+
+@given(frames(), st.data())
+def test_users_are_selected_in_the_order_asked_for(frame, data):
+    interactions = Interactions.from_frame(frame)
+    wanted = data.draw(st.permutations(list(interactions.users)).map(lambda some: some[: len(some) // 2 + 1]))
+    selected = interactions.select_users(wanted)
+    assert list(selected.users) == wanted
+    assert as_dict(selected.to_frame()) == as_dict(frame[frame.user.isin(wanted)])
+
+
+@given(frames(), st.data())
+def test_with_items_moves_columns_and_leaves_out_the_rest(frame, data):
+    interactions = Interactions.from_frame(frame)
+    kept = data.draw(st.permutations(list(interactions.items)).map(lambda some: some[: len(some) // 2 + 1]))
+    extra = "new" if isinstance(kept[0], str) else 99
+    items = pd.Index([*kept, extra])
+    moved = interactions.with_items(items)
+    assert list(moved.items) == [*kept, extra]
+    assert as_dict(moved.to_frame()) == as_dict(frame[frame.item.isin(kept)])
+    assert moved.matrix[:, [len(kept)]].nnz == 0
+
+
+@given(frames(), st.data())
+def test_with_users_gives_unknown_ones_an_empty_row(frame, data):
+    interactions = Interactions.from_frame(frame)
+    kept = data.draw(st.permutations(list(interactions.users)).map(lambda some: some[: len(some) // 2 + 1]))
+    extra = "new" if isinstance(kept[0], str) else 99
+    moved = interactions.with_users(pd.Index([extra, *kept]))
+    assert list(moved.users) == [extra, *kept]
+    assert as_dict(moved.to_frame()) == as_dict(frame[frame.user.isin(kept)])
+    assert moved.matrix[[0]].nnz == 0
+
+
+def example(**columns):
+    return pd.DataFrame({"user": [1, 1, 2], "item": [7, 9, 9], "rating": [5.0, 3.0, 4.0], **columns})
+
+
+def test_the_repr_shows_the_counts():
+    names = pd.Series({7: "Seven", 9: "Nine"})
+    data = Interactions.from_frame(example(timestamp=[1, 2, 3]), item_names=names)
+    assert repr(data) == (
+        "Interactions(2 users × 2 items, 3 ratings from 3 to 5, density 75 %, with timestamps, names)"  # noqa: RUF001
+    )
+    assert data.shape == (2, 2)
+    assert data.density == 0.75
+
+
+def test_it_cannot_be_changed():
+    data = Interactions.from_frame(example(timestamp=[1, 2, 3]))
+    for array in (data.matrix.data, data.matrix.indices, data.matrix.indptr, data.timestamps):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
+    with pytest.raises(AttributeError):
+        data.users = None
+
+
+def test_names_and_genres_follow_the_items():
+    names = pd.Series(["Nine", "Eight", "Seven"], index=[9, 8, 7])
+    genres = pd.Series([("A",), ("B", "C")], index=[9, 7])
+    data = Interactions.from_frame(example(), item_names=names, item_genres=genres)
+    assert data.item_names.to_dict() == {7: "Seven", 9: "Nine"}
+    assert data.item_genres.to_dict() == {7: ("B", "C"), 9: ("A",)}
+    moved = data.with_items(pd.Index([9, 5]))
+    assert moved.item_names.to_dict() == {9: "Nine", 5: ""}
+    assert moved.item_genres.to_dict() == {9: ("A",), 5: ()}
+
+
+def test_two_names_for_an_item_are_refused():
+    with pytest.raises(DataError, match="item 7 has two names"):
+        Interactions.from_frame(example(), item_names=pd.Series(["a", "b"], index=[7, 7]))
+
+
+def test_implicit_feedback_needs_no_rating_column():
+    data = Interactions.from_frame(example().drop(columns="rating"), rating=None)
+    assert data.is_implicit
+    assert data.matrix.data.tolist() == [1, 1, 1]
+
+
+def test_ratings_of_zero_are_dropped_with_a_warning():
+    with pytest.warns(UserWarning, match="1 ratings of 0 dropped"):
+        data = Interactions.from_frame(example(rating=[5.0, 0.0, 4.0]))
+    assert data.n_ratings == 2
+
+
+def test_dates_become_seconds():
+    data = Interactions.from_frame(example(timestamp=pd.to_datetime(["1970-01-02", "1970-01-01", "1970-01-01"])))
+    assert data.timestamps.tolist() == [86400, 0, 0]
+
+
+def test_categories_become_plain_ids():
+    frame = example()
+    frame["user"] = pd.Categorical(["b", "b", "a"], categories=["b", "a", "never"])
+    assert list(Interactions.from_frame(frame).users) == ["a", "b"]
+
+
+def test_an_empty_frame_is_an_empty_matrix():
+    data = Interactions.from_frame(example().iloc[:0])
+    assert data.shape == (0, 0)
+    assert data.density == 0
+    assert data.is_implicit
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"rating": [5.0, np.nan, 1.0]}, "row 1: rating nan"),
+        ({"rating": [5.0, 1.0, np.inf]}, "row 2: rating inf"),
+        ({"rating": ["5", "good", "1"]}, "row 1: rating 'good' is not a number"),
+        ({"user": [1, None, 2]}, "row 1: column 'user' has no id"),
+        ({"item": ["a", "b", None]}, "row 2: column 'item' has no id"),
+        ({"timestamp": [1, None, 2]}, "row 1: the timestamp is missing"),
+        ({"timestamp": ["1", "soon", "2"]}, "row 1: timestamp 'soon'"),
+    ],
+)
+def test_bad_values_are_named_with_their_row(columns, message):
+    with pytest.raises(DataError, match=message):
+        Interactions.from_frame(example(**columns))
+
+
+def test_a_missing_column_is_named_with_those_there_are():
+    with pytest.raises(DataError, match="no column 'movie' .*'user', 'item', 'rating'"):
+        Interactions.from_frame(example(), item="movie")
+    with pytest.raises(DataError, match="rating=None for implicit feedback"):
+        Interactions.from_frame(example().drop(columns="rating"))
+
+
+def test_an_unknown_user_is_named():
+    with pytest.raises(DataError, match="unknown user 42: not among the 2 users"):
+        Interactions.from_frame(example()).select_users([1, 42])
+
+
+def test_parts_that_do_not_fit_are_refused():
+    matrix = sp.csr_array(np.eye(2, dtype=np.float32))
+    users, items = pd.Index([1, 2]), pd.Index([1, 2])
+    with pytest.raises(DataError, match="3 users and 2 items"):
+        Interactions(matrix, pd.Index([1, 2, 3]), items)
+    with pytest.raises(DataError, match="user ids must be unique, 1 stands twice"):
+        Interactions(matrix, pd.Index([1, 1]), items)
+    with pytest.raises(DataError, match="must be aligned"):
+        Interactions(matrix, users, items, np.arange(3))
+
+
+def test_timestamps_need_a_matrix_whose_order_stays():
+    unsorted = sp.csr_array((np.array([1.0, 2.0]), np.array([1, 0]), np.array([0, 2])), shape=(1, 2))
+    with pytest.raises(DataError, match="its order would change"):
+        Interactions(unsorted, pd.Index([1]), pd.Index([1, 2]), np.array([10, 20]))
+
+
+def test_from_matrix_numbers_what_has_no_ids():
+    data = Interactions.from_matrix(np.array([[0, 2.0], [1.0, 0]]), items=["a", "b"])
+    assert list(data.users) == [0, 1]
+    assert list(data.items) == ["a", "b"]
+    assert data.to_frame()["rating"].tolist() == [2.0, 1.0]

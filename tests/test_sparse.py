@@ -1,0 +1,78 @@
+"""The canonical CSR form, and taking rows of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from aerec.errors import DataError
+from aerec.sparse import canonical_csr, row_ids, row_positions, take_rows
+
+small = hnp.arrays(
+    np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=7), elements=st.integers(-2, 3).map(float)
+)
+
+
+@given(small, st.sampled_from(["dense", "csr", "csc", "coo", "lil"]))
+def test_any_format_gives_the_same_values_in_canonical_form(dense, kind):
+    given_matrix = dense if kind == "dense" else sp.coo_array(dense).asformat(kind)
+    csr = canonical_csr(given_matrix)
+    np.testing.assert_array_equal(csr.toarray(), dense)
+    assert csr.dtype == np.float32
+    assert csr.has_canonical_format
+    assert csr.data.all()
+
+
+def test_duplicates_are_summed_zeros_dropped_and_the_given_matrix_stays_as_it_was():
+    data, indices, indptr = np.array([1.0, 2.0, 0.0], np.float32), np.array([1, 1, 0]), np.array([0, 2, 3])
+    messy = sp.csr_array((data, indices, indptr), shape=(2, 2))
+    csr = canonical_csr(messy)
+    assert csr.toarray().tolist() == [[0, 3], [0, 0]]
+    assert csr.nnz == 1
+    assert messy.nnz == 3
+    assert messy.data.tolist() == [1, 2, 0]
+
+
+def test_unsorted_matrix_of_another_type_stays_as_it_was():
+    messy = sp.csr_array((np.array([1, 2]), np.array([1, 0]), np.array([0, 2])), shape=(1, 2))
+    assert canonical_csr(messy).toarray().tolist() == [[2, 1]]
+    assert messy.indices.tolist() == [1, 0]
+
+
+def test_a_canonical_matrix_is_not_copied():
+    csr = sp.csr_array(np.eye(3, dtype=np.float32))
+    assert np.shares_memory(canonical_csr(csr).data, csr.data)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_named_with_their_place(value):
+    dense = np.zeros((3, 4))
+    dense[2, 1] = value
+    with pytest.raises(DataError, match="row 2, column 1"):
+        canonical_csr(dense)
+
+
+@pytest.mark.parametrize("wrong", [np.zeros(3), np.zeros((2, 2, 2)), [["a"]], None])
+def test_what_is_no_matrix_of_numbers_is_refused(wrong):
+    with pytest.raises(DataError):
+        canonical_csr(wrong)
+
+
+@given(small, st.data())
+def test_rows_are_taken_in_any_order_and_number(dense, data):
+    rows = np.array(data.draw(st.lists(st.integers(0, len(dense) - 1), max_size=10)), dtype=np.int64)
+    csr = canonical_csr(dense)
+    taken = take_rows(csr, rows)
+    np.testing.assert_array_equal(taken.toarray(), dense[rows])
+    positions, starts = row_positions(csr.indptr, rows)
+    assert len(positions) == starts[-1] == taken.nnz
+
+
+@given(small)
+def test_row_ids_align_with_the_values(dense):
+    csr = canonical_csr(dense)
+    np.testing.assert_array_equal(row_ids(csr), np.nonzero(dense)[0])
