@@ -30,7 +30,7 @@ def package_versions(packages: tuple[str, ...] = _PACKAGES) -> dict[str, str]:
     for name in packages:
         try:
             found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
+        except metadata.PackageNotFoundError:  # noqa: PERF203
             continue
     return found
 

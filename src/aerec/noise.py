@@ -116,7 +116,8 @@ class GaussianNoise:
         ridge = 1e-10 * gram.diagonal().mean().detach() * torch.eye(n_hidden, dtype=gram.dtype, device=gram.device)
         factor = torch.linalg.cholesky(gram + ridge).to(weight.dtype)
         drawn = torch.randn((n_rows, n_hidden), generator=generator, device=weight.device)
-        return self.scale * drawn @ factor.T
+        found: Tensor = self.scale * drawn @ factor.T
+        return found
 
 
 Noise: TypeAlias = MaskingNoise | GaussianNoise

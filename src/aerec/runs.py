@@ -7,6 +7,7 @@ A run folder holds ``run.json`` (data, preprocessing, split, model and parameter
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import tempfile
@@ -330,5 +331,5 @@ def _decode_genres(tensors: Mapping[str, NDArray[Any]], items: pd.Index[Any]) ->
         return None
     flat, offsets = names.to_numpy()[tensors["genre_codes"]], tensors["genre_offsets"]
     genres = np.empty(len(items), dtype=object)
-    genres[:] = [tuple(flat[begin:end]) for begin, end in zip(offsets[:-1], offsets[1:], strict=True)]
+    genres[:] = [tuple(flat[begin:end]) for begin, end in itertools.pairwise(offsets)]
     return pd.Series(genres, index=items, name="genres")

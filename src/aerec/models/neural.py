@@ -104,7 +104,7 @@ class NeuralRecommender(Recommender):
             pairs = holdout.target.to_frame()
 
             def measure() -> float:
-                return rmse(pairs["rating"], self.predict(pairs["user"], pairs["item"]))  # type: ignore[attr-defined]
+                return rmse(pairs["rating"], self.predict(pairs["user"], pairs["item"]))
         else:
             k = parse_metric(name)[1]
 

@@ -64,7 +64,8 @@ class RatingPredictor:
         items = _positions(item_ids, self.items_, self.n_features_in_)
         if users.shape != items.shape:
             raise DataError(f"predict takes pairs: {users.shape} users and {items.shape} items")
-        return np.clip(self._predict(users, items), low, high).astype(np.float32)
+        predicted: NDArray[np.float32] = np.clip(self._predict(users, items), low, high).astype(np.float32)
+        return predicted
 
     def _remember_ratings(self, train: Interactions, *, from_matrix: bool) -> None:
         """Keep what `predict` needs of the training data."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -79,7 +80,7 @@ class Network(nn.Module):
         )
         self.encoder_biases = nn.ParameterList(nn.Parameter(torch.empty(n_out)) for n_out in widths)
         back = sizes[::-1]
-        shapes = list(zip(back[:-1], back[1:], strict=True))
+        shapes = list(itertools.pairwise(back))
         shapes[-1] = shapes[-1][::-1]  # the output layer: (items, hidden)
         own = [] if architecture.tied else shapes
         self.decoder_weights = nn.ParameterList(nn.Parameter(torch.empty(*shape)) for shape in own)

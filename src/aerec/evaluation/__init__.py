@@ -1,0 +1,33 @@
+"""How good a recommender is, and whether the difference to another one is more than chance."""
+
+from __future__ import annotations
+
+from aerec.evaluation.evaluator import evaluate
+from aerec.evaluation.report import Report
+from aerec.evaluation.significance import compare
+from aerec.metrics import (
+    average_precision_at_k,
+    coverage_at_k,
+    hit_rate_at_k,
+    mae,
+    ndcg_at_k,
+    precision_at_k,
+    recall_at_k,
+    reciprocal_rank_at_k,
+    rmse,
+)
+
+__all__ = [
+    "Report",
+    "average_precision_at_k",
+    "compare",
+    "coverage_at_k",
+    "evaluate",
+    "hit_rate_at_k",
+    "mae",
+    "ndcg_at_k",
+    "precision_at_k",
+    "recall_at_k",
+    "reciprocal_rank_at_k",
+    "rmse",
+]

@@ -1,0 +1,45 @@
+"""Bootstrap over users: how far a mean would move with other users of the same kind."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["bootstrap_sums", "percentile_interval"]
+
+_BLOCK_BYTES = 64 * 2**20
+
+
+def bootstrap_sums(values: NDArray[np.float64], n_resamples: int, seed: int) -> NDArray[np.float64]:
+    """Sums of `values` over users drawn with replacement, the same users for all columns.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_users, n_columns)
+    n_resamples : int
+    seed : int
+
+    Returns
+    -------
+    ndarray of shape (n_resamples, n_columns)
+
+    References
+    ----------
+    Efron, Tibshirani (1993). An Introduction to the Bootstrap.
+    """
+    n_users = len(values)
+    rng = np.random.default_rng(seed)
+    sums = np.empty((n_resamples, values.shape[1]))
+    block = max(1, _BLOCK_BYTES // (8 * max(n_users, 1)))
+    for start in range(0, n_resamples, block):
+        size = min(block, n_resamples - start)
+        drawn = rng.integers(0, n_users, size=(size, n_users)) + n_users * np.arange(size)[:, None]
+        counts = np.bincount(drawn.ravel(), minlength=size * n_users).reshape(size, n_users)
+        sums[start : start + size] = counts @ values
+    return sums
+
+
+def percentile_interval(resampled: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the bounds that hold the middle 95 % of `resampled`."""
+    low, high = np.percentile(resampled, [2.5, 97.5])
+    return float(low), float(high)

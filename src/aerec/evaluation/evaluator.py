@@ -1,0 +1,180 @@
+"""evaluate: a fitted model on a holdout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from aerec.errors import DataError
+from aerec.evaluation.bootstrap import bootstrap_sums, percentile_interval
+from aerec.evaluation.report import Report
+from aerec.interactions import Interactions
+from aerec.metrics import RATING_METRICS, find_hits, measure_hits, measure_ranking, parse_metric
+from aerec.models.base import Recommender
+from aerec.sparse import row_ids
+from aerec.splitting import Holdout
+
+__all__ = ["DEFAULT_METRICS", "evaluate"]
+
+DEFAULT_METRICS = ("recall@20", "recall@50", "ndcg@100")
+
+
+def evaluate(
+    model: Recommender,
+    holdout: Holdout | tuple[Any, Any],
+    metrics: str | Sequence[str] = DEFAULT_METRICS,
+    *,
+    exclude_seen: bool = True,
+    n_resamples: int = 1000,
+    seed: int = 0,
+    name: str | None = None,
+) -> Report:
+    r"""Measure how well a fitted model finds the targets of a holdout.
+
+    Users are ranked in blocks; the users × items matrix is never made. Items of the history (and of
+    ``holdout.exclude``) are left out of the ranking. Users without a relevant item are left out and counted.
+
+    Parameters
+    ----------
+    model : Recommender
+        Fitted. For "rmse" and "mae" one that has `predict`.
+    holdout : Holdout, or (history, target)
+        The two as Interactions, or as matrices of shape (n_users, n_items).
+    metrics : str or sequence of str, default ("recall@20", "recall@50", "ndcg@100")
+        Any of recall, plain_recall, precision, ndcg, map, mrr, hit_rate, coverage with "@k"; rmse; mae. recall@k
+        divides by min(k, \|target\|), plain_recall@k by \|target\|.
+    exclude_seen : bool, default True
+        Leave the items of the history out of the ranking.
+    n_resamples : int, default 1000
+        Of the bootstrap over users that gives the 95 % intervals.
+    seed : int, default 0
+        Of the bootstrap.
+    name : str, optional
+        How the report calls the model; by default its class.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    DataError
+        If no user has a relevant item, or a metric of ratings is asked of a model that does not predict them.
+    ValueError
+        If a metric is unknown.
+
+    Examples
+    --------
+    >>> from aerec import evaluate
+    >>> from aerec.datasets import load_dataset
+    >>> from aerec.models import EASE
+    >>> from aerec.splitting import StrongGeneralization
+    >>> split = StrongGeneralization(n_users=100).split(load_dataset("sample"))
+    >>> report = evaluate(EASE(l2=100.0).fit(split.train), split.test, metrics=["recall@20"])
+    >>> list(report.per_user.columns)
+    ['recall@20']
+    """
+    names = (metrics,) if isinstance(metrics, str) else tuple(metrics)
+    if not names:
+        raise ValueError("metrics is empty; name at least one, such as 'recall@20'")
+    parsed = {one: parse_metric(one) for one in names}
+    holdout = holdout if isinstance(holdout, Holdout) else _holdout(*holdout)
+    counts = np.diff(holdout.target.matrix.indptr)
+    evaluated = np.flatnonzero(counts)
+    if evaluated.size == 0:
+        raise DataError(f"none of the {holdout.n_users:,} users has a held-out item: there is nothing to measure")
+    table = _Table(len(evaluated))
+    rated = [one for one in names if one in RATING_METRICS]
+    if rated:
+        errors = _errors(model, holdout)
+        users = np.cumsum(counts > 0)[row_ids(holdout.target.matrix)] - 1
+        for one in rated:
+            size = np.square(errors) if one == "rmse" else np.abs(errors)
+            table.add_ratio(
+                one,
+                np.bincount(users, size).astype(np.float64),
+                counts[evaluated].astype(np.float64),
+                root=one == "rmse",
+            )
+    if ranked := [one for one in names if one not in RATING_METRICS]:
+        deepest = max(parsed[one][1] for one in ranked)
+        ranking, _ = model.rank(holdout.history, deepest, exclude_seen, exclude=holdout.exclude)
+        hits = find_hits(ranking, holdout.target.matrix)[evaluated]
+        for one in ranked:
+            base, k = parsed[one]
+            if base == "coverage":
+                table.add_constant(one, measure_ranking(one, ranking[evaluated], holdout.target))
+            else:
+                table.add(one, measure_hits(base, hits[:, :k], counts[evaluated]))
+    mean, interval, per_user = table.summary(names, n_resamples, seed)
+    frame = pd.DataFrame(per_user, index=holdout.history.users.take(evaluated))
+    return Report(name or type(model).__name__, mean, interval, frame, len(evaluated), holdout.n_users - len(evaluated))
+
+
+class _Table:
+    """Metrics as they come in: each is f(Σ over users of a / Σ over users of b), which can be resampled."""
+
+    def __init__(self, n_users: int) -> None:
+        self._ones = np.ones(n_users)
+        self._above: dict[str, NDArray[np.float64]] = {}
+        self._below: dict[str, NDArray[np.float64]] = {}
+        self._roots: set[str] = set()
+        self._constants: dict[str, float] = {}
+
+    def add(self, name: str, values: NDArray[np.float64]) -> None:
+        """A mean over users."""
+        self.add_ratio(name, values, self._ones, root=False)
+
+    def add_ratio(self, name: str, above: NDArray[np.float64], below: NDArray[np.float64], *, root: bool) -> None:
+        """A mean over ratings, of which users have different numbers; or its square root."""
+        self._above[name], self._below[name] = above, below
+        if root:
+            self._roots.add(name)
+
+    def add_constant(self, name: str, value: float) -> None:
+        """A number of all users together."""
+        self._constants[name] = value
+
+    def summary(
+        self, names: Sequence[str], n_resamples: int, seed: int
+    ) -> tuple[dict[str, float], dict[str, tuple[float, float]], dict[str, NDArray[np.float64]]]:
+        """Return mean, interval and per-user values of each metric, in the order of `names`."""
+        mean, interval, per_user = {}, {}, {}
+        resampled = [one for one in names if one in self._above]
+        stacked = [values for one in resampled for values in (self._above[one], self._below[one])]
+        sums = bootstrap_sums(np.stack(stacked, axis=1), n_resamples, seed) if stacked else None
+        for name in names:
+            if name in self._constants:
+                mean[name], interval[name] = self._constants[name], (float("nan"), float("nan"))
+                continue
+            above, below = self._above[name], self._below[name]
+            settle = np.sqrt if name in self._roots else np.asarray
+            mean[name] = float(settle(above.sum() / below.sum()))
+            per_user[name] = settle(above / below)
+            assert sums is not None
+            at = 2 * resampled.index(name)
+            interval[name] = percentile_interval(settle(sums[:, at] / sums[:, at + 1]))
+        return mean, interval, per_user
+
+
+def _holdout(history: Any, target: Any) -> Holdout:
+    both = [one if isinstance(one, Interactions) else Interactions.from_matrix(one) for one in (history, target)]
+    return Holdout(*both)
+
+
+def _errors(model: Recommender, holdout: Holdout) -> NDArray[np.float64]:
+    """Return predicted − actual of each held-out rating."""
+    predict = getattr(model, "predict", None)
+    if predict is None:
+        raise DataError(
+            f"{type(model).__name__} ranks items and does not predict ratings: rmse and mae need a model with predict, "
+            "such as AutoRec or BiasedMF"
+        )
+    pairs = holdout.target.to_frame()
+    predicted: NDArray[np.float64] = np.asarray(predict(pairs["user"], pairs["item"]), dtype=np.float64)
+    actual: NDArray[np.float64] = pairs["rating"].to_numpy(np.float64)
+    return np.subtract(predicted, actual)

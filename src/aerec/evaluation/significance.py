@@ -1,0 +1,101 @@
+"""compare: whether one model is better than another, or only lucky."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from aerec.errors import DataError
+from aerec.evaluation.bootstrap import bootstrap_sums, percentile_interval
+from aerec.evaluation.report import Report
+
+__all__ = ["compare", "holm"]
+
+
+def compare(reports: Sequence[Report], *, n_resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
+    """Compare models pairwise on the users that they share, metric by metric.
+
+    Parameters
+    ----------
+    reports : sequence of Report
+        At least two, of the same holdout.
+    n_resamples : int, default 1000
+        Of the bootstrap over users.
+    seed : int, default 0
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per metric and pair: metric, a, b, difference (mean over users of a − b), low and high (its 95 %
+        bootstrap interval), p_value (two-sided paired t-test), p_holm (corrected for all rows of the frame). For rmse
+        and mae the difference is of the users' own values. Coverage, which is of all users together, is left out.
+
+    Raises
+    ------
+    DataError
+        If the reports are of different users, or share no metric.
+
+    References
+    ----------
+    Holm (1979). A simple sequentially rejective multiple test procedure. Scandinavian Journal of Statistics 6.
+
+    Examples
+    --------
+    >>> from aerec import compare, evaluate
+    >>> from aerec.baselines import ItemKNN, Popularity
+    >>> from aerec.datasets import load_dataset
+    >>> from aerec.splitting import StrongGeneralization
+    >>> split = StrongGeneralization(n_users=100).split(load_dataset("sample"))
+    >>> reports = [evaluate(model.fit(split.train), split.test) for model in (ItemKNN(), Popularity())]
+    >>> compare(reports)[["metric", "a", "b"]].head(1).to_numpy().tolist()
+    [['recall@20', 'ItemKNN', 'Popularity']]
+    """
+    if len(reports) < 2:
+        raise DataError(f"comparing takes at least two reports, got {len(reports)}")
+    first = reports[0]
+    for other in reports[1:]:
+        if not first.per_user.index.equals(other.per_user.index):
+            raise DataError(
+                f"{first.name} and {other.name} were evaluated on different users; evaluate both on the same holdout"
+            )
+    metrics = [one for one in first.per_user.columns if all(one in report.per_user for report in reports)]
+    if not metrics:
+        raise DataError("the reports have no metric in common; evaluate all with the same metrics")
+    rows = []
+    for metric, (a, b) in itertools.product(metrics, itertools.combinations(reports, 2)):
+        difference = a.per_user[metric].to_numpy() - b.per_user[metric].to_numpy()
+        low, high = percentile_interval(bootstrap_sums(difference[:, None], n_resamples, seed)[:, 0] / len(difference))
+        rows.append((metric, a.name, b.name, difference.mean(), low, high, _p_value(difference)))
+    frame = pd.DataFrame(rows, columns=["metric", "a", "b", "difference", "low", "high", "p_value"])
+    return frame.assign(p_holm=holm(frame["p_value"].to_numpy()))
+
+
+def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return p-values corrected for their number by Holm's step-down method.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from aerec.evaluation.significance import holm
+    >>> holm(np.array([0.01, 0.04, 0.03])).round(2)
+    array([0.03, 0.06, 0.06])
+    """
+    order = np.argsort(p_values, kind="stable")
+    stepped = np.maximum.accumulate(p_values[order] * np.arange(len(p_values), 0, -1))
+    corrected = np.empty_like(stepped)
+    corrected[order] = np.minimum(stepped, 1.0)
+    return corrected
+
+
+def _p_value(difference: NDArray[np.float64]) -> float:
+    """Return the two-sided p-value of a paired t-test; 1 where nobody's value differs."""
+    if not difference.any() or len(difference) < 2:
+        return 1.0
+    if np.ptp(difference) == 0:
+        return 0.0
+    return float(stats.ttest_1samp(difference, 0.0).pvalue)

@@ -1,0 +1,184 @@
+"""Holdout and Split: what splitters give, and how ratings are drawn and set apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from aerec.errors import DataError
+from aerec.interactions import Interactions
+from aerec.sparse import row_ids
+
+__all__ = ["Holdout", "Split", "check_fraction", "draw_ratings", "places_in_rows", "weak_split"]
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """What a model may see of each user, and what it must find.
+
+    Parameters
+    ----------
+    history : Interactions
+        The input of the model, one row a user.
+    target : Interactions
+        What was held out, over the same users and items.
+    exclude : Interactions, optional
+        Items that are known of a user but that the model may not see, such as the validation part when testing: they
+        are left out of its rankings like the history, so that they do not stand in the way.
+
+    Raises
+    ------
+    DataError
+        If the three are not over the same users and items.
+    """
+
+    history: Interactions
+    target: Interactions
+    exclude: Interactions | None = None
+
+    def __post_init__(self) -> None:
+        others = {"target": self.target} | ({} if self.exclude is None else {"exclude": self.exclude})
+        for name, other in others.items():
+            if not (self.history.users.equals(other.users) and self.history.items.equals(other.items)):
+                raise DataError(
+                    f"history and {name} must be over the same users and items: history is {self.history}, "
+                    f"{name} is {other}; align them with with_users and with_items"
+                )
+
+    @property
+    def n_users(self) -> int:
+        """Number of users, with or without a target."""
+        return self.history.shape[0]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Training data, and held-out data for choosing (validation) and for reporting (test).
+
+    Parameters
+    ----------
+    train : Interactions
+    validation : Holdout or None
+        None where the splitter was asked for none.
+    test : Holdout
+    """
+
+    train: Interactions
+    validation: Holdout | None
+    test: Holdout
+
+    @classmethod
+    def from_parts(
+        cls,
+        train: Interactions,
+        test: Interactions,
+        validation: Interactions | None = None,
+        *,
+        validation_fraction: float = 0.0,
+        seed: int = 0,
+    ) -> Split:
+        """Make a split of parts that someone else divided, such as ``u1.base`` and ``u1.test``.
+
+        Parameters
+        ----------
+        train, test, validation : Interactions
+            Aligned to the union of their users and items; a pair may be in one of them only.
+        validation_fraction : float, default 0.0
+            Without a `validation` of their own: share of the training ratings drawn for it at random.
+        seed : int, default 0
+
+        Raises
+        ------
+        DataError
+            If a user-item pair is in two parts.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from aerec import Interactions
+        >>> from aerec.splitting import Split
+        >>> base = Interactions.from_frame(pd.DataFrame({"user": [1, 1, 2], "item": [7, 8, 7], "rating": [4, 5, 3]}))
+        >>> test = Interactions.from_frame(pd.DataFrame({"user": [2], "item": [9], "rating": [5]}))
+        >>> Split.from_parts(base, test).test.target.shape
+        (2, 3)
+        """
+        parts = [part for part in (train, validation, test) if part is not None]
+        train, *held_out = _aligned(parts)
+        if validation is not None and validation_fraction:
+            raise ValueError("give either validation or validation_fraction")
+        if validation_fraction:
+            check_fraction("validation_fraction", validation_fraction)
+            chosen = draw_ratings(train, validation_fraction, np.random.default_rng(seed), per_user=False)
+            held_out = [train.keep(chosen), *held_out]
+            train = train.keep(~chosen)
+        _refuse_overlap([train, *held_out])
+        return weak_split(train, *held_out)
+
+
+def weak_split(train: Interactions, *held_out: Interactions) -> Split:
+    """Split with the training part as history of all; `held_out` is (validation, test) or (test,)."""
+    *validation, test = held_out
+    if not validation:
+        return Split(train, None, Holdout(train, test))
+    return Split(train, Holdout(train, validation[0]), Holdout(train, test, exclude=validation[0]))
+
+
+def draw_ratings(data: Interactions, fraction: float, rng: np.random.Generator, *, per_user: bool) -> NDArray[np.bool_]:
+    """Mask of stored ratings, drawn without replacement: a share of all, or of each user's."""
+    n = data.n_ratings
+    if not per_user:
+        mask = np.zeros(n, dtype=bool)
+        mask[rng.permutation(n)[: round(fraction * n)]] = True
+        return mask
+    lengths = np.diff(data.matrix.indptr)
+    sizes = np.floor(fraction * lengths + 1e-9).astype(np.int64)  # 0.2 · 5 is 1, whatever 1 − 0.8 rounds to
+    sizes = np.where(lengths >= 2, np.maximum(sizes, 1), 0)
+    return places_in_rows(data, rng.random(n)) < np.repeat(sizes, lengths)
+
+
+def places_in_rows(data: Interactions, keys: NDArray[Any]) -> NDArray[np.int64]:
+    """Place of each stored rating among those of its user, counted from 0 in ascending order of `keys`."""
+    rows = row_ids(data.matrix)
+    order = np.lexsort((keys, rows))
+    places = np.empty(len(rows), dtype=np.int64)
+    places[order] = np.arange(len(rows)) - data.matrix.indptr[rows]
+    return places
+
+
+def check_fraction(name: str, value: float, *, zero: bool = False) -> None:
+    """Raise a ValueError unless 0 < `value` < 1, or it is 0 where that is allowed."""
+    if not (0 < value < 1 or (zero and value == 0)):
+        raise ValueError(f"{name} must be in {'[0, 1)' if zero else '(0, 1)'}, got {value!r}")
+
+
+def _aligned(parts: list[Interactions]) -> list[Interactions]:
+    users, items = parts[0].users, parts[0].items
+    for part in parts[1:]:
+        users, items = users.union(part.users), items.union(part.items)
+    names, genres = (_merged([getattr(part, of) for part in parts]) for of in ("item_names", "item_genres"))
+    return [replace(part.with_users(users).with_items(items), item_names=names, item_genres=genres) for part in parts]
+
+
+def _merged(described: list[pd.Series[Any] | None]) -> pd.Series[Any] | None:
+    """Join what several parts say of their items; the first that says something of an item counts."""
+    given = [one for one in described if one is not None]
+    if not given:
+        return None
+    joined: pd.Series[Any] = pd.concat(given)
+    return joined[~joined.index.duplicated()]
+
+
+def _refuse_overlap(parts: list[Interactions]) -> None:
+    width = parts[0].shape[1]
+    pairs = np.concatenate([row_ids(part.matrix) * width + part.matrix.indices for part in parts])
+    unique, counts = np.unique(pairs, return_counts=True)
+    if (repeated := counts > 1).any():
+        row, column = divmod(int(unique[repeated][0]), width)
+        raise DataError(
+            f"{np.count_nonzero(repeated):,} ratings are in more than one part, the first of user "
+            f"{parts[0].users[row]} and item {parts[0].items[column]}; a rating may be in one part only"
+        )

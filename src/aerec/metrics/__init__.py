@@ -1,0 +1,35 @@
+"""Metrics of rankings and of predicted ratings; the formulas are in `formulas`, checked front doors in the others."""
+
+from __future__ import annotations
+
+from aerec.metrics.formulas import METRICS, find_hits, measure_hits
+from aerec.metrics.named import RATING_METRICS, higher_is_better, measure_ranking, parse_metric
+from aerec.metrics.ranking import (
+    average_precision_at_k,
+    coverage_at_k,
+    hit_rate_at_k,
+    ndcg_at_k,
+    precision_at_k,
+    recall_at_k,
+    reciprocal_rank_at_k,
+)
+from aerec.metrics.rating import mae, rmse
+
+__all__ = [
+    "METRICS",
+    "RATING_METRICS",
+    "average_precision_at_k",
+    "coverage_at_k",
+    "find_hits",
+    "higher_is_better",
+    "hit_rate_at_k",
+    "mae",
+    "measure_hits",
+    "measure_ranking",
+    "ndcg_at_k",
+    "parse_metric",
+    "precision_at_k",
+    "recall_at_k",
+    "reciprocal_rank_at_k",
+    "rmse",
+]

@@ -1,0 +1,102 @@
+"""The formulas of the ranking metrics, of hits (n_users, k) and numbers of relevant items (n_users,)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aerec.sparse import CSR, row_ids
+
+__all__ = ["METRICS", "Counts", "Hits", "Values", "coverage", "find_hits", "measure_hits"]
+
+Hits: TypeAlias = NDArray[np.bool_]
+"""Which of the recommended items are relevant; shape (n_users, k)."""
+Counts: TypeAlias = NDArray[np.int64]
+"""Relevant items of each user; shape (n_users,)."""
+Values: TypeAlias = NDArray[np.float64]
+"""A value per user; shape (n_users,)."""
+
+
+def find_hits(ranking: NDArray[np.int64], target: CSR) -> Hits:
+    """Return which of the recommended items are relevant, in the shape of `ranking`; `target` is canonical."""
+    width = max(target.shape[1], int(ranking.max(initial=-1)) + 1)
+    keys = np.arange(len(ranking))[:, None] * width + ranking
+    relevant = row_ids(target) * width + target.indices  # ascending, because the rows are sorted
+    if relevant.size == 0:
+        return np.zeros(ranking.shape, dtype=bool)
+    place = np.minimum(np.searchsorted(relevant, keys), relevant.size - 1)
+    return np.asarray((relevant[place] == keys) & (ranking >= 0))
+
+
+def measure_hits(metric: str, hits: Hits, n_relevant: Counts) -> Values:
+    """Return a ranking metric of each user; NaN without a relevant item.
+
+    Parameters
+    ----------
+    metric : str
+        A key of `METRICS`, without "@k".
+    hits : ndarray of bool, shape (n_users, k)
+    n_relevant : ndarray of int64, shape (n_users,)
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = METRICS[metric](hits, n_relevant)
+    return np.where(n_relevant > 0, values, np.nan)
+
+
+def _recall(hits: Hits, n_relevant: Counts) -> Values:
+    return np.asarray(hits.sum(axis=1) / np.minimum(n_relevant, hits.shape[1]))
+
+
+def _plain_recall(hits: Hits, n_relevant: Counts) -> Values:
+    return np.asarray(hits.sum(axis=1) / n_relevant)
+
+
+def _precision(hits: Hits, n_relevant: Counts) -> Values:
+    return np.asarray(hits.mean(axis=1))
+
+
+def _ndcg(hits: Hits, n_relevant: Counts) -> Values:
+    discounts = 1 / np.log2(np.arange(2, hits.shape[1] + 2))
+    ideal = np.concatenate(([0.0], np.cumsum(discounts)))
+    return np.asarray((hits @ discounts) / ideal[np.minimum(n_relevant, hits.shape[1])])
+
+
+def _average_precision(hits: Hits, n_relevant: Counts) -> Values:
+    precision = np.cumsum(hits, axis=1) / np.arange(1, hits.shape[1] + 1)
+    return np.asarray((precision * hits).sum(axis=1) / np.minimum(n_relevant, hits.shape[1]))
+
+
+def _reciprocal_rank(hits: Hits, n_relevant: Counts) -> Values:
+    first = np.argmax(hits, axis=1) + 1.0
+    return np.where(hits.any(axis=1), 1 / first, 0.0)
+
+
+def _hit_rate(hits: Hits, n_relevant: Counts) -> Values:
+    return hits.any(axis=1).astype(np.float64)
+
+
+def coverage(ranking: NDArray[np.int64], n_items: int) -> float:
+    """Return the share of the catalogue that is in some user's ranking."""
+    shown = np.zeros(n_items, dtype=bool)
+    shown[ranking[ranking >= 0]] = True
+    return float(shown.mean())
+
+
+def _not_per_user(hits: Hits, n_relevant: Counts) -> Values:
+    return np.full(len(hits), np.nan)  # coverage is of all users together
+
+
+METRICS: dict[str, Callable[[Hits, Counts], Values]] = {
+    "recall": _recall,
+    "plain_recall": _plain_recall,
+    "precision": _precision,
+    "ndcg": _ndcg,
+    "map": _average_precision,
+    "mrr": _reciprocal_rank,
+    "hit_rate": _hit_rate,
+    "coverage": _not_per_user,
+}
+"""Name of a ranking metric → its formula; a name for users adds "@k"."""

@@ -1,0 +1,65 @@
+"""Metrics by name, such as "ndcg@100" or "rmse"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from aerec.errors import DataError
+from aerec.interactions import Interactions
+from aerec.metrics.formulas import METRICS, coverage, find_hits, measure_hits
+from aerec.metrics.rating import mae, rmse
+
+__all__ = ["RATING_METRICS", "higher_is_better", "measure_ranking", "parse_metric"]
+
+RATING_METRICS: dict[str, Callable[[ArrayLike, ArrayLike], float]] = {"rmse": rmse, "mae": mae}
+"""Name of a metric of predicted ratings → the function."""
+
+
+def parse_metric(name: str) -> tuple[str, int]:
+    """Split a name such as "recall@20" into the metric and k; k is 0 for "rmse" and "mae".
+
+    Raises
+    ------
+    ValueError
+        If there is no such metric; lists those that there are.
+    """
+    if name in RATING_METRICS:
+        return name, 0
+    base, _, k = str(name).partition("@")
+    if base in METRICS and re.fullmatch(r"[1-9]\d{0,8}", k):
+        return base, int(k)
+    known = ", ".join([*(f"{one}@k" for one in METRICS), *RATING_METRICS])
+    raise ValueError(f"unknown metric {name!r}; there are {known} (with a number for k, as in recall@20)")
+
+
+def higher_is_better(name: str) -> bool:
+    """Whether a larger value of the metric `name` is the better one."""
+    return name not in RATING_METRICS
+
+
+def measure_ranking(name: str, ranking: NDArray[np.int64], target: Interactions) -> float:
+    """Return the mean of a ranking metric over the users who have a target.
+
+    Parameters
+    ----------
+    name : str
+        Such as "ndcg@100".
+    ranking : ndarray of int64, shape (n_users, n)
+        As `Recommender.rank` gives it; n at least the k of the metric.
+    target : Interactions of n_users
+
+    Returns
+    -------
+    float
+    """
+    base, k = parse_metric(name)
+    if base == "coverage":
+        return coverage(ranking[:, :k], target.shape[1])
+    counts = np.diff(target.matrix.indptr)
+    if not counts.any():
+        raise DataError(f"{name} cannot be measured: nobody has a held-out item")
+    return float(np.nanmean(measure_hits(base, find_hits(ranking[:, :k], target.matrix), counts)))
