@@ -70,8 +70,6 @@ class ItemKNN(ItemItemRecommender):
 
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
         items: CSR = train.matrix.T.tocsr()
-        if self.similarity == "jaccard":
-            items = sp.csr_array((np.ones_like(items.data), items.indices, items.indptr), shape=items.shape)
         neighbours = nearest_rows(
             items, items, self.k, self.shrinkage, self.similarity, exclude=np.arange(items.shape[0])
         )
@@ -95,7 +93,7 @@ def nearest_rows(
     k : int
     shrinkage : float
     similarity : {"cosine", "jaccard"}
-        Jaccard expects values of 1.
+        Jaccard reads every stored value as 1.
     exclude : ndarray of int64, shape (n_queries,), optional
         A row that is not to be a neighbour of the query (itself); −1 for none.
 
@@ -104,6 +102,8 @@ def nearest_rows(
     csr_array of shape (n_queries, n_rows), float32
         Sorted; at most `k` values a row, all above 0.
     """
+    if similarity == "jaccard":
+        queries, rows = _ones(queries), _ones(rows)
     transposed = rows.T.tocsr()
     size, norm = _squared_norms(rows), np.sqrt(_squared_norms(rows))
     blocks = []
@@ -126,6 +126,10 @@ def nearest_rows(
         blocks.append(sp.csr_array((values, columns, indptr), shape=(len(block), rows.shape[0])))
     nearest: CSR = sp.vstack(blocks, format="csr", dtype=np.float32)
     return nearest
+
+
+def _ones(matrix: CSR) -> CSR:
+    return sp.csr_array((np.ones_like(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
 def _squared_norms(matrix: CSR) -> NDArray[np.float32]:

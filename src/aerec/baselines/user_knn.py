@@ -34,6 +34,7 @@ class UserKNN(Recommender):
     shrinkage : float ≥ 0, default 10.0
         s, in the unit of x · x (for implicit feedback: items).
     similarity : {"cosine", "jaccard"}, default "cosine"
+        "jaccard" finds the neighbours by which items were rated; their ratings count in the score as they are.
 
     Attributes
     ----------

@@ -1,0 +1,33 @@
+"""PureSVD against numpy's full singular value decomposition."""
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from aerec.baselines import PureSVD
+
+
+@pytest.mark.parametrize("n_factors", [1, 4, 15])
+def test_scores_project_the_history_on_the_leading_singular_vectors(ratings, history, n_factors):
+    model = PureSVD(n_factors).fit(csr_array(ratings))
+    V = np.linalg.svd(ratings, full_matrices=False)[2][:n_factors].T
+    np.testing.assert_allclose(np.abs(model.item_factors_), np.abs(V), atol=1e-4)
+    np.testing.assert_allclose(model.score_items(history)[1:], (history @ V @ V.T)[1:], atol=1e-3)
+
+
+def test_of_a_larger_matrix_it_explains_as_much_as_the_best_of_that_rank():
+    rng = np.random.default_rng(0)
+    X = np.where(rng.random((300, 120)) < 0.2, rng.integers(1, 6, size=(300, 120)), 0).astype(np.float64)
+    V = PureSVD(n_factors=10).fit(csr_array(X)).item_factors_.astype(np.float64)
+    np.testing.assert_allclose(V.T @ V, np.eye(10), atol=1e-5)
+    best = np.linalg.svd(X, compute_uv=False)[:10]
+    assert np.linalg.norm(X @ V) == pytest.approx(np.linalg.norm(best), rel=1e-3)
+
+
+def test_more_factors_than_users_or_items_are_cut(ratings):
+    assert PureSVD(n_factors=64).fit(csr_array(ratings[:6])).item_factors_.shape == (15, 6)
+
+
+def test_an_empty_history_is_ranked_by_popularity(ratings, history):
+    scores = PureSVD(3).fit(csr_array(ratings)).score_items(history)
+    np.testing.assert_allclose(scores[0], (ratings != 0).mean(axis=0), rtol=1e-6)

@@ -1,0 +1,60 @@
+"""SLIM against its own objective: scikit-learn column by column, and the conditions of an optimum."""
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+from sklearn.linear_model import ElasticNet
+
+from aerec.baselines import SLIM, slim
+
+
+def objective(X, W, l1, l2):
+    return 0.5 * np.sum((X - X @ W) ** 2) + 0.5 * l2 * np.sum(W**2) + l1 * np.sum(np.abs(W))
+
+
+def solved_by_scikit_learn(X, l1, l2):
+    n_users, n_items = X.shape
+    W = np.zeros((n_items, n_items))
+    for item in range(n_items):
+        others = np.delete(np.arange(n_items), item)
+        net = ElasticNet((l1 + l2) / n_users, l1_ratio=l1 / (l1 + l2), positive=True, fit_intercept=False, tol=1e-9)
+        W[others, item] = net.fit(X[:, others], X[:, item]).coef_
+    return W
+
+
+@pytest.mark.parametrize(("l1", "l2"), [(0.0, 10.0), (5.0, 20.0), (40.0, 1.0)])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_weights_reach_the_optimum_of_the_elastic_net(ratings, l1, l2):
+    W = SLIM(l1, l2, epochs=2000, tol=1e-8).fit(csr_array(ratings)).weights_.toarray().astype(np.float64)
+    best = solved_by_scikit_learn(ratings, l1, l2)
+    assert objective(ratings, W, l1, l2) == pytest.approx(objective(ratings, best, l1, l2), rel=1e-6)
+    np.testing.assert_allclose(W, best, atol=2e-4)
+
+
+def test_weights_fulfil_the_conditions_of_a_constrained_optimum(ratings):
+    l1, l2 = 10.0, 5.0
+    W = SLIM(l1, l2, epochs=2000, tol=1e-8).fit(csr_array(ratings)).weights_.toarray().astype(np.float64)
+    gradient = ratings.T @ (ratings @ W - ratings) + l2 * W + l1
+    free = ~np.eye(len(W), dtype=bool)
+    assert (W >= 0).all()
+    assert (np.diag(W) == 0).all()
+    assert 0 < (W > 0).sum() < free.sum()
+    np.testing.assert_allclose(gradient[W > 0], 0, atol=0.05)  # of ratings whose XᵀX is in the hundreds
+    assert (gradient[free & (W == 0)] > -0.05).all()
+
+
+def test_a_larger_l1_keeps_fewer_weights(ratings):
+    kept = [SLIM(l1=l1, l2=1.0).fit(csr_array(ratings)).weights_.nnz for l1 in (0.1, 20.0, 60.0, 1e6)]
+    assert kept == sorted(kept, reverse=True)
+    assert kept[-1] == 0 < kept[-2]
+
+
+def test_columns_in_many_tasks_are_the_same(ratings, monkeypatch):
+    whole = SLIM().fit(csr_array(ratings)).weights_.toarray()
+    monkeypatch.setattr(slim, "_ITEMS_PER_TASK", 2)
+    np.testing.assert_array_equal(SLIM().fit(csr_array(ratings)).weights_.toarray(), whole)
+
+
+def test_columns_that_used_up_their_epochs_are_counted(ratings):
+    assert SLIM(l1=0.1, l2=0.1, epochs=1, tol=1e-12).fit(csr_array(ratings)).n_unconverged_ > 0
+    assert SLIM().fit(csr_array(ratings)).n_unconverged_ == 0
