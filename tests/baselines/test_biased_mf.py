@@ -1,0 +1,85 @@
+"""BiasedMF: the user step against dense normal equations, the training against its written cost."""
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from aerec.baselines import BiasedMF
+
+
+def dense_step(ratings, others, mean, l2, l2_bias, power):
+    """Factors and bias of each row: a ridge regression of its ratings on [q, 1]."""
+    found = np.zeros((len(ratings), others.shape[1]))
+    for row, r in enumerate(ratings):
+        rated = np.flatnonzero(r)
+        if rated.size:
+            design = np.column_stack([others[rated, :-1], np.ones(rated.size)])
+            ridge = np.diag([*[l2] * (others.shape[1] - 1), l2_bias]) * rated.size**power
+            target = r[rated] - mean - others[rated, -1]
+            found[row] = np.linalg.solve(design.T @ design + ridge, design.T @ target)
+    return found
+
+
+def cost(ratings, model):
+    P, Q = model.user_factors_, model.item_factors_
+    rated = ratings != 0
+    predicted = model.mean_ + P[:, -1:] + Q[:, -1] + P[:, :-1] @ Q[:, :-1].T
+    penalty = [
+        n**model.count_power @ (model.l2 * (V[:, :-1] ** 2).sum(axis=1) + model.l2_bias * V[:, -1] ** 2)
+        for V, n in ((P, rated.sum(axis=1)), (Q, rated.sum(axis=0)))
+    ]
+    return np.sum((ratings - predicted)[rated] ** 2) + sum(penalty)
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
+def test_a_history_is_folded_in_by_its_normal_equations(ratings, history, power):
+    model = BiasedMF(n_factors=3, l2=0.7, l2_bias=0.2, count_power=power, epochs=3).fit(csr_array(ratings))
+    items = model.item_factors_
+    users = dense_step(history, items, model.mean_[0], 0.7, 0.2, power)
+    assert (users[0] == 0).all()
+    expected = model.mean_ + users[:, -1:] + items[:, -1] + users[:, :-1] @ items[:, :-1].T
+    np.testing.assert_allclose(model.score_items(history), expected, rtol=1e-5)
+
+
+def test_every_epoch_lowers_the_cost_that_is_written_down(ratings):
+    costs = [cost(ratings, BiasedMF(n_factors=3, l2=0.5, epochs=epochs).fit(ratings)) for epochs in (1, 2, 5, 20)]
+    assert costs == sorted(costs, reverse=True)
+    assert costs[-1] < costs[0]
+
+
+def test_it_ends_where_no_factor_can_lower_the_cost(ratings):
+    model = BiasedMF(n_factors=2, l2=1.0, epochs=400).fit(csr_array(ratings))
+    lowest = cost(ratings, model)
+    rng = np.random.default_rng(0)
+    for name in ("user_factors_", "item_factors_"):
+        learned = getattr(model, name)
+        for _ in range(20):
+            step = 1e-3 * rng.standard_normal(learned.shape)
+            sides = []
+            for sign in (1, -1):
+                setattr(model, name, learned + sign * step)
+                sides.append(cost(ratings, model))
+            assert min(sides) > lowest
+            assert abs(sides[0] - sides[1]) < 0.1 * (sum(sides) - 2 * lowest)  # no slope, only curvature
+        setattr(model, name, learned)
+
+
+def test_predictions_are_the_formula_clipped(ratings):
+    model = BiasedMF(n_factors=2, epochs=5).fit(csr_array(ratings))
+    P, Q = model.user_factors_, model.item_factors_
+    full = model.mean_ + P[:, -1:] + Q[:, -1] + P[:, :-1] @ Q[:, :-1].T
+    low, high = ratings[ratings > 0].min(), ratings.max()
+    users, items = np.divmod(np.arange(full.size), full.shape[1])
+    np.testing.assert_allclose(model.predict(users, items), np.clip(full, low, high).ravel(), rtol=1e-5)
+    unknown = [model.mean_[0], model.mean_[0] + Q[3, -1], model.mean_[0] + P[2, -1]]
+    np.testing.assert_allclose(model.predict([-1, -1, 2], [-1, 3, -1]), np.clip(unknown, low, high), rtol=1e-5)
+
+
+def test_it_finds_ratings_of_low_rank_that_were_hidden():
+    rng = np.random.default_rng(0)
+    truth = 3 + rng.standard_normal((80, 2)) @ rng.standard_normal((2, 30)) / 2
+    shown = np.where(rng.random(truth.shape) < 0.6, truth, 0)
+    model = BiasedMF(n_factors=2, l2=0.01, l2_bias=0.01, epochs=50).fit(csr_array(shown))
+    users, items = np.nonzero(shown == 0)
+    error = np.sqrt(np.mean((model.predict(users, items) - truth[users, items]) ** 2))
+    assert error < 0.1 * truth.std()

@@ -1,0 +1,16 @@
+"""Without the package implicit its models say how to get it."""
+
+import sys
+
+import pytest
+from scipy.sparse import csr_array
+
+from aerec.baselines import ALS, BPR
+from aerec.errors import MissingExtraError
+
+
+@pytest.mark.parametrize(("model", "module"), [(ALS(), "implicit.cpu.als"), (BPR(), "implicit.cpu.bpr")])
+def test_a_missing_package_is_named_with_the_line_that_installs_it(model, module, monkeypatch):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingExtraError, match=rf"{type(model).__name__} .*pip install 'aerec\[baselines\]'"):
+        model.fit(csr_array([[1.0, 0], [0, 1]]))
