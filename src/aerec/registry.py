@@ -8,9 +8,18 @@ from pathlib import Path
 
 from aerec.baselines import ALS, BPR, SLIM, BiasBaseline, BiasedMF, ItemKNN, Popularity, PureSVD, UserKNN
 from aerec.errors import ModelFileError
+from aerec.models import (
+    CDAE,
+    EASE,
+    EDLAE,
+    Autoencoder,
+    AutoRec,
+    DenoisingAutoencoder,
+    MultDAE,
+    MultVAE,
+    SparseAutoencoder,
+)
 from aerec.models.base import Recommender, decode_parameter
-from aerec.models.ease import EASE
-from aerec.models.edlae import EDLAE
 from aerec.storage import decode_index, read_folder
 
 __all__ = ["MODELS", "get_model_class", "load_model"]
@@ -27,6 +36,13 @@ MODELS: dict[str, type[Recommender]] = {
     "biased-mf": BiasedMF,
     "ease": EASE,
     "edlae": EDLAE,
+    "autoencoder": Autoencoder,
+    "denoising-autoencoder": DenoisingAutoencoder,
+    "sparse-autoencoder": SparseAutoencoder,
+    "autorec": AutoRec,
+    "cdae": CDAE,
+    "mult-dae": MultDAE,
+    "mult-vae": MultVAE,
 }
 """Command-line name → class; a new model is one line here."""
 

@@ -24,7 +24,7 @@ QUICK = {"hidden": 20, "epochs": 60, "batch_size": 20, "learning_rate": 3e-3, "p
 @pytest.mark.parametrize("orientation", ["item", "user"])
 def test_predicts_held_out_ratings_better_than_item_means(orientation):
     split = RandomHoldout(0.2, validation_fraction=0.0, seed=0).split(ratings())
-    model = AutoRec(orientation=orientation, weight_decay=0.02, **QUICK).fit(split.train)
+    model = AutoRec(orientation=orientation, weight_decay=0.05, **{**QUICK, "epochs": 150}).fit(split.train)
     pairs = split.test.target.to_frame()
     found = model.predict(pairs["user"], pairs["item"])
     train = split.train.matrix

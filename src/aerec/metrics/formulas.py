@@ -70,8 +70,7 @@ def _average_precision(hits: Hits, n_relevant: Counts) -> Values:
 
 
 def _reciprocal_rank(hits: Hits, n_relevant: Counts) -> Values:
-    first = np.argmax(hits, axis=1) + 1.0
-    return np.where(hits.any(axis=1), 1 / first, 0.0)
+    return np.asarray(hits.any(axis=1) / (np.argmax(hits, axis=1) + 1))
 
 
 def _hit_rate(hits: Hits, n_relevant: Counts) -> Values:

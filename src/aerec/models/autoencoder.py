@@ -299,7 +299,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralRecom
         return Network(architecture, torch.Generator().manual_seed(self.seed))
 
     def _validator(self, validation: Any) -> Validator | None:
-        if validation is None or (not isinstance(validation, Holdout | Interactions) and np.ndim(validation) < 2):
+        if validation is None or (not isinstance(validation, Holdout | Interactions) and getattr(validation, "ndim", 0) < 2):
             return None
         if isinstance(validation, Holdout):
             ranked = LIKELIHOODS[self.likelihood].all_entries
@@ -389,6 +389,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralRecom
         """Biases of shape (n_out,), encoder first."""
         check_is_fitted(self, "network_")
         return [bias.detach().cpu().numpy().copy() for bias in self.network_.biases()]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags
 
     @property
     def _n_features_out(self) -> int:
