@@ -1,0 +1,63 @@
+"""top_k against a plain Python sort, ties and all."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from aerec.topk import top_k
+
+few_values = st.sampled_from([-math.inf, -1.5, -0.0, 0.0, 0.25, 1.0, 3e30])
+scores_with_ties = hnp.arrays(
+    dtype=st.sampled_from([np.float32, np.float64]),
+    shape=st.tuples(st.integers(0, 5), st.integers(0, 12)),
+    elements=few_values,
+)
+
+
+def slowly_sorted(scores, k):
+    """Best first, of equal scores the lower column first, never −∞."""
+    lists = []
+    for row in scores.tolist():
+        columns = sorted((at for at, value in enumerate(row) if value != -math.inf), key=lambda at: (-row[at], at))[:k]
+        lists.append(columns + [-1] * (k - len(columns)))
+    return np.array(lists, dtype=np.int64).reshape(len(scores), k)
+
+
+@given(scores_with_ties, st.integers(1, 15))
+def test_it_is_a_sort_cut_after_k(scores, k):
+    before = scores.copy()
+    found, values = top_k(scores, k)
+    expected = slowly_sorted(scores, k)
+    assert found.dtype == np.int64
+    assert values.dtype == scores.dtype
+    np.testing.assert_array_equal(found, expected)
+    for row in range(len(scores)):
+        np.testing.assert_array_equal(values[row], [scores[row, at] if at >= 0 else -math.inf for at in expected[row]])
+    np.testing.assert_array_equal(scores, before)
+
+
+@pytest.mark.parametrize("k", [1, 10, 500, 2000])
+def test_long_rows_with_many_ties(k):
+    scores = np.random.default_rng(0).integers(0, 40, size=(20, 1000)).astype(np.float32)
+    np.testing.assert_array_equal(top_k(scores, k)[0], slowly_sorted(scores, k))
+
+
+def test_a_view_that_is_not_contiguous_is_read_right():
+    scores = np.random.default_rng(0).random((8, 30)).astype(np.float32)
+    np.testing.assert_array_equal(top_k(scores.T, 3)[0], slowly_sorted(scores.T, 3))
+    np.testing.assert_array_equal(top_k(scores[:, ::2], 3)[0], slowly_sorted(scores[:, ::2], 3))
+
+
+def test_all_equal_gives_the_first_columns():
+    found, _ = top_k(np.zeros((2, 50), dtype=np.float32), 4)
+    assert found.tolist() == [[0, 1, 2, 3], [0, 1, 2, 3]]
+
+
+def test_plus_infinity_comes_first():
+    found, values = top_k(np.array([[1.0, np.inf, -np.inf, np.inf]]), 4)
+    assert found.tolist() == [[1, 3, 0, -1]]
+    assert values.tolist() == [[np.inf, np.inf, 1.0, -np.inf]]
