@@ -12,31 +12,53 @@ GIB = 2**30
 def system(tmp_path, monkeypatch):
     """Put text in place of the system's files; a file that is not given does not exist."""
 
-    def write(**files):
-        for name in ("_MEMINFO", "_CGROUP_LIMIT", "_CGROUP_USED"):
-            path = tmp_path / name
-            path.unlink(missing_ok=True)
-            if name in files:
-                path.write_text(files[name])
-            monkeypatch.setattr(memory, name, path)
+    def write(meminfo=None, **cgroup):
+        texts = {"meminfo": meminfo}
+        for version in ("", "memory/"):
+            texts |= {f"{version}memory.{name}": None for name in ("max", "current", "stat")}
+            texts |= {f"{version}memory.{name}": None for name in ("limit_in_bytes", "usage_in_bytes")}
+        texts |= {
+            name.replace("v1_", "memory/memory.").replace("v2_", "memory."): text for name, text in cgroup.items()
+        }
+        (tmp_path / "memory").mkdir(exist_ok=True)
+        for name, text in texts.items():
+            (tmp_path / name).unlink(missing_ok=True)
+            if text is not None:
+                (tmp_path / name).write_text(f"{text}\n")
+        monkeypatch.setattr(memory, "_MEMINFO", tmp_path / "meminfo")
+        monkeypatch.setattr(memory, "_CGROUP", tmp_path)
 
     return write
 
 
-MEMINFO = f"MemTotal: {9 * GIB // 1024} kB\nMemFree: 5 kB\nMemAvailable:   {8 * GIB // 1024} kB\nSwapTotal: 0 kB\n"
+MEMINFO = f"MemTotal: {9 * GIB // 1024} kB\nMemFree: 5 kB\nMemAvailable:   {8 * GIB // 1024} kB\nSwapTotal: 0 kB"
 
 
 def test_of_machine_and_container_the_smaller_counts(system):
-    system(_MEMINFO=MEMINFO, _CGROUP_LIMIT=f"{4 * GIB}\n", _CGROUP_USED=f"{GIB}\n")
+    system(MEMINFO, v2_max=4 * GIB, v2_current=GIB)
     assert memory.available_memory() == 3 * GIB
-    system(_MEMINFO=MEMINFO, _CGROUP_LIMIT=f"{64 * GIB}\n", _CGROUP_USED=f"{GIB}\n")
+    system(MEMINFO, v2_max=64 * GIB, v2_current=GIB)
     assert memory.available_memory() == 8 * GIB
+
+
+def test_containers_of_the_first_version_are_read_too(system):
+    system(MEMINFO, v1_limit_in_bytes=4 * GIB, v1_usage_in_bytes=3 * GIB, v1_stat=f"total_inactive_file {GIB}")
+    assert memory.available_memory() == 2 * GIB
+    system(MEMINFO, v1_limit_in_bytes=9223372036854771712, v1_usage_in_bytes=GIB)  # no limit
+    assert memory.available_memory() == 8 * GIB
+
+
+def test_file_cache_that_can_be_dropped_counts_as_free(system):
+    system(MEMINFO, v2_max=4 * GIB, v2_current=3 * GIB, v2_stat=f"anon {GIB}\ninactive_file {GIB // 2}\nactive_file 7")
+    assert memory.available_memory() == 1.5 * GIB
+    system(MEMINFO, v2_max=4 * GIB, v2_current=5 * GIB)
+    assert memory.available_memory() == 0
 
 
 def test_a_container_without_a_limit_leaves_the_machine(system):
-    system(_MEMINFO=MEMINFO, _CGROUP_LIMIT="max\n", _CGROUP_USED=f"{GIB}\n")
+    system(MEMINFO, v2_max="max", v2_current=GIB)
     assert memory.available_memory() == 8 * GIB
-    system(_MEMINFO=MEMINFO)
+    system(MEMINFO)
     assert memory.available_memory() == 8 * GIB
 
 
@@ -45,7 +67,7 @@ def test_without_meminfo_half_of_the_physical_memory_is_taken(system, monkeypatc
     monkeypatch.setattr(memory.os, "sysconf", pages.__getitem__)
     system()
     assert memory.available_memory() == 4096 * 1000 // 2
-    system(_MEMINFO="a text of another kind\n")
+    system("a text of another kind")
     assert memory.available_memory() == 4096 * 1000 // 2
 
 

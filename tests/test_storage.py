@@ -177,7 +177,12 @@ def test_a_header_cut_short_is_refused(folder):
         read_folder(folder, "model")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '"text"', "null", '{"format_version": "new"}', "\xff\xfe"])
+HUGE, DEEP = '{"format_version": 1e999}', "[" * 100_000
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '"text"', "null", '{"format_version": "new"}', "\xff", HUGE, DEEP], ids=range(9)
+)
 def test_a_header_that_is_none_is_refused(folder, text):
     (folder / "model.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(ModelFileError, match=r"model\.json is damaged"):

@@ -9,8 +9,12 @@ from aerec.errors import InsufficientMemoryError
 
 __all__ = ["available_memory", "require_memory"]
 
-_CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
-_CGROUP_USED = Path("/sys/fs/cgroup/memory.current")
+_CGROUP = Path("/sys/fs/cgroup")
+# Limit, use, and the line of memory.stat that tells how much of the use is file cache which can be dropped:
+_CGROUP_FILES = (
+    ("memory.max", "memory.current", "memory.stat", "inactive_file"),
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
+)
 _MEMINFO = Path("/proc/meminfo")
 
 
@@ -57,7 +61,19 @@ def _machine_memory() -> int | None:
 
 
 def _container_memory() -> int | None:
+    for limit, used, statistics, cache in _CGROUP_FILES:  # version 2, then version 1
+        try:
+            free = int((_CGROUP / limit).read_text()) - int((_CGROUP / used).read_text())
+        except (OSError, ValueError):  # no cgroup, or its limit is "max"
+            continue
+        return max(0, free + _reclaimable(_CGROUP / statistics, cache))
+    return None
+
+
+def _reclaimable(statistics: Path, cache: str) -> int:
+    """Bytes of file cache that count as used but give way to an allocation."""
     try:
-        return int(_CGROUP_LIMIT.read_text()) - int(_CGROUP_USED.read_text())
-    except (OSError, ValueError):  # no cgroup, or its limit is "max"
-        return None
+        lines = statistics.read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith(f"{cache} "))
+    except (OSError, StopIteration, ValueError):
+        return 0

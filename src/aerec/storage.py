@@ -126,7 +126,7 @@ def read_folder(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any]
         raise ModelFileError(f"{tensor_file} is truncated or altered: its checksum does not fit; save the {kind} again")
     try:
         return header, load_tensors(payload)
-    except (SafetensorError, ValueError) as error:
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise ModelFileError(f"{tensor_file} cannot be read: {error}; save the {kind} again") from None
 
 
@@ -138,7 +138,7 @@ def read_header(path: str | os.PathLike[str], kind: str) -> dict[str, Any]:
     try:
         header: dict[str, Any] = json.loads(source.read_bytes())
         version = int(header["format_version"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise ModelFileError(f"{source} is damaged: it is not a header of aerec; save the {kind} again") from None
     if version > FORMAT_VERSION:
         raise ModelFileError(

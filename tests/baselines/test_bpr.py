@@ -38,6 +38,17 @@ def test_known_users_have_factors_and_new_ones_the_mean_of_their_items(two_taste
     np.testing.assert_allclose(model.score_items(csr_array(new)), users @ model.item_factors_.T, rtol=1e-4, atol=1e-6)
 
 
+def test_a_training_user_without_ratings_is_scored_by_the_history_like_a_new_one(two_tastes):
+    matrix = two_tastes.matrix.toarray()
+    matrix[3] = 0
+    data = Interactions.from_matrix(matrix, users=two_tastes.users)
+    model = BPR(n_factors=4, epochs=20).fit(data)
+    history = np.zeros((1, 12))
+    history[0, [1, 4]] = 1
+    known = model.score_items(Interactions.from_matrix(history, users=["u3"]))
+    np.testing.assert_array_equal(known, model.score_items(history))
+
+
 def test_a_new_user_without_history_gets_popular_items(two_tastes):
     scores = BPR(n_factors=4, epochs=2).fit(two_tastes).score_items(csr_array((1, 12)))
     np.testing.assert_allclose(scores[0], (two_tastes.matrix.toarray() > 0).mean(axis=0), rtol=1e-6)

@@ -27,9 +27,9 @@ class BPR(Recommender):
     Trained by implicit (extra ``baselines``), in one thread, because its parallel updates are not repeatable; scoring
     needs numpy only. Values of ratings are not read, only which items were rated.
 
-    The model has no fold-in. A training user, recognised by id, is scored with the factors learnt for them, whatever
-    the history given. Anyone else, and every row of a plain matrix, gets the average of the factors of the history
-    items: a makeshift. A new user with an empty history is ranked by popularity.
+    The model has no fold-in. A training user with ratings, recognised by id, is scored with the factors learnt for
+    them, whatever the history given. Anyone else, and every row of a plain matrix, gets the average of the factors of
+    the history items: a makeshift. A new user with an empty history is ranked by popularity.
 
     Parameters
     ----------
@@ -104,7 +104,9 @@ class BPR(Recommender):
         self.item_factors_: NDArray[np.float32] = np.ascontiguousarray(model.item_factors)
 
     def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
-        users = np.where(known_users[:, None] >= 0, self.user_factors_[known_users], self._average(history))
+        learned = self.user_factors_[known_users]
+        trained = (known_users >= 0) & learned[:, :-1].any(axis=1)  # without ratings in training they stay 0
+        users = np.where(trained[:, None], learned, self._average(history))
         return users @ self.item_factors_.T
 
     def _average(self, history: CSR) -> NDArray[np.float32]:
