@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from aerec.errors import InsufficientMemoryError
 
-__all__ = ["available_memory", "require_memory"]
+__all__ = ["available_memory", "peak_memory", "require_memory"]
 
 _CGROUP = Path("/sys/fs/cgroup")
 # Limit, use, and the line of memory.stat that tells how much of the use is file cache which can be dropped:
@@ -46,6 +47,16 @@ def require_memory(needed: int, what: str, advice: str) -> None:
         raise InsufficientMemoryError(
             f"{what} needs {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are available; {advice}"
         )
+
+
+def peak_memory() -> int | None:
+    """Bytes that this process has held at most since it began; None where unknown (Windows)."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _machine_memory() -> int | None:

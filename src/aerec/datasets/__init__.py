@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from aerec.datasets.catalogue import list_datasets, load_dataset
+from aerec.datasets.catalogue import list_datasets, load_dataset, load_parts
 from aerec.datasets.readers import read_parts, read_ratings
 from aerec.datasets.synthetic import generate_interactions
 
-__all__ = ["generate_interactions", "list_datasets", "load_dataset", "read_parts", "read_ratings"]
+__all__ = ["generate_interactions", "list_datasets", "load_dataset", "load_parts", "read_parts", "read_ratings"]

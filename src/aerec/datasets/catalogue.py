@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from aerec.datasets.download import download, matches
-from aerec.datasets.readers import read_ratings
+from aerec.datasets.readers import has_parts, read_parts, read_ratings
 from aerec.datasets.synthetic import load_sample
 from aerec.errors import DataError
 from aerec.interactions import Interactions
@@ -24,7 +24,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["Card", "cache_folder", "cards", "list_datasets", "load_dataset"]
+__all__ = ["Card", "cache_folder", "cards", "list_datasets", "load_dataset", "load_parts"]
 
 _log = logging.getLogger(__name__)
 _SAMPLE = "sample"
@@ -133,6 +133,33 @@ def load_dataset(
     if card.name == _SAMPLE:
         return load_sample()
     return read_ratings(_find(card) or _get(card, checksum, progress))
+
+
+def load_parts(name_or_path: str | os.PathLike[str], *, progress: bool = True) -> dict[str, Interactions]:
+    """Load a data set as it was divided by who published it.
+
+    Parameters
+    ----------
+    name_or_path : str or path-like
+        As in `load_dataset`.
+    progress : bool, default True
+
+    Returns
+    -------
+    dict of str to Interactions
+        Keys "train", "validation" (where there is one) and "test" for a given split, as of `read_parts`; else the one
+        key "all".
+
+    Raises
+    ------
+    DataError, FileNotFoundError
+        As `load_dataset`.
+    """
+    card = cards().get(str(name_or_path))
+    place = _find(card) if card is not None else Path(name_or_path).expanduser()
+    if place is not None and place.exists() and has_parts(place):
+        return read_parts(place)
+    return {"all": load_dataset(name_or_path, progress=progress)}
 
 
 def cache_folder() -> Path:

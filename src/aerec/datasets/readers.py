@@ -21,7 +21,7 @@ from aerec.datasets.titles import read_titles
 from aerec.errors import DataError
 from aerec.interactions import Interactions
 
-__all__ = ["join_parts", "read_parts", "read_ratings"]
+__all__ = ["has_parts", "join_parts", "read_parts", "read_ratings"]
 
 _WHOLE = ("u.data", "ratings.dat", "ratings.csv")  # MovieLens 100K; 1M and 10M; 20M, 25M, 32M and latest
 _PARTS = {"train": ("train", "base"), "validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
@@ -149,6 +149,18 @@ def read_parts(
         wanted = f"{fold}.base and {fold}.test" if fold else "train.* and test.*"
         raise DataError(f"{files.where}: no {missing[0]} part; expected {wanted}, found {_listing(files)}")
     return _read_parts(files, parts, _Manner(Columns(user, item, rating, timestamp), sep, columns))
+
+
+def has_parts(path: str | os.PathLike[str]) -> bool:
+    """Whether `path` is a folder or zip archive that holds a given split, and no table of all ratings.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing at `path`.
+    """
+    files, name = Files.at(path)
+    return name is None and files.find(*_WHOLE) is None and {"train", "test"} <= set(_part_names(files))
 
 
 def join_parts(parts: dict[str, Interactions]) -> Interactions:

@@ -299,7 +299,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralRecom
         return Network(architecture, torch.Generator().manual_seed(self.seed))
 
     def _validator(self, validation: Any) -> Validator | None:
-        if validation is None or (not isinstance(validation, Holdout | Interactions) and getattr(validation, "ndim", 0) < 2):
+        if validation is None or (
+            not isinstance(validation, Holdout | Interactions) and getattr(validation, "ndim", 0) < 2
+        ):
             return None
         if isinstance(validation, Holdout):
             ranked = LIKELIHOODS[self.likelihood].all_entries

@@ -1,0 +1,5 @@
+"""`python -m aerec.cli` is `aerec`."""
+
+from aerec.cli import main
+
+main()

@@ -1,0 +1,106 @@
+"""`aerec benchmark`: several models on the same split, in one table."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+
+from aerec.cli.data import MinPerItem, MinPerUser, Preprocessing, SplitKind, Threshold, choose_split, knows_users, rates
+from aerec.cli.options import Json, Quiet, build_model, parse_list
+from aerec.cli.output import print_json, print_note, print_table, report_row
+from aerec.cli.train import default_metrics
+from aerec.environment import describe_machine, package_versions
+from aerec.evaluation import Report, compare, evaluate
+from aerec.memory import peak_memory
+from aerec.registry import get_model_class
+from aerec.runs import SplitPlan
+
+__all__ = ["benchmark"]
+
+_DEFAULT = "popularity,item-knn,ease,mult-dae,mult-vae"
+
+
+def benchmark(
+    data: Annotated[str, typer.Argument(help="A name of `aerec datasets`, or a path to ratings.")] = "sample",
+    models: Annotated[str, typer.Option(help="Names of models, separated by commas.")] = _DEFAULT,
+    metrics: Annotated[str | None, typer.Option(help="Separated by commas.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", "-s", help="A hyper-parameter for those models that have it; repeatable."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the models and the split.")] = 0,
+    split: SplitKind = None,
+    threshold: Threshold = 4.0,
+    min_per_user: MinPerUser = 5,
+    min_per_item: MinPerItem = 1,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Train models on the same split and compare them: quality with 95 % intervals, fit seconds, peak memory.
+
+    Each model is fitted with its default parameters in a process of its own; nothing is tuned.
+    """
+    names = parse_list(models)
+    classes = {name: get_model_class(name) for name in names}
+    if len({rates(one) for one in classes.values()}) > 1:
+        raise ValueError("models that predict ratings and models that rank cannot be compared in one table")
+    recommenders = [
+        build_model(one, _known(one, settings or []), seed=seed, progress=False) for one in classes.values()
+    ]
+    threshold_used = None if rates(next(iter(classes.values()))) else threshold
+    preprocessing = Preprocessing(threshold_used, min_per_user, min_per_item)
+    parts = preprocessing.load(data, progress=not quiet)
+    deciding = next((one for one in recommenders if knows_users(one)), recommenders[0])
+    plan = choose_split(split, parts, deciding, seed)
+    measured = tuple(parse_list(metrics)) if metrics else default_metrics(recommenders[0])
+    reports, rows = [], []
+    for name, recommender in zip(names, recommenders, strict=True):
+        task = (name, recommender, data, preprocessing, plan, measured)
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+            report, seconds, peak = pool.submit(_fit, *task).result()
+        reports.append(report)
+        rows.append(
+            {"model": name, **report_row(report), "fit s": round(seconds, 2), "peak MB": peak and round(peak / 1e6)}
+        )
+    if json:
+        print_json(
+            {
+                "data": data,
+                "split": str(plan),
+                "models": [
+                    {**report.to_dict(), "fit_seconds": row["fit s"], "peak_mb": row["peak MB"]}
+                    for report, row in zip(reports, rows, strict=True)
+                ],
+                "differences": compare(reports).to_dict(orient="records") if len(reports) > 1 else [],
+                "machine": describe_machine(),
+                "versions": package_versions(),
+            }
+        )
+        return
+    print_table(pd.DataFrame(rows))
+    print_note(
+        f"{data}, {plan}; {reports[0].n_users:,} test users ({reports[0].n_left_out:,} left out); default parameters, "
+        "not tuned; peak memory is of the whole process"
+    )
+
+
+def _fit(
+    name: str, recommender: Any, data: str, preprocessing: Preprocessing, plan: SplitPlan, metrics: Iterable[str]
+) -> tuple[Report, float, int | None]:
+    split = plan.apply(preprocessing.load(data, progress=False))
+    if split is None:
+        raise ValueError("a benchmark needs held-out data; choose another --split than none")
+    started = time.perf_counter()
+    recommender.fit(split.train, split.validation)
+    seconds = time.perf_counter() - started
+    return evaluate(recommender, split.test, tuple(metrics), name=name), seconds, peak_memory()
+
+
+def _known(model: Any, settings: list[str]) -> list[str]:
+    return [one for one in settings if one.partition("=")[0] in model().get_params(deep=False)]

@@ -1,0 +1,47 @@
+"""`aerec evaluate`: a run measured again, with any metrics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from aerec.cli.options import Json, parse_list
+from aerec.cli.output import check_output, print_json, print_note, write_frame
+from aerec.cli.train import default_metrics
+from aerec.errors import DataError
+from aerec.evaluation import evaluate as evaluate_model
+from aerec.runs import read_run
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="A run folder of `aerec train`.")],
+    metrics: Annotated[
+        str | None, typer.Option(help="Separated by commas: recall@20, ndcg@100, map@10, coverage@20, rmse, …")
+    ] = None,
+    part: Annotated[str, typer.Option(help="test or validation.")] = "test",
+    per_user: Annotated[Path | None, typer.Option(help="Also write the values of each user: .csv, .parquet, …")] = None,
+    json: Json = False,
+) -> None:
+    """Measure the model of a run on the data that was held out from it."""
+    if part not in ("test", "validation"):
+        raise ValueError(f"--part is test or validation, got {part!r}")
+    if per_user is not None:
+        check_output(per_user)
+    found = read_run(run)
+    split = found.split
+    holdout = None if split is None else split.test if part == "test" else split.validation
+    if holdout is None:
+        raise DataError(f"{run} was trained without {part} data (split: {found.plan}): there is nothing to measure on")
+    names = tuple(parse_list(metrics)) if metrics else default_metrics(found.model)
+    report = evaluate_model(found.model, holdout, names, name=found.description["model"]["name"])
+    if per_user is not None:
+        write_frame(report.per_user.reset_index(), per_user)
+    if json:
+        print_json({"run": str(run), "part": part, "split": str(found.plan), **report.to_dict()})
+    else:
+        print_note(f"{run}, {part} part of {found.plan}")
+        print_note(str(report))

@@ -1,0 +1,99 @@
+"""Options that several verbs share, and how their text is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+
+from aerec.errors import DataError
+from aerec.models.base import Recommender
+from aerec.noise import GaussianNoise, MaskingNoise
+from aerec.sparsity import KLSparsity, L1Sparsity, TopKSparsity
+
+__all__ = ["Json", "Quiet", "build_model", "parse_ids", "parse_list"]
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
+
+_CHOICES: dict[str, Callable[..., Any]] = {
+    "masking": MaskingNoise,
+    "gaussian": GaussianNoise,
+    "l1": L1Sparsity,
+    "kl": KLSparsity,
+    "topk": TopKSparsity,
+}
+_WORDS = {"none": None, "true": True, "false": False}
+
+
+def build_model(model: type[Recommender], settings: Iterable[str], **defaults: Any) -> Recommender:
+    """Return a recommender with the hyper-parameters of texts such as "hidden=600,200" or "noise=masking:0.5".
+
+    Parameters
+    ----------
+    model : class
+    settings : iterable of str
+        ``name=value``: numbers, true, false, none, lists with commas; noise as masking:p or gaussian:scale; sparsity
+        as l1:weight, kl:target:weight or topk:k.
+    **defaults
+        Used where the model has a parameter of that name and it is not None.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown (lists those that there are) or a text is no setting.
+    """
+    known = model().get_params(deep=False)
+    values = {name: value for name, value in defaults.items() if name in known and value is not None}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals:
+            raise ValueError(f"{setting!r} is no setting; write name=value, such as epochs=50")
+        if name not in known:
+            raise ValueError(f"{model.__name__} has no parameter {name!r}; there are {', '.join(known)}")
+        values[name] = _value(text)
+    found = model(**values)
+    found._validate_params()
+    return found
+
+
+def _value(text: str) -> Any:
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    word, *arguments = text.split(":")
+    if word in _CHOICES:
+        return _CHOICES[word](*(_value(one) for one in arguments))
+    if "," in text:
+        return tuple(_value(one) for one in text.split(",") if one)
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            continue
+    return text
+
+
+def parse_list(text: str) -> list[str]:
+    """Split at commas; blanks around the parts do not count."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def parse_ids(texts: Iterable[str], index: pd.Index[Any], what: str) -> list[Any]:
+    """Return ids given as text in the type that `index` has.
+
+    Raises
+    ------
+    DataError
+        If the ids are numbers and a text is not.
+    """
+    if index.dtype.kind not in "iu":
+        return list(texts)
+    found = []
+    for text in texts:
+        if not re.fullmatch(r"[+-]?\d{1,18}", text):
+            raise DataError(f"{what} {text!r} is not a whole number, as the {what}s of this data set are")
+        found.append(int(text))
+    return found

@@ -1,0 +1,101 @@
+"""What verbs print: tables for people, JSON for machines, files written whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from aerec.errors import DataError, MissingExtraError
+from aerec.evaluation import Report
+from aerec.storage import atomic_write
+
+__all__ = ["check_output", "print_json", "print_note", "print_table", "report_row", "write_frame"]
+
+
+def print_json(content: Any) -> None:
+    """Print `content` to standard output as JSON."""
+    print(json.dumps(content, indent=1, allow_nan=False, default=_plain))  # noqa: T201
+
+
+def print_table(frame: pd.DataFrame, title: str | None = None) -> None:
+    """Print `frame`: a table in a terminal, the same without colours elsewhere; wide cells are never cut off."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=10_000)
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for name in frame.columns:
+        number = pd.api.types.is_numeric_dtype(frame[name])
+        table.add_column(str(name), justify="right" if number else "left", overflow="fold")
+    for row in frame.itertuples(index=False):
+        table.add_row(*(_cell(value) for value in row))
+    console.print(table, soft_wrap=not console.is_terminal)
+
+
+def print_note(text: str) -> None:
+    """Print a line to standard output."""
+    Console(highlight=False).print(text, markup=False, soft_wrap=True)
+
+
+def report_row(report: Report) -> dict[str, str]:
+    """Return the metrics of a report as cells: mean and interval."""
+    cells = {}
+    for metric, mean in report.mean.items():
+        low, high = report.interval[metric]
+        cells[metric] = f"{mean:.4f}" + (f" [{low:.4f}, {high:.4f}]" if low == low else "")
+    return cells
+
+
+def check_output(path: Path) -> Callable[[pd.DataFrame, Any], None]:
+    """Return how a frame is written to `path`, by its suffix; called before anything takes long.
+
+    Raises
+    ------
+    DataError
+        If the suffix is none of .csv, .json, .jsonl, .parquet, or the folder does not exist.
+    MissingExtraError
+        If Parquet is asked for without pyarrow.
+    """
+    if path.is_dir() or not path.parent.is_dir():
+        raise DataError(
+            f"{path} cannot be written: {path.parent} is no folder" if not path.is_dir() else f"{path} is a folder"
+        )
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        try:
+            import pyarrow  # noqa: F401
+        except ImportError:
+            raise MissingExtraError("writing Parquet needs pyarrow: pip install 'aerec[scale]'") from None
+        return lambda frame, stream: frame.to_parquet(stream, index=False)
+    writers: dict[str, Callable[[pd.DataFrame, Any], None]] = {
+        ".csv": lambda frame, stream: frame.to_csv(stream, index=False),
+        ".json": lambda frame, stream: frame.to_json(stream, orient="records", force_ascii=False),
+        ".jsonl": lambda frame, stream: frame.to_json(stream, orient="records", lines=True, force_ascii=False),
+    }
+    if suffix not in writers:
+        raise DataError(f"{path}: the suffix says the format; give one of .csv, .json, .jsonl, .parquet")
+    return writers[suffix]
+
+
+def write_frame(frame: pd.DataFrame, path: Path) -> None:
+    """Write `frame` to `path`, whole or not at all."""
+    write = check_output(path)
+    with atomic_write(path, "wb") as stream:
+        write(frame, stream)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return "" if value != value else f"{value:.4g}"
+    return (
+        f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10_000 else str(value)
+    )
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else str(value)

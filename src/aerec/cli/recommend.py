@@ -1,0 +1,119 @@
+"""`aerec recommend`: the best items for known users, for someone new, or for all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+import typer
+
+from aerec.cli.options import Json, parse_ids, parse_list
+from aerec.cli.output import check_output, print_json, print_note, print_table, write_frame
+from aerec.errors import DataError
+from aerec.interactions import Interactions
+from aerec.models.base import Recommender
+from aerec.runs import Run, read_run
+
+__all__ = ["recommend"]
+
+_NEW = "new"
+_EXPLAINED = 3
+
+
+def recommend(
+    run: Annotated[Path, typer.Argument(help="A run folder of `aerec train`.")],
+    user: Annotated[
+        list[str] | None, typer.Option("--user", "-u", help="Id of a user of the data; repeatable.")
+    ] = None,
+    history: Annotated[
+        str | None,
+        typer.Option(help="For someone new: item ids separated by commas; item:rating where ratings matter."),
+    ] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="Items per user.")] = 10,
+    explain: Annotated[
+        bool, typer.Option("--explain", help=f"Name the {_EXPLAINED} items of the history that speak most for each.")
+    ] = False,
+    include_seen: Annotated[bool, typer.Option("--include-seen", help="Also items of the history.")] = False,
+    allow: Annotated[str | None, typer.Option(help="Choose from these item ids only, separated by commas.")] = None,
+    block: Annotated[str | None, typer.Option(help="Never show these item ids, separated by commas.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write to .parquet, .csv, .json or .jsonl; for all users where none is named.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Recommend the k best items; what a user has rated is left out."""
+    if user and history is not None:
+        raise ValueError("give --user or --history, not both")
+    if not user and history is None and out is None:
+        raise ValueError("say for whom: --user ID, --history ID,ID,… for someone new, or --out FILE for all users")
+    if out is not None:
+        check_output(out)
+    found = read_run(run)
+    data = found.data
+    seen = _new_user(found, parse_list(history)) if history is not None else data
+    if user:
+        seen = data.select_users(parse_ids(user, data.users, "user"))
+    frame = found.model.recommend(
+        seen,
+        k,
+        exclude_seen=not include_seen,
+        allow_items=None if allow is None else parse_ids(parse_list(allow), data.items, "item"),
+        block_items=None if block is None else parse_ids(parse_list(block), data.items, "item"),
+    )
+    assert isinstance(frame, pd.DataFrame)
+    if data.item_names is not None:
+        frame.insert(2, "title", frame["item"].map(data.item_names))
+    if explain:
+        frame["because"] = _reasons(found.model, seen, frame)
+    if history is not None:
+        frame = frame.drop(columns="user")
+    if out is not None:
+        write_frame(frame, out)
+    if json:
+        print_json(frame.to_dict(orient="records"))
+    elif out is not None:
+        print_note(f"{len(frame):,} recommendations for {seen.shape[0]:,} users in {out}")
+    elif frame.empty:
+        print_note("nothing is left to recommend: all candidates are in the history or barred")
+    else:
+        print_table(frame.assign(because=frame["because"].map("; ".join)) if explain else frame)
+
+
+def _new_user(run: Run, entries: list[str]) -> Interactions:
+    """Return a history of one user, who is not in the data, with ratings as the model saw them."""
+    data = run.data
+    texts, _, ratings = zip(*(one.partition(":") for one in entries), strict=True) if entries else ((), (), ())
+    columns = data.items.get_indexer(pd.Index(parse_ids(texts, data.items, "item"), dtype=data.items.dtype))
+    if (columns < 0).any():
+        raise DataError(
+            f"unknown item {texts[int(np.argmax(columns < 0))]!r} in --history: not in the data of this run"
+        )
+    if len(set(columns)) < len(columns):
+        raise DataError("--history names an item twice")
+    values = [_rating(text, data.matrix.data.max(initial=1)) for text in ratings]
+    matrix = sp.csr_array((values, columns, [0, len(columns)]), shape=(1, data.shape[1]), dtype=np.float32)
+    known = data.users.dtype.kind in "iu"
+    stranger: pd.Index[Any] = pd.Index([int(data.users.max()) + 1] if known else [_NEW])
+    return Interactions(matrix, stranger, data.items, item_names=data.item_names)
+
+
+def _rating(text: str, otherwise: float) -> float:
+    if not text:
+        return float(otherwise)
+    try:
+        return float(text)
+    except ValueError:
+        raise DataError(f"rating {text!r} in --history is not a number; write item:rating, such as 50:4") from None
+
+
+def _reasons(model: Recommender, seen: Interactions, frame: pd.DataFrame) -> list[list[str]]:
+    names = seen.item_names
+    reasons = []
+    for user, item in zip(frame["user"], frame["item"], strict=True):
+        terms = model.explain(seen.select_users([user]), item, _EXPLAINED)
+        helpful = terms.loc[terms["contribution"] > 0, "item"]
+        reasons.append([str(one if names is None else names[one]) for one in helpful])
+    return reasons
