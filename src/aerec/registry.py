@@ -106,7 +106,7 @@ def load_model(path: str | os.PathLike[str], models: Iterable[type[Recommender]]
         model.items_ = decode_index(tensors, "items")
         model.users_ = decode_index(tensors, "users")
         model._set_state(header["state"], tensors)
-    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise ModelFileError(
             f"{folder} does not fit the {name} of this aerec ({error}); it was saved by "
             f"{header.get('aerec_version')}: train it again, or install that version"

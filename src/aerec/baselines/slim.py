@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from numbers import Integral, Real
@@ -15,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet
 from sklearn.utils._param_validation import Interval
 
+from aerec.environment import cpu_cores
 from aerec.interactions import Interactions
 from aerec.models.linear import ItemItemRecommender
 from aerec.splitting import Holdout
@@ -83,7 +83,7 @@ class SLIM(ItemItemRecommender):
         ratings = train.matrix.tocsc()
         n_items = ratings.shape[1]
         tasks = [np.arange(at, min(at + _ITEMS_PER_TASK, n_items)) for at in range(0, n_items, _ITEMS_PER_TASK)]
-        with ThreadPoolExecutor(os.cpu_count()) as pool, warnings.catch_warnings():
+        with ThreadPoolExecutor(cpu_cores()) as pool, warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # counted in n_unconverged_
             solved = list(pool.map(lambda items: self._columns_of(ratings, items), tasks))
         self.weights_ = sp.hstack([weights for weights, _ in solved], format="csr", dtype=np.float32)

@@ -36,7 +36,7 @@ def _root(
 
 def main() -> None:
     """Run the command line; bad input is one line on standard error and exit code 2."""
-    warnings.showwarning = _one_line
+    warnings.showwarning = _one_line  # type: ignore[assignment]
     try:
         app(prog_name="aerec")
     except (AerecError, ValueError, OSError) as error:

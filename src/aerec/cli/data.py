@@ -36,7 +36,8 @@ SplitKind = Annotated[
     typer.Option(
         "--split",
         help=f"How to hold data out: {', '.join(SPLITTERS)}, given (by the publisher) or none (train on all). "
-        "By default given where there is such a split, random for models that know users or predict ratings, else strong.",
+        "By default given where there is such a split, random for models that know users or predict ratings, "
+        "else strong.",
     ),
 ]
 

@@ -71,7 +71,7 @@ def _value(text: str) -> Any:
     for number in (int, float):
         try:
             return number(text)
-        except ValueError:
+        except ValueError:  # noqa: PERF203
             continue
     return text
 

@@ -61,10 +61,10 @@ def check_output(path: Path) -> Callable[[pd.DataFrame, Any], None]:
     MissingExtraError
         If Parquet is asked for without pyarrow.
     """
-    if path.is_dir() or not path.parent.is_dir():
-        raise DataError(
-            f"{path} cannot be written: {path.parent} is no folder" if not path.is_dir() else f"{path} is a folder"
-        )
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; give the path of a file")
+    if not path.parent.is_dir():
+        raise DataError(f"{path} cannot be written: {path.parent} is no folder")
     suffix = path.suffix.lower()
     if suffix == ".parquet":
         try:
@@ -92,9 +92,7 @@ def write_frame(frame: pd.DataFrame, path: Path) -> None:
 def _cell(value: Any) -> str:
     if isinstance(value, float):
         return "" if value != value else f"{value:.4g}"
-    return (
-        f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10_000 else str(value)
-    )
+    return str(value)
 
 
 def _plain(value: Any) -> Any:

@@ -63,7 +63,6 @@ def recommend(
         allow_items=None if allow is None else parse_ids(parse_list(allow), data.items, "item"),
         block_items=None if block is None else parse_ids(parse_list(block), data.items, "item"),
     )
-    assert isinstance(frame, pd.DataFrame)
     if data.item_names is not None:
         frame.insert(2, "title", frame["item"].map(data.item_names))
     if explain:

@@ -70,11 +70,12 @@ def _average_precision(hits: Hits, n_relevant: Counts) -> Values:
 
 
 def _reciprocal_rank(hits: Hits, n_relevant: Counts) -> Values:
-    return np.asarray(hits.any(axis=1) / (np.argmax(hits, axis=1) + 1))
+    first = np.argmax(hits, axis=1).astype(np.float64) + 1
+    return np.where(hits.any(axis=1), 1 / first, 0.0)
 
 
 def _hit_rate(hits: Hits, n_relevant: Counts) -> Values:
-    return hits.any(axis=1).astype(np.float64)
+    return np.asarray(hits.any(axis=1), dtype=np.float64)
 
 
 def coverage(ranking: NDArray[np.int64], n_items: int) -> float:

@@ -7,7 +7,7 @@ import os
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias, overload
 
 import numpy as np
 import pandas as pd
@@ -197,6 +197,28 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
             indices[rows], values[rows] = top_k(scores, k)
         return indices, values
 
+    @overload
+    def recommend(
+        self,
+        history: Interactions,
+        k: int = 10,
+        exclude_seen: bool = True,
+        *,
+        allow_items: ArrayLike | None = None,
+        block_items: ArrayLike | None = None,
+    ) -> pd.DataFrame: ...
+
+    @overload
+    def recommend(
+        self,
+        history: Any,
+        k: int = 10,
+        exclude_seen: bool = True,
+        *,
+        allow_items: ArrayLike | None = None,
+        block_items: ArrayLike | None = None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
+
     def recommend(
         self,
         history: History,
@@ -276,14 +298,18 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
     def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return the learned state: what JSON can hold, and arrays."""
         arrays: dict[str, NDArray[Any]] = {}
-        for name in self._saved_names():
+        names = [name for name in self._saved_names() if getattr(self, name) is not None]
+        for name in names:
             arrays |= encode_array(getattr(self, name), name)
-        return {}, arrays
+        return {"arrays": names}, arrays
 
     def _set_state(self, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
         """Take back what `_state` gave."""
         for name in self._saved_names():
-            setattr(self, name, decode_array(tensors, name))
+            array = decode_array(tensors, name)
+            if array is None and name in header["arrays"]:
+                raise KeyError(name)
+            setattr(self, name, array)
 
     def _saved_names(self) -> tuple[str, ...]:
         return (*self._learned, "popularity_") if self._popularity_for_empty else self._learned

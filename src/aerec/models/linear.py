@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,6 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
+from aerec.environment import cpu_cores
 from aerec.errors import TrainingError
 from aerec.memory import require_memory
 from aerec.models.base import Recommender
@@ -67,7 +67,7 @@ def gram_matrix(X: CSR, advice: str) -> NDArray[np.float32]:
         Before anything is allocated.
     """
     n_items = X.shape[1]
-    threads = os.cpu_count() or 1
+    threads = cpu_cores()
     needed = 4 * n_items**2 + 4 * threads * _BLOCK_BYTES
     require_memory(needed, f"an item-item matrix of {n_items:,} x {n_items:,}", advice)
     items = X.T.tocsr()
