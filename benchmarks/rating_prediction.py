@@ -1,0 +1,176 @@
+"""Rating prediction: item and user AutoRec against biased matrix factorisation, RMSE and MAE.
+
+    python benchmarks/rating_prediction.py --data ml-100k-u1 ml-100k-random douban ml-1m-random
+
+Of the training ratings 10 % are drawn for validation. Width, weight decay, learning rate and the number of epochs are
+chosen on them alone; then the model is fitted again on all training ratings, for that number of epochs, with three
+seeds (which also draw the split of the random 90/10 sets). Test ratings are seen once, at the end.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from typing import Any
+
+import numpy as np
+
+from aerec import evaluate
+from aerec.datasets import list_datasets, load_dataset, load_parts, read_parts
+from aerec.registry import get_model_class
+from aerec.splitting import Holdout, RandomHoldout, Split
+from protocol import Space, Trial, arguments, markdown, run_trials, save, search, seeded, set_threads
+
+SETS = ("ml-100k-u1", "ml-100k-random", "douban", "ml-1m-random")
+TITLES = {
+    "ml-100k-u1": "MovieLens 100K, fold u1",
+    "ml-100k-random": "MovieLens 100K, random 90/10",
+    "douban": "Douban (split of Monti et al.)",
+    "ml-1m-random": "MovieLens 1M, random 90/10",
+}
+_FOLDERS = {"ml-100k-u1": "ml-100k", "ml-100k-random": "ml-100k", "douban": "douban-monti", "ml-1m-random": "ml-1m"}
+
+
+def spaces() -> list[Space]:
+    """Return the spaces; all of the same number of trials."""
+    neural = {
+        "hidden": [300, 500, 800],
+        "learning_rate": [1e-3, 2e-3],
+        "batch_size": [64, 128, 256],
+    }
+    fixed = {"epochs": 300, "patience": 15, "progress": False}
+    return [
+        Space("bias", {"l2_user": [1.0, 3.0, 5.0, 10.0, 20.0], "l2_item": [1.0, 3.0, 5.0, 10.0, 25.0]}),
+        Space(
+            "biased-mf",
+            {
+                "n_factors": [4, 8, 16, 32, 64],
+                "l2": [1.0, 2.0, 4.0, 6.0, 8.0, 12.0],
+                "l2_bias": [0.3, 1.0, 3.0],
+                "epochs": [10, 20, 40],
+            },
+        ),
+        Space(
+            "autorec",
+            {**neural, "weight_decay": [0.01, 0.02, 0.03, 0.05, 0.08, 0.12]},
+            {**fixed, "orientation": "item"},
+            label="item AutoRec",
+        ),
+        Space(
+            "autorec",
+            {**neural, "weight_decay": [0.02, 0.05, 0.1, 0.2, 0.4, 0.8]},
+            {**fixed, "orientation": "user"},
+            label="user AutoRec",
+        ),
+    ]
+
+
+@functools.cache
+def load(data: str, seed: int) -> Split:
+    """Return a split with 10 % of the training ratings for validation."""
+    if data == "ml-100k-u1":
+        parts = read_parts(list_datasets().set_index("name").loc["ml-100k", "available"], fold="u1")
+    elif data == "douban":
+        parts = load_parts("douban-monti")
+    else:
+        return RandomHoldout(0.1, validation_fraction=0.1, seed=seed).split(load_dataset(_FOLDERS[data]))
+    return Split.from_parts(parts["train"], parts["test"], validation_fraction=0.1, seed=seed)
+
+
+def whole_training(split: Split) -> tuple[Any, Holdout]:
+    """Return training and validation ratings as one, and the test holdout with it as history."""
+    assert split.validation is not None
+    both = split.train.matrix + split.validation.target.matrix
+    train = type(split.train)(both, split.train.users, split.train.items)
+    return train, Holdout(train, split.test.target)
+
+
+def tune(model: str, params: dict[str, Any], data: str, threads: int) -> dict[str, Any]:
+    """Fit on the training part; return validation RMSE and the best epoch."""
+    set_threads(threads)
+    split = load(data, 0)
+    recommender = get_model_class(model)(**params).fit(split.train, split.validation)
+    assert split.validation is not None
+    found: dict[str, Any] = {"validation": evaluate(recommender, split.validation, "rmse", n_resamples=1)["rmse"]}
+    if hasattr(recommender, "history_"):
+        found["epochs"] = int(np.argmin(recommender.history_["rmse"])) + 1
+    return found
+
+
+def report(model: str, params: dict[str, Any], data: str, threads: int) -> dict[str, Any]:
+    """Fit on all training ratings; measure on test."""
+    set_threads(threads)
+    seed = params.pop("split_seed")
+    train, test = whole_training(load(data, seed))
+    started = time.perf_counter()
+    recommender = get_model_class(model)(**params).fit(train)
+    seconds = time.perf_counter() - started
+    return {"seconds": seconds, "report": evaluate(recommender, test, ("rmse", "mae")).to_dict()}
+
+
+def main() -> None:
+    """Tune, refit with three seeds, report."""
+    parser = arguments(__doc__ or "", trials=16)
+    parser.add_argument("--data", nargs="*", choices=SETS, default=list(SETS))
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
+    given = parser.parse_args()
+    here = list_datasets().set_index("name")["available"]
+    for data in given.data:
+        if not here[_FOLDERS[data]]:
+            print(f"{data}: {_FOLDERS[data]} is not on this machine, left out; put it into $AEREC_DATA")
+            continue
+        _one_set(data, given)
+
+
+def _one_set(data: str, given: Any) -> None:
+    common = {"data": data, "threads": given.threads}
+    best = search(
+        spaces(),
+        functools.partial(tune, **common),
+        n_trials=given.trials,
+        jobs=given.jobs,
+        threads=given.threads,
+        lower_is_better=True,
+    )
+    tasks = [
+        (name, trial.model, {**seeded(trial.model, _settled(trial), seed), "split_seed": seed})
+        for name, trial in best.items()
+        for seed in given.seeds
+    ]
+    final = run_trials(functools.partial(report, **common), tasks, given.jobs, given.threads)
+    rows, details = [], []
+    for name, trial in best.items():
+        runs = [one for one in final if one.name == name]
+        cells = [name, f"{trial.found['validation']:.4f}"]
+        for metric in ("rmse", "mae"):
+            values = [run.found["report"]["metrics"][metric]["mean"] for run in runs]
+            cells.append(f"{np.mean(values):.4f} ± {np.std(values):.4f}")
+        rows.append([*cells, f"{np.mean([run.found['seconds'] for run in runs]):.1f}", _settled(trial)])
+        details.append(
+            {
+                "name": name,
+                "tuned": _settled(trial),
+                "validation": trial.found["validation"],
+                "runs": [run.found for run in runs],
+            }
+        )
+    header = ["model", "validation RMSE", "test RMSE", "test MAE", "fit s", "chosen"]
+    split = load(data, 0)
+    note = (
+        f"\n\n{split.train.n_ratings:,} training, {split.validation.target.n_ratings:,} validation and "
+        f"{split.test.target.n_ratings:,} test ratings, {split.train.shape[0]:,} users, {split.train.shape[1]:,} items. "
+        f"{given.trials} settings per model; mean and standard deviation over seeds {given.seeds}; predictions clipped "
+        f"to the rating range. Fit with {given.threads} thread(s), {given.jobs} fits at once."
+    )
+    content = {"models": details, "trials": given.trials}
+    save(f"rating-{data}", f"Rating prediction, {TITLES[data]}", markdown(header, rows) + note, content, given.out)
+
+
+def _settled(trial: Trial) -> dict[str, Any]:
+    """Return the chosen parameters, with the number of epochs that early stopping found."""
+    epochs = {"epochs": trial.found["epochs"]} if "epochs" in trial.found else {}
+    return {**trial.params, **epochs}
+
+
+if __name__ == "__main__":
+    main()
