@@ -1,0 +1,231 @@
+"""Delimited text: how it is understood, and the one clear line for each way in which it can be wrong."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aerec.datasets import delimited, read_ratings
+from aerec.errors import DataError
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Write `text` to a file and read it; give its ratings as tuples."""
+
+    def write_and_read(text, name="mine.csv", **options):
+        path = tmp_path / name
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return [tuple(row) for row in read_ratings(path, **options).to_frame().itertuples(index=False)]
+
+    return write_and_read
+
+
+# ---------------------------------------------------------------------- what is understood
+
+
+@pytest.mark.parametrize("sep", ["\t", ",", ";", "|", " ", "::"])
+def test_the_separator_is_detected(read, sep):
+    text = f"user{sep}item{sep}rating\nann{sep}x{sep}4.5\n"
+    if sep == "::":
+        text = "ann::x::4.5::3\n"
+    assert [row[:3] for row in read(text)] == [("ann", "x", 4.5)]
+
+
+@pytest.mark.parametrize("sep", ["||", "@", ".*", "::"])
+def test_any_separator_can_be_given_and_is_taken_literally(read, sep):
+    text = f"7{sep}x{sep}4\n"
+    assert read(text, sep=sep, columns=("user", "item", "rating")) == [(7, "x", 4.0)]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "user,item,rating,time",
+        "userId,movieId,rating,timestamp",
+        "User_ID,Item ID,Rating,Timestamp",
+        "uid,iid,rating,time",
+    ],
+)
+def test_the_usual_names_are_known(read, header):
+    assert read(f"{header}\n1,2,3,4\n") == [(1, 2, 3.0, 4)]
+
+
+def test_columns_are_named_and_may_stand_in_any_order(read):
+    text = "when;note;stars;what;who\n10;x;4;a;ann\n"
+    options = {"user": "who", "item": "what", "rating": "stars", "timestamp": "when"}
+    assert read(text, **options) == [("ann", "a", 4.0, 10)]
+    assert read(text, **{**options, "rating": None, "timestamp": None}) == [("ann", "a", 1.0)]
+
+
+def test_a_file_without_a_header_is_named_by_the_caller(read):
+    assert read("2,1,5\n3,1,4\n", columns=("item", "user", "rating")) == [(1, 2, 5.0), (1, 3, 4.0)]
+    assert read("8,1,5,x\n", columns=("when", "user", "item", "note"), rating=None, timestamp="when") == [
+        (1, 5, 1.0, 8)
+    ]
+
+
+def test_recbole_types_are_no_part_of_the_names(read):
+    text = "user_id:token\titem_id:token\trating:float\ttimestamp:float\nu1\ti1\t4\t88.5\n"
+    assert read(text, "some.inter") == [("u1", "i1", 4.0, 88.5)]
+
+
+def test_recbole_without_ratings_is_implicit(read):
+    assert read("user_id:token\titem_id:token\nu1\ti1\n", "some.inter") == [("u1", "i1", 1.0)]
+
+
+def test_a_quotation_mark_is_text_in_recbole_and_holds_together_in_csv(read):
+    assert read('user_id:token\titem_id:token\n"u\ti1\n', "some.inter") == [('"u', "i1", 1.0)]
+    assert read('user,item,rating\n"Smith, Ann","a ""b""",4\n') == [("Smith, Ann", 'a "b"', 4.0)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"\xef\xbb\xbfuser,item,rating\n1,2,3\n",  # byte order mark
+        "user,item,rating\r\n1,2,3\r\n",
+        "user,item,rating\n1,2,3",  # no line end at the end
+        "\n\nuser,item,rating\n\n1,2,3\n\n",
+        "user, item, rating\n 1 , 2 , 3 \n",
+    ],
+)
+def test_habits_of_editors_and_systems_do_not_matter(read, text):
+    assert read(text) == [(1, 2, 3.0)]
+
+
+def test_ids_stay_text_where_one_is_no_plain_number(read):
+    assert [row[0] for row in read("user,item,rating\n007,1,3\n7,1,3\n")] == ["007", "7"]
+    assert [row[0] for row in read("user,item,rating\n12345678901234567890,1,3\n")] == ["12345678901234567890"]
+    assert [row[0] for row in read("user,item,rating\nNA,1,3\nnull,2,3\n")] == ["NA", "null"]
+
+
+def test_ids_stay_text_where_the_first_exception_comes_late(read):
+    text = "user,item,rating\n" + "".join(f"{user},1,3\n" for user in range(1500)) + "x9,1,3\n"
+    assert {type(row[0]) for row in read(text)} == {str}
+
+
+def test_dates_become_seconds(read):
+    text = "user,item,rating,timestamp\n1,2,3,1970-01-02\n1,3,3,1970-01-01T00:00:05Z\n"
+    assert read(text) == [(1, 2, 3.0, 86400), (1, 3, 3.0, 5)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    rows=st.lists(st.tuples(*[st.integers(0, 9)] * 3), min_size=1, max_size=30, unique_by=lambda row: row[:2]),
+    chunk=st.integers(1, 7),
+)
+def test_chunks_do_not_show(tmp_path_factory, rows, chunk):
+    path = tmp_path_factory.getbasetemp() / "chunks.csv"
+    path.write_text("item,note,user,rating\n" + "".join(f"{i},-,{u},{r + 1}\n" for u, i, r in rows))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(delimited, "_CHUNK", chunk)
+        frame = read_ratings(path).to_frame()
+    assert sorted(frame.itertuples(index=False, name=None)) == sorted((u, i, float(r + 1)) for u, i, r in rows)
+
+
+# ---------------------------------------------------------------------- what is wrong, in one line
+
+CSV = "user,item,rating,timestamp\n1,2,3,4\n"
+DAT = "1::2::3::4\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        pytest.param("", {}, "is empty; ratings were expected, one a line", id="empty"),
+        pytest.param("\n \n", {}, "is empty", id="blank"),
+        pytest.param("user,item,rating\n", {}, "has a header and no ratings", id="only a header"),
+        pytest.param("1,2,3\n", {}, "line 1: no header in '1,2,3'; name the fields .* with columns=", id="no header"),
+        pytest.param(
+            "user,item\n1,2\n",
+            {},
+            "line 1: no column 'rating', the columns are 'user', 'item'; name it with rating=…, or pass rating=None",
+            id="no rating",
+        ),
+        pytest.param("who,item,rating\na,b,1\n", {}, "line 1: no column 'user', .*name it with user=…", id="no user"),
+        pytest.param(CSV, {"rating": "stars"}, "line 1: no column 'stars'.*name it with rating=…", id="name not there"),
+        pytest.param(CSV, {"timestamp": "when"}, "line 1: no column 'when'.*timestamp=…", id="time not there"),
+        pytest.param("user,item,rating,rating\n1,2,3,4\n", {}, "the column 'rating' stands twice", id="column twice"),
+        pytest.param(
+            CSV, {"sep": ";"}, r"line 1: only one field in 'user,.*the separator is ';'.*try sep=','", id="sep"
+        ),
+        pytest.param(CSV, {"sep": ""}, 'line 1: sep="" separates nothing', id="no sep"),
+        pytest.param(CSV, {"columns": ("user", "item")}, "line 1: 4 fields, but columns= names 2", id="columns="),
+        pytest.param(CSV + "1,5,good,4\n", {}, "line 3, column 'rating': the rating 'good' is not a number", id="text"),
+        pytest.param(
+            CSV + "1,5,,4\n", {}, "line 3, column 'rating': the rating is missing; complete or delete", id="gap"
+        ),
+        pytest.param(CSV + "1,5,nan,4\n", {}, "line 3, column 'rating': the rating 'nan' is not a finite", id="nan"),
+        pytest.param(CSV + "1,5,inf,4\n", {}, "line 3, column 'rating': the rating 'inf' is not a finite", id="inf"),
+        pytest.param(CSV + "1,5,-Infinity,4\n", {}, "line 3, column 'rating': .* is not a finite number", id="-inf"),
+        pytest.param(CSV + "1,5,1e99,4\n", {}, "line 3, column 'rating': .*1e[+]?99.* is not a finite", id="overflow"),
+        pytest.param(
+            "user;item;rating\n1;2;3\n\n1;5;3,5\n",
+            {},
+            "line 4, column 'rating': the rating '3,5' is not a number; write it with a decimal point",
+            id="decimal comma, after a blank line",
+        ),
+        pytest.param(CSV + ",5,1,4\n", {}, "line 3, column 'user': the id is missing; complete or delete", id="no id"),
+        pytest.param(CSV + "1, ,1,4\n", {}, "line 3, column 'item': the id is missing", id="blank id"),
+        pytest.param(
+            CSV + "1,5,1,soon\n", {}, "line 3, column 'timestamp': the timestamp 'soon' is neither", id="time"
+        ),
+        pytest.param(CSV + "1,5,1\n", {}, "line 3: 3 fields where 4 are expected .*'1,5,1'; correct or", id="cut line"),
+        pytest.param(CSV + "1,5\n1,6,1,1\n", {}, "line 3: 2 fields where 4 are expected", id="cut line inside"),
+        pytest.param(CSV + "1,5,1,4,9\n", {}, "line 3: 5 fields where 4 are expected", id="too long"),
+        pytest.param("user,item,rating\n1,2,3,4\n", {}, "line 2: 4 fields where 3 are", id="too long at once"),
+        pytest.param(CSV + '"1,5,1,4\n', {}, "line 3: 1 fields where 4 are expected", id="open quotation"),
+        pytest.param(b"user,item,rating\nJos\xe9,2,3\n", {}, "line 2: not UTF-8 text; save the file as", id="latin-1"),
+        pytest.param("user,item,rating\n1,2,3\n".encode("utf-16"), {}, "is UTF-16 text; save it as UTF-8", id="utf-16"),
+        pytest.param(b"\x00\x01\x02", {}, "is not text; expected ratings as text", id="binary"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(read, text, options, message):
+    with pytest.raises(DataError, match=message) as caught:
+        read(text, **options)
+    assert "mine.csv" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("1,2,3,4\n", "line 1: no header in '1,2,3,4'", id="commas"),
+        pytest.param(
+            "1::2::3\n", "line 1: expected user::item::rating::timestamp, found '1::2::3'", id="a field short"
+        ),
+        pytest.param(DAT + "1::5\n", "line 2: 2 fields where 4 are expected", id="cut line"),
+        pytest.param(DAT + "1::5::4::\n", "line 2, column 'timestamp'", id="cut before the time"),
+        pytest.param(DAT + "1::5::x::4\n", "line 2, column 'rating': the rating 'x' is not a number", id="text"),
+        pytest.param(DAT + "1,5,3,4\n", "line 2: 1 fields where 4 are expected", id="other separator"),
+    ],
+)
+def test_ratings_dat_is_told_the_same(read, text, message):
+    with pytest.raises(DataError, match=r"ratings\.dat " + message):
+        read(text, "ratings.dat")
+
+
+@pytest.mark.parametrize("at", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("row", ["9,9", "9,9,1,1,1", "9,9,bad,1"])
+def test_the_line_is_right_wherever_chunks_begin(read, monkeypatch, at, row):
+    monkeypatch.setattr(delimited, "_CHUNK", 2)
+    lines = [f"{user},2,3,4" for user in range(4)]
+    lines.insert(at, row)
+    with pytest.raises(DataError, match=f"line {at + 2}[:,]"):
+        read("user,item,rating,timestamp\n" + "\n".join(lines) + "\n")
+
+
+def test_the_line_is_that_of_the_file_where_fields_span_lines(read):
+    with pytest.raises(DataError, match="line 4, column 'rating': the rating 'x'"):
+        read('user,item,rating\n"ann\nlee",1,3\nbob,1,x\n')
+
+
+def test_douban_is_read_from_its_parts():
+    folder = Path(os.environ.get("AEREC_DATA", ""), "douban-monti")
+    if not (os.environ.get("AEREC_DATA") and folder.is_dir()):
+        pytest.skip("the Douban ratings are not here: set AEREC_DATA to the folder that holds douban-monti")
+    data = read_ratings(folder)
+    assert data.n_ratings == 136_891
+    assert set(data.matrix.data) == {1, 2, 3, 4, 5}
