@@ -219,7 +219,7 @@ def _listing(files: Files) -> str:
 
 def _read_one(files: Files, name: str, manner: _Manner) -> Interactions:
     ratings = _read_table(files, name, manner)
-    titles, genres = read_titles(files, name)
+    titles, genres = read_titles(files, name, ratings.items)
     return replace(ratings, item_names=titles, item_genres=genres)
 
 
@@ -241,7 +241,7 @@ def _read_parts(files: Files, names: dict[str, str], manner: _Manner) -> dict[st
     parts = {part: _read_table(files, names[part], manner) for part in _PARTS if part in names}
     users = _union([part.users for part in parts.values()])
     items = _union([part.items for part in parts.values()])
-    titles, genres = read_titles(files, names["train"])
+    titles, genres = read_titles(files, names["train"], items)
     return {
         name: replace(
             _with_ids_like(part, users, items).with_users(users).with_items(items),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import pandas as pd
 
@@ -20,20 +20,43 @@ _GENRES_100K = (
     *("Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western"),
 )
 
+_Pair: TypeAlias = "tuple[pd.Series[Any] | None, pd.Series[Any] | None]"
 
-def read_titles(files: Files, name: str) -> tuple[pd.Series[Any] | None, pd.Series[Any] | None]:
+
+def read_titles(files: Files, name: str, items: pd.Index[Any]) -> _Pair:
     """Read titles and genres of the items that the ratings file `name` is about.
+
+    Parameters
+    ----------
+    files, name
+        The ratings, and what lies beside them.
+    items : pandas.Index
+        The ids to look for: numbers or text, whatever those in the file of titles would be read as.
 
     Returns
     -------
     titles, genres : pandas.Series or None
-        Indexed by item id; None where no such file lies beside the ratings.
+        Indexed by those of `items` that are listed; None where no such file lies beside the ratings.
 
     Raises
     ------
     DataError
         If the file of titles is there and cannot be read.
     """
+    titles, genres = _read_all(files, name)
+    return _of(titles, items), _of(genres, items)
+
+
+def _of(values: pd.Series[Any] | None, items: pd.Index[Any]) -> pd.Series[Any] | None:
+    """The values of `items`, which the files know by their text."""
+    if values is None:
+        return None
+    position = values.index.get_indexer(pd.Index(items.astype(str), dtype=object))
+    known = position >= 0
+    return pd.Series(values.to_numpy()[position[known]], index=items[known], dtype=object)
+
+
+def _read_all(files: Files, name: str) -> _Pair:
     plain = name.removesuffix(".gz")
     if re.fullmatch(r"u\.data|u[1-5ab]\.(base|test)", plain) and (found := files.find("u.item")):
         return _u_item(files, found)
@@ -66,7 +89,7 @@ def _u_item(files: Files, name: str) -> tuple[pd.Series[Any], pd.Series[Any]]:
     return table[1], pd.Series(names, index=table.index, dtype=object)
 
 
-def _recbole(files: Files, name: str) -> tuple[pd.Series[Any] | None, pd.Series[Any] | None]:
+def _recbole(files: Files, name: str) -> _Pair:
     table = _table(files, name, "\t", 1, header=True)
     fields = {str(field).split(":")[0]: field for field in table.columns}
     title = next((fields[one] for one in ("movie_title", "title", "item_name", "name") if one in fields), None)
@@ -80,7 +103,7 @@ def _split(column: pd.Series[Any], mark: str) -> pd.Series[Any]:
 
 
 def _table(files: Files, name: str, sep: str, at_least: int, header: bool = False) -> pd.DataFrame:
-    """Read all fields as text, indexed by the first (whole numbers where all are)."""
+    """Read all fields as text, indexed by the first."""
     with files.open(name) as stream:
         content = stream.read()
     try:
@@ -89,7 +112,10 @@ def _table(files: Files, name: str, sep: str, at_least: int, header: bool = Fals
         text = content.decode("latin-1")
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if sep == "," else csv.QUOTE_NONE
     one = "\x1f" if len(sep) > 1 else sep
-    rows = [row for row in csv.reader(io.StringIO(text.replace(sep, one)), delimiter=one, quoting=quoting) if row]
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text.replace(sep, one)), delimiter=one, quoting=quoting) if row]
+    except csv.Error as error:  # a quotation mark that is never closed makes one field of the rest
+        raise DataError(f"{files.label(name)}: {error}; get the file again") from None
     if not rows or any(len(row) != len(rows[0]) for row in rows) or len(rows[0]) < at_least:
         wrong = next((at for at, row in enumerate(rows, start=1) if len(row) != len(rows[0])), 1)
         raise DataError(
@@ -97,8 +123,6 @@ def _table(files: Files, name: str, sep: str, at_least: int, header: bool = Fals
         )
     names = rows.pop(0) if header else list(range(len(rows[0])))
     table = pd.DataFrame(rows, columns=names, dtype=object).drop_duplicates(names[0]).set_index(names[0])
-    if table.index.str.fullmatch(r"-?(0|[1-9]\d{0,17})").all():
-        table.index = table.index.astype("int64")
     if header:
         table.columns = pd.Index(names[1:] if sep == "\t" else range(1, len(names)))
     return table
