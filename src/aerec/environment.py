@@ -6,7 +6,6 @@ import os
 import platform
 import re
 import subprocess
-import sys
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -88,7 +87,7 @@ def _cpuinfo(field: str) -> str:
 
 
 def _sysctl(*names: str) -> str:
-    if sys.platform != "darwin":
+    if platform.system() != "Darwin":
         return ""
     done = subprocess.run(["/usr/sbin/sysctl", "-n", *names], capture_output=True, text=True, check=False)
     return done.stdout.replace("\n", " ").strip()

@@ -33,8 +33,8 @@ def canonical_csr(X: Any) -> CSR:
     DataError
         If `X` is not two-dimensional or holds NaN, infinite or non-numeric values.
     """
-    given = X
-    if not sp.issparse(X):
+    given, is_sparse = X, sp.issparse(X)
+    if not is_sparse:
         try:
             X = np.asarray(X, dtype=np.float32)
         except (TypeError, ValueError) as error:
@@ -43,7 +43,7 @@ def canonical_csr(X: Any) -> CSR:
         raise DataError(f"expected a matrix of shape (n_users, n_items), got {X.ndim} dimension(s): {X.shape}")
     csr: CSR = sp.csr_array(X).astype(np.float32, copy=False)
     if not (csr.has_canonical_format and csr.data.all()):
-        if sp.issparse(given) and np.shares_memory(csr.data, given.data):
+        if is_sparse and np.shares_memory(csr.data, given.data):
             csr = csr.copy()
         csr.sum_duplicates()
         csr.eliminate_zeros()

@@ -1,0 +1,46 @@
+# Everything on a fresh machine with Python >= 3.10: `make demo`, `make test`. Nothing outside .venv is touched.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+RUN ?= run/demo
+
+.PHONY: demo test coverage check format build clean
+
+demo: $(VENV)/.demo ## compare models on the generated sample, then recommend to one user and say why
+	$(BIN)/aerec benchmark sample
+	$(BIN)/aerec train sample --model mult-dae --out $(RUN) --overwrite
+	$(BIN)/aerec recommend $(RUN) --user 1 -k 10 --explain
+
+test: $(VENV)/.dev ## the whole suite, with coverage
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --cov --cov-report=term:skip-covered
+
+check: $(VENV)/.dev ## lint, format, types, direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+build: $(VENV)/.dev ## wheel and source archive in dist/
+	$(BIN)/python -m build
+
+# torch first and alone: with the pin in force no other package can ask for a different build of it
+$(VENV)/.torch: constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --upgrade pip
+	$(BIN)/python -m pip install -q -c constraints.txt torch
+	touch $@
+
+$(VENV)/.demo: $(VENV)/.torch pyproject.toml
+	$(BIN)/python -m pip install -q -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.torch pyproject.toml
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
+	touch $@ $(VENV)/.demo
+
+clean:
+	rm -rf $(VENV) run dist .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
