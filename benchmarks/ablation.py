@@ -2,10 +2,10 @@
 
     python benchmarks/ablation.py
 
-The same one-layer autoencoder (multinomial likelihood) on the MovieLens 1M implicit split, for each of no noise, masking
-and Gaussian noise with each of no penalty, L1, KL and top-k. Each of the twelve gets the same number of settings, chosen
-by ndcg@20 on validation data. Beside the quality stands how sparse the code is: the share of units at rest (within 5 %
-of the range from 0 for tanh, which has its rest at 0 under L1 and top-k and at -1 under KL) and Hoyer's sparsity of |z|.
+The same one-layer autoencoder (multinomial likelihood) on the MovieLens 1M implicit split, for each of no noise,
+masking and Gaussian noise with each of no penalty, L1, KL and top-k. Each of the twelve gets the same number of
+settings, chosen by ndcg@20 on validation data. Beside the quality stands how sparse the code is: the share of units at
+rest (within 5 % of the range from 0; for tanh also from -1, where KL puts them) and Hoyer's sparsity of |z|.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rating prediction: item and user AutoRec against biased matrix factorisation, RMSE and MAE.
+"""Rating prediction: AutoRec in its forms against biases and biased matrix factorisation, RMSE and MAE.
 
     python benchmarks/rating_prediction.py --data ml-100k-u1 ml-100k-random douban ml-1m-random
 
@@ -17,9 +17,10 @@ import numpy as np
 
 from aerec import evaluate
 from aerec.datasets import list_datasets, load_dataset, load_parts, read_parts
+from aerec.noise import MaskingNoise
 from aerec.registry import get_model_class
 from aerec.splitting import Holdout, RandomHoldout, Split
-from protocol import Space, Trial, arguments, markdown, run_trials, save, search, seeded, set_threads
+from protocol import Space, Trial, arguments, as_json, markdown, run_trials, save, search, seeded, set_threads
 
 SETS = ("ml-100k-u1", "ml-100k-random", "douban", "ml-1m-random")
 TITLES = {
@@ -36,8 +37,9 @@ def spaces() -> list[Space]:
     neural = {
         "hidden": [300, 500, 800],
         "learning_rate": [1e-3, 2e-3],
-        "batch_size": [64, 128, 256],
+        "batch_size": [128, 256, 512],
     }
+    more = {"activation": ["sigmoid", "tanh"], "noise": [MaskingNoise(p) for p in (0.3, 0.5, 0.7)]}
     fixed = {"epochs": 300, "patience": 15, "progress": False}
     return [
         Space("bias", {"l2_user": [1.0, 3.0, 5.0, 10.0, 20.0], "l2_item": [1.0, 3.0, 5.0, 10.0, 25.0]}),
@@ -45,14 +47,14 @@ def spaces() -> list[Space]:
             "biased-mf",
             {
                 "n_factors": [4, 8, 16, 32, 64],
-                "l2": [1.0, 2.0, 4.0, 6.0, 8.0, 12.0],
-                "l2_bias": [0.3, 1.0, 3.0],
+                "l2": [0.1, 0.3, 1.0, 2.0, 4.0, 8.0],
+                "l2_bias": [1.0, 3.0, 6.0],
                 "epochs": [10, 20, 40],
             },
         ),
         Space(
             "autorec",
-            {**neural, "weight_decay": [0.01, 0.02, 0.03, 0.05, 0.08, 0.12]},
+            {**neural, "weight_decay": [0.005, 0.01, 0.02, 0.05, 0.08, 0.12]},
             {**fixed, "orientation": "item"},
             label="item AutoRec",
         ),
@@ -61,6 +63,12 @@ def spaces() -> list[Space]:
             {**neural, "weight_decay": [0.02, 0.05, 0.1, 0.2, 0.4, 0.8]},
             {**fixed, "orientation": "user"},
             label="user AutoRec",
+        ),
+        Space(
+            "autorec",
+            {**neural, **more, "weight_decay": [0.02, 0.04, 0.06, 0.08, 0.1, 0.15]},
+            {**fixed, "orientation": "item", "biases": True},
+            label="item AutoRec, biases, masking",
         ),
     ]
 
@@ -110,7 +118,7 @@ def report(model: str, params: dict[str, Any], data: str, threads: int) -> dict[
 
 def main() -> None:
     """Tune, refit with three seeds, report."""
-    parser = arguments(__doc__ or "", trials=16)
+    parser = arguments(__doc__ or "", trials=24)
     parser.add_argument("--data", nargs="*", choices=SETS, default=list(SETS))
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     given = parser.parse_args()
@@ -145,7 +153,7 @@ def _one_set(data: str, given: Any) -> None:
         for metric in ("rmse", "mae"):
             values = [run.found["report"]["metrics"][metric]["mean"] for run in runs]
             cells.append(f"{np.mean(values):.4f} ± {np.std(values):.4f}")
-        rows.append([*cells, f"{np.mean([run.found['seconds'] for run in runs]):.1f}", _settled(trial)])
+        rows.append([*cells, f"{np.mean([run.found['seconds'] for run in runs]):.1f}", _told(_settled(trial))])
         details.append(
             {
                 "name": name,
@@ -158,9 +166,9 @@ def _one_set(data: str, given: Any) -> None:
     split = load(data, 0)
     note = (
         f"\n\n{split.train.n_ratings:,} training, {split.validation.target.n_ratings:,} validation and "
-        f"{split.test.target.n_ratings:,} test ratings, {split.train.shape[0]:,} users, {split.train.shape[1]:,} items. "
-        f"{given.trials} settings per model; mean and standard deviation over seeds {given.seeds}; predictions clipped "
-        f"to the rating range. Fit with {given.threads} thread(s), {given.jobs} fits at once."
+        f"{split.test.target.n_ratings:,} test ratings, {split.train.shape[0]:,} users, {split.train.shape[1]:,} "
+        f"items. {given.trials} settings per model; mean and standard deviation over seeds {given.seeds}; predictions "
+        f"clipped to the rating range. Fit with {given.threads} thread(s), {given.jobs} fits at once."
     )
     content = {"models": details, "trials": given.trials}
     save(f"rating-{data}", f"Rating prediction, {TITLES[data]}", markdown(header, rows) + note, content, given.out)
@@ -170,6 +178,11 @@ def _settled(trial: Trial) -> dict[str, Any]:
     """Return the chosen parameters, with the number of epochs that early stopping found."""
     epochs = {"epochs": trial.found["epochs"]} if "epochs" in trial.found else {}
     return {**trial.params, **epochs}
+
+
+def _told(params: dict[str, Any]) -> str:
+    left_out = ("patience", "progress", "orientation")
+    return ", ".join(f"{name}={as_json(value)}" for name, value in params.items() if name not in left_out)
 
 
 if __name__ == "__main__":

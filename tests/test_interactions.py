@@ -125,7 +125,7 @@ def test_the_repr_shows_the_counts():
     names = pd.Series({7: "Seven", 9: "Nine"})
     data = Interactions.from_frame(example(timestamp=[1, 2, 3]), item_names=names)
     assert repr(data) == (
-        "Interactions(2 users × 2 items, 3 ratings from 3 to 5, density 75 %, with timestamps, names)"  # noqa: RUF001
+        "Interactions(2 users × 2 items, 3 ratings from 3 to 5, density 75 %, with timestamps, names)"
     )
     assert data.shape == (2, 2)
     assert data.density == 0.75
@@ -204,7 +204,7 @@ def test_bad_values_are_named_with_their_row(columns, message):
 
 
 def test_a_missing_column_is_named_with_those_there_are():
-    with pytest.raises(DataError, match="no column 'movie' .*'user', 'item', 'rating'"):
+    with pytest.raises(DataError, match=r"no column 'movie' .*'user', 'item', 'rating'"):
         Interactions.from_frame(example(), item="movie")
     with pytest.raises(DataError, match="rating=None for implicit feedback"):
         Interactions.from_frame(example().drop(columns="rating"))

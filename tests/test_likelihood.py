@@ -29,7 +29,11 @@ def test_partition_minus_explained_plus_constant_is_the_negative_log_likelihood(
     partition, mean = likelihood.partition(logits.clone(), torch.tensor(x.sum(axis=1)))
     constant = float(likelihood.constant(torch.tensor(x).reshape(-1)))
     assert float(partition) - explained + constant == pytest.approx(negative_log(name, x, LOGITS))
-    expected = {"multinomial": x.sum(1, keepdims=True) * softmax(LOGITS, axis=1), "bernoulli": expit(LOGITS), "gaussian": LOGITS}
+    expected = {
+        "multinomial": x.sum(1, keepdims=True) * softmax(LOGITS, axis=1),
+        "bernoulli": expit(LOGITS),
+        "gaussian": LOGITS,
+    }
     assert np.allclose(mean.numpy(), expected[name])
 
 

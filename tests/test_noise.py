@@ -47,7 +47,9 @@ def test_noise_on_all_entries_has_the_covariance_of_dense_noise(shape):
     assert drawn.mean(dim=0).abs().max() < 0.02
 
 
-@pytest.mark.parametrize("make", [lambda: MaskingNoise(1.0), lambda: MaskingNoise(-0.1), lambda: MaskingNoise(float("nan"))])
+@pytest.mark.parametrize(
+    "make", [lambda: MaskingNoise(1.0), lambda: MaskingNoise(-0.1), lambda: MaskingNoise(float("nan"))]
+)
 def test_masking_refuses_what_is_no_share(make):
     with pytest.raises(ValueError, match=r"in \[0, 1\)"):
         make()

@@ -35,7 +35,7 @@ def test_kl_is_zero_where_units_are_at_the_target_and_pulls_tanh_towards_minus_o
 
 def test_kl_refuses_an_unbounded_code():
     KLSparsity().check_activation("sigmoid")
-    with pytest.raises(ValueError, match="sigmoid.*tanh.*relu"):
+    with pytest.raises(ValueError, match=r"sigmoid.*tanh.*relu"):
         KLSparsity().check_activation("relu")
 
 
@@ -47,7 +47,13 @@ def test_top_k_keeps_the_largest_magnitudes_with_their_sign():
 
 @pytest.mark.parametrize(
     "make",
-    [lambda: L1Sparsity(-1), lambda: KLSparsity(0.0), lambda: KLSparsity(-0.9), lambda: KLSparsity(0.1, -1), lambda: TopKSparsity(0)],
+    [
+        lambda: L1Sparsity(-1),
+        lambda: KLSparsity(0.0),
+        lambda: KLSparsity(-0.9),
+        lambda: KLSparsity(0.1, -1),
+        lambda: TopKSparsity(0),
+    ],
 )
 def test_bad_choices_are_refused_by_name(make):
     with pytest.raises(ValueError, match="Sparsity"):

@@ -54,6 +54,12 @@ class Holdout:
         """Number of users, with or without a target."""
         return self.history.shape[0]
 
+    def over(self, items: pd.Index[Any]) -> Holdout:
+        """Return the same ratings over the columns `items` of a model, followed by the items that it does not know."""
+        columns = items.append(self.history.items[~self.history.items.isin(items)])
+        exclude = None if self.exclude is None else self.exclude.with_items(columns)
+        return Holdout(self.history.with_items(columns), self.target.with_items(columns), exclude)
+
 
 @dataclass(frozen=True)
 class Split:
@@ -169,6 +175,7 @@ def _merged(described: list[pd.Series[Any] | None]) -> pd.Series[Any] | None:
     if not given:
         return None
     joined: pd.Series[Any] = pd.concat(given)
+    joined = joined[joined.astype(bool)]  # "" and () say nothing
     return joined[~joined.index.duplicated()]
 
 

@@ -319,7 +319,7 @@ def _read_only(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _is_canonical(matrix: Any) -> bool:
-    return sp.issparse(matrix) and matrix.format == "csr" and bool(matrix.has_canonical_format)
+    return getattr(matrix, "format", None) == "csr" and bool(matrix.has_canonical_format)
 
 
 def _of_items(values: pd.Series[Any] | None, items: pd.Index[Any], missing: Any) -> pd.Series[Any] | None:

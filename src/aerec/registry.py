@@ -17,6 +17,7 @@ from aerec.models import (
     DenoisingAutoencoder,
     MultDAE,
     MultVAE,
+    RecVAE,
     SparseAutoencoder,
 )
 from aerec.models.base import Recommender, decode_parameter
@@ -43,6 +44,7 @@ MODELS: dict[str, type[Recommender]] = {
     "cdae": CDAE,
     "mult-dae": MultDAE,
     "mult-vae": MultVAE,
+    "rec-vae": RecVAE,
 }
 """Command-line name → class; a new model is one line here."""
 

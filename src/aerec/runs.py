@@ -299,7 +299,7 @@ def load_interactions(path: str | os.PathLike[str], name: str = "interactions") 
         matrix: CSR = sp.csr_array(
             (tensors["data"], tensors["indices"], tensors["indptr"]), shape=(header["n_users"], header["n_items"])
         )
-        matrix.has_canonical_format = True
+        matrix.check_format()
         if users is None or items is None:
             raise KeyError("ids")
         names = decode_index(tensors, "item_names")

@@ -179,8 +179,8 @@ class LeaveLastOut:
 class TemporalSplit:
     """Cut time twice: what came first is for training, then validation, the latest for test.
 
-    Ratings of the same timestamp are never divided, so shares are met as nearly as that allows. Users without a rating
-    before the cut have an empty history. The test history is all that came before, validation included.
+    Ratings of the same timestamp are never divided: the later part takes them all. Users without a rating before the
+    cut have an empty history. The test history is all that came before, validation included.
 
     Parameters
     ----------
@@ -217,6 +217,8 @@ class TemporalSplit:
         times = _timestamps(interactions, type(self).__name__)
         ordered = np.sort(times)
         n = len(ordered)
+        if n == 0:
+            raise DataError("there are no ratings to divide")
         held_out = self.validation_fraction + self.test_fraction
         begins_test = ordered[min(n - round(n * self.test_fraction), n - 1)]
         begins_validation = ordered[min(n - round(n * held_out), n - 1)] if self.validation_fraction else begins_test

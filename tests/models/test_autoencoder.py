@@ -136,7 +136,9 @@ def test_a_larger_weight_makes_the_code_sparser():
         return np.abs(quick(sparsity=L1Sparsity(weight), epochs=15).fit(DIGITS).transform(DIGITS)).mean()
 
     def activity(weight):
-        model = quick(activation="sigmoid", sparsity=KLSparsity(0.02, weight), epochs=40, learning_rate=1e-2).fit(DIGITS)
+        model = quick(activation="sigmoid", sparsity=KLSparsity(0.02, weight), epochs=40, learning_rate=1e-2).fit(
+            DIGITS
+        )
         return model.transform(DIGITS).mean()
 
     for measure in (magnitude, activity):

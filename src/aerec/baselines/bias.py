@@ -6,12 +6,12 @@ from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval
 
 from aerec.interactions import Interactions
 from aerec.models.base import Recommender
+from aerec.models.biases import Biases
 from aerec.models.rating import RatingPredictor
 from aerec.sparse import CSR
 from aerec.splitting import Holdout
@@ -69,31 +69,16 @@ class BiasBaseline(RatingPredictor, Recommender):
 
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
         self._remember_ratings(train, from_matrix=self.items_ is None)
-        ratings = train.matrix
-        self.mean_ = np.array([ratings.data.mean(dtype=np.float64)])
-        items: CSR = ratings.T.tocsr()
-        self.item_bias_ = _shrunken_means(items, items.data - self.mean_, self.l2_item)
-        self.user_bias_ = self._user_bias(ratings)
+        found = Biases.of(train.matrix, self.l2_user, self.l2_item)
+        self.mean_, self.user_bias_, self.item_bias_ = np.array([found.mean]), found.users, found.items
 
-    def _user_bias(self, ratings: CSR) -> NDArray[np.float64]:
-        return _shrunken_means(ratings, ratings.data - self.mean_ - self.item_bias_[ratings.indices], self.l2_user)
+    def _biases(self) -> Biases:
+        return Biases(float(self.mean_[0]), self.user_bias_, self.item_bias_)
 
     def _predict(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.floating[Any]]:
-        user_bias = np.where(users >= 0, self.user_bias_[users], 0.0)
-        return np.asarray(self.mean_ + user_bias + np.where(items >= 0, self.item_bias_[items], 0.0))
+        return self._biases().at(users, items)
 
     def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
-        scores: NDArray[np.float64] = np.add.outer(self._user_bias(history), self.item_bias_) + self.mean_
+        user_bias = self._biases().of_users(history, self.l2_user)
+        scores: NDArray[np.float64] = np.add.outer(user_bias, self.item_bias_) + self.mean_
         return scores.astype(np.float32)
-
-
-def _shrunken_means(matrix: CSR, values: NDArray[np.float64], shrinkage: float) -> NDArray[np.float64]:
-    """Return Σ / (n + shrinkage) of the `values` stored in each row; 0 for an empty row."""
-    weights = np.diff(matrix.indptr) + shrinkage
-    return _row_sums(matrix, values) / np.where(weights > 0, weights, 1.0)
-
-
-def _row_sums(matrix: CSR, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sum `values`, aligned with ``matrix.data``, over each row."""
-    stored: CSR = sp.csr_array((values, matrix.indices, matrix.indptr), shape=matrix.shape)
-    return stored @ np.ones(matrix.shape[1])

@@ -16,7 +16,6 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     help="Autoencoder recommenders: train, evaluate honestly, recommend.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -25,26 +24,40 @@ for _verb in (datasets, train, evaluate, recommend, benchmark, doctor):
     app.command()(getattr(_verb, _verb.__name__.rpartition(".")[2]))
 
 
-@app.callback()
+# What typer raises for words that it cannot make sense of: a class of click, or of the copy inside newer versions.
+_UsageError: Any = typer.BadParameter.__mro__[1]
+_STOPPED = 130
+
+
+@app.callback(invoke_without_command=True)
 def _root(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
 ) -> None:
     if version:
         typer.echo(f"aerec {__version__}")
-        raise typer.Exit
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(2)
 
 
 def main() -> None:
     """Run the command line; bad input is one line on standard error and exit code 2."""
     warnings.showwarning = _one_line  # type: ignore[assignment]
     try:
-        app(prog_name="aerec")
+        code = app(prog_name="aerec", standalone_mode=False)
+    except _UsageError as error:
+        command = error.ctx.command_path if error.ctx else "aerec"
+        _say("error", f"{error.format_message().rstrip('.')}; see {command} --help")
+        sys.exit(2)
     except (AerecError, ValueError, OSError) as error:
         _say("error", error)
         sys.exit(2)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):  # older versions of typer turn Ctrl-C into Abort, newer ones into a code
+        code = _STOPPED
+    if code == _STOPPED:
         _say("stopped", "nothing was written that is not whole")
-        sys.exit(130)
+    sys.exit(code or 0)
 
 
 def _one_line(message: Warning | str, category: type[Warning], *_: Any) -> None:

@@ -14,7 +14,7 @@ import typer
 from aerec.cli.data import MinPerItem, MinPerUser, Preprocessing, SplitKind, Threshold, choose_split, knows_users, rates
 from aerec.cli.options import Json, Quiet, build_model, parse_list
 from aerec.cli.output import print_json, print_note, print_table, report_row
-from aerec.cli.train import default_metrics
+from aerec.cli.train import chosen_metrics
 from aerec.environment import describe_machine, package_versions
 from aerec.evaluation import Report, compare, evaluate
 from aerec.memory import peak_memory
@@ -47,18 +47,25 @@ def benchmark(
     Each model is fitted with its default parameters in a process of its own; nothing is tuned.
     """
     names = parse_list(models)
+    if not names:
+        raise ValueError("--models is empty; name at least one, such as ease")
     classes = {name: get_model_class(name) for name in names}
     if len({rates(one) for one in classes.values()}) > 1:
         raise ValueError("models that predict ratings and models that rank cannot be compared in one table")
+    found = [_known(one, settings or []) for one in classes.values()]
+    if unused := [one for one in settings or [] if not any(one in known for known in found)]:
+        raise ValueError(f"--set {unused[0]}: none of the models has that parameter")
     recommenders = [
-        build_model(one, _known(one, settings or []), seed=seed, progress=False) for one in classes.values()
+        build_model(one, known, seed=seed, progress=False) for one, known in zip(classes.values(), found, strict=True)
     ]
     threshold_used = None if rates(next(iter(classes.values()))) else threshold
     preprocessing = Preprocessing(threshold_used, min_per_user, min_per_item)
     parts = preprocessing.load(data, progress=not quiet)
     deciding = next((one for one in recommenders if knows_users(one)), recommenders[0])
     plan = choose_split(split, parts, deciding, seed)
-    measured = tuple(parse_list(metrics)) if metrics else default_metrics(recommenders[0])
+    if plan.kind == "none":
+        raise ValueError("a benchmark needs held-out data; choose another --split than none")
+    measured = chosen_metrics(metrics, recommenders[0])
     reports, rows = [], []
     for name, recommender in zip(names, recommenders, strict=True):
         task = (name, recommender, data, preprocessing, plan, measured)
@@ -84,8 +91,9 @@ def benchmark(
         )
         return
     print_table(pd.DataFrame(rows))
+    parameters = ", ".join(["default parameters", *(settings or [])])
     print_note(
-        f"{data}, {plan}; {reports[0].n_users:,} test users ({reports[0].n_left_out:,} left out); default parameters, "
+        f"{data}, {plan}; {reports[0].n_users:,} test users ({reports[0].n_left_out:,} left out); {parameters}, "
         "not tuned; peak memory is of the whole process"
     )
 
@@ -94,8 +102,7 @@ def _fit(
     name: str, recommender: Any, data: str, preprocessing: Preprocessing, plan: SplitPlan, metrics: Iterable[str]
 ) -> tuple[Report, float, int | None]:
     split = plan.apply(preprocessing.load(data, progress=False))
-    if split is None:
-        raise ValueError("a benchmark needs held-out data; choose another --split than none")
+    assert split is not None
     started = time.perf_counter()
     recommender.fit(split.train, split.validation)
     seconds = time.perf_counter() - started

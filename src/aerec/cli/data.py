@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from aerec.datasets import load_parts
+from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.models.base import Recommender
 from aerec.runs import SPLITTERS, SplitPlan, whole
@@ -58,6 +59,9 @@ class Preprocessing:
             parts = {name: part.binarize(threshold) for name, part in parts.items()}
         if "all" in parts:
             parts = {"all": parts["all"].filter(self.min_per_user, self.min_per_item)}
+        if not any(part.n_ratings for part in parts.values()):
+            rules = ", ".join(f"{name} {value}" for name, value in self.describe().items() if value is not None)
+            raise DataError(f"no rating of {name_or_path} is left with {rules}; ask for less")
         return parts
 
     def describe(self) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from aerec.cli.options import Json, parse_list
+from aerec.cli.options import Json
 from aerec.cli.output import check_output, print_json, print_note, write_frame
-from aerec.cli.train import default_metrics
+from aerec.cli.train import chosen_metrics
 from aerec.errors import DataError
 from aerec.evaluation import evaluate as evaluate_model
 from aerec.runs import read_run
@@ -36,8 +36,9 @@ def evaluate(
     holdout = None if split is None else split.test if part == "test" else split.validation
     if holdout is None:
         raise DataError(f"{run} was trained without {part} data (split: {found.plan}): there is nothing to measure on")
-    names = tuple(parse_list(metrics)) if metrics else default_metrics(found.model)
-    report = evaluate_model(found.model, holdout, names, name=found.description["model"]["name"])
+    report = evaluate_model(
+        found.model, holdout, chosen_metrics(metrics, found.model), name=found.description["model"]["name"]
+    )
     if per_user is not None:
         write_frame(report.per_user.reset_index(), per_user)
     if json:

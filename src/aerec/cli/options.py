@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import pandas as pd
@@ -19,7 +20,7 @@ __all__ = ["Json", "Quiet", "build_model", "parse_ids", "parse_list"]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
 
-_CHOICES: dict[str, Callable[..., Any]] = {
+_CHOICES: dict[str, type[Any]] = {
     "masking": MaskingNoise,
     "gaussian": GaussianNoise,
     "l1": L1Sparsity,
@@ -65,7 +66,7 @@ def _value(text: str) -> Any:
         return _WORDS[text.lower()]
     word, *arguments = text.split(":")
     if word in _CHOICES:
-        return _CHOICES[word](*(_value(one) for one in arguments))
+        return _choice(text, word, [_value(one) for one in arguments])
     if "," in text:
         return tuple(_value(one) for one in text.split(",") if one)
     for number in (int, float):
@@ -74,6 +75,15 @@ def _value(text: str) -> Any:
         except ValueError:  # noqa: PERF203
             continue
     return text
+
+
+def _choice(text: str, word: str, values: list[Any]) -> Any:
+    defaults = [field.default for field in dataclasses.fields(_CHOICES[word])]
+    kinds = [(int, float) if isinstance(one, float) else type(one) for one in defaults]
+    if len(values) > len(kinds) or not all(map(isinstance, values, kinds)):
+        full = ":".join([word, *map(str, defaults)])
+        raise ValueError(f"{text!r} cannot be read; write it like {full}, of which the end may be left out")
+    return _CHOICES[word](*values)
 
 
 def parse_list(text: str) -> list[str]:

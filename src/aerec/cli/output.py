@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from aerec.errors import DataError, MissingExtraError
 from aerec.evaluation import Report
@@ -33,13 +34,13 @@ def print_table(frame: pd.DataFrame, title: str | None = None) -> None:
         number = pd.api.types.is_numeric_dtype(frame[name])
         table.add_column(str(name), justify="right" if number else "left", overflow="fold")
     for row in frame.itertuples(index=False):
-        table.add_row(*(_cell(value) for value in row))
+        table.add_row(*(Text(_cell(value)) for value in row))
     console.print(table, soft_wrap=not console.is_terminal)
 
 
 def print_note(text: str) -> None:
     """Print a line to standard output."""
-    Console(highlight=False).print(text, markup=False, soft_wrap=True)
+    Console(highlight=False, emoji=False).print(text, markup=False, soft_wrap=True)
 
 
 def report_row(report: Report) -> dict[str, str]:

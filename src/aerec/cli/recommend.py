@@ -58,7 +58,7 @@ def recommend(
         seen = data.select_users(parse_ids(user, data.users, "user"))
     frame = found.model.recommend(
         seen,
-        k,
+        min(k, data.shape[1]),
         exclude_seen=not include_seen,
         allow_items=None if allow is None else parse_ids(parse_list(allow), data.items, "item"),
         block_items=None if block is None else parse_ids(parse_list(block), data.items, "item"),
@@ -94,18 +94,23 @@ def _new_user(run: Run, entries: list[str]) -> Interactions:
         raise DataError("--history names an item twice")
     values = [_rating(text, data.matrix.data.max(initial=1)) for text in ratings]
     matrix = sp.csr_array((values, columns, [0, len(columns)]), shape=(1, data.shape[1]), dtype=np.float32)
-    known = data.users.dtype.kind in "iu"
-    stranger: pd.Index[Any] = pd.Index([int(data.users.max()) + 1] if known else [_NEW])
-    return Interactions(matrix, stranger, data.items, item_names=data.item_names)
+    numbered = data.users.dtype.kind in "iu"
+    stranger: Any = int(data.users.max()) + 1 if numbered else _NEW
+    while stranger in data.users:
+        stranger += _NEW
+    return Interactions(matrix, pd.Index([stranger]), data.items, item_names=data.item_names)
 
 
 def _rating(text: str, otherwise: float) -> float:
     if not text:
         return float(otherwise)
     try:
-        return float(text)
+        rating = float(text)
     except ValueError:
-        raise DataError(f"rating {text!r} in --history is not a number; write item:rating, such as 50:4") from None
+        rating = float("nan")
+    if not np.isfinite(rating):
+        raise DataError(f"rating {text!r} in --history is not a number; write item:rating, such as 50:4")
+    return rating
 
 
 def _reasons(model: Recommender, seen: Interactions, frame: pd.DataFrame) -> list[list[str]]:

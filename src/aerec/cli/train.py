@@ -14,6 +14,7 @@ from aerec.cli.output import print_json, print_note
 from aerec.environment import describe_machine, package_versions
 from aerec.evaluation import Report, evaluate
 from aerec.evaluation.evaluator import DEFAULT_METRICS
+from aerec.metrics import parse_metric
 from aerec.models.base import Recommender, encode_parameter
 from aerec.registry import MODELS, get_model_class
 from aerec.runs import check_run_path, whole, write_run
@@ -44,6 +45,7 @@ def train(
     """Train a model, measure it on held-out data and save both as a run folder."""
     chosen = get_model_class(model)
     recommender = build_model(chosen, settings or [], epochs=epochs, device=device, seed=seed, progress=not quiet)
+    names = chosen_metrics(metrics, recommender)
     check_run_path(out, overwrite)
     preprocessing = Preprocessing(None if rates(chosen) else threshold, min_per_user, min_per_item)
     parts = preprocessing.load(data, progress=not quiet)
@@ -55,7 +57,6 @@ def train(
     else:
         recommender.fit(divided.train, divided.validation)
     seconds = time.perf_counter() - started
-    names = tuple(parse_list(metrics)) if metrics else default_metrics(recommender)
     report = None if divided is None else evaluate(recommender, divided.test, names, name=model)
     description = {
         "data": {"source": data, "content": str(whole(parts)), **preprocessing.describe()},
@@ -75,9 +76,16 @@ def train(
         _tell(model, str(whole(parts)), str(plan), seconds, recommender, report, out)
 
 
-def default_metrics(model: Recommender) -> tuple[str, ...]:
-    """Return what is measured where nothing is asked for."""
-    return ("rmse", "mae") if rates(type(model)) else DEFAULT_METRICS
+def chosen_metrics(text: str | None, model: Recommender) -> tuple[str, ...]:
+    """Return the metrics named in `text`, checked before anything takes long, or what suits the model."""
+    if text is None:
+        return ("rmse", "mae") if rates(type(model)) else DEFAULT_METRICS
+    names = tuple(parse_list(text))
+    if not names:
+        raise ValueError("--metrics is empty; name at least one, such as recall@20")
+    for name in names:
+        parse_metric(name)
+    return names
 
 
 def _tell(

@@ -23,10 +23,17 @@ def bootstrap_sums(values: NDArray[np.float64], n_resamples: int, seed: int) -> 
     -------
     ndarray of shape (n_resamples, n_columns)
 
+    Raises
+    ------
+    ValueError
+        If `n_resamples` is below 1.
+
     References
     ----------
     Efron, Tibshirani (1993). An Introduction to the Bootstrap.
     """
+    if n_resamples < 1:
+        raise ValueError(f"n_resamples must be at least 1, got {n_resamples}")
     n_users = len(values)
     rng = np.random.default_rng(seed)
     sums = np.empty((n_resamples, values.shape[1]))

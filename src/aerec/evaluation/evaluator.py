@@ -82,7 +82,11 @@ def evaluate(
     if not names:
         raise ValueError("metrics is empty; name at least one, such as 'recall@20'")
     parsed = {one: parse_metric(one) for one in names}
-    holdout = holdout if isinstance(holdout, Holdout) else _holdout(*holdout)
+    by_id = isinstance(holdout, Holdout) or isinstance(holdout[0], Interactions)
+    items = getattr(model, "items_", None)
+    holdout = holdout if isinstance(holdout, Holdout) else _holdout(*holdout, items)
+    if by_id and items is not None:
+        holdout = holdout.over(items)  # so that columns of the ranking and of the target are the same items
     counts = np.diff(holdout.target.matrix.indptr)
     evaluated = np.flatnonzero(counts)
     if evaluated.size == 0:
@@ -90,6 +94,11 @@ def evaluate(
     table = _Table(len(evaluated))
     rated = [one for one in names if one in RATING_METRICS]
     if rated:
+        if not by_id and items is not None:
+            raise DataError(
+                f"{type(model).__name__} knows users by the ids it was fitted on, which matrices do not have: "
+                "for rmse and mae give the holdout as Interactions"
+            )
         errors = _errors(model, holdout)
         users = np.cumsum(counts > 0)[row_ids(holdout.target.matrix)] - 1
         for one in rated:
@@ -102,7 +111,8 @@ def evaluate(
             )
     if ranked := [one for one in names if one not in RATING_METRICS]:
         deepest = max(parsed[one][1] for one in ranked)
-        ranking, _ = model.rank(holdout.history, deepest, exclude_seen, exclude=holdout.exclude)
+        history = holdout.history if by_id else holdout.history.matrix
+        ranking, _ = model.rank(history, deepest, exclude_seen, exclude=holdout.exclude)
         hits = find_hits(ranking, holdout.target.matrix)[evaluated]
         for one in ranked:
             base, k = parsed[one]
@@ -161,8 +171,12 @@ class _Table:
         return mean, interval, per_user
 
 
-def _holdout(history: Any, target: Any) -> Holdout:
-    both = [one if isinstance(one, Interactions) else Interactions.from_matrix(one) for one in (history, target)]
+def _holdout(history: Any, target: Any, items: pd.Index[Any] | None) -> Holdout:
+    """Pair the two; columns of matrices are those of the model, whose ids are `items`."""
+    both = [
+        one if isinstance(one, Interactions) else Interactions.from_matrix(one, None, items)
+        for one in (history, target)
+    ]
     return Holdout(*both)
 
 

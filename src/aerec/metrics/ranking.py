@@ -181,14 +181,14 @@ def coverage_at_k(recommended: Recommended, n_items: int | None = None, k: int |
     >>> coverage_at_k([[0, 1], [1, 2]], n_items=6)
     0.5
     """
-    array = np.asarray(recommended)
+    ranking = _ranking(recommended, k)
     if n_items is None:
+        array = np.asarray(recommended)
         if array.dtype.kind != "f":
             raise DataError("coverage of lists needs the size of the catalogue: pass n_items")
         n_items = array.shape[1]
     if n_items < 1:
         raise DataError(f"n_items must be at least 1, got {n_items}")
-    ranking = _ranking(array, k)
     if ranking.size and ranking.max() >= n_items:
         raise DataError(f"item {ranking.max()} is recommended, but the catalogue has {n_items} items")
     return coverage(ranking, n_items)
@@ -209,7 +209,10 @@ def _ranking(recommended: Recommended, k: int | None) -> NDArray[np.int64]:
     """Return lists of `k` items, filled up with −1."""
     if sp.issparse(recommended) or isinstance(recommended, Interactions):
         raise DataError("recommended comes first, as an array of items or of scores; the target comes second")
-    array = np.asarray(recommended)
+    try:
+        array = np.asarray(recommended)
+    except ValueError:
+        raise DataError("recommended holds lists of different lengths; fill the short ones up with -1") from None
     if array.ndim != 2:
         raise DataError(f"recommended must be of shape (n_users, n), got {array.shape}")
     if k is not None and k < 1:
@@ -222,6 +225,8 @@ def _ranking(recommended: Recommended, k: int | None) -> NDArray[np.int64]:
         return top_k(array, k)[0]
     if array.dtype.kind not in "iu":
         raise DataError(f"recommended must hold items (integers) or scores (floats), got {array.dtype}")
+    if k is None and array.shape[1] == 0:
+        raise DataError("recommended holds lists of no items: say how long they should have been, with k")
     ranking = array.astype(np.int64)[:, :k]
     ordered = np.sort(ranking, axis=1)
     repeated = ((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any(axis=1)

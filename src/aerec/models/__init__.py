@@ -8,6 +8,7 @@ from aerec.models.ease import EASE
 from aerec.models.edlae import EDLAE
 from aerec.models.mult_dae import MultDAE
 from aerec.models.mult_vae import MultVAE
+from aerec.models.recvae import RecVAE
 from aerec.models.sparse_autoencoder import SparseAutoencoder
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "DenoisingAutoencoder",
     "MultDAE",
     "MultVAE",
+    "RecVAE",
     "SparseAutoencoder",
 ]

@@ -77,7 +77,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralRecom
         With validation data: stop after so many epochs without improvement. The best epoch is restored.
     validation_metric : str or None, default None
         What early stopping watches on a Holdout: any metric of `aerec.metrics`; None for "ndcg@100", or for "rmse"
-        where the likelihood is "observed".
+        in a model that predicts ratings (`AutoRec`).
     device : str, default "auto"
         "auto" takes CUDA, then MPS, then the CPU; or the name of a PyTorch device.
     precision : {"auto", "float32", "bf16"}, default "auto"
@@ -206,7 +206,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralRecom
         self._validate_params()
         data = self._take_in(train, reset=True)
         rows = self._training_rows(data)
-        self._start(rows.shape[1], rows.shape[0] if self.user_factors else 0)
+        self._start_on(rows)
         self._started(data, rows)
         self._run(rows, self.epochs, self._validator(validation), with_users=self.user_factors)
         self._finished()
@@ -224,7 +224,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralRecom
         if not fresh:
             self._check_width(rows)
         if fresh:
-            self._start(rows.shape[1], rows.shape[0] if self.user_factors else 0)
+            self._start_on(rows)
         elif not hasattr(self, "_trainer"):  # a loaded model: the optimiser starts anew
             self._new_trainer()
         if self.user_factors and rows.shape[0] != self.network_.architecture.n_users:
@@ -265,6 +265,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralRecom
         device = resolve_device(self.device)
         return DenseRows(data, device) if isinstance(data, np.ndarray) else SparseRows(data, device)
 
+    def _start_on(self, rows: Rows) -> None:
+        """Make a fresh network for `rows`; outputs that are ratings begin at the mean rating, not at 0."""
+        self._start(rows.shape[1], rows.shape[0] if self.user_factors else 0)
+        if isinstance(rows, SparseRows) and not LIKELIHOODS[self.likelihood].all_entries:
+            with torch.no_grad():
+                self.network_.decoder_biases[-1].fill_(rows.mean_wanted())
+
     def _started(self, data: CSR | NDArray[np.float32], rows: Rows) -> None:
         """Take from the training data what is needed during and after training; by default nothing."""
 
@@ -296,7 +303,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralRecom
             normalize=self.normalize,
             n_users=n_users,
         )
-        return Network(architecture, torch.Generator().manual_seed(self.seed))
+        return Network(architecture, torch.Generator().manual_seed(int(self.seed)))
 
     def _validator(self, validation: Any) -> Validator | None:
         if validation is None or (
@@ -304,8 +311,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralRecom
         ):
             return None
         if isinstance(validation, Holdout):
-            ranked = LIKELIHOODS[self.likelihood].all_entries
-            return self._holdout_validator(validation, "ndcg@100" if ranked else "rmse")
+            return self._holdout_validator(validation, "rmse" if hasattr(self, "predict") else "ndcg@100")
         return Validator("validation_cost", lambda: self.total_cost(validation), higher_is_better=False)
 
     # ------------------------------------------------------------------ after learning

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,10 +13,11 @@ from sklearn.utils._param_validation import StrOptions
 from aerec.interactions import Interactions
 from aerec.models.autoencoder import Autoencoder
 from aerec.models.base import History
+from aerec.models.biases import Biases
 from aerec.models.fold_in import ridge_rows
 from aerec.models.rating import RatingPredictor
 from aerec.noise import Noise
-from aerec.sparse import CSR, canonical_csr
+from aerec.sparse import CSR, canonical_csr, row_ids
 from aerec.sparsity import Sparsity
 from aerec.training.batches import Rows, SparseRows
 from aerec.training.device import resolve_device
@@ -23,6 +25,7 @@ from aerec.training.device import resolve_device
 __all__ = ["AutoRec"]
 
 _PAIRS = 65_536  # pairs predicted at once
+_SHRINKAGE = 5.0  # of user and item biases, in ratings; the best of the bias baseline on MovieLens 100K
 
 
 class AutoRec(RatingPredictor, Autoencoder):
@@ -37,6 +40,11 @@ class AutoRec(RatingPredictor, Autoencoder):
     for others the row that fits their history best: the ridge solution around the average user, with the penalty of
     the training cost (at least 1).
 
+    With ``biases`` the network does not have to learn what every rating scale has, that some users are stricter and
+    some items better: h(r) is added to :math:`\mu + b_u + b_i`, shrunken means of the training ratings (5 ratings'
+    worth of shrinkage), and is trained on what they leave over. The paper's model is without; with them it is better
+    where ratings are few. `generate` then gives the deviation from the biases, `reconstruct` the ratings.
+
     Parameters
     ----------
     hidden : int or tuple of int, default 500
@@ -46,6 +54,7 @@ class AutoRec(RatingPredictor, Autoencoder):
     noise : MaskingNoise, GaussianNoise or None, default None
     sparsity : L1Sparsity, KLSparsity, TopKSparsity or None, default None
     tied : bool, default False
+    biases : bool, default False
     weight_decay : float, default 0.01
         λ, for a cost that is a mean over rows. The paper's λ is for the sum: n_rows times as large.
     epochs, batch_size, learning_rate, patience, validation_metric, device, precision, seed, progress
@@ -55,6 +64,8 @@ class AutoRec(RatingPredictor, Autoencoder):
     ----------
     rating_range_ : ndarray of shape (2,)
         The lowest and the highest rating seen in training; `predict` clips to them.
+    mean_, user_bias_, item_bias_ : ndarray of shape (1,), (n_users,), (n_items,), float64; or None
+        μ, b_u and b_i, with ``biases``.
 
     References
     ----------
@@ -73,10 +84,14 @@ class AutoRec(RatingPredictor, Autoencoder):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **Autoencoder._parameter_constraints,
         "orientation": [StrOptions({"item", "user"})],
+        "biases": ["boolean"],
     }
-    _learned = ("rating_range_", "hidden_rows_")
+    _learned = ("rating_range_", "hidden_rows_", "mean_", "user_bias_", "item_bias_")
 
     hidden_rows_: NDArray[np.float32] | None
+    mean_: NDArray[np.float64] | None
+    user_bias_: NDArray[np.float64] | None
+    item_bias_: NDArray[np.float64] | None
 
     def __init__(
         self,
@@ -86,6 +101,7 @@ class AutoRec(RatingPredictor, Autoencoder):
         noise: Noise | None = None,
         sparsity: Sparsity | None = None,
         tied: bool = False,
+        biases: bool = False,
         epochs: int = 200,
         batch_size: int = 128,
         learning_rate: float = 1e-3,
@@ -116,6 +132,7 @@ class AutoRec(RatingPredictor, Autoencoder):
             progress=progress,
         )
         self.orientation = orientation
+        self.biases = biases
 
     # ------------------------------------------------------------------ learning
 
@@ -129,9 +146,29 @@ class AutoRec(RatingPredictor, Autoencoder):
         self.hidden_rows_ = None
         return super().partial_fit(X, y)
 
+    def _take_in(self, X: History, *, reset: bool) -> CSR | NDArray[np.float32]:
+        data = super()._take_in(X, reset=reset)
+        if reset:
+            found = Biases.of(canonical_csr(data), _SHRINKAGE, _SHRINKAGE) if self.biases else None
+            self.mean_ = None if found is None else np.array([found.mean])
+            self.user_bias_ = None if found is None else found.users
+            self.item_bias_ = None if found is None else found.items
+        return data
+
     def _training_rows(self, data: CSR | NDArray[np.float32]) -> Rows:
         matrix = canonical_csr(data.T if self.orientation == "item" else data)
-        return SparseRows(matrix, resolve_device(self.device))
+        targets = None
+        if (biases := self._biases()) is not None:
+            if self.orientation == "user":  # rows may be of other users than in training
+                biases = replace(biases, users=biases.of_users(matrix, _SHRINKAGE))
+            pairs = row_ids(matrix), matrix.indices
+            targets = matrix.data - biases.at(*(pairs if self.orientation == "user" else pairs[::-1]))
+        return SparseRows(matrix, resolve_device(self.device), targets)
+
+    def _biases(self) -> Biases | None:
+        if self.mean_ is None or self.user_bias_ is None or self.item_bias_ is None:
+            return None
+        return Biases(float(self.mean_[0]), self.user_bias_, self.item_bias_)
 
     def _started(self, data: CSR | NDArray[np.float32], rows: Rows) -> None:
         self.n_users_ = data.shape[0]
@@ -147,6 +184,16 @@ class AutoRec(RatingPredictor, Autoencoder):
         self.users_ = None if from_matrix else data.users
 
     # ------------------------------------------------------------------ after learning
+
+    def reconstruct(self, X: History) -> NDArray[np.float32]:
+        """Return the reconstructed ratings, one row per item or user as ``orientation`` says; see `Autoencoder`."""
+        found = super().reconstruct(X)
+        if (biases := self._biases()) is not None:
+            by_user = self.orientation == "user"
+            user_bias = biases.of_users(self._history(X)[0], _SHRINKAGE) if by_user else biases.users
+            found += biases.mean
+            found += np.add.outer(user_bias, biases.items) if by_user else np.add.outer(biases.items, user_bias)
+        return found
 
     def _hidden(self) -> NDArray[np.float32]:
         """Return the last hidden layer of every training row, and of an empty row at the end."""
@@ -174,9 +221,23 @@ class AutoRec(RatingPredictor, Autoencoder):
         for at in range(0, len(found), _PAIRS):
             part = slice(at, at + _PAIRS)
             found[part] += np.einsum("ij,ij->i", hidden[rows[part]], weight[outputs[part]])
-        return found
+        biases = self._biases()
+        return found if biases is None else found + biases.at(users, items)
 
     def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
+        biases = self._biases()
+        if biases is None:
+            return self._score_without(history, known_users)
+        user_bias = np.where(known_users >= 0, biases.users[known_users], biases.of_users(history, _SHRINKAGE))
+        left = history.data - biases.mean - biases.items[history.indices] - user_bias[row_ids(history)]
+        if self.orientation == "item":  # fold-in fits what the biases leave over
+            history = type(history)((left.astype(np.float32), history.indices, history.indptr), shape=history.shape)
+        scores = self._score_without(history, known_users)
+        scores += (np.add.outer(user_bias, biases.items) + biases.mean).astype(np.float32)
+        return scores
+
+    def _score_without(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Score a block of users by the network alone."""
         if self.orientation == "user":
             return super()._score(history, known_users)
         weight, bias = self._output()

@@ -431,7 +431,9 @@ def decode_array(tensors: Mapping[str, NDArray[Any]], name: str) -> NDArray[Any]
         return tensors.get(name)
     parts = tuple(tensors[f"{name}.{part}"] for part in ("data", "indices", "indptr"))
     n_rows, n_columns = tensors[f"{name}.shape"].tolist()
-    return csr_array(parts, shape=(n_rows, n_columns))
+    array = csr_array(parts, shape=(n_rows, n_columns))
+    array.check_format()
+    return array
 
 
 _CHOICES: dict[str, Any] = {name: getattr(module, name) for module in (noise, sparsity) for name in module.__all__}
@@ -441,7 +443,8 @@ def _columns(ids: ArrayLike, items: pd.Index[Any]) -> NDArray[np.int64]:
     wanted = pd.Index(np.atleast_1d(np.asarray(ids)))
     columns = items.get_indexer(wanted).astype(np.int64)
     if (columns < 0).any():
-        raise DataError(f"unknown item {wanted[int(np.argmax(columns < 0))]!r}: the model was not trained on it")
+        unknown = wanted[columns < 0].tolist()[0]
+        raise DataError(f"unknown item {unknown!r}: the model was not trained on it")
     return columns
 
 

@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from aerec.metrics import higher_is_better, measure_ranking, parse_metric, rmse
+from aerec.errors import DataError
+from aerec.metrics import RATING_METRICS, higher_is_better, measure_ranking, parse_metric
 from aerec.models.base import Recommender
 from aerec.progress import EpochProgress
 from aerec.splitting import Holdout
@@ -62,17 +63,21 @@ class NeuralRecommender(Recommender):
 
     def _new_trainer(self) -> None:
         device = resolve_device(self.device)
-        self._trainer = Trainer(
-            self.network_,
-            batch_size=self.batch_size,
+        self._trainer = self._make_trainer(
+            network=self.network_,
+            batch_size=int(self.batch_size),
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
             kl_weight=self.kl_weight,
             kl_annealing_steps=self.kl_annealing_steps,
             half=use_bfloat16(self.precision, device),
             device=device,
-            seed=self.seed,
+            seed=int(self.seed),
         )
+
+    def _make_trainer(self, **options: Any) -> Trainer:
+        """Return what trains the network; `options` are those of `Trainer`."""
+        return Trainer(**options)
 
     @property
     def _device(self) -> torch.device:
@@ -99,12 +104,19 @@ class NeuralRecommender(Recommender):
     def _holdout_validator(self, holdout: Holdout, default: str) -> Validator:
         """Measure a metric on `holdout` with the weights of the moment."""
         name = self.validation_metric or default
+        if self.items_ is not None:
+            holdout = holdout.over(self.items_)
         measure: Callable[[], float]
-        if name == "rmse":
+        if name in RATING_METRICS:
+            if not hasattr(self, "predict"):
+                raise DataError(
+                    f"{type(self).__name__} ranks items and does not predict ratings: validation_metric={name!r} needs "
+                    "a model with predict, such as AutoRec"
+                )
             pairs = holdout.target.to_frame()
 
             def measure() -> float:
-                return rmse(pairs["rating"], self.predict(pairs["user"], pairs["item"]))
+                return RATING_METRICS[name](pairs["rating"], self.predict(pairs["user"], pairs["item"]))
         else:
             k = parse_metric(name)[1]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,14 @@ class RatingPredictor:
         self.rating_range_ = np.array([data.min(), data.max()], dtype=np.float32)
         self.users_ = None if from_matrix else train.users
         self.n_users_ = train.shape[0]
+
+    def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        header, arrays = super()._state()  # type: ignore[misc]
+        return {**header, "n_training_users": self.n_users_}, arrays
+
+    def _set_state(self, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
+        super()._set_state(header, tensors)  # type: ignore[misc]
+        self.n_users_ = int(header["n_training_users"])
 
 
 def _positions(ids: ArrayLike, known: pd.Index[Any] | None, size: int) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -22,18 +22,28 @@ __all__ = ["Batch", "DenseBatch", "DenseRows", "Rows", "SparseBatch", "SparseRow
 
 @dataclass(frozen=True)
 class SparseBatch:
-    """Rows of a sparse matrix: the stored `values` of row i are ``values[starts[i]:starts[i + 1]]``."""
+    """Rows of a sparse matrix: the stored `values` of row i are ``values[starts[i]:starts[i + 1]]``.
+
+    `targets`, aligned with the values, are what the "observed" likelihood wants to see in their places; by default the
+    values themselves.
+    """
 
     starts: Tensor
     columns: Tensor
     values: Tensor
     n_columns: int
     row_numbers: Tensor
+    targets: Tensor | None = None
 
     @property
     def n_rows(self) -> int:
         """Number of rows."""
         return len(self.starts) - 1
+
+    @property
+    def wanted(self) -> Tensor:
+        """The targets where there are any, else the values."""
+        return self.values if self.targets is None else self.targets
 
     @cached_property
     def rows(self) -> Tensor:
@@ -123,13 +133,26 @@ class DenseBatch:
 
 
 class SparseRows:
-    """A CSR matrix on the device, from which batches are taken by index arithmetic."""
+    """A CSR matrix on the device, from which batches are taken by index arithmetic.
 
-    def __init__(self, matrix: CSR, device: torch.device) -> None:
+    Parameters
+    ----------
+    matrix : csr_array of shape (n_rows, n_columns)
+    device : torch.device
+    targets : ndarray of shape (n_values,), optional
+        See `SparseBatch`.
+    """
+
+    def __init__(self, matrix: CSR, device: torch.device, targets: NDArray[np.floating[Any]] | None = None) -> None:
         self.shape = matrix.shape
         self._starts = torch.as_tensor(matrix.indptr.astype(np.int64), device=device)
         self._columns = torch.as_tensor(matrix.indices.astype(np.int64), device=device)
         self._values = torch.as_tensor(matrix.data.copy(), device=device)
+        self._targets = None if targets is None else torch.as_tensor(targets.astype(np.float32), device=device)
+
+    def mean_wanted(self) -> float:
+        """Return the mean of what the "observed" likelihood wants to see."""
+        return float((self._values if self._targets is None else self._targets).double().mean())
 
     def batch(self, rows: Tensor) -> SparseBatch:
         """Return the rows with the numbers `rows`, in that order."""
@@ -140,7 +163,8 @@ class SparseRows:
         n_values = int(starts[-1])
         offsets = torch.repeat_interleave(begins - starts[:-1], lengths, output_size=n_values)
         positions = offsets.add_(torch.arange(n_values, device=rows.device))
-        return SparseBatch(starts, self._columns[positions], self._values[positions], self.shape[1], rows)
+        targets = None if self._targets is None else self._targets[positions]
+        return SparseBatch(starts, self._columns[positions], self._values[positions], self.shape[1], rows, targets)
 
 
 class DenseRows:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from torch import nn
 
 from aerec.errors import TrainingError
 from aerec.progress import EpochProgress
@@ -71,17 +72,15 @@ class Trainer:
         self.half = half
         self.device = device
         self.step = 0
-        groups: list[dict[str, Any]] = [
-            {"params": network.weights(), "weight_decay": weight_decay},
-            {"params": network.biases()},
-        ]
-        self.optimizer = torch.optim.Adam(
-            groups,
-            lr=learning_rate,
-            fused=device.type in ("cpu", "cuda"),
-        )
+        self.learning_rate = learning_rate
+        self.optimizer = self._adam(network.weights(), network.biases())
         self.order = torch.Generator().manual_seed(seed)
         self.noise = torch.Generator(device=device).manual_seed(seed + 1)
+
+    def _adam(self, decayed: list[nn.Parameter], free: list[nn.Parameter]) -> torch.optim.Adam:
+        """Return Adam over parameters with and without weight decay."""
+        groups: list[dict[str, Any]] = [{"params": decayed, "weight_decay": self.weight_decay}, {"params": free}]
+        return torch.optim.Adam(groups, lr=self.learning_rate, fused=self.device.type in ("cpu", "cuda"))
 
     def run_epoch(self, rows: Rows, *, with_users: bool) -> dict[str, float]:
         """Take one step per batch of all `rows` in random order; return the parts of the mean cost.
@@ -91,15 +90,22 @@ class Trainer:
         TrainingError
             If the cost is no longer a finite number.
         """
+        return self._pass(rows, self.optimizer, with_users=with_users)
+
+    def _pass(
+        self, rows: Rows, optimizer: torch.optim.Optimizer, *, with_users: bool, corrupt: bool = True
+    ) -> dict[str, float]:
+        """Go over all `rows` once with steps of `optimizer`; without `corrupt` on clean input."""
         n_rows = rows.shape[0]
         order = torch.randperm(n_rows, generator=self.order).to(self.device)
         sums = torch.zeros(3, device=self.device, dtype=torch.float64)
         for chosen in torch.split(order, self.batch_size):
             batch = rows.batch(chosen)
-            self.optimizer.zero_grad(set_to_none=True)
-            cost, _ = self.network.cost(batch, chosen if with_users else None, noise_from=self.noise, half=self.half)
+            optimizer.zero_grad(set_to_none=True)
+            users = chosen if with_users else None
+            cost, _ = self.network.cost(batch, users, noise_from=self.noise, corrupt=corrupt, half=self.half)
             cost.total(self._kl_weight_now()).backward()  # type: ignore[no-untyped-call]
-            self.optimizer.step()
+            optimizer.step()
             self.step += 1
             sums += torch.stack([cost.likelihood, cost.sparsity, cost.kl]).detach() * len(chosen)
         likelihood, sparsity, kl = (sums / n_rows).tolist()

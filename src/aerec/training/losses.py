@@ -62,6 +62,8 @@ def all_entries_loss(
 def observed_loss(hidden: Tensor, weight: Tensor, bias: Tensor, batch: SparseBatch) -> Tensor:
     """½ Σ (x − l)² over the stored entries, as a scalar; logits are computed nowhere else.
 
+    x are the targets of the batch where it has some, else its values.
+
     Shapes as in `all_entries_loss`. The cost grows with stored entries × hidden units.
     """
     loss: Tensor = _ObservedLoss.apply(hidden, weight, bias, batch)  # type: ignore[no-untyped-call]
@@ -124,7 +126,7 @@ class _AllEntriesLoss(torch.autograd.Function):
 class _ObservedLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, batch: SparseBatch) -> Tensor:
-        residual = observed_logits(hidden, weight, bias, batch).sub_(batch.values)
+        residual = observed_logits(hidden, weight, bias, batch).sub_(batch.wanted)
         ctx.batch = batch
         ctx.save_for_backward(hidden, weight, residual)
         return 0.5 * torch.dot(residual, residual)

@@ -79,7 +79,7 @@ class Network(nn.Module):
             nn.Parameter(torch.empty(n_in, n_out)) for n_in, n_out in zip(sizes[:-1], widths, strict=True)
         )
         self.encoder_biases = nn.ParameterList(nn.Parameter(torch.empty(n_out)) for n_out in widths)
-        back = sizes[::-1]
+        back = self._decoder_sizes(sizes)
         shapes = list(itertools.pairwise(back))
         shapes[-1] = shapes[-1][::-1]  # the output layer: (items, hidden)
         own = [] if architecture.tied else shapes
@@ -87,6 +87,11 @@ class Network(nn.Module):
         self.decoder_biases = nn.ParameterList(nn.Parameter(torch.empty(n_out)) for n_out in back[1:])
         self.user_factors = nn.Parameter(torch.empty(architecture.n_users, widths[0])) if architecture.n_users else None
         self.reset_parameters(generator)
+
+    @staticmethod
+    def _decoder_sizes(sizes: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the widths from the code to the items; `sizes` are those from the items to the code."""
+        return sizes[::-1]
 
     @torch.no_grad()
     def reset_parameters(self, generator: torch.Generator) -> None:
@@ -141,6 +146,7 @@ class Network(nn.Module):
         return self._sparse(activation(hidden)), None
 
     def _first_layer(self, batch: Batch, noise_from: torch.Generator | None) -> Tensor:
+        """Return the first hidden layer before its activation."""
         weight, noise = self.encoder_weights[0], self.architecture.noise
         read = batch if noise is None or noise_from is None else batch.corrupted(noise, noise_from)
         hidden: Tensor = first_layer(read, weight) + self.encoder_biases[0]
@@ -193,22 +199,23 @@ class Network(nn.Module):
         users: Tensor | None = None,
         *,
         noise_from: torch.Generator | None = None,
+        corrupt: bool = True,
         half: bool = False,
     ) -> tuple[Cost, Tensor]:
         """Return the parts of the cost of a batch, and the sparsity statistic (Σ over rows, per code unit).
 
-        With `noise_from` the input is corrupted and a variational code is drawn; without it the input is clean and
-        the code is its mean.
+        With `noise_from` the input is corrupted (unless `corrupt` is false) and a variational code is drawn; without
+        it the input is clean and the code is its mean.
         """
         arch = self.architecture
-        code, log_variance = self.encode(batch, users, noise_from=noise_from)
+        code, log_variance = self.encode(batch, users, noise_from=noise_from if corrupt else None)
         kl = code.new_zeros(())
         drawn = code
         if log_variance is not None:
-            kl = 0.5 * (log_variance.exp() + code.square() - 1 - log_variance).sum() / batch.n_rows
             if noise_from is not None:
                 normal = torch.randn(code.shape, generator=noise_from, device=code.device)
                 drawn = code + normal * torch.exp(0.5 * log_variance)
+            kl = self._divergence(batch, drawn, code, log_variance) / batch.n_rows
         penalty, statistic = code.new_zeros(()), code.new_zeros(code.shape[1])
         if arch.sparsity is not None:
             statistic = arch.sparsity.statistic(code, arch.activation)
@@ -221,6 +228,10 @@ class Network(nn.Module):
             assert isinstance(batch, SparseBatch)
             loss = observed_loss(hidden, weight, bias, batch)
         return Cost(loss / batch.n_rows, penalty, kl), statistic
+
+    def _divergence(self, batch: Batch, drawn: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
+        """Σ over rows of KL(N(mean, variance) ‖ N(0, I)), in closed form."""
+        return 0.5 * (log_variance.exp() + mean.square() - 1 - log_variance).sum()
 
     def weights(self) -> list[nn.Parameter]:
         """All weights, without biases: what weight decay acts on."""

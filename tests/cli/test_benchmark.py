@@ -1,0 +1,146 @@
+"""`aerec benchmark`: each model in a process of its own, all on the same split, in one table."""
+
+import json
+from concurrent.futures import Future
+
+import pandas as pd
+import pytest
+
+from aerec import compare, evaluate
+from aerec.baselines import ItemKNN, Popularity
+from aerec.cli import benchmark as verb
+from aerec.datasets import read_ratings
+from aerec.models import EASE
+from aerec.splitting import StrongGeneralization
+
+
+class InThisProcess:
+    """Stands in for a pool of processes, which take seconds to start."""
+
+    def __init__(self, *_, **__):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def submit(self, function, *args):
+        future = Future()
+        future.set_result(function(*args))
+        return future
+
+
+@pytest.fixture
+def here(monkeypatch):
+    monkeypatch.setattr(verb, "ProcessPoolExecutor", InThisProcess)
+
+
+@pytest.fixture
+def split(films_path):
+    data = read_ratings(films_path).binarize(4.0).filter(5)
+    return StrongGeneralization(n_users=data.shape[0] // 10, seed=0).split(data)
+
+
+def test_models_score_as_in_the_library(aerec, here, films_path, split, tmp_path):
+    code, out, err = aerec("benchmark", films_path, "--models", "popularity,ease", "--set", "l2=20", "--json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    models = {"popularity": Popularity(), "ease": EASE(l2=20)}
+    reports = [evaluate(model.fit(split.train), split.test, name=name) for name, model in models.items()]
+    for one, report in zip(found["models"], reports, strict=True):
+        expected = json.loads(json.dumps(report.to_dict()))
+        assert {key: one[key] for key in expected} == expected
+    assert found["differences"] == compare(reports).to_dict(orient="records")
+    assert found["split"] == f"strong (n_users={split.test.n_users}, seed=0)"
+    assert found["versions"]["aerec"]
+    assert found["machine"]["cores"] >= 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_in_a_process_of_its_own_a_model_scores_the_same(aerec, films_path, split):
+    words = ["--models", "item-knn", "--metrics", "recall@10", "--json"]
+    code, out, err = aerec("benchmark", films_path, *words)
+    assert (code, err) == (0, "")
+    (found,) = json.loads(out)["models"]
+    report = evaluate(ItemKNN().fit(split.train), split.test, "recall@10")
+    assert found["metrics"]["recall@10"]["mean"] == report["recall@10"]
+    assert found["fit_seconds"] >= 0
+    assert found["peak_mb"] is None or found["peak_mb"] > 50  # PyTorch alone takes more
+
+
+def test_the_table_has_a_line_for_each_model(aerec, here, films_path, split):
+    code, out, err = aerec("benchmark", films_path, "--models", "popularity, item-knn", "--metrics", "ndcg@10,mrr@5")
+    assert (code, err) == (0, "")
+    heading, *lines, note = out.splitlines()
+    assert heading.split() == ["model", "ndcg@10", "mrr@5", "fit", "s", "peak", "MB"]
+    for line, (name, model) in zip(lines, {"popularity": Popularity(), "item-knn": ItemKNN()}.items(), strict=True):
+        report = evaluate(model.fit(split.train), split.test, ("ndcg@10", "mrr@5"))
+        cells = line.split()
+        assert (cells[0], cells[1], cells[4]) == (name, f"{report['ndcg@10']:.4f}", f"{report['mrr@5']:.4f}")
+    assert f"{report.n_users} test users" in note
+    assert "default parameters, not tuned" in note
+
+
+def test_what_was_set_is_said(aerec, here, films_path):
+    out = aerec("benchmark", films_path, "--models", "ease,popularity", "--set", "l2=7").out
+    assert "default parameters, l2=7, not tuned" in out
+
+
+def test_a_single_model_has_nothing_to_be_compared_with(aerec, here, films_path):
+    found = json.loads(aerec("benchmark", films_path, "--models", "popularity", "--json").out)
+    assert found["differences"] == []
+    assert [one["name"] for one in found["models"]] == ["popularity"]
+
+
+def test_models_that_predict_are_compared_by_their_errors(aerec, here, films_path):
+    words = ["--models", "bias,biased-mf", "--set", "n_factors=3", "--set", "epochs=2", "--json"]
+    found = json.loads(aerec("benchmark", films_path, *words).out)
+    assert [list(one["metrics"]) for one in found["models"]] == [["rmse", "mae"]] * 2
+    assert found["split"].startswith("random")
+
+
+def test_one_model_that_knows_users_decides_the_split_of_all(aerec, here, films_path):
+    words = ["--models", "popularity,user-knn", "--metrics", "recall@5", "--json"]
+    assert json.loads(aerec("benchmark", films_path, *words).out)["split"].startswith("random")
+
+
+def test_the_data_is_the_sample_where_none_is_named(aerec, here):
+    found = json.loads(aerec("benchmark", "--models", "popularity", "--metrics", "recall@5", "--json").out)
+    assert found["data"] == "sample"
+
+
+# ---------------------------------------------------------------------- bad input
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--models", "ease,easy"], "unknown model 'easy'"),
+        (["--models", ","], "--models is empty"),
+        (["--models", "ease,bias"], "cannot be compared in one table"),
+        (["--models", "ease", "--set", "k=3"], "--set k=3: none of the models has that parameter"),
+        (["--models", "ease", "--set", "l2"], "'l2' is no setting; write name=value"),
+        (["--models", "ease", "--set", "l2=0"], "The 'l2' parameter of EASE must be"),
+        (["--models", "ease", "--metrics", "ndcg"], "unknown metric 'ndcg'"),
+        (["--models", "ease", "--metrics", "rmse"], "does not predict ratings"),
+        (["--models", "ease", "--split", "weekly"], "unknown split 'weekly'"),
+        (["--models", "ease", "--split", "none"], "a benchmark needs held-out data"),
+        (["--models", "ease", "--threshold", "7"], "is left with threshold 7.0"),
+    ],
+)
+def test_words_that_cannot_be_used(refused, here, films_path, words, reason):
+    assert reason in refused("benchmark", films_path, *words)
+
+
+@pytest.mark.parametrize("words", [["--metrics", "ndcg"], ["--set", "k=3"], ["--split", "none"]])
+def test_words_that_cannot_be_used_are_refused_before_any_model_is_trained(refused, monkeypatch, films_path, words):
+    monkeypatch.setattr(verb, "ProcessPoolExecutor", lambda *_, **__: pytest.fail("trained for nothing"))
+    refused("benchmark", films_path, "--models", "ease", *words)
+
+
+def test_ratings_that_cannot_be_read(refused, here, tmp_path):
+    assert "does not exist" in refused("benchmark", "missing.csv")
+    pd.DataFrame({"user": [1], "item": [2], "rating": ["x"]}).to_csv(tmp_path / "bad.csv", index=False)
+    assert "the rating 'x' is not a number" in refused("benchmark", "bad.csv")

@@ -1,0 +1,231 @@
+"""`aerec recommend`: for users of the data, for someone new, for all; into the terminal or a file."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from aerec import Interactions
+from aerec.runs import read_run
+
+
+@pytest.fixture
+def run(ease_run):
+    return read_run(ease_run)
+
+
+def told(result):
+    """The frame that was printed as JSON."""
+    assert (result.code, result.err) == (0, "")
+    return pd.DataFrame(json.loads(result.out))
+
+
+# ---------------------------------------------------------------------- for users of the data
+
+
+def test_users_get_what_the_library_recommends(aerec, ease_run, run):
+    users = list(run.data.users[[3, 0]])
+    words = [word for user in users for word in ("--user", user)]
+    found = told(aerec("recommend", ease_run, *words, "-k", "5", "--json"))
+    expected = run.model.recommend(run.data.select_users(users), k=5)
+    assert list(found.columns) == ["user", "item", "title", "rank", "score"]
+    pd.testing.assert_frame_equal(found.drop(columns="title"), expected, check_dtype=False, rtol=1e-6)
+    assert list(found["title"]) == [run.data.item_names[item] for item in found["item"]]
+
+
+def test_what_a_user_has_rated_is_left_out_unless_asked_for(aerec, ease_run, run):
+    user = run.data.users[0]
+    seen = set(run.data.items[run.data.matrix[[0]].indices])
+    new = told(aerec("recommend", ease_run, "--user", user, "-k", "60", "--json"))
+    every = told(aerec("recommend", ease_run, "--user", user, "-k", "60", "--include-seen", "--json"))
+    assert seen
+    assert set(new["item"]) == set(run.data.items) - seen
+    assert set(every["item"]) == set(run.data.items)
+
+
+@pytest.mark.parametrize("k", ["61", "1000000", "1" + "0" * 30])
+def test_a_k_beyond_the_catalogue_gives_a_shorter_list(aerec, ease_run, run, k):
+    found = told(aerec("recommend", ease_run, "--user", run.data.users[0], "-k", k, "--json"))
+    assert list(found["rank"]) == list(range(1, 1 + run.data.shape[1] - run.data.matrix[[0]].nnz))
+    assert found["score"].is_monotonic_decreasing
+
+
+def test_allowed_and_blocked_items(aerec, ease_run, run):
+    user = run.data.users[0]
+    free = list(run.data.items.difference(run.data.items[run.data.matrix[[0]].indices]))
+    words = ["--user", user, "--allow", f"{free[0]},{free[1]}, {free[2]}", "--block", free[1], "--json"]
+    assert set(told(aerec("recommend", ease_run, *words))["item"]) == {free[0], free[2]}
+
+
+def test_where_nothing_is_left_that_is_said(aerec, ease_run, run):
+    barred = ",".join(map(str, run.data.items))
+    code, out, err = aerec("recommend", ease_run, "--user", run.data.users[0], "--block", barred)
+    assert (code, err) == (0, "")
+    assert out == "nothing is left to recommend: all candidates are in the history or barred\n"
+
+
+def test_reasons_are_the_items_of_the_history_that_add_most(aerec, ease_run, run):
+    user = run.data.users[0]
+    found = told(aerec("recommend", ease_run, "--user", user, "-k", "3", "--explain", "--json"))
+    seen = run.data.matrix[[0]].indices
+    for row in found.itertuples():
+        terms = run.model.weights_[seen, run.data.items.get_loc(row.item)]
+        best = [at for at in np.argsort(-terms, kind="stable")[:3] if terms[at] > 0]
+        assert row.because == [run.data.item_names[run.data.items[seen[at]]] for at in best]
+        assert row.because
+
+
+def test_people_get_a_line_for_each_item(aerec, ease_run, run):
+    words = ["recommend", ease_run, "--user", run.data.users[0], "-k", "4", "--explain"]
+    found = told(aerec(*words, "--json"))
+    code, out, err = aerec(*words)
+    assert (code, err) == (0, "")
+    heading, *lines = out.splitlines()
+    assert heading.split() == ["user", "item", "title", "rank", "score", "because"]
+    assert len(lines) == 4
+    for line, row in zip(lines, found.itertuples(), strict=True):
+        assert line.split()[:2] == [str(row.user), str(row.item)]
+        assert row.title in line
+        assert "; ".join(row.because) in line
+
+
+# ---------------------------------------------------------------------- for someone new
+
+
+def test_someone_new_with_the_history_of_a_user_gets_the_same(aerec, ease_run, run):
+    history = ",".join(map(str, run.data.items[run.data.matrix[[2]].indices]))
+    user = told(aerec("recommend", ease_run, "--user", run.data.users[2], "--json"))
+    new = told(aerec("recommend", ease_run, "--history", history, "--json"))
+    pd.testing.assert_frame_equal(new, user.drop(columns="user"), rtol=1e-5)
+
+
+def test_ratings_of_someone_new_count(aerec, rating_run):
+    run = read_run(rating_run)
+    items = run.data.items[[4, 9]]
+    found = told(aerec("recommend", rating_run, "--history", f"{items[0]}:5, {items[1]}:1.5", "-k", "3", "--json"))
+    history = Interactions.from_frame(pd.DataFrame({"user": [-1, -1], "item": items, "rating": [5, 1.5]}))
+    expected = run.model.recommend(history, k=3).drop(columns="user")
+    pd.testing.assert_frame_equal(found.drop(columns="title"), expected, check_dtype=False, rtol=1e-5)
+
+
+def test_an_item_without_a_rating_counts_as_liked(aerec, rating_run):
+    item = read_run(rating_run).data.items[4]
+    best = told(aerec("recommend", rating_run, "--history", f"{item}:5", "--json"))
+    pd.testing.assert_frame_equal(told(aerec("recommend", rating_run, "--history", item, "--json")), best)
+
+
+def test_someone_of_whom_nothing_is_known_gets_what_is_popular(aerec, ease_run, run):
+    found = told(aerec("recommend", ease_run, "--history", "", "-k", "3", "--json"))
+    counts = np.bincount(run.split.train.matrix.indices, minlength=run.data.shape[1])
+    assert list(found["item"]) == list(run.data.items[np.argsort(-counts, kind="stable")[:3]])
+
+
+def test_text_ids_and_a_user_who_is_called_new(aerec, films, tmp_path):
+    frame = films.to_frame().drop(columns="timestamp")
+    called_new = frame["user"] == frame["user"].mode()[0]
+    frame["user"] = ("u" + frame["user"].astype(str)).mask(called_new, "new")
+    frame["item"] = "film " + frame["item"].astype(str)
+    frame.to_csv(tmp_path / "text.csv", index=False)
+    words = ["--model", "cdae", "--set", "hidden=4", "--epochs", "2", "--split", "none", "--out", "run"]
+    assert aerec("train", "text.csv", *words).code == 0
+    run = read_run("run")
+    seen = run.data.select_users(["new"])
+    new = told(aerec("recommend", "run", "--history", ",".join(seen.items[seen.matrix.indices]), "--json"))
+    # CDAE adds a vector to the users that it was trained on: a stranger must not get that of the one called "new"
+    stranger = Interactions(seen.matrix, pd.Index(["nobody"]), seen.items)
+    expected = run.model.recommend(stranger).drop(columns="user")
+    pd.testing.assert_frame_equal(new, expected, check_dtype=False, rtol=1e-5)
+    known = told(aerec("recommend", "run", "--user", "new", "--json"))
+    assert not np.allclose(known["score"], new["score"], rtol=1e-5)
+
+
+# ---------------------------------------------------------------------- into a file
+
+
+@pytest.mark.parametrize("name", ["recs.parquet", "recs.csv", "recs.json", "recs.jsonl"])
+def test_all_users_go_into_a_file(aerec, ease_run, run, tmp_path, name):
+    read = {
+        "parquet": pd.read_parquet,
+        "csv": pd.read_csv,
+        "json": pd.read_json,
+        "jsonl": lambda path: pd.read_json(path, lines=True),
+    }[name.rpartition(".")[2]]
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow")
+    code, out, err = aerec("recommend", ease_run, "-k", "3", "--out", name)
+    assert (code, err) == (0, "")
+    found = read(tmp_path / name)
+    pd.testing.assert_frame_equal(
+        found.drop(columns="title"), run.model.recommend(run.data, k=3), check_dtype=False, rtol=1e-5
+    )
+    assert out == f"{len(found):,} recommendations for {run.data.shape[0]:,} users in {name}\n"
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_file_may_be_of_some_users_and_printed_as_well(aerec, ease_run, run, tmp_path):
+    printed = told(aerec("recommend", ease_run, "--user", run.data.users[1], "--out", "recs.csv", "--json"))
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "recs.csv"), printed)
+
+
+def test_reasons_go_into_json_files_as_lists(aerec, ease_run, run, tmp_path):
+    words = ["--user", run.data.users[1], "--explain", "--out", "recs.json", "--json"]
+    printed = json.loads(aerec("recommend", ease_run, *words).out)
+    written = json.loads((tmp_path / "recs.json").read_text("utf-8"))
+    assert [one["because"] for one in written] == [one["because"] for one in printed]
+    assert isinstance(written[0]["because"], list)
+
+
+# ---------------------------------------------------------------------- bad input
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ([], "say for whom: --user ID, --history ID,ID,… for someone new, or --out FILE for all users"),
+        (["--user", "1", "--history", "1"], "give --user or --history, not both"),
+        (["--user", "99999"], "unknown user 99999"),
+        (["--user", "99999", "--user", "1"], "unknown user 99999"),
+        (["--user", "ann"], "user 'ann' is not a whole number, as the users of this data set are"),
+        (["--history", "1,99999"], "unknown item '99999' in --history"),
+        (["--history", "Casablanca"], "item 'Casablanca' is not a whole number"),
+        (["--history", "1,2,1"], "--history names an item twice"),
+        (["--history", "1:good"], "rating 'good' in --history is not a number"),
+        (["--history", "1:nan"], "rating 'nan' in --history is not a number"),
+        (["--history", "1:inf"], "rating 'inf' in --history is not a number"),
+        (["--history", "1", "--allow", "99999"], "unknown item 99999: the model was not trained on it"),
+        (["--history", "1", "--block", "x"], "item 'x' is not a whole number"),
+        (["--out", "recs.xlsx"], "give one of .csv, .json, .jsonl, .parquet"),
+        (["--out", "recs"], "give one of .csv, .json, .jsonl, .parquet"),
+        (["--out", "nowhere/recs.csv"], "nowhere is no folder"),
+        (["--out", "."], "is a folder; give the path of a file"),
+        (["--user", "99999", "--out", "recs.csv"], "unknown user 99999"),
+    ],
+)
+def test_words_that_cannot_be_used(refused, ease_run, words, reason):
+    assert reason in refused("recommend", ease_run, *words)
+
+
+def test_a_file_that_is_there_stays_when_something_is_wrong(refused, ease_run, tmp_path):
+    (tmp_path / "recs.csv").write_text("old")
+    refused("recommend", ease_run, "--history", "99999", "--out", "recs.csv")
+    assert (tmp_path / "recs.csv").read_text() == "old"
+
+
+def test_no_run(refused):
+    assert "no run in nowhere" in refused("recommend", "nowhere", "--user", "1")
+
+
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        ("truncated", "is truncated or altered: its checksum does not fit"),
+        ("tampered", "is truncated or altered: its checksum does not fit"),
+        ("newer", "written by aerec 99.0; this is aerec"),
+        ("edited", "run.json was altered after it was saved"),
+        ("absent", "model.json does not exist"),
+        ("no data", "all.json does not exist"),
+    ],
+)
+def test_a_damaged_run(refused, damaged_run, what, reason):
+    assert reason in refused("recommend", damaged_run(what), "--out", "recs.csv")

@@ -1,0 +1,235 @@
+"""`aerec train`: what the run folder holds, and every kind of bad input as one line."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from aerec import evaluate, load_model
+from aerec.datasets import read_ratings
+from aerec.models import EASE, AutoRec
+from aerec.runs import read_run
+from aerec.splitting import RandomHoldout, StrongGeneralization
+
+# ---------------------------------------------------------------------- what comes out
+
+
+def test_the_run_is_what_the_library_does(aerec, films_path, tmp_path):
+    words = ["--model", "ease", "--set", "l2=30", "--seed", "4", "--metrics", "ndcg@10,coverage@5", "--json"]
+    code, out, err = aerec("train", films_path, "--out", tmp_path / "run", *words)
+    assert (code, err) == (0, "")
+    told = json.loads(out)
+
+    data = read_ratings(films_path).binarize(4.0).filter(5)
+    split = StrongGeneralization(n_users=data.shape[0] // 10, seed=4).split(data)
+    model = EASE(l2=30).fit(split.train)
+    expected = evaluate(model, split.test, ("ndcg@10", "coverage@5"), name="ease")
+    assert told["report"] == json.loads(json.dumps(expected.to_dict()))
+    assert told["data"]["content"] == str(data)
+    assert told["model"] == {"name": "ease", "parameters": {"l2": 30}}
+    np.testing.assert_array_equal(load_model(tmp_path / "run").weights_, model.weights_)
+    run = read_run(tmp_path / "run")
+    assert {key: run.description[key] for key in told if key not in ("run", "split")} == {
+        key: told[key] for key in told if key not in ("run", "split")
+    }
+    assert told["split"] == str(run.plan)
+    pd.testing.assert_frame_equal(run.data.to_frame(), data.to_frame())
+    assert run.data.item_names.to_dict() == data.item_names.to_dict()
+
+
+def test_the_same_words_give_the_same_model(aerec, films_path, tmp_path):
+    for name in ("one", "two"):
+        words = ["--model", "mult-dae", "--set", "hidden=8", "--epochs", "2", "--quiet", "--out", name]
+        assert aerec("train", films_path, *words).code == 0
+    names = [sorted(path.name for path in (tmp_path / name / "model").iterdir()) for name in ("one", "two")]
+    assert names[0] == names[1]  # the tensor file is named by its checksum
+
+
+def test_options_reach_the_model(aerec, films_path, tmp_path):
+    words = ["--model", "denoising-autoencoder", "--epochs", "2", "--device", "cpu", "--seed", "8", "--out", "run"]
+    settings = ["-s", "hidden=6,4", "-s", "noise=masking:0.25", "-s", "tied=true", "-s", "sparsity=none"]
+    assert aerec("train", films_path, *words, *settings).code == 0
+    model = load_model(tmp_path / "run")
+    wanted = {"hidden": (6, 4), "tied": True, "epochs": 2, "device": "cpu", "seed": 8}
+    assert {name: model.get_params()[name] for name in wanted} == wanted
+    assert model.noise.p == 0.25
+    assert list(pd.read_csv(tmp_path / "run" / "history.csv")["epoch"]) == [1, 2]
+
+
+def test_models_of_ratings_see_the_ratings(aerec, films_path, tmp_path):
+    words = ["--model", "autorec", "--set", "hidden=4", "--epochs", "2", "--json", "--out", "run"]
+    told = json.loads(aerec("train", films_path, *words).out)
+    assert told["data"]["threshold"] is None
+    assert list(told["report"]["metrics"]) == ["rmse", "mae"]
+    data = read_ratings(films_path).filter(5)
+    split = RandomHoldout(seed=0).split(data)
+    model = AutoRec(hidden=4, epochs=2, progress=False).fit(split.train, split.validation)
+    pairs = split.test.target.to_frame()
+    loaded = load_model(tmp_path / "run")
+    np.testing.assert_array_equal(
+        loaded.predict(pairs["user"], pairs["item"]), model.predict(pairs["user"], pairs["item"])
+    )
+    error = loaded.predict(pairs["user"], pairs["item"]) - pairs["rating"].to_numpy(np.float64)
+    assert told["report"]["metrics"]["rmse"]["mean"] == pytest.approx(np.sqrt(np.mean(error**2)))
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ([], "strong"),
+        (["--model", "user-knn"], "random"),
+        (["--split", "last"], "last"),
+        (["--split", "temporal"], "temporal"),
+    ],
+)
+def test_the_split_is_written_down(aerec, films_path, tmp_path, words, kind):
+    code, out, err = aerec("train", films_path, "--model", "popularity", "--out", "run", *words)
+    assert (code, err) == (0, "")
+    assert read_run(tmp_path / "run").plan.kind == kind
+    assert f"split: {kind}" in out
+
+
+def test_with_nothing_held_out_all_is_learned_from_and_nothing_measured(aerec, films_path, tmp_path):
+    code, out, _ = aerec("train", films_path, "--model", "popularity", "--split", "none", "--out", "run")
+    assert code == 0
+    assert "not measured" in out
+    run = read_run(tmp_path / "run")
+    assert run.description["report"] is None
+    shares = np.bincount(run.data.matrix.indices, minlength=run.data.shape[1]) / run.data.shape[0]
+    np.testing.assert_allclose(run.model.popularity_, shares, rtol=1e-6)
+
+
+def test_a_given_split_is_kept(aerec, films, tmp_path):
+    folder = tmp_path / "given"
+    folder.mkdir()
+    turn = np.arange(films.n_ratings) % 4
+    for name, part in (("train", turn > 0), ("test", turn == 0)):
+        films.keep(part).to_frame().to_csv(folder / f"{name}.csv", index=False)
+    assert aerec("train", folder, "--model", "popularity", "--out", tmp_path / "run").code == 0
+    run = read_run(tmp_path / "run")
+    assert run.plan.kind == "given"
+    assert run.split.train.n_ratings == films.keep(turn > 0).binarize(4.0).n_ratings
+    assert run.split.test.target.n_ratings == films.keep(turn == 0).binarize(4.0).n_ratings
+
+
+def test_people_are_told_data_quality_and_the_next_step(aerec, films_path, tmp_path):
+    code, out, err = aerec("train", films_path, "--model", "popularity", "--out", tmp_path / "run")
+    assert (code, err) == (0, "")
+    report = read_run(tmp_path / "run").description["report"]
+    assert f"ndcg@100   {report['metrics']['ndcg@100']['mean']:.4f}" in out
+    assert out.splitlines()[-1].startswith(f"saved as {tmp_path / 'run'}; next: aerec recommend {tmp_path / 'run'} ")
+
+
+def test_an_existing_run_is_replaced_where_that_is_asked_for(aerec, refused, films_path, tmp_path):
+    words = ["train", films_path, "--model", "popularity", "--out", "run"]
+    assert aerec(*words).code == 0
+    assert "run holds a run already; give another folder, or overwrite it (--overwrite)" in refused(*words)
+    assert aerec(*words, "--seed", "7", "--overwrite").code == 0
+    assert read_run(tmp_path / "run").plan.parameters["seed"] == 7
+
+
+# ---------------------------------------------------------------------- ratings that cannot be used
+
+GOOD = "user,item,rating\n" + "".join(f"{user},{item},5\n" for user in range(8) for item in range(8))
+BAD_FILES = {
+    "wrong delimiter": (GOOD.replace(",", "^"), "only one field"),
+    "missing item column": ("user,rating\n1,5\n", "no column 'item', the columns are 'user', 'rating'"),
+    "missing rating column": ("user,item\n1,5\n", "no column 'rating'"),
+    "no header": ("1,2,5\n1,3,4\n", "no header"),
+    "word for a rating": (GOOD + "9,1,good\n", "line 66, column 'rating': the rating 'good' is not a number"),
+    "missing rating": (GOOD + "9,1,\n", "line 66, column 'rating': the rating is missing"),
+    "nan": (GOOD + "9,1,nan\n", "line 66, column 'rating': the rating 'nan' is not a finite number"),
+    "infinite": (GOOD + "9,1,-inf\n", "line 66, column 'rating': the rating '-inf' is not a finite number"),
+    "too large": (GOOD + "9,1,1e300\n", "line 66, column 'rating': the rating '1e+300' is not a finite number"),
+    "cut short": (GOOD + "9,1", "line 66: 2 fields where 3 are expected"),
+    "missing id": (GOOD + ",1,4\n", "line 66, column 'user': the id is missing"),
+    "empty": ("", "is empty"),
+    "blank": ("\n \n", "is empty"),
+    "header only": ("user,item,rating\n", "has a header and no ratings"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_file_that_cannot_be_used(refused, tmp_path, name):
+    text, reason = BAD_FILES[name]
+    path = tmp_path / "mine.csv"
+    path.write_text(text)
+    err = refused("train", path, "--model", "popularity", "--out", tmp_path / "run")
+    assert str(path) in err
+    assert reason in err
+
+
+@pytest.mark.parametrize("name", ["u.data", "ratings.dat"])
+def test_a_file_with_the_name_but_not_the_delimiter_of_movielens(refused, tmp_path, name):
+    (tmp_path / name).write_text("1^2^5^881250949\n")
+    assert f"{name} line 1: " in refused("train", tmp_path / name, "--model", "popularity")
+
+
+def test_a_file_that_is_no_text(refused, tmp_path):
+    (tmp_path / "mine.csv").write_bytes(bytes(range(256)))
+    assert "mine.csv is not text" in refused("train", "mine.csv")
+
+
+@pytest.mark.parametrize("data", ["missing.csv", "folder/missing", "./missing"])
+def test_a_file_that_is_not_there(refused, data):
+    assert "does not exist; check the path" in refused("train", data)
+
+
+def test_an_unknown_data_set_lists_those_there_are(refused):
+    assert "unknown data set 'ml-2m'; known are sample, ml-100k" in refused("train", "ml-2m")
+
+
+def test_too_few_users_to_hold_any_out(refused, tmp_path):
+    (tmp_path / "mine.csv").write_text("user,item,rating\n1,1,4\n2,1,5\n")
+    assert "leaves none to train on" in refused(
+        "train", "mine.csv", "--model", "popularity", "--min-per-user", "1", "--split", "strong"
+    )
+
+
+# ---------------------------------------------------------------------- options that cannot be used
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--model", "easy"], "unknown model 'easy'; there are popularity, item-knn"),
+        (["--model", "ease", "--set", "lambda=3"], "EASE has no parameter 'lambda'; there are l2"),
+        (["--model", "ease", "--set", "l2"], "'l2' is no setting; write name=value"),
+        (["--model", "ease", "--set", "l2=-1"], "The 'l2' parameter of EASE must be a float in the range (0"),
+        (["--model", "ease", "--set", "l2=much"], "The 'l2' parameter of EASE must be"),
+        (["--set", "noise=masking:much"], "'masking:much' cannot be read; write it like masking:0.5"),
+        (["--epochs", "0"], "The 'epochs' parameter of MultVAE must be"),
+        (["--epochs", "1", "--device", "abacus"], "device 'abacus' cannot be used"),
+        (["--seed", "-1"], "The 'seed' parameter of MultVAE must be"),
+        (["--model", "ease", "--split", "weekly"], "unknown split 'weekly'; there are strong, random"),
+        (["--model", "ease", "--split", "given"], "comes without a given split"),
+        (["--model", "ease", "--metrics", "recall"], "unknown metric 'recall'; there are recall@k"),
+        (["--model", "ease", "--metrics", "recall@0"], "unknown metric 'recall@0'"),
+        (["--model", "ease", "--metrics", ","], "--metrics is empty"),
+        (["--model", "ease", "--metrics", "rmse"], "EASE ranks items and does not predict ratings"),
+        (["--model", "ease", "--threshold", "6"], "is left with threshold 6.0, min_per_user 5, min_per_item 1"),
+        (["--model", "ease", "--min-per-user", "500"], "is left with threshold 4.0, min_per_user 500"),
+    ],
+)
+def test_options_that_cannot_be_used(refused, films_path, words, reason):
+    assert reason in refused("train", films_path, "--out", "run", *words)
+
+
+@pytest.mark.parametrize("metrics", ["recall", "", "ndcg@10,nonsense@3"])
+def test_unknown_metrics_are_refused_before_training(refused, films_path, monkeypatch, metrics):
+    monkeypatch.setattr(EASE, "fit", lambda *_, **__: pytest.fail("trained for nothing"))
+    refused("train", films_path, "--model", "ease", "--metrics", metrics)
+
+
+def test_a_folder_that_cannot_hold_a_run_is_refused_before_reading(refused, tmp_path):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "text.txt").write_text("years of work")
+    assert "holds something other than a run" in refused("train", "missing.csv", "--out", "thesis", "--overwrite")
+    assert "is a file; a run is saved as a folder" in refused("train", "missing.csv", "--out", "thesis/text.txt")
+
+
+def test_a_training_that_fails_leaves_the_previous_run(aerec, refused, films_path):
+    words = ["train", films_path, "--model", "ease", "--out", "run"]
+    assert aerec(*words).code == 0
+    refused(*words, "--overwrite", "--metrics", "rmse")

@@ -1,0 +1,373 @@
+"""evaluate: the metrics of the model's own ranking, over those who have a target, in whatever order ids come."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from sklearn.metrics import mean_absolute_error, mean_squared_error
+
+from aerec import Interactions, evaluate
+from aerec.baselines import BiasBaseline, Popularity
+from aerec.errors import DataError
+from aerec.evaluation.evaluator import DEFAULT_METRICS
+from aerec.metrics import (
+    average_precision_at_k,
+    coverage_at_k,
+    hit_rate_at_k,
+    mae,
+    ndcg_at_k,
+    precision_at_k,
+    recall_at_k,
+    reciprocal_rank_at_k,
+    rmse,
+)
+from aerec.models import EASE
+from aerec.models import base as models_base
+from aerec.splitting import Holdout
+
+FRONT_DOORS = {
+    "recall": recall_at_k,
+    "plain_recall": lambda scores, target, k: recall_at_k(scores, target, k, denominator="target"),
+    "precision": precision_at_k,
+    "ndcg": ndcg_at_k,
+    "map": average_precision_at_k,
+    "mrr": reciprocal_rank_at_k,
+    "hit_rate": hit_rate_at_k,
+}
+EVERY_METRIC = [f"{metric}@{k}" for metric in FRONT_DOORS for k in (1, 4, 50)]
+USERS = pd.Index([f"user{number}" for number in range(25)])
+ITEMS = pd.Index(range(100, 116))
+
+
+class Fixed(Popularity):
+    """The same scores for everyone, as given; counts how often it was asked."""
+
+    def __init__(self, scores=()):
+        self.scores = scores
+
+    def _fit(self, train, validation):
+        self.popularity_ = np.asarray(self.scores, dtype=np.float32)
+        self.asked_ = 0
+
+    def _score(self, history, known_users):
+        self.asked_ += 1
+        return super()._score(history, known_users)
+
+
+def fixed(scores):
+    return Fixed(scores).fit(np.ones((1, len(scores))))
+
+
+def interactions(dense, users=None, items=None):
+    return Interactions.from_matrix(sp.csr_array(np.asarray(dense, dtype=np.float32)), users, items)
+
+
+@pytest.fixture
+def train():
+    ratings = np.random.default_rng(0).integers(1, 6, (60, 16)) * (np.random.default_rng(1).random((60, 16)) < 0.4)
+    return interactions(ratings, None, ITEMS)
+
+
+@pytest.fixture
+def holdout():
+    rng = np.random.default_rng(2)
+    part = rng.choice(4, p=[0.5, 0.25, 0.15, 0.1], size=(25, 16))  # nothing, history, target, excluded
+    ratings = rng.integers(1, 6, size=part.shape)
+    part[3] = 0
+    part[5, part[5] == 2] = 0
+    return Holdout(*(interactions(ratings * (part == which), USERS, ITEMS) for which in (1, 2, 3)))
+
+
+# ---------------------------------------------------------------------- the numbers
+
+
+def test_it_is_the_metric_functions_on_the_scores_of_the_model(train, holdout):
+    model = EASE(l2=5.0).fit(train)
+    scores = model.score_items(holdout.history)
+    scores[(holdout.history.matrix + holdout.exclude.matrix).toarray() != 0] = -np.inf
+    report = evaluate(model, holdout, EVERY_METRIC)
+    some = holdout.target.matrix.sum(axis=1) > 0
+    assert report.metrics == tuple(EVERY_METRIC)
+    assert report.per_user.columns.tolist() == EVERY_METRIC
+    assert report.per_user.index.tolist() == USERS[some].tolist()
+    for name in EVERY_METRIC:
+        metric, k = name.split("@")
+        expected = FRONT_DOORS[metric](scores, holdout.target, int(k))
+        assert np.isnan(expected).tolist() == (~some).tolist()
+        np.testing.assert_allclose(report.per_user[name], expected[some], rtol=1e-12)
+        assert report[name] == pytest.approx(np.nanmean(expected))
+
+
+def test_users_without_a_target_are_left_out_and_counted(train, holdout):
+    report = evaluate(Popularity().fit(train), holdout, "recall@3")
+    empty = int((holdout.target.matrix.sum(axis=1) == 0).sum())
+    assert empty >= 2
+    assert (report.n_users, report.n_left_out) == (25 - empty, empty)
+    some = USERS[holdout.target.matrix.sum(axis=1) > 0]
+    kept = Holdout(*(one.select_users(some) for one in (holdout.history, holdout.target, holdout.exclude)))
+    without = evaluate(Popularity().fit(train), kept, "recall@3")
+    pd.testing.assert_frame_equal(report.per_user, without.per_user)
+    assert report.mean == without.mean
+    assert report.interval == without.interval
+    assert without.n_left_out == 0
+
+
+def test_worked_by_hand():
+    model = fixed([0.9, 0.8, 0.7, 0.6, 0.5])
+    history = [[1, 0, 0, 0, 0], [0, 0, 0, 0, 0], [1, 1, 1, 0, 0]]
+    target = [[0, 1, 0, 0, 1], [0, 0, 0, 0, 1], [0, 0, 0, 0, 0]]
+    # the first sees 1, 2, 3, 4 and is after 1 and 4; the second sees 0, 1, 2, 3, 4 and is after 4
+    report = evaluate(model, (np.array(history), np.array(target)), ["recall@2", "mrr@5", "precision@5", "coverage@2"])
+    assert report.per_user.to_dict("list") == {
+        "recall@2": [1 / 2, 0],
+        "mrr@5": [1, 1 / 5],
+        "precision@5": [2 / 5, 1 / 5],
+    }
+    assert report["recall@2"] == 1 / 4
+    assert report["coverage@2"] == 3 / 5  # 1, 2 for the first, 0, 1 for the second; the third has no target
+    assert (report.n_users, report.n_left_out) == (2, 1)
+    assert report.name == "Fixed"
+
+
+@given(hnp.arrays(np.int8, (6, 8), elements=st.integers(0, 3)), st.permutations(range(8)))
+@settings(max_examples=60, deadline=None)
+def test_neither_history_nor_what_is_excluded_takes_a_place(part, order):
+    history, target, exclude = (interactions(part == which) for which in (1, 2, 3))
+    model = fixed(np.argsort(order))
+    if target.n_ratings == 0:
+        return
+    free = evaluate(model, Holdout(history, target, exclude), ["precision@2", "mrr@8"]).per_user
+    expected = []
+    for row in part:
+        shown = [item for item in order[::-1] if row[item] in (0, 2)]
+        if 2 in row:
+            first = next(rank for rank, item in enumerate(shown, start=1) if row[item] == 2)
+            expected.append((sum(row[item] == 2 for item in shown[:2]) / 2, 1 / first))
+    np.testing.assert_allclose(free, expected)
+
+
+def test_a_target_that_was_also_seen_cannot_be_found():
+    seen = interactions([[1, 1, 0]])
+    unseen = interactions([[0, 0, 1]])
+    model = fixed([3, 2, 1])
+    assert evaluate(model, Holdout(seen, seen), "hit_rate@3")["hit_rate@3"] == 0
+    assert evaluate(model, Holdout(unseen, seen, exclude=seen), "hit_rate@3")["hit_rate@3"] == 0
+    assert evaluate(model, Holdout(seen, seen), "hit_rate@3", exclude_seen=False)["hit_rate@3"] == 1
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 4, 24])
+def test_in_blocks_it_is_what_it_is_at_once(holdout, rows_at_once, monkeypatch):
+    model = fixed(np.linspace(1, 0, 16))
+    at_once = evaluate(model, holdout, EVERY_METRIC)
+    monkeypatch.setattr(models_base, "_BLOCK_BYTES", 4 * 16 * rows_at_once)
+    model.asked_ = 0
+    in_blocks = evaluate(model, holdout, EVERY_METRIC)
+    assert model.asked_ == -(-25 // rows_at_once)
+    pd.testing.assert_frame_equal(in_blocks.per_user, at_once.per_user)
+    assert in_blocks.mean == at_once.mean
+    assert in_blocks.interval == at_once.interval
+
+
+def test_a_metric_does_not_depend_on_what_else_is_asked_for(train, holdout):
+    model = EASE(l2=5.0).fit(train)
+    together = evaluate(model, holdout, ["ndcg@3", "recall@10", "coverage@2"])
+    for name in ("ndcg@3", "recall@10", "coverage@2"):
+        alone = evaluate(model, holdout, name)
+        assert alone[name] == together[name]
+        np.testing.assert_array_equal(alone.interval[name], together.interval[name])
+
+
+def test_the_metrics_of_the_paper_are_the_default(train, holdout):
+    assert DEFAULT_METRICS == ("recall@20", "recall@50", "ndcg@100")
+    assert evaluate(EASE(l2=5.0).fit(train), holdout, name="mine").metrics == DEFAULT_METRICS
+
+
+# ---------------------------------------------------------------------- the interval
+
+
+def test_the_interval_holds_the_mean_and_follows_the_seed(train, holdout):
+    model = EASE(l2=5.0).fit(train)
+    first, again, other = (evaluate(model, holdout, EVERY_METRIC, seed=seed) for seed in (0, 0, 1))
+    assert first.interval == again.interval
+    assert first.interval != other.interval
+    assert first.mean == other.mean
+    for name in EVERY_METRIC:
+        low, high = first.interval[name]
+        assert low <= first[name] <= high
+        values = first.per_user[name]
+        assert values.min() <= low
+        assert high <= values.max()
+        standard_error = values.std(ddof=0) / len(values) ** 0.5
+        assert high - low == pytest.approx(2 * 1.96 * standard_error, rel=0.25)
+
+
+def test_coverage_is_of_all_users_and_has_no_interval(train, holdout):
+    model = EASE(l2=5.0).fit(train)
+    report = evaluate(model, holdout, "coverage@2")
+    scores = model.score_items(holdout.history)
+    scores[(holdout.history.matrix + holdout.exclude.matrix).toarray() != 0] = -np.inf
+    some = holdout.target.matrix.sum(axis=1) > 0
+    assert report["coverage@2"] == coverage_at_k(scores[some], k=2)
+    assert np.isnan(report.interval["coverage@2"]).all()
+    assert report.per_user.shape == (report.n_users, 0)
+
+
+# ---------------------------------------------------------------------- ratings
+
+
+@pytest.fixture
+def rated():
+    """Users with three, none and one held-out rating, of 2, 3 and 4 by one who is always told 3."""
+    train = interactions([[3, 0, 0, 0], [3, 0, 0, 0], [3, 0, 0, 0]], ["a", "b", "c"], [7, 8, 9, 10])
+    target = interactions([[0, 1, 3, 4], [0, 0, 0, 0], [0, 5, 0, 0]], ["a", "b", "c"], [7, 8, 9, 10])
+    return BiasBaseline().fit(train), Holdout(train, target)
+
+
+def test_errors_are_over_ratings_not_over_users(rated):
+    model, holdout = rated
+    report = evaluate(model, holdout, ["rmse", "mae"])
+    assert report["rmse"] == pytest.approx(((2**2 + 0 + 1 + 2**2) / 4) ** 0.5)
+    assert report["mae"] == pytest.approx((2 + 0 + 1 + 2) / 4)
+    assert report.per_user.index.tolist() == ["a", "c"]
+    np.testing.assert_allclose(report.per_user["rmse"], [((2**2 + 0 + 1) / 3) ** 0.5, 2])
+    np.testing.assert_allclose(report.per_user["mae"], [1, 2])
+    # resampling two users gives the first twice, each once, or the second twice
+    assert report.interval["mae"] == pytest.approx((1, 2))
+    assert report.interval["rmse"] == pytest.approx(((5 / 3) ** 0.5, 2))
+
+
+def test_errors_are_those_of_predict(holdout):
+    model = BiasBaseline().fit(holdout.history)
+    pairs = holdout.target.to_frame()
+    predicted = model.predict(pairs["user"], pairs["item"])
+    report = evaluate(model, holdout, ["ndcg@5", "rmse", "mae"])
+    assert report.metrics == ("ndcg@5", "rmse", "mae")
+    assert report["rmse"] == pytest.approx(rmse(pairs["rating"], predicted))
+    assert report["rmse"] == pytest.approx(mean_squared_error(pairs["rating"], predicted) ** 0.5)
+    assert report["mae"] == pytest.approx(mae(pairs["rating"], predicted))
+    assert report["mae"] == pytest.approx(mean_absolute_error(pairs["rating"], predicted))
+    assert report["ndcg@5"] == evaluate(model, holdout, "ndcg@5")["ndcg@5"]
+    for name in ("rmse", "mae"):
+        low, high = report.interval[name]
+        assert low < report[name] < high
+
+
+def test_rows_and_columns_are_ids_where_model_and_holdout_are_matrices():
+    ratings = np.array([[1, 5, 0], [0, 4, 2], [3, 0, 0]])
+    model = BiasBaseline(l2_user=1.0, l2_item=1.0).fit(ratings)
+    target = np.array([[0, 0, 4], [1, 0, 0], [0, 2, 0]])
+    rows, columns = np.nonzero(target)
+    expected = rmse(target[rows, columns], model.predict(rows, columns))
+    assert evaluate(model, (ratings, target), "rmse")["rmse"] == pytest.approx(expected)
+
+
+# ---------------------------------------------------------------------- ids
+
+
+def over(holdout, items):
+    return Holdout(*(one.with_items(items) for one in (holdout.history, holdout.target, holdout.exclude)))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_items_are_matched_by_id_not_by_column(train, holdout, seed):
+    model = EASE(l2=5.0).fit(train)
+    shuffled = over(holdout, ITEMS[np.random.default_rng(seed).permutation(16)])
+    expected, found = evaluate(model, holdout, EVERY_METRIC), evaluate(model, shuffled, EVERY_METRIC)
+    pd.testing.assert_frame_equal(found.per_user, expected.per_user)
+
+
+def test_a_target_that_the_model_does_not_know_counts_as_not_found():
+    model = Popularity().fit(interactions([[1, 1], [0, 1]], None, [7, 9]))
+    items = [3, 9, 7]
+    history, target = interactions([[0, 1, 0]], ["new"], items), interactions([[1, 0, 1]], ["new"], items)
+    report = evaluate(model, Holdout(history, target), ["recall@2", "coverage@2"])
+    assert report["recall@2"] == 1 / 2
+    assert report["coverage@2"] == 1 / 3
+
+
+def test_items_that_only_the_model_knows_take_their_places():
+    model = Popularity().fit(interactions([[1, 1, 1], [0, 1, 1], [0, 1, 0]], None, [7, 8, 9]))
+    holdout = Holdout(interactions([[1, 0]], None, [9, 7]), interactions([[0, 1]], None, [9, 7]))
+    report = evaluate(model, holdout, ["recall@1", "mrr@3"])
+    assert report.mean == {"recall@1": 0, "mrr@3": 1 / 2}
+
+
+def test_columns_of_matrices_are_those_of_the_model(train, holdout):
+    model = EASE(l2=5.0).fit(train)
+    by_id = evaluate(model, Holdout(holdout.history, holdout.target), EVERY_METRIC)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        by_column = evaluate(model, (holdout.history.matrix, holdout.target.matrix), EVERY_METRIC)
+    np.testing.assert_array_equal(by_column.per_user, by_id.per_user)
+    assert by_column.n_left_out == by_id.n_left_out
+    of_matrix = EASE(l2=5.0).fit(train.matrix)
+    by_column = evaluate(of_matrix, (holdout.history.matrix.toarray(), holdout.target.matrix), EVERY_METRIC)
+    np.testing.assert_allclose(by_column.per_user, by_id.per_user, rtol=1e-6)
+
+
+class KnowsUsers(Fixed):
+    """Turns the scores round for users of the training data."""
+
+    _knows_users = True
+
+    def _score(self, history, known_users):
+        return np.where(known_users[:, None] >= 0, -1, 1) * super()._score(history, known_users)
+
+
+def test_rows_of_matrices_are_new_users_whatever_the_ids_of_the_known_ones():
+    model = KnowsUsers([2, 1]).fit(interactions([[1, 1], [1, 1]], [0, 1], [7, 9]))
+    history, target = np.zeros((2, 2)), np.array([[1, 0], [1, 0]])
+    assert evaluate(model, (history, target), "mrr@2").per_user["mrr@2"].tolist() == [1, 1]
+    of_known = evaluate(model, (interactions(history, [1, 5], [7, 9]), interactions(target, [1, 5], [7, 9])), "mrr@2")
+    assert of_known.per_user["mrr@2"].to_dict() == {1: 1 / 2, 5: 1}
+
+
+def test_a_pair_is_a_holdout_without_exclusions(train, holdout):
+    model = EASE(l2=5.0).fit(train)
+    pair = evaluate(model, (holdout.history, holdout.target), EVERY_METRIC)
+    whole = evaluate(model, Holdout(holdout.history, holdout.target), EVERY_METRIC)
+    pd.testing.assert_frame_equal(pair.per_user, whole.per_user)
+    assert pair.interval == whole.interval
+
+
+# ---------------------------------------------------------------------- what is refused
+
+
+def test_rows_of_matrices_are_not_taken_for_user_ids(rated):
+    model, holdout = rated
+    with pytest.raises(DataError, match=r"BiasBaseline knows users by the ids .* give the holdout as Interactions"):
+        evaluate(model, (holdout.history.matrix, holdout.target.matrix), "rmse")
+
+
+def test_nothing_to_find_is_an_error(train, holdout):
+    nothing = holdout.target.keep(np.zeros(holdout.target.n_ratings, dtype=bool))
+    with pytest.raises(DataError, match="none of the 25 users has a held-out item"):
+        evaluate(Popularity().fit(train), Holdout(holdout.history, nothing))
+
+
+def test_ratings_are_not_asked_of_a_model_that_ranks(train, holdout):
+    with pytest.raises(DataError, match="Popularity ranks items and does not predict ratings"):
+        evaluate(Popularity().fit(train), holdout, ["ndcg@5", "rmse"])
+
+
+@pytest.mark.parametrize(
+    ("metrics", "message"), [("recall", "unknown metric 'recall'"), (["ndcg@5", "auc@5"], "'auc@5'"), ([], "empty")]
+)
+def test_unknown_metrics_are_refused(train, holdout, metrics, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate(Popularity().fit(train), holdout, metrics)
+
+
+def test_parts_that_do_not_fit_are_refused(train):
+    model = Popularity().fit(train)
+    with pytest.raises(DataError, match="history and target must be over the same users and items"):
+        evaluate(model, (np.ones((2, 16)), np.ones((3, 16))))
+    with pytest.raises(DataError, match="3 users and 16 items"):
+        evaluate(model, (np.ones((3, 5)), np.ones((3, 5))))
+    with pytest.raises(ValueError, match="n_resamples"):
+        evaluate(model, (np.zeros((2, 16)), np.ones((2, 16))), n_resamples=0)

@@ -1,0 +1,87 @@
+"""MultVAE: the preset of the paper, its sampled cost in float64 numpy, and the annealing of β."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import log_softmax
+
+from aerec.models import MultVAE
+from aerec.noise import MaskingNoise
+from aerec.sparse import canonical_csr
+from aerec.sparsity import KLSparsity
+from aerec.training.batches import SparseRows
+
+LIKES = (np.random.default_rng(0).random((40, 15)) < 0.3).astype(np.float32)
+
+
+def quick(**changes):
+    shared = {"hidden": (8, 3), "epochs": 3, "batch_size": 10, "progress": False, "precision": "float32"}
+    return MultVAE(**{**shared, **changes})
+
+
+def test_the_preset_is_that_of_the_paper():
+    """Liang et al. 2018, section 4: [I → 600 → 200 → 600 → I], tanh, dropout 0.5 on rows of unit length, β = 0.2."""
+    model = MultVAE()
+    assert model.hidden == (600, 200)
+    assert model.activation == "tanh"
+    assert model.likelihood == "multinomial"
+    assert model.variational
+    assert model.normalize
+    assert model.noise == MaskingNoise(0.5)
+    assert model.kl_weight == 0.2
+    assert model.kl_annealing_steps > 0
+    assert not model.tied
+
+
+def numpy_parts(model, row):
+    """Mean and log variance of the code, and the decoder, of one row in float64."""
+    (W1, W2, V1, V2), (b1, b2, c1, c2) = (
+        [part.astype(float) for part in parts] for parts in (model.coefs_, model.intercepts_)
+    )
+    statistics = np.tanh(row / np.linalg.norm(row) @ W1 + b1) @ W2 + b2
+    return statistics[:3], statistics[3:], lambda z: np.tanh(z @ V1 + c1) @ V2 + c2
+
+
+def test_the_cost_in_training_is_the_expectation_over_the_code():
+    n = 40_000
+    model = quick(noise=None, epochs=30).fit(LIKES)
+    row = LIKES[0].astype(float)
+    mean, log_variance, decode = numpy_parts(model, row)
+    z = mean + np.exp(log_variance / 2) * np.random.default_rng(1).normal(size=(n, 3))
+    losses = -(row * log_softmax(decode(z), axis=1)).sum(axis=1)
+    kl = 0.5 * (np.exp(log_variance) + mean**2 - 1 - log_variance).sum()
+    batch = SparseRows(canonical_csr(LIKES[:1].repeat(n, axis=0)), torch.device("cpu")).batch(torch.arange(n))
+    with torch.inference_mode():
+        cost, _ = model.network_.cost(batch, noise_from=torch.Generator().manual_seed(2))
+    error = 4 * np.sqrt(2) * losses.std() / np.sqrt(n)  # both sides are means over n draws
+    at_the_mean = -(row * log_softmax(decode(mean))).sum()
+    assert error < 0.2 * abs(losses.mean() - at_the_mean)
+    assert cost.likelihood.item() == pytest.approx(losses.mean(), abs=error)
+    assert cost.kl.item() == pytest.approx(kl, rel=1e-4)
+
+
+def test_beta_rises_with_the_steps_to_its_full_weight():
+    history = quick(kl_weight=0.4, kl_annealing_steps=10, epochs=4).fit(LIKES).history_  # 4 steps an epoch
+    beta = (history["cost"] - history["likelihood"]) / history["kl"]
+    np.testing.assert_allclose(beta, [0.4 * min(1, step / 10) for step in (4, 8, 12, 16)], rtol=1e-6)
+
+
+def test_a_larger_beta_pulls_the_code_to_the_prior():
+    def divergence(beta):
+        model = quick(kl_weight=beta, kl_annealing_steps=0, epochs=40, learning_rate=1e-2).fit(LIKES)
+        return model.history_["kl"].iloc[-1]
+
+    free, paper, strict = (divergence(beta) for beta in (0.0, 0.2, 5.0))
+    assert free > 2 * paper > 4 * strict
+
+
+def test_recommendations_come_from_the_mean_of_the_code_without_chance():
+    model = quick().fit(LIKES)
+    mean, _, decode = numpy_parts(model, LIKES[0].astype(float))
+    np.testing.assert_allclose(model.transform(LIKES[:1])[0], mean, atol=1e-5)
+    np.testing.assert_allclose(model.score_items(LIKES[:1])[0], decode(mean), atol=1e-4)
+
+
+def test_a_code_without_bounds_refuses_kl_sparsity():
+    with pytest.raises(ValueError, match="KLSparsity needs a code with bounds"):
+        quick(sparsity=KLSparsity()).fit(LIKES)

@@ -1,0 +1,220 @@
+"""Holdout and Split: parts fit together, nothing is in two of them, and draws have the sizes they were asked for."""
+
+from fractions import Fraction
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aerec import Interactions
+from aerec.errors import DataError
+from aerec.holdout import Holdout, Split, check_fraction, draw_ratings, places_in_rows, weak_split
+
+tenths = st.integers(1, 9).map(lambda n: Fraction(n, 10))
+
+
+@st.composite
+def ratings(draw, max_size=40):
+    pairs = draw(
+        st.lists(st.tuples(st.integers(0, 8), st.integers(10, 20)), min_size=1, max_size=max_size, unique=True)
+    )
+    frame = pd.DataFrame(pairs, columns=["user", "item"])
+    frame["rating"] = draw(st.lists(st.integers(1, 5), min_size=len(pairs), max_size=len(pairs)))
+    return frame
+
+
+def of(pairs, **more):
+    frame = pd.DataFrame([(user, item, 1.0) for user, item in pairs], columns=["user", "item", "rating"])
+    return Interactions.from_frame(frame, **more)
+
+
+def rows(*parts):
+    return sorted(row for part in parts for row in part.to_frame().itertuples(index=False, name=None))
+
+
+# ---------------------------------------------------------------------- Holdout
+
+
+def test_it_counts_users_with_or_without_a_target():
+    history = of([(1, 7), (2, 7), (3, 8)])
+    target = history.keep(np.array([True, False, False]))
+    assert Holdout(history, target).n_users == 3
+    assert Holdout(history, target).exclude is None
+
+
+@pytest.mark.parametrize("name", ["target", "exclude"])
+def test_parts_over_other_users_or_items_are_refused(name):
+    history = of([(1, 7), (2, 8)])
+    for other in (of([(1, 7), (3, 8)]), of([(1, 7), (2, 9)]), history.with_items(pd.Index([8, 7]))):
+        parts = {"history": history, "target": history} | {name: other}
+        with pytest.raises(DataError, match=f"history and {name} must be over the same users and items.*with_items"):
+            Holdout(**parts)
+
+
+def test_over_other_columns_it_says_the_same_and_keeps_what_is_unknown():
+    users, items = pd.Index([1, 2]), pd.Index([7, 8, 9])
+    parts = ([(1, 7), (2, 8)], [(1, 9), (2, 7)], [(1, 8), (2, 9)])
+    holdout = Holdout(*(of(pairs).with_users(users).with_items(items) for pairs in parts))
+    moved = holdout.over(pd.Index([9, 50, 7]))
+    for one in (moved.history, moved.target, moved.exclude):
+        assert one.items.tolist() == [9, 50, 7, 8]
+    for name in ("history", "target", "exclude"):
+        assert rows(getattr(moved, name)) == rows(getattr(holdout, name))
+    assert Holdout(holdout.history, holdout.target).over(pd.Index([9])).exclude is None
+
+
+# ---------------------------------------------------------------------- Split.from_parts
+
+
+@given(ratings(), st.data())
+@settings(deadline=None)
+def test_parts_are_taken_over_the_union_of_their_ids(frame, data):
+    which = np.array(data.draw(st.lists(st.integers(0, 2), min_size=len(frame), max_size=len(frame))))
+    train, validation, test = (Interactions.from_frame(frame[which == part]) for part in range(3))
+    split = Split.from_parts(train, test, validation)
+    parts = (split.train, split.validation.target, split.test.target)
+    for given_part, part in zip((train, validation, test), parts, strict=True):
+        assert rows(part) == rows(given_part)
+        assert part.users.tolist() == sorted(set(frame.user))
+        assert part.items.tolist() == sorted(set(frame.item))
+    assert rows(split.validation.history) == rows(split.test.history) == rows(train)
+    assert rows(split.test.exclude) == rows(validation)
+    assert split.validation.exclude is None
+
+
+def test_canonical_folds_without_validation():
+    base, test = of([("ann", 7), ("ann", 8), ("bob", 7)]), of([("bob", 9), ("eve", 7)])
+    split = Split.from_parts(base, test)
+    assert split.validation is None
+    assert split.test.exclude is None
+    assert split.train.users.tolist() == ["ann", "bob", "eve"]
+    assert split.test.target.items.tolist() == [7, 8, 9]
+    assert rows(split.test.history) == rows(base)
+    assert rows(split.test.target) == rows(test)
+
+
+@given(ratings(), tenths, st.integers(0, 3))
+@settings(deadline=None)
+def test_validation_may_be_drawn_from_the_training_part(frame, fraction, seed):
+    base, test = Interactions.from_frame(frame), of([(99, 99)])
+    split = Split.from_parts(base, test, validation_fraction=float(fraction), seed=seed)
+    assert rows(split.train, split.validation.target) == rows(base)
+    assert abs(split.validation.target.n_ratings - fraction * len(frame)) <= Fraction(1, 2)
+    assert rows(split.test.target) == rows(test)
+    assert rows(split.test.exclude) == rows(split.validation.target)
+    again = Split.from_parts(base, test, validation_fraction=float(fraction), seed=seed)
+    assert rows(again.train) == rows(split.train)
+
+
+def test_another_seed_draws_another_validation():
+    base, test = of([(user, item) for user in range(10) for item in range(10)]), of([(99, 99)])
+    drawn = {tuple(rows(Split.from_parts(base, test, validation_fraction=0.3, seed=n).train)) for n in range(5)}
+    assert len(drawn) == 5
+
+
+@pytest.mark.parametrize("twice", ["train and test", "train and validation", "validation and test"])
+def test_a_rating_in_two_parts_is_refused_and_named(twice):
+    parts = {"train": [(1, 7), (1, 8)], "validation": [(2, 8)], "test": [(2, 7)]}
+    for name in twice.split(" and "):
+        parts[name] = [*parts[name], (3, 9)]
+    with pytest.raises(DataError, match="1 ratings are in more than one part, the first of user 3 and item 9"):
+        Split.from_parts(**{name: of(pairs) for name, pairs in parts.items()})
+
+
+def test_overlap_is_found_by_id_not_by_place():
+    # row 0 and column 0 in both, but of other users and items
+    Split.from_parts(of([(1, 7)]), of([(2, 9)]))
+    # other rows and columns, but of the same user and item
+    with pytest.raises(DataError, match="user 5 and item 9"):
+        Split.from_parts(of([(1, 7), (5, 9)]), of([(5, 9)]))
+
+
+def test_two_wishes_for_validation_are_refused():
+    parts = of([(1, 7)]), of([(1, 8)]), of([(1, 9)])
+    with pytest.raises(ValueError, match="either validation or validation_fraction"):
+        Split.from_parts(*parts, validation_fraction=0.1)
+    for fraction in (-0.1, 1.0, 5):
+        with pytest.raises(ValueError, match=r"validation_fraction must be in \(0, 1\)"):
+            Split.from_parts(*parts[:2], validation_fraction=fraction)
+
+
+def test_names_and_genres_of_all_parts_are_kept():
+    base = of([(1, 7), (1, 8)], item_names=pd.Series({8: "Eight"}), item_genres=pd.Series([("A",)], index=[7]))
+    test = of([(2, 7), (2, 9)], item_names=pd.Series({7: "Seven", 9: "Nine"}))
+    split = Split.from_parts(base, test)
+    for part in (split.train, split.test.history, split.test.target):
+        assert part.item_names.to_dict() == {7: "Seven", 8: "Eight", 9: "Nine"}
+        assert part.item_genres.to_dict() == {7: ("A",), 8: (), 9: ()}
+    assert Split.from_parts(of([(1, 7)]), of([(1, 8)])).train.item_names is None
+
+
+def test_timestamps_follow_their_ratings():
+    frames = [
+        pd.DataFrame({"user": [2, 1], "item": [7, 9], "rating": [1.0, 2.0], "timestamp": [50, 60]}),
+        pd.DataFrame({"user": [1, 0], "item": [7, 8], "rating": [3.0, 4.0], "timestamp": [70, 80]}),
+    ]
+    split = Split.from_parts(*map(Interactions.from_frame, frames))
+    assert rows(split.train) == [(1, 9, 2.0, 60), (2, 7, 1.0, 50)]
+    assert rows(split.test.target) == [(0, 8, 4.0, 80), (1, 7, 3.0, 70)]
+
+
+def test_a_weak_split_shows_the_training_part_and_keeps_validation_out_of_the_way():
+    train, validation, test = (of([(1, item)]).with_items(pd.Index([7, 8, 9])) for item in (7, 8, 9))
+    split = weak_split(train, validation, test)
+    assert (split.train, split.validation.history, split.test.history) == (train, train, train)
+    assert (split.validation.target, split.test.target, split.test.exclude) == (validation, test, validation)
+    assert weak_split(train, test).validation is None
+
+
+# ---------------------------------------------------------------------- drawing and ordering
+
+
+@given(ratings(), tenths, st.integers(0, 2**32 - 1))
+@settings(deadline=None)
+def test_a_share_of_all_ratings_is_met_to_the_nearest_rating(frame, fraction, seed):
+    data = Interactions.from_frame(frame)
+    mask = draw_ratings(data, float(fraction), np.random.default_rng(seed), per_user=False)
+    assert mask.shape == (len(frame),)
+    assert abs(int(mask.sum()) - fraction * len(frame)) <= Fraction(1, 2)
+
+
+@given(ratings(), tenths, st.integers(0, 2**32 - 1))
+@settings(deadline=None)
+def test_a_share_of_each_user_is_rounded_down_but_takes_one_of_two(frame, fraction, seed):
+    data = Interactions.from_frame(frame)
+    mask = draw_ratings(data, float(fraction), np.random.default_rng(seed), per_user=True)
+    drawn = data.to_frame()[mask]["user"].value_counts()
+    for user, count in frame["user"].value_counts().items():
+        expected = 0 if count == 1 else max(1, int(fraction * count))
+        assert drawn.get(user, 0) == expected
+
+
+@pytest.mark.parametrize("per_user", [False, True])
+def test_every_rating_is_as_likely_to_be_drawn(per_user):
+    data = of([(user, item) for user in range(4) for item in range(10)])
+    rng = np.random.default_rng(0)
+    often = np.mean([draw_ratings(data, 0.3, rng, per_user=per_user) for _ in range(2000)], axis=0)
+    assert np.abs(often - 0.3).max() < 4.5 * (0.3 * 0.7 / 2000) ** 0.5
+
+
+@given(ratings(), st.data())
+@settings(deadline=None)
+def test_places_are_the_order_of_keys_within_a_user(frame, data):
+    interactions = Interactions.from_frame(frame)
+    keys = np.array(data.draw(st.lists(st.integers(-3, 3), min_size=len(frame), max_size=len(frame))))
+    users = interactions.to_frame()["user"]
+    expected = pd.Series(keys).groupby(users.to_numpy()).rank(method="first") - 1
+    assert places_in_rows(interactions, keys).tolist() == expected.tolist()
+
+
+def test_fractions_are_between_zero_and_one():
+    check_fraction("share", 0.5)
+    check_fraction("share", 0, zero=True)
+    for value in (0, 1, -0.1, 1.5, float("nan")):
+        with pytest.raises(ValueError, match=r"share must be in \(0, 1\), got"):
+            check_fraction("share", value)
+    for value in (1, -0.1, float("nan")):
+        with pytest.raises(ValueError, match=r"share must be in \[0, 1\), got"):
+            check_fraction("share", value, zero=True)

@@ -1,0 +1,315 @@
+"""Splitters: nothing lost, nothing in two parts, no look into the future, and the same again by the same seed."""
+
+import dataclasses
+from fractions import Fraction
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from aerec import Interactions
+from aerec.errors import DataError
+from aerec.splitting import LeaveLastOut, RandomHoldout, StrongGeneralization, TemporalSplit
+
+tenths = st.integers(1, 9).map(lambda n: Fraction(n, 10))
+seeds = st.integers(0, 2**32 - 1)
+
+
+@st.composite
+def interactions(draw, min_users=1, last_time=30):
+    n_users = draw(st.integers(min_users, 9))
+    pair = st.tuples(st.integers(0, n_users - 1), st.integers(10, 18))
+    pairs = draw(st.lists(pair, max_size=45, unique=True))
+    pairs += [(user, 19) for user in range(n_users)]  # so that every user is there
+    frame = pd.DataFrame(pairs, columns=["user", "item"])
+    n = len(pairs)
+    frame["rating"] = draw(st.lists(st.integers(1, 5), min_size=n, max_size=n))
+    frame["timestamp"] = draw(st.lists(st.integers(0, last_time), min_size=n, max_size=n))
+    return Interactions.from_frame(frame)
+
+
+@pytest.fixture(scope="module")
+def many():
+    rng = np.random.default_rng(0)
+    user, item = np.nonzero(rng.random((60, 40)) < 0.3)
+    return Interactions.from_frame(
+        pd.DataFrame({"user": user, "item": item, "rating": 1.0, "timestamp": rng.permutation(len(user))})
+    )
+
+
+def rows(*parts):
+    """Everything known of each rating; a rating in two parts would stand here twice."""
+    return sorted(row for part in parts for row in part.to_frame().itertuples(index=False, name=None))
+
+
+def content(split):
+    holdouts = [one for one in (split.validation, split.test) if one is not None]
+    return [rows(split.train), *([rows(one.history), rows(one.target)] for one in holdouts)]
+
+
+def check_weak(split, data):
+    """Train and targets divide what was given; histories never hold a target; ids stay as they are."""
+    targets = [one.target for one in (split.validation, split.test) if one is not None]
+    assert rows(split.train, *targets) == rows(data)
+    for part in (split.train, *targets, split.test.history):
+        assert part.users.equals(data.users)
+        assert part.items.equals(data.items)
+    if split.validation is not None:
+        assert rows(split.validation.history) == rows(split.train)
+        assert split.validation.exclude is None
+
+
+# ---------------------------------------------------------------------- StrongGeneralization
+
+
+@given(interactions(min_users=3), st.data(), tenths, seeds, st.booleans())
+@settings(deadline=None)
+def test_strong_held_out_users_are_never_trained_on(data, more, fold_in, seed, drop):
+    n_users = more.draw(st.integers(1, (data.shape[0] - 1) // 2))
+    split = StrongGeneralization(n_users, float(fold_in), seed, drop).split(data)
+    groups = [split.train.users, split.validation.history.users, split.test.history.users]
+    assert [len(group) for group in groups] == [data.shape[0] - 2 * n_users, n_users, n_users]
+    assert sorted(user for group in groups for user in group) == data.users.tolist()
+    assert rows(split.train) == rows(data.select_users(split.train.users))
+    trained = set(split.train.to_frame()["item"])
+    for holdout in (split.validation, split.test):
+        assert holdout.exclude is None
+        assert holdout.history.items.equals(data.items)
+        mine = [row for row in rows(data.select_users(holdout.history.users)) if not drop or row[1] in trained]
+        assert rows(holdout.history, holdout.target) == mine
+        targets = holdout.target.to_frame()["user"].value_counts()
+        for user, count in pd.Series([row[0] for row in mine], dtype=int).value_counts().items():
+            expected = 0 if count == 1 else max(1, int((1 - fold_in) * count))
+            assert targets.get(user, 0) == expected
+
+
+def test_strong_drops_items_that_nobody_trained_on_has_rated():
+    # every user rates the item of all and an item of their own
+    frame = pd.DataFrame({"user": [*range(9)] * 2, "item": [0] * 9 + [*range(1, 10)], "rating": 1.0})
+    data = Interactions.from_frame(frame)
+    dropped, kept = (StrongGeneralization(2, 0.5, drop_unseen_items=drop).split(data) for drop in (True, False))
+    assert dropped.test.history.n_ratings + dropped.test.target.n_ratings == 2
+    assert kept.test.history.n_ratings + kept.test.target.n_ratings == 4
+    assert dropped.test.history.users.equals(kept.test.history.users)
+    assert dropped.train.shape == kept.train.shape == (5, 10)
+
+
+@pytest.mark.parametrize(("fold_in", "targets"), [(0.8, 2), (0.9, 1), (0.7, 3), (0.35, 6), (0.99, 1)])
+def test_strong_shares_are_those_of_decimal_fractions(fold_in, targets):
+    frame = pd.DataFrame({"user": np.repeat(range(3), 10), "item": np.tile(range(10), 3), "rating": 1.0})
+    split = StrongGeneralization(1, fold_in).split(Interactions.from_frame(frame))
+    assert [one.target.n_ratings for one in (split.validation, split.test)] == [targets, targets]
+
+
+def test_strong_needs_somebody_to_train_on():
+    data = Interactions.from_frame(pd.DataFrame({"user": range(6), "item": 1, "rating": 1.0}))
+    with pytest.raises(DataError, match=r"holding out 2 x 3 users of 6 leaves none to train on; .* at most 2"):
+        StrongGeneralization(3).split(data)
+    assert StrongGeneralization(2).split(data).train.shape[0] == 2
+
+
+# ---------------------------------------------------------------------- RandomHoldout
+
+
+@given(interactions(), tenths, st.one_of(st.just(Fraction(0)), tenths), seeds)
+@settings(deadline=None)
+def test_random_shares_are_met_to_the_nearest_rating(data, fraction, validation_fraction, seed):
+    split = RandomHoldout(float(fraction), float(validation_fraction), seed).split(data)
+    check_weak(split, data)
+    n_test = split.test.target.n_ratings
+    assert abs(n_test - fraction * data.n_ratings) <= Fraction(1, 2)
+    assert rows(split.test.history) == rows(split.train)
+    if validation_fraction:
+        rest = data.n_ratings - n_test
+        assert abs(split.validation.target.n_ratings - validation_fraction * rest) <= Fraction(1, 2)
+        assert rows(split.test.exclude) == rows(split.validation.target)
+    else:
+        assert split.validation is None
+        assert split.test.exclude is None
+
+
+@given(interactions(), tenths, st.one_of(st.just(Fraction(0)), tenths), seeds)
+@settings(deadline=None)
+def test_random_shares_of_each_user_are_rounded_down(data, fraction, validation_fraction, seed):
+    split = RandomHoldout(float(fraction), float(validation_fraction), seed, per_user=True).split(data)
+    check_weak(split, data)
+    count = np.diff(data.matrix.indptr)
+    for share, holdout in ((fraction, split.test), (validation_fraction, split.validation)):
+        if holdout is not None:
+            drawn = np.diff(holdout.target.matrix.indptr)
+            assert drawn.tolist() == [0 if n < 2 else max(1, int(share * int(n))) for n in count]
+            count = count - drawn
+
+
+# ---------------------------------------------------------------------- LeaveLastOut
+
+
+@given(interactions(last_time=6), st.booleans())
+@settings(deadline=None)
+def test_leave_last_out_takes_the_last_by_time_then_by_column(data, with_validation):
+    split = LeaveLastOut(validation=with_validation).split(data)
+    check_weak(split, data)
+    train, validation, test = [], [], []
+    for _, mine in data.to_frame().groupby("user"):
+        ordered = sorted(mine.itertuples(index=False, name=None), key=lambda row: (row[3], row[1]))
+        if with_validation and len(ordered) > 2:
+            validation.append(ordered.pop(-2))
+        if len(ordered) > 1 and (not with_validation or len(mine) > 2):
+            test.append(ordered.pop())
+        train += ordered
+    assert rows(split.train) == sorted(train)
+    assert rows(split.test.target) == sorted(test)
+    assert rows(split.test.history) == sorted(train + validation)
+    assert split.test.exclude is None
+    if with_validation:
+        assert rows(split.validation.target) == sorted(validation)
+    else:
+        assert split.validation is None
+
+
+def test_leave_last_out_by_hand():
+    frame = pd.DataFrame(
+        [("ann", "x", 5, 30), ("ann", "y", 4, 10), ("ann", "z", 3, 20), ("bob", "x", 2, 2), ("bob", "y", 1, 1)],
+        columns=["user", "item", "rating", "timestamp"],
+    )
+    split = LeaveLastOut().split(Interactions.from_frame(frame))
+    assert rows(split.test.target) == [("ann", "x", 5, 30)]
+    assert rows(split.validation.target) == [("ann", "z", 3, 20)]
+    assert rows(split.train) == [("ann", "y", 4, 10), ("bob", "x", 2, 2), ("bob", "y", 1, 1)]
+    assert rows(LeaveLastOut(validation=False).split(Interactions.from_frame(frame)).test.target) == [
+        ("ann", "x", 5, 30),
+        ("bob", "x", 2, 2),
+    ]
+
+
+# ---------------------------------------------------------------------- TemporalSplit
+
+
+def latest(times, at_least):
+    """Begin of the shortest stretch of time, up to the end, with so many ratings."""
+    return max(time for time in times if sum(other >= time for other in times) >= at_least)
+
+
+@given(interactions(), st.one_of(st.just(Fraction(0)), tenths), tenths)
+@settings(deadline=None)
+def test_time_is_cut_where_the_shares_are_reached_and_nothing_leaks(data, validation_fraction, test_fraction):
+    assume(validation_fraction + test_fraction < 1)
+    times, n = data.timestamps.tolist(), data.n_ratings
+    for share in (test_fraction, validation_fraction + test_fraction):
+        assume(2 * n * share % 2 != 1)  # half a rating may be rounded either way
+    begins_test = latest(times, max(1, round(n * test_fraction)))
+    begins_validation = begins_test
+    if validation_fraction:
+        begins_validation = latest(times, max(1, round(n * (validation_fraction + test_fraction))))
+    splitter = TemporalSplit(float(validation_fraction), float(test_fraction))
+    if begins_validation == min(times) or (validation_fraction and begins_validation == begins_test):
+        with pytest.raises(DataError, match="too much alike to be cut in time; use RandomHoldout"):
+            splitter.split(data)
+        return
+    split = splitter.split(data)
+    check_weak(split, data)
+    assert split.test.target.timestamps.min() == begins_test
+    assert split.test.exclude is None
+    assert (split.test.history.timestamps < begins_test).all()
+    assert rows(split.test.history, split.test.target) == rows(data)
+    assert split.train.timestamps.max() < begins_validation
+    if validation_fraction:
+        assert split.validation.target.timestamps.min() == begins_validation
+        assert split.validation.target.timestamps.max() < begins_test
+    else:
+        assert split.validation is None
+
+
+def test_temporal_shares_are_met_where_all_times_differ(many):
+    split = TemporalSplit(0.2, 0.1).split(many)
+    assert split.test.target.n_ratings == round(0.1 * many.n_ratings)
+    assert split.validation.target.n_ratings + split.test.target.n_ratings == round(0.3 * many.n_ratings)
+
+
+def test_ratings_of_the_same_moment_are_not_divided():
+    # the last two would be the test, but three were made in the moment in which it begins
+    times = [0, 1, 2, 3, 4, 5, 6, 8, 8, 8]
+    frame = pd.DataFrame({"user": range(10), "item": 0, "rating": 1.0, "timestamp": times})
+    split = TemporalSplit(0.0, 0.2).split(Interactions.from_frame(frame))
+    assert split.test.target.timestamps.tolist() == [8, 8, 8]
+    assert split.test.history.matrix[[9]].nnz == 0  # a user of whom nothing was known before
+
+
+# ---------------------------------------------------------------------- all of them
+
+BY_SEED = [
+    StrongGeneralization(10),
+    StrongGeneralization(10, fold_in=0.5, drop_unseen_items=False),
+    RandomHoldout(),
+    RandomHoldout(per_user=True),
+]
+EVERY_SPLITTER = [*BY_SEED, LeaveLastOut(), LeaveLastOut(validation=False), TemporalSplit(), TemporalSplit(0.0, 0.3)]
+
+
+@pytest.mark.parametrize("splitter", EVERY_SPLITTER, ids=repr)
+def test_the_same_splitter_splits_the_same_way_and_leaves_the_data_alone(splitter, many):
+    before = rows(many)
+    first = content(splitter.split(many))
+    assert content(splitter.split(many)) == first
+    assert content(dataclasses.replace(splitter).split(many)) == first
+    assert rows(many) == before
+
+
+@pytest.mark.parametrize("splitter", EVERY_SPLITTER, ids=repr)
+def test_no_target_is_seen_in_training_or_in_a_history(splitter, many):
+    split = splitter.split(many)
+    for holdout in (split.validation, split.test):
+        if holdout is not None:
+            target = set(rows(holdout.target))
+            assert target
+            assert not target & set(rows(split.train))
+            assert not target & set(rows(holdout.history))
+    if split.validation is not None:
+        assert not set(rows(split.validation.history)) & set(rows(split.test.target))
+        assert not set(rows(split.validation.target)) & set(rows(split.test.target))
+
+
+@pytest.mark.parametrize("splitter", BY_SEED, ids=repr)
+def test_another_seed_splits_another_way(splitter, many):
+    splits = [dataclasses.replace(splitter, seed=seed).split(many) for seed in range(5)]
+    assert len({tuple(rows(split.train)) for split in splits}) == 5
+    assert len({tuple(rows(split.test.target)) for split in splits}) == 5
+
+
+@pytest.mark.parametrize("splitter", [LeaveLastOut(), TemporalSplit()], ids=repr)
+def test_without_timestamps_there_is_no_last(splitter):
+    data = Interactions.from_frame(pd.DataFrame({"user": [1, 1], "item": [1, 2], "rating": 1.0}))
+    with pytest.raises(DataError, match=f"{type(splitter).__name__} needs to know when .* use RandomHoldout"):
+        splitter.split(data)
+
+
+def test_without_ratings_there_is_nothing_to_cut(many):
+    with pytest.raises(DataError, match="no ratings to divide"):
+        TemporalSplit().split(many.keep(np.zeros(many.n_ratings, dtype=bool)))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: StrongGeneralization(0), "n_users must be at least 1, got 0"),
+        (lambda: StrongGeneralization(5, fold_in=1.0), r"fold_in must be in \(0, 1\), got 1.0"),
+        (lambda: RandomHoldout(0.0), r"fraction must be in \(0, 1\), got 0.0"),
+        (lambda: RandomHoldout(1.2), r"fraction must be in \(0, 1\), got 1.2"),
+        (lambda: RandomHoldout(0.1, -0.1), r"validation_fraction must be in \[0, 1\), got -0.1"),
+        (lambda: TemporalSplit(test_fraction=0.0), r"test_fraction must be in \(0, 1\), got 0.0"),
+        (lambda: TemporalSplit(1.0), r"validation_fraction must be in \[0, 1\), got 1.0"),
+        (lambda: TemporalSplit(0.5, 0.5), "leave nothing to train on"),
+    ],
+)
+def test_shares_that_make_no_sense_are_refused_at_once(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_a_splitter_cannot_be_changed():
+    for splitter in EVERY_SPLITTER:
+        name = dataclasses.fields(splitter)[0].name
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(splitter, name, 3)
