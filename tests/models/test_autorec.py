@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from aerec.baselines import BiasBaseline
 from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.models import AutoRec
@@ -89,3 +90,43 @@ def test_a_second_fit_on_other_data_starts_anew():
     assert model.predict([1000], [0]).shape == (1,)
     with pytest.raises(DataError, match="50"):
         model.transform(ratings(40, 30))
+
+
+@pytest.mark.parametrize("orientation", ["item", "user"])
+def test_with_biases_the_network_learns_what_they_leave_over(orientation):
+    data = ratings()
+    quick = {"hidden": 4, "epochs": 20, "batch_size": 8, "progress": False}
+    model = AutoRec(orientation=orientation, biases=True, **quick).fit(data)
+    baseline = BiasBaseline(l2_user=5.0, l2_item=5.0).fit(data)
+    X = data.matrix.toarray()
+    rows = X.T if orientation == "item" else X
+    network = (model.transform(data) @ model.coefs_[1] + model.intercepts_[1]).astype(np.float64)
+    user_bias, item_bias = baseline.user_bias_, baseline.item_bias_
+    added = baseline.mean_ + (
+        np.add.outer(item_bias, user_bias) if orientation == "item" else np.add.outer(user_bias, item_bias)
+    )
+    np.testing.assert_allclose(model.reconstruct(data), network + added, rtol=1e-4, atol=1e-4)
+    expected = 0.5 * (np.where(rows != 0, rows - network - added, 0) ** 2).sum(axis=1).mean()
+    assert model.total_cost(data) == pytest.approx(expected, rel=1e-4)
+    pairs = data.to_frame()
+    found = model.predict(pairs["user"], pairs["item"])
+    whole = network + added
+    u, i = data.users.get_indexer(pairs["user"]), data.items.get_indexer(pairs["item"])
+    low, high = model.rating_range_
+    expected = np.clip(whole[i, u] if orientation == "item" else whole[u, i], low, high)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(model.score_items(data), (whole.T if orientation == "item" else whole), atol=1e-3)
+
+
+def test_biases_of_the_unknown_are_left_out():
+    data = ratings()
+    model = AutoRec(hidden=3, epochs=2, biases=True, progress=False).fit(data)
+    found = model.predict(["nobody"], ["nothing"])
+    assert np.isfinite(found).all()
+    assert model.mean_[0] == pytest.approx(data.matrix.data.mean())
+
+
+def test_the_output_begins_at_the_mean_rating():
+    data = ratings()
+    model = AutoRec(hidden=3, epochs=1, learning_rate=1e-9, progress=False).fit(data)
+    np.testing.assert_allclose(model.intercepts_[-1], data.matrix.data.mean(), atol=1e-5)

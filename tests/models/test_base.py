@@ -405,7 +405,16 @@ def test_numpy_numbers_are_saved_as_plain_ones(value, expected):
     assert decode_parameter(encoded) == expected
 
 
-@pytest.mark.parametrize("value", [np.random.default_rng(0), len, {"a": 1}, (1, object()), np.arange(3)], ids=str)
+UNFIT = {
+    "generator": np.random.default_rng(0),
+    "function": len,
+    "dict": {"a": 1},
+    "object in a tuple": (1, object()),
+    "array": np.arange(3),
+}
+
+
+@pytest.mark.parametrize("value", UNFIT.values(), ids=UNFIT)
 def test_what_cannot_be_saved_is_refused_by_type(value):
     with pytest.raises(DataError, match=r"a hyper-parameter of type \w+ cannot be saved"):
         encode_parameter(value)

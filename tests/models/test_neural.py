@@ -75,6 +75,7 @@ UNUSUAL = {
     "variational": True,
     "user_factors": True,
     "tied": True,
+    "biases": True,
     "normalize": "opposite",
     "epochs": 2,
     "batch_size": 11,

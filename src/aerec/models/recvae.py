@@ -43,8 +43,8 @@ class RecVAE(Autoencoder):
 
     Parameters
     ----------
-    hidden : tuple of int, default (600, 200)
-        Width of the encoder's five layers, and of the code.
+    hidden : int or tuple of int, default (600, 200)
+        Width of the encoder's five layers, and of the code; a single number is the code, the layers three times that.
     kl_weight : float, default 0.005
         γ. Larger for short histories.
     encoder_passes : int, default 3
@@ -77,13 +77,12 @@ class RecVAE(Autoencoder):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **Autoencoder._parameter_constraints,
-        "hidden": [tuple, list],
         "encoder_passes": [Interval(Integral, 1, None, closed="left")],
     }
 
     def __init__(
         self,
-        hidden: tuple[int, int] = (600, 200),
+        hidden: int | tuple[int, int] = (600, 200),
         kl_weight: float = 0.005,
         encoder_passes: int = 3,
         noise: Noise | None = MaskingNoise(0.5),  # noqa: B008 (frozen)
@@ -134,6 +133,8 @@ class RecVAE(Autoencoder):
 
     def _widths(self) -> tuple[int, int]:
         sizes = np.asarray(self.hidden)
+        if sizes.ndim == 0:
+            sizes = np.array([3 * sizes, sizes])
         if sizes.shape != (2,) or sizes.dtype.kind not in "iu" or sizes.min() < 1:
             raise ValueError(f"hidden of RecVAE is (width of the layers, width of the code), got {self.hidden!r}")
         return int(sizes[0]), int(sizes[1])

@@ -1,0 +1,134 @@
+import numpy as np
+import pytest
+import torch
+from scipy.special import logsumexp
+
+from aerec import evaluate
+from aerec.baselines import Popularity
+from aerec.datasets import load_dataset
+from aerec.models import RecVAE
+from aerec.splitting import StrongGeneralization
+
+
+def likes():
+    rng = np.random.default_rng(0)
+    return (rng.random((40, 15)) < 0.3).astype(np.float32)
+
+
+def quick(**given):
+    return RecVAE(
+        **{"hidden": (6, 3), "epochs": 2, "batch_size": 16, "progress": False, "precision": "float32", **given}
+    )
+
+
+def float64(parameters):
+    return [one.detach().double().numpy() for one in parameters]
+
+
+def encoded(x, encoder):
+    """The densely connected encoder of the paper, written out in float64: mean and log variance."""
+    weights, biases = float64(encoder.weights), float64(encoder.biases)
+    gains, shifts = float64(encoder.gains), float64(encoder.shifts)
+
+    def settled(value, k):
+        value = value / (1 + np.exp(-value))  # swish
+        mean, variance = value.mean(axis=1, keepdims=True), value.var(axis=1, keepdims=True)
+        return (value - mean) / np.sqrt(variance + 0.1) * gains[k] + shifts[k]
+
+    length = np.linalg.norm(x, axis=1, keepdims=True)
+    layers = [settled(x / np.where(length > 0, length, 1) @ weights[0] + biases[0], 0)]
+    for k in range(1, 5):
+        layers.append(settled(layers[-1] @ weights[k] + biases[k] + sum(layers), k))
+    both = layers[-1] @ weights[5] + biases[5]
+    return both[:, :3], both[:, 3:]
+
+
+def log_normal(z, mean, log_variance):
+    return -0.5 * (np.log(2 * np.pi) + log_variance + (z - mean) ** 2 / np.exp(log_variance))
+
+
+def test_total_cost_is_the_formula_of_the_paper_at_the_mean_of_the_code():
+    X = likes()
+    model = quick(kl_weight=0.02).fit(X)
+    x = X.astype(np.float64)
+    network = model.network_
+    mean, log_variance = encoded(x, network.encoder())
+    former = encoded(x, network.former())
+    prior = logsumexp(
+        [
+            np.log(3 / 20) + log_normal(mean, 0, 0),
+            np.log(3 / 4) + log_normal(mean, *former),
+            np.log(1 / 10) + log_normal(mean, 0, 10),
+        ],
+        axis=0,
+    )
+    divergence = (log_normal(mean, mean, log_variance) - prior).sum(axis=1)
+    weight, bias = float64([network.decoder_weights[0], network.decoder_biases[0]])
+    logits = mean @ weight.T + bias
+    likelihood = -(x * (logits - logsumexp(logits, axis=1, keepdims=True))).sum(axis=1)
+    expected = (likelihood + 0.02 * x.sum(axis=1) * divergence).mean()
+    assert model.total_cost(X) == pytest.approx(expected, rel=1e-4)
+    np.testing.assert_allclose(model.transform(X), mean, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(model.score_items(X), logits, rtol=1e-3, atol=1e-5)
+
+
+def test_after_an_epoch_the_prior_knows_the_encoder_as_it_is():
+    network = quick(epochs=3).fit(likes()).network_
+    for kept, one in zip(network.former().parameters(), network.encoder().parameters(), strict=True):
+        torch.testing.assert_close(kept, one)
+    assert not any(one.requires_grad for one in network.former().parameters())
+
+
+def test_encoder_and_decoder_are_trained_in_turn(monkeypatch):
+    model = quick(epochs=1)
+    seen = []
+
+    def watched(trainer, rows, optimizer, **options):
+        seen.append((optimizer is trainer.optimizer, options.get("corrupt", True)))
+        network = trainer.network
+        before = [one.detach().clone() for one in (*network.encoder().parameters(), *network.decoder_weights)]
+        parts = original(trainer, rows, optimizer, **options)
+        after = [*network.encoder().parameters(), *network.decoder_weights]
+        moved = [not torch.equal(old, new) for old, new in zip(before, after, strict=True)]
+        is_decoder = optimizer is trainer.optimizer
+        assert moved[-1] is is_decoder
+        assert any(moved[:-1]) is not is_decoder
+        return parts
+
+    from aerec.models import recvae
+
+    original = recvae.Trainer._pass
+    monkeypatch.setattr(recvae.Trainer, "_pass", watched)
+    model.set_params(encoder_passes=2).fit(likes())
+    assert seen == [(False, True), (False, True), (True, False)]
+
+
+def test_a_single_width_is_the_code_with_layers_three_times_as_wide():
+    model = quick(hidden=4).fit(likes())
+    assert [weight.shape[1] for weight in model.coefs_[:6]] == [12, 12, 12, 12, 12, 8]
+    assert model.transform(likes()).shape == (40, 4)
+
+
+@pytest.mark.parametrize("hidden", [(6, 3, 2), (6, 0), (), "wide", (6.5, 3)])
+def test_other_widths_are_refused(hidden):
+    with pytest.raises(ValueError, match="hidden"):
+        quick(hidden=hidden).fit(likes())
+
+
+def test_it_clearly_beats_popularity_on_the_sample():
+    split = StrongGeneralization(n_users=100, seed=1).split(load_dataset("sample").binarize())
+    model = RecVAE(hidden=(100, 40), epochs=12, learning_rate=2e-3, batch_size=100, progress=False)
+    found = evaluate(model.fit(split.train, split.validation), split.test, "ndcg@100")["ndcg@100"]
+    assert found > 1.5 * evaluate(Popularity().fit(split.train), split.test, "ndcg@100")["ndcg@100"]
+
+
+def test_partial_fit_goes_on_after_a_saved_model_is_loaded(tmp_path):
+    from aerec import load_model
+
+    X = likes()
+    quick().fit(X).save(tmp_path / "model")
+    loaded = load_model(tmp_path / "model")
+    cost = loaded.total_cost(X)
+    for _ in range(10):
+        loaded.partial_fit(X)
+    assert loaded.total_cost(X) < cost
