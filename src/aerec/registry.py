@@ -6,12 +6,13 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from aerec.baselines import ALS, BPR, SLIM, BiasBaseline, BiasedMF, ItemKNN, Popularity, PureSVD, UserKNN
+from aerec.baselines import ALS, BPR, NMF, SLIM, BiasBaseline, BiasedMF, ItemKNN, Popularity, PureSVD, UserKNN
 from aerec.errors import ModelFileError
 from aerec.models import (
     CDAE,
     EASE,
     EDLAE,
+    ELSA,
     Autoencoder,
     AutoRec,
     DenoisingAutoencoder,
@@ -30,6 +31,7 @@ MODELS: dict[str, type[Recommender]] = {
     "item-knn": ItemKNN,
     "user-knn": UserKNN,
     "pure-svd": PureSVD,
+    "nmf": NMF,
     "slim": SLIM,
     "als": ALS,
     "bpr": BPR,
@@ -37,6 +39,7 @@ MODELS: dict[str, type[Recommender]] = {
     "biased-mf": BiasedMF,
     "ease": EASE,
     "edlae": EDLAE,
+    "elsa": ELSA,
     "autoencoder": Autoencoder,
     "denoising-autoencoder": DenoisingAutoencoder,
     "sparse-autoencoder": SparseAutoencoder,

@@ -6,6 +6,7 @@ from aerec.models.cdae import CDAE
 from aerec.models.denoising import DenoisingAutoencoder
 from aerec.models.ease import EASE
 from aerec.models.edlae import EDLAE
+from aerec.models.elsa import ELSA
 from aerec.models.mult_dae import MultDAE
 from aerec.models.mult_vae import MultVAE
 from aerec.models.recvae import RecVAE
@@ -15,6 +16,7 @@ __all__ = [
     "CDAE",
     "EASE",
     "EDLAE",
+    "ELSA",
     "AutoRec",
     "Autoencoder",
     "DenoisingAutoencoder",

@@ -48,6 +48,7 @@ class NeuralRecommender(Recommender):
 
     network_: Network
     history_: pd.DataFrame
+    _on_epoch: Callable[[int, Mapping[str, float]], None] | None = None  # for a search that ends hopeless fits
 
     @abstractmethod
     def _build(self, n_inputs: int, n_users: int) -> Network:
@@ -96,6 +97,7 @@ class NeuralRecommender(Recommender):
                 validator=validator,
                 patience=self.patience,
                 progress=progress,
+                on_epoch=self._on_epoch,
             )
         history["epoch"] += done
         self.history_ = pd.concat([self.history_, history], ignore_index=True) if done else history

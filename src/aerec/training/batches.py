@@ -65,6 +65,10 @@ class SparseBatch:
         """Σ of each row; shape (n_rows,)."""
         return torch.zeros(self.n_rows, device=self.values.device).index_add_(0, self.rows, self.values)
 
+    def squares(self) -> Tensor:
+        """Σ of the squares of each row; shape (n_rows,)."""
+        return torch.zeros(self.n_rows, device=self.values.device).index_add_(0, self.rows, self.values.square())
+
     def dot(self, logits: Tensor) -> Tensor:
         """Σ of the stored values times the logits in their places, a scalar."""
         return torch.dot(self.values, logits.reshape(-1)[self._flat])
@@ -81,8 +85,7 @@ class SparseBatch:
 
     def normalized(self) -> SparseBatch:
         """Each row divided by its Euclidean length; a row without ratings stays empty."""
-        squares = torch.zeros(self.n_rows, device=self.values.device).index_add_(0, self.rows, self.values.square())
-        lengths = squares.sqrt().clamp_min(torch.finfo(torch.float32).tiny)
+        lengths = self.squares().sqrt().clamp_min(torch.finfo(torch.float32).tiny)
         return self._with(self.values / lengths[self.rows])
 
     def corrupted(self, noise: Noise, generator: torch.Generator) -> SparseBatch:
@@ -114,6 +117,10 @@ class DenseBatch:
     def totals(self) -> Tensor:
         """Σ of each row; shape (n_rows,)."""
         return self.values.sum(dim=1)
+
+    def squares(self) -> Tensor:
+        """Σ of the squares of each row; shape (n_rows,)."""
+        return self.values.square().sum(dim=1)
 
     def dot(self, logits: Tensor) -> Tensor:
         """Σ of the values times the logits, a scalar."""

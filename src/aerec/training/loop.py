@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,7 +77,7 @@ class Trainer:
         self.order = torch.Generator().manual_seed(seed)
         self.noise = torch.Generator(device=device).manual_seed(seed + 1)
 
-    def _adam(self, decayed: list[nn.Parameter], free: list[nn.Parameter]) -> torch.optim.Adam:
+    def _adam(self, decayed: list[nn.Parameter], free: list[nn.Parameter]) -> torch.optim.Optimizer:
         """Return Adam over parameters with and without weight decay."""
         groups: list[dict[str, Any]] = [{"params": decayed, "weight_decay": self.weight_decay}, {"params": free}]
         return torch.optim.Adam(groups, lr=self.learning_rate, fused=self.device.type in ("cpu", "cuda"))
@@ -133,6 +133,7 @@ def train(
     validator: Validator | None,
     patience: int | None,
     progress: EpochProgress,
+    on_epoch: Callable[[int, Mapping[str, float]], None] | None = None,
 ) -> pd.DataFrame:
     """Run up to `epochs` epochs; with a validator the weights of the best epoch are restored at the end.
 
@@ -147,6 +148,8 @@ def train(
     patience : int, optional
         Stop after so many epochs without a better validation value; None for never.
     progress : EpochProgress
+    on_epoch : callable, optional
+        Given the number of each epoch, its cost and its validation metric; what it raises ends the training.
 
     Returns
     -------
@@ -168,6 +171,8 @@ def train(
         record["seconds"] = time.perf_counter() - began
         records.append(record)
         progress.epoch_done(epoch, shown)
+        if on_epoch is not None:
+            on_epoch(epoch, shown)
         if validator is not None and patience is not None and epoch - best_epoch >= patience:
             break
     if best_state is not None:
