@@ -31,15 +31,15 @@ PENALTIES: dict[str, list[Any]] = {
     "none": [None],
     "L1": [L1Sparsity(w) for w in (0.01, 0.03, 0.1, 0.3)],
     "KL": [KLSparsity(t, w) for t in (0.05, 0.2) for w in (0.01, 0.1)],
-    "top-k": [TopKSparsity(k) for k in (50, 100, 200)],
+    "top-k": [TopKSparsity(k) for k in (25, 50, 100)],
 }
 METRICS = ("plain_recall@20", "ndcg@20")
 
 
 def spaces() -> list[Space]:
     """Return one space for each cell of the table."""
-    fixed = {"epochs": 150, "patience": 8, "validation_metric": "ndcg@20", "normalize": True, "progress": False}
-    fixed |= {"hidden": 400, "batch_size": 256, "learning_rate": 1e-3, "likelihood": "multinomial"}
+    fixed = {"epochs": 100, "patience": 5, "validation_metric": "ndcg@20", "normalize": True, "progress": False}
+    fixed |= {"hidden": 200, "batch_size": 256, "learning_rate": 1e-3, "likelihood": "multinomial"}
     return [
         Space(
             "autoencoder",
@@ -116,7 +116,7 @@ def main() -> None:
         details.append({"name": name, "tuned": trial.params, "validation": trial.found["validation"], "runs": runs})
     header = ["noise", "penalty", "validation ndcg@20", *METRICS, "units at rest", "Hoyer", "chosen"]
     note = (
-        f"\n\n{given.trials} settings per row by ndcg@20 on validation; mean over seeds {given.seeds}; 400 units, "
+        f"\n\n{given.trials} settings per row by ndcg@20 on validation; mean over seeds {given.seeds}; 200 units, "
         "multinomial likelihood, normalised input, Adam 1e-3, batches of 256."
     )
     content = {"cells": details, "trials": given.trials}

@@ -152,7 +152,6 @@ def arguments(description: str, trials: int) -> argparse.ArgumentParser:
 def save(name: str, title: str, table: str, content: Mapping[str, Any], out: Path) -> None:
     """Print the table and write ``<name>.md`` for people and ``<name>.json`` for machines."""
     machine, versions = describe_machine(), package_versions()
-    memory = machine["memory"] or 0
     lines = [
         f"# {title}",
         "",
@@ -160,8 +159,7 @@ def save(name: str, title: str, table: str, content: Mapping[str, Any], out: Pat
         "",
         f"Command: `python {' '.join([str(Path(sys.argv[0]).as_posix()), *sys.argv[1:]])}`",
         f"Commit: {commit()}; {time.strftime('%Y-%m-%d', time.gmtime())}",
-        f"Machine: {machine['processor']}, {machine['cores']} cores, {memory / 2**30:.0f} GiB, "
-        f"{', '.join(machine['instruction_sets'])}; Python {platform.python_version()}",
+        f"Machine: {machine_line()}; Python {platform.python_version()}",
         "Versions: " + ", ".join(f"{key} {value}" for key, value in versions.items() if key != "python"),
     ]
     text = "\n".join(lines) + "\n"
@@ -170,6 +168,13 @@ def save(name: str, title: str, table: str, content: Mapping[str, Any], out: Pat
     (out / f"{name}.md").write_text(text, encoding="utf-8")
     whole = {"title": title, **content, "machine": machine, "versions": versions, "commit": commit()}
     (out / f"{name}.json").write_text(json.dumps(as_json(whole), indent=1) + "\n", encoding="utf-8")
+
+
+def machine_line() -> str:
+    """Return the machine in words."""
+    machine = describe_machine()
+    sets = ", ".join(machine["instruction_sets"])
+    return f"{machine['processor']}, {machine['cores']} cores, {(machine['memory'] or 0) / 2**30:.0f} GiB, {sets}"
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

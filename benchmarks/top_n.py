@@ -10,7 +10,9 @@ plain_recall@20 is hits / |test items|. strong: as Liang et al. (2018), fold-in 
 from __future__ import annotations
 
 import functools
+import json
 import time
+from pathlib import Path
 from typing import Any
 
 from aerec import evaluate
@@ -18,7 +20,7 @@ from aerec.datasets import load_dataset, read_parts
 from aerec.datasets.catalogue import list_datasets
 from aerec.registry import get_model_class
 from aerec.splitting import Split, StrongGeneralization
-from protocol import Trial, arguments, markdown, run_trials, save, search, seeded, set_threads
+from protocol import arguments, commit, machine_line, markdown, run_trials, save, search, seeded, set_threads
 from spaces import top_n_spaces
 
 METRICS = {
@@ -64,6 +66,7 @@ def main() -> None:
     """Tune, fit with three seeds, report."""
     parser = arguments(__doc__ or "", trials=12)
     parser.add_argument("--protocol", choices=list(METRICS), default="given")
+    parser.add_argument("--add", action="store_true", help="keep the other models of the results that are there")
     parser.add_argument("--models", nargs="*", help="names of models; all by default")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     given = parser.parse_args()
@@ -80,46 +83,69 @@ def main() -> None:
             for seed in (given.seeds if learns_by_chance else given.seeds[:1])
         ]
     final = run_trials(report, tasks, given.jobs, given.threads)
-    split = load(protocol)
-    rows, details = [], []
+    details = {one["name"]: one for one in _earlier(given.out, protocol)} if given.add else {}
     for name, trial in best.items():
         runs = sorted((one for one in final if one.name == name), key=lambda one: one.params.get("seed", 0))
-        rows.append(_row(name, runs, METRICS[protocol]))
-        details.append(
-            {
-                "name": name,
-                "tuned": trial.params,
-                "validation": trial.found["validation"],
-                "runs": [{"seed": one.params.get("seed"), **one.found} for one in runs],
-            }
-        )
-    header = ["model", *METRICS[protocol], "fit s", "peak MB"]
-    title = f"Top-N, MovieLens 1M implicit, {protocol} split"
+        details[name] = {
+            "name": name,
+            "tuned": trial.params,
+            "validation": trial.found["validation"],
+            "trials": given.trials,
+            "processes": f"{given.jobs} × {given.threads} thread(s)",
+            "machine": machine_line(),
+            "commit": commit(),
+            "runs": [{"seed": one.params.get("seed"), **one.found} for one in runs],
+        }
+    order = [space.name for space in top_n_spaces(metric)]
+    _save(protocol, metric, sorted(details.values(), key=lambda one: order.index(one["name"])), given)
+
+
+def _earlier(out: Path, protocol: str) -> list[dict[str, Any]]:
+    path = out / f"top-n-{protocol}.json"
+    found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["models"] if path.exists() else []
+    return found
+
+
+def _save(protocol: str, metric: str, details: list[dict[str, Any]], given: Any) -> None:
+    split = load(protocol)
+    header = ["model", *METRICS[protocol], "settings", "fit s", "peak MB"]
     counts = f"{split.train.n_ratings:,} training ratings; {split.test.n_users:,} test users"
-    note = (
-        f"\n\n{split.train}; {counts}. {given.trials} settings per model by {metric} on validation; mean of seeds "
-        f"{given.seeds} for models that depend on one; interval: 95 %, bootstrap over users, first seed. "
-        "Fit and peak memory (of the whole process) with "
-        f"{given.threads} thread(s), {given.jobs} fits at once."
+    made = "\n".join(
+        f"- {machine}, commit {at}, {processes}: {', '.join(names)}"
+        for (machine, at, processes), names in _made(details).items()
     )
+    note = (
+        f"\n\n{split.train}; {counts}. The settings of each model are chosen by {metric} on validation, out of the "
+        f"number of settings in the table (all there are, where that is fewer); mean over seeds {given.seeds} for models "
+        "that depend on one; interval: 95 %, bootstrap over users, first seed. Time and memory (of the whole process) "
+        f"compare within one line only:\n\n{made}"
+    )
+    table = markdown(header, [_row(one, METRICS[protocol]) for one in details])
     save(
         f"top-n-{protocol}",
-        title,
-        markdown(header, rows) + note,
-        {"models": details, "trials": given.trials},
+        f"Top-N, MovieLens 1M implicit, {protocol} split",
+        table + note,
+        {"models": details},
         given.out,
     )
 
 
-def _row(name: str, runs: list[Trial], metrics: tuple[str, ...]) -> list[str]:
-    cells = [name]
+def _made(details: list[dict[str, Any]]) -> dict[tuple[str, str, str], list[str]]:
+    made: dict[tuple[str, str, str], list[str]] = {}
+    for one in details:
+        made.setdefault((one["machine"], one["commit"], one["processes"]), []).append(one["name"])
+    return made
+
+
+def _row(model: dict[str, Any], metrics: tuple[str, ...]) -> list[str]:
+    cells, runs = [model["name"]], model["runs"]
     for metric in metrics:
-        values = [run.found["report"]["metrics"][metric] for run in runs]
+        values = [run["report"]["metrics"][metric] for run in runs]
         mean = sum(one["mean"] for one in values) / len(values)
         low, high = values[0]["interval"]
         cells.append(f"{mean:.4f}" if low is None else f"{mean:.4f} [{low:.4f}, {high:.4f}]")
-    seconds = sum(run.found["seconds"] for run in runs) / len(runs)
-    return [*cells, f"{seconds:.1f}", f"{max(run.found['peak_mb'] for run in runs):.0f}"]
+    seconds = sum(run["seconds"] for run in runs) / len(runs)
+    return [*cells, str(model["trials"]), f"{seconds:.1f}", f"{max(run['peak_mb'] for run in runs):.0f}"]
 
 
 if __name__ == "__main__":
