@@ -117,8 +117,8 @@ def _save(protocol: str, metric: str, details: list[dict[str, Any]], given: Any)
     note = (
         f"\n\n{split.train}; {counts}. The settings of each model are chosen by {metric} on validation, out of the "
         f"number of settings in the table (all there are, where that is fewer); mean over seeds {given.seeds} for "
-        "models that depend on one; interval: 95 %, bootstrap over users, first seed. Time and memory (of the whole process) "
-        f"compare within one line only:\n\n{made}"
+        "models that depend on one; interval: 95 %, bootstrap over users, first seed. Time and memory (of the whole "
+        f"process) compare within one line only:\n\n{made}"
     )
     table = markdown(header, [_row(one, METRICS[protocol]) for one in details])
     save(
