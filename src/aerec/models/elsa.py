@@ -163,7 +163,12 @@ class _ELSANetwork(Network):
         self.encoder_weights[0].copy_(self.vectors())
 
     def encode(
-        self, batch: Batch, users: Tensor | None = None, *, noise_from: torch.Generator | None = None
+        self,
+        batch: Batch,
+        users: Tensor | None = None,
+        *,
+        noise_from: torch.Generator | None = None,
+        half: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
         """Return xA."""
         return first_layer(batch, self.vectors()), None

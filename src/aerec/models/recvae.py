@@ -18,7 +18,7 @@ from aerec.noise import MaskingNoise, Noise
 from aerec.training.batches import Batch, Rows
 from aerec.training.loop import Trainer
 from aerec.training.losses import first_layer
-from aerec.training.network import Architecture, Network
+from aerec.training.network import Architecture, Network, affine
 
 __all__ = ["RecVAE"]
 
@@ -156,13 +156,13 @@ class _Encoder:
         """All of them, weights first."""
         return [*self.weights, *self.biases, *self.gains, *self.shifts]
 
-    def read(self, first: Tensor) -> tuple[Tensor, Tensor]:
+    def read(self, first: Tensor, half: bool) -> tuple[Tensor, Tensor]:
         """Return mean and log variance of the code; `first` is x·W₁ + b₁."""
         hidden = total = self._layer(0, first)
         for k in range(1, len(self.gains)):
-            hidden = self._layer(k, torch.addmm(self.biases[k], hidden, self.weights[k]) + total)
+            hidden = self._layer(k, affine(hidden, self.weights[k], self.biases[k], half) + total)
             total = total + hidden
-        mean, log_variance = torch.addmm(self.biases[-1], hidden, self.weights[-1]).chunk(2, dim=1)
+        mean, log_variance = affine(hidden, self.weights[-1], self.biases[-1], half).chunk(2, dim=1)
         return mean, log_variance
 
     def _layer(self, k: int, x: Tensor) -> Tensor:
@@ -201,17 +201,27 @@ class _RecVAENetwork(Network):
             kept.copy_(one)
 
     def encode(
-        self, batch: Batch, users: Tensor | None = None, *, noise_from: torch.Generator | None = None
+        self,
+        batch: Batch,
+        users: Tensor | None = None,
+        *,
+        noise_from: torch.Generator | None = None,
+        half: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
         """Return mean and log variance of the code of each row."""
-        return self.encoder().read(self._first_layer(batch.normalized(), noise_from))
+        return self.encoder().read(self._first_layer(batch.normalized(), noise_from), half)
 
-    def _divergence(self, batch: Batch, drawn: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
-        """Σ over rows of |x| · (log q(z) − log p(z)) at the drawn z; the mixture is taken unit by unit."""
+    def _divergence(self, batch: Batch, drawn: Tensor, mean: Tensor, log_variance: Tensor, half: bool) -> Tensor:
+        """Σ over rows of |x| · (log q(z) − log p(z)) at the drawn z; the mixture is taken unit by unit.
+
+        While the decoder is trained it is left at 0: the decoder has no part in it.
+        """
+        if torch.is_grad_enabled() and not mean.requires_grad:
+            return mean.new_zeros(())
         with torch.no_grad():
             former = self.former()
             read = first_layer(batch.normalized(), former.weights[0]) + former.biases[0]
-            former_mean, former_log_variance = former.read(read)
+            former_mean, former_log_variance = former.read(read, half)
         zero, wide = drawn.new_zeros(()), drawn.new_full((), _WIDE)
         parts = (
             _log_normal(drawn, zero, zero),

@@ -16,7 +16,7 @@ from aerec.sparsity import Sparsity
 from aerec.training.batches import Batch, SparseBatch
 from aerec.training.losses import all_entries_loss, first_layer, observed_loss
 
-__all__ = ["ACTIVATIONS", "Architecture", "Cost", "Network"]
+__all__ = ["ACTIVATIONS", "Architecture", "Cost", "Network", "affine"]
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "identity": lambda x: x,
@@ -116,6 +116,7 @@ class Network(nn.Module):
         users: Tensor | None = None,
         *,
         noise_from: torch.Generator | None = None,
+        half: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
         """Return the code of each row, and its log variance where the code is variational.
 
@@ -126,6 +127,8 @@ class Network(nn.Module):
             Row of each user in the user factors, −1 for none.
         noise_from : torch.Generator, optional
             Draws the noise; without it the input is clean.
+        half : bool, default False
+            Whether the products of the hidden layers take bfloat16 factors.
 
         Returns
         -------
@@ -139,7 +142,7 @@ class Network(nn.Module):
             hidden = hidden + self.user_factors[users.clamp_min(0)] * known
         activation = ACTIVATIONS[arch.activation]
         for weight, bias in zip(self.encoder_weights[1:], self.encoder_biases[1:], strict=True):
-            hidden = torch.addmm(bias, activation(hidden), weight)
+            hidden = affine(activation(hidden), weight, bias, half)
         if arch.variational:
             mean, log_variance = hidden.chunk(2, dim=1)
             return self._sparse(mean), log_variance
@@ -162,11 +165,11 @@ class Network(nn.Module):
 
     # ------------------------------------------------------------------ decoder
 
-    def decode_hidden(self, code: Tensor) -> Tensor:
+    def decode_hidden(self, code: Tensor, half: bool = False) -> Tensor:
         """Return the last hidden layer, from which the output layer computes the logits."""
         activation = ACTIVATIONS[self.architecture.activation]
         for weight, bias in zip(self.decoder()[:-1], self.decoder_biases[:-1], strict=True):
-            code = activation(torch.addmm(bias, code, weight))
+            code = activation(affine(code, weight, bias, half))
         return code
 
     def decode(self, code: Tensor) -> Tensor:
@@ -208,19 +211,19 @@ class Network(nn.Module):
         it the input is clean and the code is its mean.
         """
         arch = self.architecture
-        code, log_variance = self.encode(batch, users, noise_from=noise_from if corrupt else None)
+        code, log_variance = self.encode(batch, users, noise_from=noise_from if corrupt else None, half=half)
         kl = code.new_zeros(())
         drawn = code
         if log_variance is not None:
             if noise_from is not None:
                 normal = torch.randn(code.shape, generator=noise_from, device=code.device)
                 drawn = code + normal * torch.exp(0.5 * log_variance)
-            kl = self._divergence(batch, drawn, code, log_variance) / batch.n_rows
+            kl = self._divergence(batch, drawn, code, log_variance, half) / batch.n_rows
         penalty, statistic = code.new_zeros(()), code.new_zeros(code.shape[1])
         if arch.sparsity is not None:
             statistic = arch.sparsity.statistic(code, arch.activation)
             penalty = arch.sparsity.cost(statistic / batch.n_rows)
-        hidden = self.decode_hidden(drawn)
+        hidden = self.decode_hidden(drawn, half)
         weight, bias = self.output_weight, self.decoder_biases[-1]
         if arch.likelihood.all_entries:
             loss = all_entries_loss(hidden, weight, bias, batch, arch.likelihood, half)
@@ -229,7 +232,7 @@ class Network(nn.Module):
             loss = observed_loss(hidden, weight, bias, batch)
         return Cost(loss / batch.n_rows, penalty, kl), statistic
 
-    def _divergence(self, batch: Batch, drawn: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
+    def _divergence(self, batch: Batch, drawn: Tensor, mean: Tensor, log_variance: Tensor, half: bool) -> Tensor:
         """Σ over rows of KL(N(mean, variance) ‖ N(0, I)), in closed form."""
         return 0.5 * (log_variance.exp() + mean.square() - 1 - log_variance).sum()
 
@@ -241,3 +244,10 @@ class Network(nn.Module):
     def biases(self) -> list[nn.Parameter]:
         """All biases."""
         return [*self.encoder_biases, *self.decoder_biases]
+
+
+def affine(x: Tensor, weight: Tensor, bias: Tensor, half: bool) -> Tensor:
+    """Return x·W + b; with `half` of bfloat16 factors, the sum in float32."""
+    if not half:
+        return torch.addmm(bias, x, weight)
+    return (x.bfloat16() @ weight.bfloat16()).float() + bias
