@@ -35,12 +35,12 @@ _FOLDERS = {"ml-100k-u1": "ml-100k", "ml-100k-random": "ml-100k", "douban": "dou
 def spaces() -> list[Space]:
     """Return the spaces; all of the same number of trials."""
     neural = {
-        "hidden": [300, 500, 800],
+        "hidden": [300, 500],
         "learning_rate": [1e-3, 2e-3],
         "batch_size": [128, 256, 512],
     }
     more = {"activation": ["sigmoid", "tanh"], "noise": [MaskingNoise(p) for p in (0.3, 0.5, 0.7)]}
-    fixed = {"epochs": 300, "patience": 15, "progress": False}
+    fixed = {"epochs": 200, "patience": 10, "progress": False}
     return [
         Space("bias", {"l2_user": [1.0, 3.0, 5.0, 10.0, 20.0], "l2_item": [1.0, 3.0, 5.0, 10.0, 25.0]}),
         Space(
@@ -118,7 +118,7 @@ def report(model: str, params: dict[str, Any], data: str, threads: int) -> dict[
 
 def main() -> None:
     """Tune, refit with three seeds, report."""
-    parser = arguments(__doc__ or "", trials=24)
+    parser = arguments(__doc__ or "", trials=12)
     parser.add_argument("--data", nargs="*", choices=SETS, default=list(SETS))
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     given = parser.parse_args()
