@@ -354,7 +354,7 @@ def test_histories_of_one_item_and_of_none_are_explained():
 
 def test_explain_takes_one_user_and_a_known_item():
     model = Table().fit(train())
-    with pytest.raises(DataError, match="explain takes the history of one user, got 4"):
+    with pytest.raises(DataError, match="for the history of one user, got 4"):
         model.explain(train(), "a")
     with pytest.raises(DataError, match="unknown item 'q'"):
         model.explain(train().select_users(["ann"]), "q")

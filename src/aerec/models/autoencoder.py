@@ -20,6 +20,7 @@ from aerec.interactions import Interactions
 from aerec.likelihood import LIKELIHOODS
 from aerec.memory import require_memory
 from aerec.models.base import History
+from aerec.models.interpret import InterpretableCode
 from aerec.models.neural import NeuralRecommender
 from aerec.noise import GaussianNoise, MaskingNoise, Noise
 from aerec.sparse import CSR, canonical_csr
@@ -35,7 +36,7 @@ __all__ = ["Autoencoder"]
 _BLOCK_ROWS = 1024  # rows encoded at once outside of training
 
 
-class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NeuralRecommender):  # type: ignore[misc]
+class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, InterpretableCode, NeuralRecommender):  # type: ignore[misc]
     r"""Autoencoder for sparse ratings or dense data, kept from copying its input by a narrow code, noise or sparsity.
 
     With encoder layers :math:`h_l = f(W_l^\top h_{l-1} + b_l)`, :math:`h_0 = \tilde x` the corrupted row, the code is

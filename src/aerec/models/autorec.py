@@ -6,10 +6,12 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import StrOptions
 
+from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.models.autoencoder import Autoencoder
 from aerec.models.base import History
@@ -194,6 +196,20 @@ class AutoRec(RatingPredictor, Autoencoder):
             found += biases.mean
             found += np.add.outer(user_bias, biases.items) if by_user else np.add.outer(biases.items, user_bias)
         return found
+
+    def describe_code(self, unit: int, n: int = 10) -> pd.DataFrame:
+        """See `Autoencoder.describe_code`; with ``orientation="user"`` only."""
+        self._refuse_item_codes()
+        return super().describe_code(unit, n)
+
+    def explain_code(self, history: History, item: Any, n: int | None = None) -> pd.DataFrame:
+        """See `Autoencoder.explain_code`; with ``orientation="user"`` only."""
+        self._refuse_item_codes()
+        return super().explain_code(history, item, n)
+
+    def _refuse_item_codes(self) -> None:
+        if self.orientation == "item":
+            raise DataError("the codes of AutoRec(orientation='item') are of items, not of users; use explain")
 
     def _hidden(self) -> NDArray[np.float32]:
         """Return the last hidden layer of every training row, and of an empty row at the end."""

@@ -271,14 +271,11 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
             Columns item and contribution, the largest first.
         """
         matrix, known = self._history(history)
-        if matrix.shape[0] != 1:
-            raise DataError(f"explain takes the history of one user, got {matrix.shape[0]}")
-        items = self._catalogue(history)
-        column = _columns([item], items)[0]
-        terms = self._contributions(matrix, int(column), known)
+        column = self._column_for_one(item, history)
+        terms = self._contributions(matrix, column, known)
         order = np.lexsort((matrix.indices, -terms))[:n]
         seen = matrix.indices[order]
-        return pd.DataFrame({"item": items.take(seen), "contribution": terms[order]})
+        return pd.DataFrame({"item": self._catalogue(history).take(seen), "contribution": terms[order]})
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model into the folder `path` (JSON + safetensors), atomically."""
@@ -373,6 +370,12 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         if not isinstance(history, Interactions):
             return pd.RangeIndex(self.n_features_in_)
         return history.items if self.items_ is None else self.items_
+
+    def _column_for_one(self, item: Any, history: History) -> int:
+        """Return the column of `item`, after checking that `history` is that of one user."""
+        if history.shape[0] != 1:
+            raise DataError(f"an explanation is for the history of one user, got {history.shape[0]}")
+        return int(_columns([item], self._catalogue(history))[0])
 
     def _barred(
         self, allow_items: ArrayLike | None, block_items: ArrayLike | None, items: pd.Index[Any]
