@@ -20,6 +20,7 @@ from aerec.models import (
     MultVAE,
     RecVAE,
     SparseAutoencoder,
+    SparseEASE,
 )
 from aerec.models.base import Recommender, decode_parameter
 from aerec.storage import decode_index, read_folder
@@ -40,6 +41,7 @@ MODELS: dict[str, type[Recommender]] = {
     "ease": EASE,
     "edlae": EDLAE,
     "elsa": ELSA,
+    "sparse-ease": SparseEASE,
     "autoencoder": Autoencoder,
     "denoising-autoencoder": DenoisingAutoencoder,
     "sparse-autoencoder": SparseAutoencoder,

@@ -5,7 +5,7 @@ import pytest
 from scipy.sparse import csr_array, issparse
 
 from aerec.baselines import ItemKNN
-from aerec.baselines.item_knn import nearest_rows
+from aerec.models.neighbours import nearest_rows
 from aerec.models import linear
 
 

@@ -1,11 +1,14 @@
-"""solve_rows against a dense solve of each row."""
+"""solve_rows against a dense solve of each row, solve_nonnegative against an active-set method."""
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import nnls
 from scipy.sparse import csr_array
 
 from aerec.baselines import least_squares
-from aerec.baselines.least_squares import solve_rows
+from aerec.baselines.least_squares import solve_nonnegative, solve_rows
 
 
 @pytest.mark.parametrize("with_shared", [False, True])
@@ -32,3 +35,21 @@ def test_a_ridge_may_be_the_same_for_all_rows(ratings):
     X = csr_array(ratings)
     one, each = np.array([1.0, 2.0]), np.tile([1.0, 2.0], (len(ratings), 1))
     np.testing.assert_array_equal(solve_rows(X, X, vectors, one), solve_rows(X, X, vectors, each))
+
+
+@given(seed=st.integers(0, 2**16), n_factors=st.integers(1, 6), l2=st.sampled_from([1e-3, 0.1, 10.0]))
+def test_non_negative_least_squares_is_that_of_lawson_and_hanson(seed, n_factors, l2):
+    rng = np.random.default_rng(seed)
+    vectors, targets = rng.standard_normal((9, n_factors)), rng.standard_normal((5, 9))
+    gram = vectors.T @ vectors + l2 * np.eye(n_factors)
+    stacked = np.vstack([vectors, np.sqrt(l2) * np.eye(n_factors)])
+    expected = np.array([nnls(stacked, np.concatenate([x, np.zeros(n_factors)]))[0] for x in targets])
+    np.testing.assert_allclose(solve_nonnegative(gram, targets @ vectors), expected, atol=1e-4)
+
+
+def test_a_component_without_length_stays_zero_and_equal_ones_share():
+    vectors = np.array([[1.0, 1.0, 0.0], [2.0, 2.0, 0.0]])
+    found = solve_nonnegative(vectors.T @ vectors, np.array([[1.0, 2.0]]) @ vectors)
+    assert found[0, 2] == 0
+    np.testing.assert_allclose(vectors @ found[0], [1.0, 2.0])
+    assert solve_nonnegative(vectors.T @ vectors, np.zeros((0, 3))).shape == (0, 3)

@@ -5,9 +5,10 @@ from aerec.baselines.bias import BiasBaseline
 from aerec.baselines.biased_mf import BiasedMF
 from aerec.baselines.bpr import BPR
 from aerec.baselines.item_knn import ItemKNN
+from aerec.baselines.nmf import NMF
 from aerec.baselines.popularity import Popularity
 from aerec.baselines.pure_svd import PureSVD
 from aerec.baselines.slim import SLIM
 from aerec.baselines.user_knn import UserKNN
 
-__all__ = ["ALS", "BPR", "SLIM", "BiasBaseline", "BiasedMF", "ItemKNN", "Popularity", "PureSVD", "UserKNN"]
+__all__ = ["ALS", "BPR", "NMF", "SLIM", "BiasBaseline", "BiasedMF", "ItemKNN", "Popularity", "PureSVD", "UserKNN"]

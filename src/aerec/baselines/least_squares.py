@@ -1,4 +1,4 @@
-"""Ridge regressions of many users at once on the vectors of their items: the step of alternating least squares."""
+"""Least squares of many users at once on the vectors of their items: ridge regressions, and non-negative ones."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from aerec.sparse import CSR, take_rows
 
-__all__ = ["solve_rows"]
+__all__ = ["solve_nonnegative", "solve_rows"]
 
 _BLOCK_BYTES = 64 * 2**20  # normal equations held at once
+_SWEEPS = 1000  # over the components at most, where the normal matrix is close to singular
+_TOLERANCE = 1e-7  # a row has settled when a sweep moves it by less than this share of its length
 
 
 def solve_rows(
@@ -59,4 +61,51 @@ def solve_rows(
         normal[:, diagonal, diagonal] += ridge[rows]
         right: NDArray[Any] = take_rows(targets, rows).astype(np.float64) @ vectors
         solution[rows] = np.linalg.solve(normal, right[:, :, None])[:, :, 0]
+    return solution
+
+
+def solve_nonnegative(gram: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+    r"""Solve a non-negative least-squares problem for each row b, all with the same normal matrix A.
+
+    .. math:: \min_{w \ge 0} \tfrac12 w^\top A w - b^\top w
+
+    Cyclic coordinate descent, :math:`w_t \leftarrow \max(0, w_t + (b_t - A_t w) / A_{tt})`, for all rows at once. Each
+    row stops when it has settled by itself, so that it does not matter which others it is solved with.
+
+    Parameters
+    ----------
+    gram : ndarray of shape (n_factors, n_factors)
+        A, symmetric and positive semidefinite; a component with :math:`A_{tt} = 0` stays 0.
+    right : ndarray of shape (n_rows, n_factors)
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_factors), float64
+
+    References
+    ----------
+    Franc, Hlaváč, Navara (2005). Sequential coordinate-wise algorithm for the non-negative least squares problem. CAIP.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from aerec.baselines.least_squares import solve_nonnegative
+    >>> solve_nonnegative(np.eye(2), np.array([[3.0, -1.0]]))
+    array([[3., 0.]])
+    """
+    solution = np.zeros_like(right, dtype=np.float64)
+    length = np.sqrt(np.diagonal(gram))
+    used = np.flatnonzero(length > 0)
+    open_rows = np.arange(len(right))
+    for _ in range(_SWEEPS):
+        b = np.ascontiguousarray(right[open_rows].T)
+        w = np.ascontiguousarray(solution[open_rows].T)
+        before = w.copy()
+        for t in used:
+            w[t] = np.maximum(0, w[t] + (b[t] - gram[t] @ w) / gram[t, t])
+        solution[open_rows] = w.T
+        moved, reached = (np.max(length[:, None] * np.abs(of), axis=0, initial=0.0) for of in (w - before, w))
+        open_rows = open_rows[moved > _TOLERANCE * reached]
+        if open_rows.size == 0:
+            break
     return solution

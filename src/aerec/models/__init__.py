@@ -11,6 +11,7 @@ from aerec.models.mult_dae import MultDAE
 from aerec.models.mult_vae import MultVAE
 from aerec.models.recvae import RecVAE
 from aerec.models.sparse_autoencoder import SparseAutoencoder
+from aerec.models.sparse_ease import SparseEASE
 
 __all__ = [
     "CDAE",
@@ -24,4 +25,5 @@ __all__ = [
     "MultVAE",
     "RecVAE",
     "SparseAutoencoder",
+    "SparseEASE",
 ]

@@ -1,0 +1,119 @@
+"""NMF: non-negative matrix factorisation, trained by scikit-learn, with a fold-in of its own."""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import decomposition
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import Interval
+
+from aerec.baselines.least_squares import solve_nonnegative
+from aerec.errors import DataError
+from aerec.interactions import Interactions
+from aerec.models.base import Recommender
+from aerec.sparse import CSR
+from aerec.splitting import Holdout
+
+__all__ = ["NMF"]
+
+
+class NMF(Recommender):
+    r"""Factorisation into parts that only add up: users and items have factors of 0 and more, missing ratings are 0.
+
+    .. math:: \min_{W \ge 0,\, H \ge 0} \tfrac12 \|X - W H^\top\|_F^2
+              + \tfrac{\lambda}{2} \big(\|W\|_F^2 + \|H\|_F^2\big)
+
+    Trained by the coordinate descent of scikit-learn on the sparse ratings, from a deterministic start (NNDSVDa). Every
+    history, of a training user or a new one, is folded in by non-negative least squares on the item factors
+
+    .. math:: w = \arg\min_{w \ge 0} \tfrac12 \|x - w H^\top\|^2 + \tfrac{\lambda}{2} \|w\|^2, \qquad
+              \text{score} = w H^\top,
+
+    for all users of a block at once, each until it has settled. A history that no factor explains (w = 0), such as an
+    empty one, is ranked by popularity.
+
+    Parameters
+    ----------
+    n_factors : int, default 64
+        At most min(n_users, n_items) are used.
+    l2 : float ≥ 0, default 3.0
+        λ.
+    epochs : int, default 100
+        Passes over users and items at most; training stops before where it hardly moves (scikit-learn's tolerance of
+        1e-4).
+    seed : int, default 0
+        Of the randomised singular value decomposition that gives the start.
+
+    Attributes
+    ----------
+    item_factors_ : ndarray of shape (n_items, n_factors), float32
+        H; scikit-learn's ``components_.T``.
+
+    References
+    ----------
+    Lee, Seung (1999). Learning the parts of objects by non-negative matrix factorization. Nature 401.
+    Cichocki, Phan (2009). Fast local algorithms for large scale nonnegative matrix and tensor factorizations. IEICE
+    Transactions on Fundamentals 92(3).
+
+    Examples
+    --------
+    >>> from scipy.sparse import csr_array
+    >>> from aerec.baselines import NMF
+    >>> X = csr_array([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1], [0, 0, 1, 1]])
+    >>> items, scores = NMF(n_factors=2, l2=0.1).fit(X).recommend(csr_array([[0, 0, 1, 0]]), k=1)
+    >>> items
+    array([[3]])
+    """
+
+    _learned = ("item_factors_",)
+    _popularity_for_empty = True
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "n_factors": [Interval(Integral, 1, None, closed="left")],
+        "l2": [Interval(Real, 0, None, closed="left")],
+        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "seed": [Interval(Integral, 0, 2**32 - 1, closed="both")],
+    }
+
+    def __init__(self, n_factors: int = 64, l2: float = 3.0, epochs: int = 100, seed: int = 0) -> None:
+        self.n_factors = n_factors
+        self.l2 = l2
+        self.epochs = epochs
+        self.seed = seed
+
+    def _fit(self, train: Interactions, validation: Holdout | None) -> None:
+        if (lowest := train.matrix.data.min()) < 0:
+            raise DataError(
+                f"NMF takes ratings of 0 and more, the lowest here is {lowest:g}: shift them, or keep those that count "
+                "as liked with binarize()"
+            )
+        n_users, n_items = train.shape
+        model = decomposition.NMF(
+            min(self.n_factors, n_users, n_items),
+            init="nndsvda",
+            solver="cd",
+            alpha_W=self.l2 / n_items,  # scikit-learn multiplies by these numbers
+            alpha_H=self.l2 / n_users,
+            max_iter=self.epochs,
+            random_state=self.seed,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # `epochs` is a choice, not a failure
+            model.fit(train.matrix)
+        self.item_factors_: NDArray[np.float32] = np.ascontiguousarray(model.components_.T, dtype=np.float32)
+
+    def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
+        users = self._fold_in(history)
+        scores = users @ self.item_factors_.T
+        scores[~users.any(axis=1)] = self.popularity_
+        return scores
+
+    def _fold_in(self, history: CSR) -> NDArray[np.float32]:
+        """Return the factors of users with this history; shape (n, n_factors)."""
+        items = self.item_factors_.astype(np.float64)
+        gram = items.T @ items + self.l2 * np.eye(items.shape[1])
+        return solve_nonnegative(gram, history.astype(np.float64) @ items).astype(np.float32)
