@@ -24,10 +24,13 @@ class EpochProgress:
     epochs : int
     shown : bool
         False for log records only.
+    unit : str, default "epoch"
+        What is counted.
     """
 
-    def __init__(self, name: str, epochs: int, shown: bool) -> None:
+    def __init__(self, name: str, epochs: int, shown: bool, unit: str = "epoch") -> None:
         self._name = name
+        self._unit = unit
         self._epochs = epochs
         console = Console(stderr=True)
         self._bar: Progress | None = None
@@ -55,6 +58,6 @@ class EpochProgress:
     def epoch_done(self, epoch: int, values: Mapping[str, float]) -> None:
         """Report epoch number `epoch` (from 1) with its cost and validation metric."""
         note = "  ".join(f"{name} {value:.5g}" for name, value in values.items())
-        _log.info("%s epoch %d/%d  %s", self._name, epoch, self._epochs, note)
+        _log.info("%s %s %d/%d  %s", self._name, self._unit, epoch, self._epochs, note)
         if self._bar is not None:
             self._bar.update(self._task, completed=epoch, note=note)

@@ -3,13 +3,16 @@
 import json
 from concurrent.futures import Future
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
 
-from aerec import compare, evaluate
+from aerec import __version__, compare, evaluate
 from aerec.baselines import ItemKNN, Popularity
 from aerec.cli import benchmark as verb
 from aerec.datasets import read_ratings
+from aerec.evaluation.significance import leaders
 from aerec.models import EASE
 from aerec.splitting import StrongGeneralization
 
@@ -70,17 +73,53 @@ def test_in_a_process_of_its_own_a_model_scores_the_same(aerec, films_path, spli
     assert found["peak_mb"] is None or found["peak_mb"] > 50  # PyTorch alone takes more
 
 
-def test_the_table_has_a_line_for_each_model(aerec, here, films_path, split):
-    code, out, err = aerec("benchmark", films_path, "--models", "popularity, item-knn", "--metrics", "ndcg@10,mrr@5")
+def test_the_table_has_a_line_for_each_model_and_a_star_for_the_best(aerec, here, films_path, split):
+    metrics = ("ndcg@10", "mrr@5")
+    code, out, err = aerec("benchmark", films_path, "--models", "popularity, item-knn", "--metrics", ",".join(metrics))
     assert (code, err) == (0, "")
-    heading, *lines, note = out.splitlines()
+    heading, *lines, stars, note, versions = out.splitlines()
     assert heading.split() == ["model", "ndcg@10", "mrr@5", "fit", "s", "peak", "MB"]
-    for line, (name, model) in zip(lines, {"popularity": Popularity(), "item-knn": ItemKNN()}.items(), strict=True):
-        report = evaluate(model.fit(split.train), split.test, ("ndcg@10", "mrr@5"))
+    models = {"popularity": Popularity(), "item-knn": ItemKNN()}
+    reports = [evaluate(model.fit(split.train), split.test, metrics, name=name) for name, model in models.items()]
+    best = leaders(reports, compare(reports))
+    for line, report in zip(lines, reports, strict=True):
         cells = line.split()
-        assert (cells[0], cells[1], cells[4]) == (name, f"{report['ndcg@10']:.4f}", f"{report['mrr@5']:.4f}")
-    assert f"{report.n_users} test users" in note
-    assert "default parameters, not tuned" in note
+        marked = [f"{report[one]:.4f}{'*' if report.name in best[one] else ''}" for one in metrics]
+        assert (cells[0], cells[1], cells[4]) == (report.name, *marked)
+    assert f"{report.n_users} test users (0 left out); seed 0; default parameters, not tuned" in note
+    assert stars.startswith("* the best of its column, and those not significantly worse")
+    assert "Holm" in stars
+    assert "p ≥ 0.05" in stars
+    assert f"aerec {__version__}, " in versions
+    assert f"torch {torch.__version__}, numpy {np.__version__}" in versions
+
+
+def test_machines_read_what_the_table_says(aerec, here, films_path, split):
+    words = ["--models", "popularity,item-knn,ease", "--metrics", "ndcg@10,coverage@10", "--seed", "0", "--json"]
+    found = json.loads(aerec("benchmark", films_path, *words).out)
+    classes = {"popularity": Popularity, "item-knn": ItemKNN, "ease": EASE}
+    reports = [
+        evaluate(one().fit(split.train), split.test, ("ndcg@10", "coverage@10"), name=name)
+        for name, one in classes.items()
+    ]
+    assert found["best"] == leaders(reports, compare(reports))
+    assert found["best_alpha"] == 0.05
+    assert (found["n_users"], found["n_left_out"], found["seed"]) == (split.test.n_users, 0, 0)
+    assert {"aerec", "torch", "numpy"} <= set(found["versions"])
+
+
+def test_a_model_named_twice_is_trained_once(aerec, here, films_path):
+    words = ["--models", "popularity,popularity", "--metrics", "ndcg@10", "--json"]
+    assert len(json.loads(aerec("benchmark", films_path, *words).out)["models"]) == 1
+
+
+def test_coverage_alone_has_no_differences_but_a_best(aerec, here, films_path):
+    words = ["--models", "popularity,ease", "--metrics", "coverage@10"]
+    found = json.loads(aerec("benchmark", films_path, *words, "--json").out)
+    assert found["differences"] == []
+    assert found["best"] == {"coverage@10": ["ease"]}
+    _, popularity, ease, *_ = aerec("benchmark", films_path, *words).out.splitlines()
+    assert ("*" in popularity, "*" in ease) == (False, True)
 
 
 def test_what_was_set_is_said(aerec, here, films_path):
@@ -90,8 +129,9 @@ def test_what_was_set_is_said(aerec, here, films_path):
 
 def test_a_single_model_has_nothing_to_be_compared_with(aerec, here, films_path):
     found = json.loads(aerec("benchmark", films_path, "--models", "popularity", "--json").out)
-    assert found["differences"] == []
+    assert (found["differences"], found["best"]) == ([], {})
     assert [one["name"] for one in found["models"]] == ["popularity"]
+    assert "*" not in aerec("benchmark", films_path, "--models", "popularity").out
 
 
 def test_models_that_predict_are_compared_by_their_errors(aerec, here, films_path):
@@ -99,6 +139,8 @@ def test_models_that_predict_are_compared_by_their_errors(aerec, here, films_pat
     found = json.loads(aerec("benchmark", films_path, *words).out)
     assert [list(one["metrics"]) for one in found["models"]] == [["rmse", "mae"]] * 2
     assert found["split"].startswith("random")
+    rmse = {one["name"]: one["metrics"]["rmse"]["mean"] for one in found["models"]}
+    assert min(rmse, key=rmse.get) in found["best"]["rmse"]
 
 
 def test_one_model_that_knows_users_decides_the_split_of_all(aerec, here, films_path):

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from aerec.cli.train import chosen_metrics
+from aerec.evaluation import describe_recommendations
 from aerec.models import EASE
 from aerec.runs import read_run
 
@@ -66,6 +67,28 @@ def test_people_see_each_metric_with_its_interval(aerec, ease_run):
     found = json.loads(aerec("evaluate", ease_run, "--metrics", "ndcg@10", "--json").out)["metrics"]["ndcg@10"]
     low, high = found["interval"]
     assert f"ndcg@10  {found['mean']:.4f}  [{low:.4f}, {high:.4f}]" in out
+
+
+def test_beyond_accuracy_after_the_report(aerec, ease_run):
+    run = read_run(ease_run)
+    name = run.description["model"]["name"]
+    expected = describe_recommendations(run.model, run.split.test, run.split.train, name=name)
+    plain, out = (aerec("evaluate", ease_run, *more).out for more in ([], ["--beyond"]))
+    assert out == f"{plain}{expected}\n"
+    found = json.loads(aerec("evaluate", ease_run, "--beyond", "--json").out)
+    assert found.pop("beyond") == json.loads(json.dumps(expected.to_dict()))
+    assert found == json.loads(aerec("evaluate", ease_run, "--json").out)
+    assert expected["calibration@20"] > 0  # the films have genres
+
+
+def test_beyond_accuracy_of_validation_users_and_of_models_that_predict(aerec, ease_run, rating_run):
+    found = json.loads(aerec("evaluate", ease_run, "--part", "validation", "--beyond", "--json").out)
+    run = read_run(ease_run)
+    expected = describe_recommendations(run.model, run.split.validation, run.split.train)
+    assert found["beyond"]["metrics"]["novelty@20"]["value"] == expected["novelty@20"]
+    found = json.loads(aerec("evaluate", rating_run, "--beyond", "--json").out)
+    assert list(found["metrics"]) == ["rmse", "mae"]
+    assert 0 < found["beyond"]["metrics"]["gini@20"]["value"] < 1
 
 
 def test_what_suits_a_model_is_measured_where_nothing_is_asked_for():

@@ -9,7 +9,7 @@ import pytest
 import aerec as package
 from aerec.cli import datasets as verb
 
-VERBS = ["datasets", "train", "evaluate", "recommend", "benchmark", "doctor"]
+VERBS = ["datasets", "train", "evaluate", "recommend", "benchmark", "tune", "doctor"]
 
 
 @pytest.mark.parametrize("name", VERBS)

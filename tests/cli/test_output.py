@@ -57,6 +57,8 @@ def test_a_report_is_a_row_of_means_and_intervals():
     report = Report("m", {"recall@5": 0.25, "coverage@5": 0.5}, {"recall@5": (0.2, 0.3), "coverage@5": (nan, nan)},
                     pd.DataFrame(), 3, 0)  # fmt: skip
     assert report_row(report) == {"recall@5": "0.2500 [0.2000, 0.3000]", "coverage@5": "0.5000"}
+    assert report_row(report, {"recall@5"}) == {"recall@5": "0.2500* [0.2000, 0.3000]", "coverage@5": "0.5000"}
+    assert report_row(report, ["coverage@5"]) == {"recall@5": "0.2500  [0.2000, 0.3000]", "coverage@5": "0.5000*"}
 
 
 # ---------------------------------------------------------------------- files

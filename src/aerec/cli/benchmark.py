@@ -17,12 +17,14 @@ from aerec.cli.output import print_json, print_note, print_table, report_row
 from aerec.cli.train import chosen_metrics
 from aerec.environment import describe_machine, package_versions
 from aerec.evaluation import Report, compare, evaluate
+from aerec.evaluation.significance import leaders
 from aerec.memory import peak_memory
 from aerec.registry import get_model_class
 from aerec.runs import SplitPlan
 
 __all__ = ["benchmark"]
 
+_ALPHA = 0.05  # p-values from here on are no evidence that a model is worse than the best
 _DEFAULT = "popularity,item-knn,ease,mult-dae,mult-vae"
 
 
@@ -44,9 +46,10 @@ def benchmark(
 ) -> None:
     """Train models on the same split and compare them: quality with 95 % intervals, fit seconds, peak memory.
 
-    Each model is fitted with its default parameters in a process of its own; nothing is tuned.
+    Each model is fitted with its default parameters in a process of its own; nothing is tuned. A star marks the best
+    of each metric and the models that are not significantly worse.
     """
-    names = parse_list(models)
+    names = list(dict.fromkeys(parse_list(models)))
     if not names:
         raise ValueError("--models is empty; name at least one, such as ease")
     classes = {name: get_model_class(name) for name in names}
@@ -66,36 +69,56 @@ def benchmark(
     if plan.kind == "none":
         raise ValueError("a benchmark needs held-out data; choose another --split than none")
     measured = chosen_metrics(metrics, recommenders[0])
-    reports, rows = [], []
+    reports: list[Report] = []
+    costs: list[dict[str, Any]] = []
     for name, recommender in zip(names, recommenders, strict=True):
         task = (name, recommender, data, preprocessing, plan, measured)
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
             report, seconds, peak = pool.submit(_fit, *task).result()
         reports.append(report)
-        rows.append(
-            {"model": name, **report_row(report), "fit s": round(seconds, 2), "peak MB": peak and round(peak / 1e6)}
-        )
+        costs.append({"fit_seconds": round(seconds, 2), "peak_mb": peak and round(peak / 1e6)})
+    several = len(reports) > 1
+    differences = compare(reports) if several and not reports[0].per_user.empty else pd.DataFrame()
+    best = leaders(reports, differences, _ALPHA) if several else {}
     if json:
         print_json(
             {
                 "data": data,
                 "split": str(plan),
-                "models": [
-                    {**report.to_dict(), "fit_seconds": row["fit s"], "peak_mb": row["peak MB"]}
-                    for report, row in zip(reports, rows, strict=True)
-                ],
-                "differences": compare(reports).to_dict(orient="records") if len(reports) > 1 else [],
+                "seed": seed,
+                "n_users": reports[0].n_users,
+                "n_left_out": reports[0].n_left_out,
+                "models": [{**report.to_dict(), **cost} for report, cost in zip(reports, costs, strict=True)],
+                "differences": differences.to_dict(orient="records"),
+                "best": best,
+                "best_alpha": _ALPHA,
                 "machine": describe_machine(),
                 "versions": package_versions(),
             }
         )
         return
-    print_table(pd.DataFrame(rows))
+    print_table(pd.DataFrame([_row(*one, best) for one in zip(reports, costs, strict=True)]))
     parameters = ", ".join(["default parameters", *(settings or [])])
+    if several:
+        print_note(
+            "* the best of its column, and those not significantly worse: paired t-test over users against the best, "
+            f"Holm-corrected for all pairs and metrics, p ≥ {_ALPHA:g}; of coverage the best only"
+        )
     print_note(
-        f"{data}, {plan}; {reports[0].n_users:,} test users ({reports[0].n_left_out:,} left out); {parameters}, "
-        "not tuned; peak memory is of the whole process"
+        f"{data}, {plan}; {reports[0].n_users:,} test users ({reports[0].n_left_out:,} left out); seed {seed}; "
+        f"{parameters}, not tuned; peak memory is of the whole process"
     )
+    print_note(", ".join(f"{package} {number}" for package, number in package_versions(("torch", "numpy")).items()))
+
+
+def _row(report: Report, cost: dict[str, Any], best: dict[str, list[str]]) -> dict[str, Any]:
+    marked = {metric for metric, names in best.items() if report.name in names} if best else None
+    return {
+        "model": report.name,
+        **report_row(report, marked),
+        "fit s": cost["fit_seconds"],
+        "peak MB": cost["peak_mb"],
+    }
 
 
 def _fit(

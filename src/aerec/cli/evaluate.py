@@ -11,6 +11,7 @@ from aerec.cli.options import Json
 from aerec.cli.output import check_output, print_json, print_note, write_frame
 from aerec.cli.train import chosen_metrics
 from aerec.errors import DataError
+from aerec.evaluation import describe_recommendations
 from aerec.evaluation import evaluate as evaluate_model
 from aerec.runs import read_run
 
@@ -24,6 +25,12 @@ def evaluate(
     ] = None,
     part: Annotated[str, typer.Option(help="test or validation.")] = "test",
     per_user: Annotated[Path | None, typer.Option(help="Also write the values of each user: .csv, .parquet, …")] = None,
+    beyond: Annotated[
+        bool,
+        typer.Option(
+            "--beyond", help="Also novelty, diversity, calibration, and recall by activity and popularity, of 20 items."
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Measure the model of a run on the data that was held out from it."""
@@ -34,15 +41,18 @@ def evaluate(
     found = read_run(run)
     split = found.split
     holdout = None if split is None else split.test if part == "test" else split.validation
-    if holdout is None:
+    if split is None or holdout is None:
         raise DataError(f"{run} was trained without {part} data (split: {found.plan}): there is nothing to measure on")
-    report = evaluate_model(
-        found.model, holdout, chosen_metrics(metrics, found.model), name=found.description["model"]["name"]
-    )
+    name = found.description["model"]["name"]
+    report = evaluate_model(found.model, holdout, chosen_metrics(metrics, found.model), name=name)
+    described = describe_recommendations(found.model, holdout, split.train, name=name) if beyond else None
     if per_user is not None:
         write_frame(report.per_user.reset_index(), per_user)
     if json:
-        print_json({"run": str(run), "part": part, "split": str(found.plan), **report.to_dict()})
-    else:
-        print_note(f"{run}, {part} part of {found.plan}")
-        print_note(str(report))
+        more = {} if described is None else {"beyond": described.to_dict()}
+        print_json({"run": str(run), "part": part, "split": str(found.plan), **report.to_dict(), **more})
+        return
+    print_note(f"{run}, {part} part of {found.plan}")
+    print_note(str(report))
+    if described is not None:
+        print_note(str(described))

@@ -15,7 +15,7 @@ from aerec.models.base import Recommender
 from aerec.noise import GaussianNoise, MaskingNoise
 from aerec.sparsity import KLSparsity, L1Sparsity, TopKSparsity
 
-__all__ = ["Json", "Quiet", "build_model", "parse_ids", "parse_list"]
+__all__ = ["Json", "Quiet", "build_model", "format_setting", "parse_ids", "parse_list"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
@@ -59,6 +59,31 @@ def build_model(model: type[Recommender], settings: Iterable[str], **defaults: A
     found = model(**values)
     found._validate_params()
     return found
+
+
+def format_setting(name: str, value: Any) -> str:
+    """Return the text that `build_model` reads as this value of the hyper-parameter `name`.
+
+    Examples
+    --------
+    >>> format_setting("hidden", (600, 200)), format_setting("noise", MaskingNoise(0.3))
+    ('hidden=600,200', 'noise=masking:0.3')
+    """
+    return f"{name}={_text(value)}"
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, tuple | list):
+        return ",".join(map(_text, value)) + ("," if len(value) == 1 else "")
+    for word, choice in _CHOICES.items():
+        if isinstance(value, choice):
+            fields = [(getattr(value, field.name), field.default) for field in dataclasses.fields(choice)]
+            while len(fields) > 1 and fields[-1][0] == fields[-1][1]:
+                fields.pop()
+            return ":".join([word, *(_text(one) for one, _ in fields)])
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return str(value)
 
 
 def _value(text: str) -> Any:

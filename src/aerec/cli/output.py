@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +43,14 @@ def print_note(text: str) -> None:
     Console(highlight=False, emoji=False).print(text, markup=False, soft_wrap=True)
 
 
-def report_row(report: Report) -> dict[str, str]:
-    """Return the metrics of a report as cells: mean and interval."""
+def report_row(report: Report, marked: Container[str] | None = None) -> dict[str, str]:
+    """Return the metrics of a report as cells: mean and interval; those in `marked` with a star after the mean."""
     cells = {}
     for metric, mean in report.mean.items():
         low, high = report.interval[metric]
-        cells[metric] = f"{mean:.4f}" + (f" [{low:.4f}, {high:.4f}]" if low == low else "")
+        star = "" if marked is None else "*" if metric in marked else " "
+        interval = f" [{low:.4f}, {high:.4f}]" if low == low else ""
+        cells[metric] = f"{mean:.4f}{star}{interval}".rstrip()
     return cells
 
 

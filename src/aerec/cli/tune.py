@@ -1,0 +1,158 @@
+"""`aerec tune`: search for the hyper-parameters that do best on validation data."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from aerec.cli.data import MinPerItem, MinPerUser, Preprocessing, SplitKind, Threshold, choose_split, rates
+from aerec.cli.options import Json, Quiet, build_model, format_setting
+from aerec.cli.output import print_json, print_note, print_table
+from aerec.cli.train import train
+from aerec.errors import DataError
+from aerec.metrics import parse_metric
+from aerec.models.base import Recommender, encode_parameter
+from aerec.registry import MODELS, get_model_class
+from aerec.runs import whole
+from aerec.studies import import_optuna
+from aerec.tuning import TuningResult, default_space
+from aerec.tuning import tune as search
+
+__all__ = ["tune"]
+
+
+def tune(
+    data: Annotated[str, typer.Argument(help="A name of `aerec datasets`, or a path to ratings.")],
+    model: Annotated[str, typer.Option(help=f"One of {', '.join(MODELS)}.")] = "mult-vae",
+    trials: Annotated[int, typer.Option(min=1, help="Settings to try, those in --storage included.")] = 20,
+    out: Annotated[Path, typer.Option(help="The folder for best.json and trials.csv.")] = Path("tune"),
+    storage: Annotated[
+        Path | None, typer.Option(help="An SQLite file that keeps the trials, from which a search goes on.")
+    ] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="Measured on validation data; by default ndcg@100, or rmse.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", "-s", help="A hyper-parameter that stays as it is, such as epochs=50; repeatable."),
+    ] = None,
+    timeout: Annotated[float | None, typer.Option(help="Begin no further trial after so many seconds.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the search, the model and the split.")] = 0,
+    split: SplitKind = None,
+    threshold: Threshold = 4.0,
+    min_per_user: MinPerUser = 5,
+    min_per_item: MinPerItem = 1,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Search for the hyper-parameters that do best on validation data; test data is not looked at.
+
+    Ends with the line of `aerec train` that trains and measures the best model on the same split.
+    """
+    import_optuna()
+    chosen = get_model_class(model)
+    recommender = build_model(chosen, settings or [], seed=seed)
+    if metric is not None:
+        parse_metric(metric)
+    fixed = [one.partition("=")[0] for one in settings or []]
+    space = {name: one for name, one in default_space(chosen).items() if name not in fixed}
+    if not space:
+        raise ValueError(f"{model} has nothing to tune" + (f" beside {', '.join(fixed)}" if fixed else ""))
+    _check_folder(out)
+    preprocessing = Preprocessing(None if rates(chosen) else threshold, min_per_user, min_per_item)
+    parts = preprocessing.load(data, progress=not quiet)
+    plan = choose_split(split, parts, recommender, seed)
+    divided = plan.apply(parts)
+    if divided is None:
+        raise ValueError("tuning needs held-out data; choose another --split than none")
+    found = search(
+        recommender,
+        divided,
+        space,
+        trials,
+        metric=metric,
+        seed=seed,
+        timeout=timeout,
+        storage=storage,
+        progress=not quiet,
+    )
+    found.save(out)
+    words = {
+        "--seed": seed,
+        "--split": split,
+        "--threshold": threshold,
+        "--min-per-user": min_per_user,
+        "--min-per-item": min_per_item,
+    }
+    line = _train_line(data, model, words, found.best_model)
+    if json:
+        print_json(_machine_readable(found, data, model, str(plan), str(out), line))
+    else:
+        _tell(found, str(whole(parts)), model, str(plan), out, line)
+
+
+def _check_folder(out: Path) -> None:
+    """Refuse, before anything takes long, a folder that cannot be written."""
+    if out.exists() and not out.is_dir():
+        raise DataError(f"{out} is a file; a search is saved as a folder, give another path")
+    above = next(folder for folder in (out.resolve(), *out.resolve().parents) if folder.exists())
+    if not above.is_dir():
+        raise DataError(f"{out} cannot be made: {above} is a file; give another path")
+    if not os.access(above, os.W_OK):
+        raise PermissionError(f"{out} cannot be written: no permission to write into {above}")
+
+
+def _train_line(data: str, model: str, words: dict[str, Any], best: Recommender) -> str:
+    """Return the command that trains `best` on the same data and split; what `aerec train` takes anyway is left out."""
+    usual = inspect.signature(train).parameters
+    line = ["aerec", "train", data, "--model", model]
+    for word, value in words.items():
+        if value != usual[word.lstrip("-").replace("-", "_")].default:
+            line += [word, str(value)]
+    ordinary = type(best)().get_params(deep=False)
+    for name, value in best.get_params(deep=False).items():
+        if value != ordinary[name] and name != "seed":
+            line += ["--set", format_setting(name, value)]
+    return shlex.join(line)
+
+
+def _machine_readable(found: TuningResult, data: str, model: str, plan: str, out: str, line: str) -> dict[str, Any]:
+    rows = [
+        {name: None if value != value else value for name, value in row.items()}
+        for row in found.trials.astype(object).to_dict(orient="records")
+    ]
+    for row in rows:
+        row.update({name: encode_parameter(row[name]) for name in found.best_params})
+    return {
+        "data": data,
+        "split": plan,
+        "model": model,
+        "metric": found.metric,
+        "best_value": found.best_value,
+        "best_params": {name: encode_parameter(value) for name, value in found.best_params.items()},
+        "trials": rows,
+        "out": out,
+        "train": line,
+    }
+
+
+def _tell(found: TuningResult, content: str, model: str, plan: str, out: Path, line: str) -> None:
+    texts = found.trials.copy()
+    for name in found.best_params:
+        if texts[name].dtype == object:
+            texts[name] = [format_setting(name, value).partition("=")[2] for value in texts[name]]
+    states = found.trials["state"].value_counts()
+    counts = ", ".join(f"{states[one]} {one}" for one in ("complete", "pruned", "failed") if one in states)
+    print_note(content)
+    print_table(texts)
+    print_note(f"{model}: {len(texts)} trials ({counts}); split: {plan}")
+    print_note(f"best {found.metric} on validation data: {found.best_value:.4f} with")
+    for name, value in found.best_params.items():
+        print_note(f"  {format_setting(name, value)}")
+    print_note(f"saved as {out}; next, to train it and measure it on test data:")
+    print_note(line)
