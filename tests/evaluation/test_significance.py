@@ -12,7 +12,7 @@ from scipy import stats
 
 from aerec.errors import DataError
 from aerec.evaluation import Report, compare
-from aerec.evaluation.significance import holm
+from aerec.evaluation.significance import holm, leaders
 
 
 def report(name, columns, users=None, means=None):
@@ -152,3 +152,37 @@ def test_different_users_are_refused(users):
 def test_one_report_has_nothing_to_be_compared_with():
     with pytest.raises(DataError, match="at least two reports, got 1"):
         compare([report("one", {"ndcg@10": [0.1]})])
+
+
+# ---------------------------------------------------------------------- the best, and those that may be
+
+
+def gaps(*rows):
+    return pd.DataFrame(rows, columns=["metric", "a", "b", "difference", "p_holm"])
+
+
+def test_those_not_significantly_worse_lead_with_the_best():
+    reports = [report(name, {"ndcg@10": [mean]}) for name, mean in (("low", 0.1), ("best", 0.5), ("near", 0.4))]
+    frame = gaps(("ndcg@10", "low", "best", -0.4, 0.049), ("ndcg@10", "best", "near", 0.1, 0.05))
+    assert leaders(reports, frame) == {"ndcg@10": ["best", "near"]}
+    assert leaders(reports, frame, alpha=0.01) == {"ndcg@10": ["low", "best", "near"]}
+    assert leaders(reports, frame, alpha=0.5) == {"ndcg@10": ["best"]}
+
+
+def test_of_errors_the_lowest_leads():
+    reports = [report(name, {"rmse": [value]}) for name, value in (("a", 0.9), ("b", 0.8), ("c", 1.0), ("d", 0.95))]
+    # d is off by more in all, yet its users are off by less each: the test says that it is better, not worse
+    frame = gaps(("rmse", "a", "b", 0.1, 0.3), ("rmse", "b", "c", -0.2, 0.001), ("rmse", "b", "d", 0.1, 0.001))
+    assert leaders(reports, frame) == {"rmse": ["a", "b", "d"]}
+
+
+def test_where_nothing_is_compared_only_the_best_values_lead():
+    values = {"one": 0.5, "two": 0.5, "three": 0.4}
+    reports = [report(name, {"ndcg@10": [0.1, 0.2]}, means={"coverage@10": value}) for name, value in values.items()]
+    found = leaders(reports, compare(reports))
+    assert found == {"ndcg@10": ["one", "two", "three"], "coverage@10": ["one", "two"]}
+    assert leaders(reports, None)["coverage@10"] == ["one", "two"]
+
+
+def test_the_leaders_of_what_was_compared(three):
+    assert leaders(three, compare(three)) == {"ndcg@10": ["good"], "recall@5": ["good", "fair", "bad"]}

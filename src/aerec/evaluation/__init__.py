@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from aerec.evaluation.beyond import BeyondAccuracy, describe_recommendations
 from aerec.evaluation.evaluator import evaluate
 from aerec.evaluation.report import Report
 from aerec.evaluation.significance import compare
 from aerec.metrics import (
     average_precision_at_k,
+    calibration_at_k,
     coverage_at_k,
+    genre_diversity_at_k,
+    gini_at_k,
     hit_rate_at_k,
     mae,
     ndcg_at_k,
+    novelty_at_k,
     precision_at_k,
     recall_at_k,
     reciprocal_rank_at_k,
@@ -18,14 +23,20 @@ from aerec.metrics import (
 )
 
 __all__ = [
+    "BeyondAccuracy",
     "Report",
     "average_precision_at_k",
+    "calibration_at_k",
     "compare",
     "coverage_at_k",
+    "describe_recommendations",
     "evaluate",
+    "genre_diversity_at_k",
+    "gini_at_k",
     "hit_rate_at_k",
     "mae",
     "ndcg_at_k",
+    "novelty_at_k",
     "precision_at_k",
     "recall_at_k",
     "reciprocal_rank_at_k",

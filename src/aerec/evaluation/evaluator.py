@@ -18,7 +18,7 @@ from aerec.models.base import Recommender
 from aerec.sparse import row_ids
 from aerec.splitting import Holdout
 
-__all__ = ["DEFAULT_METRICS", "evaluate"]
+__all__ = ["DEFAULT_METRICS", "align_holdout", "evaluate"]
 
 DEFAULT_METRICS = ("recall@20", "recall@50", "ndcg@100")
 
@@ -82,11 +82,7 @@ def evaluate(
     if not names:
         raise ValueError("metrics is empty; name at least one, such as 'recall@20'")
     parsed = {one: parse_metric(one) for one in names}
-    by_id = isinstance(holdout, Holdout) or isinstance(holdout[0], Interactions)
-    items = getattr(model, "items_", None)
-    holdout = holdout if isinstance(holdout, Holdout) else _holdout(*holdout, items)
-    if by_id and items is not None:
-        holdout = holdout.over(items)  # so that columns of the ranking and of the target are the same items
+    holdout, by_id = align_holdout(model, holdout)
     counts = np.diff(holdout.target.matrix.indptr)
     evaluated = np.flatnonzero(counts)
     if evaluated.size == 0:
@@ -94,7 +90,7 @@ def evaluate(
     table = _Table(len(evaluated))
     rated = [one for one in names if one in RATING_METRICS]
     if rated:
-        if not by_id and items is not None:
+        if not by_id and getattr(model, "items_", None) is not None:
             raise DataError(
                 f"{type(model).__name__} knows users by the ids it was fitted on, which matrices do not have: "
                 "for rmse and mae give the holdout as Interactions"
@@ -123,6 +119,21 @@ def evaluate(
     mean, interval, per_user = table.summary(names, n_resamples, seed)
     frame = pd.DataFrame(per_user, index=holdout.history.users.take(evaluated))
     return Report(name or type(model).__name__, mean, interval, frame, len(evaluated), holdout.n_users - len(evaluated))
+
+
+def align_holdout(model: Recommender, holdout: Holdout | tuple[Any, Any]) -> tuple[Holdout, bool]:
+    """Return the holdout with the columns of the model, so that its rankings and the target name the same items.
+
+    Items that the model does not know follow after its own. The second value says whether the holdout came with ids;
+    the columns of matrices are those of the model already.
+    """
+    by_id = isinstance(holdout, Holdout) or isinstance(holdout[0], Interactions)
+    items = getattr(model, "items_", None)
+    if not isinstance(holdout, Holdout):
+        holdout = Holdout(
+            *(one if isinstance(one, Interactions) else Interactions.from_matrix(one, None, items) for one in holdout)
+        )
+    return (holdout.over(items) if by_id and items is not None else holdout), by_id
 
 
 class _Table:
@@ -169,15 +180,6 @@ class _Table:
             at = 2 * resampled.index(name)
             interval[name] = percentile_interval(settle(sums[:, at] / sums[:, at + 1]))
         return mean, interval, per_user
-
-
-def _holdout(history: Any, target: Any, items: pd.Index[Any] | None) -> Holdout:
-    """Pair the two; columns of matrices are those of the model, whose ids are `items`."""
-    both = [
-        one if isinstance(one, Interactions) else Interactions.from_matrix(one, None, items)
-        for one in (history, target)
-    ]
-    return Holdout(*both)
 
 
 def _errors(model: Recommender, holdout: Holdout) -> NDArray[np.float64]:

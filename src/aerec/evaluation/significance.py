@@ -13,8 +13,9 @@ from scipy import stats
 from aerec.errors import DataError
 from aerec.evaluation.bootstrap import bootstrap_sums, percentile_interval
 from aerec.evaluation.report import Report
+from aerec.metrics import higher_is_better
 
-__all__ = ["compare", "holm"]
+__all__ = ["compare", "holm", "leaders"]
 
 
 def compare(reports: Sequence[Report], *, n_resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
@@ -73,6 +74,53 @@ def compare(reports: Sequence[Report], *, n_resamples: int = 1000, seed: int = 0
         rows.append((metric, a.name, b.name, difference.mean(), low, high, _p_value(difference)))
     frame = pd.DataFrame(rows, columns=["metric", "a", "b", "difference", "low", "high", "p_value"])
     return frame.assign(p_holm=holm(frame["p_value"].to_numpy()))
+
+
+def leaders(reports: Sequence[Report], differences: pd.DataFrame | None, alpha: float = 0.05) -> dict[str, list[str]]:
+    """Return for each metric the models that may be the best: the best value, and those not significantly worse.
+
+    Parameters
+    ----------
+    reports : sequence of Report
+        With a name each; all metrics of the first are looked at.
+    differences : pandas.DataFrame or None
+        What `compare` gave for them. Of a metric that it does not hold, such as coverage, only the best value counts.
+    alpha : float, default 0.05
+        A model is worse where the corrected p-value of its difference to the best is below.
+
+    Returns
+    -------
+    dict of str to list of str
+        Metric → names, in the order of the reports.
+
+    Examples
+    --------
+    >>> from aerec import compare, evaluate
+    >>> from aerec.baselines import ItemKNN, Popularity
+    >>> from aerec.datasets import load_dataset
+    >>> from aerec.evaluation.significance import leaders
+    >>> from aerec.splitting import StrongGeneralization
+    >>> split = StrongGeneralization(n_users=100).split(load_dataset("sample"))
+    >>> reports = [evaluate(model.fit(split.train), split.test, "ndcg@20") for model in (ItemKNN(), Popularity())]
+    >>> leaders(reports, compare(reports))
+    {'ndcg@20': ['ItemKNN']}
+    """
+    gaps: dict[tuple[str, str, str], tuple[float, float]] = {}
+    for row in [] if differences is None else differences.to_dict(orient="records"):
+        gaps[row["metric"], row["a"], row["b"]] = row["difference"], row["p_holm"]
+        gaps[row["metric"], row["b"], row["a"]] = -row["difference"], row["p_holm"]
+    found: dict[str, list[str]] = {}
+    for metric in reports[0].metrics:
+        sign = 1.0 if higher_is_better(metric) else -1.0
+        values = {report.name: sign * report[metric] for report in reports}
+        best = max(values, key=lambda name: values[name])
+        ahead = {name: gaps.get((metric, best, name), (sign, 0.0)) for name in values}
+        found[metric] = [
+            name
+            for name, (gap, p_value) in ahead.items()
+            if values[name] == values[best] or p_value >= alpha or sign * gap <= 0
+        ]
+    return found
 
 
 def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:

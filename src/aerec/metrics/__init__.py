@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from aerec.metrics.beyond import (
+    activity_groups,
+    calibration_at_k,
+    genre_diversity_at_k,
+    gini_at_k,
+    novelty_at_k,
+    popularity_groups,
+)
 from aerec.metrics.formulas import METRICS, find_hits, measure_hits
 from aerec.metrics.named import RATING_METRICS, higher_is_better, measure_ranking, parse_metric
 from aerec.metrics.ranking import (
@@ -18,16 +26,22 @@ from aerec.metrics.rating import mae, rmse
 __all__ = [
     "METRICS",
     "RATING_METRICS",
+    "activity_groups",
     "average_precision_at_k",
+    "calibration_at_k",
     "coverage_at_k",
     "find_hits",
+    "genre_diversity_at_k",
+    "gini_at_k",
     "higher_is_better",
     "hit_rate_at_k",
     "mae",
     "measure_hits",
     "measure_ranking",
     "ndcg_at_k",
+    "novelty_at_k",
     "parse_metric",
+    "popularity_groups",
     "precision_at_k",
     "recall_at_k",
     "reciprocal_rank_at_k",

@@ -22,6 +22,7 @@ from aerec.topk import top_k
 __all__ = [
     "Recommended",
     "Target",
+    "as_ranking",
     "average_precision_at_k",
     "coverage_at_k",
     "hit_rate_at_k",
@@ -181,7 +182,7 @@ def coverage_at_k(recommended: Recommended, n_items: int | None = None, k: int |
     >>> coverage_at_k([[0, 1], [1, 2]], n_items=6)
     0.5
     """
-    ranking = _ranking(recommended, k)
+    ranking = as_ranking(recommended, k)
     if n_items is None:
         array = np.asarray(recommended)
         if array.dtype.kind != "f":
@@ -198,14 +199,14 @@ def coverage_at_k(recommended: Recommended, n_items: int | None = None, k: int |
 
 
 def _measure(metric: str, recommended: Recommended, target: Target, k: int | None) -> Values:
-    ranking = _ranking(recommended, k)
+    ranking = as_ranking(recommended, k)
     relevant = _relevant(target)
     if len(ranking) != relevant.shape[0]:
         raise DataError(f"recommendations for {len(ranking)} users, but targets of {relevant.shape[0]}")
     return measure_hits(metric, find_hits(ranking, relevant), np.diff(relevant.indptr))
 
 
-def _ranking(recommended: Recommended, k: int | None) -> NDArray[np.int64]:
+def as_ranking(recommended: Recommended, k: int | None) -> NDArray[np.int64]:
     """Return lists of `k` items, filled up with −1."""
     if sp.issparse(recommended) or isinstance(recommended, Interactions):
         raise DataError("recommended comes first, as an array of items or of scores; the target comes second")
