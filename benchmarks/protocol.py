@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from aerec.environment import describe_machine, package_versions
-from aerec.models.base import encode_parameter
+from aerec.models.state import encode_parameter
 
 RESULTS = Path(__file__).parent / "results"
 

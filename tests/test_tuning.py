@@ -14,7 +14,7 @@ from aerec.baselines import BiasBaseline, ItemKNN, Popularity
 from aerec.datasets import generate_interactions
 from aerec.errors import DataError, InsufficientMemoryError, MissingExtraError, TrainingError
 from aerec.models import EASE, MultDAE
-from aerec.models.base import decode_parameter
+from aerec.models.state import decode_parameter
 from aerec.noise import MaskingNoise
 from aerec.search_spaces import SPACES, Choice, Number, Whole
 from aerec.splitting import LeaveLastOut, RandomHoldout, StrongGeneralization

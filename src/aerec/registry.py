@@ -22,7 +22,8 @@ from aerec.models import (
     SparseAutoencoder,
     SparseEASE,
 )
-from aerec.models.base import Recommender, decode_parameter
+from aerec.models.base import Recommender
+from aerec.models.state import decode_parameter
 from aerec.storage import decode_index, read_folder
 
 __all__ = ["MODELS", "get_model_class", "load_model"]

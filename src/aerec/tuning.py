@@ -19,8 +19,9 @@ from aerec.errors import DataError, TrainingError
 from aerec.evaluation import evaluate
 from aerec.holdout import Split
 from aerec.metrics import RATING_METRICS, higher_is_better, parse_metric
-from aerec.models.base import Recommender, encode_parameter
+from aerec.models.base import Recommender
 from aerec.models.neural import NeuralRecommender
+from aerec.models.state import encode_parameter
 from aerec.progress import EpochProgress
 from aerec.registry import MODELS, get_model_class
 from aerec.search_spaces import SPACES, Space, check_space

@@ -11,7 +11,7 @@ from aerec import evaluate
 from aerec.cli.options import build_model, format_setting
 from aerec.datasets import read_ratings
 from aerec.models import EASE, Autoencoder
-from aerec.models.base import decode_parameter
+from aerec.models.state import decode_parameter
 from aerec.noise import GaussianNoise, MaskingNoise
 from aerec.registry import MODELS
 from aerec.runs import read_run

@@ -15,7 +15,8 @@ from aerec.environment import describe_machine, package_versions
 from aerec.evaluation import Report, evaluate
 from aerec.evaluation.evaluator import DEFAULT_METRICS
 from aerec.metrics import parse_metric
-from aerec.models.base import Recommender, encode_parameter
+from aerec.models.base import Recommender
+from aerec.models.state import encode_parameter
 from aerec.registry import MODELS, get_model_class
 from aerec.runs import check_run_path, whole, write_run
 

@@ -16,7 +16,8 @@ from aerec.cli.output import print_json, print_note, print_table
 from aerec.cli.train import train
 from aerec.errors import DataError
 from aerec.metrics import parse_metric
-from aerec.models.base import Recommender, encode_parameter
+from aerec.models.base import Recommender
+from aerec.models.state import encode_parameter
 from aerec.registry import MODELS, get_model_class
 from aerec.runs import whole
 from aerec.studies import import_optuna

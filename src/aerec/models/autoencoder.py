@@ -2,41 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.sparse import issparse
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 from typing_extensions import Self
 
 from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.likelihood import LIKELIHOODS
-from aerec.memory import require_memory
 from aerec.models.base import History
-from aerec.models.interpret import InterpretableCode
+from aerec.models.coding import Coding
 from aerec.models.neural import NeuralRecommender
 from aerec.noise import GaussianNoise, MaskingNoise, Noise
 from aerec.sparse import CSR, canonical_csr
 from aerec.sparsity import KLSparsity, L1Sparsity, Sparsity, TopKSparsity
 from aerec.splitting import Holdout
-from aerec.training.batches import Batch, DenseRows, Rows, SparseRows
+from aerec.training.batches import DenseRows, Rows, SparseRows
 from aerec.training.device import resolve_device
 from aerec.training.loop import Validator
 from aerec.training.network import ACTIVATIONS, Architecture, Network
 
 __all__ = ["Autoencoder"]
 
-_BLOCK_ROWS = 1024  # rows encoded at once outside of training
 
-
-class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, InterpretableCode, NeuralRecommender):  # type: ignore[misc]
+class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Coding):  # type: ignore[misc]
     r"""Autoencoder for sparse ratings or dense data, kept from copying its input by a narrow code, noise or sparsity.
 
     With encoder layers :math:`h_l = f(W_l^\top h_{l-1} + b_l)`, :math:`h_0 = \tilde x` the corrupted row, the code is
@@ -315,137 +311,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Interpretab
             return self._holdout_validator(validation, "rmse" if hasattr(self, "predict") else "ndcg@100")
         return Validator("validation_cost", lambda: self.total_cost(validation), higher_is_better=False)
 
-    # ------------------------------------------------------------------ after learning
-
-    def transform(self, X: History) -> NDArray[np.float32]:
-        """Return the code of each row (the mean, where it is variational); shape (n_rows, n_code)."""
-        rows, users = self._rows_of(X)
-        codes = np.empty((rows.shape[0], self._n_features_out), dtype=np.float32)
-        with torch.inference_mode():
-            for at, batch, known in self._blocks(rows, users):
-                codes[at] = self.network_.encode(batch, known)[0].cpu().numpy()
-        return codes
-
-    def generate(self, code: ArrayLike) -> NDArray[np.float32]:
-        """Return the reconstruction that belongs to a code.
-
-        Parameters
-        ----------
-        code : array-like of shape (n_rows, n_code)
-
-        Returns
-        -------
-        ndarray of shape (n_rows, n_items)
-            The mean of the likelihood: probabilities for "bernoulli" and (over items) "multinomial", else values.
-        """
-        check_is_fitted(self)
-        checked = check_array(code, dtype=np.float32)
-        n_code = self.network_.architecture.hidden[-1]
-        if checked.shape[1] != n_code:
-            raise ValueError(f"a code has {n_code} units, got an array of shape {checked.shape}")
-        return self._decode(torch.as_tensor(checked, device=self._device))
-
-    def reconstruct(self, X: History) -> NDArray[np.float32]:
-        """Return ``generate(transform(X))``, without noise; shape (n_rows, n_items).
-
-        Raises
-        ------
-        InsufficientMemoryError
-            If that dense array does not fit into memory.
-        """
-        rows, users = self._rows_of(X)
-        what = f"a reconstruction of {rows.shape[0]:,} × {rows.shape[1]:,}"
-        require_memory(4 * rows.shape[0] * rows.shape[1], what, "reconstruct fewer rows at a time, or use recommend")
-        found = np.empty(rows.shape, dtype=np.float32)
-        with torch.inference_mode():
-            for at, batch, known in self._blocks(rows, users):
-                found[at] = self._decode(self.network_.encode(batch, known)[0])
-        return found
-
-    def total_cost(self, X: History) -> float:
-        """Return the cost of `X` without noise and without weight decay.
-
-        The mean over rows of [−log p(x | logits) + sparsity penalty + kl_weight · KL]; a variational code is its mean,
-        and the activations of `KLSparsity` are averaged over all rows of `X`.
-        """
-        rows, users = self._rows_of(X)
-        sums = torch.zeros(2, dtype=torch.float64)
-        statistic = torch.zeros(self._n_features_out, dtype=torch.float64)
-        with torch.inference_mode():
-            for _, batch, known in self._blocks(rows, users):
-                cost, found = self.network_.cost(batch, known)
-                sums += torch.stack([cost.likelihood, cost.kl]).cpu().double() * batch.n_rows
-                statistic += found.cpu().double()
-        likelihood, kl = (sums / rows.shape[0]).tolist()
-        penalty = 0.0 if self.sparsity is None else float(self.sparsity.cost(statistic / rows.shape[0]))
-        return float(likelihood + penalty + self.kl_weight * kl)
-
-    def score(self, X: History, y: Any = None) -> float:
-        """Return −`total_cost`, so that scikit-learn's searches maximise it."""
-        return -self.total_cost(X)
-
-    @property
-    def coefs_(self) -> list[NDArray[np.float32]]:
-        """Weights of shape (n_in, n_out), encoder first."""
-        check_is_fitted(self, "network_")
-        network = self.network_
-        decoder = network.decoder()
-        layers = [*network.encoder_weights, *decoder[:-1], decoder[-1].T]
-        return [layer.detach().cpu().numpy().copy() for layer in layers]
-
-    @property
-    def intercepts_(self) -> list[NDArray[np.float32]]:
-        """Biases of shape (n_out,), encoder first."""
-        check_is_fitted(self, "network_")
-        return [bias.detach().cpu().numpy().copy() for bias in self.network_.biases()]
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.network_.architecture.hidden[-1]
-
-    def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
-        device = self._device
-        rows = SparseRows(history, device)
-        with torch.inference_mode():
-            batch = rows.batch(torch.arange(history.shape[0], device=device))
-            code, _ = self.network_.encode(batch, torch.as_tensor(known_users, device=device))
-            scores: NDArray[np.float32] = self.network_.decode(code).cpu().numpy()
-        return scores
-
-    def _decode(self, code: torch.Tensor) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            logits = self.network_.decode(code)
-            found: NDArray[np.float32] = self.network_.architecture.likelihood.reconstruction(logits).cpu().numpy()
-        return found
-
-    def _rows_of(self, X: History) -> tuple[Rows, NDArray[np.int64]]:
-        """Return the rows of `X` on the device, and the training row of each user (−1: new)."""
-        check_is_fitted(self)
-        if isinstance(X, Interactions) or issparse(X) or not LIKELIHOODS[self.likelihood].all_entries:
-            matrix, known = self._history(X)
-            rows = self._training_rows(matrix)
-        else:
-            dense = validate_data(self, X, dtype=np.float32, reset=False)
-            rows, known = self._training_rows(dense), np.full(len(dense), -1, dtype=np.int64)
-        self._check_width(rows)
-        return rows, known
-
-    def _check_width(self, rows: Rows) -> None:
-        expected = self.network_.architecture.n_inputs
-        if rows.shape[1] != expected:
-            name = type(self).__name__
-            raise DataError(f"{name} was trained on rows of {expected} entries, these have {rows.shape[1]}")
-
-    def _blocks(self, rows: Rows, users: NDArray[np.int64]) -> Iterator[tuple[slice, Batch, torch.Tensor | None]]:
-        """Give the rows block by block: where they stand, the batch, and its users where they have factors."""
-        for start in range(0, rows.shape[0], _BLOCK_ROWS):
-            at = slice(start, min(start + _BLOCK_ROWS, rows.shape[0]))
-            batch = rows.batch(torch.arange(at.start, at.stop, device=self._device))
-            known = torch.as_tensor(users[at], device=self._device) if self.user_factors else None
-            yield at, batch, known

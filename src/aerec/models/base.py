@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import warnings
 from abc import ABC, abstractmethod
@@ -12,15 +11,14 @@ from typing import Any, ClassVar, TypeAlias, overload
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
 
-from aerec import noise, sparsity
 from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.memory import require_memory
+from aerec.models.state import decode_array, encode_array, encode_parameter
 from aerec.sparse import CSR, canonical_csr, row_ids, take_rows
 from aerec.splitting import Holdout
 from aerec.storage import encode_index, write_folder
@@ -394,52 +392,6 @@ def item_popularity(matrix: CSR) -> NDArray[np.float32]:
     """Return the share of the users (rows) who rated each item (column); shape (n_items,)."""
     counts = np.bincount(matrix.indices, minlength=matrix.shape[1])
     return (counts / matrix.shape[0]).astype(np.float32)
-
-
-def encode_parameter(value: Any) -> Any:
-    """Return a hyper-parameter as JSON: plain values as they are, tuples and choices of ours named as such."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, tuple | list):
-        return {"tuple": [encode_parameter(one) for one in value]}
-    if type(value).__name__ in _CHOICES and dataclasses.is_dataclass(value):
-        fields = {field.name: encode_parameter(getattr(value, field.name)) for field in dataclasses.fields(value)}
-        return {"choice": type(value).__name__, "fields": fields}
-    raise DataError(f"a hyper-parameter of type {type(value).__name__} cannot be saved: {value!r}")
-
-
-def decode_parameter(value: Any) -> Any:
-    """Read back what `encode_parameter` gave; only the classes of aerec.noise and aerec.sparsity are made."""
-    if isinstance(value, dict) and "tuple" in value:
-        return tuple(decode_parameter(one) for one in value["tuple"])
-    if isinstance(value, dict):
-        fields = {name: decode_parameter(one) for name, one in value["fields"].items()}
-        return _CHOICES[value["choice"]](**fields)
-    return value
-
-
-def encode_array(value: NDArray[Any] | CSR | None, name: str) -> dict[str, NDArray[Any]]:
-    """Return a learned array as tensors: a dense one as it is, a CSR one in its parts, nothing for None."""
-    if value is None or isinstance(value, np.ndarray):
-        return {} if value is None else {name: value}
-    parts = {"data": value.data, "indices": value.indices, "indptr": value.indptr, "shape": np.array(value.shape)}
-    return {f"{name}.{part}": array for part, array in parts.items()}
-
-
-def decode_array(tensors: Mapping[str, NDArray[Any]], name: str) -> NDArray[Any] | CSR | None:
-    """Read back what `encode_array` gave."""
-    if f"{name}.data" not in tensors:
-        return tensors.get(name)
-    parts = tuple(tensors[f"{name}.{part}"] for part in ("data", "indices", "indptr"))
-    n_rows, n_columns = tensors[f"{name}.shape"].tolist()
-    array = csr_array(parts, shape=(n_rows, n_columns))
-    array.check_format()
-    return array
-
-
-_CHOICES: dict[str, Any] = {name: getattr(module, name) for module in (noise, sparsity) for name in module.__all__}
 
 
 def _columns(ids: ArrayLike, items: pd.Index[Any]) -> NDArray[np.int64]:
