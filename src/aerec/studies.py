@@ -16,11 +16,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from aerec.errors import DataError, MissingExtraError
 from aerec.holdout import Split
 from aerec.models.base import Recommender
+from aerec.models.state import add_to_digest
 from aerec.search_spaces import Space
 
 if TYPE_CHECKING:
@@ -152,16 +152,8 @@ def describe_search(estimator: Recommender, split: Split, space: Space, metric: 
 def _fingerprint(split: Split) -> str:
     """Return a checksum of what a search sees: ratings and ids of the training and validation parts."""
     digest = hashlib.sha256()
-    held_out = split.validation
-    parts = [split.train] if held_out is None else [split.train, held_out.history, held_out.target, held_out.exclude]
-    for part in parts:
-        if part is None:
-            continue
-        digest.update(f"{part.shape}".encode())
-        for array in (part.matrix.data, part.matrix.indices.astype(np.int64), part.matrix.indptr.astype(np.int64)):
-            digest.update(array.tobytes())
-        for ids in (part.users, part.items):
-            digest.update(pd.util.hash_pandas_object(ids, index=False).to_numpy().tobytes())
+    for part in (split.train, split.validation):
+        add_to_digest(digest, part)
     return digest.hexdigest()
 
 

@@ -1,6 +1,9 @@
 """`aerec train`: what the run folder holds, and every kind of bad input as one line."""
 
 import json
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pandas as pd
@@ -11,6 +14,7 @@ from aerec.datasets import read_ratings
 from aerec.models import EASE, AutoRec
 from aerec.runs import read_run
 from aerec.splitting import RandomHoldout, StrongGeneralization
+from aerec.training.loop import Trainer
 
 # ---------------------------------------------------------------------- what comes out
 
@@ -233,3 +237,65 @@ def test_a_training_that_fails_leaves_the_previous_run(aerec, refused, films_pat
     words = ["train", films_path, "--model", "ease", "--out", "run"]
     assert aerec(*words).code == 0
     refused(*words, "--overwrite", "--metrics", "rmse")
+
+
+# ---------------------------------------------------------------------- interrupted
+
+
+WORDS = ["--model", "mult-dae", "--set", "hidden=8", "--epochs", "6", "--quiet"]
+
+
+def break_off(aerec, monkeypatch, films_path, out):
+    original = Trainer.run_epoch
+
+    def watched(trainer, rows, **options):
+        if trainer.step >= 3:
+            raise KeyboardInterrupt
+        return original(trainer, rows, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "run_epoch", watched)
+        code, _, err = aerec("train", films_path, "--out", out, *WORDS)
+    assert code == 130
+    assert not out.exists()
+    return err
+
+
+def test_an_interrupted_training_goes_on_with_resume(aerec, refused, monkeypatch, films_path, tmp_path):
+    aerec("train", films_path, "--out", tmp_path / "whole", *WORDS)
+    out, kept = tmp_path / "run", tmp_path / "run.checkpoint"
+    break_off(aerec, monkeypatch, films_path, out)
+    assert kept.is_dir()
+    assert "--resume" in refused("train", films_path, "--out", out, *WORDS)
+    other = ["train", films_path, "--out", out, "--resume", *WORDS, "--set", "learning_rate=0.5"]
+    assert "of another training" in refused(*other)
+    assert aerec("train", films_path, "--out", out, "--resume", *WORDS)[0] == 0
+    assert not kept.exists()
+    whole, resumed = load_model(tmp_path / "whole"), load_model(out)
+    for first, second in zip(whole.coefs_, resumed.coefs_, strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+def test_overwrite_starts_an_interrupted_training_anew(aerec, monkeypatch, films_path, tmp_path):
+    out = tmp_path / "run"
+    break_off(aerec, monkeypatch, films_path, out)
+    assert aerec("train", films_path, "--out", out, "--overwrite", *WORDS, "--set", "learning_rate=0.01")[0] == 0
+    assert not (tmp_path / "run.checkpoint").exists()
+
+
+def test_a_killed_process_is_resumed(films_path, tmp_path):
+    command = [sys.executable, "-m", "aerec.cli", "train", str(films_path), *WORDS[:-3], "--epochs", "200", "--quiet"]
+    command += ["--set", "patience=none", "--split", "none"]
+    process = subprocess.Popen([*command, "--out", str(tmp_path / "run")], stderr=subprocess.DEVNULL)
+    marker = tmp_path / "run.checkpoint" / "checkpoint.json"
+    while process.poll() is None and not marker.exists():
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert marker.exists()
+    assert not (tmp_path / "run").exists()
+    for out, more in (("run", ["--resume"]), ("whole", [])):
+        assert subprocess.run([*command, "--out", str(tmp_path / out), *more], check=False).returncode == 0
+    whole, resumed = load_model(tmp_path / "whole"), load_model(tmp_path / "run")
+    for first, second in zip(whole.coefs_, resumed.coefs_, strict=True):
+        np.testing.assert_array_equal(first, second)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,9 +13,11 @@ from aerec.cli.data import MinPerItem, MinPerUser, Preprocessing, SplitKind, Thr
 from aerec.cli.options import Json, Quiet, build_model, parse_list
 from aerec.cli.output import print_json, print_note
 from aerec.environment import describe_machine, package_versions
+from aerec.errors import DataError
 from aerec.evaluation import Report, evaluate
 from aerec.evaluation.evaluator import DEFAULT_METRICS
 from aerec.metrics import parse_metric
+from aerec.models import Autoencoder
 from aerec.models.base import Recommender
 from aerec.models.state import encode_parameter
 from aerec.registry import MODELS, get_model_class
@@ -40,23 +43,30 @@ def train(
     min_per_item: MinPerItem = 1,
     metrics: Annotated[str | None, typer.Option(help="Measured on test data, separated by commas.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run that is in the folder.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a training that was interrupted.")] = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Train a model, measure it on held-out data and save both as a run folder."""
+    """Train a model, measure it on held-out data and save both as a run folder.
+
+    Models that learn in epochs keep their state in OUT.checkpoint until the run is saved: the same command with
+    --resume goes on from it and ends where the uninterrupted training would have ended.
+    """
     chosen = get_model_class(model)
     recommender = build_model(chosen, settings or [], epochs=epochs, device=device, seed=seed, progress=not quiet)
     names = chosen_metrics(metrics, recommender)
     check_run_path(out, overwrite)
+    kept = _checkpoint_path(recommender, out, resume=resume, overwrite=overwrite)
     preprocessing = Preprocessing(None if rates(chosen) else threshold, min_per_user, min_per_item)
     parts = preprocessing.load(data, progress=not quiet)
     plan = choose_split(split, parts, recommender, seed)
     divided = plan.apply(parts)
     started = time.perf_counter()
-    if divided is None:
-        recommender.fit(whole(parts))
+    seen = (whole(parts), None) if divided is None else (divided.train, divided.validation)
+    if isinstance(recommender, Autoencoder):
+        recommender.fit(*seen, checkpoint=kept)
     else:
-        recommender.fit(divided.train, divided.validation)
+        recommender.fit(*seen)
     seconds = time.perf_counter() - started
     report = None if divided is None else evaluate(recommender, divided.test, names, name=model)
     description = {
@@ -71,10 +81,26 @@ def train(
         "versions": package_versions(),
     }
     write_run(out, recommender, parts, plan, description, overwrite)
+    if kept is not None:
+        shutil.rmtree(kept, ignore_errors=True)
     if json:
         print_json({"run": str(out), "split": str(plan), **description})
     else:
         _tell(model, str(whole(parts)), str(plan), seconds, recommender, report, out)
+
+
+def _checkpoint_path(model: Recommender, out: Path, *, resume: bool, overwrite: bool) -> Path | None:
+    """Return where the state of the training is kept; None for models that do not learn in epochs."""
+    if not isinstance(model, Autoencoder):
+        return None
+    kept = out.with_name(f"{out.name}.checkpoint")
+    if kept.exists() and not resume:
+        if not overwrite:
+            raise DataError(
+                f"{kept} holds a training that was interrupted: go on with --resume, or start anew with --overwrite"
+            )
+        shutil.rmtree(kept)
+    return kept
 
 
 def chosen_metrics(text: str | None, model: Recommender) -> tuple[str, ...]:

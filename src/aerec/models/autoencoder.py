@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -179,7 +180,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Coding):  #
 
     # ------------------------------------------------------------------ learning
 
-    def fit(self, train: History, validation: Any = None) -> Self:
+    def fit(self, train: History, validation: Any = None, *, checkpoint: str | os.PathLike[str] | None = None) -> Self:
         """Learn from `train`, anew.
 
         Parameters
@@ -188,6 +189,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Coding):  #
         validation : Holdout, or matrix of shape (n_rows, n_items), optional
             For early stopping: on a metric of a Holdout, on the cost of a matrix. Anything one-dimensional, such as
             the ``y`` that a scikit-learn pipeline passes, is ignored.
+        checkpoint : path-like, optional
+            A folder in which the state of the training is kept after every epoch. Where it holds one already, of the
+            same data and parameters, the training goes on from it and ends where it would have ended uninterrupted,
+            bit for bit on the same number of threads.
 
         Returns
         -------
@@ -196,7 +201,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Coding):  #
         Raises
         ------
         DataError
-            If there is nothing to learn from, or the likelihood cannot take the values.
+            If there is nothing to learn from, the likelihood cannot take the values, or the checkpoint is of another
+            training.
         TrainingError
             If the cost stops being a finite number.
         """
@@ -205,7 +211,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Coding):  #
         rows = self._training_rows(data)
         self._start_on(rows)
         self._started(data, rows)
-        self._run(rows, self.epochs, self._validator(validation), with_users=self.user_factors)
+        validator = self._validator(validation)
+        kept = self._checkpoint(checkpoint, train, None if validator is None else validation)
+        self._run(rows, self.epochs, validator, with_users=self.user_factors, checkpoint=kept)
         self._finished()
         return self
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -138,10 +139,12 @@ class AutoRec(RatingPredictor, Autoencoder):
 
     # ------------------------------------------------------------------ learning
 
-    def fit(self, train: History, validation: Any = None) -> AutoRec:
+    def fit(
+        self, train: History, validation: Any = None, *, checkpoint: str | os.PathLike[str] | None = None
+    ) -> AutoRec:
         """Learn from the ratings `train`; see `Autoencoder.fit`."""
         self.hidden_rows_ = None
-        return super().fit(train, validation)
+        return super().fit(train, validation, checkpoint=checkpoint)
 
     def partial_fit(self, X: History, y: Any = None) -> AutoRec:
         """Train for one more epoch over the ratings `X` of the same users; see `Autoencoder.partial_fit`."""

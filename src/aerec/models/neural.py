@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
@@ -15,9 +18,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from aerec.errors import DataError
 from aerec.metrics import RATING_METRICS, higher_is_better, measure_ranking, parse_metric
 from aerec.models.base import Recommender
+from aerec.models.state import add_to_digest, encode_parameter
 from aerec.progress import EpochProgress
 from aerec.splitting import Holdout
 from aerec.training.batches import Rows
+from aerec.training.checkpoint import Checkpoint
 from aerec.training.device import resolve_device, use_bfloat16
 from aerec.training.loop import Trainer, Validator, train
 from aerec.training.network import Network
@@ -85,7 +90,15 @@ class NeuralRecommender(Recommender):
         """Where the network lives."""
         return next(self.network_.parameters()).device
 
-    def _run(self, rows: Rows, epochs: int, validator: Validator | None, *, with_users: bool) -> None:
+    def _run(
+        self,
+        rows: Rows,
+        epochs: int,
+        validator: Validator | None,
+        *,
+        with_users: bool,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
         """Train on `rows` for up to `epochs` more epochs and add them to the history."""
         done = len(self.history_)
         with EpochProgress(type(self).__name__, epochs, self.progress) as progress:
@@ -98,10 +111,22 @@ class NeuralRecommender(Recommender):
                 patience=self.patience,
                 progress=progress,
                 on_epoch=self._on_epoch,
+                checkpoint=checkpoint,
             )
         history["epoch"] += done
         self.history_ = pd.concat([self.history_, history], ignore_index=True) if done else history
         self.n_iter_ = len(self.history_)
+
+    def _checkpoint(self, path: str | os.PathLike[str] | None, train: Any, validation: Any) -> Checkpoint | None:
+        """Return the checkpoint in the folder `path`, bound to these data and to the parameters of the model."""
+        if path is None:
+            return None
+        parameters = {name: value for name, value in self.get_params(deep=False).items() if name != "progress"}
+        encoded = {name: encode_parameter(value) for name, value in parameters.items()}
+        digest = hashlib.sha256(json.dumps([type(self).__name__, encoded], sort_keys=True).encode())
+        for part in (train, validation):
+            add_to_digest(digest, part)
+        return Checkpoint(path, digest.hexdigest())
 
     def _holdout_validator(self, holdout: Holdout, default: str) -> Validator:
         """Measure a metric on `holdout` with the weights of the moment."""

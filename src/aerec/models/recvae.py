@@ -250,6 +250,10 @@ class _AlternatingTrainer(Trainer):
         self.optimizer = self._adam(list(network.decoder_weights), list(network.decoder_biases))
         self.encoder_optimizer = self._adam(encoder.weights, [*encoder.biases, *encoder.gains, *encoder.shifts])
 
+    def optimizers(self) -> list[torch.optim.Optimizer]:
+        """Of the decoder and of the encoder."""
+        return [self.optimizer, self.encoder_optimizer]
+
     def run_epoch(self, rows: Rows, *, with_users: bool) -> dict[str, float]:
         """Return the parts of the mean cost over the last pass of the encoder."""
         encoder = self.network.encoder().parameters()

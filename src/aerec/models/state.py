@@ -7,14 +7,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from aerec import noise, sparsity
 from aerec.errors import DataError
-from aerec.sparse import CSR
+from aerec.holdout import Holdout
+from aerec.interactions import Interactions
+from aerec.sparse import CSR, canonical_csr
 
-__all__ = ["decode_array", "decode_parameter", "encode_array", "encode_parameter"]
+__all__ = ["add_to_digest", "decode_array", "decode_parameter", "encode_array", "encode_parameter"]
 
 
 def encode_parameter(value: Any) -> Any:
@@ -61,3 +64,20 @@ def decode_array(tensors: Mapping[str, NDArray[Any]], name: str) -> NDArray[Any]
 
 
 _CHOICES: dict[str, Any] = {name: getattr(module, name) for module in (noise, sparsity) for name in module.__all__}
+
+
+def add_to_digest(digest: Any, data: Any) -> None:
+    """Feed training or validation data of any kind to a hashlib digest: values, shape, and ids where there are."""
+    if data is None:
+        return
+    if isinstance(data, Holdout):
+        for part in (data.history, data.target, data.exclude):
+            add_to_digest(digest, part)
+        return
+    if isinstance(data, Interactions):
+        for index in (data.users, data.items):
+            digest.update(pd.util.hash_pandas_object(index, index=False).to_numpy().tobytes())
+        data = data.matrix
+    matrix = canonical_csr(data)
+    for array in (matrix.data, matrix.indices.astype(np.int64), matrix.indptr.astype(np.int64), np.array(matrix.shape)):
+        digest.update(array.tobytes())

@@ -16,6 +16,7 @@ from torch import nn
 from aerec.errors import TrainingError
 from aerec.progress import EpochProgress
 from aerec.training.batches import Rows
+from aerec.training.checkpoint import Checkpoint, TrainingState
 from aerec.training.network import Network
 
 __all__ = ["Trainer", "Validator", "train"]
@@ -82,6 +83,10 @@ class Trainer:
         groups: list[dict[str, Any]] = [{"params": decayed, "weight_decay": self.weight_decay}, {"params": free}]
         return torch.optim.Adam(groups, lr=self.learning_rate, fused=self.device.type in ("cpu", "cuda"))
 
+    def optimizers(self) -> list[torch.optim.Optimizer]:
+        """All there are: part of what a checkpoint holds."""
+        return [self.optimizer]
+
     def run_epoch(self, rows: Rows, *, with_users: bool) -> dict[str, float]:
         """Take one step per batch of all `rows` in random order; return the parts of the mean cost.
 
@@ -134,6 +139,7 @@ def train(
     patience: int | None,
     progress: EpochProgress,
     on_epoch: Callable[[int, Mapping[str, float]], None] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> pd.DataFrame:
     """Run up to `epochs` epochs; with a validator the weights of the best epoch are restored at the end.
 
@@ -150,31 +156,36 @@ def train(
     progress : EpochProgress
     on_epoch : callable, optional
         Given the number of each epoch, its cost and its validation metric; what it raises ends the training.
+    checkpoint : Checkpoint, optional
+        Written after every epoch; where there is one already, the training goes on from it.
 
     Returns
     -------
     pandas.DataFrame
         One row per epoch: epoch, likelihood, sparsity, kl, weight_decay, cost, the validation metric, seconds.
     """
-    records: list[dict[str, Any]] = []
-    best_value, best_epoch, best_state = -np.inf, 0, None
-    for epoch in range(1, epochs + 1):
-        began = time.perf_counter()
+    state = TrainingState() if checkpoint is None else checkpoint.restore(trainer)
+    while state.epoch < epochs and not _out_of_patience(state, validator, patience):
+        epoch, began = state.epoch + 1, time.perf_counter()
         record: dict[str, Any] = {"epoch": epoch, **trainer.run_epoch(rows, with_users=with_users)}
         shown = {"cost": record["cost"]}
         if validator is not None:
             value = shown[validator.name] = record[validator.name] = validator.measure()
             signed = value if validator.higher_is_better else -value
-            if signed > best_value or best_state is None:
-                best_value, best_epoch = signed, epoch
-                best_state = copy.deepcopy(trainer.network.state_dict())
+            if signed > state.best_value or state.best_weights is None:
+                state.best_value, state.best_epoch = signed, epoch
+                state.best_weights = copy.deepcopy(trainer.network.state_dict())
         record["seconds"] = time.perf_counter() - began
-        records.append(record)
+        state.records.append(record)
+        if checkpoint is not None:
+            checkpoint.write(trainer, state)
         progress.epoch_done(epoch, shown)
         if on_epoch is not None:
             on_epoch(epoch, shown)
-        if validator is not None and patience is not None and epoch - best_epoch >= patience:
-            break
-    if best_state is not None:
-        trainer.network.load_state_dict(best_state)
-    return pd.DataFrame(records)
+    if state.best_weights is not None:
+        trainer.network.load_state_dict(state.best_weights)
+    return pd.DataFrame(state.records)
+
+
+def _out_of_patience(state: TrainingState, validator: Validator | None, patience: int | None) -> bool:
+    return validator is not None and patience is not None and state.epoch - state.best_epoch >= patience

@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+
+from aerec.datasets import load_dataset
+from aerec.errors import DataError, ModelFileError
+from aerec.models import CDAE, ELSA, AutoRec, MultVAE, RecVAE, SparseAutoencoder
+from aerec.splitting import RandomHoldout, StrongGeneralization
+from aerec.training.loop import Trainer
+
+QUICK = {"epochs": 4, "batch_size": 100, "progress": False}
+MODELS = {
+    "mult-vae": lambda **given: MultVAE(hidden=(12, 6), kl_annealing_steps=20, **QUICK, **given),
+    "cdae": lambda **given: CDAE(hidden=8, weight_decay=0.01, **QUICK, **given),
+    "rec-vae": lambda **given: RecVAE(hidden=4, encoder_passes=2, **QUICK, **given),
+    "elsa": lambda **given: ELSA(n_factors=6, **QUICK, **given),
+    "autorec": lambda **given: AutoRec(hidden=6, biases=True, **QUICK, **given),
+}
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.fixture(scope="module")
+def splits():
+    ratings = load_dataset("sample")
+    return {
+        "rank": StrongGeneralization(n_users=100, seed=1).split(ratings.binarize(4.0)),
+        "rate": RandomHoldout(0.1, seed=1).split(ratings),
+    }
+
+
+def interrupted(monkeypatch, model, split, folder, at_step):
+    """Train until the optimiser is about to take step number `at_step`, and break off there."""
+    original = Trainer._kl_weight_now
+
+    def watched(trainer):
+        if trainer.step >= at_step:
+            raise Killed
+        return original(trainer)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_kl_weight_now", watched)
+        with pytest.raises(Killed):
+            model.fit(split.train, split.validation, checkpoint=folder)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("share", [0.05, 0.4, 0.8])
+def test_a_training_broken_off_anywhere_ends_where_the_whole_one_ends(monkeypatch, tmp_path, splits, name, share):
+    split = splits["rate" if name == "autorec" else "rank"]
+    whole = MODELS[name]().fit(split.train, split.validation)
+    interrupted(monkeypatch, MODELS[name](), split, tmp_path / "kept", int(share * whole._trainer.step))
+    resumed = MODELS[name]().fit(split.train, split.validation, checkpoint=tmp_path / "kept")
+    for first, second in zip(whole.network_.parameters(), resumed.network_.parameters(), strict=True):
+        assert np.array_equal(first.detach().numpy(), second.detach().numpy())
+    timeless = [model.history_.drop(columns="seconds") for model in (whole, resumed)]
+    assert timeless[0].equals(timeless[1])
+    users = split.test.history
+    assert np.array_equal(whole.score_items(users), resumed.score_items(users))
+
+
+def test_early_stopping_is_resumed_too(monkeypatch, tmp_path, splits):
+    split = splits["rank"]
+    given = {"hidden": 8, "learning_rate": 0.1, "patience": 2, "epochs": 40, "progress": False}
+
+    def make():
+        return SparseAutoencoder(**given)
+
+    whole = make().fit(split.train, split.validation)
+    assert len(whole.history_) < 40
+    make().fit(split.train, split.validation, checkpoint=tmp_path)
+    again = make().fit(split.train, split.validation, checkpoint=tmp_path)  # complete: nothing is trained any more
+    assert len(again.history_) == len(whole.history_)
+    assert np.array_equal(again.coefs_[0], whole.coefs_[0])
+
+
+@pytest.mark.parametrize("other", [{"learning_rate": 0.5}, {"seed": 3}, {"hidden": 9}, "data", "validation"], ids=str)
+def test_other_data_or_parameters_are_refused_and_the_checkpoint_stays(tmp_path, splits, other):
+    split = splits["rank"]
+    model = CDAE(**{"hidden": 8, **QUICK})
+    model.fit(split.train, split.validation, checkpoint=tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    train, validation = split.train, split.validation
+    if other == "data":
+        train = train.select_users(train.users[:-1])
+    elif other == "validation":
+        validation = split.test
+    else:
+        model = CDAE(**{"hidden": 8, **QUICK, **other})
+    with pytest.raises(DataError, match="of another training"):
+        model.fit(train, validation, checkpoint=tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path, splits):
+    train = splits["rank"].train
+    CDAE(hidden=4, **QUICK).fit(train, checkpoint=tmp_path)
+    file = next(tmp_path.glob("*.safetensors"))
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(ModelFileError, match="checksum"):
+        CDAE(hidden=4, **QUICK).fit(train, checkpoint=tmp_path)
