@@ -86,4 +86,14 @@ def top_n_spaces(metric: str) -> list[Space]:
             },
             fixed,
         ),
+        Space(
+            "rec-vae",
+            {
+                "noise": [MaskingNoise(p) for p in (0.3, 0.5, 0.7)],
+                "kl_weight": [0.0025, 0.005, 0.01],
+                "learning_rate": [5e-4, 1e-3],
+                "batch_size": [256, 500],
+            },
+            fixed,
+        ),
     ]
