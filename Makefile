@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 RUN ?= run/demo
 
-.PHONY: demo test coverage check format build clean
+.PHONY: demo test coverage check format docs build clean
 
 demo: $(VENV)/.demo ## compare models on the generated sample, then recommend to one user and say why
 	$(BIN)/aerec benchmark sample
@@ -24,6 +24,9 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: $(VENV)/.docs ## the documentation, in site/; a broken link or reference is an error
+	$(BIN)/mkdocs build --strict
+
 build: $(VENV)/.dev ## wheel and source archive in dist/
 	$(BIN)/python -m build
 
@@ -42,5 +45,9 @@ $(VENV)/.dev: $(VENV)/.torch pyproject.toml
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[dev]'
 	touch $@ $(VENV)/.demo
 
+$(VENV)/.docs: $(VENV)/.torch pyproject.toml
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[docs]'
+	touch $@
+
 clean:
-	rm -rf $(VENV) run dist .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) run dist site .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

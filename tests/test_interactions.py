@@ -171,6 +171,8 @@ def test_ratings_of_zero_are_dropped_with_a_warning():
 def test_dates_become_seconds():
     data = Interactions.from_frame(example(timestamp=pd.to_datetime(["1970-01-02", "1970-01-01", "1970-01-01"])))
     assert data.timestamps.tolist() == [86400, 0, 0]
+    text = Interactions.from_frame(example(timestamp=["1970-01-02", "1970-01-01", "1970-01-01T00:00:00Z"]))
+    assert text.timestamps.tolist() == [86400, 0, 0]
 
 
 def test_categories_become_plain_ids():

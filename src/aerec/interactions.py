@@ -120,7 +120,8 @@ class Interactions:
         rating : str or None, default "rating"
             Name of the rating column; None for implicit feedback (every row counts as 1).
         timestamp : str or None, default "timestamp"
-            Name of the time column, numbers or datetimes (stored as seconds since 1970); ignored where absent.
+            Name of the time column: numbers, datetimes or ISO 8601 text (dates are stored as seconds since 1970);
+            ignored where absent.
         item_names, item_genres : pandas.Series, optional
             Indexed by raw item id.
 
@@ -368,13 +369,20 @@ def _times(column: pd.Series[Any]) -> NDArray[Any]:
     if column.isna().any():
         raise DataError(f"row {_first(column.isna())}: the timestamp is missing; pass timestamp=None to do without")
     if pd.api.types.is_datetime64_any_dtype(column):
-        stamps: NDArray[Any] = pd.DatetimeIndex(column).as_unit("s").asi8
-        return stamps
+        return _seconds(column)
     try:
         return pd.to_numeric(column).to_numpy()
     except (TypeError, ValueError):
-        bad = pd.to_numeric(column, errors="coerce").isna()
+        dates = pd.to_datetime(column, format="ISO8601", errors="coerce", utc=True)
+        if not dates.isna().any():
+            return _seconds(dates)
+        bad = dates.isna() & pd.to_numeric(column, errors="coerce").isna()
         raise DataError(f"row {_first(bad)}: timestamp {column[bad].iloc[0]!r} is neither number nor date") from None
+
+
+def _seconds(dates: pd.Series[Any]) -> NDArray[Any]:
+    stamps: NDArray[Any] = pd.DatetimeIndex(dates).as_unit("s").asi8
+    return stamps
 
 
 def _first(mask: pd.Series[Any]) -> int:
