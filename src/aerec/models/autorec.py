@@ -282,7 +282,9 @@ class AutoRec(RatingPredictor, Autoencoder):
             )
         return found.cpu().numpy()
 
-    def _contributions(self, history: CSR, item: int, known_users: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _contributions(
+        self, history: CSR, items: NDArray[np.int64], known_users: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
         if self.orientation == "item":  # a trained user's row does not read the history: explain the folded-in one
             known_users = np.full_like(known_users, -1)
-        return super()._contributions(history, item, known_users)
+        return super()._contributions(history, items, known_users)

@@ -270,7 +270,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         """
         matrix, known = self._history(history)
         column = self._column_for_one(item, history)
-        terms = self._contributions(matrix, column, known)
+        terms = self._contributions(matrix, np.array([column]), known)[:, 0]
         order = np.lexsort((matrix.indices, -terms))[:n]
         seen = matrix.indices[order]
         return pd.DataFrame({"item": self._catalogue(history).take(seen), "contribution": terms[order]})
@@ -316,17 +316,19 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
             scores[(np.diff(history.indptr) == 0) & (known_users < 0)] = self.popularity_
         return scores
 
-    def _contributions(self, history: CSR, item: int, known_users: NDArray[np.int64]) -> NDArray[np.float64]:
-        """How much each stored item of a one-row `history` adds to the score of column `item`."""
+    def _contributions(
+        self, history: CSR, items: NDArray[np.int64], known_users: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """How much each stored item of a one-row `history` adds to the score of each of the columns `items`."""
         n = history.nnz
         without = np.tile(history.indices, (n, 1))[~np.eye(n, dtype=bool)].reshape(n, max(n - 1, 0))
         values = np.tile(history.data, (n, 1))[~np.eye(n, dtype=bool)]
         indptr = np.arange(n + 1) * max(n - 1, 0)
         left_out: CSR = type(history)((values, without.ravel(), indptr), shape=(n, history.shape[1]))
-        full = float(self._score(history, known_users)[0, item])
-        terms = np.empty(n)
+        full = self._score(history, known_users)[0, items]
+        terms = np.empty((n, len(items)))
         for rows in _blocks(n, self.n_features_in_):
-            terms[rows] = full - self._score(take_rows(left_out, rows), np.repeat(known_users, len(rows)))[:, item]
+            terms[rows] = full - self._score(take_rows(left_out, rows), np.repeat(known_users, len(rows)))[:, items]
         return terms
 
     # ------------------------------------------------------------------ ids and columns

@@ -142,11 +142,13 @@ class ELSA(Autoencoder):
         scores[row_ids(history), history.indices] -= history.data
         return scores
 
-    def _contributions(self, history: CSR, item: int, known_users: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _contributions(
+        self, history: CSR, items: NDArray[np.int64], known_users: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
         """Return the exact terms of the sum, xᵢ · (AᵢAⱼ − [i = j])."""
-        vectors = self.item_vectors_.astype(np.float64)
-        weights = vectors[history.indices] @ vectors[item] - (history.indices == item)
-        terms: NDArray[np.float64] = history.data * weights
+        seen, asked = (self.item_vectors_[at].astype(np.float64) for at in (history.indices, items))
+        weights = seen @ asked.T - (history.indices[:, None] == items)
+        terms: NDArray[np.float64] = history.data[:, None] * weights
         return terms
 
 

@@ -41,11 +41,15 @@ class ItemItemRecommender(Recommender):
         scores = history @ self.weights_
         return scores.toarray() if sp.issparse(scores) else scores
 
-    def _contributions(self, history: CSR, item: int, known_users: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _contributions(
+        self, history: CSR, items: NDArray[np.int64], known_users: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
         """Return the exact terms of the sum, xᵢ · Wᵢⱼ."""
-        column = self.weights_[:, [item]]
-        dense = column.toarray() if sp.issparse(column) else column
-        return history.data.astype(np.float64) * dense[history.indices, 0]  # type: ignore[no-any-return]
+        if isinstance(self.weights_, np.ndarray):
+            dense = self.weights_[np.ix_(history.indices, items)]
+        else:
+            dense = self.weights_[history.indices][:, items].toarray()
+        return history.data.astype(np.float64)[:, None] * dense  # type: ignore[no-any-return]
 
 
 def gram_matrix(X: CSR, advice: str) -> NDArray[np.float32]:

@@ -1,0 +1,80 @@
+"""`aerec serve`: a run over HTTP, with a web page."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from aerec.baselines.extra import one_blas_thread
+from aerec.cli.output import print_note
+from aerec.serving import require_serving
+
+__all__ = ["serve"]
+
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def serve(
+    run: Annotated[Path, typer.Argument(help="A run folder of `aerec train`.")],
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free.")] = 8000,
+    token: Annotated[
+        str | None,
+        typer.Option(envvar="AEREC_TOKEN", help="Ask for it as Authorization: Bearer …; others can see it here."),
+    ] = None,
+    compare: Annotated[Path | None, typer.Option(help="Another run, shown beside the first.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Requests computed at a time; by default the number of cores.")
+    ] = None,
+    queue: Annotated[int, typer.Option(min=0, help="Requests that may wait; beyond, 503.")] = 64,
+    reload_seconds: Annotated[
+        float, typer.Option(min=0.0, help="How often to look for a newer run in the folder; 0: on SIGHUP only.")
+    ] = 2.0,
+) -> None:
+    """Serve recommendations as an HTTP API and a web page until Ctrl-C or SIGTERM; requests under way are answered."""
+    require_serving()
+    if token is not None and not token.strip():
+        raise ValueError("--token (or AEREC_TOKEN) is empty; give a long random text, or leave it out")
+    import uvicorn
+
+    from aerec.serving.app import create_app
+    from aerec.serving.settings import Settings
+
+    logging.basicConfig(format="aerec: %(levelname)s: %(message)s", level=logging.WARNING)
+    logging.getLogger("aerec").setLevel(logging.INFO)
+    torch.set_num_threads(1)
+    more = {} if threads is None else {"threads": threads}
+    app = create_app(
+        run,
+        compare=compare,
+        token=token.strip() if token else None,
+        settings=Settings(queue=queue, reload_seconds=reload_seconds, **more),
+    )
+    listening = _listen(host, port)
+    if host not in _LOOPBACK and token is None:
+        print_note("everybody who reaches this address is answered; give --token to ask for one")
+    for served in app.state.served.values():
+        engine = served.engine
+        print_note(f"{engine.name}: {len(engine.catalogue):,} items")
+    shown = f"[{host}]" if ":" in host else host
+    print_note(f"serving on http://{shown}:{listening.getsockname()[1]}/ (API: /docs), Ctrl-C stops")
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=30, ws="none"
+    )
+    with contextlib.suppress(KeyboardInterrupt), listening, one_blas_thread():  # a request has one thread
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OSError(f"cannot listen on {host} port {port}: {reason}; give another --host or --port") from None

@@ -1,0 +1,155 @@
+"""The routes of the API. Each takes the engine of the moment once, and computes on the threads of the gate."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import PlainTextResponse
+
+from aerec.serving.catalogue import Filters
+from aerec.serving.engine import Engine
+from aerec.serving.gate import Gate
+from aerec.serving.problems import RequestError
+from aerec.serving.schema import (
+    MAX_K,
+    MAX_TEXT,
+    Health,
+    Item,
+    Items,
+    ModelName,
+    Models,
+    Problem,
+    Recommendations,
+    RecommendRequest,
+    SimilarItems,
+)
+
+__all__ = ["probes", "v1"]
+
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    400: {"model": Problem, "description": "Not JSON"},
+    401: {"model": Problem, "description": "The token is missing or wrong"},
+    404: {"model": Problem, "description": "Unknown item, user or model"},
+    413: {"model": Problem, "description": "The request is too large"},
+    422: {"model": Problem, "description": "A field is unknown, missing or out of its range"},
+    503: {"model": Problem, "description": "Too many requests at a time"},
+}
+
+v1 = APIRouter(prefix="/v1", responses=_PROBLEMS)
+probes = APIRouter(responses={503: {"model": Problem, "description": "Not now"}})
+
+_K = Annotated[int, Query(ge=1, le=MAX_K, description="How many items at most.")]
+_Model = Annotated[ModelName, Query(description="Which of the models; compare: that of --compare.")]
+_Id = Annotated[str, Path(min_length=1, max_length=MAX_TEXT, description="Raw id, as in the data.")]
+_From = Annotated[int | None, Query(ge=0, le=9999, description="Items from this year on.")]
+_To = Annotated[int | None, Query(ge=0, le=9999, description="Items up to this year.")]
+_Genres = Annotated[
+    list[Annotated[str, Query(max_length=MAX_TEXT)]] | None,
+    Query(max_length=100, description="Items with one of these genres; repeatable."),
+]
+_Explain = Annotated[bool, Query(description="Say which items of the history speak for each.")]
+
+
+@v1.post("/recommend", response_model=Recommendations, summary="Recommend to somebody with a history")
+async def recommend(request: Request, wanted: RecommendRequest) -> Any:
+    """Nobody needs to be known: the history is all that is read, and nothing is kept of it."""
+    engine = _engine(request, wanted.model)
+    history = [(one.item, one.rating) if not isinstance(one, int | str) else (one, None) for one in wanted.history]
+    filters = Filters(wanted.genres, wanted.year_from, wanted.year_to, wanted.allow, wanted.block)
+    items = await _gate(request).run(engine.recommend, history, wanted.k, filters, wanted.explain)
+    return {"model": engine.name, "items": items}
+
+
+@v1.get("/users/{user:path}/recommendations", response_model=Recommendations, summary="Recommend to a user of the data")
+async def recommend_to(
+    request: Request,
+    user: _Id,
+    k: _K = 10,
+    genre: _Genres = None,
+    year_from: _From = None,
+    year_to: _To = None,
+    explain: _Explain = False,
+    model: _Model = "main",
+) -> Any:
+    """What the user has rated is left out."""
+    engine = _engine(request, model)
+    items = await _gate(request).run(engine.recommend_to, user, k, Filters(genre, year_from, year_to), explain)
+    return {"model": engine.name, "items": items}
+
+
+@v1.get("/items", response_model=Items, summary="Search titles")
+async def search(
+    request: Request,
+    query: Annotated[str, Query(max_length=MAX_TEXT, description="Empty: the most popular items.")] = "",
+    k: _K = 10,
+    model: _Model = "main",
+) -> Any:
+    """Words may be unfinished or have a few wrong letters; their order does not matter."""
+    return {"items": await _gate(request).run(_engine(request, model).catalogue.search, query, k)}
+
+
+@v1.get("/items/{item:path}/similar", response_model=SimilarItems, summary="Items that go with an item")
+async def similar(request: Request, item: _Id, k: _K = 10, model: _Model = "main") -> Any:
+    """Those whose score rises most when this item is all that is known of somebody."""
+    engine = _engine(request, model)
+    items = await _gate(request).run(engine.similar, item, k)
+    described = engine.catalogue.describe(engine.catalogue.column(item, 404))
+    return {"model": engine.name, "item": described, "items": items}
+
+
+@v1.get("/items/{item:path}", response_model=Item, summary="An item")
+async def describe_item(request: Request, item: _Id, model: _Model = "main") -> Any:
+    """Title, genres and year."""
+    catalogue = _engine(request, model).catalogue
+    return catalogue.describe(catalogue.column(item, 404))
+
+
+@v1.get("/models", response_model=Models, summary="What is served")
+async def models(request: Request) -> Any:
+    """The models, and what items can be filtered by."""
+    served = {key: one.engine for key, one in request.app.state.served.items()}
+    catalogue = served["main"].catalogue
+    years = catalogue.years[catalogue.years > 0]
+    return {
+        "models": [{"key": key, **engine.describe()} for key, engine in served.items()],
+        "genres": catalogue.genre_names,
+        "years": (int(years.min()), int(years.max())) if years.size else None,
+    }
+
+
+@probes.get("/healthz", response_model=Health, tags=["probes"], summary="Whether the server is alive")
+async def healthz() -> Any:
+    """Always, as long as it answers."""
+    return {"status": "ok"}
+
+
+@probes.get("/readyz", response_model=Health, tags=["probes"], summary="Whether the server takes requests")
+async def readyz(request: Request) -> Any:
+    """Not while it turns requests away."""
+    if _gate(request).full:
+        raise RequestError("too many requests at a time", 503)
+    return {"status": "ready"}
+
+
+@probes.get("/metrics", response_class=PlainTextResponse, tags=["probes"], summary="Counters for Prometheus")
+async def metrics(request: Request) -> Any:
+    """Requests, latencies, requests in flight, reloads."""
+    turned_away = float(_gate(request).turned_away)
+    text = request.app.state.metrics.text(
+        {"aerec_turned_away_total": ("counter", "Requests that there was no room for.", turned_away)}
+    )
+    return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
+
+
+def _engine(request: Request, model: str) -> Engine:
+    served = request.app.state.served.get(model)
+    if served is None:
+        raise RequestError("only one model is served: start it with --compare RUN for two", 404)
+    engine: Engine = served.engine
+    return engine
+
+
+def _gate(request: Request) -> Gate:
+    gate: Gate = request.app.state.gate
+    return gate

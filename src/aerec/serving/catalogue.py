@@ -1,0 +1,156 @@
+"""The items of a run as people see them: ids, titles, genres, years, and which of them a request asks for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from aerec.interactions import Interactions
+from aerec.serving.problems import RequestError, shown
+from aerec.serving.search import TitleIndex
+
+__all__ = ["Catalogue", "Filters", "RawId", "typed_id"]
+
+RawId = int | str
+"""A raw id in JSON."""
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which items may be recommended; None: all.
+
+    Parameters
+    ----------
+    genres : sequence of str, optional
+        Items with at least one of them, in small or capital letters.
+    year_from, year_to : int, optional
+        Items whose title names a year from here to there.
+    allow, block : sequence of raw ids, optional
+        Items to choose from, and items never to show.
+    """
+
+    genres: Sequence[str] | None = None
+    year_from: int | None = None
+    year_to: int | None = None
+    allow: Sequence[RawId] | None = None
+    block: Sequence[RawId] | None = None
+
+
+class Catalogue:
+    """The items that a model knows, in the order of its columns.
+
+    Parameters
+    ----------
+    items : pandas.Index
+        The raw id of each column.
+    data : Interactions
+        Where titles, genres and popularity come from.
+
+    Attributes
+    ----------
+    ids, titles, genres : list
+        Of each column: raw id as JSON has it, title (the id where there is none), tuple of genres.
+    years : ndarray of int64
+        0 where a title names no year.
+    genre_names : list of str
+        All genres, sorted.
+    index : TitleIndex
+    """
+
+    def __init__(self, items: pd.Index[Any], data: Interactions) -> None:
+        self._numbered = items.dtype.kind in "iu"
+        self.ids: list[RawId] = items.tolist() if self._numbered else [str(one) for one in items]
+        self._column: dict[RawId | None, int] = dict(zip(self.ids, range(len(items)), strict=True))
+        at = data.items.get_indexer(items)
+        names = [""] * len(items) if data.item_names is None else _taken(data.item_names, at, "")
+        self.titles = [str(name) or str(one) for name, one in zip(names, self.ids, strict=True)]
+        empty: list[Any] = [()] * len(items)
+        self.genres: list[tuple[str, ...]] = empty if data.item_genres is None else _taken(data.item_genres, at, ())
+        self.years = np.array([_year(title) for title in self.titles], dtype=np.int64)
+        self.genre_names = sorted({genre for each in self.genres for genre in each})
+        self._with_genre = {
+            genre.casefold(): np.array([genre in each for each in self.genres], dtype=bool)
+            for genre in self.genre_names
+        }
+        counts = np.append(np.bincount(data.matrix.indices, minlength=data.shape[1]), 0)
+        self.index = TitleIndex(self.titles, counts[at].astype(np.float64))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def column(self, item: RawId, status: int = 422) -> int:
+        """Return the column of a raw id, given as it is or as text; a RequestError says that it is unknown."""
+        found = self._column.get(typed_id(item, self._numbered))
+        if found is None:
+            raise RequestError(f"unknown item {shown(item)}: the model was not trained on it", status)
+        return found
+
+    def columns(self, items: Iterable[RawId]) -> NDArray[np.int64]:
+        """Return the columns of several raw ids."""
+        return np.array([self.column(one) for one in items], dtype=np.int64)
+
+    def search(self, query: str, k: int) -> list[dict[str, Any]]:
+        """Return the `k` items that fit best to what was typed; the one with exactly that id first."""
+        found = self.index.search(query, k).tolist()
+        exact = self._column.get(typed_id(query.strip(), self._numbered))
+        if exact is not None and query.strip():
+            found = [exact, *(one for one in found if one != exact)][:k]
+        return [self.describe(one) for one in found]
+
+    def describe(self, column: int) -> dict[str, Any]:
+        """Return what is said of an item."""
+        return {
+            "item": self.ids[column],
+            "title": self.titles[column],
+            "genres": list(self.genres[column]),
+            "year": int(self.years[column]) or None,
+        }
+
+    def barred(self, filters: Filters) -> NDArray[np.bool_]:
+        """Return a mask of the columns that `filters` leave out; shape (n_items,)."""
+        out = np.zeros(len(self), dtype=bool)
+        if filters.genres:
+            out |= ~np.logical_or.reduce([self._genre(one) for one in filters.genres])
+        if filters.year_from is not None:
+            out |= self.years < max(filters.year_from, 1)
+        if filters.year_to is not None:
+            out |= (self.years > filters.year_to) | (self.years == 0)
+        if filters.allow is not None:
+            allowed = np.zeros(len(self), dtype=bool)
+            allowed[self.columns(filters.allow)] = True
+            out |= ~allowed
+        if filters.block:
+            out[self.columns(filters.block)] = True
+        return out
+
+    def _genre(self, name: str) -> NDArray[np.bool_]:
+        found = self._with_genre.get(name.casefold())
+        if found is None:
+            known = f"there are {', '.join(self.genre_names)}" if self.genre_names else "this data set has no genres"
+            raise RequestError(f"unknown genre {shown(name)}; {known}")
+        return found
+
+
+def typed_id(raw: RawId, numbered: bool) -> RawId | None:
+    """Return an id in the type of the data set; None where it is none."""
+    if not numbered:
+        return str(raw)
+    if isinstance(raw, int):
+        return raw
+    return int(raw) if re.fullmatch(r"[+-]?[0-9]{1,18}", raw) else None
+
+
+def _taken(values: pd.Series[Any], at: NDArray[np.int64], missing: Any) -> list[Any]:
+    every = [*values.tolist(), missing]
+    return [every[one] for one in at]
+
+
+def _year(title: str) -> int:
+    years = re.findall(r"\((\d{4})[^()]*\)", title)
+    return int(years[-1]) if years else 0

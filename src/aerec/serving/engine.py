@@ -1,0 +1,214 @@
+"""A run that answers: loaded once, never changed, asked by many threads at a time."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from aerec.registry import MODELS
+from aerec.runs import read_run
+from aerec.serving.catalogue import Catalogue, Filters, RawId, typed_id
+from aerec.serving.problems import RequestError, shown
+from aerec.sparse import CSR, take_rows
+from aerec.topk import top_k
+
+__all__ = ["Engine"]
+
+_REASONS = 3
+_STARS = 10  # a scale of more whole numbers than this is none to click on
+_NEW = np.array([-1], dtype=np.int64)
+_EVERYTHING = Filters()
+
+
+class Engine:
+    """A trained model with its data, ready to recommend.
+
+    Parameters
+    ----------
+    path : path-like
+        A run folder of `aerec train`.
+
+    Attributes
+    ----------
+    name : str
+        Of the model, as the command line calls it.
+    catalogue : Catalogue
+    likes : bool
+        Whether the model learned from likes alone; then a rating only says whether it is one.
+    threshold : float or None
+        Ratings from here on are likes.
+    rating_range : tuple of float
+        The lowest and the highest rating of the data.
+
+    Raises
+    ------
+    FileNotFoundError, ModelFileError
+        If there is no run in `path`, or it is damaged.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        run = read_run(path)
+        self._model, data = run.model, run.data
+        by_class = {model: name for name, model in MODELS.items()}
+        self.name = by_class.get(type(self._model), type(self._model).__name__)
+        items = data.items if self._model.items_ is None else self._model.items_
+        self.catalogue = Catalogue(items, data)
+        self._histories: CSR = data.with_items(items).matrix
+        self._users: pd.Index[Any] = data.users
+        trained = self._model.users_
+        known = np.full(len(data.users), -1, dtype=np.int64) if trained is None else trained.get_indexer(data.users)
+        self._known = known.astype(np.int64)
+        self.likes = data.is_implicit
+        self.threshold: float | None = run.description.get("data", {}).get("threshold") if self.likes else None
+        values = data.matrix.data
+        self.rating_range = (float(values.min(initial=1)), float(values.max(initial=1)))
+        self._users.get_indexer(self._users[:1])  # what is made on first use is made before there are threads
+        self.recommend([(one, None) for one in self.catalogue.ids[:1]], k=1, explain=True)
+
+    # ------------------------------------------------------------------ what is asked
+
+    def recommend(
+        self,
+        history: Sequence[tuple[RawId, float | None]],
+        k: int = 10,
+        filters: Filters = _EVERYTHING,
+        explain: bool = False,
+    ) -> list[dict[str, Any]]:
+        """Recommend to somebody of whom only `history` is known.
+
+        Parameters
+        ----------
+        history : sequence of (raw id, rating or None)
+            Without a rating: liked, or rated highest. Ratings below `threshold` only keep an item from being shown.
+        k : int, default 10
+        filters : Filters
+        explain : bool, default False
+            Name the items of the history that speak most for each recommendation.
+
+        Returns
+        -------
+        list of dict
+            item, title, genres, year, score and because (None, or up to three items with their weight), best first;
+            fewer than `k` where no more items are left.
+
+        Raises
+        ------
+        RequestError
+            If an item is unknown or stands twice, or a rating is outside of the scale.
+        """
+        columns = self.catalogue.columns(item for item, _ in history)
+        if len(np.unique(columns)) < len(columns):
+            first = next(at for at, one in enumerate(columns) if one in columns[:at])
+            raise RequestError(f"history names item {shown(history[first][0])} twice")
+        values = np.array([self._value(rating) for _, rating in history], dtype=np.float32)
+        order = np.argsort(columns)
+        columns, values = columns[order], values[order]
+        kept = values != 0
+        row = _row(columns[kept], values[kept], len(self.catalogue))
+        return self._ranked(row, _NEW, columns, k, filters, explain)
+
+    def recommend_to(
+        self, user: RawId, k: int = 10, filters: Filters = _EVERYTHING, explain: bool = False
+    ) -> list[dict[str, Any]]:
+        """Recommend to a user of the data; a RequestError (404) says that there is no such user."""
+        numbered = self._users.dtype.kind in "iu"
+        wanted = typed_id(user, numbered)
+        if wanted is None or (numbered and abs(int(wanted)) >= 2**63):
+            at = -1
+        else:
+            at = int(self._users.get_indexer(pd.Index([wanted], dtype=self._users.dtype))[0])
+        if at < 0:
+            raise RequestError(f"unknown user {shown(user)}: not in the data of this run", 404)
+        row = take_rows(self._histories, np.array([at]))
+        return self._ranked(row, self._known[[at]], row.indices, k, filters, explain)
+
+    def similar(self, item: RawId, k: int = 10) -> list[dict[str, Any]]:
+        """Return the items whose score rises most when `item` is all that is known of somebody, and by how much."""
+        column = self.catalogue.column(item, 404)
+        value = np.array([self.rating_range[1]], dtype=np.float32)
+        none = np.empty(0, dtype=np.int64)
+        with_it = _row(np.array([column]), value, len(self.catalogue))
+        without = _row(none, np.empty(0, dtype=np.float32), len(self.catalogue))
+        rise = self._model._score(with_it, _NEW) - self._model._score(without, _NEW)
+        rise[:, column] = -np.inf
+        rise[rise <= 0] = -np.inf
+        return [self.catalogue.describe(at) | {"score": score} for at, score in _best(rise, k)]
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a client may want to know of the model."""
+        low, high = math.ceil(max(self.rating_range[0], 1)), math.floor(self.rating_range[1])
+        stars = list(range(low, high + 1)) if not self.likes and 1 < high - low + 1 <= _STARS else None
+        return {
+            "name": self.name,
+            "n_items": len(self.catalogue),
+            "n_users": len(self._users),
+            "likes": self.likes,
+            "threshold": self.threshold,
+            "rating_range": None if self.likes else list(self.rating_range),
+            "stars": stars,
+        }
+
+    # ------------------------------------------------------------------ how it is answered
+
+    def _value(self, rating: float | None) -> float:
+        """What the model sees of a rating; 0: nothing."""
+        low, high = self.rating_range
+        if rating is None:
+            return high
+        if self.likes:
+            return high if self.threshold is None or rating >= self.threshold else 0.0
+        if not low <= rating <= high:
+            raise RequestError(f"rating {rating:g} is outside of the scale of this model, {low:g} to {high:g}")
+        return rating
+
+    def _ranked(
+        self,
+        row: CSR,
+        known: NDArray[np.int64],
+        seen: NDArray[Any],
+        k: int,
+        filters: Filters,
+        explain: bool,
+    ) -> list[dict[str, Any]]:
+        barred = self.catalogue.barred(filters)
+        scores = self._model._scores(row, known)
+        scores[0, seen] = -np.inf
+        scores[0, barred] = -np.inf
+        best = _best(scores, k)
+        reasons = self._reasons(row, known, [at for at, _ in best]) if explain else [None] * len(best)
+        return [
+            self.catalogue.describe(at) | {"score": score, "because": because}
+            for (at, score), because in zip(best, reasons, strict=True)
+        ]
+
+    def _reasons(self, row: CSR, known: NDArray[np.int64], columns: list[int]) -> list[list[dict[str, Any]]]:
+        if not columns or row.nnz == 0:
+            return [[] for _ in columns]
+        terms = self._model._contributions(row, np.array(columns, dtype=np.int64), known).T
+        at, weights = top_k(np.ascontiguousarray(terms), _REASONS)
+        return [
+            [
+                {"item": self.catalogue.ids[one], "title": self.catalogue.titles[one], "weight": float(weight)}
+                for one, weight in zip(row.indices[places[places >= 0]].tolist(), values, strict=False)
+                if weight > 0
+            ]
+            for places, values in zip(at, weights, strict=True)
+        ]
+
+
+def _row(columns: NDArray[np.int64], values: NDArray[np.float32], n_items: int) -> CSR:
+    row: CSR = sp.csr_array((values, columns, np.array([0, len(columns)])), shape=(1, n_items), dtype=np.float32)
+    row.has_canonical_format = True
+    return row
+
+
+def _best(scores: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
+    at, values = top_k(scores, k)
+    return [(int(one), float(value)) for one, value in zip(at[0], values[0], strict=True) if one >= 0]

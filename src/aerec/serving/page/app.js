@@ -1,0 +1,274 @@
+import { ask } from "./api.js";
+import { readState, state, writeState } from "./state.js";
+import { element, stars, tags, thumb } from "./parts.js";
+
+const $ = (id) => document.getElementById(id);
+let served = null;
+let latest = { search: null, results: null };
+let starts = 0;
+
+// ------------------------------------------------------------------ start
+
+async function start() {
+  const mine = ++starts;
+  const wanted = readState();
+  try {
+    served = await ask("/v1/models");
+  } catch (error) {
+    return complain(error);
+  }
+  $("token-form").hidden = true;
+  complain(null);
+  describeServer();
+  const known = await Promise.allSettled(wanted.map(([id]) => ask(`/v1/items/${encodeURIComponent(id)}`)));
+  if (mine !== starts) return;
+  state.picks.clear();
+  wanted.forEach(([id, value], at) => {
+    if (known[at].status === "fulfilled") state.picks.set(id, { ...known[at].value, value });
+  });
+  const lost = known.filter((one) => one.status === "rejected").length;
+  if (lost) complain(new Error(`${lost} of the titles in this link are not known here.`));
+  showFilters();
+  changed(false);
+  search();
+}
+
+function describeServer() {
+  const [main, other] = served.models;
+  const names = other ? `${main.name} beside ${other.name}` : main.name;
+  $("about").textContent = `${names}: ${main.n_items.toLocaleString()} titles, learned from ${main.n_users.toLocaleString()} people`;
+  $("genre").replaceChildren(element("option", { value: "" }, "all"), ...served.genres.map((one) => element("option", { value: one }, one)));
+  $("genre-field").hidden = !served.genres.length;
+  $("year-field").hidden = !served.years;
+  if (served.years) {
+    for (const [id, at] of [["from", 0], ["to", 1]]) {
+      $(id).min = served.years[0];
+      $(id).max = served.years[1];
+      $(id).placeholder = served.years[at];
+    }
+  }
+}
+
+function showFilters() {
+  for (const key of ["genre", "from", "to", "many"]) $(key).value = state[key];
+  if (!$("many").value) $("many").value = state.many = "10";
+  if ($("genre").selectedIndex < 0) $("genre").value = state.genre = "";
+}
+
+// ------------------------------------------------------------------ searching
+
+async function search() {
+  latest.search?.abort();
+  const mine = (latest.search = new AbortController());
+  const query = $("query").value.trim();
+  showSuggestions();
+  try {
+    const { items } = await ask(`/v1/items?${new URLSearchParams({ query, k: 8 })}`, { signal: mine.signal });
+    $("found-status").textContent = query
+      ? items.length ? `${items.length} titles found` : "No title like that"
+      : "Well known, to begin with:";
+    $("found").replaceChildren(...items.map(foundRow));
+    showSuggestions();
+  } catch (error) {
+    complain(error);
+  }
+}
+
+// Well-known titles are there to begin with; once something is chosen, only what is searched for is shown.
+function showSuggestions() {
+  $("found").hidden = $("found-status").hidden = state.picks.size > 0 && !$("query").value.trim();
+}
+
+function foundRow(item) {
+  const what = element("div", { class: "what" }, element("div", { class: "title" }, item.title), tags(item.genres));
+  return element("li", { class: "row" }, what, choiceButtons(item));
+}
+
+function choiceButtons(item) {
+  const scale = served.models[0].stars;
+  const like = element("button", { type: "button", "aria-label": `Like ${item.title}`, title: "Like" }, scale ? "+" : thumb(true));
+  like.addEventListener("click", () => pick(item, scale ? scale.at(-1) : "like", `${item.title} added`));
+  if (scale) return element("div", { class: "acts" }, like);
+  const not = element("button", { type: "button", "aria-label": `Not for me: ${item.title}`, title: "Not for me" }, thumb(false));
+  not.addEventListener("click", () => pick(item, "not", `${item.title} will not be shown`));
+  return element("div", { class: "acts" }, like, not);
+}
+
+// ------------------------------------------------------------------ choosing
+
+let announced = "";
+
+function pick(item, value, told) {
+  const place = focusPlace();
+  state.picks.set(String(item.item), { ...item, value });
+  announced = told;
+  changed().then(() => restoreFocus(place));
+}
+
+function changed(write = true) {
+  if (write) {
+    writeState();
+    complain(null);
+  }
+  $("no-picks").hidden = state.picks.size > 0;
+  showSuggestions();
+  $("clear").hidden = state.picks.size === 0;
+  $("picks").replaceChildren(...[...state.picks].reverse().map(([id, one]) => pickRow(id, one)));
+  return recommend();
+}
+
+function pickRow(id, one) {
+  const what = element("div", { class: "what" }, element("div", { class: "title" }, one.title));
+  const scale = served.models[0].stars;
+  if (scale && one.value !== "not") {
+    what.append(stars(one.title, scale, one.value, (value) => {
+      state.picks.set(id, { ...one, value });
+      announced = `${one.title}: ${value} stars`;
+      changed().then(() => $("picks").querySelector(`[name="stars of ${CSS.escape(one.title)}"]:checked`)?.focus());
+    }));
+  } else {
+    const liked = one.value !== "not";
+    what.append(element("span", { class: `mark ${liked ? "liked" : "disliked"}` }, thumb(liked), liked ? "liked" : "not for me"));
+  }
+  const remove = element("button", { type: "button", "aria-label": `Remove ${one.title}`, title: "Remove" }, "✕");
+  remove.addEventListener("click", () => {
+    state.picks.delete(id);
+    announced = `${one.title} removed`;
+    changed();
+    ($("picks").querySelector("button") || $("query")).focus();
+  });
+  return element("li", { class: "row" }, what, element("div", { class: "acts" }, remove));
+}
+
+// ------------------------------------------------------------------ recommending
+
+async function recommend() {
+  latest.results?.abort();
+  const mine = (latest.results = new AbortController());
+  $("results").setAttribute("aria-busy", "true");
+  const answers = await Promise.allSettled(
+    served.models.map(({ key }) => ask("/v1/recommend", { body: request(key), signal: mine.signal })),
+  );
+  if (mine.signal.aborted) return;
+  $("results").removeAttribute("aria-busy");
+  const failed = answers.find((one) => one.status === "rejected");
+  if (failed) complain(failed.reason);
+  const lists = answers.map((one) => (one.status === "fulfilled" ? one.value : { items: [] }));
+  const inAll = new Set(lists.length > 1 ? lists[0].items.filter((a) => lists[1].items.some((b) => b.item === a.item)).map((a) => a.item) : []);
+  $("results").replaceChildren(...lists.map((list, at) => column(list, at, inAll)));
+  const common = lists.length > 1 ? `, ${inAll.size} of them in both lists (marked)` : "";
+  $("status").textContent = `${announced ? `${announced}. ` : ""}${lists[0].items.length} recommendations${common}`;
+  announced = "";
+}
+
+function request(model) {
+  const body = { model, history: [], block: [], k: Number(state.many), explain: true };
+  for (const one of state.picks.values()) {
+    if (one.value === "not") body.block.push(one.item);
+    else body.history.push(typeof one.value === "number" ? { item: one.item, rating: one.value } : one.item);
+  }
+  if (state.genre) body.genres = [state.genre];
+  for (const key of ["from", "to"]) {
+    const year = Number(state[key]);
+    if (state[key] && Number.isInteger(year) && year >= 0 && year <= 9999) body[`year_${key}`] = year;
+  }
+  return body;
+}
+
+function column(list, at, inAll) {
+  const rows = list.items.map((item, rank) => resultRow(item, rank, inAll.has(item.item)));
+  const { name, key } = served.models[at];
+  const title = served.models.length > 1 ? [element("h3", { id: `model-${key}` }, name)] : [];
+  const empty = rows.length ? [] : [element("p", { class: "hint" }, "Nothing fits: widen the filters.")];
+  return element("div", {}, ...title, element("ol", { class: "list", "aria-label": `Recommended by ${name}` }, ...rows), ...empty);
+}
+
+function resultRow(item, rank, same) {
+  const what = element("div", { class: "what" }, element("div", { class: "title" }, item.title), tags(item.genres));
+  if (item.because?.length) {
+    const names = item.because.map((one) => one.title);
+    what.append(element("p", { class: "because" }, `because ${served.models[0].stars ? "of" : "you liked"} ${names.slice(0, 2).join(" and ")}`));
+  }
+  if (same) what.append(element("span", { class: "hidden" }, "in both lists"));
+  return element("li", { class: same ? "row same" : "row" }, element("span", { class: "rank", "aria-hidden": "true" }, String(rank + 1)), what, choiceButtons(item));
+}
+
+// After a click in a list the button is gone: the focus goes to what is now in its place.
+function focusPlace() {
+  const list = document.activeElement?.closest("#results ol, #found");
+  if (!list) return null;
+  return { list: list.id === "found" ? "#found" : "#results ol", at: [...list.querySelectorAll("button")].indexOf(document.activeElement) };
+}
+
+function restoreFocus(place) {
+  if (!place || place.list === "#found") return;
+  const buttons = document.querySelectorAll(`${place.list} button`);
+  buttons[Math.min(place.at, buttons.length - 1)]?.focus({ preventScroll: true });
+}
+
+// ------------------------------------------------------------------ telling
+
+function complain(error) {
+  if (error?.name === "AbortError") return;
+  if (error?.status === 401) {
+    $("token-form").hidden = false;
+    $("token").focus();
+  }
+  $("notice").hidden = !error;
+  $("notice").textContent = error ? error.message : "";
+}
+
+// ------------------------------------------------------------------ listening
+
+let typing;
+$("query").addEventListener("input", () => {
+  clearTimeout(typing);
+  typing = setTimeout(search, 120);
+});
+$("search-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  clearTimeout(typing);
+  await search();
+  if ($("query").value.trim() && $("found").querySelector("button")) {
+    $("found").querySelector("button").click();
+    $("query").select();
+  }
+});
+document.addEventListener("keydown", (event) => {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!step || !event.target.closest("#search-form, #found, #results") || event.target.matches("[type=radio]")) return;
+  const list = event.target.closest("#results") || $("found");
+  const firsts = [...list.querySelectorAll("li")].map((row) => row.querySelector("button"));
+  const next = firsts.findIndex((one) => one.closest("li").contains(event.target)) + step;
+  event.preventDefault();
+  if (next < 0 && list === $("found")) $("query").focus();
+  else firsts[Math.min(Math.max(next, 0), firsts.length - 1)]?.focus();
+});
+$("filters").addEventListener("input", () => {
+  for (const key of ["genre", "from", "to", "many"]) state[key] = $(key).value;
+  changed();
+});
+$("filters").addEventListener("submit", (event) => event.preventDefault());
+$("clear").addEventListener("click", () => {
+  state.picks.clear();
+  announced = "All removed";
+  changed();
+  $("query").focus();
+});
+$("share").addEventListener("click", async () => {
+  try {
+    await navigator.clipboard.writeText(location.href);
+    $("share").textContent = "Copied";
+  } catch {
+    $("share").textContent = "The link is in the address bar";
+  }
+  setTimeout(() => ($("share").textContent = "Copy link"), 2000);
+});
+$("token-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  sessionStorage.setItem("aerec-token", $("token").value);
+  start();
+});
+window.addEventListener("hashchange", start);
+
+start();

@@ -1,0 +1,171 @@
+"""What goes over the wire; unknown fields are refused."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic_core import PydanticCustomError
+
+__all__ = [
+    "MAX_HISTORY",
+    "MAX_K",
+    "MAX_LISTED",
+    "MAX_TEXT",
+    "Health",
+    "Item",
+    "Items",
+    "ModelName",
+    "Models",
+    "Problem",
+    "RecommendRequest",
+    "Recommendations",
+    "SimilarItems",
+]
+
+MAX_HISTORY = 1000
+MAX_K = 500
+MAX_LISTED = 10_000
+MAX_TEXT = 200
+
+ModelName = Literal["main", "compare"]
+
+
+def _check_id(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise PydanticCustomError("item_id", "an item id is a whole number or text")
+    return value
+
+
+def _kind(value: Any) -> str:
+    return "rated" if isinstance(value, dict | RatedItem) else "id"
+
+
+ItemId = Annotated[int | str, BeforeValidator(_check_id), Field(description="Raw id, as in the data.")]
+Text = Annotated[str, Field(max_length=MAX_TEXT)]
+Year = Annotated[int, Field(strict=True, ge=0, le=9999)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class RatedItem(_Strict):
+    """An item and how it was rated."""
+
+    item: ItemId
+    rating: float | None = Field(
+        default=None,
+        strict=True,
+        allow_inf_nan=False,
+        description="On the scale of the data; left out: liked. A model of likes (see /v1/models) takes ratings from "
+        "its threshold on as a like, and lower ones only as a reason not to recommend the item.",
+    )
+
+
+HistoryEntry = Annotated[
+    Annotated[RatedItem, Tag("rated")] | Annotated[ItemId, Tag("id")],
+    Discriminator(_kind),
+]
+
+
+class RecommendRequest(_Strict):
+    """Somebody's history and what is wanted."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"history": [1, {"item": 50, "rating": 5}], "k": 10, "explain": True}]}
+    )
+
+    history: list[HistoryEntry] = Field(max_length=MAX_HISTORY, description="Items, each once; empty for nobody known.")
+    k: int = Field(default=10, strict=True, ge=1, le=MAX_K, description="How many items at most.")
+    genres: list[Text] | None = Field(default=None, max_length=100, description="Items with one of these genres.")
+    year_from: Year | None = Field(default=None, description="Items from this year on.")
+    year_to: Year | None = Field(default=None, description="Items up to this year.")
+    allow: list[ItemId] | None = Field(default=None, max_length=MAX_LISTED, description="Choose from these items.")
+    block: list[ItemId] | None = Field(default=None, max_length=MAX_LISTED, description="Never show these items.")
+    explain: bool = Field(default=False, strict=True, description="Say which items of the history speak for each.")
+    model: ModelName = Field(default="main", description="Which of the models; compare: that of --compare.")
+
+
+class Item(BaseModel):
+    """An item of the catalogue."""
+
+    item: int | str
+    title: str
+    genres: list[str]
+    year: int | None
+
+
+class Items(BaseModel):
+    """Items, the best match first."""
+
+    items: list[Item]
+
+
+class Reason(BaseModel):
+    """An item of the history, and how much it adds to the score."""
+
+    item: int | str
+    title: str
+    weight: float
+
+
+class Recommendation(Item):
+    """A recommended item."""
+
+    score: float
+    because: list[Reason] | None = Field(default=None, description="Where it was asked for; the heaviest first.")
+
+
+class Recommendations(BaseModel):
+    """Recommended items, the best first; fewer than k where no more are left."""
+
+    model: str
+    items: list[Recommendation]
+
+
+class SimilarItem(Item):
+    """An item whose score rises with another one."""
+
+    score: float = Field(description="By how much it rises.")
+
+
+class SimilarItems(BaseModel):
+    """Items that go with an item, the closest first."""
+
+    model: str
+    item: Item
+    items: list[SimilarItem]
+
+
+class ModelInfo(BaseModel):
+    """A model that is served."""
+
+    key: ModelName
+    name: str
+    n_items: int
+    n_users: int
+    likes: bool = Field(description="Whether it learned from likes alone.")
+    threshold: float | None = Field(description="Ratings from here on are likes.")
+    rating_range: tuple[float, float] | None = Field(description="The scale of ratings; null for likes.")
+    stars: list[int] | None = Field(description="The whole numbers of that scale, where they are few.")
+
+
+class Models(BaseModel):
+    """What is served."""
+
+    models: list[ModelInfo]
+    genres: list[str]
+    years: tuple[int, int] | None
+
+
+class Health(BaseModel):
+    """The state of the server."""
+
+    status: str
+
+
+class Problem(BaseModel):
+    """Why a request was not answered."""
+
+    error: str
