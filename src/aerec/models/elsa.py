@@ -146,7 +146,8 @@ class ELSA(Autoencoder):
         self, history: CSR, items: NDArray[np.int64], known_users: NDArray[np.int64]
     ) -> NDArray[np.float64]:
         """Return the exact terms of the sum, xᵢ · (AᵢAⱼ − [i = j])."""
-        seen, asked = (self.item_vectors_[at].astype(np.float64) for at in (history.indices, items))
+        vectors = self.item_vectors_
+        seen, asked = vectors[history.indices].astype(np.float64), vectors[items].astype(np.float64)
         weights = seen @ asked.T - (history.indices[:, None] == items)
         terms: NDArray[np.float64] = history.data[:, None] * weights
         return terms
