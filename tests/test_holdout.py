@@ -218,3 +218,14 @@ def test_fractions_are_between_zero_and_one():
     for value in (1, -0.1, float("nan")):
         with pytest.raises(ValueError, match=r"share must be in \[0, 1\), got"):
             check_fraction("share", value, zero=True)
+
+
+def test_a_notebook_shows_the_parts_of_a_split_row_by_row():
+    split = Split.from_parts(of([(1, 7), (2, 7), (2, 8)]), of([(1, 8)]), of([(2, 9)]))
+    shown = split._repr_html_()
+    cells = [line.split("</th>")[1] for line in shown.splitlines() if 'scope="row"' in line]
+    assert [one.count("<td>") for one in cells] == [4] * 6  # train, and history, target, (exclude) of two parts
+    assert '<th scope="row">train</th><td>2</td><td>2</td><td>3</td><td>3</td>' in shown
+    assert '<th scope="row">test target</th><td>2</td><td>1</td><td>3</td><td>1</td>' in shown
+    assert "<caption>Holdout</caption>" in split.test._repr_html_()
+    assert "exclude" not in split.validation._repr_html_()

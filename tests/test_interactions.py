@@ -239,3 +239,14 @@ def test_from_matrix_numbers_what_has_no_ids():
     assert list(data.users) == [0, 1]
     assert list(data.items) == ["a", "b"]
     assert data.to_frame()["rating"].tolist() == [2.0, 1.0]
+
+
+def test_a_notebook_shows_counts_as_a_table():
+    frame = pd.DataFrame({"user": [1, 1, 2], "item": [7, 8, 7], "rating": [2, 5, 3], "timestamp": [10, 30, 20]})
+    names = pd.Series({7: "Heat", 8: ""})
+    shown = Interactions.from_frame(frame, item_names=names)._repr_html_()
+    rows = {"users": "2", "items": "2", "ratings": "3", "values": "2 to 5", "timestamps": "10 to 30"}
+    for name, value in {**rows, "density": "75 %", "names": "of 1 items"}.items():
+        assert f'<th scope="row">{name}</th><td>{value}</td>' in shown
+    assert "all 1" in Interactions.from_frame(frame, rating=None)._repr_html_()
+    assert "values" not in Interactions.from_matrix(sp.csr_array((2, 3)))._repr_html_()

@@ -53,3 +53,17 @@ def test_an_error_leaves_no_bar_behind(terminal):
     with pytest.raises(RuntimeError, match="stopped"):
         report(fail=True)
     assert terminal.getvalue().rstrip(" \n").endswith("\x1b[?25h")  # the cursor is shown again
+
+
+def test_a_notebook_sees_a_bar_that_needs_nothing_but_html(monkeypatch, terminal):
+    shown = []
+    monkeypatch.setattr(progress, "in_notebook", lambda: True)
+    monkeypatch.setattr(progress.NotebookBar, "update", lambda _, *values: shown.append(values))
+    report()
+    assert shown[0] == (0, 2)
+    assert shown[1][:2] == (1, 2)
+    assert shown[1][2].startswith("cost 12.346  ndcg@100 0.5")
+    assert shown[2] == (2, 2, "cost 11")
+    report(shown=False)
+    assert len(shown) == 3
+    assert terminal.getvalue() == ""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from aerec.errors import DataError
 from aerec.interactions import Interactions
+from aerec.notebook import html_table
 from aerec.sparse import row_ids
 
 __all__ = ["Holdout", "Split", "check_fraction", "draw_ratings", "places_in_rows", "weak_split"]
@@ -60,6 +61,14 @@ class Holdout:
         exclude = None if self.exclude is None else self.exclude.with_items(columns)
         return Holdout(self.history.with_items(columns), self.target.with_items(columns), exclude)
 
+    def _repr_html_(self) -> str:
+        return html_table("Holdout", _COLUMNS, self._rows())
+
+    def _rows(self, part: str = "") -> list[tuple[str, ...]]:
+        """Return a row of counts for each of the parts; `part` stands before their names."""
+        parts = {"history": self.history, "target": self.target, "exclude": self.exclude}
+        return [_row(f"{part} {name}".strip(), one) for name, one in parts.items() if one is not None]
+
 
 @dataclass(frozen=True)
 class Split:
@@ -76,6 +85,12 @@ class Split:
     train: Interactions
     validation: Holdout | None
     test: Holdout
+
+    def _repr_html_(self) -> str:
+        rows = [_row("train", self.train)]
+        for name, part in (("validation", self.validation), ("test", self.test)):
+            rows += [] if part is None else part._rows(name)
+        return html_table("Split", _COLUMNS, rows)
 
     @classmethod
     def from_parts(
@@ -123,6 +138,14 @@ class Split:
             train = train.keep(~chosen)
         _refuse_overlap([train, *held_out])
         return weak_split(train, *held_out)
+
+
+_COLUMNS = ("part", "users", "with a rating", "items", "ratings")
+
+
+def _row(name: str, part: Interactions) -> tuple[str, ...]:
+    active = int(np.count_nonzero(np.diff(part.matrix.indptr)))
+    return (name, *(f"{count:,}" for count in (part.shape[0], active, part.shape[1], part.n_ratings)))
 
 
 def weak_split(train: Interactions, *held_out: Interactions) -> Split:

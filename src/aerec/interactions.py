@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from aerec.errors import DataError
+from aerec.notebook import html_table
 from aerec.sparse import CSR, canonical_csr, row_ids, row_positions
 
 __all__ = ["Interactions"]
@@ -155,12 +156,17 @@ class Interactions:
         last[:-1] = (rows[1:] != rows[:-1]) | (cols[1:] != cols[:-1])
         if not last.all():
             warnings.warn(
-                f"{np.count_nonzero(~last):,} duplicated (user, item) pairs: kept the last rating of each",
+                f"{np.count_nonzero(~last):,} duplicated (user, item) pairs: kept the last rating of each; "
+                "to keep another one, drop the rest from the frame first",
                 stacklevel=2,
             )
         keep = last & (values != 0)
         if (zeros := np.count_nonzero(last & (values == 0))) > 0:
-            warnings.warn(f"{zeros:,} ratings of 0 dropped: a sparse matrix reads 0 as 'not rated'", stacklevel=2)
+            warnings.warn(
+                f"{zeros:,} ratings of 0 dropped: a sparse matrix reads 0 as 'not rated'; "
+                "shift the scale (rating + 1) to keep them",
+                stacklevel=2,
+            )
         indptr = np.zeros(len(users) + 1, dtype=np.int64)
         np.cumsum(np.bincount(rows[keep], minlength=len(users)), out=indptr[1:])
         matrix: CSR = sp.csr_array((values[keep], cols[keep], indptr), shape=(len(users), len(items)))
@@ -228,6 +234,20 @@ class Interactions:
             f"Interactions({self.shape[0]:,} users × {self.shape[1]:,} items, {self.n_ratings:,} ratings{values}, "
             f"density {100 * self.density:.3g} %{', with ' + extras if extras else ''})"
         )
+
+    def _repr_html_(self) -> str:
+        data = self.matrix.data
+        rows = [("users", f"{self.shape[0]:,}"), ("items", f"{self.shape[1]:,}"), ("ratings", f"{self.n_ratings:,}")]
+        if data.size:
+            values = f"all {data[0]:g}" if self.is_implicit else f"{data.min():g} to {data.max():g}"
+            rows.append(("values", values))
+        rows.append(("density", f"{100 * self.density:.3g} %"))
+        if self.timestamps is not None and self.timestamps.size:
+            rows.append(("timestamps", f"{self.timestamps.min()} to {self.timestamps.max()}"))
+        for name, known in (("names", self.item_names), ("genres", self.item_genres)):
+            if known is not None:
+                rows.append((name, f"of {int(known.astype(bool).sum()):,} items"))
+        return html_table("Interactions", (), rows)
 
     # ------------------------------------------------------------------ deriving new ones
 

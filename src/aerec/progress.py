@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from aerec.notebook import NotebookBar, in_notebook
 
 __all__ = ["EpochProgress"]
 
@@ -32,9 +35,15 @@ class EpochProgress:
         self._name = name
         self._unit = unit
         self._epochs = epochs
-        console = Console(stderr=True)
         self._bar: Progress | None = None
-        if shown and (console.is_terminal or console.is_jupyter):
+        self._notebook: NotebookBar | None = None
+        self._began = time.perf_counter()
+        if not shown:
+            return
+        console = Console(stderr=True)
+        if in_notebook():  # where the bars of rich need ipywidgets
+            self._notebook = NotebookBar(name)
+        elif console.is_terminal:
             columns = (
                 TextColumn("{task.description}"),
                 BarColumn(),
@@ -47,6 +56,8 @@ class EpochProgress:
         if self._bar is not None:
             self._bar.start()
             self._task = self._bar.add_task(self._name, total=self._epochs, note="")
+        if self._notebook is not None:
+            self._notebook.update(0, self._epochs)
         return self
 
     def __exit__(
@@ -61,3 +72,6 @@ class EpochProgress:
         _log.info("%s %s %d/%d  %s", self._name, self._unit, epoch, self._epochs, note)
         if self._bar is not None:
             self._bar.update(self._task, completed=epoch, note=note)
+        if self._notebook is not None:
+            left = (time.perf_counter() - self._began) / max(epoch, 1) * (self._epochs - epoch)
+            self._notebook.update(epoch, self._epochs, f"{note}  {left:.0f} s left" if left >= 1 else note)

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from aerec.datasets import download as download_module
 from aerec.datasets.download import download, matches
 from aerec.errors import DataError
 
@@ -218,6 +219,15 @@ def test_a_checksum_that_is_none_is_refused_before_anything_is_fetched(server, g
     with pytest.raises(DataError, match="is neither 'sha256:' with 64 nor 'md5:' with 32"):
         get(checksum)
     assert server.asked == []
+
+
+def test_a_notebook_sees_how_much_has_come(server, get, monkeypatch):
+    shown = []
+    monkeypatch.setattr(download_module, "in_notebook", lambda: True)
+    monkeypatch.setattr(download_module.NotebookBar, "update", lambda _, *values: shown.append(values))
+    get(progress=True)
+    assert shown[0][0] == 0
+    assert shown[-1] == (len(CONTENT), len(CONTENT), "bytes")
 
 
 def test_matches_compares_the_content(tmp_path):

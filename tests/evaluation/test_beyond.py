@@ -1,5 +1,6 @@
 """describe_recommendations: a world worked by hand, plain loops over users, and what it refuses."""
 
+import dataclasses
 import json
 import math
 
@@ -217,7 +218,8 @@ def test_people_can_read_it(world):
     assert f"  gini@2             {found['gini@2']:.4f}  0: every item" in text
     assert "share a genre (2 users)" in text
     assert all(label in text for label in ("low", "middle", "high", "head", "tail", "share_shown"))
-    html = found._repr_html_()
+    html = dataclasses.replace(found, name="<b>")._repr_html_()
+    assert "&lt;b&gt;: " in html
     assert html.count("<table") == 3
     without = describe_recommendations(world[0], (csr_array(HISTORY), csr_array(TARGET)), csr_array(TRAIN), k=2)
     assert "calibration@2           –  " in repr(without)

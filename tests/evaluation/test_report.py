@@ -64,7 +64,12 @@ def test_the_repr_says_who_was_left_out_and_shows_only_intervals_there_are():
 def test_a_notebook_shows_a_table():
     shown = report()._repr_html_()
     assert "EASE: 2 users, 3 left out" in shown
-    assert all(part in shown for part in ("<table", "recall@20", "0.5000", "0.3750", "0.6250"))
+    assert all(part in shown for part in ("<table", "recall@20", "0.5000", "0.3750 to 0.6250"))
+    assert "nan" not in shown
+
+
+def test_the_name_of_a_model_is_only_text_in_a_notebook():
+    assert "<caption>&lt;b&gt;: 2 users" in report(name="<b>")._repr_html_()
 
 
 def test_it_cannot_be_changed():

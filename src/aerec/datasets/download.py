@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from aerec._version import __version__
 from aerec.errors import DataError
+from aerec.notebook import NotebookBar, in_notebook
 
 __all__ = ["download", "matches"]
 
@@ -188,8 +189,35 @@ class _Bar:
             self._progress.advance(self._task, size)
 
 
+class _NotebookDownload(_Bar):
+    """The same in a notebook, drawn anew whenever another hundredth is there."""
+
+    _every = 2**20
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._shown, self._done, self._last = NotebookBar(name), 0, 0
+        self._total: int | None = None
+
+    def begin(self, done: int, total: int | None) -> None:
+        self._done, self._total = done, total
+        self._show()
+
+    def advance(self, size: int) -> None:
+        self._done += size
+        if self._done - self._last >= (self._total or 100 * self._every) / 100 or self._done == self._total:
+            self._show()
+
+    def _show(self) -> None:
+        self._last = self._done
+        self._shown.update(self._done, self._total, "bytes")
+
+
 @contextlib.contextmanager
 def _progress_bar(name: str, wanted: bool) -> Iterator[_Bar]:
+    if wanted and in_notebook():
+        yield _NotebookDownload(name)
+        return
     if not (wanted and sys.stderr.isatty()):
         yield _Bar()
         return

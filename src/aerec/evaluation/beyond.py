@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -115,7 +116,7 @@ class BeyondAccuracy:
     def _repr_html_(self) -> str:
         frames = (pd.Series(self.metrics, name="value").to_frame(), self.by_activity, self.by_popularity)
         tables = "".join(frame.to_html(float_format="{:.4f}".format) for frame in frames)
-        return f"<p>{self.name}: {self.n_users:,} users, {self.n_left_out:,} left out</p>{tables}"
+        return f"<p>{escape(self.name)}: {self.n_users:,} users, {self.n_left_out:,} left out</p>{tables}"
 
 
 def describe_recommendations(

@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from aerec.notebook import html_table
+
 __all__ = ["Report"]
 
 
@@ -84,9 +86,12 @@ class Report:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
+        rows = []
+        for metric, mean in self.mean.items():
+            low, high = self.interval[metric]
+            rows.append((metric, f"{mean:.4f}", f"{low:.4f} to {high:.4f}" if low == low else ""))
         title = f"{self.name}: {self.n_users:,} users, {self.n_left_out:,} left out"
-        table: str = self.to_frame().to_html(float_format=lambda value: f"{value:.4f}")
-        return f"<p>{title}</p>{table}"
+        return html_table(title, ("metric", "mean", "95 % interval"), rows)
 
 
 def _number(value: float) -> float | None:

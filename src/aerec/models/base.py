@@ -358,7 +358,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         if (lost := history.n_ratings - aligned.n_ratings) > 0:
             warnings.warn(
                 f"{lost:,} of {history.n_ratings:,} ratings left out of the history: "
-                f"{type(self).__name__} was not trained on their items",
+                f"{type(self).__name__} was not trained on their items; train it again on data that holds them",
                 stacklevel=3,
             )
         if self.users_ is None:
