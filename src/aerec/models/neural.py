@@ -14,11 +14,13 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
 
 from aerec.errors import DataError
 from aerec.metrics import RATING_METRICS, higher_is_better, measure_ranking, parse_metric
 from aerec.models.base import Recommender
 from aerec.models.state import add_to_digest, encode_parameter
+from aerec.plotting import plot_history
 from aerec.progress import EpochProgress
 from aerec.splitting import Holdout
 from aerec.training.batches import Rows
@@ -152,6 +154,11 @@ class NeuralRecommender(Recommender):
                 return measure_ranking(name, ranking, holdout.target)
 
         return Validator(name, measure, higher_is_better(name))
+
+    def plot_history(self, ax: Any = None) -> Any:
+        """Draw cost and validation metric of each epoch and return the axes, see `aerec.reporting.plot_history`."""
+        check_is_fitted(self)
+        return plot_history(self.history_, ax)
 
     # ------------------------------------------------------------------ saving
 
