@@ -1,0 +1,10 @@
+"""Reports: what was measured, as one HTML page with tables and pictures. Pictures need the extra `report`."""
+
+from __future__ import annotations
+
+from aerec.plotting import plot_history
+from aerec.reporting.findings import describe_model
+from aerec.reporting.page import write_report
+from aerec.reporting.results import gather_results, measure_models, read_results
+
+__all__ = ["describe_model", "gather_results", "measure_models", "plot_history", "read_results", "write_report"]

@@ -1,0 +1,259 @@
+"""The pictures of a report, drawn from results: each with a heading, and in words what it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from aerec.plotting import INK, SERIES, SOFT, new_axes, plot_history, validation_metric
+
+__all__ = ["Picture", "draw_pictures"]
+
+_MARKERS = "os^DvPX*<"  # one fewer than colours, so that the pair differs for every model
+_DASHES = ("-", "--", "-.", ":")
+_LINE_HEIGHT = 0.2  # inches, of the legend
+_SHORTEST = 0.01  # seconds; shorter fits are drawn there
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure of matplotlib with the words around it.
+
+    Attributes
+    ----------
+    name : str
+        Of its files.
+    section : str
+        Where on the page it stands: "quality", "groups", "learning" or "code".
+    heading : str
+    alt : str
+        What it shows, for those who do not see it.
+    figure : matplotlib.figure.Figure
+    """
+
+    name: str
+    section: str
+    heading: str
+    alt: str
+    figure: Any
+
+
+def draw_pictures(results: Mapping[str, Any]) -> list[Picture]:
+    """Draw what `results` allows: a picture whose numbers are not there is left out."""
+    models = results["models"]
+    style = {str(model["name"]): _style(place) for place, model in enumerate(models)}
+    metric = next(iter(models[0]["metrics"]), None)
+    found = [
+        None if metric is None else _quality_by_time(models, metric, style),
+        _recall_by_depth(models, style),
+        _by_group(models, style, "popularity", "Quality by popularity of the item", _POPULAR),
+        _by_group(models, style, "activity", "Quality by activity of the user", _ACTIVE),
+        _validation(models, style),
+        *(_learning(model) for model in models),
+        *(_activations(model) for model in models),
+    ]
+    taken: dict[str, int] = {}
+    named = []
+    for one in found:
+        if one is not None:
+            taken[one.name] = taken.get(one.name, 0) + 1
+            again = "" if taken[one.name] == 1 else f"-{taken[one.name]}"
+            named.append(Picture(one.name + again, one.section, one.heading, one.alt, one.figure))
+    return named
+
+
+# ---------------------------------------------------------------------- quality
+
+
+def _quality_by_time(models: list[Any], metric: str, style: Mapping[str, Any]) -> Picture | None:
+    timed = [one for one in models if one.get("fit_seconds") is not None]
+    if not timed:
+        return None
+    axes = new_axes()
+    words = []
+    for model in timed:
+        value, seconds = model["metrics"][metric], model["fit_seconds"]
+        (low, high), mean, look = value["interval"], value["mean"], style[str(model["name"])]
+        error = None if low is None or high is None else [[max(mean - low, 0)], [max(high - mean, 0)]]
+        axes.errorbar(
+            max(seconds, _SHORTEST), mean, yerr=error, capsize=3, label=_label(model), **look | {"linestyle": "none"}
+        )
+        words.append(f"{model['name']} {mean:.3f} in {seconds:.3g} s")
+    axes.set_xscale("log")
+    _plain_ticks(axes, [max(one["fit_seconds"], _SHORTEST) for one in timed])
+    axes.set_xlabel("seconds to fit (log scale)")
+    axes.set_ylabel(f"{metric}, 95 % interval")
+    _legend(axes, len(timed))
+    alt = f"{metric} against seconds to fit. {_sentence(words)}"
+    return Picture("quality-by-time", "quality", f"{metric} against the time of the fit", alt, axes.figure)
+
+
+def _recall_by_depth(models: list[Any], style: Mapping[str, Any]) -> Picture | None:
+    known = [(model, model["details"]["recall_at"]) for model in models if _detail(model, "recall_at")]
+    if not known:
+        return None
+    axes = new_axes()
+    words = []
+    for model, pairs in known:
+        depths, values = zip(*pairs, strict=True)
+        axes.plot(depths, values, label=_label(model), **style[str(model["name"])])
+        words.append(f"{model['name']} from {values[0]:.3f} at {depths[0]} to {values[-1]:.3f} at {depths[-1]}")
+    axes.set_xscale("log")
+    ticks = sorted({depth for _, pairs in known for depth, _ in pairs})
+    axes.set_xticks(ticks, [str(one) for one in ticks])
+    axes.minorticks_off()
+    axes.set_xlabel("k, the length of the list (log scale)")
+    axes.set_ylabel("recall@k")
+    _legend(axes, len(known))
+    alt = f"recall@k for lists of several lengths k. {_sentence(words)}"
+    return Picture("recall-by-k", "quality", "recall@k against k", alt, axes.figure)
+
+
+# ---------------------------------------------------------------------- groups
+
+_POPULAR = "popularity of the target items, a third of the ratings each"
+_ACTIVE = "activity of the users: thirds by length of history"
+
+
+def _by_group(models: list[Any], style: Mapping[str, Any], kind: str, heading: str, axis_label: str) -> Picture | None:
+    known = [(model, model["details"]["groups"]) for model in models if _detail(model, "groups")]
+    groups = list(dict.fromkeys(row[kind] for _, found in known for row in found[f"by_{kind}"]))
+    if not groups:
+        return None
+    metric = known[0][1]["metric"]
+    axes = new_axes()
+    words = []
+    for model, found in known:
+        values = {row[kind]: row["value"] for row in found[f"by_{kind}"]}
+        drawn = [np.nan if values.get(group) is None else values[group] for group in groups]
+        axes.plot(range(len(groups)), drawn, label=_label(model), **style[str(model["name"])])
+        said = [f"{group} {value:.3f}" for group, value in zip(groups, drawn, strict=True) if value == value]
+        words.append(f"{model['name']}: {', '.join(said)}")
+    axes.set_xticks(range(len(groups)), groups)
+    axes.set_xlim(-0.3, len(groups) - 0.7)
+    if metric.startswith("recall"):
+        axes.set_ylim(bottom=0)
+    axes.set_xlabel(axis_label)
+    axes.set_ylabel(metric)
+    _legend(axes, len(known))
+    return Picture(f"quality-by-{kind}", "groups", heading, f"{metric} by group. {_sentence(words)}", axes.figure)
+
+
+# ---------------------------------------------------------------------- learning
+
+
+def _validation(models: list[Any], style: Mapping[str, Any]) -> Picture | None:
+    curves = [(model, _history(model)) for model in models]
+    named = [(model, history, validation_metric(history)) for model, history in curves if history is not None]
+    metrics = [metric for _, _, metric in named if metric is not None]
+    if len(metrics) < 2 or len(set(metrics)) > 1:
+        return None
+    metric = metrics[0]
+    axes = new_axes()
+    words = []
+    for model, history, own in named:
+        if own is not None:
+            look = style[str(model["name"])] | {"markevery": max(1, len(history) // 8), "markersize": 4}
+            axes.plot(history["epoch"], history[metric], label=_label(model), **look)
+            words.append(f"{model['name']} {history[metric].iloc[-1]:.3f} after {len(history)} epochs")
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(f"validation {metric.replace('_', ' ').removeprefix('validation ')}")
+    _legend(axes, len(metrics))
+    alt = f"{metric} on validation data after each epoch. {_sentence(words)}"
+    return Picture("validation", "learning", "Validation, epoch by epoch", alt, axes.figure)
+
+
+def _learning(model: Any) -> Picture | None:
+    history = _history(model)
+    if history is None:
+        return None
+    axes = plot_history(history, new_axes())
+    first, last = history["cost"].iloc[0], history["cost"].iloc[-1]
+    alt = f"Cost of {model['name']} in training, from {first:.4g} to {last:.4g} in {len(history)} epochs"
+    metric = validation_metric(history)
+    if metric is not None:
+        alt += f"; {metric} on validation data from {history[metric].iloc[0]:.3f} to {history[metric].iloc[-1]:.3f}"
+    heading = f"{model['name']}: cost and validation"
+    return Picture(f"learning-{_slug(model)}", "learning", heading, f"{alt}.", axes.figure)
+
+
+def _history(model: Any) -> pd.DataFrame | None:
+    records = _detail(model, "history")
+    return pd.DataFrame(records).astype(float) if records else None
+
+
+# ---------------------------------------------------------------------- codes
+
+
+def _activations(model: Any) -> Picture | None:
+    code = _detail(model, "code")
+    if not code:
+        return None
+    edges = np.asarray(code["edges"], dtype=float)
+    counts = np.asarray(code["counts"], dtype=float)
+    axes = new_axes()
+    axes.stairs(counts / max(counts.sum(), 1), edges, fill=True, color=SERIES[0], alpha=0.8)
+    axes.set_xlabel("activation of a unit")
+    axes.set_ylabel("share of all activations")
+    axes.set_title(f"{100 * code['at_rest']:.0f} % at rest", fontsize=10, color=INK, loc="right")
+    top = int(counts.argmax())
+    alt = (
+        f"Histogram of the activations of {code['n_units']} units of {model['name']} over {code['n_rows']} "
+        f"{code['of']}: {100 * code['at_rest']:.0f} % at rest, most often between {edges[top]:.2g} and "
+        f"{edges[top + 1]:.2g}."
+    )
+    return Picture(f"code-{_slug(model)}", "code", f"{model['name']}: activations of the code", alt, axes.figure)
+
+
+# ---------------------------------------------------------------------- parts
+
+
+def _detail(model: Any, name: str) -> Any:
+    return (model.get("details") or {}).get(name)
+
+
+def _style(place: int) -> dict[str, Any]:
+    return {
+        "color": SERIES[place % len(SERIES)],
+        "marker": _MARKERS[place % len(_MARKERS)],
+        "linestyle": _DASHES[place // len(SERIES) % len(_DASHES)],
+        "markersize": 5,
+        "linewidth": 1.5,
+    }
+
+
+def _label(model: Any) -> str:
+    name = str(model["name"])
+    return f" {name}" if name.startswith("_") else name  # matplotlib would leave it out of the legend
+
+
+def _slug(model: Any) -> str:
+    kept = "".join(one if one.isascii() and one.isalnum() else "-" for one in str(model["name"]))
+    return kept.strip("-") or "model"
+
+
+def _sentence(words: Iterable[str]) -> str:
+    return f"{'; '.join(words)}."
+
+
+def _legend(axes: Any, n_entries: int) -> None:
+    """Put the names below the axes; the figure grows with them, not at the cost of the axes."""
+    columns = min(n_entries, 3)
+    width, height = axes.figure.get_size_inches()
+    axes.figure.set_size_inches(width, height + _LINE_HEIGHT * max(-(-n_entries // columns) - 2, 0))
+    axes.figure.legend(loc="outside lower center", ncols=columns, frameon=False, fontsize=9, labelcolor=INK)
+
+
+def _plain_ticks(axes: Any, values: list[float]) -> None:
+    """Label powers of ten as plain numbers, and enough of them: matplotlib would set them as formulas."""
+    low, high = np.floor(np.log10(min(values))), np.ceil(np.log10(max(values)))
+    if low == high:
+        low, high = low - 1, high + 1
+    ticks = [float(10.0**power) for power in np.arange(low, high + 1)]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
+    axes.tick_params(axis="x", color=SOFT)

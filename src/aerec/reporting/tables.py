@@ -1,0 +1,188 @@
+"""The tables of a report, each empty text where the results hold nothing for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from aerec.notebook import Html, html_table
+
+__all__ = [
+    "beyond_table",
+    "code_table",
+    "differences_table",
+    "groups_tables",
+    "parameters_table",
+    "quality_table",
+    "sample_tables",
+    "scrolling_table",
+]
+
+_NONE = "–"
+_MEANINGS = {
+    "novelty": "bits; the higher, the less known the items",
+    "gini": "0: every item is shown alike often",
+    "coverage": "share of the catalogue that is shown",
+    "genre_diversity": "1: no two items of a list share a genre",
+    "calibration": "nats; 0: genres as in the history",
+}
+
+
+def quality_table(results: Mapping[str, Any]) -> Html:
+    """Return models × metrics, with intervals, and what the fits took."""
+    metrics = list(results["models"][0]["metrics"])
+    costs = {"fit_seconds": ("fit, s", ".2f"), "peak_mb": ("peak, MB", ",.0f")}
+    known = [one for one in costs if any(model.get(one) is not None for model in results["models"])]
+    rows = []
+    for model in results["models"]:
+        cells = [_measured(model["metrics"][one], model["name"] in results["best"].get(one, ())) for one in metrics]
+        rows.append((model["name"], *cells, *(_number(model.get(one), costs[one][1]) for one in known)))
+    return scrolling_table("Quality on test data", ("model", *metrics, *(costs[one][0] for one in known)), rows)
+
+
+def differences_table(differences: Sequence[Mapping[str, Any]]) -> Html:
+    """Return the paired difference of each pair of models."""
+    rows = [
+        (
+            f"{row['a']} − {row['b']}",
+            row["metric"],
+            _signed(row["difference"]),
+            f"{_signed(row['low'])} to {_signed(row['high'])}",
+            "< 0.0001" if row["p_holm"] < 1e-4 else f"{row['p_holm']:.4f}",
+        )
+        for row in differences
+    ]
+    head = ("pair", "metric", "difference", "95 % interval", "p, corrected")
+    return scrolling_table("Paired differences over users", head, rows)
+
+
+def groups_tables(models: Sequence[Mapping[str, Any]]) -> list[Html]:
+    """Return quality by popularity of the item and by activity of the user as numbers, folded away."""
+    known = _known(models, "groups")
+    tables = []
+    for kind, size, title in (
+        ("popularity", "n_items", "By popularity of the item"),
+        ("activity", "n_users", "By activity of the user"),
+    ):
+        groups = known[0][1][f"by_{kind}"] if known else []
+        if not groups:
+            continue
+        metric = known[0][1]["metric"]
+        head = [_group(kind, row, size) for row in groups]
+        rows = []
+        for name, found in known:
+            values = {row[kind]: row["value"] for row in found[f"by_{kind}"]}
+            rows.append((name, *(_number(values.get(row[kind]), ".4f") for row in groups)))
+        tables.append(scrolling_table(f"{title}: {metric}", ("model", *head), rows))
+    folded = f"<details><summary>The same as numbers</summary>{''.join(tables)}</details>"
+    return [Html(folded)] if tables else []
+
+
+def beyond_table(models: Sequence[Mapping[str, Any]]) -> Html:
+    """Return novelty, spread, diversity and calibration of the lists."""
+    known = _known(models, "beyond")
+    if not known:
+        return Html()
+    metrics = list(known[0][1]["metrics"])
+    head = [Html(f"{escape(one)}<small>{escape(_MEANINGS.get(one.partition('@')[0], ''))}</small>") for one in metrics]
+    rows = [(name, *(_number(beyond["metrics"][one]["value"], ".3f") for one in metrics)) for name, beyond in known]
+    return scrolling_table("What the lists are like", ("model", *head), rows)
+
+
+def code_table(models: Sequence[Mapping[str, Any]]) -> Html:
+    """Return how sparse the codes of autoencoders are."""
+    rows = [
+        (name, code["n_units"], f"{100 * code['at_rest']:.1f} %", f"{100 * code['silent']:.1f} %",
+         f"{code['n_rows']:,} {code['of']}")
+        for name, code in _known(models, "code")
+    ]  # fmt: skip
+    if not rows:
+        return Html()
+    head = ("model", "units", "at rest, mean", "at rest for all", "looked at")
+    note = (
+        '<p class="note">A unit is at rest within 5 % of the range of its activation from 0 (for tanh also from −1). '
+        "Of a variational code the mean is looked at.</p>"
+    )
+    return Html(scrolling_table("Sparsity of the code", head, rows) + note)
+
+
+def sample_tables(models: Sequence[Mapping[str, Any]]) -> list[Html]:
+    """Return a table per user: what each model recommends, hits marked; above it, what the user has liked."""
+    known = [(name, samples) for name, samples in _known(models, "samples")]
+    found = []
+    for place, sample in enumerate(known[0][1] if known else []):
+        lists = [(name, samples[place]["recommended"]) for name, samples in known if len(samples) > place]
+        depth = max((len(items) for _, items in lists), default=0)
+        rows = [
+            (rank + 1, *(_recommended(items[rank]) if rank < len(items) else _NONE for _, items in lists))
+            for rank in range(depth)
+        ]
+        shown, n_history = sample["history"], sample["n_history"]
+        more = f" and {n_history - len(shown):,} more" if n_history > len(shown) else ""
+        heading = f"User {sample['user']}"
+        intro = (
+            f"<h3>{escape(heading)}</h3><p>History: {escape('; '.join(shown) + more)}.</p>"
+            f'<p class="note">Held out, to be found: {sample["n_target"]:,}.</p>'
+        )
+        head = ("rank", *(name for name, _ in lists))
+        table = scrolling_table(f"Recommended to user {sample['user']}; ✓ was held out", head, rows, "lists")
+        found.append(Html(intro + table))
+    return found
+
+
+def parameters_table(models: Sequence[Mapping[str, Any]]) -> Html:
+    """Return the hyper-parameters of each model."""
+    rows = [
+        (name, Html(", ".join(f"<code>{escape(f'{key}={value}')}</code>" for key, value in parameters.items())))
+        for name, parameters in _known(models, "parameters")
+    ]
+    return scrolling_table("Hyper-parameters", ("model", "parameters"), rows, "words") if rows else Html()
+
+
+def scrolling_table(caption: str, head: Sequence[Any], rows: Sequence[Sequence[Any]], kind: str = "numbers") -> Html:
+    """Return a table in a region that scrolls by itself where the screen is narrow, also by keyboard."""
+    table = html_table(caption, head, rows)
+    return Html(f'<div class="scroll {kind}" role="region" aria-label="{escape(caption)}" tabindex="0">{table}</div>\n')
+
+
+# ---------------------------------------------------------------------- cells
+
+
+def _measured(value: Mapping[str, Any], best: bool) -> Html:
+    low, high = value["interval"]
+    mean = _number(value["mean"], ".4f")
+    marked = f'<strong>{mean} <span aria-hidden="true">★</span><span class="hidden">among the best</span></strong>'
+    interval = f"<small>[{low:.4f}, {high:.4f}]</small>" if low is not None and high is not None else ""
+    return Html((marked if best else mean) + interval)
+
+
+def _recommended(item: Mapping[str, Any]) -> Html:
+    title = escape(str(item["title"]))
+    if not item["hit"]:
+        return Html(title)
+    return Html(
+        f'<span class="hit">{title} <span aria-hidden="true">✓</span><span class="hidden">held out</span></span>'
+    )
+
+
+def _group(kind: str, row: Mapping[str, Any], size: str) -> Html:
+    what = f"{row[size]:,} {'items' if size == 'n_items' else 'users'}"
+    if kind == "activity":
+        what += f", {row['shortest']:,} to {row['longest']:,} ratings"
+    return Html(f"{escape(str(row[kind]))}<small>{escape(what)}</small>")
+
+
+def _number(value: float | None, form: str) -> str:
+    return _NONE if value is None else format(value, form)
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.4f}".replace("-", "−")
+
+
+def _known(models: Sequence[Mapping[str, Any]], detail: str) -> list[tuple[str, Any]]:
+    """Return name and detail of the models of which it is known."""
+    return [
+        (str(model["name"]), model["details"][detail]) for model in models if (model.get("details") or {}).get(detail)
+    ]
