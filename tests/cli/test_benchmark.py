@@ -153,6 +153,24 @@ def test_the_data_is_the_sample_where_none_is_named(aerec, here):
     assert found["data"] == "sample"
 
 
+def test_a_report_is_written_beside_the_table(aerec, here, films_path, tmp_path):
+    words = ["--models", "popularity,ease", "--metrics", "ndcg@10", "--report", "page.html", "--plots", "plots"]
+    code, out, err = aerec("benchmark", films_path, *words)
+    assert (code, err) == (0, "")
+    assert out.endswith("report in page.html, pictures in plots\n")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "2 models on" in page
+    assert "Recommendations to a few users" in page
+    assert (tmp_path / "plots" / "quality-by-time.svg").is_file()
+
+
+def test_results_for_machines_make_the_same_report_later(aerec, here, films_path, tmp_path):
+    words = ["--models", "ease,popularity", "--metrics", "ndcg@10", "--report", "page.html", "--json"]
+    (tmp_path / "results.json").write_text(aerec("benchmark", films_path, *words).out)
+    assert aerec("report", "results.json", "--out", "later.html").code == 0
+    assert (tmp_path / "later.html").read_bytes() == (tmp_path / "page.html").read_bytes()
+
+
 # ---------------------------------------------------------------------- bad input
 
 
@@ -170,13 +188,15 @@ def test_the_data_is_the_sample_where_none_is_named(aerec, here):
         (["--models", "ease", "--split", "weekly"], "unknown split 'weekly'"),
         (["--models", "ease", "--split", "none"], "a benchmark needs held-out data"),
         (["--models", "ease", "--threshold", "7"], "is left with threshold 7.0"),
+        (["--models", "ease", "--plots", "plots"], "--plots are the pictures of a report"),
+        (["--models", "ease", "--report", "no/page.html"], "no is no folder; make it first"),
     ],
 )
 def test_words_that_cannot_be_used(refused, here, films_path, words, reason):
     assert reason in refused("benchmark", films_path, *words)
 
 
-@pytest.mark.parametrize("words", [["--metrics", "ndcg"], ["--set", "k=3"], ["--split", "none"]])
+@pytest.mark.parametrize("words", [["--metrics", "ndcg"], ["--set", "k=3"], ["--split", "none"], ["--report", "."]])
 def test_words_that_cannot_be_used_are_refused_before_any_model_is_trained(refused, monkeypatch, films_path, words):
     monkeypatch.setattr(verb, "ProcessPoolExecutor", lambda *_, **__: pytest.fail("trained for nothing"))
     refused("benchmark", films_path, "--models", "ease", *words)

@@ -14,17 +14,17 @@ import typer
 from aerec.cli.data import MinPerItem, MinPerUser, Preprocessing, SplitKind, Threshold, choose_split, knows_users, rates
 from aerec.cli.options import Json, Quiet, build_model, parse_list
 from aerec.cli.output import print_json, print_note, print_table, report_row
+from aerec.cli.report import PlotFolder, ReportPath, check_report_options
 from aerec.cli.train import chosen_metrics
-from aerec.environment import describe_machine, package_versions
-from aerec.evaluation import Report, compare, evaluate
-from aerec.evaluation.significance import leaders
+from aerec.environment import package_versions
+from aerec.evaluation import Report, evaluate
 from aerec.memory import peak_memory
 from aerec.registry import get_model_class
+from aerec.reporting import describe_model, gather_results, write_report
 from aerec.runs import SplitPlan
 
 __all__ = ["benchmark"]
 
-_ALPHA = 0.05  # p-values from here on are no evidence that a model is worse than the best
 _DEFAULT = "popularity,item-knn,ease,mult-dae,mult-vae"
 
 
@@ -41,14 +41,18 @@ def benchmark(
     threshold: Threshold = 4.0,
     min_per_user: MinPerUser = 5,
     min_per_item: MinPerItem = 1,
+    report: ReportPath = None,
+    plots: PlotFolder = None,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
     """Train models on the same split and compare them: quality with 95 % intervals, fit seconds, peak memory.
 
     Each model is fitted with its default parameters in a process of its own; nothing is tuned. A star marks the best
-    of each metric and the models that are not significantly worse.
+    of each metric and the models that are not significantly worse. --report writes all of it, with pictures, as one
+    HTML page.
     """
+    check_report_options(report, plots)
     names = list(dict.fromkeys(parse_list(models)))
     if not names:
         raise ValueError("--models is empty; name at least one, such as ease")
@@ -72,43 +76,33 @@ def benchmark(
     reports: list[Report] = []
     costs: list[dict[str, Any]] = []
     for name, recommender in zip(names, recommenders, strict=True):
-        task = (name, recommender, data, preprocessing, plan, measured)
+        task = (name, recommender, data, preprocessing, plan, measured, json or report is not None)
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-            report, seconds, peak = pool.submit(_fit, *task).result()
-        reports.append(report)
-        costs.append({"fit_seconds": round(seconds, 2), "peak_mb": peak and round(peak / 1e6)})
-    several = len(reports) > 1
-    differences = compare(reports) if several and not reports[0].per_user.empty else pd.DataFrame()
-    best = leaders(reports, differences, _ALPHA) if several else {}
+            measured_report, seconds, peak, details = pool.submit(_fit, *task).result()
+        reports.append(measured_report)
+        cost = {"fit_seconds": round(seconds, 2), "peak_mb": peak and round(peak / 1e6)}
+        costs.append(cost if details is None else {**cost, "details": details})
+    results = gather_results(reports, costs, data=data, split=str(plan), seed=seed)
+    if report is not None:
+        write_report(results, report, plots=plots)
     if json:
-        print_json(
-            {
-                "data": data,
-                "split": str(plan),
-                "seed": seed,
-                "n_users": reports[0].n_users,
-                "n_left_out": reports[0].n_left_out,
-                "models": [{**report.to_dict(), **cost} for report, cost in zip(reports, costs, strict=True)],
-                "differences": differences.to_dict(orient="records"),
-                "best": best,
-                "best_alpha": _ALPHA,
-                "machine": describe_machine(),
-                "versions": package_versions(),
-            }
-        )
+        print_json(results)
         return
+    several, best = len(reports) > 1, results["best"]
     print_table(pd.DataFrame([_row(*one, best) for one in zip(reports, costs, strict=True)]))
     parameters = ", ".join(["default parameters", *(settings or [])])
     if several:
         print_note(
             "* the best of its column, and those not significantly worse: paired t-test over users against the best, "
-            f"Holm-corrected for all pairs and metrics, p ≥ {_ALPHA:g}; of coverage the best only"
+            f"Holm-corrected for all pairs and metrics, p ≥ {results['best_alpha']:g}; of coverage the best only"
         )
     print_note(
         f"{data}, {plan}; {reports[0].n_users:,} test users ({reports[0].n_left_out:,} left out); seed {seed}; "
         f"{parameters}, not tuned; peak memory is of the whole process"
     )
     print_note(", ".join(f"{package} {number}" for package, number in package_versions(("torch", "numpy")).items()))
+    if report is not None:
+        print_note(f"report in {report}" + ("" if plots is None else f", pictures in {plots}"))
 
 
 def _row(report: Report, cost: dict[str, Any], best: dict[str, list[str]]) -> dict[str, Any]:
@@ -122,14 +116,21 @@ def _row(report: Report, cost: dict[str, Any], best: dict[str, list[str]]) -> di
 
 
 def _fit(
-    name: str, recommender: Any, data: str, preprocessing: Preprocessing, plan: SplitPlan, metrics: Iterable[str]
-) -> tuple[Report, float, int | None]:
+    name: str,
+    recommender: Any,
+    data: str,
+    preprocessing: Preprocessing,
+    plan: SplitPlan,
+    metrics: Iterable[str],
+    detailed: bool,
+) -> tuple[Report, float, int | None, dict[str, Any] | None]:
     split = plan.apply(preprocessing.load(data, progress=False))
     assert split is not None
     started = time.perf_counter()
     recommender.fit(split.train, split.validation)
     seconds = time.perf_counter() - started
-    return evaluate(recommender, split.test, tuple(metrics), name=name), seconds, peak_memory()
+    report, peak = evaluate(recommender, split.test, tuple(metrics), name=name), peak_memory()
+    return report, seconds, peak, describe_model(recommender, split, name=name) if detailed else None
 
 
 def _known(model: Any, settings: list[str]) -> list[str]:
