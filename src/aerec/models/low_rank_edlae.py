@@ -1,0 +1,162 @@
+"""LowRankEDLAE: the emphasised denoising linear autoencoder with a narrow hidden layer (Steck 2020)."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from sklearn.utils._param_validation import Interval
+
+from aerec.interactions import Interactions
+from aerec.models.base import Recommender
+from aerec.models.linear import gram_matrix
+from aerec.sparse import CSR, row_ids
+from aerec.splitting import Holdout
+
+__all__ = ["LowRankEDLAE"]
+
+_DENSE_ITEMS = 8_000  # up to here XᵀX is held (256 MB); beyond, products with it are made from X
+
+
+class LowRankEDLAE(Recommender):
+    r"""`EDLAE` of rank `n_factors`, for catalogues whose item-item matrix is too large: score = x · B.
+
+    .. math:: \min_{U, V} \|X - XB\|_F^2 + \|\Lambda^{1/2} B\|_F^2, \qquad
+              B = U V^\top - \operatorname{diagMat}(d), \quad d_j = u_j \cdot v_j
+
+    .. math:: \Lambda = \tfrac{p}{1-p} \operatorname{diagMat}(\operatorname{diag}(X^\top X)) + \lambda I
+
+    the expected cost under dropout p of the input with all emphasis on the dropped entries, so that the diagonal of B
+    is 0 although that of UVᵀ is not. With G = XᵀX, Y = GU, C = VᵀV and S = UᵀGU the cost is
+
+    .. math:: \sum_j G_{jj} (1 + d_j)^2 - 2 \sum_j (1 + d_j) \, y_j \cdot v_j + \operatorname{tr}(C S)
+              + \sum_j \Lambda_{jj} (u_j C u_j^\top - d_j^2)
+
+    so that no items × items matrix is needed. It is minimised over both factors at once by L-BFGS with the exact
+    gradient, where the paper alternates between them by ADMM. An empty history is ranked by popularity.
+
+    Parameters
+    ----------
+    l2 : float > 0, default 500.0
+        λ, the same for every item.
+    dropout : float in [0, 1), default 0.5
+        p.
+    n_factors : int, default 256
+        Width of the hidden layer.
+    epochs : int, default 100
+        Steps of L-BFGS at most.
+    seed : int, default 0
+        Of the initial factors.
+
+    Attributes
+    ----------
+    input_factors_, output_factors_ : ndarray of shape (n_items, n_factors), float32
+        U and V.
+
+    References
+    ----------
+    Steck (2020). Autoencoders that don't overfit towards the identity. NeurIPS. (Section 3.2, low-rank models.)
+
+    Examples
+    --------
+    >>> from aerec.datasets import load_dataset
+    >>> from aerec.models import LowRankEDLAE
+    >>> likes = load_dataset("sample").binarize(4.0)
+    >>> model = LowRankEDLAE(l2=50.0, n_factors=8, epochs=10).fit(likes)
+    >>> model.input_factors_.shape
+    (600, 8)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "l2": [Interval(Real, 0, None, closed="neither")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "n_factors": [Interval(Integral, 1, None, closed="left")],
+        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "seed": [Interval(Integral, 0, None, closed="left")],
+    }
+    _learned = ("input_factors_", "output_factors_")
+    _popularity_for_empty = True
+
+    input_factors_: NDArray[np.float32]
+    output_factors_: NDArray[np.float32]
+
+    def __init__(
+        self, l2: float = 500.0, dropout: float = 0.5, n_factors: int = 256, epochs: int = 100, seed: int = 0
+    ) -> None:
+        self.l2 = l2
+        self.dropout = dropout
+        self.n_factors = n_factors
+        self.epochs = epochs
+        self.seed = seed
+
+    def _fit(self, train: Interactions, validation: Holdout | None) -> None:
+        gram = _Gram(train.matrix)
+        ridge = self.dropout / (1 - self.dropout) * gram.diagonal + self.l2
+        shape = (2, train.shape[1], int(self.n_factors))
+        start = np.random.default_rng(int(self.seed)).normal(scale=0.1 / np.sqrt(shape[2]), size=shape)
+
+        def cost(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            factors = flat.reshape(shape)
+            value, *gradients = _cost_and_gradients(factors[0], factors[1], gram, ridge)
+            return value, np.concatenate([one.ravel() for one in gradients])
+
+        found = minimize(cost, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": int(self.epochs)})
+        self.input_factors_, self.output_factors_ = found.x.reshape(shape).astype(np.float32)
+
+    def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
+        scores: NDArray[np.float32] = (history @ self.input_factors_) @ self.output_factors_.T
+        own = np.einsum("ij,ij->i", self.input_factors_, self.output_factors_)
+        scores[row_ids(history), history.indices] -= history.data * own[history.indices]
+        return scores
+
+    def _contributions(
+        self, history: CSR, items: NDArray[np.int64], known_users: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Return the exact terms of the sum, xᵢ · Bᵢⱼ."""
+        weights = self.input_factors_[history.indices].astype(np.float64) @ self.output_factors_[items].T
+        weights[history.indices[:, None] == items] = 0
+        terms: NDArray[np.float64] = history.data[:, None] * weights
+        return terms
+
+
+class _Gram:
+    """Products with G = XᵀX, in float64."""
+
+    def __init__(self, X: CSR) -> None:
+        small = X.shape[1] <= _DENSE_ITEMS
+        self._dense = gram_matrix(X, advice="use a smaller catalogue") if small else None
+        self._X, self._by_item = X.astype(np.float64), X.T.tocsr().astype(np.float64)
+        self.diagonal = np.asarray(self._by_item.multiply(self._by_item).sum(axis=1)).ravel()
+
+    def __matmul__(self, factors: NDArray[np.float64]) -> NDArray[np.float64]:
+        if self._dense is None:
+            product: NDArray[np.float64] = self._by_item @ (self._X @ factors)
+            return product
+        return (self._dense @ factors.astype(np.float32)).astype(np.float64)
+
+
+def _cost_and_gradients(
+    U: NDArray[np.float64], V: NDArray[np.float64], gram: _Gram, ridge: NDArray[np.float64]
+) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
+    """Return the cost and its gradients by U and by V.
+
+    Parameters
+    ----------
+    U, V : ndarray of shape (n_items, n_factors)
+    gram : _Gram
+    ridge : ndarray of shape (n_items,)
+        The diagonal of Λ.
+    """
+    d = np.einsum("ij,ij->i", U, V)
+    Y, C = gram @ U, V.T @ V
+    own = np.einsum("ij,ij->i", Y, V)
+    weighted, UC = ridge[:, None] * U, U @ C
+    value = (gram.diagonal * (1 + d) ** 2 - 2 * (1 + d) * own - ridge * d**2).sum()
+    value += (Y * UC).sum() + (weighted * UC).sum()
+    by_d = 2 * (gram.diagonal * (1 + d) - own - ridge * d)[:, None]
+    by_u = 2 * (Y @ C - (gram @ ((1 + d)[:, None] * V)) + ridge[:, None] * UC) + by_d * V
+    by_v = 2 * (V @ (U.T @ Y + U.T @ weighted) - (1 + d)[:, None] * Y) + by_d * U
+    return float(value), by_u, by_v
