@@ -1,8 +1,9 @@
 """Run folders: a trained model with its data, its split and what it takes to repeat it.
 
 A run folder holds ``run.json`` (data, preprocessing, split, model and parameters, metrics, versions, machine),
-``model/``, ``data/`` (the interactions after preprocessing, with titles) and, for models that learn in epochs,
-``history.csv``. Everything is data only: JSON, safetensors and CSV.
+``model/``, ``data/`` (the interactions after preprocessing, with titles), ``config.toml`` (from which `aerec train`
+makes it again) and, for models that learn in epochs, ``history.csv`` and ``history.jsonl``. Everything is data only:
+JSON, safetensors, TOML and CSV.
 """
 
 from __future__ import annotations
@@ -131,6 +132,7 @@ def write_run(
     split: SplitPlan,
     description: Mapping[str, Any],
     overwrite: bool = False,
+    files: Mapping[str, str] | None = None,
 ) -> None:
     """Write a run folder: all of it, or nothing.
 
@@ -146,6 +148,8 @@ def write_run(
         What else ``run.json`` is to say; whatever JSON can hold.
     overwrite : bool, default False
         Replace a run that is there.
+    files : mapping of str to str, optional
+        Names and content of more files in text.
     """
     target = check_run_path(path, overwrite)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -157,6 +161,8 @@ def write_run(
         history = getattr(model, "history_", None)
         if isinstance(history, pd.DataFrame):
             history.to_csv(temporary / "history.csv", index=False)
+        for name, text in (files or {}).items():
+            (temporary / name).write_text(text, encoding="utf-8")
         plan = {"kind": split.kind, "parameters": split.parameters}
         write_header(temporary, "run", {**description, "split": plan, "parts": list(parts)})
         temporary.chmod(0o755)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import pandas as pd
@@ -15,7 +15,16 @@ from aerec.models.base import Recommender
 from aerec.noise import GaussianNoise, MaskingNoise
 from aerec.sparsity import KLSparsity, L1Sparsity, TopKSparsity
 
-__all__ = ["Json", "Quiet", "build_model", "format_setting", "parse_ids", "parse_list"]
+__all__ = [
+    "Json",
+    "Quiet",
+    "build_model",
+    "format_setting",
+    "format_value",
+    "parse_choice",
+    "parse_ids",
+    "parse_list",
+]
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
@@ -30,7 +39,9 @@ _CHOICES: dict[str, type[Any]] = {
 _WORDS = {"none": None, "true": True, "false": False}
 
 
-def build_model(model: type[Recommender], settings: Iterable[str], **defaults: Any) -> Recommender:
+def build_model(
+    model: type[Recommender], settings: Iterable[str], given: Mapping[str, Any] | None = None, **defaults: Any
+) -> Recommender:
     """Return a recommender with the hyper-parameters of texts such as "hidden=600,200" or "noise=masking:0.5".
 
     Parameters
@@ -39,6 +50,8 @@ def build_model(model: type[Recommender], settings: Iterable[str], **defaults: A
     settings : iterable of str
         ``name=value``: numbers, true, false, none, lists with commas; noise as masking:p or gaussian:scale; sparsity
         as l1:weight, kl:target:weight or topk:k.
+    given : mapping, optional
+        Values of parameters; `defaults` and `settings` count more.
     **defaults
         Used where the model has a parameter of that name and it is not None.
 
@@ -49,6 +62,7 @@ def build_model(model: type[Recommender], settings: Iterable[str], **defaults: A
     """
     known = model().get_params(deep=False)
     values = {name: value for name, value in defaults.items() if name in known and value is not None}
+    values = {**(given or {}), **values}
     for setting in settings:
         name, equals, text = setting.partition("=")
         if not equals:
@@ -69,29 +83,37 @@ def format_setting(name: str, value: Any) -> str:
     >>> format_setting("hidden", (600, 200)), format_setting("noise", MaskingNoise(0.3))
     ('hidden=600,200', 'noise=masking:0.3')
     """
-    return f"{name}={_text(value)}"
+    return f"{name}={format_value(value)}"
 
 
-def _text(value: Any) -> str:
+def format_value(value: Any) -> str:
+    """Return the text of a value, as in `format_setting`."""
     if isinstance(value, tuple | list):
-        return ",".join(map(_text, value)) + ("," if len(value) == 1 else "")
+        return ",".join(map(format_value, value)) + ("," if len(value) == 1 else "")
     for word, choice in _CHOICES.items():
         if isinstance(value, choice):
             fields = [(getattr(value, field.name), field.default) for field in dataclasses.fields(choice)]
             while len(fields) > 1 and fields[-1][0] == fields[-1][1]:
                 fields.pop()
-            return ":".join([word, *(_text(one) for one, _ in fields)])
+            return ":".join([word, *(format_value(one) for one, _ in fields)])
     if value is None or isinstance(value, bool):
         return str(value).lower()
     return str(value)
 
 
-def _value(text: str) -> Any:
-    if text.lower() in _WORDS:
-        return _WORDS[text.lower()]
+def parse_choice(text: str) -> Any:
+    """Return what a text stands for: noise, a sparsity, or None for "none"; any other text is itself."""
     word, *arguments = text.split(":")
     if word in _CHOICES:
         return _choice(text, word, [_value(one) for one in arguments])
+    return None if text.lower() == "none" else text
+
+
+def _value(text: str) -> Any:
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    if (found := parse_choice(text)) is not text:
+        return found
     if "," in text:
         return tuple(_value(one) for one in text.split(",") if one)
     for number in (int, float):

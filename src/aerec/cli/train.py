@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from aerec.cli.configuration import Configuration, describe_run, override, read_configuration
 from aerec.cli.data import MinPerItem, MinPerUser, Preprocessing, SplitKind, Threshold, choose_split, rates
 from aerec.cli.options import Json, Quiet, build_model, parse_list
 from aerec.cli.output import print_json, print_note
+from aerec.cli.track import Track, build_tracker
 from aerec.environment import describe_machine, package_versions
 from aerec.errors import DataError
 from aerec.evaluation import Report, evaluate
@@ -22,12 +25,20 @@ from aerec.models.base import Recommender
 from aerec.models.state import encode_parameter
 from aerec.registry import MODELS, get_model_class
 from aerec.runs import check_run_path, whole, write_run
+from aerec.tracking import JSONLines
 
 __all__ = ["train"]
 
+HISTORY = "history.jsonl"
+"""A line an epoch: in OUT.checkpoint during the training, then in OUT."""
+
 
 def train(
-    data: Annotated[str, typer.Argument(help="A name of `aerec datasets`, or a path to ratings.")],
+    context: typer.Context,
+    data: Annotated[str | None, typer.Argument(help="A name of `aerec datasets`, or a path to ratings.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="A TOML file with all of this, such as config.toml of a run; options override.")
+    ] = None,
     model: Annotated[str, typer.Option(help=f"One of {', '.join(MODELS)}.")] = "mult-vae",
     out: Annotated[Path, typer.Option(help="The run folder to write.")] = Path("run"),
     settings: Annotated[
@@ -42,6 +53,7 @@ def train(
     min_per_user: MinPerUser = 5,
     min_per_item: MinPerItem = 1,
     metrics: Annotated[str | None, typer.Option(help="Measured on test data, separated by commas.")] = None,
+    track: Track = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run that is in the folder.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a training that was interrupted.")] = False,
     quiet: Quiet = False,
@@ -52,27 +64,43 @@ def train(
     Models that learn in epochs keep their state in OUT.checkpoint until the run is saved: the same command with
     --resume goes on from it and ends where the uninterrupted training would have ended.
     """
-    chosen = get_model_class(model)
-    recommender = build_model(chosen, settings or [], epochs=epochs, device=device, seed=seed, progress=not quiet)
-    names = chosen_metrics(metrics, recommender)
+    told = read_configuration(config) if config is not None else Configuration()
+    told = override(told, context.params, lambda word: _was_given(context, word))
+    chosen = get_model_class(told.model or model)
+    name, source = told.model or model, told.data["source"]
+    recommender = build_model(
+        chosen,
+        settings or [],
+        told.parameters,
+        epochs=epochs,
+        device=device,
+        seed=None if "seed" in told.parameters else told.seed,
+        progress=False if quiet else None,
+    )
+    names = chosen_metrics(None if told.metrics is None else ",".join(told.metrics), recommender)
     check_run_path(out, overwrite)
     kept = _checkpoint_path(recommender, out, resume=resume, overwrite=overwrite)
-    preprocessing = Preprocessing(None if rates(chosen) else threshold, min_per_user, min_per_item)
-    parts = preprocessing.load(data, progress=not quiet)
-    plan = choose_split(split, parts, recommender, seed)
+    trackers = [build_tracker(one, out, kept) for one in track or []]
+    preparation = Preprocessing(**{key: value for key, value in told.data.items() if key != "source"})
+    preparation = replace(preparation, threshold=None) if rates(chosen) else preparation
+    parts = preparation.load(source, progress=not quiet)
+    plan = told.plan(choose_split(told.split, parts, recommender, told.seed or 0))
     divided = plan.apply(parts)
+    described = describe_run(source, preparation.describe(), plan, name, recommender, names)
     started = time.perf_counter()
     seen = (whole(parts), None) if divided is None else (divided.train, divided.validation)
-    if isinstance(recommender, Autoencoder):
-        recommender.fit(*seen, checkpoint=kept)
+    if isinstance(recommender, Autoencoder) and kept is not None:
+        recommender.fit(*seen, checkpoint=kept, callbacks=[JSONLines(kept / HISTORY), *trackers])
     else:
         recommender.fit(*seen)
     seconds = time.perf_counter() - started
-    report = None if divided is None else evaluate(recommender, divided.test, names, name=model)
+    report = None if divided is None else evaluate(recommender, divided.test, names, name=name)
+    for tracker in trackers:
+        tracker.measured({} if report is None else report.mean, recommender)
     description = {
-        "data": {"source": data, "content": str(whole(parts)), **preprocessing.describe()},
+        "data": {"source": source, "content": str(whole(parts)), **preparation.describe()},
         "model": {
-            "name": model,
+            "name": name,
             "parameters": {key: encode_parameter(value) for key, value in recommender.get_params(deep=False).items()},
         },
         "fit_seconds": round(seconds, 3),
@@ -80,13 +108,20 @@ def train(
         "machine": describe_machine(),
         "versions": package_versions(),
     }
-    write_run(out, recommender, parts, plan, description, overwrite)
+    files = {"config.toml": described}
+    if kept is not None and (kept / HISTORY).exists():
+        files[HISTORY] = (kept / HISTORY).read_text(encoding="utf-8")
+    write_run(out, recommender, parts, plan, description, overwrite, files)
     if kept is not None:
         shutil.rmtree(kept, ignore_errors=True)
     if json:
         print_json({"run": str(out), "split": str(plan), **description})
     else:
-        _tell(model, str(whole(parts)), str(plan), seconds, recommender, report, out)
+        _tell(name, str(whole(parts)), str(plan), seconds, recommender, report, out)
+
+
+def _was_given(context: typer.Context, word: str) -> bool:
+    return getattr(context.get_parameter_source(word), "name", "DEFAULT") != "DEFAULT"
 
 
 def _checkpoint_path(model: Recommender, out: Path, *, resume: bool, overwrite: bool) -> Path | None:

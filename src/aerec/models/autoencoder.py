@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -26,6 +27,7 @@ from aerec.sparse import CSR, canonical_csr
 from aerec.sparsity import KLSparsity, L1Sparsity, Sparsity, TopKSparsity
 from aerec.splitting import Holdout
 from aerec.training.batches import DenseRows, Rows, SparseRows
+from aerec.training.callbacks import Callback
 from aerec.training.device import resolve_device
 from aerec.training.loop import Validator
 from aerec.training.network import ACTIVATIONS, Architecture, Network
@@ -180,7 +182,14 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Coding):  #
 
     # ------------------------------------------------------------------ learning
 
-    def fit(self, train: History, validation: Any = None, *, checkpoint: str | os.PathLike[str] | None = None) -> Self:
+    def fit(
+        self,
+        train: History,
+        validation: Any = None,
+        *,
+        checkpoint: str | os.PathLike[str] | None = None,
+        callbacks: Iterable[Callback] = (),
+    ) -> Self:
         """Learn from `train`, anew.
 
         Parameters
@@ -193,6 +202,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Coding):  #
             A folder in which the state of the training is kept after every epoch. Where it holds one already, of the
             same data and parameters, the training goes on from it and ends where it would have ended uninterrupted,
             bit for bit on the same number of threads.
+        callbacks : iterable of Callback
+            Called after every epoch, such as those of `aerec.tracking`.
 
         Returns
         -------
@@ -213,7 +224,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Coding):  #
         self._started(data, rows)
         validator = self._validator(validation)
         kept = self._checkpoint(checkpoint, train, None if validator is None else validation)
-        self._run(rows, self.epochs, validator, with_users=self.user_factors, checkpoint=kept)
+        self._run(rows, self.epochs, validator, with_users=self.user_factors, checkpoint=kept, callbacks=callbacks)
         self._finished()
         return self
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -23,6 +24,7 @@ from aerec.noise import Noise
 from aerec.sparse import CSR, canonical_csr, row_ids
 from aerec.sparsity import Sparsity
 from aerec.training.batches import Rows, SparseRows
+from aerec.training.callbacks import Callback
 from aerec.training.device import resolve_device
 
 __all__ = ["AutoRec"]
@@ -140,11 +142,16 @@ class AutoRec(RatingPredictor, Autoencoder):
     # ------------------------------------------------------------------ learning
 
     def fit(
-        self, train: History, validation: Any = None, *, checkpoint: str | os.PathLike[str] | None = None
+        self,
+        train: History,
+        validation: Any = None,
+        *,
+        checkpoint: str | os.PathLike[str] | None = None,
+        callbacks: Iterable[Callback] = (),
     ) -> AutoRec:
         """Learn from the ratings `train`; see `Autoencoder.fit`."""
         self.hidden_rows_ = None
-        return super().fit(train, validation, checkpoint=checkpoint)
+        return super().fit(train, validation, checkpoint=checkpoint, callbacks=callbacks)
 
     def partial_fit(self, X: History, y: Any = None) -> AutoRec:
         """Train for one more epoch over the ratings `X` of the same users; see `Autoencoder.partial_fit`."""

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -24,6 +24,7 @@ from aerec.plotting import plot_history
 from aerec.progress import EpochProgress
 from aerec.splitting import Holdout
 from aerec.training.batches import Rows
+from aerec.training.callbacks import Callback, Callbacks
 from aerec.training.checkpoint import Checkpoint
 from aerec.training.device import resolve_device, use_bfloat16
 from aerec.training.loop import Trainer, Validator, train
@@ -100,10 +101,12 @@ class NeuralRecommender(Recommender):
         *,
         with_users: bool,
         checkpoint: Checkpoint | None = None,
+        callbacks: Iterable[Callback] = (),
     ) -> None:
         """Train on `rows` for up to `epochs` more epochs and add them to the history."""
         done = len(self.history_)
-        with EpochProgress(type(self).__name__, epochs, self.progress) as progress:
+        told = Callbacks(callbacks, self)
+        with told, EpochProgress(type(self).__name__, epochs, self.progress) as progress:
             history = train(
                 self._trainer,
                 rows,
@@ -113,6 +116,7 @@ class NeuralRecommender(Recommender):
                 patience=self.patience,
                 progress=progress,
                 on_epoch=self._on_epoch,
+                callbacks=told,
                 checkpoint=checkpoint,
             )
         history["epoch"] += done

@@ -16,6 +16,7 @@ from torch import nn
 from aerec.errors import TrainingError
 from aerec.progress import EpochProgress
 from aerec.training.batches import Rows
+from aerec.training.callbacks import Callbacks
 from aerec.training.checkpoint import Checkpoint, TrainingState
 from aerec.training.network import Network
 
@@ -139,6 +140,7 @@ def train(
     patience: int | None,
     progress: EpochProgress,
     on_epoch: Callable[[int, Mapping[str, float]], None] | None = None,
+    callbacks: Callbacks | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> pd.DataFrame:
     """Run up to `epochs` epochs; with a validator the weights of the best epoch are restored at the end.
@@ -156,6 +158,8 @@ def train(
     progress : EpochProgress
     on_epoch : callable, optional
         Given the number of each epoch, its cost and its validation metric; what it raises ends the training.
+    callbacks : Callbacks, optional
+        Given the record of each epoch before the checkpoint is written, so that none is missing after a resumption.
     checkpoint : Checkpoint, optional
         Written after every epoch; where there is one already, the training goes on from it.
 
@@ -177,6 +181,8 @@ def train(
                 state.best_weights = copy.deepcopy(trainer.network.state_dict())
         record["seconds"] = time.perf_counter() - began
         state.records.append(record)
+        if callbacks is not None:
+            callbacks.epoch_done(record)
         if checkpoint is not None:
             checkpoint.write(trainer, state)
         progress.epoch_done(epoch, shown)

@@ -1,0 +1,342 @@
+"""A run as one TOML file: what `aerec train --config` reads, and what it writes into the run folder.
+
+The tables and keys are those of ``run.json``; the values of hyper-parameters are written as for ``--set``, but for
+lists, which TOML has itself::
+
+    [data]
+    source = "sample"
+    threshold = 4.0
+
+    [model]
+    name = "mult-dae"
+
+    [model.parameters]
+    hidden = [600, 200]
+    noise = "masking:0.5"
+    patience = "none"
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import os
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aerec._version import __version__
+from aerec.cli.options import build_model, format_value, parse_choice, parse_list
+from aerec.errors import DataError
+from aerec.metrics import parse_metric
+from aerec.models.base import Recommender
+from aerec.registry import get_model_class
+from aerec.runs import SPLITTERS, SplitPlan
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = ["Configuration", "describe_run", "format_toml", "override", "read_configuration"]
+
+_TABLES = ("data", "split", "model", "evaluation")
+_DATA = {
+    "source": "a text",
+    "threshold": "a number",
+    "min_per_user": "a whole number",
+    "min_per_item": "a whole number",
+}
+_TYPES: dict[str, Any] = {"a text": str, "a number": (int, float), "a whole number": int, "true or false": bool}
+_FORMS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
+_KINDS = (*SPLITTERS, "given", "none")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What a file says of a run; what it leaves open is absent, or None.
+
+    Parameters
+    ----------
+    data : dict
+        Some of source, threshold (None: ratings as they are), min_per_user, min_per_item.
+    model : str, optional
+        A name of the registry.
+    parameters : dict
+        Hyper-parameters of the model.
+    split : str, optional
+        How data is held out.
+    split_parameters : dict
+        Of the splitter.
+    metrics : list of str, optional
+    seed : int, optional
+        Of the model and the split, where their parameters do not name one.
+    """
+
+    data: dict[str, Any] = field(default_factory=dict)
+    model: str | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+    split: str | None = None
+    split_parameters: dict[str, Any] = field(default_factory=dict)
+    metrics: list[str] | None = None
+    seed: int | None = None
+
+    def plan(self, suggested: SplitPlan) -> SplitPlan:
+        """Return `suggested` with the parameters that the file gives."""
+        return SplitPlan(suggested.kind, {**suggested.parameters, **self.split_parameters})
+
+
+def read_configuration(path: str | os.PathLike[str]) -> Configuration:
+    """Read the TOML file `path`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    DataError
+        If it is not TOML, a key is unknown or a value does not suit: one line with the file, the key and what is meant.
+    """
+    try:
+        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path} does not exist; every run folder holds such a file, config.toml") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is not TOML: {error}") from None
+    return _Reader(str(path)).read(content)
+
+
+def override(told: Configuration, words: Mapping[str, Any], given: Callable[[str], bool]) -> Configuration:
+    """Return the configuration of a run: what the command line gives, else what the file says, else the defaults.
+
+    Parameters
+    ----------
+    told : Configuration
+        Of the file.
+    words : mapping
+        All values of the command line, by the names of the parameters of `train`.
+    given : callable
+        Whether a word was said, and is not a default.
+
+    Raises
+    ------
+    ValueError
+        If neither says what to train on.
+    """
+    data = {
+        key: words[word] if given(word) or key not in told.data else told.data[key]
+        for key, word in {**{key: key for key in _DATA}, "source": "data"}.items()
+    }
+    if data["source"] is None:
+        raise ValueError("say what to train on: aerec train DATA, or data.source in the file of --config")
+    model = words["model"] if given("model") or told.model is None else told.model
+    parameters, split_parameters = dict(told.parameters), dict(told.split_parameters)
+    if parameters and get_model_class(model) is not get_model_class(told.model or model):
+        warnings.warn(f"the model.parameters of the file are those of {told.model}, not of {model}", stacklevel=2)
+        parameters = {}
+    if given("seed"):
+        parameters.pop("seed", None)
+        split_parameters.pop("seed", None)
+    return Configuration(
+        data=data,
+        model=model,
+        parameters=parameters,
+        split=words["split"] if given("split") else told.split,
+        split_parameters={} if given("split") else split_parameters,
+        metrics=parse_list(words["metrics"]) if given("metrics") else told.metrics,
+        seed=words["seed"] if given("seed") or told.seed is None else told.seed,
+    )
+
+
+def describe_run(
+    source: str, preparation: Mapping[str, Any], plan: SplitPlan, name: str, model: Recommender, metrics: Iterable[str]
+) -> str:
+    """Return the file from which `aerec train --config` repeats a run: everything in it, no default left out."""
+    content = {
+        "data": {"source": source, **preparation},
+        "split": {"kind": plan.kind, "parameters": plan.parameters},
+        "model": {"name": name, "parameters": model.get_params(deep=False)},
+        "evaluation": {"metrics": list(metrics)},
+    }
+    return f"# A run of aerec {__version__}: aerec train --config config.toml --out …\n\n{format_toml(content)}"
+
+
+def format_toml(content: Mapping[str, Any]) -> str:
+    """Return nested mappings as TOML: plain values first, then a table for each mapping.
+
+    Tuples and lists become arrays; what TOML has no form for (None, noise, sparsity) becomes the text of ``--set``.
+
+    Examples
+    --------
+    >>> print(format_toml({"seed": 1, "model": {"name": "ease", "parameters": {"l2": 500.0}}}))
+    seed = 1
+    <BLANKLINE>
+    [model]
+    name = "ease"
+    <BLANKLINE>
+    [model.parameters]
+    l2 = 500.0
+    <BLANKLINE>
+    """
+    return "\n".join(_table(content, ())).lstrip("\n") + "\n"
+
+
+# ---------------------------------------------------------------------- writing
+
+
+def _table(content: Mapping[str, Any], above: tuple[str, ...]) -> Iterable[str]:
+    plain = {key: value for key, value in content.items() if not isinstance(value, Mapping)}
+    if plain and above:
+        yield f"\n[{'.'.join(map(_key, above))}]"
+    for key, value in plain.items():
+        yield f"{_key(key)} = {_value(value)}"
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            yield from _table(value, (*above, key))
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _string(name)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(_value, value))}]"
+    return _string(value if isinstance(value, str) else format_value(value))
+
+
+def _string(text: str) -> str:
+    """Return a basic string: JSON escapes all that TOML wants escaped, but for the control character 127."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise DataError(f"{text!r} is not a text that a file in UTF-8 can hold; rename it") from None
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+# ---------------------------------------------------------------------- reading
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Checks the content of one file; every complaint names the file and the key."""
+
+    path: str
+
+    def read(self, content: dict[str, Any]) -> Configuration:
+        self._known(content, ("seed", *_TABLES), "")
+        tables = {name: self._of(content, name, dict, "a table", {}) for name in _TABLES}
+        seed = self._of(content, "seed", int, "a whole number", None)
+        data = self._data(tables["data"])
+        self._known(tables["model"], ("name", "parameters"), "model.")
+        name = self._of(tables["model"], "name", str, "a text", None, "model.")
+        parameters = self._of(tables["model"], "parameters", dict, "a table", {}, "model.")
+        if parameters and name is None:
+            raise DataError(f"{self.path}: model.parameters are given without model.name; say which model they are of")
+        kind, split_parameters = self._split(tables["split"])
+        return Configuration(
+            data=data,
+            model=name,
+            parameters={} if name is None else self._parameters(name, parameters),
+            split=kind,
+            split_parameters=split_parameters,
+            metrics=self._metrics(tables["evaluation"]),
+            seed=seed,
+        )
+
+    def _data(self, table: dict[str, Any]) -> dict[str, Any]:
+        self._known(table, tuple(_DATA), "data.")
+        if table.get("threshold") == "none":
+            table = {**table, "threshold": None}
+        for key, value in table.items():
+            if value is not None:
+                self._check(value, _TYPES[_DATA[key]], _DATA[key], f"data.{key}")
+        return table
+
+    def _parameters(self, name: str, given: dict[str, Any]) -> dict[str, Any]:
+        """Return hyper-parameters as the model takes them, after trying them on it."""
+        try:
+            model = get_model_class(name)
+        except ValueError as error:
+            raise DataError(f"{self.path}: model.name: {error}") from None
+        self._known(given, tuple(model().get_params(deep=False)), "model.parameters.")
+        values = {}
+        for key, value in given.items():
+            try:
+                values[key] = _parameter(value)
+                build_model(model, [], given={key: values[key]})
+            except ValueError as error:  # noqa: PERF203
+                raise DataError(f"{self.path}: model.parameters.{key}: {error}") from None
+        return values
+
+    def _split(self, table: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
+        self._known(table, ("kind", "parameters"), "split.")
+        kind = self._of(table, "kind", str, "a text", None, "split.")
+        parameters = self._of(table, "parameters", dict, "a table", {}, "split.")
+        if kind is not None and kind not in _KINDS:
+            raise DataError(f"{self.path}: split.kind: {_unknown(kind, _KINDS)}")
+        if parameters and kind is None:
+            raise DataError(f"{self.path}: split.parameters are given without split.kind; say which split they are of")
+        fields = {one.name: one.type for one in dataclasses.fields(SPLITTERS[kind])} if kind in SPLITTERS else {}
+        self._known(parameters, tuple(fields), "split.parameters.")
+        for key, value in parameters.items():
+            form = _FORMS[str(fields[key])]
+            self._check(value, _TYPES[form], form, f"split.parameters.{key}")
+        try:
+            if kind in SPLITTERS:
+                SPLITTERS[kind](**{"n_users": 1, **parameters} if "n_users" in fields else parameters)
+        except ValueError as error:
+            raise DataError(f"{self.path}: split.parameters: {error}") from None
+        return kind, parameters
+
+    def _metrics(self, table: dict[str, Any]) -> list[str] | None:
+        self._known(table, ("metrics",), "evaluation.")
+        metrics: list[str] | None = self._of(table, "metrics", list, "a list of texts", None, "evaluation.")
+        for one in metrics or ():
+            self._check(one, str, "a list of texts", "evaluation.metrics")
+            try:
+                parse_metric(one)
+            except ValueError as error:
+                raise DataError(f"{self.path}: evaluation.metrics: {error}") from None
+        if metrics == []:
+            raise DataError(f"{self.path}: evaluation.metrics is empty; name at least one, such as recall@20")
+        return metrics
+
+    def _of(self, table: dict[str, Any], key: str, kind: Any, form: str, otherwise: Any, prefix: str = "") -> Any:
+        if key not in table:
+            return otherwise
+        self._check(table[key], kind, form, prefix + key)
+        return table[key]
+
+    def _check(self, value: Any, kind: Any, form: str, key: str) -> None:
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise DataError(f"{self.path}: {key} must be {form}, got {value!r}")
+
+    def _known(self, table: dict[str, Any], names: tuple[str, ...], prefix: str) -> None:
+        for key in table:
+            if key not in names:
+                raise DataError(f"{self.path}: unknown key {prefix}{key}: {_unknown(key, names)}")
+
+
+def _unknown(word: str, known: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(word, known, n=1)
+    listed = f"there are {', '.join(known)}" if known else "there are none here"
+    return f"did you mean {near[0]}? {listed}" if near else f"no such word; {listed}"
+
+
+def _parameter(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_parameter(one) for one in value)
+    if isinstance(value, str):
+        return parse_choice(value)
+    if isinstance(value, bool | int | float):
+        return value
+    raise ValueError(f"a {type(value).__name__} is no hyper-parameter; write numbers, texts or lists")

@@ -1,0 +1,85 @@
+"""Callbacks: what they are told, of every model that learns in epochs, and how a training ended."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from aerec.datasets import load_dataset
+from aerec.errors import TrainingError
+from aerec.models import CDAE, ELSA, AutoRec, MultVAE, RecVAE
+from aerec.splitting import RandomHoldout
+from aerec.training.callbacks import Callback
+
+QUICK = {"epochs": 3, "batch_size": 400, "progress": False}
+MODELS = {
+    "mult-vae": lambda: MultVAE(hidden=4, **QUICK),
+    "cdae": lambda: CDAE(hidden=4, **QUICK),
+    "rec-vae": lambda: RecVAE(hidden=(4, 2), **QUICK),
+    "elsa": lambda: ELSA(n_factors=4, **QUICK),
+    "autorec": lambda: AutoRec(hidden=4, **QUICK),
+}
+
+
+class Recorder(Callback):
+    def __init__(self):
+        self.records, self.weights, self.ended = [], [], []
+
+    def epoch_done(self, record, model):
+        self.records.append(dict(record))
+        self.weights.append(model.coefs_[0])
+
+    def training_done(self, model, finished):
+        self.ended.append(finished)
+
+
+@pytest.fixture(scope="module")
+def split():
+    return RandomHoldout(seed=1).split(load_dataset("sample"))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_tells_its_history_row_by_row(split, name):
+    told, model = Recorder(), MODELS[name]()
+    parts = (split.train, split.validation)
+    if name != "autorec":
+        parts = (parts[0].binarize(4.0), None)
+    model.fit(*parts, callbacks=[told])
+    pd.testing.assert_frame_equal(pd.DataFrame(told.records), model.history_)
+    assert told.ended == [True]
+    assert len({weights.tobytes() for weights in told.weights}) == 3  # those of the moment
+
+
+def test_a_callback_changes_nothing(split):
+    plain, watched = (CDAE(hidden=4, **QUICK) for _ in range(2))
+    plain.fit(split.train.binarize(4.0))
+    watched.fit(split.train.binarize(4.0), callbacks=[Recorder()])
+    np.testing.assert_array_equal(plain.coefs_[0], watched.coefs_[0])
+
+
+def test_a_training_that_fails_is_told_as_such(split):
+    told = Recorder()
+    with pytest.raises(TrainingError):
+        AutoRec(hidden=4, **{**QUICK, "epochs": 50}, learning_rate=1e30).fit(split.train, callbacks=[told])
+    assert told.ended == [False]
+
+
+def test_after_a_resumption_only_the_epochs_that_are_done_are_told(split, tmp_path):
+    class Stop(Exception):
+        pass
+
+    class Stopping(Callback):
+        def epoch_done(self, record, model):
+            if record["epoch"] == 2:
+                raise Stop
+
+    likes = split.train.binarize(4.0)
+    with pytest.raises(Stop):
+        CDAE(hidden=4, **QUICK).fit(likes, checkpoint=tmp_path, callbacks=[Stopping()])
+    told = Recorder()
+    CDAE(hidden=4, **QUICK).fit(likes, checkpoint=tmp_path, callbacks=[told])
+    assert [one["epoch"] for one in told.records] == [2, 3]  # epoch 2 had not been written
+
+
+def test_what_is_no_callback_is_refused_before_training(split):
+    with pytest.raises(TypeError, match=r"a callback is an aerec.training.callbacks.Callback, got <built-in function"):
+        CDAE(hidden=4, **QUICK).fit(split.train.binarize(4.0), callbacks=[print])
