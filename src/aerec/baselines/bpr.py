@@ -104,10 +104,13 @@ class BPR(Recommender):
         self.item_factors_: NDArray[np.float32] = np.ascontiguousarray(model.item_factors)
 
     def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
+        return self._users(history, known_users) @ self.item_factors_.T
+
+    def _users(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the factors of users: those learnt, or the average of the items of their history."""
         learned = self.user_factors_[known_users]
         trained = (known_users >= 0) & learned[:, :-1].any(axis=1)  # without ratings in training they stay 0
-        users = np.where(trained[:, None], learned, self._average(history))
-        return users @ self.item_factors_.T
+        return np.where(trained[:, None], learned, self._average(history))
 
     def _average(self, history: CSR) -> NDArray[np.float32]:
         """Return the mean of the factors of the history items, 0 where there are none, and 1 for the item bias."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from aerec._version import __version__
-from aerec.cli import benchmark, datasets, doctor, evaluate, recommend, report, serve, train, tune
+from aerec.cli import benchmark, datasets, doctor, evaluate, export, recommend, report, serve, train, tune
 from aerec.errors import AerecError
 
 __all__ = ["app", "main"]
@@ -20,7 +20,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _verb in (datasets, train, evaluate, recommend, benchmark, report, tune, serve, doctor):
+for _verb in (datasets, train, evaluate, recommend, benchmark, report, tune, export, serve, doctor):
     app.command()(getattr(_verb, _verb.__name__.rpartition(".")[2]))
 
 

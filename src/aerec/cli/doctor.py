@@ -24,6 +24,7 @@ _EXTRAS = {
     "serve": ["fastapi", "uvicorn"],
     "track": ["tensorboard", "mlflow"],
     "scale": ["pyarrow"],
+    "export": ["onnx", "onnxruntime", "onnxscript", "usearch"],
 }
 
 

@@ -27,10 +27,10 @@ from aerec.training.batches import Rows, SparseRows
 from aerec.training.callbacks import Callback
 from aerec.training.device import resolve_device
 
-__all__ = ["AutoRec"]
+__all__ = ["SHRINKAGE", "AutoRec"]
 
 _PAIRS = 65_536  # pairs predicted at once
-_SHRINKAGE = 5.0  # of user and item biases, in ratings; the best of the bias baseline on MovieLens 100K
+SHRINKAGE = 5.0  # of user and item biases, in ratings; the best of the bias baseline on MovieLens 100K
 
 
 class AutoRec(RatingPredictor, Autoencoder):
@@ -161,7 +161,7 @@ class AutoRec(RatingPredictor, Autoencoder):
     def _take_in(self, X: History, *, reset: bool) -> CSR | NDArray[np.float32]:
         data = super()._take_in(X, reset=reset)
         if reset:
-            found = Biases.of(canonical_csr(data), _SHRINKAGE, _SHRINKAGE) if self.biases else None
+            found = Biases.of(canonical_csr(data), SHRINKAGE, SHRINKAGE) if self.biases else None
             self.mean_ = None if found is None else np.array([found.mean])
             self.user_bias_ = None if found is None else found.users
             self.item_bias_ = None if found is None else found.items
@@ -172,7 +172,7 @@ class AutoRec(RatingPredictor, Autoencoder):
         targets = None
         if (biases := self._biases()) is not None:
             if self.orientation == "user":  # rows may be of other users than in training
-                biases = replace(biases, users=biases.of_users(matrix, _SHRINKAGE))
+                biases = replace(biases, users=biases.of_users(matrix, SHRINKAGE))
             pairs = row_ids(matrix), matrix.indices
             targets = matrix.data - biases.at(*(pairs if self.orientation == "user" else pairs[::-1]))
         return SparseRows(matrix, resolve_device(self.device), targets)
@@ -202,7 +202,7 @@ class AutoRec(RatingPredictor, Autoencoder):
         found = super().reconstruct(X)
         if (biases := self._biases()) is not None:
             by_user = self.orientation == "user"
-            user_bias = biases.of_users(self._history(X)[0], _SHRINKAGE) if by_user else biases.users
+            user_bias = biases.of_users(self._history(X)[0], SHRINKAGE) if by_user else biases.users
             found += biases.mean
             found += np.add.outer(user_bias, biases.items) if by_user else np.add.outer(biases.items, user_bias)
         return found
@@ -254,7 +254,7 @@ class AutoRec(RatingPredictor, Autoencoder):
         biases = self._biases()
         if biases is None:
             return self._score_without(history, known_users)
-        user_bias = np.where(known_users >= 0, biases.users[known_users], biases.of_users(history, _SHRINKAGE))
+        user_bias = np.where(known_users >= 0, biases.users[known_users], biases.of_users(history, SHRINKAGE))
         left = history.data - biases.mean - biases.items[history.indices] - user_bias[row_ids(history)]
         if self.orientation == "item":  # fold-in fits what the biases leave over
             history = type(history)((left.astype(np.float32), history.indices, history.indptr), shape=history.shape)

@@ -1,0 +1,76 @@
+"""Item vectors in an index of usearch, for the best items of a user without scoring all of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+
+import numpy as np
+
+from aerec._version import __version__
+from aerec.export.extra import check_file, import_for_export
+from aerec.export.vectors import item_vectors
+from aerec.models.base import Recommender
+from aerec.storage import atomic_write
+
+__all__ = ["export_index"]
+
+
+def export_index(model: Recommender, path: str | os.PathLike[str], *, threads: int = 1) -> None:
+    """Write the item vectors of a fitted model as an index of usearch, searched by inner product.
+
+    Beside the file stands another with ``.json`` at the end of its name: the model, the number of dimensions, the
+    checksum of the index, and ``items``, the raw ids in the order of the keys 0, 1, 2, … of the index. The vector to
+    search with comes from `query_vectors`.
+
+    Parameters
+    ----------
+    model : Recommender
+        One that has vectors, see `item_vectors`.
+    path : path-like
+        The file; what is there is replaced when the new one is whole.
+    threads : int, default 1
+        More are faster; the index then differs a little each time.
+
+    Raises
+    ------
+    ValueError
+        If the model has no item vectors.
+    DataError
+        If the file cannot be written.
+    MissingExtraError
+        If usearch is not installed.
+
+    References
+    ----------
+    Malkov, Yashunin (2020). Efficient and robust approximate nearest neighbor search using hierarchical navigable
+    small world graphs. IEEE TPAMI 42.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from aerec.datasets import load_dataset
+    >>> from aerec.models import ELSA
+    >>> model = ELSA(n_factors=4, epochs=2, progress=False).fit(load_dataset("sample"))
+    >>> export_index(model, f"{tempfile.mkdtemp()}/items.usearch")
+    """
+    target = check_file(path)
+    vectors = item_vectors(model)
+    usearch = import_for_export("usearch.index")
+    index = usearch.Index(ndim=vectors.shape[1], metric="ip", dtype="f32")
+    index.add(np.arange(len(vectors), dtype=np.uint64), vectors, threads=threads)
+    payload = bytes(index.save())
+    items = range(len(vectors)) if model.items_ is None else model.items_.tolist()
+    content = {
+        "aerec_version": __version__,
+        "model": type(model).__name__,
+        "metric": "inner product",
+        "n_dimensions": vectors.shape[1],
+        "sha256": hashlib.sha256(payload).hexdigest(),
+        "items": list(items),
+    }
+    with atomic_write(target, "wb") as stream:
+        stream.write(payload)
+    with atomic_write(target.with_name(f"{target.name}.json")) as stream:
+        json.dump(content, stream, ensure_ascii=False)
