@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 RUN ?= run/demo
 
-.PHONY: demo test coverage check format docs build clean
+.PHONY: demo test coverage check format docs build smoke clean
 
 demo: $(VENV)/.demo ## compare models on the generated sample, then recommend to one user and say why
 	$(BIN)/aerec benchmark sample
@@ -29,6 +29,9 @@ docs: $(VENV)/.docs ## the documentation, in site/; a broken link or reference i
 
 build: $(VENV)/.dev ## wheel and source archive in dist/
 	$(BIN)/python -m build
+
+smoke: $(VENV)/.dev ## the wheel in a bare environment: train, recommend, repeat
+	PYTHON=$(abspath $(BIN))/python tests/smoke/wheel.sh
 
 # torch first and alone: with the pin in force no other package can ask for a different build of it
 $(VENV)/.torch: constraints.txt
