@@ -20,9 +20,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import json
 import os
-import re
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -31,7 +29,8 @@ from pathlib import Path
 from typing import Any
 
 from aerec._version import __version__
-from aerec.cli.options import build_model, format_value, parse_choice, parse_list
+from aerec.cli.options import build_model, parse_choice, parse_list
+from aerec.cli.toml import format_toml
 from aerec.errors import DataError
 from aerec.metrics import parse_metric
 from aerec.models.base import Recommender
@@ -43,7 +42,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["Configuration", "describe_run", "format_toml", "override", "read_configuration"]
+__all__ = ["Configuration", "describe_run", "override", "read_configuration"]
 
 _TABLES = ("data", "split", "model", "evaluation")
 _DATA = {
@@ -165,63 +164,6 @@ def describe_run(
     return f"# A run of aerec {__version__}: aerec train --config config.toml --out …\n\n{format_toml(content)}"
 
 
-def format_toml(content: Mapping[str, Any]) -> str:
-    """Return nested mappings as TOML: plain values first, then a table for each mapping.
-
-    Tuples and lists become arrays; what TOML has no form for (None, noise, sparsity) becomes the text of ``--set``.
-
-    Examples
-    --------
-    >>> print(format_toml({"seed": 1, "model": {"name": "ease", "parameters": {"l2": 500.0}}}))
-    seed = 1
-    <BLANKLINE>
-    [model]
-    name = "ease"
-    <BLANKLINE>
-    [model.parameters]
-    l2 = 500.0
-    <BLANKLINE>
-    """
-    return "\n".join(_table(content, ())).lstrip("\n") + "\n"
-
-
-# ---------------------------------------------------------------------- writing
-
-
-def _table(content: Mapping[str, Any], above: tuple[str, ...]) -> Iterable[str]:
-    plain = {key: value for key, value in content.items() if not isinstance(value, Mapping)}
-    if plain and above:
-        yield f"\n[{'.'.join(map(_key, above))}]"
-    for key, value in plain.items():
-        yield f"{_key(key)} = {_value(value)}"
-    for key, value in content.items():
-        if isinstance(value, Mapping):
-            yield from _table(value, (*above, key))
-
-
-def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _string(name)
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, tuple | list):
-        return f"[{', '.join(map(_value, value))}]"
-    return _string(value if isinstance(value, str) else format_value(value))
-
-
-def _string(text: str) -> str:
-    """Return a basic string: JSON escapes all that TOML wants escaped, but for the control character 127."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise DataError(f"{text!r} is not a text that a file in UTF-8 can hold; rename it") from None
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
 # ---------------------------------------------------------------------- reading
 
 
@@ -271,11 +213,29 @@ class _Reader:
         values = {}
         for key, value in given.items():
             try:
-                values[key] = _parameter(value)
+                values[key] = self._parameter(value, f"model.parameters.{key}")
                 build_model(model, [], given={key: values[key]})
-            except ValueError as error:  # noqa: PERF203
+            except DataError:  # noqa: PERF203
+                raise
+            except ValueError as error:
                 raise DataError(f"{self.path}: model.parameters.{key}: {error}") from None
         return values
+
+    def _parameter(self, value: Any, key: str) -> Any:
+        """Return what a value stands for; a table with a name is a model inside the model (Blend)."""
+        if isinstance(value, list):
+            return tuple(self._parameter(one, key) for one in value)
+        if isinstance(value, str):
+            return parse_choice(value)
+        if isinstance(value, dict) and "name" in value:
+            self._known(value, ("name", "parameters"), f"{key}.")
+            inner = self._of(value, "parameters", dict, "a table", {}, f"{key}.")
+            model = get_model_class(self._of(value, "name", str, "a text", None, f"{key}."))
+            self._known(inner, tuple(model().get_params(deep=False)), f"{key}.parameters.")
+            return build_model(model, [], {one: self._parameter(inner[one], f"{key}.{one}") for one in inner})
+        if isinstance(value, bool | int | float):
+            return value
+        raise ValueError(f"a {type(value).__name__} is no hyper-parameter; write numbers, texts or lists")
 
     def _split(self, table: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
         self._known(table, ("kind", "parameters"), "split.")
@@ -330,13 +290,3 @@ def _unknown(word: str, known: tuple[str, ...]) -> str:
     near = difflib.get_close_matches(word, known, n=1)
     listed = f"there are {', '.join(known)}" if known else "there are none here"
     return f"did you mean {near[0]}? {listed}" if near else f"no such word; {listed}"
-
-
-def _parameter(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(_parameter(one) for one in value)
-    if isinstance(value, str):
-        return parse_choice(value)
-    if isinstance(value, bool | int | float):
-        return value
-    raise ValueError(f"a {type(value).__name__} is no hyper-parameter; write numbers, texts or lists")
