@@ -124,14 +124,14 @@ def override(told: Configuration, words: Mapping[str, Any], given: Callable[[str
     Raises
     ------
     ValueError
-        If neither says what to train on.
+        If it is not said what to train on.
     """
     data = {
         key: words[word] if given(word) or key not in told.data else told.data[key]
         for key, word in {**{key: key for key in _DATA}, "source": "data"}.items()
     }
     if data["source"] is None:
-        raise ValueError("say what to train on: aerec train DATA, or data.source in the file of --config")
+        raise ValueError("the file of --config does not say what to train on: add data.source, or aerec train DATA")
     model = words["model"] if given("model") or told.model is None else told.model
     parameters, split_parameters = dict(told.parameters), dict(told.split_parameters)
     if parameters and get_model_class(model) is not get_model_class(told.model or model):

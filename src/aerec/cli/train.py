@@ -64,6 +64,8 @@ def train(
     Models that learn in epochs keep their state in OUT.checkpoint until the run is saved: the same command with
     --resume goes on from it and ends where the uninterrupted training would have ended.
     """
+    if data is None and config is None:
+        raise typer.BadParameter("say what to train on, or --config FILE", ctx=context, param_hint="DATA")
     told = read_configuration(config) if config is not None else Configuration()
     told = override(told, context.params, lambda word: _was_given(context, word))
     chosen = get_model_class(told.model or model)
