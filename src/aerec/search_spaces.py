@@ -240,6 +240,11 @@ SPACES: dict[str, Space] = {
     },
     "ease": {"l2": Number(10.0, 5000.0, log=True)},
     "edlae": {"l2": Number(10.0, 3000.0, log=True), "dropout": Number(0.05, 0.75)},
+    "low-rank-edlae": {
+        "l2": Number(10.0, 3000.0, log=True),
+        "dropout": Number(0.05, 0.75),
+        "n_factors": Whole(32, 512, log=True),
+    },
     "sparse-ease": {"l2": Number(10.0, 5000.0, log=True), "n_neighbors": Whole(20, 400, log=True)},
     "elsa": {
         "n_factors": Whole(32, 512, log=True),

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from sklearn.utils._param_validation import Interval
+from sklearn.utils.extmath import randomized_svd
 
 from aerec.interactions import Interactions
 from aerec.models.base import Recommender
@@ -18,6 +19,7 @@ from aerec.splitting import Holdout
 
 __all__ = ["LowRankEDLAE"]
 
+_REMEMBERED = 20  # steps that L-BFGS learns the curvature from
 _DENSE_ITEMS = 8_000  # up to here XᵀX is held (256 MB); beyond, products with it are made from X
 
 
@@ -36,7 +38,8 @@ class LowRankEDLAE(Recommender):
               + \sum_j \Lambda_{jj} (u_j C u_j^\top - d_j^2)
 
     so that no items × items matrix is needed. It is minimised over both factors at once by L-BFGS with the exact
-    gradient, where the paper alternates between them by ADMM. An empty history is ranked by popularity.
+    gradient, from the truncated singular value decomposition of X; the paper alternates between them by ADMM. An empty
+    history is ranked by popularity.
 
     Parameters
     ----------
@@ -46,10 +49,10 @@ class LowRankEDLAE(Recommender):
         p.
     n_factors : int, default 256
         Width of the hidden layer.
-    epochs : int, default 100
+    epochs : int, default 50
         Steps of L-BFGS at most.
     seed : int, default 0
-        Of the initial factors.
+        Of the decomposition that the factors start from.
 
     Attributes
     ----------
@@ -84,7 +87,7 @@ class LowRankEDLAE(Recommender):
     output_factors_: NDArray[np.float32]
 
     def __init__(
-        self, l2: float = 500.0, dropout: float = 0.5, n_factors: int = 256, epochs: int = 100, seed: int = 0
+        self, l2: float = 500.0, dropout: float = 0.5, n_factors: int = 256, epochs: int = 50, seed: int = 0
     ) -> None:
         self.l2 = l2
         self.dropout = dropout
@@ -95,16 +98,23 @@ class LowRankEDLAE(Recommender):
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
         gram = _Gram(train.matrix)
         ridge = self.dropout / (1 - self.dropout) * gram.diagonal + self.l2
-        shape = (2, train.shape[1], int(self.n_factors))
-        start = np.random.default_rng(int(self.seed)).normal(scale=0.1 / np.sqrt(shape[2]), size=shape)
+        _, sizes, right = randomized_svd(train.matrix, self._rank(train.shape), random_state=int(self.seed))
+        start = np.stack([right.T * (sizes**2 / (sizes**2 + self.l2)), right.T]).astype(np.float64)
 
         def cost(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-            factors = flat.reshape(shape)
-            value, *gradients = _cost_and_gradients(factors[0], factors[1], gram, ridge)
-            return value, np.concatenate([one.ravel() for one in gradients])
+            U, V = flat.reshape(start.shape)
+            value, by_u, by_v = _cost_and_gradients(U, V, gram, ridge)
+            return value, np.concatenate([by_u.ravel(), by_v.ravel()])
 
-        found = minimize(cost, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": int(self.epochs)})
-        self.input_factors_, self.output_factors_ = found.x.reshape(shape).astype(np.float32)
+        steps = int(self.epochs)
+        found = minimize(
+            cost, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": steps, "maxcor": _REMEMBERED}
+        )
+        self.input_factors_, self.output_factors_ = found.x.reshape(start.shape).astype(np.float32)
+
+    def _rank(self, shape: tuple[int, int]) -> int:
+        """No more factors than the ratings can have."""
+        return min(int(self.n_factors), *shape)
 
     def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
         scores: NDArray[np.float32] = (history @ self.input_factors_) @ self.output_factors_.T
