@@ -214,7 +214,7 @@ def as_json(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | str):
         return value
     encode_parameter(value)  # raises for what is no choice of ours
-    return repr(value)
+    return " ".join(repr(value).split())
 
 
 def pairwise_seeds(names: Iterable[str], seeds: Sequence[int]) -> Iterator[tuple[str, int]]:

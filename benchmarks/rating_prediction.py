@@ -14,9 +14,11 @@ import time
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 
 from aerec import evaluate
 from aerec.datasets import list_datasets, load_dataset, load_parts, read_parts
+from aerec.models import AutoRec, RatingBlend
 from aerec.noise import MaskingNoise
 from aerec.registry import get_model_class
 from aerec.splitting import Holdout, RandomHoldout, Split
@@ -29,6 +31,8 @@ TITLES = {
     "douban": "Douban (split of Monti et al.)",
     "ml-1m-random": "MovieLens 1M, random 90/10",
 }
+ITEM, USER = "item AutoRec, biases, masking", "user AutoRec, biases, masking"
+BLEND = "blend of the two above"
 _FOLDERS = {"ml-100k-u1": "ml-100k", "ml-100k-random": "ml-100k", "douban": "douban-monti", "ml-1m-random": "ml-1m"}
 
 
@@ -68,9 +72,28 @@ def spaces() -> list[Space]:
             "autorec",
             {**neural, **more, "weight_decay": [0.02, 0.04, 0.06, 0.08, 0.1, 0.15]},
             {**fixed, "orientation": "item", "biases": True},
-            label="item AutoRec, biases, masking",
+            label=ITEM,
+        ),
+        Space(
+            "autorec",
+            {**neural, **more, "weight_decay": [0.05, 0.1, 0.2, 0.3, 0.5, 0.8]},
+            {**fixed, "orientation": "user", "biases": True},
+            label=USER,
         ),
     ]
+
+
+def blends(best: dict[str, Trial]) -> list[Space]:
+    """Return the blends of the chosen item and user AutoRec, of one to three seeds each; weights by least squares."""
+    parts = {name: {**best[name].params, "progress": False} for name in (ITEM, USER)}
+
+    def models(n_items: int, n_users: int) -> tuple[AutoRec, ...]:
+        return (
+            *(AutoRec(**parts[ITEM], seed=seed) for seed in range(n_items)),
+            *(AutoRec(**parts[USER], seed=seed) for seed in range(n_users)),
+        )
+
+    return [Space("rating-blend", {"models": [models(*n) for n in ((1, 1), (2, 1), (3, 1), (3, 3))]}, label=BLEND)]
 
 
 @functools.cache
@@ -100,7 +123,10 @@ def tune(model: str, params: dict[str, Any], data: str, threads: int) -> dict[st
     recommender = get_model_class(model)(**params).fit(split.train, split.validation)
     assert split.validation is not None
     found: dict[str, Any] = {"validation": evaluate(recommender, split.validation, "rmse", n_resamples=1)["rmse"]}
-    if hasattr(recommender, "history_"):
+    if isinstance(recommender, RatingBlend):
+        found["weights"] = recommender.weights_.tolist()
+        found["epochs"] = [int(np.argmin(part.history_["rmse"])) + 1 for part in recommender.models_]
+    elif hasattr(recommender, "history_"):
         found["epochs"] = int(np.argmin(recommender.history_["rmse"])) + 1
     return found
 
@@ -140,8 +166,16 @@ def _one_set(data: str, given: Any) -> None:
         threads=given.threads,
         lower_is_better=True,
     )
+    best |= search(
+        blends(best),
+        functools.partial(tune, **common),
+        n_trials=given.trials,
+        jobs=given.jobs,
+        threads=given.threads,
+        lower_is_better=True,
+    )
     tasks = [
-        (name, trial.model, {**seeded(trial.model, _settled(trial), seed), "split_seed": seed})
+        (name, trial.model, {**_with_seed(trial, seed), "split_seed": seed})
         for name, trial in best.items()
         for seed in given.seeds
     ]
@@ -174,8 +208,21 @@ def _one_set(data: str, given: Any) -> None:
     save(f"rating-{data}", f"Rating prediction, {TITLES[data]}", markdown(header, rows) + note, content, given.out)
 
 
+def _with_seed(trial: Trial, seed: int) -> dict[str, Any]:
+    """Return the settled parameters with a seed; the seeds of the parts of a blend do not overlap between runs."""
+    params = _settled(trial)
+    if trial.model != "rating-blend":
+        return seeded(trial.model, params, seed)
+    parts = params["models"]
+    return {**params, "models": tuple(clone(one).set_params(seed=one.seed + len(parts) * seed) for one in parts)}
+
+
 def _settled(trial: Trial) -> dict[str, Any]:
     """Return the chosen parameters, with the number of epochs that early stopping found."""
+    if trial.model == "rating-blend":
+        parts = zip(trial.params["models"], trial.found["epochs"], strict=True)
+        settled = tuple(clone(part).set_params(epochs=epochs) for part, epochs in parts)
+        return {"models": settled, "weights": trial.found["weights"]}
     epochs = {"epochs": trial.found["epochs"]} if "epochs" in trial.found else {}
     return {**trial.params, **epochs}
 
