@@ -6,9 +6,9 @@ WORKDIR /src
 RUN python -m venv /opt/aerec
 ENV PATH="/opt/aerec/bin:$PATH"
 COPY constraints.txt ./
-# PyTorch without CUDA is far smaller; its builds are in an index of their own
-ARG TORCH_INDEX="https://download.pytorch.org/whl/cpu"
-RUN pip install -c constraints.txt --extra-index-url "$TORCH_INDEX" torch
+# PyTorch without CUDA is far smaller: --build-arg PIP_EXTRA_INDEX_URL=<PyTorch's index of CPU builds>
+ARG PIP_EXTRA_INDEX_URL
+RUN pip install -c constraints.txt torch
 COPY pyproject.toml README.md LICENSE ./
 COPY datasets datasets
 COPY src src
