@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from aerec.memory import available_memory
 from environments import interpreter
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -57,27 +59,33 @@ def launch(
 
 
 def start(peer: str, script: Path, folder: Path, threads: int, timeout: float | None = None) -> str | None:
-    """Run `script` of `peer` on `folder`, on so many cores; return the last words of one that failed."""
+    """Run `script` of `peer` on `folder`, on so many cores; return the last words of one that failed.
+
+    It may not take more memory than there is, so that it fails by itself instead of having others killed.
+    """
     threaded = dict.fromkeys(_THREADS, str(threads)) | {"IRSPACK_NUM_THREADS_DEFAULT": str(threads)}
     # implicit has threads of its own and warns of those of BLAS, which would only stand in their way
     blas = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"} if peer == "implicit" else {}
+
+    def confine() -> None:
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+        if (free := available_memory()) is not None:
+            resource.setrlimit(resource.RLIMIT_DATA, (free, free))
+
     command = [str(interpreter(peer)), str(script), str(folder)]
-    allowed = _cores()
-    if allowed is not None:
-        os.sched_setaffinity(0, sorted(allowed)[:threads])  # a child has the cores of its parent
     try:
         done = subprocess.run(
-            command, env={**os.environ, **threaded, **blas}, cwd=folder, capture_output=True, text=True, timeout=timeout
+            command,
+            env={**os.environ, **threaded, **blas},
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            preexec_fn=confine,
         )
     except subprocess.TimeoutExpired:
         return f"not done after {timeout:.0f} s"
-    finally:
-        if allowed is not None:
-            os.sched_setaffinity(0, allowed)
     if done.returncode == 0:
         return None
-    return done.stderr.strip().rpartition("\n")[2] or f"exit code {done.returncode}"
-
-
-def _cores() -> set[int] | None:
-    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+    return done.stderr.strip().rpartition("\n")[2][:200] or f"exit code {done.returncode}"

@@ -1,4 +1,4 @@
-"""Do aerec's models rank as well as the same models of other libraries, with the same hyper-parameters?
+"""Do aerec's models rank as well as those of other libraries? The same models, with the same hyper-parameters.
 
     python benchmarks/peers/environments.py         # once
     python benchmarks/peers/quality.py              # all, or --only NAME …, which keeps the other rows
@@ -54,7 +54,7 @@ class Pair:
 
 ADAM = {"batch_size": 500, "learning_rate": 1e-3}
 RECBOLE = {"train_batch_size": 500}
-# implicit and aerec weigh a rating 1 + alpha and all else 1; irspack adds 1 to alpha0 for a rating and regresses it on 1.
+# implicit and aerec weigh a rating 1 + alpha and all else 1; irspack weighs a rating 1, and all, towards 0, alpha0.
 # Divided by alpha0 and rescaled by 1 + alpha0 the two are one: alpha = 1 / alpha0, l2 = reg · (1 + alpha0) / alpha0.
 ALS = {"n_factors": 128, "l2": 100.0, "alpha": 10.0}
 PAIRS = [

@@ -33,8 +33,8 @@ class IRSpack:
             epoch_done()
 
     def scores(self, users: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """Score a block of consecutive users."""
-        return np.asarray(self.model.get_score_block(int(users[0]), int(users[-1]) + 1))
+        """Score these users."""
+        return np.asarray(self.model.get_score(users))
 
 
 if __name__ == "__main__":

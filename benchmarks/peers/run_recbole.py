@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,7 @@ class RecBole:
         torch.set_num_threads(job.threads)
         torch.manual_seed(job.seed)
         self.job = job
-        self.config = self.configure(job)
+        self.config = configure(job)
         self.train_data = data_preparation(self.config, create_dataset(self.config))[0]
         self.dataset = self.train_data.dataset
         self.user_field = self.dataset.uid_field
@@ -32,42 +31,12 @@ class RecBole:
             self.model = self.make()
             self.trainer = get_trainer(self.config["MODEL_TYPE"], job.model)(self.config, self.model)
         n_users, n_items = job.train.shape
-        self.user_ids = self._ids(self.user_field, n_users)
-        self.item_ids = self._ids(self.dataset.iid_field, n_items)
+        self.user_ids = row_numbers(self.dataset, self.user_field, n_users)
+        self.item_ids = row_numbers(self.dataset, self.dataset.iid_field, n_items)
 
     def make(self) -> Any:
         """Return the model, untrained; EASE does all its work here."""
         return get_model(self.job.model)(self.config, self.dataset).to(self.config["device"])
-
-    @staticmethod
-    def configure(job: Job) -> Any:
-        """Write the parts of the split as RecBole reads them, and return its configuration."""
-        folder = job.folder / "recbole"
-        folder.mkdir(exist_ok=True)
-        held_out = job.train[:, :0] if job.validation is None else job.validation
-        for name, matrix in (("train", job.train), ("valid", held_out), ("test", held_out)):
-            users, items = matrix.nonzero()
-            if users.size == 0:  # RecBole does not read an empty part
-                users, items = np.array([0]), np.array([job.train[[0]].indices[0]])
-            lines = np.char.add(np.char.add(users.astype(str), "\t"), items.astype(str))
-            text = "user_id:token\titem_id:token\n" + "\n".join(lines.tolist()) + "\n"
-            (folder / f"recbole.{name}.inter").write_text(text, encoding="utf-8")
-        settings = {
-            "data_path": str(job.folder),
-            "benchmark_filename": ["train", "valid", "test"],
-            "load_col": {"inter": ["user_id", "item_id"]},
-            "checkpoint_dir": str(job.folder / "saved"),
-            "use_gpu": False,
-            "seed": job.seed,
-            "epochs": job.epochs,
-            "show_progress": False,
-            "train_neg_sample_args": None,
-            "eval_args": {"split": {"RS": [0.8, 0.1, 0.1]}, "group_by": "user", "order": "RO", "mode": "full"},
-            "metrics": ["Recall", "NDCG"],
-            "topk": [20],
-            "valid_metric": "NDCG@20",
-        }
-        return Config(model=job.model, dataset="recbole", config_dict={**settings, **job.params})
 
     def train(self, epoch_done: Any) -> None:
         """Run the trainer's own epochs."""
@@ -87,10 +56,41 @@ class RecBole:
         found = self.model.full_sort_predict(batch).view(len(users), -1).cpu().numpy()
         return np.where(self.item_ids > 0, found[:, self.item_ids], -1e30).astype(np.float32)
 
-    def _ids(self, field: str, n: int) -> np.ndarray[Any, Any]:
-        """Return RecBole's number of each of our rows or columns; 0, its padding, for one that it does not have."""
-        known = self.dataset.field2token_id[field]
-        return np.array([known.get(str(number), 0) for number in range(n)])
+
+def configure(job: Any, **more: Any) -> Any:
+    """Write the parts of the split as RecBole reads them, and return its configuration."""
+    folder = job.folder / "recbole"
+    folder.mkdir(exist_ok=True)
+    held_out = job.train[:, :0] if job.validation is None else job.validation
+    for name, matrix in (("train", job.train), ("valid", held_out), ("test", held_out)):
+        users, items = matrix.nonzero()
+        if users.size == 0:  # RecBole does not read an empty part
+            users, items = np.array([0]), np.array([job.train[[0]].indices[0]])
+        lines = np.char.add(np.char.add(users.astype(str), "\t"), items.astype(str))
+        text = "user_id:token\titem_id:token\n" + "\n".join(lines.tolist()) + "\n"
+        (folder / f"recbole.{name}.inter").write_text(text, encoding="utf-8")
+    settings = {
+        "data_path": str(job.folder),
+        "benchmark_filename": ["train", "valid", "test"],
+        "load_col": {"inter": ["user_id", "item_id"]},
+        "checkpoint_dir": str(job.folder / "saved"),
+        "use_gpu": False,
+        "seed": job.seed,
+        "epochs": job.epochs,
+        "show_progress": False,
+        "train_neg_sample_args": None,
+        "eval_args": {"split": {"RS": [0.8, 0.1, 0.1]}, "group_by": "user", "order": "RO", "mode": "full"},
+        "metrics": ["Recall", "NDCG"],
+        "topk": [20],
+        "valid_metric": "NDCG@20",
+    }
+    return Config(model=job.model, dataset="recbole", config_dict={**settings, **job.params, **more})
+
+
+def row_numbers(dataset: Any, field: str, n: int) -> np.ndarray[Any, Any]:
+    """Return RecBole's number of each of our n rows or columns; 0, its padding, for one that it does not have."""
+    known = dataset.field2token_id[field]
+    return np.array([known.get(str(number), 0) for number in range(n)])
 
 
 if __name__ == "__main__":
