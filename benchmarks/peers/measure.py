@@ -109,8 +109,9 @@ def with_recbole(data: Measured) -> Callable[[], dict[str, float]]:
 
     torch.set_num_threads(data.threads)
     params = {"embedding_size": data.users.shape[1], "eval_batch_size": _BLOCK * data.items.shape[0]}
+    job = {"folder": data.folder, "model": "BPR", "params": params, "epochs": 1, "seed": 0}
     config = configure(
-        SimpleNamespace(folder=data.folder, model="BPR", params=params, train=data.train, validation=data.test),
+        SimpleNamespace(**job, train=data.train, validation=data.test),
         train_neg_sample_args={"distribution": "uniform", "sample_num": 1, "dynamic": False},
     )
     train, _, test = data_preparation(config, create_dataset(config))

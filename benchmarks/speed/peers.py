@@ -91,11 +91,11 @@ RECOMMEND: dict[str, tuple[str, str, dict[str, Any]]] = {
     "aerec Mult-VAE": ("aerec", "mult-vae", VAE),
     "aerec EASE": ("aerec", "ease", {"l2": 500.0}),
 }
-# ndcg@20 on validation data at which training ends: about nine tenths of what aerec's model reaches. A model without
-# one is trained for --epochs epochs only; AutoRec does not rank.
+# ndcg@20 on validation data at which training ends. On MovieLens 1M tuned models reach 0.21; on Gowalla linear ones reach
+# 0.12, and the targets are estimates. A model without one is trained for --epochs epochs only; AutoRec does not rank.
 TARGETS: dict[str, dict[str, float]] = {
-    "ml-1m-implicit": {"mult-vae": 0.18, "mult-dae": 0.18, "cdae": 0.17, "rec-vae": 0.19},
-    "gowalla": {"mult-vae": 0.10, "mult-dae": 0.10, "cdae": 0.09, "rec-vae": 0.10},
+    "ml-1m-implicit": {"mult-vae": 0.17, "mult-dae": 0.17, "cdae": 0.16, "rec-vae": 0.19},
+    "gowalla": {"mult-vae": 0.08, "mult-dae": 0.08, "cdae": 0.07, "rec-vae": 0.09},
     "tiny": {"mult-vae": 0.15},
 }
 
@@ -137,6 +137,8 @@ def training(data: str, given: Any) -> list[dict[str, Any]]:
             if _left_out(given, model, peer):
                 continue
             target = TARGETS.get(data, {}).get(model)
+            if target is not None and given.target is not None:
+                target = given.target
             found = launch(
                 peer.split()[0],
                 theirs,
@@ -215,7 +217,9 @@ def report(rows: list[dict[str, Any]], out: Path) -> None:
         for part, (header, cells) in _TABLES.items():
             chosen = [row for row in rows if (row["data"], row["part"]) == (data, part)]
             if chosen:
-                body = markdown(["", "library", *header], [[row["model"], row["peer"], *cells(row)] for row in chosen])
+                body = markdown(
+                    ["model", "library", *header], [[row["model"], row["peer"], *cells(row)] for row in chosen]
+                )
                 tables.append(f"## {data}: {part}\n\n{body}")
     made = sorted({f"- {row['machine']}, {row['threads']} thread(s), commit {row['commit']}" for row in rows})
     note = (
@@ -274,6 +278,7 @@ def main() -> None:
     parser.add_argument("--peers", nargs="*", help="names of libraries; all by default")
     parser.add_argument("--epochs", type=int, default=3, help="epochs timed at least")
     parser.add_argument("--max-epochs", type=int, default=60, help="epochs in which the target may be reached")
+    parser.add_argument("--target", type=float, help="ndcg@20 to reach, instead of that of the table")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--timeout", type=float, default=3600.0, help="seconds that one process may take")
     parser.add_argument("--add", action="store_true", help="keep the other rows of the results that are there")
