@@ -91,8 +91,8 @@ RECOMMEND: dict[str, tuple[str, str, dict[str, Any]]] = {
     "aerec Mult-VAE": ("aerec", "mult-vae", VAE),
     "aerec EASE": ("aerec", "ease", {"l2": 500.0}),
 }
-# ndcg@20 on validation data at which training ends. On MovieLens 1M tuned models reach 0.21; on Gowalla linear ones reach
-# 0.12, and the targets are estimates. A model without one is trained for --epochs epochs only; AutoRec does not rank.
+# ndcg@20 on validation data at which training ends. On MovieLens 1M tuned models reach 0.21. On Gowalla linear ones
+# reach 0.12, the targets are estimates. A model without one is trained for --epochs epochs; AutoRec does not rank.
 TARGETS: dict[str, dict[str, float]] = {
     "ml-1m-implicit": {"mult-vae": 0.17, "mult-dae": 0.17, "cdae": 0.16, "rec-vae": 0.19},
     "gowalla": {"mult-vae": 0.08, "mult-dae": 0.08, "cdae": 0.07, "rec-vae": 0.09},
