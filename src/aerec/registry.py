@@ -15,9 +15,11 @@ from aerec.models import (
     ELSA,
     Autoencoder,
     AutoRec,
+    Blend,
     DenoisingAutoencoder,
     MultDAE,
     MultVAE,
+    RatingBlend,
     RecVAE,
     SparseAutoencoder,
     SparseEASE,
@@ -51,6 +53,8 @@ MODELS: dict[str, type[Recommender]] = {
     "mult-dae": MultDAE,
     "mult-vae": MultVAE,
     "rec-vae": RecVAE,
+    "blend": Blend,
+    "rating-blend": RatingBlend,
 }
 """Command-line name → class; a new model is one line here."""
 
@@ -109,7 +113,7 @@ def load_model(path: str | os.PathLike[str], models: Iterable[type[Recommender]]
             f"load_model(path, models=[{name}])"
         )
     try:
-        model = known[name](**{key: decode_parameter(value) for key, value in header["parameters"].items()})
+        model = known[name](**{key: decode_parameter(value, known) for key, value in header["parameters"].items()})
         model.n_features_in_ = int(header["n_items"])
         model.items_ = decode_index(tensors, "items")
         model.users_ = decode_index(tensors, "users")

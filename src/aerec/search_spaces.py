@@ -246,6 +246,8 @@ SPACES: dict[str, Space] = {
         "learning_rate": Number(0.01, 0.5, log=True),
         "batch_size": Choice((128, 256, 500)),
     },
+    "blend": {"steps": Whole(5, 40)},
+    "rating-blend": {"weights": Choice(((0.9, 0.1), (0.75, 0.25), (0.6, 0.4)))},
     "autoencoder": {
         **_NEURAL,
         "hidden": _SIZES,

@@ -2,6 +2,7 @@
 
 from aerec.models.autoencoder import Autoencoder
 from aerec.models.autorec import AutoRec
+from aerec.models.blend import Blend
 from aerec.models.cdae import CDAE
 from aerec.models.denoising import DenoisingAutoencoder
 from aerec.models.ease import EASE
@@ -9,6 +10,7 @@ from aerec.models.edlae import EDLAE
 from aerec.models.elsa import ELSA
 from aerec.models.mult_dae import MultDAE
 from aerec.models.mult_vae import MultVAE
+from aerec.models.rating_blend import RatingBlend
 from aerec.models.recvae import RecVAE
 from aerec.models.sparse_autoencoder import SparseAutoencoder
 from aerec.models.sparse_ease import SparseEASE
@@ -20,9 +22,11 @@ __all__ = [
     "ELSA",
     "AutoRec",
     "Autoencoder",
+    "Blend",
     "DenoisingAutoencoder",
     "MultDAE",
     "MultVAE",
+    "RatingBlend",
     "RecVAE",
     "SparseAutoencoder",
     "SparseEASE",

@@ -24,7 +24,7 @@ from aerec.splitting import Holdout
 from aerec.storage import encode_index, write_folder
 from aerec.topk import top_k
 
-__all__ = ["History", "Recommender"]
+__all__ = ["History", "Recommender", "item_popularity", "score_blocks"]
 
 History: TypeAlias = Interactions | Any
 """What a user has rated: an `Interactions`, or any matrix of shape (n_users, n_items)."""
@@ -136,7 +136,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
             "use recommend or rank",
         )
         scores = np.empty((n_users, n_items), dtype=np.float32)
-        for rows in _blocks(n_users, n_items):
+        for rows in score_blocks(n_users, n_items):
             scores[rows] = self._scores(take_rows(matrix, rows), known[rows])
         return scores
 
@@ -182,7 +182,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         require_memory(12 * n_users * k, f"a list of {k:,} for {n_users:,} users", "ask for a smaller k")
         indices = np.full((matrix.shape[0], k), -1, dtype=np.int64)
         values = np.full((matrix.shape[0], k), -np.inf, dtype=np.float32)
-        for rows in _blocks(matrix.shape[0], self.n_features_in_):
+        for rows in score_blocks(matrix.shape[0], self.n_features_in_):
             block = take_rows(matrix, rows)
             scores = self._scores(block, known[rows])
             if exclude_seen:
@@ -327,7 +327,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         left_out: CSR = type(history)((values, without.ravel(), indptr), shape=(n, history.shape[1]))
         full = self._score(history, known_users)[0, items]
         terms = np.empty((n, len(items)))
-        for rows in _blocks(n, self.n_features_in_):
+        for rows in score_blocks(n, self.n_features_in_):
             terms[rows] = full - self._score(take_rows(left_out, rows), np.repeat(known_users, len(rows)))[:, items]
         return terms
 
@@ -405,7 +405,7 @@ def _columns(ids: ArrayLike, items: pd.Index[Any]) -> NDArray[np.int64]:
     return columns
 
 
-def _blocks(n_users: int, n_items: int) -> Iterator[NDArray[np.int64]]:
+def score_blocks(n_users: int, n_items: int) -> Iterator[NDArray[np.int64]]:
     """Consecutive row numbers, so many at a time that their scores stay within `_BLOCK_BYTES`."""
     size = max(1, _BLOCK_BYTES // (4 * max(n_items, 1)))
     for start in range(0, n_users, size):

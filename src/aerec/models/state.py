@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
+from sklearn.base import BaseEstimator
 
 from aerec import noise, sparsity
 from aerec.errors import DataError
@@ -31,13 +32,22 @@ def encode_parameter(value: Any) -> Any:
     if type(value).__name__ in _CHOICES and dataclasses.is_dataclass(value):
         fields = {field.name: encode_parameter(getattr(value, field.name)) for field in dataclasses.fields(value)}
         return {"choice": type(value).__name__, "fields": fields}
+    if isinstance(value, BaseEstimator):
+        inner = {name: encode_parameter(one) for name, one in value.get_params(deep=False).items()}
+        return {"estimator": type(value).__name__, "parameters": inner}
     raise DataError(f"a hyper-parameter of type {type(value).__name__} cannot be saved: {value!r}")
 
 
-def decode_parameter(value: Any) -> Any:
-    """Read back what `encode_parameter` gave; only the classes of aerec.noise and aerec.sparsity are made."""
+def decode_parameter(value: Any, estimators: Mapping[str, type[Any]] | None = None) -> Any:
+    """Read back what `encode_parameter` gave.
+
+    Only the classes of aerec.noise and aerec.sparsity are made, and those named in `estimators`.
+    """
     if isinstance(value, dict) and "tuple" in value:
-        return tuple(decode_parameter(one) for one in value["tuple"])
+        return tuple(decode_parameter(one, estimators) for one in value["tuple"])
+    if isinstance(value, dict) and "estimator" in value:
+        inner = {name: decode_parameter(one, estimators) for name, one in value["parameters"].items()}
+        return (estimators or {})[value["estimator"]](**inner)
     if isinstance(value, dict):
         fields = {name: decode_parameter(one) for name, one in value["fields"].items()}
         return _CHOICES[value["choice"]](**fields)

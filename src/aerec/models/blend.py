@@ -1,0 +1,207 @@
+"""Blend: the weighted sum of the scores of several models, the weights chosen on validation data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.utils._param_validation import Interval
+
+from aerec.interactions import Interactions
+from aerec.metrics import find_hits, measure_hits, parse_metric
+from aerec.models.base import Recommender, score_blocks
+from aerec.models.edlae import EDLAE
+from aerec.models.elsa import ELSA
+from aerec.sparse import CSR, row_ids, take_rows
+from aerec.splitting import Holdout
+from aerec.topk import top_k
+
+__all__ = ["Blend"]
+
+
+class Blend(Recommender):
+    r"""Weighted sum of the scores of several models, each standardised user by user.
+
+    .. math:: s_{ui} = \sum_m w_m \frac{s^{(m)}_{ui} - \operatorname{mean}_j s^{(m)}_{uj}}{\operatorname{std}_j
+              s^{(m)}_{uj}}, \qquad w_m \ge 0, \quad \sum_m w_m = 1
+
+    Models that make different mistakes, such as a linear and a deep one, often rank better together. With a validation
+    holdout the weights are chosen by ensemble selection: starting from nothing, the model whose scores raise the
+    metric most is added again and again, `steps` times, and the best sum on the way is kept. Every model is fitted on
+    the same data, those that learn in epochs with the same validation holdout.
+
+    Parameters
+    ----------
+    models : sequence of Recommender, optional
+        Unfitted; they are cloned. By default `EDLAE` and `ELSA` as they are.
+    weights : sequence of float, optional
+        One per model, not negative, not all 0. By default they are chosen on validation data, and equal without it.
+    steps : int, default 20
+        Additions of the selection: weights are multiples of about 1/`steps`.
+    validation_metric : str, default "ndcg@100"
+        What the weights are chosen by.
+
+    Attributes
+    ----------
+    models_ : list of Recommender
+        The fitted models.
+    weights_ : ndarray of shape (n_models,), float64
+        They sum to 1.
+
+    Notes
+    -----
+    The weights are chosen on the data that early stopping has looked at as well; report the blend on other data.
+
+    References
+    ----------
+    Caruana, Niculescu-Mizil, Crew, Ksikes (2004). Ensemble selection from libraries of models. ICML.
+
+    Examples
+    --------
+    >>> from aerec.datasets import load_dataset
+    >>> from aerec.models import EASE, Blend
+    >>> from aerec.baselines import PureSVD
+    >>> from aerec.splitting import StrongGeneralization
+    >>> split = StrongGeneralization(n_users=100).split(load_dataset("sample").binarize(4.0))
+    >>> model = Blend([EASE(l2=50.0), PureSVD(n_factors=16)]).fit(split.train, split.validation)
+    >>> float(model.weights_.sum())
+    1.0
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "models": ["array-like", None],
+        "weights": ["array-like", None],
+        "steps": [Interval(Integral, 1, None, closed="left")],
+        "validation_metric": [str],
+    }
+
+    _learned: ClassVar[tuple[str, ...]] = ("weights_",)
+
+    models_: list[Recommender]
+    weights_: NDArray[np.float64]
+
+    def __init__(
+        self,
+        models: Sequence[Recommender] | None = None,
+        weights: Sequence[float] | None = None,
+        steps: int = 20,
+        validation_metric: str = "ndcg@100",
+    ) -> None:
+        self.models = models
+        self.weights = weights
+        self.steps = steps
+        self.validation_metric = validation_metric
+
+    def _fit(self, train: Interactions, validation: Holdout | None) -> None:
+        given = self._given_weights()
+        metric, k = parse_metric(self.validation_metric)
+        if k == 0 or metric == "coverage":
+            raise ValueError(
+                f"validation_metric of a Blend is one of rankings, such as 'ndcg@100', got {self.validation_metric!r}"
+            )
+        data = train if self.items_ is not None else train.matrix
+        self.models_ = [clone(model).fit(data, validation) for model in self._unfitted()]
+        self.users_ = next((model.users_ for model in self.models_ if model.users_ is not None), None)
+        if given is not None:
+            self.weights_ = given / given.sum()
+        elif validation is None or len(self.models_) == 1:
+            self.weights_ = np.full(len(self.models_), 1 / len(self.models_))
+        else:
+            self.weights_ = self._select(validation, metric, k)
+
+    def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
+        total = np.zeros((history.shape[0], self.n_features_in_), dtype=np.float32)
+        for weight, model in zip(self.weights_, self.models_, strict=True):
+            if weight > 0:
+                total += np.float32(weight) * _standardised(model, history, known_users)
+        return total
+
+    def _select(self, validation: Holdout, metric: str, k: int) -> NDArray[np.float64]:
+        """Add one model at a time to the sum, each time the one that raises the metric most."""
+        chosen = np.zeros(len(self.models_))
+        best, best_value = chosen, -np.inf
+        for _ in range(int(self.steps)):
+            candidates = chosen + np.eye(len(self.models_))
+            values = self._measure(candidates, validation, metric, k)
+            chosen = candidates[int(np.argmax(values))]
+            if values.max() > best_value:
+                best, best_value = chosen, float(values.max())
+        weights: NDArray[np.float64] = best / best.sum()
+        return weights
+
+    def _measure(
+        self, candidates: NDArray[np.float64], validation: Holdout, metric: str, k: int
+    ) -> NDArray[np.float64]:
+        """Return the sum of the metric over the users for each row of weights; scores of one block are held at once."""
+        holdout = validation if self.items_ is None else validation.over(self.items_)
+        history, known = self._history(holdout.history)
+        target, exclude = holdout.target.matrix, holdout.exclude
+        relevant = np.diff(target.indptr)
+        totals = np.zeros(len(candidates))
+        for rows in score_blocks(history.shape[0], len(self.models_) * self.n_features_in_):
+            block = take_rows(history, rows)
+            scores = np.stack([_standardised(model, block, known[rows]) for model in self.models_])
+            for seen in (block, *([] if exclude is None else [take_rows(exclude.matrix, rows)])):
+                scores[:, row_ids(seen), seen.indices] = -np.inf
+            hits_of = take_rows(target, rows)
+            for at, weights in enumerate(candidates):
+                used = np.flatnonzero(weights)
+                ranking, _ = top_k(np.tensordot(weights[used].astype(np.float32), scores[used], axes=1), k)
+                totals[at] += np.nansum(measure_hits(metric, find_hits(ranking, hits_of), relevant[rows]))
+        return totals
+
+    def _unfitted(self) -> Sequence[Recommender]:
+        return [EDLAE(), ELSA()] if self.models is None else list(self.models)
+
+    def _given_weights(self) -> NDArray[np.float64] | None:
+        models = self._unfitted()
+        if not models or not all(isinstance(model, Recommender) for model in models):
+            raise ValueError(f"models is a list of at least one recommender, such as [EASE(), MultVAE()], got {models}")
+        if self.weights is None:
+            return None
+        weights = np.asarray(self.weights, dtype=np.float64)
+        if weights.shape != (len(models),):
+            raise ValueError(f"weights has {weights.size} numbers for {len(models)} models; give one to each")
+        if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
+            raise ValueError(f"weights are numbers of at least 0, not all of them 0; got {list(self.weights)}")
+        return weights
+
+    # ------------------------------------------------------------------ saving
+
+    def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        header, tensors = super()._state()
+        headers: list[dict[str, Any]] = []
+        for number, model in enumerate(self.models_):
+            part, arrays = model._state()
+            headers.append(part)
+            tensors |= {f"{number}.{name}": array for name, array in arrays.items()}
+        know_users = [model.users_ is not None for model in self.models_]
+        return {**header, "models": headers, "know_users": know_users}, tensors
+
+    def _set_state(self, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
+        super()._set_state(header, tensors)
+        self.models_ = [clone(model) for model in self._unfitted()]
+        parts = zip(self.models_, header["models"], header["know_users"], strict=True)
+        for number, (model, part, knows_users) in enumerate(parts):
+            model.n_features_in_, model.items_ = self.n_features_in_, self.items_
+            model.users_ = self.users_ if knows_users else None
+            own = f"{number}."
+            model._set_state(part, {name[len(own) :]: tensors[name] for name in tensors if name.startswith(own)})
+
+
+def scores_of(model: Recommender, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Scores of a block by one part of a blend, which may not tell users apart although another part does."""
+    return model._scores(history, known_users if model.users_ is not None else np.full_like(known_users, -1))
+
+
+def _standardised(model: Recommender, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Scores with mean 0 and standard deviation 1 over the items of each user; 0 where all are equal."""
+    scores = scores_of(model, history, known_users)
+    scores -= scores.mean(axis=1, keepdims=True)
+    spread = scores.std(axis=1, keepdims=True)
+    scaled: NDArray[np.float32] = np.divide(scores, spread, out=np.zeros_like(scores), where=spread > 0)
+    return scaled

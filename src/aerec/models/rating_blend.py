@@ -1,0 +1,118 @@
+"""RatingBlend: the weighted mean of the ratings that several models predict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+from sklearn.base import clone
+
+from aerec.interactions import Interactions
+from aerec.models.autorec import AutoRec
+from aerec.models.base import Recommender
+from aerec.models.blend import Blend, scores_of
+from aerec.models.rating import RatingPredictor
+from aerec.noise import MaskingNoise
+from aerec.sparse import CSR
+from aerec.splitting import Holdout
+
+__all__ = ["RatingBlend"]
+
+
+class RatingBlend(RatingPredictor, Blend):
+    r"""Weighted mean of predicted ratings, :math:`\hat r_{ui} = \sum_m w_m \hat r^{(m)}_{ui}`, w ≥ 0 and Σ w = 1.
+
+    An item AutoRec reads the ratings of an item, a user AutoRec those of a user; what each of them cannot know is much
+    of what the other knows. With validation ratings the weights are those of least squares on them, else they are
+    equal.
+
+    Parameters
+    ----------
+    models : sequence of Recommender that predict ratings, optional
+        Unfitted; they are cloned. By default an item and a user `AutoRec` with biases and masking noise.
+    weights : sequence of float, optional
+        One per model, not negative, not all 0. By default they are fitted to the validation ratings, and equal without
+        them.
+
+    Attributes
+    ----------
+    models_ : list of Recommender
+        The fitted models.
+    weights_ : ndarray of shape (n_models,), float64
+        They sum to 1.
+
+    References
+    ----------
+    Breiman (1996). Stacked regressions. Machine Learning 24. (Weights that are not negative.)
+    Sedhain, Menon, Sanner, Xie (2015). AutoRec: autoencoders meet collaborative filtering. WWW.
+
+    Examples
+    --------
+    >>> from aerec.baselines import BiasBaseline
+    >>> from aerec.datasets import load_dataset
+    >>> from aerec.models import AutoRec, RatingBlend
+    >>> ratings = load_dataset("sample")
+    >>> parts = [AutoRec(hidden=16, epochs=2, progress=False), BiasBaseline()]
+    >>> RatingBlend(parts, weights=[0.7, 0.3]).fit(ratings).predict([1], [1]).shape
+    (1,)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "models": ["array-like", None],
+        "weights": ["array-like", None],
+    }
+
+    _learned = ("weights_", "rating_range_")
+
+    def __init__(self, models: Sequence[Recommender] | None = None, weights: Sequence[float] | None = None) -> None:
+        self.models = models
+        self.weights = weights
+
+    def _fit(self, train: Interactions, validation: Holdout | None) -> None:
+        given = self._given_weights()
+        data = train if self.items_ is not None else train.matrix
+        self._remember_ratings(train, from_matrix=self.items_ is None)
+        self.models_ = [clone(model).fit(data, validation) for model in self._unfitted()]
+        weights = np.ones(len(self.models_)) if given is None else given
+        if given is None and validation is not None:
+            weights = self._fit_weights(validation)
+        self.weights_ = weights / weights.sum()
+
+    def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
+        total = np.zeros((history.shape[0], self.n_features_in_), dtype=np.float32)
+        for weight, model in zip(self.weights_, self.models_, strict=True):
+            total += np.float32(weight) * scores_of(model, history, known_users)
+        return total
+
+    def _predict(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.floating[Any]]:
+        predicted = [np.clip(model._predict(users, items), *self.rating_range_) for model in self._predictors()]
+        mean: NDArray[np.floating[Any]] = np.tensordot(self.weights_, np.stack(predicted), axes=1)
+        return mean
+
+    def _fit_weights(self, validation: Holdout) -> NDArray[np.float64]:
+        """Least squares with weights that are not negative and sum to about 1, which a heavy extra row asks for."""
+        pairs = validation.target.to_frame()
+        columns = [model.predict(pairs["user"], pairs["item"]) for model in self._predictors()]
+        system, wanted = np.stack(columns, axis=1).astype(np.float64), pairs["rating"].to_numpy(dtype=np.float64)
+        heavy = 100 * np.sqrt(len(wanted))
+        weights, _ = nnls(np.vstack([system, np.full(len(columns), heavy)]), np.append(wanted, heavy))
+        found: NDArray[np.float64] = weights
+        return found
+
+    def _predictors(self) -> list[RatingPredictor]:
+        return [model for model in self.models_ if isinstance(model, RatingPredictor)]
+
+    def _unfitted(self) -> Sequence[Recommender]:
+        if self.models is not None:
+            return list(self.models)
+        shared: dict[str, Any] = {"biases": True, "noise": MaskingNoise(0.5), "progress": False}
+        return [AutoRec(orientation="item", **shared), AutoRec(orientation="user", **shared)]
+
+    def _given_weights(self) -> NDArray[np.float64] | None:
+        given = super()._given_weights()
+        if lacking := [type(model).__name__ for model in self._unfitted() if not isinstance(model, RatingPredictor)]:
+            raise ValueError(f"RatingBlend takes models that predict ratings; {lacking[0]} ranks items only, use Blend")
+        return given

@@ -1,0 +1,101 @@
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from aerec import evaluate, load_model
+from aerec.baselines import Popularity, PureSVD
+from aerec.datasets import load_dataset
+from aerec.models import CDAE, EASE, Blend
+from aerec.splitting import RandomHoldout, StrongGeneralization
+
+
+@pytest.fixture(scope="module")
+def split():
+    return StrongGeneralization(n_users=150, seed=3).split(load_dataset("sample").binarize(4.0))
+
+
+def z(scores):
+    scores = scores.astype(np.float64)
+    return (scores - scores.mean(1, keepdims=True)) / scores.std(1, keepdims=True)
+
+
+def test_scores_are_the_weighted_sum_of_standardised_scores(split):
+    model = Blend([EASE(l2=50.0), PureSVD(n_factors=8)], weights=[3, 1]).fit(split.train)
+    history = split.test.history
+    parts = [EASE(l2=50.0).fit(split.train), PureSVD(n_factors=8).fit(split.train)]
+    expected = 0.75 * z(parts[0].score_items(history)) + 0.25 * z(parts[1].score_items(history))
+    np.testing.assert_allclose(model.score_items(history), expected, atol=2e-5)
+
+
+def test_a_user_for_whom_all_items_are_equal_to_one_model_is_ranked_by_the_other():
+    X = sp.csr_array(np.array([[1, 0, 1, 0], [1, 1, 0, 0], [0, 1, 1, 0], [1, 0, 0, 1.0]]))
+
+    class Indifferent(Popularity):
+        def _score(self, history, known_users):
+            return np.zeros(history.shape, dtype=np.float32)
+
+    model = Blend([Indifferent(), EASE(l2=1.0)], weights=[0.5, 0.5]).fit(X)
+    np.testing.assert_array_equal(model.recommend(X, k=2)[0], EASE(l2=1.0).fit(X).recommend(X, k=2)[0])
+
+
+def test_selection_measures_what_evaluate_measures_and_is_no_worse_than_the_best_model(split):
+    parts = [EASE(l2=50.0), PureSVD(n_factors=8), Popularity()]
+    metric = "ndcg@20"
+    model = Blend(parts, steps=6, validation_metric=metric).fit(split.train, split.validation)
+    assert model.weights_.sum() == pytest.approx(1)
+    alone = [Blend([part]).fit(split.train) for part in parts]
+    best = max(evaluate(one, split.validation, metric).mean[metric] for one in alone)
+    blended = evaluate(model, split.validation, metric).mean[metric]
+    assert blended >= best - 1e-9
+    measured = model._measure(model.weights_[None], split.validation, "ndcg", 20)[0]
+    assert measured / len(evaluate(model, split.validation, metric).per_user) == pytest.approx(blended, abs=1e-6)
+
+
+def test_items_to_leave_out_are_left_out_of_the_selection():
+    split = RandomHoldout(0.2, validation_fraction=0.2, seed=0).split(load_dataset("sample").binarize(4.0))
+    model = Blend([EASE(l2=50.0), Popularity()], steps=2, validation_metric="ndcg@10")
+    model.fit(split.train, split.validation)
+    expected = evaluate(model, split.validation, "ndcg@10")
+    measured = model._measure(model.weights_[None], split.validation, "ndcg", 10)[0]
+    assert measured / len(expected.per_user) == pytest.approx(expected.mean["ndcg@10"], abs=1e-6)
+
+
+def test_without_validation_the_weights_are_equal(split):
+    np.testing.assert_array_equal(Blend([EASE(), Popularity()]).fit(split.train).weights_, [0.5, 0.5])
+
+
+def test_the_models_given_stay_unfitted(split):
+    part = EASE(l2=50.0)
+    Blend([part, Popularity()]).fit(split.train)
+    assert not hasattr(part, "weights_")
+
+
+def test_a_blend_of_models_that_know_their_users_is_saved_with_them(split, tmp_path):
+    cdae = CDAE(hidden=8, epochs=2, progress=False)
+    model = Blend([EASE(l2=50.0), cdae], weights=[0.3, 0.7]).fit(split.train)
+    known = split.train.select_users(split.train.users[:5])
+    assert model.users_ is not None
+    own = [EASE(l2=50.0).fit(split.train), CDAE(hidden=8, epochs=2, progress=False).fit(split.train)]
+    expected = 0.3 * z(own[0].score_items(known)) + 0.7 * z(own[1].score_items(known))
+    np.testing.assert_allclose(model.score_items(known), expected, atol=2e-5)
+    model.save(tmp_path / "blend")
+    loaded = load_model(tmp_path / "blend")
+    np.testing.assert_array_equal(loaded.score_items(known), model.score_items(known))
+    assert [type(part) for part in loaded.models] == [EASE, CDAE]
+    assert loaded.models[1].hidden == 8
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"models": []}, "at least one recommender"),
+        ({"models": ["ease"]}, "at least one recommender"),
+        ({"models": [EASE(), Popularity()], "weights": [1]}, "1 numbers for 2 models"),
+        ({"models": [EASE(), Popularity()], "weights": [1, -1]}, "at least 0"),
+        ({"models": [EASE(), Popularity()], "weights": [0, 0]}, "not all of them 0"),
+        ({"validation_metric": "rmse"}, "one of rankings"),
+    ],
+)
+def test_what_cannot_be_blended_is_refused(split, given, message):
+    with pytest.raises(ValueError, match=message):
+        Blend(**given).fit(split.train)

@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+
+from aerec import evaluate, load_model
+from aerec.baselines import BiasBaseline, BiasedMF
+from aerec.datasets import load_dataset
+from aerec.models import EASE, AutoRec, RatingBlend
+from aerec.splitting import RandomHoldout
+
+PARTS = (BiasBaseline(), BiasedMF(n_factors=4, epochs=3), AutoRec(hidden=8, epochs=3, progress=False))
+
+
+@pytest.fixture(scope="module")
+def split():
+    return RandomHoldout(0.1, validation_fraction=0.1, seed=0).split(load_dataset("sample"))
+
+
+@pytest.fixture(scope="module")
+def fitted(split):
+    return RatingBlend(PARTS).fit(split.train, split.validation)
+
+
+def test_predictions_are_the_weighted_mean(split):
+    model = RatingBlend(PARTS[:2], weights=[1, 3]).fit(split.train)
+    pairs = split.test.target.to_frame()
+    users, items = pairs["user"], pairs["item"]
+    parts = [part.fit(split.train).predict(users, items).astype(np.float64) for part in map(clone_of, PARTS[:2])]
+    np.testing.assert_allclose(model.predict(users, items), 0.25 * parts[0] + 0.75 * parts[1], atol=1e-4)
+
+
+def clone_of(model):
+    return type(model)(**model.get_params())
+
+
+def test_no_mixture_does_better_on_the_validation_ratings(fitted, split):
+    pairs = split.validation.target.to_frame()
+    parts = np.stack([part.predict(pairs["user"], pairs["item"]) for part in fitted.models_]).astype(np.float64)
+
+    def mse(weights):
+        return np.mean((weights @ parts - pairs["rating"].to_numpy()) ** 2)
+
+    assert fitted.weights_.sum() == pytest.approx(1)
+    assert (fitted.weights_ >= 0).all()
+    others = np.random.default_rng(0).dirichlet(np.ones(3), size=200)
+    assert mse(fitted.weights_) <= min(map(mse, [*others, *np.eye(3)])) + 1e-6
+
+
+def test_it_is_measured_saved_and_loaded_like_any_rating_model(fitted, split, tmp_path):
+    assert evaluate(fitted, split.test, "rmse").mean["rmse"] < 1.2
+    fitted.save(tmp_path / "blend")
+    loaded = load_model(tmp_path / "blend")
+    pairs = split.test.target.to_frame()
+    given = pairs["user"], pairs["item"]
+    np.testing.assert_array_equal(loaded.predict(*given), fitted.predict(*given))
+    new_user = split.test.history.select_users(split.test.history.users[:3])
+    np.testing.assert_array_equal(loaded.score_items(new_user), fitted.score_items(new_user))
+
+
+def test_a_model_that_only_ranks_is_refused(split):
+    with pytest.raises(ValueError, match="EASE ranks items only, use Blend"):
+        RatingBlend([BiasBaseline(), EASE()]).fit(split.train)
