@@ -166,7 +166,6 @@ def verdict(difference: dict[str, float]) -> str:
 
 def report(details: list[dict[str, Any]], out: Path) -> None:
     """Write the table and the JSON."""
-    header = ["peer", "aerec", *(f"{metric}: peer | aerec | difference" for metric in METRICS), "aerec is"]
     header = ["peer", "aerec"]
     for metric in METRICS:
         header += [f"{metric} peer", "aerec", "difference [95 %]"]
@@ -185,12 +184,16 @@ def report(details: list[dict[str, Any]], out: Path) -> None:
         f"; {one['epochs']} epoch(s)" + (f". Not the same: {one['differs']}" if one["differs"] else "")
         for one in details
     )
+    made: dict[str, list[str]] = {}
+    for one in details:
+        made.setdefault(f"{one['machine']}, {one['threads']} thread(s), commit {one['commit']}", []).append(one["name"])
+    where = "\n".join(f"- {how}: {', '.join(names)}" for how, names in made.items())
     note = (
         "\n\nThe 100 best items per user of every library, measured by aerec's metrics over the 6,038 users with test "
         "items. Difference: mean over users of aerec − peer, with its paired 95 % bootstrap interval over users; with "
         "several seeds each user's values are averaged first. The interval knows nothing of the spread over seeds. "
         "These runs shared their machine with other work: the times in the JSON are no comparison of speed.\n\n"
-        f"What was not given is the library's default.\n\n{settings}"
+        f"What was not given is the library's default.\n\n{settings}\n\n{where}"
     )
     title = "Quality against peers, MovieLens 1M implicit, given split"
     save("peers-quality", title, markdown(header, rows) + note, {"pairs": details}, out)
@@ -207,16 +210,25 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="*", default=[0])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument(
+        "--join", nargs="*", type=Path, default=[], help="results of other runs whose rows are taken in"
+    )
     parser.add_argument("--rankings", type=Path, help="folder to keep the rankings in")
     given = parser.parse_args()
-    path = given.out / "peers-quality.json"
-    earlier = json.loads(path.read_text(encoding="utf-8"))["pairs"] if given.only and path.exists() else []
-    details = {one["name"]: one for one in earlier}
+    kept = [given.out / "peers-quality.json"] if given.only or given.join else []
+    details = {
+        one["name"]: one
+        for path in [*kept, *given.join]
+        if path.exists()
+        for one in json.loads(path.read_text(encoding="utf-8"))["pairs"]
+    }
     run = functools.partial(contest, seeds=given.seeds, threads=given.threads, folder=given.rankings)
-    for pair in PAIRS:
-        if not given.only or pair.name in given.only:
-            details[pair.name] = run(pair)
-            report([details[one.name] for one in PAIRS if one.name in details], given.out)
+    wanted = [pair for pair in PAIRS if pair.name in (given.only or []) or not (given.only or given.join)]
+    for pair in wanted:
+        details[pair.name] = run(pair)
+        report([details[one.name] for one in PAIRS if one.name in details], given.out)
+    if not wanted:
+        report([details[one.name] for one in PAIRS if one.name in details], given.out)
 
 
 if __name__ == "__main__":
