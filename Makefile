@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 RUN ?= run/demo
 
-.PHONY: demo test coverage check format docs build smoke clean
+.PHONY: demo test coverage check peers format docs build smoke clean
 
 demo: $(VENV)/.demo ## compare models on the generated sample, then recommend to one user and say why
 	$(BIN)/aerec benchmark sample
@@ -19,6 +19,9 @@ check: $(VENV)/.dev ## lint, format, types, direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+peers: $(VENV)/.demo ## environments of the other libraries, for benchmarks/peers and benchmarks/speed
+	$(BIN)/python benchmarks/peers/environments.py
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

@@ -1,7 +1,7 @@
 """Top-N on the MovieLens 1M implicit split: every model tuned alike on validation data, reported on test data.
 
-    python benchmarks/top_n.py --protocol given     # the published train/valid/test split, users known
-    python benchmarks/top_n.py --protocol strong    # the same interactions, 500 + 500 users held out (seed 42)
+    python benchmarks/quality/top_n.py --protocol given     # the published train/valid/test split, users known
+    python benchmarks/quality/top_n.py --protocol strong    # the same interactions, 500 + 500 users held out (seed 42)
 
 given: trained on train; the history is train, items of train and valid are left out of the test rankings;
 plain_recall@20 is hits / |test items|. strong: as Liang et al. (2018), fold-in 80/20, recall is over min(k, |target|).
@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import functools
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from aerec import evaluate
 from aerec.datasets import load_dataset, read_parts

@@ -1,6 +1,6 @@
 """Do noise and sparsity earn their place? Every noise with every penalty on the code, tuned alike.
 
-    python benchmarks/ablation.py
+    python benchmarks/quality/ablation.py
 
 The same one-layer autoencoder (multinomial likelihood) on the MovieLens 1M implicit split, for each of no noise,
 masking and Gaussian noise with each of no penalty, L1, KL and top-k. Each of the twelve gets the same number of
@@ -11,9 +11,13 @@ rest (within 5 % of the range from 0; for tanh also from -1, where KL puts them)
 from __future__ import annotations
 
 import functools
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from aerec import evaluate
 from aerec.noise import GaussianNoise, MaskingNoise

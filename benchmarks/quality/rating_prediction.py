@@ -1,6 +1,6 @@
 """Rating prediction: AutoRec in its forms against biases and biased matrix factorisation, RMSE and MAE.
 
-    python benchmarks/rating_prediction.py --data ml-100k-u1 ml-100k-random douban ml-1m-random
+    python benchmarks/quality/rating_prediction.py --data ml-100k-u1 ml-100k-random douban ml-1m-random
 
 Of the training ratings 10 % are drawn for validation. Width, weight decay, learning rate and the number of epochs are
 chosen on them alone; then the model is fitted again on all training ratings, for that number of epochs, with three
@@ -10,11 +10,15 @@ seeds (which also draw the split of the random 90/10 sets). Test ratings are see
 from __future__ import annotations
 
 import functools
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from aerec import evaluate
 from aerec.datasets import list_datasets, load_dataset, load_parts, read_parts
