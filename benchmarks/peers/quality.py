@@ -116,7 +116,7 @@ def measure(name: str, rankings: list[np.ndarray[Any, Any]], target: Any) -> Rep
 
 def contest(pair: Pair, seeds: list[int], threads: int, folder: Path | None) -> dict[str, Any]:
     """Train both with every seed and compare them user by user."""
-    split = load("given")
+    split = load()
     data = {"train": split.train.matrix, "exclude": split.test.exclude.matrix if split.test.exclude else None}
     sides = []
     for peer, model, params in ((pair.peer, pair.model, pair.params), ("aerec", pair.ours, pair.our_params)):

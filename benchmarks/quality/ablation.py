@@ -64,7 +64,7 @@ def spaces() -> list[Space]:
 def fit(model: str, params: dict[str, Any], threads: int, test: bool) -> dict[str, Any]:
     """Fit and measure on validation data, and on test data where asked to."""
     set_threads(threads)
-    split = load("given")
+    split = load()
     recommender: Any = get_model_class(model)(**params).fit(split.train, split.validation)
     assert split.validation is not None
     found: dict[str, Any] = {"validation": evaluate(recommender, split.validation, "ndcg@20", n_resamples=1)["ndcg@20"]}
