@@ -211,8 +211,8 @@ def _save(data: str, details: list[dict[str, Any]], given: Any) -> None:
     note = (
         f"\n\n{split.train}; {counts}. The settings of each model are chosen by {metric} on validation, out of the "
         "number of settings in the table (all there are, where that is fewer); ± is the standard deviation over seeds, "
-        "for models that depend on one; interval: 95 %, bootstrap over users, first seed. Time and memory (of the whole "
-        f"process) compare within one line only:\n\n{made}{_blended(details)}{_published(data)}"
+        "for models that depend on one; interval: 95 %, bootstrap over users, first seed. Time and memory (of the "
+        f"whole process) compare within one line only:\n\n{made}{_blended(details)}{_published(data)}"
     )
     table = markdown(header, [_row(one, SETS[data].metrics) for one in details])
     save(
@@ -227,8 +227,8 @@ def _save(data: str, details: list[dict[str, Any]], given: Any) -> None:
 def _blended(details: list[dict[str, Any]]) -> str:
     models = [one["parameters"]["models"]["tuple"] for one in details if one["name"] == "blend"]
     return "".join(
-        f"\n\nblend is the sum of the standardised scores of {' + '.join(part['estimator'] for part in parts)}, each at "
-        "its setting in this table, chosen and weighted on validation data."
+        f"\n\nblend is the sum of the standardised scores of {' + '.join(part['estimator'] for part in parts)}, each "
+        "at its setting in this table, chosen and weighted on validation data."
         for parts in models
     )
 
