@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from aerec.errors import DataError
+from aerec.errors import DataError, TrainingError
 from aerec.metrics import RATING_METRICS, higher_is_better, measure_ranking, parse_metric
 from aerec.models.base import Recommender
 from aerec.models.state import add_to_digest, encode_parameter
@@ -83,6 +83,7 @@ class NeuralRecommender(Recommender):
             device=device,
             seed=int(self.seed),
         )
+        self._trainer.epoch = len(self.history_)
 
     def _make_trainer(self, **options: Any) -> Trainer:
         """Return what trains the network; `options` are those of `Trainer`."""
@@ -106,22 +107,45 @@ class NeuralRecommender(Recommender):
         """Train on `rows` for up to `epochs` more epochs and add them to the history."""
         done = len(self.history_)
         told = Callbacks(callbacks, self)
-        with told, EpochProgress(type(self).__name__, epochs, self.progress) as progress:
-            history = train(
-                self._trainer,
-                rows,
-                epochs=epochs,
-                with_users=with_users,
-                validator=validator,
-                patience=self.patience,
-                progress=progress,
-                on_epoch=self._on_epoch,
-                callbacks=told,
-                checkpoint=checkpoint,
-            )
-        history["epoch"] += done
+        try:
+            with told, EpochProgress(type(self).__name__, epochs, self.progress) as progress:
+                history = train(
+                    self._trainer,
+                    rows,
+                    epochs=epochs,
+                    with_users=with_users,
+                    validator=validator,
+                    patience=self.patience,
+                    progress=progress,
+                    on_epoch=self._on_epoch,
+                    callbacks=told,
+                    checkpoint=checkpoint,
+                )
+        except TrainingError as error:
+            self._give_up(error, done)
+            raise
+        self._remember(history, done)
+
+    def _remember(self, history: pd.DataFrame, done: int) -> None:
+        if len(history):
+            history["epoch"] += done
         self.history_ = pd.concat([self.history_, history], ignore_index=True) if done else history
         self.n_iter_ = len(self.history_)
+
+    def _give_up(self, error: TrainingError, done: int) -> None:
+        """Keep what was learned before `error`; a model that has learned nothing counts as not fitted."""
+        del self._trainer  # its optimiser has seen what went wrong: partial_fit begins with a new one
+        if done or error.records:
+            self._remember(pd.DataFrame(error.records), done)
+            self._finished()
+        else:
+            del self.network_
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "network_")
+
+    def _finished(self) -> None:
+        """Settle after training; by default nothing."""
 
     def _checkpoint(self, path: str | os.PathLike[str] | None, train: Any, validation: Any) -> Checkpoint | None:
         """Return the checkpoint in the folder `path`, bound to these data and to the parameters of the model."""
