@@ -5,6 +5,8 @@ again and killed (SIGKILL): at a random moment of its life, at a random moment w
 while the final run is being saved. ``--resume`` finishes it, and the tensors of the saved model have to have the
 checksum of those of the uninterrupted training. Nothing temporary may be left behind.
 
+Every training is a process of its own, forked from this one behind the imports, which would take most of its life.
+
     python benchmarks/reliability/kill.py --kills 50
 """
 
@@ -12,10 +14,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,6 +29,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from aerec.cli import main as command_line
 from protocol import RESULTS, markdown, save
 
 MODELS: Mapping[str, tuple[str, ...]] = {
@@ -38,6 +41,7 @@ MODELS: Mapping[str, tuple[str, ...]] = {
 }
 MOMENTS = ("any time", "checkpoint write", "final save")
 _LIMIT = 600.0
+_FORK = multiprocessing.get_context("fork")
 
 
 @dataclass(frozen=True)
@@ -102,60 +106,62 @@ def _table(kills: list[Kill], names: list[str]) -> str:
 # ---------------------------------------------------------------------- one training
 
 
-def _command(name: str, out: Path, *more: str) -> list[str]:
+def _start(name: str, out: Path, *more: str) -> Any:
+    """Begin `aerec train` in a process of its own."""
     settings = [word for one in MODELS[name] for word in ("--set", one)]
     words = ["train", "sample", "--model", name, "--set", "patience=none", *settings, "--quiet", "--out", str(out)]
-    return [sys.executable, "-m", "aerec.cli", *words, *more]
+    process = _FORK.Process(target=_aerec, args=([*words, *more],))
+    process.start()
+    return process
 
 
-def _run(command: list[str]) -> None:
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=_LIMIT, check=False)
-    if ended.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed: {ended.stderr.strip()}")
+def _aerec(words: list[str]) -> None:
+    sys.argv = ["aerec", *words]
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+        os.dup2(nowhere.fileno(), 1)
+    command_line()
 
 
-def _uninterrupted(name: str, folder: Path) -> tuple[dict[str, str], float, float]:
-    """Return the checksums of the weights, how long it takes altogether, and when its first checkpoint is there."""
-    out, began, first = folder / name, time.perf_counter(), None
-    process = subprocess.Popen(_command(name, out), stdout=subprocess.DEVNULL)
-    while process.poll() is None:
-        if first is None and _kept(out).exists():
-            first = time.perf_counter() - began
-        time.sleep(0.002)
-    seconds = time.perf_counter() - began
-    if process.returncode:
+def _uninterrupted(name: str, folder: Path) -> tuple[dict[str, str], float]:
+    """Return the checksums of the weights, and how long it takes altogether."""
+    out, began = folder / name, time.perf_counter()
+    process = _start(name, out)
+    process.join(_LIMIT)
+    if process.exitcode:
         raise RuntimeError(f"training {name} failed")
-    print(f"{name}: {seconds:.1f} s, the first checkpoint after {first} s", flush=True)
-    return _weights(out), seconds, seconds if first is None else first
+    seconds = time.perf_counter() - began
+    print(f"{name}: {seconds:.1f} s", flush=True)
+    return _weights(out), seconds
 
 
 def _kill_and_resume(
-    name: str, moment: str, expected: dict[str, str], seconds: float, first: float, folder: Path, rng: random.Random
+    name: str, moment: str, expected: dict[str, str], seconds: float, folder: Path, rng: random.Random
 ) -> Kill:
     folder.mkdir()
     out = folder / "run"
     began = time.perf_counter()
-    process = subprocess.Popen(_command(name, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _wait(process, moment, out, rng, rng.uniform(0.8 * first, seconds))
+    process = _start(name, out)
+    _wait(process, moment, out, rng, rng.uniform(0, seconds))
     process.kill()
-    process.wait()
+    process.join()
     lived = time.perf_counter() - began
     saved, epochs = (out / "run.json").exists(), _epochs(out)
-    _run(_command(name, out, "--resume", *(["--overwrite"] if saved else [])))
-    left = tuple(
-        sorted(path.name for path in folder.rglob("*") if path.name.endswith((".part", ".old", ".checkpoint")))
-    )
-    found = Kill(name, moment, round(lived, 3), epochs, saved, _weights(out) == expected, left)
+    resumed = _start(name, out, "--resume", *(["--overwrite"] if saved else []))
+    resumed.join(_LIMIT)
+    if resumed.exitcode:
+        raise RuntimeError(f"{name} cannot be resumed from {out}")
+    left = [path.name for path in folder.rglob("*") if path.name.endswith((".part", ".old", ".checkpoint"))]
+    same = _weights(out) == expected
     shutil.rmtree(folder)
-    return found
+    return Kill(name, moment, round(lived, 3), epochs, saved, same, tuple(sorted(left)))
 
 
-def _wait(process: subprocess.Popen[bytes], moment: str, out: Path, rng: random.Random, seconds: float) -> None:
+def _wait(process: Any, moment: str, out: Path, rng: random.Random, seconds: float) -> None:
     """Return when the process is to be killed."""
     ends = time.perf_counter() + (seconds if moment == "any time" else _LIMIT)
-    writes = rng.randrange(12)  # which temporary file of the checkpoint to hit: two are written per epoch
+    writes = rng.randrange(16)  # which temporary file of the checkpoint to hit: two are written per epoch
     seen: set[str] = set()
-    while process.poll() is None and time.perf_counter() < ends:
+    while process.is_alive() and time.perf_counter() < ends:
         if moment == "any time":
             time.sleep(0.001)
             continue

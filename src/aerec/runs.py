@@ -31,6 +31,7 @@ from aerec.registry import load_model
 from aerec.sparse import CSR
 from aerec.splitting import LeaveLastOut, RandomHoldout, Split, StrongGeneralization, TemporalSplit
 from aerec.storage import (
+    check_offsets,
     decode_index,
     encode_index,
     find_leftovers,
@@ -343,7 +344,7 @@ def load_interactions(path: str | os.PathLike[str], name: str = "interactions") 
             None if names is None else pd.Series(names.to_numpy(), index=items, name="title"),
             _decode_genres(tensors, items),
         )
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, IndexError, AttributeError, OverflowError) as error:
         raise ModelFileError(f"{Path(path) / name}.json does not hold interactions ({error}); write it again") from None
 
 
@@ -362,6 +363,7 @@ def _decode_genres(tensors: Mapping[str, NDArray[Any]], items: pd.Index[Any]) ->
     if names is None:
         return None
     flat, offsets = names.to_numpy()[tensors["genre_codes"]], tensors["genre_offsets"]
+    check_offsets(offsets, len(flat), "genres")
     genres = np.empty(len(items), dtype=object)
     genres[:] = [tuple(flat[begin:end]) for begin, end in itertools.pairwise(offsets)]
     return pd.Series(genres, index=items, name="genres")

@@ -34,6 +34,7 @@ from aerec.errors import DataError, ModelFileError
 __all__ = [
     "FORMAT_VERSION",
     "atomic_write",
+    "check_offsets",
     "decode_index",
     "encode_index",
     "find_leftovers",
@@ -221,7 +222,7 @@ def read_folder(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any]
         raise ModelFileError(f"{tensor_file} is truncated or altered: its checksum does not fit; save the {kind} again")
     try:
         return header, load_tensors(payload)
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ModelFileError(f"{tensor_file} cannot be read: {error}; save the {kind} again") from None
 
 
@@ -233,15 +234,16 @@ def read_header(path: str | os.PathLike[str], kind: str) -> dict[str, Any]:
     try:
         header: dict[str, Any] = json.loads(source.read_bytes())
         version = int(header["format_version"])
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        claimed = header.pop("sha256", None)
+        digest = _digest(header)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         raise ModelFileError(f"{source} is damaged: it is not a header of aerec; save the {kind} again") from None
     if version > FORMAT_VERSION:
         raise ModelFileError(
             f"{source} has format version {version}, written by aerec {header.get('aerec_version')}; "
             f"this is aerec {__version__}, which reads up to {FORMAT_VERSION}: upgrade aerec"
         )
-    claimed = header.pop("sha256", None)
-    if claimed != _digest(header):
+    if claimed != digest:
         raise ModelFileError(
             f"{source} was altered after it was saved: its checksum does not fit; save the {kind} again"
         )
@@ -271,7 +273,15 @@ def decode_index(tensors: Mapping[str, NDArray[Any]], name: str) -> pd.Index[Any
     if f"{name}.text" not in tensors:
         return None
     text, offsets = tensors[f"{name}.text"].tobytes(), tensors[f"{name}.offsets"]
-    return pd.Index([text[a:b].decode() for a, b in itertools.pairwise(offsets)])
+    check_offsets(offsets, len(text), name)
+    return pd.Index([text[a:b].decode() for a, b in itertools.pairwise(offsets.tolist())])
+
+
+def check_offsets(offsets: NDArray[Any], length: int, name: str) -> None:
+    """Refuse offsets that do not cut `length` entries into consecutive pieces (others would multiply them)."""
+    whole = offsets.ndim == 1 and len(offsets) > 0 and offsets.dtype.kind in "iu"
+    if not (whole and offsets[0] == 0 and offsets[-1] == length and (offsets[1:] >= offsets[:-1]).all()):
+        raise ValueError(f"{name}: the offsets do not cut it into consecutive pieces")
 
 
 def _digest(content: Mapping[str, Any]) -> str:

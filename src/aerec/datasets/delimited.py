@@ -81,7 +81,7 @@ def _parse(files: Files, name: str, layout: Layout, types: dict[str, str]) -> pd
             skipinitialspace=True,
             engine="c",
             encoding="utf-8",
-            chunksize=_CHUNK,
+            chunksize=max(1, _CHUNK // max(1, len(layout.names) // 8)),
         )
         with chunks:
             kept = [chunk[list(wanted)].rename(columns=wanted) for chunk in chunks]

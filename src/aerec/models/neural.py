@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
@@ -15,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
+from torch.overrides import TorchFunctionMode
 
 from aerec.errors import DataError, TrainingError
 from aerec.metrics import RATING_METRICS, higher_is_better, measure_ranking, parse_metric
@@ -202,9 +204,25 @@ class NeuralRecommender(Recommender):
         super()._set_state(header, tensors)
         self.history_ = pd.DataFrame(header["history"])
         self.n_iter_ = len(self.history_)
-        network = self._build(header["n_inputs"], header["n_users"])
         prefix = "network."
+        with _Budget(sum(value.size for name, value in tensors.items() if name.startswith(prefix))):
+            network = self._build(header["n_inputs"], header["n_users"])
         network.load_state_dict(
             {name[len(prefix) :]: torch.tensor(value) for name, value in tensors.items() if name.startswith(prefix)}
         )
         self.network_ = network.to(resolve_device(self.device))
+
+
+class _Budget(TorchFunctionMode):
+    """Lets as many numbers be allocated as a saved network has, so that a small file cannot claim a large one."""
+
+    def __init__(self, n_saved: int) -> None:
+        super().__init__()
+        self._left = 4 * n_saved + 10_000  # initial values are drawn beside the weights; a prior may be a copy of them
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__name__", "") in ("empty", "rand", "ones", "zeros"):
+            self._left -= math.prod(args[0] if args and isinstance(args[0], tuple | list) else args)
+            if self._left < 0:
+                raise ValueError("its parameters describe a larger network than the one that is saved")
+        return func(*args, **(kwargs or {}))
