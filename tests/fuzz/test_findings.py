@@ -6,12 +6,13 @@ import io
 import json
 import struct
 import zipfile
+from functools import cache
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-from targets import folder_with, good_inputs, pack, signed, unpack
+from targets import TARGETS, folder_with, pack, signed, unpack
 
 from aerec import Interactions, load_model
 from aerec.datasets import generate_interactions, read_ratings
@@ -21,6 +22,12 @@ from aerec.memory import peak_memory
 from aerec.models import CDAE
 from aerec.runs import load_interactions
 from aerec.storage import decode_index, read_header
+
+
+@cache
+def good_input(name, number=0):
+    made = TARGETS[name][1][number]
+    return made() if callable(made) else made
 
 
 @contextlib.contextmanager
@@ -46,8 +53,8 @@ def test_ids_of_ten_digits_make_no_long_matrix():
 
 
 def test_rows_of_many_empty_fields():
-    header = ",".join(["user", "item", "rating", *(f"c{at}" for at in range(20_000))])
-    refused("20,003 fields in a line", {"wide.csv": f"{header}\n{'1,2,3' + chr(10)}".encode() * 2}, "wide.csv")
+    header = ",".join(["user", "item", "rating", *(f"c{at}" for at in range(5_000))])
+    refused("5,003 fields in a line", {"wide.csv": f"{header}\n{'1,2,3' + chr(10)}".encode() * 2}, "wide.csv")
 
 
 def test_a_line_of_blanks_between_blanks():
@@ -64,7 +71,11 @@ def test_an_archive_that_lies_about_its_size():
     data = bytearray(buffer.getvalue())
     at = data.index(b"PK\x01\x02")
     data[at + 20 : at + 24] = struct.pack("<I", 2**31)
-    with folder_with({"x.zip": bytes(data)}) as folder, little_memory(), pytest.raises(DataError, match="bomb|damaged"):
+    with (
+        folder_with({"x.zip": bytes(data)}) as folder,
+        little_memory(),
+        pytest.raises(DataError, match=r"bomb|damaged"),
+    ):
         read_ratings(folder / "x.zip")
 
 
@@ -130,17 +141,16 @@ def forged(kind, data, changes, tensors=None):
         (5, {"parameters": {"hidden": {"tuple": [10**5, 10**5]}}}),
         (4, {"parameters": {"seed": 2**70}}),
         (0, {"parameters": {"l2": {"choice": "os.system", "fields": {"command": "true"}}}}),
-        (0, {"state": None}),
     ],
 )
 def test_a_small_model_that_claims_to_be_large_or_something_else(number, changes):
-    files = forged("model", good_inputs("model")[number], changes)
+    files = forged("model", good_input("model", number), changes)
     with folder_with(files) as folder, little_memory(), pytest.raises(ModelFileError, match="does not fit"):
         load_model(folder)
 
 
 def test_a_network_larger_than_its_weights():
-    data = good_inputs("model")[4]
+    data = good_input("model", 4)
     given, payload = unpack(data)
     state = {**given["state"], "n_inputs": 10**9, "n_users": 10**9}
     files = forged("model", data, {"state": state}, payload)
@@ -151,7 +161,7 @@ def test_a_network_larger_than_its_weights():
 def test_a_header_of_tensors_that_claims_a_huge_shape():
     tensors = json.dumps({"weights_": {"dtype": "F32", "shape": [2**31, 2**31], "data_offsets": [0, 8]}}).encode()
     payload = struct.pack("<Q", len(tensors)) + tensors + bytes(8)
-    files = forged("model", good_inputs("model")[0], {}, payload)
+    files = forged("model", good_input("model", 0), {}, payload)
     with folder_with(files) as folder, little_memory(), pytest.raises(ModelFileError, match="cannot be read"):
         load_model(folder)
 
@@ -166,7 +176,7 @@ def test_ids_whose_offsets_overlap(offsets):
 def test_genres_whose_offsets_overlap():
     from safetensors.numpy import load, save
 
-    given, payload = unpack(good_inputs("interactions")[0])
+    given, payload = unpack(good_input("interactions", 0))
     tensors = load(payload)
     tensors["genre_offsets"][1::2] = 0
     files = signed("interactions", given, save(tensors))
@@ -217,7 +227,7 @@ def shorten(name):
 def test_a_signed_checkpoint_that_does_not_fit(header, change):
     from safetensors.numpy import load, save
 
-    given, payload = unpack(good_inputs("checkpoint")[0])
+    given, payload = unpack(good_input("checkpoint", 0))
     tensors = load(payload)
     if change is not None:
         change(tensors)
@@ -226,7 +236,7 @@ def test_a_signed_checkpoint_that_does_not_fit(header, change):
     given |= {**header, "fingerprint": model._checkpoint("x", likes, None).fingerprint}
     with (
         folder_with(signed("checkpoint", given, save(tensors))) as folder,
-        pytest.raises(ModelFileError, match="does not fit .*; delete it"),
+        pytest.raises(ModelFileError, match=r"does not fit .*; delete it"),
     ):
         model.fit(likes, checkpoint=folder)
 
