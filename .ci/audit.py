@@ -72,9 +72,14 @@ def _licences() -> int:
 
 def _parts(licence: str) -> list[str]:
     """Return what a licence expression is made of; of alternatives, one that is permissive is enough."""
-    alternatives = [re.split(r" AND |; ", one.strip(" ()")) for one in re.split(r" OR ", licence)]
-    good = [one for one in alternatives if all(part.strip(" ()") in PERMISSIVE for part in one)]
-    return [part.strip(" ()") for part in (good or alternatives)[0]]
+    if licence in PERMISSIVE:
+        return [licence]
+    alternatives = [
+        [part if part in PERMISSIVE else part.strip(" ()") for part in re.split(r" AND |; ", one)]
+        for one in re.split(r" OR ", licence)
+    ]
+    good = [one for one in alternatives if all(part in PERMISSIVE for part in one)]
+    return (good or alternatives)[0]
 
 
 if __name__ == "__main__":

@@ -96,10 +96,10 @@ def _table(kills: list[Kill], names: list[str]) -> str:
         for moment in MOMENTS:
             those = [one for one in kills if (one.model, one.moment) == (name, moment)]
             if those:
-                kept = [one.epochs_kept for one in those]
-                first = sum(epochs == 0 and not one.saved_already for epochs, one in zip(kept, those, strict=True))
+                kept = [one.epochs_kept for one in those if not one.saved_already]
+                shown = f"{min(kept)} to {max(kept)}" if kept else ""
                 same, left = sum(one.same_weights for one in those), sum(len(one.left_behind) for one in those)
-                rows.append((name, moment, len(those), first, f"{min(kept)} to {max(kept)}", same, left))
+                rows.append((name, moment, len(those), kept.count(0), len(those) - len(kept), shown, same, left))
     return markdown(header, rows)
 
 
