@@ -87,6 +87,7 @@ def _table(kills: list[Kill], names: list[str]) -> str:
         "killed at",
         "kills",
         "before the first checkpoint",
+        "after the run was in place",
         "epochs kept",
         "same weights",
         "left behind",
