@@ -173,6 +173,8 @@ class NeuralRecommender(Recommender):
                     "a model with predict, such as AutoRec"
                 )
             pairs = holdout.target.to_frame()
+            if pairs.empty:
+                raise DataError(f"{name} cannot be measured: nobody has a held-out item")
 
             def measure() -> float:
                 return RATING_METRICS[name](pairs["rating"], self.predict(pairs["user"], pairs["item"]))
