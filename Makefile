@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 RUN ?= run/demo
 
-.PHONY: demo test coverage check peers format docs build smoke clean
+.PHONY: demo test coverage check peers format docs build smoke audit minimum fuzz clean
 
 demo: $(VENV)/.demo ## compare models on the generated sample, then recommend to one user and say why
 	$(BIN)/aerec benchmark sample
@@ -35,6 +35,20 @@ build: $(VENV)/.dev ## wheel and source archive in dist/
 
 smoke: $(VENV)/.dev ## the wheel in a bare environment: train, recommend, repeat
 	PYTHON=$(abspath $(BIN))/python tests/smoke/wheel.sh
+
+audit: $(VENV)/.dev ## known vulnerabilities, and licences that are not permissive
+	$(BIN)/python -m pip install -q pip-audit pip-licenses
+	$(BIN)/python .ci/audit.py
+
+minimum: ## the core of the suite with the lowest versions that pyproject.toml allows, in an environment of its own
+	$(PYTHON) -m venv $(VENV)/minimum
+	$(VENV)/minimum/bin/python -m pip install -q -c constraints-minimum.txt torch
+	$(VENV)/minimum/bin/python -m pip install -q -c constraints-minimum.txt -e . pytest hypothesis pyarrow optuna
+	OMP_NUM_THREADS=1 $(VENV)/minimum/bin/python -m pytest -q -p no:cacheprovider tests --ignore tests/serving \
+		--ignore tests/docs --ignore tests/cli/test_serve.py --ignore tests/integration/test_movielens_flow.py
+
+fuzz: $(VENV)/.dev ## five minutes of damaged files; with atheris installed guided by coverage
+	$(BIN)/python benchmarks/reliability/fuzz.py --seconds 300 --findings run/findings
 
 # torch first and alone: with the pin in force no other package can ask for a different build of it
 $(VENV)/.torch: constraints.txt

@@ -28,6 +28,7 @@ import numpy as np
 
 from aerec.environment import describe_machine, package_versions
 from aerec.models.state import encode_parameter
+from aerec.storage import atomic_write
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -165,9 +166,10 @@ def save(name: str, title: str, table: str, content: Mapping[str, Any], out: Pat
     text = "\n".join(lines) + "\n"
     print(text)
     out.mkdir(parents=True, exist_ok=True)
-    (out / f"{name}.md").write_text(text, encoding="utf-8")
     whole = {"title": title, **content, "machine": machine, "versions": versions, "commit": commit()}
-    (out / f"{name}.json").write_text(json.dumps(as_json(whole), indent=1) + "\n", encoding="utf-8")
+    for suffix, written in (("md", text), ("json", json.dumps(as_json(whole), indent=1) + "\n")):
+        with atomic_write(out / f"{name}.{suffix}") as stream:
+            stream.write(written)
 
 
 def machine_line() -> str:

@@ -248,7 +248,7 @@ def test_a_search_is_saved_as_a_table_and_what_was_best(split, tmp_path):
     for _ in range(2):  # a second time replaces the first
         found.save(tmp_path / "deep" / "tune")
     assert sorted(path.name for path in (tmp_path / "deep" / "tune").iterdir()) == ["best.json", "trials.csv"]
-    read = pd.read_csv(tmp_path / "deep" / "tune" / "trials.csv")
+    read = pd.read_csv(tmp_path / "deep" / "tune" / "trials.csv", float_precision="round_trip")
     assert read["value"].tolist() == found.trials["value"].tolist()
     best = read_header(tmp_path / "deep" / "tune", "best")
     assert (best["model"], best["metric"], best["value"]) == ("MultDAE", "ndcg@100", found.best_value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "AerecError",
     "DataError",
@@ -33,4 +35,14 @@ class MissingExtraError(AerecError, ImportError):
 
 
 class TrainingError(AerecError, ArithmeticError):
-    """Training cannot go on: the cost is no longer a finite number."""
+    """Training cannot go on: the cost is no longer a finite number, or has exploded.
+
+    Attributes
+    ----------
+    records : list of dict
+        The history of the epochs that were completed before.
+    """
+
+    def __init__(self, message: str, records: list[dict[str, Any]] | None = None) -> None:
+        super().__init__(message)
+        self.records = records or []

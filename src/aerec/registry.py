@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from aerec.baselines import ALS, BPR, NMF, SLIM, BiasBaseline, BiasedMF, ItemKNN, Popularity, PureSVD, UserKNN
 from aerec.errors import ModelFileError
@@ -30,6 +34,8 @@ from aerec.models.state import decode_parameter
 from aerec.storage import decode_index, read_folder
 
 __all__ = ["MODELS", "get_model_class", "load_model"]
+
+_UNPROVEN = 1 << 24  # so many items a file may claim without an array that has as many entries
 
 MODELS: dict[str, type[Recommender]] = {
     "popularity": Popularity,
@@ -115,14 +121,26 @@ def load_model(path: str | os.PathLike[str], models: Iterable[type[Recommender]]
             f"load_model(path, models=[{name}])"
         )
     try:
+        _check_claims(header, tensors)
         model = known[name](**{key: decode_parameter(value, known) for key, value in header["parameters"].items()})
         model.n_features_in_ = int(header["n_items"])
         model.items_ = decode_index(tensors, "items")
         model.users_ = decode_index(tensors, "users")
+        if model.items_ is not None and len(model.items_) != model.n_features_in_:
+            raise ValueError(f"{len(model.items_)} ids for {model.n_features_in_} items")
         model._set_state(header["state"], tensors)
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, IndexError, OverflowError) as error:
         raise ModelFileError(
             f"{folder} does not fit the {name} of this aerec ({error}); it was saved by "
             f"{header.get('aerec_version')}: train it again, or install that version"
         ) from error
     return model
+
+
+def _check_claims(header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
+    """Refuse sizes that nothing in the file bears out: a small file is not to make a large array."""
+    borne_out = max([_UNPROVEN, *(array.size for array in tensors.values())])
+    claims = [header["n_items"], *(n for name in tensors if name.endswith(".shape") for n in tensors[name].ravel())]
+    for claim in claims:
+        if not isinstance(claim, int | np.integer) or not 0 <= claim <= borne_out:
+            raise ValueError(f"it claims a size of {claim!r}, which its arrays do not bear out")

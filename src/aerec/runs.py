@@ -30,7 +30,19 @@ from aerec.models.base import Recommender
 from aerec.registry import load_model
 from aerec.sparse import CSR
 from aerec.splitting import LeaveLastOut, RandomHoldout, Split, StrongGeneralization, TemporalSplit
-from aerec.storage import decode_index, encode_index, read_folder, read_header, write_folder, write_header
+from aerec.storage import (
+    check_offsets,
+    decode_index,
+    encode_index,
+    find_leftovers,
+    output_error,
+    read_folder,
+    read_header,
+    remove_leftovers,
+    temporary_prefix,
+    write_folder,
+    write_header,
+)
 
 __all__ = [
     "SPLITTERS",
@@ -153,7 +165,8 @@ def write_run(
     """
     target = check_run_path(path, overwrite)
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part"))
+    _tidy(target)
+    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=temporary_prefix(target.name), suffix=".part"))
     try:
         model.save(temporary / "model")
         for name, part in parts.items():
@@ -167,8 +180,11 @@ def write_run(
         write_header(temporary, "run", {**description, "split": plan, "parts": list(parts)})
         temporary.chmod(0o755)
         _put_in_place(temporary, target)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(temporary, ignore_errors=True)
+        named = output_error(error, temporary, target)
+        if named is not error:
+            raise named from None
         raise
 
 
@@ -184,6 +200,15 @@ def _put_in_place(temporary: Path, target: Path) -> None:
         outgoing.rename(target)
         raise
     shutil.rmtree(outgoing, ignore_errors=True)
+
+
+def _tidy(target: Path) -> None:
+    """Remove what killed processes left beside the run; bring back a run that was moved out and never replaced."""
+    if not target.exists():
+        for outgoing in find_leftovers(target.parent, target.name, ".old")[:1]:
+            outgoing.rename(target)
+    for suffix in (".part", ".old"):
+        remove_leftovers(target.parent, target.name, suffix)
 
 
 # ---------------------------------------------------------------------- reading
@@ -240,6 +265,8 @@ def read_run(path: str | os.PathLike[str]) -> Run:
         If ``run.json`` is damaged, altered, or of a newer format.
     """
     folder = Path(path).expanduser()
+    if not folder.exists():
+        _tidy(folder)
     if not (folder / "run.json").is_file():
         hint = "it holds a model without its data" if (folder / "model.json").exists() else "make one: aerec train"
         raise FileNotFoundError(f"no run in {path}: {folder / 'run.json'} does not exist; {hint}")
@@ -317,7 +344,7 @@ def load_interactions(path: str | os.PathLike[str], name: str = "interactions") 
             None if names is None else pd.Series(names.to_numpy(), index=items, name="title"),
             _decode_genres(tensors, items),
         )
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, IndexError, AttributeError, OverflowError) as error:
         raise ModelFileError(f"{Path(path) / name}.json does not hold interactions ({error}); write it again") from None
 
 
@@ -336,6 +363,7 @@ def _decode_genres(tensors: Mapping[str, NDArray[Any]], items: pd.Index[Any]) ->
     if names is None:
         return None
     flat, offsets = names.to_numpy()[tensors["genre_codes"]], tensors["genre_offsets"]
+    check_offsets(offsets, len(flat), "genres")
     genres = np.empty(len(items), dtype=object)
     genres[:] = [tuple(flat[begin:end]) for begin, end in itertools.pairwise(offsets)]
     return pd.Series(genres, index=items, name="genres")

@@ -7,10 +7,15 @@ replaced the folder shows the previous content, afterwards the new one. Loading 
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import itertools
 import json
 import os
+import platform
+import re
+import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -29,10 +34,15 @@ from aerec.errors import DataError, ModelFileError
 __all__ = [
     "FORMAT_VERSION",
     "atomic_write",
+    "check_offsets",
     "decode_index",
     "encode_index",
+    "find_leftovers",
+    "output_error",
     "read_folder",
     "read_header",
+    "remove_leftovers",
+    "temporary_prefix",
     "write_folder",
     "write_header",
 ]
@@ -40,21 +50,100 @@ __all__ = [
 FORMAT_VERSION = 1
 
 
+_NODE = re.sub(r"\W", "_", platform.node())[:40]
+
+
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
-    """Open a temporary file beside `path` that takes its place only when the block ends without an error."""
+    """Open a temporary file beside `path` that takes its place only when the block ends without an error.
+
+    What a killed process left beside `path` is removed first. An OSError of the block, such as that of a full disk,
+    names `path`.
+    """
     target = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
+    temporary = None
+    remove_leftovers(target.parent, target.name)
     try:
+        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=temporary_prefix(target.name), suffix=".part")
         with os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
         Path(temporary).chmod(0o644)
         os.replace(temporary, target)  # noqa: PTH105 (Path.replace says the same, less plainly)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+    except BaseException as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        named = output_error(error, temporary or target.parent / temporary_prefix(target.name), target)
+        if named is not error:
+            raise named from None
         raise
+    _sync_folder(target.parent)
+
+
+def output_error(error: BaseException, temporary: str | os.PathLike[str], target: Path) -> BaseException:
+    """Return `error`; one of the system that names no file, or a temporary one, comes to name `target`."""
+    if not isinstance(error, OSError) or error.errno is None:
+        return error
+    if error.filename is not None and not str(error.filename).startswith(str(temporary)):
+        return error
+    return OSError(error.errno, f"not written, {str(error.strerror).removeprefix('not written, ')}", str(target))
+
+
+def temporary_prefix(name: str) -> str:
+    """How the names of temporary files and folders for `name` begin: they say which process writes them."""
+    return f".{name}.{_NODE}-{os.getpid()}."
+
+
+def find_leftovers(folder: Path, name: str, suffix: str = ".part") -> list[Path]:
+    """Return what processes of this machine that are no longer alive left in `folder` while they wrote `name`.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+    name : str
+        Of the file or folder that was to be written; ``*`` stands for anything.
+    suffix : str, default ".part"
+    """
+    pattern = glob.escape(name).replace("[*]", "*")
+    found = []
+    for left in folder.glob(f".{pattern}.{glob.escape(_NODE)}-*{suffix}"):
+        owner = re.search(rf"\.{re.escape(_NODE)}-(\d+)\.[^.]*{re.escape(suffix)}$", left.name)
+        if owner is not None and not _is_alive(int(owner.group(1))):
+            found.append(left)
+    return sorted(found)
+
+
+def remove_leftovers(folder: Path, name: str, suffix: str = ".part") -> None:
+    """Delete what `find_leftovers` finds."""
+    for left in find_leftovers(folder, name, suffix):
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                left.unlink()
+
+
+def _is_alive(process: int) -> bool:
+    if sys.platform == "win32":  # os.kill would end it there
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` survive a loss of power, where the system can."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def write_folder(
@@ -79,9 +168,16 @@ def write_folder(
     payload = dump_tensors({name: np.ascontiguousarray(value) for name, value in tensors.items()})
     digest = hashlib.sha256(payload).hexdigest()
     name = f"{kind}-{digest[:12]}.safetensors"
+    remove_leftovers(folder, f"{kind}-*.safetensors")
+    was_there = (folder / name).exists()
     with atomic_write(folder / name, "wb") as stream:
         stream.write(payload)
-    write_header(folder, kind, {"tensors": {"file": name, "sha256": digest}, **header})
+    try:
+        write_header(folder, kind, {"tensors": {"file": name, "sha256": digest}, **header})
+    except BaseException:
+        if not was_there:  # a full disk gets its space back
+            (folder / name).unlink(missing_ok=True)
+        raise
     for stale in folder.glob(f"{kind}-*.safetensors"):
         if stale.name != name:
             stale.unlink(missing_ok=True)
@@ -126,7 +222,7 @@ def read_folder(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any]
         raise ModelFileError(f"{tensor_file} is truncated or altered: its checksum does not fit; save the {kind} again")
     try:
         return header, load_tensors(payload)
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ModelFileError(f"{tensor_file} cannot be read: {error}; save the {kind} again") from None
 
 
@@ -138,15 +234,16 @@ def read_header(path: str | os.PathLike[str], kind: str) -> dict[str, Any]:
     try:
         header: dict[str, Any] = json.loads(source.read_bytes())
         version = int(header["format_version"])
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        claimed = header.pop("sha256", None)
+        digest = _digest(header)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         raise ModelFileError(f"{source} is damaged: it is not a header of aerec; save the {kind} again") from None
     if version > FORMAT_VERSION:
         raise ModelFileError(
             f"{source} has format version {version}, written by aerec {header.get('aerec_version')}; "
             f"this is aerec {__version__}, which reads up to {FORMAT_VERSION}: upgrade aerec"
         )
-    claimed = header.pop("sha256", None)
-    if claimed != _digest(header):
+    if claimed != digest:
         raise ModelFileError(
             f"{source} was altered after it was saved: its checksum does not fit; save the {kind} again"
         )
@@ -176,7 +273,15 @@ def decode_index(tensors: Mapping[str, NDArray[Any]], name: str) -> pd.Index[Any
     if f"{name}.text" not in tensors:
         return None
     text, offsets = tensors[f"{name}.text"].tobytes(), tensors[f"{name}.offsets"]
-    return pd.Index([text[a:b].decode() for a, b in itertools.pairwise(offsets)])
+    check_offsets(offsets, len(text), name)
+    return pd.Index([text[a:b].decode() for a, b in itertools.pairwise(offsets.tolist())])
+
+
+def check_offsets(offsets: NDArray[Any], length: int, name: str) -> None:
+    """Refuse offsets that do not cut `length` entries into consecutive pieces (others would multiply them)."""
+    whole = offsets.ndim == 1 and len(offsets) > 0 and offsets.dtype.kind in "iu"
+    if not (whole and offsets[0] == 0 and offsets[-1] == length and (offsets[1:] >= offsets[:-1]).all()):
+        raise ValueError(f"{name}: the offsets do not cut it into consecutive pieces")
 
 
 def _digest(content: Mapping[str, Any]) -> str:

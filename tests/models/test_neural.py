@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import NotFittedError
 
 from aerec import Interactions, load_model
 from aerec.errors import DataError, TrainingError
@@ -139,8 +140,25 @@ def test_bfloat16_products_train_to_nearly_the_same_weights():
 
 
 def test_a_cost_that_explodes_stops_the_fit():
-    with pytest.raises(TrainingError, match="lower learning_rate, or scale the input"):
-        quick(learning_rate=1e30, likelihood="gaussian").fit(ratings())
+    model = quick(learning_rate=1e30, likelihood="gaussian")
+    with pytest.raises(TrainingError, match=r"epoch 1, batch .*lower learning_rate=1e\+30"):
+        model.fit(ratings())
+    with pytest.raises(NotFittedError):
+        model.score_items(ratings())
+
+
+def test_a_model_whose_next_epoch_fails_keeps_its_weights_and_can_go_on():
+    model, data = quick(likelihood="gaussian"), ratings()
+    model.fit(data)
+    before, epochs = model.score_items(data), len(model.history_)
+    model.set_params(learning_rate=1e30)
+    model._new_trainer()
+    with pytest.raises(TrainingError, match=f"epoch {epochs + 1}, .*those of epoch {epochs}, are kept"):
+        model.partial_fit(data)
+    np.testing.assert_array_equal(model.score_items(data), before)
+    assert len(model.history_) == epochs
+    model.set_params(learning_rate=1e-3).partial_fit(data)
+    assert len(model.history_) == epochs + 1
 
 
 # ---------------------------------------------------------------------- validation

@@ -2,6 +2,8 @@
 
 import copy
 import itertools
+import re
+import sys
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from aerec.sparse import canonical_csr
 from aerec.training.batches import DenseRows, SparseRows
 from aerec.training.loop import Trainer, Validator, train
 from aerec.training.network import Architecture, Network
+from aerec.training.watch import CostWatch, likely_cause
 
 CPU = torch.device("cpu")
 X = (np.random.default_rng(0).random((10, 8)) < 0.4).astype(np.float32)
@@ -185,10 +188,73 @@ def test_the_first_step_has_no_kl_term_and_the_next_has():
 
 
 @pytest.mark.parametrize("likelihood", LIKELIHOODS)
-def test_a_cost_that_explodes_stops_training_with_the_cure(likelihood):
-    runs = trainer(network(likelihood), learning_rate=1e30)
-    with pytest.raises(TrainingError, match=r"the cost became (nan|inf) \(step \d+\): .* lower learning_rate"):
-        runs.run_epoch(sparse_rows(), with_users=False)
+def test_a_cost_that_explodes_stops_training_with_place_and_cure(likelihood):
+    net = network(likelihood)
+    with pytest.raises(TrainingError) as raised:
+        run(net, learning_rate=1e30)
+    assert re.fullmatch(
+        r"the cost became (nan|inf|\S+e\+\d+) in epoch 1, batch [23] of 3: lower learning_rate=1e\+30, to 1e\+29 say; "
+        "nothing was learned",
+        str(raised.value),
+    )
+    assert raised.value.records == []
+
+
+class Poisoned(Trainer):
+    """Loses its weights in epoch `at`."""
+
+    at = 4
+
+    def run_epoch(self, rows, *, with_users):
+        if self.epoch == self.at:
+            with torch.no_grad():
+                self.network.encoder_weights[0].fill_(torch.nan)
+        return super().run_epoch(rows, with_users=with_users)
+
+
+@pytest.mark.parametrize(("values", "kept"), [(None, 3), ([1, 5, 2], 2)])
+def test_a_training_that_fails_keeps_the_last_good_weights(monkeypatch, values, kept):
+    expected = network()
+    run(expected, epochs=kept)
+    net = network()
+    monkeypatch.setattr(sys.modules[__name__], "Trainer", Poisoned)
+    with pytest.raises(TrainingError, match=rf"epoch 4, batch 1 of 3: .*those of epoch {kept}, are kept") as raised:
+        run(net, values, patience=None)
+    assert same(state(net), state(expected))
+    assert [record["epoch"] for record in raised.value.records] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_metric_that_is_no_number_stops_training(value):
+    with pytest.raises(TrainingError, match=r"script on the validation data became (nan|inf) after epoch 3.*epoch 2"):
+        run(network(), [1.0, 2.0, value, 3.0])
+
+
+def test_off_the_cpu_a_bad_cost_is_found_at_the_end_of_the_pass():
+    watch = CostWatch(torch.device("meta"))
+    for cost in (1.0, 3.0, float("nan"), 2.0):
+        assert watch.see(torch.tensor(cost)) is None
+    assert watch.end() == 3
+    assert watch.end() is None
+
+
+def test_a_cost_a_million_times_that_of_the_first_batch_has_exploded():
+    watch = CostWatch(CPU)
+    assert [watch.see(torch.tensor(cost)) for cost in (2.0, 1e6, -3e6)] == [None, None, 3]
+
+
+@pytest.mark.parametrize(
+    ("rows", "fresh", "said"),
+    [
+        (DenseRows(np.float32([[1, np.nan]]), CPU), False, "the input holds NaN or infinite values"),
+        (DenseRows(np.float32([[1, -300]]), CPU), False, "the columns are not standardised, .* up to 300: .*Scaler"),
+        (DenseRows(np.float32([[1, 2]]), CPU), True, "the weights were no finite numbers before"),
+        (sparse_rows(100 * X), False, "the ratings are not scaled, values go up to 100"),
+        (sparse_rows(), False, "lower learning_rate=0.5, to 0.05 say"),
+    ],
+)
+def test_the_likely_cause(rows, fresh, said):
+    assert re.match(said, likely_cause(rows, 0.5, fresh=fresh))
 
 
 # ---------------------------------------------------------------------- epochs and early stopping

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -50,9 +52,30 @@ class Card:
 
     @classmethod
     def from_toml(cls, content: Mapping[str, Any]) -> Card:
-        """Build from a parsed TOML file."""
-        fields = {key: value for key, value in content.items() if key != "statistics"}
-        return cls(**{**fields, "folders": tuple(fields["folders"])}, **content["statistics"])
+        """Build from a parsed TOML file.
+
+        Raises
+        ------
+        DataError
+            If a field is missing, unknown or of the wrong kind, or a name would lead out of the folder of the data.
+        """
+        try:
+            fields = {key: value for key, value in content.items() if key != "statistics"}
+            card = cls(**{**fields, "folders": tuple(fields["folders"])}, **content["statistics"])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"the card of {content.get('name')!r} cannot be read: {error}") from None
+        card._check()
+        return card
+
+    def _check(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            kinds: Any = tuple if field.name == "folders" else int if "int" in str(field.type) else str
+            if not (isinstance(value, kinds) or (value is None and "None" in str(field.type))):
+                raise DataError(f"the card of {self.name!r} has {field.name} = {value!r}")
+        for name in (self.name, *self.folders):
+            if not isinstance(name, str) or not re.fullmatch(r"[\w][\w.+ -]*", name) or ".." in name:
+                raise DataError(f"the card of {self.name!r} names the folder {name!r}: letters, digits, '.', '-' only")
 
 
 @cache

@@ -81,7 +81,7 @@ def _parse(files: Files, name: str, layout: Layout, types: dict[str, str]) -> pd
             skipinitialspace=True,
             engine="c",
             encoding="utf-8",
-            chunksize=_CHUNK,
+            chunksize=max(1, _CHUNK // max(1, len(layout.names) // 8)),
         )
         with chunks:
             kept = [chunk[list(wanted)].rename(columns=wanted) for chunk in chunks]
@@ -116,9 +116,10 @@ def _convert(files: Files, name: str, layout: Layout, frame: pd.DataFrame) -> pd
     def refuse(bad: NDArray[np.bool_], role: str, wrong: Callable[[str], str]) -> None:
         _explain_shape(files, name, layout)  # a value may be missing because its whole row is cut short
         at = int(np.argmax(bad))
-        line = next(itertools.islice(_rows(files, name, layout), at, None))[0]
+        found = next(itertools.islice(_rows(files, name, layout), at, None), None)
+        place = "has a line of blanks only" if found is None else f"line {found[0]}"
         column = layout.names[layout.roles[role]]
-        raise DataError(f"{files.label(name)} line {line}, column {column!r}: {wrong(str(frame[role].iloc[at]))}")
+        raise DataError(f"{files.label(name)} {place}, column {column!r}: {wrong(str(frame[role].iloc[at]))}")
 
     for role in layout.roles:
         if not is_numeric_dtype(frame[role]):

@@ -68,7 +68,8 @@ def download(
     """
     _require_secure(address, allow_loopback)
     _split_checksum(checksum)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    with _writing(target.parent):
+        target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part")
     resumed = part.exists()
     with _progress_bar(target.name, progress) as bar:
@@ -155,19 +156,35 @@ def _fetch(address: str, part: Path, timeout: float, allow_loopback: bool, bar: 
         length = answer.headers.get("Content-Length")
         expected = None if length is None else have + int(length)
         bar.begin(have, expected)
-        with part.open("ab" if have else "wb") as stream:
-            have += _copy(answer, stream, bar)
+        have += _copy(answer, part, "ab" if have else "wb", bar)
     if expected is not None and have < expected:
         raise ConnectionError(f"the connection closed after {have:,} of {expected:,} bytes")
 
 
-def _copy(source: IO[bytes], target: IO[bytes], bar: _Bar) -> int:
+def _copy(source: IO[bytes], target: Path, mode: str, bar: _Bar) -> int:
+    """Return how many bytes were copied; what keeps the disk from taking them is no matter of the connection."""
     copied = 0
-    while block := source.read(_BLOCK):
-        target.write(block)
-        copied += len(block)
-        bar.advance(len(block))
+    with _writing(target):
+        stream = target.open(mode)
+    with contextlib.closing(stream):
+        while block := source.read(_BLOCK):
+            with _writing(target):
+                stream.write(block)
+                stream.flush()
+            copied += len(block)
+            bar.advance(len(block))
     return copied
+
+
+@contextlib.contextmanager
+def _writing(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"{target} cannot be written ({error.strerror}); make room, or name another folder with $AEREC_CACHE; "
+            "what has arrived is kept"
+        ) from None
 
 
 def _reason(error: Exception) -> str:

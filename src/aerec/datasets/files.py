@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import gzip
 import io
+import lzma
 import os
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -16,11 +18,12 @@ from typing import IO, Any
 
 from aerec.errors import DataError
 
-__all__ = ["Files"]
+__all__ = ["ALWAYS_ALLOWED", "MAX_RATIO", "Files"]
 
 # Ratings shrink to about a fifth; a bomb shrinks a thousandfold. Small files may be as regular as they like.
-_MAX_RATIO = 100
-_ALWAYS_ALLOWED = 1 << 26
+MAX_RATIO = 100
+ALWAYS_ALLOWED = 1 << 26
+_MAX_DEPTH = 8  # of a folder in a folder in a folder
 
 
 @dataclass(frozen=True)
@@ -57,16 +60,22 @@ class Files:
             return cls._of_folder(source), None
         if not source.exists():
             raise FileNotFoundError(f"{source} does not exist; check the path (relative to {Path.cwd()})")
+        if not source.is_file():
+            raise DataError(f"{source} is neither a file nor a folder; ratings are read from files")
         if source.suffix.lower() == ".zip":
             return cls._of_archive(source), None
-        return cls._of_folder(source.parent), source.name
+        found = cls._of_folder(source.parent)
+        if source.name not in found.members:  # a hidden file, or one that lies alone beside a folder
+            found = cls(source.parent, {source.name: source.name})
+        return found, source.name
 
     @classmethod
-    def _of_folder(cls, folder: Path) -> Files:
+    def _of_folder(cls, folder: Path, depth: int = 0) -> Files:
         entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
         names = [entry.name for entry in entries if entry.is_file()]
-        if not names and len(entries) == 1:  # an archive that was unpacked into a folder of its own
-            return cls._of_folder(entries[0])
+        alone = not names and len(entries) == 1 and entries[0].is_dir() and depth < _MAX_DEPTH
+        if alone:  # an archive that was unpacked into a folder of its own
+            return cls._of_folder(entries[0], depth + 1)
         return cls(folder, {name: name for name in names})
 
     @classmethod
@@ -97,7 +106,8 @@ class Files:
             stack.enter_context(_readable(self.label(name)))
             if self.archive:
                 archive = stack.enter_context(zipfile.ZipFile(self.where))
-                packed = archive.getinfo(self.members[name]).compress_size
+                claimed = archive.getinfo(self.members[name]).compress_size
+                packed = min(claimed, self.where.stat().st_size)  # what the archive says of itself may be a lie
                 stream: Any = stack.enter_context(archive.open(self.members[name]))
             else:
                 path = self.where / self.members[name]
@@ -106,7 +116,7 @@ class Files:
             if name.endswith(".gz"):
                 stream = stack.enter_context(gzip.open(stream))
             if self.archive or name.endswith(".gz"):
-                limit = max(_MAX_RATIO * packed, _ALWAYS_ALLOWED)
+                limit = max(MAX_RATIO * packed, ALWAYS_ALLOWED)
                 stream = io.BufferedReader(_Limited(stream, limit, self.label(name)), 1 << 20)
             yield stream
 
@@ -125,18 +135,24 @@ class _Limited(io.RawIOBase):
         self._left -= len(block)
         if self._left < 0:
             raise DataError(
-                f"{self._label} unpacks to more than {self._limit >> 20:,} MiB, over {_MAX_RATIO} times its size: "
+                f"{self._label} unpacks to more than {self._limit >> 20:,} MiB, over {MAX_RATIO} times its size: "
                 "refused as a decompression bomb; unpack it yourself if you trust it"
             )
         buffer[: len(block)] = block
         return len(block)
 
 
+_DAMAGE = (
+    *(zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, struct.error),
+    *(EOFError, NotImplementedError, OverflowError, IndexError),
+)
+
+
 @contextlib.contextmanager
 def _readable(label: str) -> Iterator[None]:
     try:
         yield
-    except (zipfile.BadZipFile, gzip.BadGzipFile, EOFError, zlib.error, NotImplementedError) as error:
+    except _DAMAGE as error:
         raise DataError(f"{label} is damaged or incomplete ({error}); get the file again") from None
     except RuntimeError as error:
         if "password" not in str(error):

@@ -16,6 +16,7 @@ from aerec.errors import DataError
 __all__ = ["Layout", "detect_layout", "first_line", "is_number", "shorten"]
 
 _HEAD = 1 << 16
+_MAX_FIELDS = 1000  # every row takes the memory of all fields, also of those that it leaves empty
 _UNUSED = "\x1f"  # ASCII's own "unit separator" stands in for separators of several characters
 _TYPED = re.compile(r"(.*):(?:token|float|token_seq|float_seq)")  # a header field of RecBole
 _MOVIELENS_TABLE = re.compile(r"(u\.data|u[1-5ab]\.(base|test))(\.gz)?")
@@ -81,6 +82,11 @@ def _layout(
     quoted: bool,
     implicit_allowed: bool = False,
 ) -> Layout:
+    if len(names) > _MAX_FIELDS:
+        raise DataError(
+            f"{place}: {len(names):,} fields in a line, a table of ratings has one rating a line and at most "
+            f"{_MAX_FIELDS:,}; cut columns out, or pass a users × items table to Interactions.from_matrix"
+        )
     roles = columns.locate(names, place, implicit_allowed)
     positions = {role: list(names).index(found) for role, found in roles.items()}
     return Layout(sep, tuple(names), positions, header, quoted)

@@ -215,7 +215,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Coding):  #
             If there is nothing to learn from, the likelihood cannot take the values, or the checkpoint is of another
             training.
         TrainingError
-            If the cost stops being a finite number.
+            If the cost stops being a finite number, or explodes; names epoch, batch and the likely cause. The model
+            keeps the weights of the best epoch so far (without validation data, of the last good one); if there is
+            none, it counts as not fitted.
         """
         self._validate_params()
         data = self._take_in(train, reset=True)
@@ -290,9 +292,6 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Coding):  #
 
     def _started(self, data: CSR | NDArray[np.float32], rows: Rows) -> None:
         """Take from the training data what is needed during and after training; by default nothing."""
-
-    def _finished(self) -> None:
-        """Settle after training; by default nothing."""
 
     def _remember_ids(self, data: Interactions, *, from_matrix: bool) -> None:
         super()._remember_ids(data, from_matrix=from_matrix)

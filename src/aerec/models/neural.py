@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
@@ -15,8 +16,9 @@ import torch
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
+from torch.overrides import TorchFunctionMode
 
-from aerec.errors import DataError
+from aerec.errors import DataError, TrainingError
 from aerec.metrics import RATING_METRICS, higher_is_better, measure_ranking, parse_metric
 from aerec.models.base import Recommender
 from aerec.models.state import add_to_digest, encode_parameter
@@ -83,6 +85,7 @@ class NeuralRecommender(Recommender):
             device=device,
             seed=int(self.seed),
         )
+        self._trainer.epoch = len(self.history_)
 
     def _make_trainer(self, **options: Any) -> Trainer:
         """Return what trains the network; `options` are those of `Trainer`."""
@@ -106,22 +109,45 @@ class NeuralRecommender(Recommender):
         """Train on `rows` for up to `epochs` more epochs and add them to the history."""
         done = len(self.history_)
         told = Callbacks(callbacks, self)
-        with told, EpochProgress(type(self).__name__, epochs, self.progress) as progress:
-            history = train(
-                self._trainer,
-                rows,
-                epochs=epochs,
-                with_users=with_users,
-                validator=validator,
-                patience=self.patience,
-                progress=progress,
-                on_epoch=self._on_epoch,
-                callbacks=told,
-                checkpoint=checkpoint,
-            )
-        history["epoch"] += done
+        try:
+            with told, EpochProgress(type(self).__name__, epochs, self.progress) as progress:
+                history = train(
+                    self._trainer,
+                    rows,
+                    epochs=epochs,
+                    with_users=with_users,
+                    validator=validator,
+                    patience=self.patience,
+                    progress=progress,
+                    on_epoch=self._on_epoch,
+                    callbacks=told,
+                    checkpoint=checkpoint,
+                )
+        except TrainingError as error:
+            self._give_up(error, done)
+            raise
+        self._remember(history, done)
+
+    def _remember(self, history: pd.DataFrame, done: int) -> None:
+        if len(history):
+            history["epoch"] += done
         self.history_ = pd.concat([self.history_, history], ignore_index=True) if done else history
         self.n_iter_ = len(self.history_)
+
+    def _give_up(self, error: TrainingError, done: int) -> None:
+        """Keep what was learned before `error`; a model that has learned nothing counts as not fitted."""
+        del self._trainer  # its optimiser has seen what went wrong: partial_fit begins with a new one
+        if done or error.records:
+            self._remember(pd.DataFrame(error.records), done)
+            self._finished()
+        else:
+            del self.network_
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "network_")
+
+    def _finished(self) -> None:
+        """Settle after training; by default nothing."""
 
     def _checkpoint(self, path: str | os.PathLike[str] | None, train: Any, validation: Any) -> Checkpoint | None:
         """Return the checkpoint in the folder `path`, bound to these data and to the parameters of the model."""
@@ -147,6 +173,8 @@ class NeuralRecommender(Recommender):
                     "a model with predict, such as AutoRec"
                 )
             pairs = holdout.target.to_frame()
+            if pairs.empty:
+                raise DataError(f"{name} cannot be measured: nobody has a held-out item")
 
             def measure() -> float:
                 return RATING_METRICS[name](pairs["rating"], self.predict(pairs["user"], pairs["item"]))
@@ -178,9 +206,25 @@ class NeuralRecommender(Recommender):
         super()._set_state(header, tensors)
         self.history_ = pd.DataFrame(header["history"])
         self.n_iter_ = len(self.history_)
-        network = self._build(header["n_inputs"], header["n_users"])
         prefix = "network."
+        with _Budget(sum(value.size for name, value in tensors.items() if name.startswith(prefix))):
+            network = self._build(header["n_inputs"], header["n_users"])
         network.load_state_dict(
             {name[len(prefix) :]: torch.tensor(value) for name, value in tensors.items() if name.startswith(prefix)}
         )
         self.network_ = network.to(resolve_device(self.device))
+
+
+class _Budget(TorchFunctionMode):
+    """Lets as many numbers be allocated as a saved network has, so that a small file cannot claim a large one."""
+
+    def __init__(self, n_saved: int) -> None:
+        super().__init__()
+        self._left = 4 * n_saved + 10_000  # initial values are drawn beside the weights; a prior may be a copy of them
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__name__", "") in ("empty", "rand", "ones", "zeros"):
+            self._left -= math.prod(args[0] if args and isinstance(args[0], tuple | list) else args)
+            if self._left < 0:
+                raise ValueError("its parameters describe a larger network than the one that is saved")
+        return func(*args, **(kwargs or {}))

@@ -161,6 +161,10 @@ class SparseRows:
         """Return the mean of what the "observed" likelihood wants to see."""
         return float((self._values if self._targets is None else self._targets).double().mean())
 
+    def largest(self) -> float:
+        """Return the largest magnitude among the values; NaN where one is NaN."""
+        return float(self._values.abs().max()) if self._values.numel() else 0.0
+
     def batch(self, rows: Tensor) -> SparseBatch:
         """Return the rows with the numbers `rows`, in that order."""
         begins = self._starts[rows]
@@ -180,6 +184,10 @@ class DenseRows:
     def __init__(self, array: NDArray[np.float32], device: torch.device) -> None:
         self.shape = (array.shape[0], array.shape[1])
         self._values = torch.as_tensor(array, device=device)
+
+    def largest(self) -> float:
+        """Return the largest magnitude among the values; NaN where one is NaN."""
+        return float(self._values.abs().max()) if self._values.numel() else 0.0
 
     def batch(self, rows: Tensor) -> DenseBatch:
         """Return the rows with the numbers `rows`, in that order."""

@@ -103,7 +103,7 @@ class Checkpoint:
             )
         try:
             return self._put_back(trainer, header, tensors)
-        except (KeyError, ValueError, TypeError, RuntimeError) as error:
+        except (KeyError, ValueError, TypeError, AttributeError, RuntimeError, OverflowError) as error:
             raise ModelFileError(f"the checkpoint in {self.path} does not fit ({error}); delete it") from None
 
     def remove(self) -> None:
@@ -118,15 +118,38 @@ class Checkpoint:
             for name, value in _part(tensors, f"optimizer.{number}.", device).items():
                 at, _, key = name.partition(".")
                 values.setdefault(int(at), {})[key] = value
+            _check_optimizer(optimizer, values)
             optimizer.load_state_dict({**optimizer.state_dict(), "state": values})
         trainer.order.set_state(torch.from_numpy(tensors["order"].copy()))
         trainer.noise.set_state(torch.from_numpy(tensors["noise"].copy()))
         trainer.step = int(header["step"])
+        if trainer.step < 0:
+            raise ValueError(f"it has taken {trainer.step} steps")
         best = _part(tensors, "best.", device)
-        value = header["best_value"]
-        return TrainingState(
-            list(header["records"]), -np.inf if value is None else value, header["best_epoch"], best or None
-        )
+        present = trainer.network.state_dict()
+        if best and {name: one.shape for name, one in best.items()} != {
+            name: one.shape for name, one in present.items()
+        }:
+            raise ValueError("the weights of the best epoch are of another network")
+        records, value, best_epoch = header["records"], header["best_value"], int(header["best_epoch"])
+        for number, record in enumerate(records, start=1):
+            if int(record["epoch"]) != number or not np.isfinite(float(record["cost"])):
+                raise ValueError(f"the history is damaged at epoch {number}")
+        if not 0 <= best_epoch <= len(records) or bool(best_epoch) != bool(best):
+            raise ValueError(f"the best epoch is said to be {best_epoch}")
+        return TrainingState(list(records), -np.inf if value is None else float(value), best_epoch, best or None)
+
+
+def _check_optimizer(optimizer: torch.optim.Optimizer, values: dict[int, dict[str, Tensor]]) -> None:
+    """Refuse state that does not fit its parameter: the fused optimiser takes sizes on trust."""
+    parameters = [one for group in optimizer.param_groups for one in group["params"]]
+    expected = {"step", "exp_avg", "exp_avg_sq", *(["mu_product"] if isinstance(optimizer, torch.optim.NAdam) else [])}
+    for at, state in values.items():
+        if not 0 <= at < len(parameters) or state.keys() != expected:
+            raise ValueError(f"the optimiser holds {sorted(state)} of parameter {at}")
+        for name, value in state.items():
+            if value.numel() != 1 and value.shape != parameters[at].shape:
+                raise ValueError(f"{name} of parameter {at} has the shape {tuple(value.shape)}")
 
 
 def _part(tensors: dict[str, NDArray[Any]], prefix: str, device: torch.device) -> dict[str, Tensor]:

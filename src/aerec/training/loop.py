@@ -19,6 +19,7 @@ from aerec.training.batches import Rows
 from aerec.training.callbacks import Callbacks
 from aerec.training.checkpoint import Checkpoint, TrainingState
 from aerec.training.network import Network
+from aerec.training.watch import CostWatch, likely_cause
 
 __all__ = ["Trainer", "Validator", "train"]
 
@@ -74,6 +75,8 @@ class Trainer:
         self.half = half
         self.device = device
         self.step = 0
+        self.epoch = 0
+        self.watch = CostWatch(device)
         self.learning_rate = learning_rate
         self.optimizer = self._adam(network.weights(), network.biases())
         self.order = torch.Generator().manual_seed(seed)
@@ -94,7 +97,7 @@ class Trainer:
         Raises
         ------
         TrainingError
-            If the cost is no longer a finite number.
+            If the cost is no longer a finite number, or has exploded; says where and why.
         """
         return self._pass(rows, self.optimizer, with_users=with_users)
 
@@ -105,12 +108,17 @@ class Trainer:
         n_rows = rows.shape[0]
         order = torch.randperm(n_rows, generator=self.order).to(self.device)
         sums = torch.zeros(3, device=self.device, dtype=torch.float64)
-        for chosen in torch.split(order, self.batch_size):
+        chunks = torch.split(order, self.batch_size)
+        n_batches = len(chunks)
+        for number, chosen in enumerate(chunks, start=1):
             batch = rows.batch(chosen)
             optimizer.zero_grad(set_to_none=True)
             users = chosen if with_users else None
             cost, _ = self.network.cost(batch, users, noise_from=self.noise, corrupt=corrupt, half=self.half)
-            cost.total(self._kl_weight_now()).backward()  # type: ignore[no-untyped-call]
+            total = cost.total(self._kl_weight_now())
+            if self.watch.see(total) is not None:
+                raise self._failure(rows, float(total.detach()), number, n_batches)
+            total.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             self.step += 1
             sums += torch.stack([cost.likelihood, cost.sparsity, cost.kl]).detach() * len(chosen)
@@ -118,11 +126,15 @@ class Trainer:
         decay = 0.5 * self.weight_decay * sum(float(w.detach().square().sum()) for w in self.network.weights())
         parts = {"likelihood": likelihood, "sparsity": sparsity, "kl": kl, "weight_decay": decay}
         parts["cost"] = likelihood + sparsity + self._kl_weight_now() * kl + decay
-        if not np.isfinite(parts["cost"]):
-            raise TrainingError(
-                f"the cost became {parts['cost']} (step {self.step}): {parts}; lower learning_rate, or scale the input"
-            )
+        bad = self.watch.end()
+        if bad is not None or not np.isfinite(parts["cost"]):
+            raise self._failure(rows, parts["cost"], bad or n_batches, n_batches)
         return parts
+
+    def _failure(self, rows: Rows, cost: float, batch: int, n_batches: int) -> TrainingError:
+        where = f"epoch {self.epoch}, batch {batch} of {n_batches}"
+        cause = likely_cause(rows, self.learning_rate, fresh=self.step == 0)
+        return TrainingError(f"the cost became {cost:g} in {where}: {cause}")
 
     def _kl_weight_now(self) -> float:
         if self.step >= self.kl_annealing_steps:
@@ -144,6 +156,8 @@ def train(
     checkpoint: Checkpoint | None = None,
 ) -> pd.DataFrame:
     """Run up to `epochs` epochs; with a validator the weights of the best epoch are restored at the end.
+
+    A training that fails leaves the weights of the best epoch too; without a validator, those of the last good epoch.
 
     Parameters
     ----------
@@ -167,14 +181,29 @@ def train(
     -------
     pandas.DataFrame
         One row per epoch: epoch, likelihood, sparsity, kl, weight_decay, cost, the validation metric, seconds.
+
+    Raises
+    ------
+    TrainingError
+        If the cost or the validation metric is no longer a finite number, or the cost has exploded.
     """
     state = TrainingState() if checkpoint is None else checkpoint.restore(trainer)
+    if checkpoint is not None:
+        trainer.epoch = state.epoch
+    last_good = copy.deepcopy(trainer.network.state_dict()) if validator is None else None
     while state.epoch < epochs and not _out_of_patience(state, validator, patience):
         epoch, began = state.epoch + 1, time.perf_counter()
-        record: dict[str, Any] = {"epoch": epoch, **trainer.run_epoch(rows, with_users=with_users)}
+        trainer.epoch += 1
+        try:
+            record: dict[str, Any] = {"epoch": epoch, **trainer.run_epoch(rows, with_users=with_users)}
+            value = None if validator is None else _measured(validator, trainer.epoch)
+        except TrainingError as error:
+            raise _fall_back(trainer, state, last_good, error) from None
         shown = {"cost": record["cost"]}
-        if validator is not None:
-            value = shown[validator.name] = record[validator.name] = validator.measure()
+        if validator is None:
+            last_good = copy.deepcopy(trainer.network.state_dict())
+        elif value is not None:
+            shown[validator.name] = record[validator.name] = value
             signed = value if validator.higher_is_better else -value
             if signed > state.best_value or state.best_weights is None:
                 state.best_value, state.best_epoch = signed, epoch
@@ -191,6 +220,28 @@ def train(
     if state.best_weights is not None:
         trainer.network.load_state_dict(state.best_weights)
     return pd.DataFrame(state.records)
+
+
+def _measured(validator: Validator, epoch: int) -> float:
+    value = validator.measure()
+    if not np.isfinite(value):
+        raise TrainingError(
+            f"{validator.name} on the validation data became {value:g} after epoch {epoch}: is there a user with a "
+            "target in it? If there is, lower learning_rate"
+        )
+    return value
+
+
+def _fall_back(
+    trainer: Trainer, state: TrainingState, last_good: dict[str, Any] | None, error: TrainingError
+) -> TrainingError:
+    """Put the last good weights back; return `error` with what was kept, and the history."""
+    weights = state.best_weights if state.best_weights is not None else last_good
+    if weights is not None:
+        trainer.network.load_state_dict(weights)
+    kept = f"those of epoch {state.best_epoch or trainer.epoch - 1}"
+    told = f"the last good weights, {kept}, are kept" if trainer.epoch > 1 else "nothing was learned"
+    return TrainingError(f"{error}; {told}", state.records)
 
 
 def _out_of_patience(state: TrainingState, validator: Validator | None, patience: int | None) -> bool:
