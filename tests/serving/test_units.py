@@ -16,6 +16,8 @@ def test_units_are_those_of_the_library(model, likes, save_run, tmp_path):
     model.fit(likes)
     engine = Engine(save_run(tmp_path / "run", model, likes))
     assert engine.describe()["n_code"] == (24 if model is SPARSE else 6)
+    counts = likes.to_frame()["item"].value_counts().reindex(likes.items, fill_value=0)
+    median = counts.median()
     user = likes.users[7]
     history = likes.select_users([user])
     found = engine.recommend_to(int(user), 5, explain=True)
@@ -27,8 +29,9 @@ def test_units_are_those_of_the_library(model, likes, save_run, tmp_path):
         assert [unit["weight"] for unit in one["units"]] == pytest.approx(wanted["contribution"].tolist(), abs=1e-5)
         for unit in one["units"]:
             assert unit["activation"] > 0 or model is DEEP
-            named = model.describe_code(unit["unit"], 4, activation=1.0 if unit["activation"] > 0 else -1.0)["item"]
-            assert unit["titles"] == [likes.item_names[item] for item in named]
+            sign = 1.0 if unit["activation"] > 0 else -1.0
+            named = [one for one in model.describe_code(unit["unit"], 60, sign)["item"] if counts[one] >= median]
+            assert unit["titles"] == [likes.item_names[item] for item in named[:4]]
 
 
 def test_without_a_history_or_a_question_or_a_code_of_users_there_are_none(films, likes, save_run, tmp_path, engine):

@@ -62,6 +62,8 @@ class Catalogue:
         0 where a title names no year.
     genre_names : list of str
         All genres, sorted.
+    well_known : ndarray of bool
+        The items with at least as many ratings as half of the others.
     index : TitleIndex
     """
 
@@ -82,6 +84,7 @@ class Catalogue:
         }
         self._genre_shares = np.array([self._with_genre[one.casefold()].mean() for one in self.genre_names])
         counts = np.append(np.bincount(data.matrix.indices, minlength=data.shape[1]), 0)
+        self.well_known: NDArray[np.bool_] = counts[at] >= np.median(counts[at])
         self.index = TitleIndex(self.titles, counts[at].astype(np.float64))
 
     def __len__(self) -> int:

@@ -54,8 +54,8 @@ class Units:
         Returns
         -------
         list of list of dict, or None
-            unit, activation, weight (what the score loses without it), titles and genres (what it stands for); the
-            heaviest first, at most three with a weight above 0.
+            unit, activation, weight (what the score loses without it), titles and genres (what it stands for among the
+            well-known items); the heaviest first, at most three with a weight above 0.
         """
         if self._model is None:
             return None
@@ -83,6 +83,7 @@ class Units:
         if found is None:
             assert self._model is not None
             weights = self._model._unit_weights(unit, 1.0 if positive else -1.0)
+            weights[~self._catalogue.well_known] = -np.inf  # titles that nobody knows say nothing
             best = np.argsort(-weights, kind="stable")[:_READ]
             titles = [self._catalogue.titles[at] for at in best[:_TITLES].tolist()]
             found = self._described[unit, positive] = {"titles": titles, "genres": self._catalogue.common_genres(best)}
