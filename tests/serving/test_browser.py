@@ -3,8 +3,6 @@
 import contextlib
 import itertools
 import shutil
-import socket
-import threading
 import time
 
 import pytest
@@ -14,8 +12,6 @@ from aerec.models import EASE, SparseAutoencoder
 from aerec.sparsity import TopKSparsity
 
 pytest.importorskip("selenium", reason="the page is tested with selenium: extra test")
-pytest.importorskip("uvicorn", reason="serving needs the extra serve")
-import uvicorn
 from selenium import webdriver
 from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
@@ -23,29 +19,11 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
-from aerec.serving.app import create_app
-from aerec.serving.settings import Settings
-
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 DRIVER = shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver on the path")
 
 CONTROLS = "a, button, input:not([type=hidden]), select, summary"
-
-
-@contextlib.contextmanager
-def serving(run, **options):
-    """Serve in a thread; give the address."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        app = create_app(run, settings=Settings(threads=1, reload_seconds=0), **options)
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
-        finally:
-            server.should_exit = True
-            thread.join(10)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +34,7 @@ def sparse_run(likes, save_run, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def address(sparse_run):
+def address(serving, sparse_run):
     with serving(sparse_run) as one:
         yield one
 
@@ -221,7 +199,7 @@ def test_a_shared_address_restores_everything(page, liked, likes):
     assert "2 of the titles in this link are not known here" in page.one("#notice").text
 
 
-def test_two_models_side_by_side(page, sparse_run, save_run, likes, liked, tmp_path):
+def test_two_models_side_by_side(page, serving, sparse_run, save_run, likes, liked, tmp_path):
     other = save_run(tmp_path / "ease", EASE(l2=20.0).fit(likes), likes, threshold=4.0)
     with serving(sparse_run, compare=other) as address:
         page.open(address)
@@ -321,7 +299,7 @@ def test_with_the_keyboard_alone(page, liked):
     assert at
 
 
-def test_ratings_are_given_as_stars(page, films, save_run, liked, tmp_path):
+def test_ratings_are_given_as_stars(page, serving, films, save_run, liked, tmp_path):
     run = save_run(tmp_path / "ratings", BiasedMF(n_factors=4, epochs=5).fit(films), films)
     with serving(run) as address:
         page.open(address)
@@ -341,7 +319,7 @@ def test_ratings_are_given_as_stars(page, films, save_run, liked, tmp_path):
         assert page.one("#picks input:checked").accessible_name == "4 of 5"
 
 
-def test_a_token_is_asked_for(page, sparse_run):
+def test_a_token_is_asked_for(page, serving, sparse_run):
     with serving(sparse_run, token="secret") as address:
         page.open(address)
         page.until(lambda: "token" in page.one("#notice").text)
