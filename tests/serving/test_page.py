@@ -93,7 +93,7 @@ def test_colours_have_contrast(scheme):
     style = (PAGE / "style.css").read_text(encoding="utf-8")
     colors = {name: pair[scheme] for name, *pair in re.findall(r"--(\w+): light-dark\((#\w{6}), (#\w{6})\)", style)}
     text = [(one, on) for one in ("text", "soft", "main", "good", "bad") for on in ("back", "card")]
-    least = {pair: 4.5 for pair in [*text, ("text", "tag"), ("text", "notice"), ("soft", "notice")]}
+    least = dict.fromkeys([*text, ("text", "tag"), ("text", "notice"), ("soft", "notice")], 4.5)
     least |= {(one, on): 3.0 for one in ("edge", "star") for on in ("back", "card")}  # borders of fields, and signs
     for (one, on), wanted in least.items():
         light, dark = sorted((luminance(colors[one]), luminance(colors[on])), reverse=True)
