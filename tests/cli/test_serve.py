@@ -76,6 +76,8 @@ def ask(address, body=None, token="secret"):
 def test_a_server_answers_reloads_and_drains(server):
     address, process = server
     assert ask(f"{address}/readyz") == {"status": "ready"}
+    if sys.platform == "linux":  # where all of 127.0.0.0/8 is this machine: what listens everywhere would answer
+        assert not listens("127.0.0.2", int(address.rpartition(":")[2]))
     with pytest.raises(urllib.error.HTTPError, match="401"):
         ask(f"{address}/v1/models", token="wrong")
     item = ask(f"{address}/v1/items?k=1")["items"][0]["item"]

@@ -26,6 +26,12 @@ def test_a_unit_stands_for_the_items_of_its_largest_output_weights(model, likes)
     np.testing.assert_allclose(found["weight"], column[best], atol=1e-5)
 
 
+def test_a_negative_unit_stands_for_the_items_that_a_positive_one_speaks_against(model, likes):
+    column = model.coefs_[1][3]
+    found = model.describe_code(3, n=5, activation=-1.0)
+    assert found["item"].tolist() == likes.items[np.argsort(column, kind="stable")[:5]].tolist()
+
+
 def test_contributions_of_units_and_the_bias_add_up_to_the_score(model, likes):
     history = likes.select_users(likes.users[:1])
     item = likes.items[17]

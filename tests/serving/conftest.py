@@ -1,6 +1,9 @@
 """Small runs on generated films, written once, and clients that talk to the application without a socket."""
 
+import contextlib
 import shutil
+import socket
+import threading
 
 import pytest
 
@@ -10,6 +13,8 @@ from aerec.runs import SplitPlan, write_run
 from aerec.serving import Engine
 
 pytest.importorskip("fastapi", reason="serving needs the extra serve")
+pytest.importorskip("uvicorn", reason="serving needs the extra serve")
+import uvicorn
 from fastapi.testclient import TestClient
 
 from aerec.serving.app import create_app
@@ -69,6 +74,26 @@ def serve(run_path):
     yield make
     for client in clients:
         client.__exit__(None, None, None)
+
+
+@contextlib.contextmanager
+def _serving(run, settings=None, **options):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        app = create_app(run, settings=settings or Settings(threads=1, reload_seconds=0), **options)
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        finally:
+            server.should_exit = True
+            thread.join(10)
+
+
+@pytest.fixture(scope="session")
+def serving():
+    """Serve a run in a thread, on a port of its own, as a context that gives the address."""
+    return _serving
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ def test_recommendations_with_reasons(client, engine, likes):
     answer = post(client, history=[one, {"item": two, "rating": 5}], k=3, explain=True)
     assert answer.status_code == 200
     assert answer.json() == {"model": "ease", "items": engine.recommend([(one, None), (two, 5.0)], 3, explain=True)}
-    assert set(answer.json()["items"][0]) == {"item", "title", "genres", "year", "score", "because"}
+    assert set(answer.json()["items"][0]) == {"item", "title", "genres", "year", "score", "because", "units"}
 
 
 def test_filters(client, likes):

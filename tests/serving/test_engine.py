@@ -89,6 +89,7 @@ def test_a_model_of_likes_reads_ratings_by_the_threshold(engine, likes):
         "threshold": 4.0,
         "rating_range": None,
         "stars": None,
+        "n_code": None,
     }
 
 

@@ -79,3 +79,22 @@ def test_modules_that_are_imported_are_there():
     for path in PAGE.glob("*.js"):
         for name in re.findall(r'from "\./([^"]+)"', path.read_text(encoding="utf-8")):
             assert (PAGE / name).is_file()
+
+
+def luminance(color):
+    """Relative luminance, WCAG 2.2."""
+    parts = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_colours_have_contrast(scheme):
+    style = (PAGE / "style.css").read_text(encoding="utf-8")
+    colors = {name: pair[scheme] for name, *pair in re.findall(r"--(\w+): light-dark\((#\w{6}), (#\w{6})\)", style)}
+    text = [(one, on) for one in ("text", "soft", "main", "good", "bad") for on in ("back", "card")]
+    least = dict.fromkeys([*text, ("text", "tag"), ("text", "notice"), ("soft", "notice")], 4.5)
+    least |= {(one, on): 3.0 for one in ("edge", "star") for on in ("back", "card")}  # borders of fields, and signs
+    for (one, on), wanted in least.items():
+        light, dark = sorted((luminance(colors[one]), luminance(colors[on])), reverse=True)
+        assert (light + 0.05) / (dark + 0.05) >= wanted, (one, on)

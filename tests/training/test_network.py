@@ -7,7 +7,10 @@ import pytest
 import torch
 from scipy.special import expit
 
+from aerec import load_model
+from aerec.datasets import load_dataset
 from aerec.likelihood import LIKELIHOODS
+from aerec.models import Autoencoder
 from aerec.noise import GaussianNoise, MaskingNoise
 from aerec.sparse import canonical_csr
 from aerec.sparsity import KLSparsity, L1Sparsity, TopKSparsity
@@ -361,3 +364,17 @@ def test_bfloat16_products_stay_close_to_float32(likelihood):
     assert costs[1] == pytest.approx(costs[0], rel=2**-7)  # bfloat16 keeps 8 bits
     full, rounded = gradients
     assert (full - rounded).norm() < 2**-6 * full.norm()
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_the_layout_for_single_rows_changes_neither_values_nor_what_is_saved(tied, tmp_path):
+    likes = load_dataset("sample").binarize(4.0)
+    model = Autoencoder(hidden=(12, 5), tied=tied, epochs=1, progress=False).fit(likes)
+    some = likes.select_users(likes.users[:3])
+    before, weight = model.score_items(some), model.coefs_[-1].copy()
+    model.network_.lay_out_for_single_rows()
+    assert model.network_.output_weight.T.is_contiguous() != tied
+    np.testing.assert_allclose(model.score_items(some), before, atol=1e-5)
+    np.testing.assert_array_equal(model.coefs_[-1], weight)
+    model.save(tmp_path / "model")
+    np.testing.assert_allclose(load_model(tmp_path / "model").score_items(some), before, atol=1e-5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import socket
 from pathlib import Path
@@ -67,6 +68,8 @@ def serve(
     config = uvicorn.Config(
         app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=30, ws="none"
     )
+    gc.collect()
+    gc.freeze()  # what is there now stays: a collection that walks through all of it would hold requests up
     with contextlib.suppress(KeyboardInterrupt), listening, one_blas_thread():  # a request has one thread
         uvicorn.Server(config).run(sockets=[listening])
 

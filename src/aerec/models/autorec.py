@@ -207,18 +207,22 @@ class AutoRec(RatingPredictor, Autoencoder):
             found += np.add.outer(user_bias, biases.items) if by_user else np.add.outer(biases.items, user_bias)
         return found
 
-    def describe_code(self, unit: int, n: int = 10) -> pd.DataFrame:
+    def describe_code(self, unit: int, n: int = 10, activation: float = 1.0) -> pd.DataFrame:
         """See `Autoencoder.describe_code`; with ``orientation="user"`` only."""
         self._refuse_item_codes()
-        return super().describe_code(unit, n)
+        return super().describe_code(unit, n, activation)
 
     def explain_code(self, history: History, item: Any, n: int | None = None) -> pd.DataFrame:
         """See `Autoencoder.explain_code`; with ``orientation="user"`` only."""
         self._refuse_item_codes()
         return super().explain_code(history, item, n)
 
+    @property
+    def _has_user_codes(self) -> bool:
+        return bool(self.orientation == "user")
+
     def _refuse_item_codes(self) -> None:
-        if self.orientation == "item":
+        if not self._has_user_codes:
             raise DataError("the codes of AutoRec(orientation='item') are of items, not of users; use explain")
 
     def _hidden(self) -> NDArray[np.float32]:
@@ -295,3 +299,6 @@ class AutoRec(RatingPredictor, Autoencoder):
         if self.orientation == "item":  # a trained user's row does not read the history: explain the folded-in one
             known_users = np.full_like(known_users, -1)
         return super()._contributions(history, items, known_users)
+
+    def _scores_at(self, history: CSR, known_users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.float32]:
+        return self._score(history, known_users)[:, items]

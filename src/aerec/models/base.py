@@ -325,11 +325,16 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         values = np.tile(history.data, (n, 1))[~np.eye(n, dtype=bool)]
         indptr = np.arange(n + 1) * max(n - 1, 0)
         left_out: CSR = type(history)((values, without.ravel(), indptr), shape=(n, history.shape[1]))
-        full = self._score(history, known_users)[0, items]
+        full = self._scores_at(history, known_users, items)[0]
         terms = np.empty((n, len(items)))
         for rows in score_blocks(n, self.n_features_in_):
-            terms[rows] = full - self._score(take_rows(left_out, rows), np.repeat(known_users, len(rows)))[:, items]
+            known = np.repeat(known_users, len(rows))
+            terms[rows] = full - self._scores_at(take_rows(left_out, rows), known, items)
         return terms
+
+    def _scores_at(self, history: CSR, known_users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the columns `items` of `_score`."""
+        return self._score(history, known_users)[:, items]
 
     # ------------------------------------------------------------------ ids and columns
 

@@ -121,13 +121,25 @@ class Coding(InterpretableCode, NeuralRecommender):
         return self.network_.architecture.hidden[-1]
 
     def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
-        device = self._device
-        rows = SparseRows(history, device)
         with torch.inference_mode():
-            batch = rows.batch(torch.arange(history.shape[0], device=device))
-            code, _ = self.network_.encode(batch, torch.as_tensor(known_users, device=device))
-            scores: NDArray[np.float32] = self.network_.decode(code).cpu().numpy()
+            scores: NDArray[np.float32] = self.network_.decode(self._code(history, known_users)).cpu().numpy()
         return scores
+
+    def _scores_at(self, history: CSR, known_users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Score the columns `items` only: the output layer is most of the work."""
+        network = self.network_
+        with torch.inference_mode():
+            at = torch.as_tensor(items, device=self._device)
+            hidden = network.decode_hidden(self._code(history, known_users))
+            logits = torch.addmm(network.decoder_biases[-1][at], hidden, network.output_weight[at].T)
+            scores: NDArray[np.float32] = logits.cpu().numpy()
+        return scores
+
+    def _code(self, history: CSR, known_users: NDArray[np.int64]) -> torch.Tensor:
+        device = self._device
+        with torch.inference_mode():
+            batch = SparseRows(history, device).batch(torch.arange(history.shape[0], device=device))
+            return self.network_.encode(batch, torch.as_tensor(known_users, device=device))[0]
 
     def _decode(self, code: torch.Tensor) -> NDArray[np.float32]:
         with torch.inference_mode():

@@ -48,7 +48,7 @@ _Genres = Annotated[
     list[Annotated[str, Query(max_length=MAX_TEXT)]] | None,
     Query(max_length=100, description="Items with one of these genres; repeatable."),
 ]
-_Explain = Annotated[bool, Query(description="Say which items of the history speak for each.")]
+_Explain = Annotated[bool, Query(description="Say which items of the history, and units of the code, speak for each.")]
 
 
 @v1.post("/recommend", response_model=Recommendations, summary="Recommend to somebody with a history")

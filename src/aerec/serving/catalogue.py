@@ -17,6 +17,8 @@ from aerec.serving.search import TitleIndex
 
 __all__ = ["Catalogue", "Filters", "RawId", "typed_id"]
 
+_SHARE, _LIFT = 0.4, 1.5  # of some items, and over that of the catalogue, from which a genre is common among them
+
 RawId = int | str
 """A raw id in JSON."""
 
@@ -60,6 +62,8 @@ class Catalogue:
         0 where a title names no year.
     genre_names : list of str
         All genres, sorted.
+    well_known : ndarray of bool
+        The items with at least as many ratings as half of the others.
     index : TitleIndex
     """
 
@@ -78,7 +82,9 @@ class Catalogue:
             genre.casefold(): np.array([genre in each for each in self.genres], dtype=bool)
             for genre in self.genre_names
         }
+        self._genre_shares = np.array([self._with_genre[one.casefold()].mean() for one in self.genre_names])
         counts = np.append(np.bincount(data.matrix.indices, minlength=data.shape[1]), 0)
+        self.well_known: NDArray[np.bool_] = counts[at] >= np.median(counts[at])
         self.index = TitleIndex(self.titles, counts[at].astype(np.float64))
 
     def __len__(self) -> int:
@@ -128,6 +134,15 @@ class Catalogue:
         if filters.block:
             out[self.columns(filters.block)] = True
         return out
+
+    def common_genres(self, columns: NDArray[np.int64], n: int = 2) -> list[str]:
+        """Return the genres, at most `n`, that are much more common among `columns` than in the catalogue."""
+        if not self.genre_names:
+            return []
+        shares = np.array([self._with_genre[one.casefold()][columns].mean() for one in self.genre_names])
+        named = (shares >= _SHARE) & (shares >= _LIFT * self._genre_shares)
+        best = np.argsort(np.where(named, -shares, 1.0), kind="stable")[: min(n, int(named.sum()))]
+        return [self.genre_names[one] for one in best.tolist()]
 
     def _genre(self, name: str) -> NDArray[np.bool_]:
         found = self._with_genre.get(name.casefold())

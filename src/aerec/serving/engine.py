@@ -12,10 +12,12 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from aerec.models.neural import NeuralRecommender
 from aerec.registry import MODELS
 from aerec.runs import read_run
 from aerec.serving.catalogue import Catalogue, Filters, RawId, typed_id
 from aerec.serving.problems import RequestError, shown
+from aerec.serving.units import Units
 from aerec.sparse import CSR, take_rows
 from aerec.topk import top_k
 
@@ -60,6 +62,9 @@ class Engine:
         self.name = by_class.get(type(self._model), type(self._model).__name__)
         items = data.items if self._model.items_ is None else self._model.items_
         self.catalogue = Catalogue(items, data)
+        self._units = Units(self._model, self.catalogue)
+        if isinstance(self._model, NeuralRecommender):
+            self._model.network_.lay_out_for_single_rows()
         self._histories: CSR = data.with_items(items).matrix
         self._users: pd.Index[Any] = data.users
         trained = self._model.users_
@@ -90,13 +95,14 @@ class Engine:
         k : int, default 10
         filters : Filters
         explain : bool, default False
-            Name the items of the history that speak most for each recommendation.
+            Name the items of the history and the units of the code that speak most for each recommendation.
 
         Returns
         -------
         list of dict
-            item, title, genres, year, score and because (None, or up to three items with their weight), best first;
-            fewer than `k` where no more items are left.
+            item, title, genres, year, score, because (None, or up to three items with their weight) and units (None,
+            or up to three units of the code, see `Units.behind`), best first; fewer than `k` where no more items are
+            left.
 
         Raises
         ------
@@ -153,6 +159,7 @@ class Engine:
             "threshold": self.threshold,
             "rating_range": None if self.likes else list(self.rating_range),
             "stars": stars,
+            "n_code": self._units.count or None,
         }
 
     # ------------------------------------------------------------------ how it is answered
@@ -182,10 +189,13 @@ class Engine:
         scores[0, seen] = -np.inf
         scores[0, barred] = -np.inf
         best = _best(scores, k)
-        reasons = self._reasons(row, known, [at for at, _ in best]) if explain else [None] * len(best)
+        columns = [at for at, _ in best]
+        none: list[Any] = [None] * len(best)
+        reasons = self._reasons(row, known, columns) if explain else none
+        units = (self._units.behind(row, known, columns) if explain else None) or none
         return [
-            self.catalogue.describe(at) | {"score": score, "because": because}
-            for (at, score), because in zip(best, reasons, strict=True)
+            self.catalogue.describe(at) | {"score": score, "because": because, "units": behind}
+            for (at, score), because, behind in zip(best, reasons, units, strict=True)
         ]
 
     def _reasons(self, row: CSR, known: NDArray[np.int64], columns: list[int]) -> list[list[dict[str, Any]]]:

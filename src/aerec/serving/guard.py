@@ -27,6 +27,7 @@ _SECURITY = {
     "referrer-policy": "no-referrer",
     "cross-origin-resource-policy": "same-origin",
 }
+_CUT_OFF = {"connection": "close"}  # what is still to come of the request is not waited for
 
 _Message = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[_Message]]
@@ -88,7 +89,7 @@ class Guard:
                 return problem("a token is needed: Authorization: Bearer …", 401, {"www-authenticate": "Bearer"})
         length = headers.get(b"content-length", b"0")
         if length.isdigit() and int(length[:18]) > self._settings.body_bytes:
-            return problem(_too_large(self._settings), 413)
+            return problem(_too_large(self._settings), 413, _CUT_OFF)
         return None
 
     def _limited(self, receive: _Receive) -> _Receive:
@@ -102,10 +103,11 @@ class Guard:
             try:
                 message = await asyncio.wait_for(receive(), max(0.0, deadline - time.monotonic()))
             except asyncio.TimeoutError:
-                raise HTTPException(408, f"the request took longer than {self._settings.body_seconds:g} s") from None
+                told = f"the request took longer than {self._settings.body_seconds:g} s"
+                raise HTTPException(408, told, _CUT_OFF) from None
             left -= len(message.get("body", b""))
             if left < 0:
-                raise HTTPException(413, _too_large(self._settings))
+                raise HTTPException(413, _too_large(self._settings), _CUT_OFF)
             done = not message.get("more_body", False)
             return message
 

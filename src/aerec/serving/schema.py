@@ -83,7 +83,9 @@ class RecommendRequest(_Strict):
     year_to: Year | None = Field(default=None, description="Items up to this year.")
     allow: list[ItemId] | None = Field(default=None, max_length=MAX_LISTED, description="Choose from these items.")
     block: list[ItemId] | None = Field(default=None, max_length=MAX_LISTED, description="Never show these items.")
-    explain: bool = Field(default=False, strict=True, description="Say which items of the history speak for each.")
+    explain: bool = Field(
+        default=False, strict=True, description="Say which items of the history, and units of the code, speak for each."
+    )
     model: ModelName = Field(default="main", description="Which of the models; compare: that of --compare.")
 
 
@@ -110,11 +112,22 @@ class Reason(BaseModel):
     weight: float
 
 
+class Unit(BaseModel):
+    """A unit of the code, how much it adds to the score, and what it stands for."""
+
+    unit: int
+    activation: float
+    weight: float
+    titles: list[str] = Field(description="Those that it speaks for most.")
+    genres: list[str] = Field(description="Those that are common among these.")
+
+
 class Recommendation(Item):
     """A recommended item."""
 
     score: float
     because: list[Reason] | None = Field(default=None, description="Where it was asked for; the heaviest first.")
+    units: list[Unit] | None = Field(default=None, description="Where it was asked for and the model has a code.")
 
 
 class Recommendations(BaseModel):
@@ -149,6 +162,7 @@ class ModelInfo(BaseModel):
     threshold: float | None = Field(description="Ratings from here on are likes.")
     rating_range: tuple[float, float] | None = Field(description="The scale of ratings; null for likes.")
     stars: list[int] | None = Field(description="The whole numbers of that scale, where they are few.")
+    n_code: int | None = Field(description="Units of the code of a user; null for models without one.")
 
 
 class Models(BaseModel):

@@ -181,6 +181,17 @@ class Network(nn.Module):
         """Weight of the output layer, one row per item; shape (n_inputs, n_hidden)."""
         return self.decoder()[-1]
 
+    @torch.no_grad()
+    def lay_out_for_single_rows(self) -> None:
+        """Keep the output weight one hidden unit after the other in memory; values and shape stay what they are.
+
+        The product with a single row then reads it about twice as fast. Tied weights stay item after item, which is
+        how the encoder reads them.
+        """
+        if not self.architecture.tied:
+            weight = self.decoder_weights[-1]
+            weight.data = weight.data.T.contiguous().T
+
     def decoder(self) -> Sequence[Tensor]:
         """Weights of the decoder, the output layer last; those of the encoder, transposed, where they are tied."""
         if not self.architecture.tied:

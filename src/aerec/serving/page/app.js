@@ -1,11 +1,12 @@
 import { ask } from "./api.js";
 import { readState, state, writeState } from "./state.js";
-import { element, stars, tags, thumb } from "./parts.js";
+import { element, stars, tags, thumb, unitList, unitName, unitsOf } from "./parts.js";
 
 const $ = (id) => document.getElementById(id);
 let served = null;
 let latest = { search: null, results: null };
 let starts = 0;
+let codeShown = false;
 
 // ------------------------------------------------------------------ start
 
@@ -68,8 +69,10 @@ async function search() {
       ? items.length ? `${items.length} titles found` : "No title like that"
       : "Well known, to begin with:";
     $("found").replaceChildren(...items.map(foundRow));
+    $("found").removeAttribute("aria-busy");
     showSuggestions();
   } catch (error) {
+    if (mine === latest.search) $("found").removeAttribute("aria-busy");
     complain(error);
   }
 }
@@ -88,7 +91,6 @@ function choiceButtons(item) {
   const scale = served.models[0].stars;
   const like = element("button", { type: "button", "aria-label": `Like ${item.title}`, title: "Like" }, scale ? "+" : thumb(true));
   like.addEventListener("click", () => pick(item, scale ? scale.at(-1) : "like", `${item.title} added`));
-  if (scale) return element("div", { class: "acts" }, like);
   const not = element("button", { type: "button", "aria-label": `Not for me: ${item.title}`, title: "Not for me" }, thumb(false));
   not.addEventListener("click", () => pick(item, "not", `${item.title} will not be shown`));
   return element("div", { class: "acts" }, like, not);
@@ -177,10 +179,12 @@ function request(model) {
 
 function column(list, at, inAll) {
   const rows = list.items.map((item, rank) => resultRow(item, rank, inAll.has(item.item)));
-  const { name, key } = served.models[at];
+  const { name, key, n_code: nCode } = served.models[at];
+  const units = unitsOf(list.items);
+  const code = units.length ? [unitList(units, nCode, name, codeShown, (open) => (codeShown = open))] : [];
   const title = served.models.length > 1 ? [element("h3", { id: `model-${key}` }, name)] : [];
   const empty = rows.length ? [] : [element("p", { class: "hint" }, "Nothing fits: widen the filters.")];
-  return element("div", {}, ...title, element("ol", { class: "list", "aria-label": `Recommended by ${name}` }, ...rows), ...empty);
+  return element("div", {}, ...title, ...code, element("ol", { class: "list", "aria-label": `Recommended by ${name}` }, ...rows), ...empty);
 }
 
 function resultRow(item, rank, same) {
@@ -188,6 +192,10 @@ function resultRow(item, rank, same) {
   if (item.because?.length) {
     const names = item.because.map((one) => one.title);
     what.append(element("p", { class: "because" }, `because ${served.models[0].stars ? "of" : "you liked"} ${names.slice(0, 2).join(" and ")}`));
+  }
+  if (item.units?.length) {
+    const names = item.units.slice(0, 2).map((one) => `unit ${unitName(one)}`);
+    what.append(element("p", { class: "because" }, `by ${names.join(" and ")}`));
   }
   if (same) what.append(element("span", { class: "hidden" }, "in both lists"));
   return element("li", { class: same ? "row same" : "row" }, element("span", { class: "rank", "aria-hidden": "true" }, String(rank + 1)), what, choiceButtons(item));
@@ -223,6 +231,7 @@ function complain(error) {
 let typing;
 $("query").addEventListener("input", () => {
   clearTimeout(typing);
+  $("found").setAttribute("aria-busy", "true");
   typing = setTimeout(search, 120);
 });
 $("search-form").addEventListener("submit", async (event) => {
@@ -244,10 +253,13 @@ document.addEventListener("keydown", (event) => {
   if (next < 0 && list === $("found")) $("query").focus();
   else firsts[Math.min(Math.max(next, 0), firsts.length - 1)]?.focus();
 });
-$("filters").addEventListener("input", () => {
-  for (const key of ["genre", "from", "to", "many"]) state[key] = $(key).value;
-  changed();
-});
+for (const kind of ["input", "change"]) {
+  $("filters").addEventListener(kind, () => {
+    const other = ["genre", "from", "to", "many"].filter((key) => state[key] !== $(key).value);
+    for (const key of other) state[key] = $(key).value;
+    if (other.length) changed();
+  });
+}
 $("filters").addEventListener("submit", (event) => event.preventDefault());
 $("clear").addEventListener("click", () => {
   state.picks.clear();
@@ -263,6 +275,13 @@ $("share").addEventListener("click", async () => {
     $("share").textContent = "The link is in the address bar";
   }
   setTimeout(() => ($("share").textContent = "Copy link"), 2000);
+});
+$("theme").value = document.documentElement.dataset.theme || "";
+$("theme").addEventListener("change", () => {
+  const chosen = $("theme").value;
+  localStorage.setItem("aerec-theme", chosen);
+  if (chosen) document.documentElement.dataset.theme = chosen;
+  else delete document.documentElement.dataset.theme;
 });
 $("token-form").addEventListener("submit", (event) => {
   event.preventDefault();

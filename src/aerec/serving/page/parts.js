@@ -8,15 +8,21 @@ export function element(name, attributes = {}, ...children) {
 
 const THUMB = "M2 10h3v10H2zM7 20V10l4-8c1.4 0 2.3 1 2.1 2.4L12.5 9H19c1.2 0 2.2 1.1 2 2.3l-1.3 7c-.2 1-1 1.7-2 1.7z";
 
-// A thumb, drawn: not every machine has a font with one.
-export function thumb(up) {
+const STAR = "M12 2.6l2.9 6 6.6.9-4.8 4.6 1.2 6.5-5.9-3.2-5.9 3.2 1.2-6.5L2.5 9.5l6.6-.9z";
+
+// Drawn: not every machine has a font with thumbs and stars.
+function drawn(outline, kind) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-  const shape = { viewBox: "0 0 24 24", width: 18, height: 18, "aria-hidden": "true", class: up ? "thumb" : "thumb down" };
+  const shape = { viewBox: "0 0 24 24", width: 18, height: 18, "aria-hidden": "true", class: kind };
   for (const [key, value] of Object.entries(shape)) svg.setAttribute(key, value);
-  path.setAttribute("d", THUMB);
+  path.setAttribute("d", outline);
   svg.append(path);
   return svg;
+}
+
+export function thumb(up) {
+  return drawn(THUMB, up ? "thumb" : "thumb down");
 }
 
 export function tags(genres) {
@@ -30,8 +36,36 @@ export function stars(title, scale, value, onChange) {
     input.checked = number === value;
     input.addEventListener("change", () => onChange(number));
     const text = element("span", { class: "hidden" }, `${number} of ${scale.at(-1)}`);
-    const star = element("span", { "aria-hidden": "true" }, "★");
-    return element("label", number <= value ? { class: "on" } : {}, input, star, text);
+    return element("label", number <= value ? { class: "on" } : {}, input, drawn(STAR, "star"), text);
   });
   return element("fieldset", { class: "stars" }, element("legend", { class: "hidden" }, `Your rating of ${title}`), ...labels);
+}
+
+// What a unit of the code is called: by its number, and the genres that it stands for, where there are some.
+export function unitName(unit) {
+  return unit.genres.length ? `${unit.unit} (${unit.genres.join(", ")})` : String(unit.unit);
+}
+
+// The units of the code behind a list, the heaviest first; null where the model has none or nothing is chosen.
+export function unitsOf(items) {
+  const sums = new Map();
+  for (const unit of items.flatMap((item) => item.units || [])) {
+    const known = sums.get(unit.unit) || { ...unit, weight: 0 };
+    sums.set(unit.unit, { ...known, weight: known.weight + unit.weight });
+  }
+  return [...sums.values()].sort((a, b) => b.weight - a.weight);
+}
+
+// Shows them: what each stands for, and its share in the list.
+export function unitList(units, n, model, open, onToggle) {
+  const rows = units.slice(0, 8).map((unit) => {
+    const share = element("meter", { min: 0, max: units[0].weight, value: unit.weight, "aria-label": `Weight of unit ${unit.unit}` });
+    const what = element("span", { class: "unit" }, `Unit ${unitName(unit)}`);
+    return element("li", {}, share, element("div", {}, what, ` ${unit.titles.join(" · ")}`));
+  });
+  const told = `${units.length} of the ${n} units of the code of ${model} speak for this list`;
+  const made = element("details", { class: "code" }, element("summary", {}, told), element("ul", {}, ...rows));
+  made.open = open;
+  made.addEventListener("toggle", () => onToggle(made.open));
+  return made;
 }
