@@ -162,8 +162,8 @@ def _save(details: list[dict[str, Any]], out: Path) -> None:
     made = sorted({f"{one['machine']}, commit {one['commit']}, {one['processes']}: {one['name']}" for one in details})
     note = (
         f"\n\nTrained on train + valid (810,128 interactions), measured on test. Settings chosen by {CHOSEN_BY} on "
-        "valid, out of the number in the table. Peak memory of the process of the fit and its evaluation, above what it "
-        f"had after the imports.\n\nPublished: {published['source']}.\n\n" + "\n".join(f"- {line}" for line in made)
+        "valid, out of the number in the table. Peak memory of the process of the fit and its evaluation, above what "
+        f"it had after the imports.\n\nPublished: {published['source']}.\n\n" + "\n".join(f"- {line}" for line in made)
     )
     save(NAME, "Top-N, Gowalla", markdown(header, rows) + note, {"models": details}, out)
 
