@@ -5,8 +5,8 @@ A batch is what the network and its losses read; both kinds answer the same ques
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -34,6 +34,7 @@ class SparseBatch:
     n_columns: int
     row_numbers: Tensor
     targets: Tensor | None = None
+    _pattern: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)  # found out so far, shared
 
     @property
     def n_rows(self) -> int:
@@ -45,21 +46,32 @@ class SparseBatch:
         """The targets where there are any, else the values."""
         return self.values if self.targets is None else self.targets
 
-    @cached_property
+    @property
     def rows(self) -> Tensor:
         """The row, counted within the batch, of each stored value."""
+        return self._found("rows", self._find_rows)  # type: ignore[no-any-return]
+
+    @property
+    def by_column(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The transposed pattern: where each column starts, the rows in it, and the positions of its values."""
+        return self._found("by_column", self._find_columns)  # type: ignore[no-any-return]
+
+    def _find_rows(self) -> Tensor:
         lengths = self.starts[1:] - self.starts[:-1]
         return torch.repeat_interleave(
             torch.arange(self.n_rows, device=self.starts.device), lengths, output_size=len(self.columns)
         )
 
-    @cached_property
-    def by_column(self) -> tuple[Tensor, Tensor, Tensor]:
-        """The transposed pattern: where each column starts, the rows in it, and the positions of its values."""
-        order = torch.argsort(self.columns, stable=True)
+    def _find_columns(self) -> tuple[Tensor, Tensor, Tensor]:
+        order = torch.argsort(self.columns.int(), stable=True)
         starts = torch.zeros(self.n_columns + 1, dtype=torch.int64, device=order.device)
         starts[1:] = torch.bincount(self.columns, minlength=self.n_columns).cumsum(0)
         return starts, self.rows[order], order
+
+    def _found(self, name: str, find: Callable[[], Any]) -> Any:
+        if name not in self._pattern:
+            self._pattern[name] = find()
+        return self._pattern[name]
 
     def totals(self) -> Tensor:
         """Σ of each row; shape (n_rows,)."""
@@ -69,19 +81,28 @@ class SparseBatch:
         """Σ of the squares of each row; shape (n_rows,)."""
         return torch.zeros(self.n_rows, device=self.values.device).index_add_(0, self.rows, self.values.square())
 
-    def dot(self, logits: Tensor) -> Tensor:
-        """Σ of the stored values times the logits in their places, a scalar."""
-        return torch.dot(self.values, logits.reshape(-1)[self._flat])
+    def dot(self, logits: Tensor, first: int = 0) -> Tensor:
+        """Σ of the stored values times the logits in their places, a scalar.
 
-    def subtract_from(self, dense: Tensor) -> Tensor:
-        """``dense − x`` in place."""
-        flat = dense.view(-1)
-        flat[self._flat] -= self.values.to(dense.dtype)
+        `logits` are those of a block of columns that begins with `first`; shape (n_rows, n_block).
+        """
+        places, values = self._block(first, logits.shape[1])
+        return torch.dot(values, logits.view(-1)[places])
+
+    def subtract_from(self, dense: Tensor, first: int = 0, scale: float | Tensor = 1.0) -> Tensor:
+        """``dense − scale · x`` in place, over a block of columns as in `dot`."""
+        places, values = self._block(first, dense.shape[1])
+        dense.view(-1).index_add_(0, places, (values * -scale).to(dense.dtype))
         return dense
 
-    @cached_property
-    def _flat(self) -> Tensor:
-        return self.rows * self.n_columns + self.columns
+    def _block(self, first: int, width: int) -> tuple[Tensor, Tensor]:
+        """Where the stored values of a block of columns stand in its dense form, and these values."""
+        if width == self.n_columns:
+            return self._found("flat", lambda: self.rows * self.n_columns + self.columns), self.values
+        starts, rows, order = self.by_column
+        own = slice(int(starts[first]), int(starts[first + width]))
+        chosen = order[own]
+        return rows[own] * width + (self.columns[chosen] - first), self.values[chosen]
 
     def normalized(self) -> SparseBatch:
         """Each row divided by its Euclidean length; a row without ratings stays empty."""
@@ -95,11 +116,7 @@ class SparseBatch:
         return self._with(noise.corrupt(self.values, generator))
 
     def _with(self, values: Tensor) -> SparseBatch:
-        other = replace(self, values=values)
-        for name in ("rows", "by_column", "_flat"):  # the pattern is the same: what is known of it carries over
-            if name in self.__dict__:
-                other.__dict__[name] = self.__dict__[name]
-        return other
+        return replace(self, values=values)  # the pattern is the same: what is known of it carries over, both ways
 
 
 @dataclass(frozen=True)
@@ -122,13 +139,14 @@ class DenseBatch:
         """Σ of the squares of each row; shape (n_rows,)."""
         return self.values.square().sum(dim=1)
 
-    def dot(self, logits: Tensor) -> Tensor:
-        """Σ of the values times the logits, a scalar."""
-        return torch.dot(self.values.reshape(-1), logits.reshape(-1))
+    def dot(self, logits: Tensor, first: int = 0) -> Tensor:
+        """Σ of the values times the logits, a scalar; `logits` are those of a block of columns from `first` on."""
+        values = self.values[:, first : first + logits.shape[1]]
+        return torch.dot(values.reshape(-1), logits.reshape(-1))
 
-    def subtract_from(self, dense: Tensor) -> Tensor:
-        """``dense − x`` in place."""
-        return dense.sub_(self.values)
+    def subtract_from(self, dense: Tensor, first: int = 0, scale: float | Tensor = 1.0) -> Tensor:
+        """``dense − scale · x`` in place, over a block of columns as in `dot`."""
+        return dense.sub_(self.values[:, first : first + dense.shape[1]] * scale)
 
     def normalized(self) -> DenseBatch:
         """Each row divided by its Euclidean length; a row of zeros stays so."""

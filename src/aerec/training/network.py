@@ -15,6 +15,7 @@ from aerec.noise import GaussianNoise, Noise
 from aerec.sparsity import Sparsity
 from aerec.training.batches import Batch, SparseBatch
 from aerec.training.losses import all_entries_loss, first_layer, observed_loss
+from aerec.training.scratch import Scratch
 
 __all__ = ["ACTIVATIONS", "Architecture", "Cost", "Network", "affine"]
 
@@ -72,6 +73,7 @@ class Network(nn.Module):
     def __init__(self, architecture: Architecture, generator: torch.Generator) -> None:
         super().__init__()
         self.architecture = architecture
+        self.scratch = Scratch()
         sizes = (architecture.n_inputs, *architecture.hidden)
         code_width = 2 if architecture.variational else 1  # mean and log variance
         widths = [*sizes[1:-1], sizes[-1] * code_width]
@@ -152,7 +154,7 @@ class Network(nn.Module):
         """Return the first hidden layer before its activation."""
         weight, noise = self.encoder_weights[0], self.architecture.noise
         read = batch if noise is None or noise_from is None else batch.corrupted(noise, noise_from)
-        hidden: Tensor = first_layer(read, weight) + self.encoder_biases[0]
+        hidden: Tensor = first_layer(read, weight, self.scratch) + self.encoder_biases[0]
         if noise_from is None:
             return hidden
         if isinstance(noise, GaussianNoise) and noise.entries == "all" and isinstance(batch, SparseBatch):
@@ -237,10 +239,10 @@ class Network(nn.Module):
         hidden = self.decode_hidden(drawn, half)
         weight, bias = self.output_weight, self.decoder_biases[-1]
         if arch.likelihood.all_entries:
-            loss = all_entries_loss(hidden, weight, bias, batch, arch.likelihood, half)
+            loss = all_entries_loss(hidden, weight, bias, batch, arch.likelihood, half, self.scratch)
         else:
             assert isinstance(batch, SparseBatch)
-            loss = observed_loss(hidden, weight, bias, batch)
+            loss = observed_loss(hidden, weight, bias, batch, self.scratch)
         return Cost(loss / batch.n_rows, penalty, kl), statistic
 
     def _divergence(self, batch: Batch, drawn: Tensor, mean: Tensor, log_variance: Tensor, half: bool) -> Tensor:
