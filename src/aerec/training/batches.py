@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aerec.noise import GaussianNoise, Noise
-from aerec.sparse import CSR
+from aerec.sparse import CSR, row_ids
 
 __all__ = ["Batch", "DenseBatch", "DenseRows", "Rows", "SparseBatch", "SparseRows"]
 
@@ -35,6 +35,7 @@ class SparseBatch:
     row_numbers: Tensor
     targets: Tensor | None = None
     _pattern: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)  # found out so far, shared
+    _sums: tuple[Tensor, Tensor] | None = field(default=None, repr=False, compare=False)  # totals, squares if known
 
     @property
     def n_rows(self) -> int:
@@ -66,7 +67,7 @@ class SparseBatch:
         order = torch.argsort(self.columns.int(), stable=True)
         starts = torch.zeros(self.n_columns + 1, dtype=torch.int64, device=order.device)
         starts[1:] = torch.bincount(self.columns, minlength=self.n_columns).cumsum(0)
-        return starts, self.rows[order], order
+        return starts, self.rows.index_select(0, order), order
 
     def _found(self, name: str, find: Callable[[], Any]) -> Any:
         if name not in self._pattern:
@@ -75,11 +76,14 @@ class SparseBatch:
 
     def totals(self) -> Tensor:
         """Σ of each row; shape (n_rows,)."""
-        return torch.zeros(self.n_rows, device=self.values.device).index_add_(0, self.rows, self.values)
+        return self._sum_up(self.values) if self._sums is None else self._sums[0]
 
     def squares(self) -> Tensor:
         """Σ of the squares of each row; shape (n_rows,)."""
-        return torch.zeros(self.n_rows, device=self.values.device).index_add_(0, self.rows, self.values.square())
+        return self._sum_up(self.values.square()) if self._sums is None else self._sums[1]
+
+    def _sum_up(self, values: Tensor) -> Tensor:
+        return torch.zeros(self.n_rows, device=values.device).index_add_(0, self.rows, values)
 
     def dot(self, logits: Tensor, first: int = 0) -> Tensor:
         """Σ of the stored values times the logits in their places, a scalar.
@@ -87,7 +91,7 @@ class SparseBatch:
         `logits` are those of a block of columns that begins with `first`; shape (n_rows, n_block).
         """
         places, values = self._block(first, logits.shape[1])
-        return torch.dot(values, logits.view(-1)[places])
+        return torch.dot(values, logits.view(-1).index_select(0, places))
 
     def subtract_from(self, dense: Tensor, first: int = 0, scale: float | Tensor = 1.0) -> Tensor:
         """``dense − scale · x`` in place, over a block of columns as in `dot`."""
@@ -102,12 +106,32 @@ class SparseBatch:
         starts, rows, order = self.by_column
         own = slice(int(starts[first]), int(starts[first + width]))
         chosen = order[own]
-        return rows[own] * width + (self.columns[chosen] - first), self.values[chosen]
+        columns, values = self.columns.index_select(0, chosen), self.values.index_select(0, chosen)
+        return torch.add(columns, rows[own], alpha=width).sub_(first), values
 
     def normalized(self) -> SparseBatch:
         """Each row divided by its Euclidean length; a row without ratings stays empty."""
         lengths = self.squares().sqrt().clamp_min(torch.finfo(torch.float32).tiny)
-        return self._with(self.values / lengths[self.rows])
+        return self._with(self.values / lengths.index_select(0, self.rows))
+
+    def without_zeros(self) -> SparseBatch:
+        """The same rows without the stored values that are 0: masked ones cost nothing then."""
+        stays = self.values != 0
+        before = torch.zeros(len(stays) + 1, dtype=torch.int64, device=stays.device)
+        torch.cumsum(stays, 0, out=before[1:])
+        starts, kept = before.index_select(0, self.starts), stays.nonzero()[:, 0]
+        column_starts, rows, order = self.by_column
+        stays = stays.index_select(0, order)
+        chosen = stays.nonzero()[:, 0]
+        before_columns = torch.zeros_like(before)
+        torch.cumsum(stays, 0, out=before_columns[1:])
+        by_column = (
+            before_columns.index_select(0, column_starts),
+            rows.index_select(0, chosen),
+            before.index_select(0, order.index_select(0, chosen)),
+        )
+        columns, values = self.columns.index_select(0, kept), self.values.index_select(0, kept)
+        return SparseBatch(starts, columns, values, self.n_columns, self.row_numbers, _pattern={"by_column": by_column})
 
     def corrupted(self, noise: Noise, generator: torch.Generator) -> SparseBatch:
         """Noise on the stored values; that of ``GaussianNoise(entries="all")`` is added behind the first layer."""
@@ -116,7 +140,9 @@ class SparseBatch:
         return self._with(noise.corrupt(self.values, generator))
 
     def _with(self, values: Tensor) -> SparseBatch:
-        return replace(self, values=values)  # the pattern is the same: what is known of it carries over, both ways
+        return replace(
+            self, values=values, _sums=None
+        )  # the pattern is the same: what is known of it carries over, both ways
 
 
 @dataclass(frozen=True)
@@ -173,6 +199,9 @@ class SparseRows:
         self._starts = torch.as_tensor(matrix.indptr.astype(np.int64), device=device)
         self._columns = torch.as_tensor(matrix.indices.astype(np.int64), device=device)
         self._values = torch.as_tensor(matrix.data.copy(), device=device)
+        rows, n_rows = row_ids(matrix), matrix.shape[0]
+        sums = (np.bincount(rows, weights, n_rows) for weights in (matrix.data, np.square(matrix.data)))
+        self._sums = [torch.as_tensor(one.astype(np.float32), device=device) for one in sums]
         self._targets = None if targets is None else torch.as_tensor(targets.astype(np.float32), device=device)
 
     def mean_wanted(self) -> float:
@@ -192,8 +221,10 @@ class SparseRows:
         n_values = int(starts[-1])
         offsets = torch.repeat_interleave(begins - starts[:-1], lengths, output_size=n_values)
         positions = offsets.add_(torch.arange(n_values, device=rows.device))
-        targets = None if self._targets is None else self._targets[positions]
-        return SparseBatch(starts, self._columns[positions], self._values[positions], self.shape[1], rows, targets)
+        targets = None if self._targets is None else self._targets.index_select(0, positions)
+        columns, values = self._columns.index_select(0, positions), self._values.index_select(0, positions)
+        totals, squares = (one.index_select(0, rows) for one in self._sums)
+        return SparseBatch(starts, columns, values, self.shape[1], rows, targets, _sums=(totals, squares))
 
 
 class DenseRows:

@@ -6,12 +6,14 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from aerec.likelihood import Likelihood
-from aerec.noise import GaussianNoise, Noise
+from aerec.noise import GaussianNoise, MaskingNoise, Noise
 from aerec.sparsity import Sparsity
 from aerec.training.batches import Batch, SparseBatch
 from aerec.training.losses import all_entries_loss, first_layer, observed_loss
@@ -154,6 +156,8 @@ class Network(nn.Module):
         """Return the first hidden layer before its activation."""
         weight, noise = self.encoder_weights[0], self.architecture.noise
         read = batch if noise is None or noise_from is None else batch.corrupted(noise, noise_from)
+        if isinstance(noise, MaskingNoise) and isinstance(read, SparseBatch) and read is not batch:
+            read = read.without_zeros()
         hidden: Tensor = first_layer(read, weight, self.scratch) + self.encoder_biases[0]
         if noise_from is None:
             return hidden
@@ -263,4 +267,23 @@ def affine(x: Tensor, weight: Tensor, bias: Tensor, half: bool) -> Tensor:
     """Return x·W + b; with `half` of bfloat16 factors, the sum in float32."""
     if not half:
         return torch.addmm(bias, x, weight)
-    return (x.bfloat16() @ weight.bfloat16()).float() + bias
+    found: Tensor = _HalfAffine.apply(x, weight, bias)  # type: ignore[no-untyped-call]
+    return found
+
+
+class _HalfAffine(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.factors = x, weight = x.bfloat16(), weight.bfloat16()
+        return (x @ weight).float().add_(bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        (x, weight), half = ctx.factors, gradient.bfloat16()
+        for_x, for_weight, for_bias = ctx.needs_input_grad
+        return (
+            (half @ weight.T).float() if for_x else None,
+            (x.T @ half).float() if for_weight else None,
+            gradient.sum(dim=0) if for_bias else None,
+        )
