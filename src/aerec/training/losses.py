@@ -22,6 +22,7 @@ __all__ = ["all_entries_loss", "first_layer", "observed_logits", "observed_loss"
 
 _BLOCK_BYTES = (2**28, 2**22)  # of float32 logits worked on at once: on accelerators, on a CPU
 _LEAST_WIDTH = 256
+_FRESH_BYTES = 2**24  # up to which the faster embedding_bag, which cannot write into memory that is there, pays
 
 
 def first_layer(batch: Batch, weight: Tensor, scratch: Scratch | None = None) -> Tensor:
@@ -94,7 +95,7 @@ def observed_logits(hidden: Tensor, weight: Tensor, bias: Tensor, batch: SparseB
     """Return l = hidden·Wᵀ + b at the stored entries of `batch` only, aligned with its values."""
     pattern = _csr(batch.starts, batch.columns, torch.zeros_like(batch.values), (batch.n_rows, batch.n_columns))
     products = torch.sparse.sampled_addmm(pattern, hidden, weight.T, beta=0.0)
-    found: Tensor = products.values() + bias[batch.columns]
+    found: Tensor = products.values() + bias.index_select(0, batch.columns)
     return found
 
 
@@ -227,7 +228,12 @@ class _ObservedLoss(torch.autograd.Function):
 def _gather_rows(batch: SparseBatch, values: Tensor, dense: Tensor, scratch: Scratch) -> Tensor:
     """Return xᵀ·D of the sparse x with these `values`; for each column Σ over its entries times the rows of D."""
     starts, rows, order = batch.by_column
-    transposed = _csr(starts, rows, values[order], (batch.n_columns, batch.n_rows))
+    values = values.index_select(0, order)
+    if dense.device.type == "cpu" and 4 * batch.n_columns * dense.shape[1] < _FRESH_BYTES:
+        return torch.nn.functional.embedding_bag(
+            rows, dense, starts, mode="sum", per_sample_weights=values, include_last_offset=True
+        )
+    transposed = _csr(starts, rows, values, (batch.n_columns, batch.n_rows))
     product = scratch.take(batch.n_columns, dense.shape[1], like=dense)
     return torch.addmm(product, transposed, dense, beta=0.0, out=product)
 
