@@ -78,6 +78,8 @@ def of_implicit(history: CSR, target: CSR, n_factors: int, threads: int) -> Call
     model.user_factors = rng.standard_normal((history.shape[0], n_factors), dtype=np.float32)
     model.item_factors = rng.standard_normal((history.shape[1], n_factors), dtype=np.float32)
     train, test = sp.csr_matrix(history), sp.csr_matrix(target)
+    for one in (train, test):  # implicit reads 32-bit indices only
+        one.indices, one.indptr = one.indices.astype(np.int32), one.indptr.astype(np.int32)
     return lambda: ranking_metrics_at_k(model, train, test, K=DEPTH, show_progress=False, num_threads=threads)
 
 
