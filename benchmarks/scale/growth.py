@@ -59,6 +59,7 @@ def main() -> None:
     parser.add_argument("--lines", nargs="+", choices=list(LINES), default=list(LINES))
     parser.add_argument("--largest", type=float, default=1.0, help="leave out sizes above this share of the largest")
     parser.add_argument("--hidden", type=int, default=64)
+    parser.add_argument("--negatives", type=int, help="sample so many items for the loss; all of them where left out")
     parser.set_defaults(out=RESULTS / "scale")
     given: argparse.Namespace = parser.parse_args()
     rows, content = [], {}
@@ -66,7 +67,7 @@ def main() -> None:
         place = LINES[line]
         most = max(size[place] for size in SIZES[line]) * given.largest
         sizes = [size for size in SIZES[line] if size[place] <= most]
-        shared = {"hidden": given.hidden, "threads": given.threads, "options": {}}
+        shared = {"hidden": given.hidden, "threads": given.threads, "options": {"negatives": given.negatives}}
         tasks = [(str(number), "mult-dae", {**shared, "size": size}) for number, size in enumerate(sizes)]
         trials = sorted(run_trials(fit, tasks, 1, given.threads), key=lambda trial: int(trial.name))
         found = [{"size": size, **trial.found} for size, trial in zip(sizes, trials, strict=True)]
@@ -81,8 +82,10 @@ def main() -> None:
         rows.append([line, "", "", "slope", f"{slopes['epoch_seconds']:.2f}", f"{slopes['step_mb']:.2f}", ""])
     header = ["grows", "users", "items", "ratings", "s/epoch", "peak beyond data, MB", "data, MB"]
     title = f"Growth of an epoch of Mult-DAE, hidden {given.hidden}, batch 500, {given.threads} threads"
-    save("growth", title, markdown(header, rows), {"threads": given.threads, "lines": content}, given.out)
-    plot(content, given.out / "growth.svg")
+    name = "growth" if given.negatives is None else "growth-sampled"
+    title += "" if given.negatives is None else f", {given.negatives:,} sampled items"
+    save(name, title, markdown(header, rows), {"threads": given.threads, "lines": content}, given.out)
+    plot(content, given.out / f"{name}.svg")
 
 
 def plot(content: dict[str, Any], path: Path) -> None:

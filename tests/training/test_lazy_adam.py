@@ -22,7 +22,8 @@ def test_rows_without_a_gradient_stay_and_the_others_move_as_by_adam():
     weight, dense = nn.Parameter(torch.ones(4, 2)), nn.Parameter(torch.ones(4, 2))
     lazy, adam = LazyAdam([{"params": [weight]}], lr=0.1), torch.optim.Adam([dense], lr=0.1)
     for _ in range(3):
-        weight.grad = torch.sparse_coo_tensor([[2, 1, 2]], torch.tensor([[1.0, 2.0], [1.0, 1.0], [1.0, 1.0]]), (4, 2))
+        values = torch.tensor([[1.0, 2.0], [1.0, 1.0], [1.0, 1.0]])
+        weight.grad = torch.sparse_coo_tensor([[2, 1, 2]], values, (4, 2), check_invariants=True)
         dense.grad = weight.grad.to_dense()
         lazy.step(), adam.step()
     assert torch.equal(weight[[0, 3]], torch.ones(2, 2))

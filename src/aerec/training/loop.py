@@ -18,6 +18,7 @@ from aerec.progress import EpochProgress
 from aerec.training.batches import Rows
 from aerec.training.callbacks import Callbacks
 from aerec.training.checkpoint import Checkpoint, TrainingState
+from aerec.training.lazy_adam import LazyAdam
 from aerec.training.network import Network
 from aerec.training.watch import CostWatch, likely_cause
 
@@ -85,6 +86,8 @@ class Trainer:
     def _adam(self, decayed: list[nn.Parameter], free: list[nn.Parameter]) -> torch.optim.Optimizer:
         """Return Adam over parameters with and without weight decay."""
         groups: list[dict[str, Any]] = [{"params": decayed, "weight_decay": self.weight_decay}, {"params": free}]
+        if self.network.architecture.negatives is not None:
+            return LazyAdam(groups, lr=self.learning_rate)
         return torch.optim.Adam(groups, lr=self.learning_rate, fused=self.device.type in ("cpu", "cuda"))
 
     def optimizers(self) -> list[torch.optim.Optimizer]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -25,7 +26,7 @@ _LEAST_WIDTH = 256
 _FRESH_BYTES = 2**24  # up to which the faster embedding_bag, which cannot write into memory that is there, pays
 
 
-def first_layer(batch: Batch, weight: Tensor, scratch: Scratch | None = None) -> Tensor:
+def first_layer(batch: Batch, weight: Tensor, scratch: Scratch | None = None, *, lazy: bool = False) -> Tensor:
     """Return x·W: for a sparse row the sum of the rows of W at its items, weighted by its values.
 
     Parameters
@@ -34,6 +35,8 @@ def first_layer(batch: Batch, weight: Tensor, scratch: Scratch | None = None) ->
     weight : Tensor of shape (n_items, n_hidden)
     scratch : Scratch, optional
         Lends the memory of the gradient.
+    lazy : bool, default False
+        Whether the gradient is sparse, with the rows of the batch's items only.
 
     Returns
     -------
@@ -41,6 +44,10 @@ def first_layer(batch: Batch, weight: Tensor, scratch: Scratch | None = None) ->
     """
     if isinstance(batch, DenseBatch):
         return batch.values @ weight
+    if lazy:
+        own, places = torch.unique(batch.columns, return_inverse=True)
+        batch = replace(batch, columns=places, n_columns=len(own), _pattern={})
+        weight = torch.nn.functional.embedding(own, weight, sparse=True)
     product: Tensor = _SparseProduct.apply(weight, batch, scratch or Scratch())  # type: ignore[no-untyped-call]
     return product
 

@@ -17,6 +17,7 @@ from aerec.noise import GaussianNoise, MaskingNoise, Noise
 from aerec.sparsity import Sparsity
 from aerec.training.batches import Batch, SparseBatch
 from aerec.training.losses import all_entries_loss, first_layer, observed_loss
+from aerec.training.sampled import sampled_loss
 from aerec.training.scratch import Scratch
 
 __all__ = ["ACTIVATIONS", "Architecture", "Cost", "Network", "affine"]
@@ -44,6 +45,7 @@ class Architecture:
     tied: bool = False
     normalize: bool = False
     n_users: int = 0
+    negatives: int | None = None
 
 
 @dataclass(frozen=True)
@@ -156,9 +158,10 @@ class Network(nn.Module):
         """Return the first hidden layer before its activation."""
         weight, noise = self.encoder_weights[0], self.architecture.noise
         read = batch if noise is None or noise_from is None else batch.corrupted(noise, noise_from)
-        if isinstance(noise, MaskingNoise) and isinstance(read, SparseBatch) and read is not batch:
+        lazy = self.architecture.negatives is not None
+        if isinstance(noise, MaskingNoise) and isinstance(read, SparseBatch) and read is not batch and not lazy:
             read = read.without_zeros()
-        hidden: Tensor = first_layer(read, weight, self.scratch) + self.encoder_biases[0]
+        hidden: Tensor = first_layer(read, weight, self.scratch, lazy=lazy) + self.encoder_biases[0]
         if noise_from is None:
             return hidden
         if isinstance(noise, GaussianNoise) and noise.entries == "all" and isinstance(batch, SparseBatch):
@@ -242,7 +245,11 @@ class Network(nn.Module):
             penalty = arch.sparsity.cost(statistic / batch.n_rows)
         hidden = self.decode_hidden(drawn, half)
         weight, bias = self.output_weight, self.decoder_biases[-1]
-        if arch.likelihood.all_entries:
+        if arch.negatives is not None and noise_from is not None and isinstance(batch, SparseBatch):
+            loss = sampled_loss(
+                hidden, weight, bias, batch, arch.likelihood, arch.negatives, noise_from, half, self.scratch
+            )
+        elif arch.likelihood.all_entries:
             loss = all_entries_loss(hidden, weight, bias, batch, arch.likelihood, half, self.scratch)
         else:
             assert isinstance(batch, SparseBatch)

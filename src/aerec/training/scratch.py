@@ -39,7 +39,7 @@ class Scratch:
     def give(self, *tensors: Tensor | None) -> None:
         """Take back what `take` lent, which must not be used afterwards; other tensors are left alone."""
         for one in tensors:
-            if one is None or one.data_ptr() not in self._lent:
+            if one is None or one.is_sparse or one.data_ptr() not in self._lent:
                 continue
             self._lent.remove(one.data_ptr())
             memory = torch.empty(0, dtype=torch.uint8, device=one.device)
