@@ -56,7 +56,14 @@ def bound(model: Recommender, history: CSR) -> Callable[[], object]:
     def run() -> None:
         for part, at in zip(parts, seen, strict=True):
             if isinstance(model, EASE):
-                scores = torch.from_numpy(part @ model.weights_)
+                scores = torch.nn.functional.embedding_bag(
+                    torch.from_numpy(part.indices.astype(np.int64)),
+                    torch.from_numpy(model.weights_),
+                    torch.from_numpy(part.indptr.astype(np.int64)),
+                    mode="sum",
+                    per_sample_weights=torch.from_numpy(part.data),
+                    include_last_offset=True,
+                )
             else:
                 network = model.network_  # type: ignore[attr-defined]
                 rows = SparseRows(part, torch.device("cpu"))
