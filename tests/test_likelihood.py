@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -20,13 +22,24 @@ def negative_log(name, x, logits):
     return 0.5 * ((x - logits) ** 2).sum()
 
 
+def in_blocks(likelihood, logits, totals, edges):
+    """The partition and the mean, computed over blocks of items that end at `edges`."""
+    mean = torch.empty_like(logits)
+    spans = list(itertools.pairwise((0, *edges)))
+    parts = torch.stack([likelihood.block(logits[:, a:b].clone(), mean[:, a:b]) for a, b in spans])
+    partition, factors = likelihood.combine(parts, totals)
+    for at, (a, b) in enumerate(spans):
+        mean[:, a:b] *= 1 if factors is None else factors[at][:, None]
+    return partition, mean
+
+
+@pytest.mark.parametrize("edges", [(7,), (3, 7), (1, 2, 6, 7)])
 @pytest.mark.parametrize("name", ["multinomial", "bernoulli", "gaussian"])
-def test_partition_minus_explained_plus_constant_is_the_negative_log_likelihood(name):
+def test_partition_minus_explained_plus_constant_is_the_negative_log_likelihood(name, edges):
     likelihood = LIKELIHOODS[name]
     x = COUNTS.clip(0, 1) if name == "bernoulli" else COUNTS
-    logits = torch.tensor(LOGITS)
-    explained = float((torch.tensor(x) * logits).sum())
-    partition, mean = likelihood.partition(logits.clone(), torch.tensor(x.sum(axis=1)))
+    explained = float((x * LOGITS).sum())
+    partition, mean = in_blocks(likelihood, torch.tensor(LOGITS), torch.tensor(x.sum(axis=1)), edges)
     constant = float(likelihood.constant(torch.tensor(x).reshape(-1)))
     assert float(partition) - explained + constant == pytest.approx(negative_log(name, x, LOGITS))
     expected = {
@@ -37,8 +50,9 @@ def test_partition_minus_explained_plus_constant_is_the_negative_log_likelihood(
     assert np.allclose(mean.numpy(), expected[name])
 
 
-def test_multinomial_survives_extreme_logits():
+@pytest.mark.parametrize("edges", [(3,), (1, 2, 3)])
+def test_multinomial_survives_extreme_logits(edges):
     logits = torch.tensor([[1e4, -1e4, 0.0]])
-    partition, mean = LIKELIHOODS["multinomial"].partition(logits.clone(), torch.tensor([2.0]))
+    partition, mean = in_blocks(LIKELIHOODS["multinomial"], logits, torch.tensor([2.0]), edges)
     assert float(partition) == pytest.approx(2e4)
-    assert torch.isfinite(mean).all()
+    assert mean.tolist() == [[2.0, 0.0, 0.0]]

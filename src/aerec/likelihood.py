@@ -5,7 +5,8 @@ Three of them score *every* entry, rated or not, and are exponential families: w
 .. math:: -\log p(x \mid l) = A(l) - \sum_j x_j l_j + c(x), \qquad \partial / \partial l = \nabla A(l) - x,
 
 where A is the log-partition function and ∇A the mean of the distribution. Only Σ xⱼlⱼ and the subtraction of x involve
-the data, and both touch nothing but the stored entries: no dense target is ever made.
+the data, and both touch nothing but the stored entries: no dense target is ever made. A is computed block of items by
+block of items, each while it is in the cache.
 
 =============  ===========================  ==================  ============
 name           A(l)                         mean ∇A(l)          c(x)
@@ -38,14 +39,34 @@ class Likelihood(Protocol):
     highest: float
     """The values that an entry may take."""
 
-    def partition(self, logits: Tensor, totals: Tensor) -> tuple[Tensor, Tensor]:
-        """Return Σ over rows of A(l), a scalar, and the mean ∇A(l); `logits` may be overwritten by the mean.
+    def block(self, logits: Tensor, mean: Tensor) -> Tensor:
+        """Return what a block of items adds to A(l) of each row, and write their mean up to a factor into `mean`.
 
         Parameters
         ----------
-        logits : Tensor of shape (n_rows, n_items), float32
+        logits : Tensor of shape (n_rows, n_block)
+        mean : Tensor of shape (n_rows, n_block)
+            Receives ∇A(l) up to the factor, one per row, that `combine` gives.
+
+        Returns
+        -------
+        Tensor of shape (n_rows,)
+        """
+
+    def combine(self, parts: Tensor, totals: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Return Σ over rows of A(l), a scalar, and the factors of the means; None where they are 1.
+
+        Parameters
+        ----------
+        parts : Tensor of shape (n_blocks, n_rows)
+            What `block` returned for each block of items.
         totals : Tensor of shape (n_rows,)
             Σⱼ xⱼ of each row.
+
+        Returns
+        -------
+        partition : Tensor, scalar
+        factors : Tensor of shape (n_blocks, n_rows), or None
         """
 
     def constant(self, values: Tensor) -> Tensor:
@@ -60,12 +81,15 @@ class Multinomial:
 
     name, all_entries, lowest, highest = "multinomial", True, 0.0, float("inf")
 
-    def partition(self, logits: Tensor, totals: Tensor) -> tuple[Tensor, Tensor]:
-        """A(l) = Σx · logsumexp(l), read off one softmax: at the largest logit, log Σ exp l = l − log softmax(l)."""
-        largest, at = logits.max(dim=1, keepdim=True)
-        share = torch.softmax(logits, dim=1)
-        log_sum = largest - share.gather(1, at).log()
-        return torch.dot(log_sum[:, 0], totals), share.mul_(totals[:, None])
+    def block(self, logits: Tensor, mean: Tensor) -> Tensor:
+        """Return log Σ exp l, read off the softmax: at the largest logit it is l − log softmax(l)."""
+        torch.softmax(logits, dim=1, out=mean)
+        return logits.amax(dim=1).sub_(mean.amax(dim=1).log_())
+
+    def combine(self, parts: Tensor, totals: Tensor) -> tuple[Tensor, Tensor | None]:
+        """A(l) = Σx · logsumexp(l), over blocks by their own logsumexp; a softmax within a block shrinks likewise."""
+        log_sum = parts.logsumexp(dim=0)
+        return torch.dot(log_sum, totals), (parts - log_sum).exp_().mul_(totals)
 
     def constant(self, values: Tensor) -> Tensor:
         """Without the multinomial coefficient, as in the literature."""
@@ -81,9 +105,14 @@ class Bernoulli:
 
     name, all_entries, lowest, highest = "bernoulli", True, 0.0, 1.0
 
-    def partition(self, logits: Tensor, totals: Tensor) -> tuple[Tensor, Tensor]:
+    def block(self, logits: Tensor, mean: Tensor) -> Tensor:
+        """Σ softplus(l)."""
+        torch.sigmoid(logits, out=mean)
+        return torch.nn.functional.softplus(logits).sum(dim=1)
+
+    def combine(self, parts: Tensor, totals: Tensor) -> tuple[Tensor, Tensor | None]:
         """A(l) = Σ softplus(l)."""
-        return torch.nn.functional.softplus(logits).sum(), logits.sigmoid_()
+        return parts.sum(), None
 
     def constant(self, values: Tensor) -> Tensor:
         """0."""
@@ -99,10 +128,14 @@ class Gaussian:
 
     name, all_entries, lowest, highest = "gaussian", True, -float("inf"), float("inf")
 
-    def partition(self, logits: Tensor, totals: Tensor) -> tuple[Tensor, Tensor]:
+    def block(self, logits: Tensor, mean: Tensor) -> Tensor:
+        """½ Σ l²."""
+        mean.copy_(logits)
+        return 0.5 * logits.square().sum(dim=1)
+
+    def combine(self, parts: Tensor, totals: Tensor) -> tuple[Tensor, Tensor | None]:
         """A(l) = ½ Σ l²."""
-        flat = logits.reshape(-1)
-        return 0.5 * torch.dot(flat, flat), logits
+        return parts.sum(), None
 
     def constant(self, values: Tensor) -> Tensor:
         """½ Σ x²."""

@@ -12,6 +12,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from aerec.datasets import load_dataset
 from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.models import Autoencoder, DenoisingAutoencoder, MultVAE, SparseAutoencoder
@@ -274,3 +275,18 @@ def test_training_never_makes_the_ratings_dense(monkeypatch):
     monkeypatch.setattr(torch.Tensor, "to_dense", refuse)
     model = quick(likelihood="multinomial", noise=MaskingNoise(0.5)).fit(X)
     model.recommend(X, k=3)
+
+
+@pytest.mark.parametrize("likelihood", ["multinomial", "bernoulli"])
+def test_sampled_items_learn_what_all_items_learn(likelihood):
+    data = load_dataset("sample").binarize(4.0)
+    given = {"hidden": 16, "noise": None, "likelihood": likelihood, "epochs": 10, "batch_size": 50, "progress": False}
+    start = Autoencoder(**{**given, "epochs": 1, "learning_rate": 1e-9}).fit(data).total_cost(data)
+    full = Autoencoder(**given).fit(data).total_cost(data)
+    sampled = Autoencoder(**given, negatives=40).fit(data).total_cost(data)
+    assert start - sampled > 0.8 * (start - full)
+
+
+def test_sampling_items_of_dense_data_is_refused():
+    with pytest.raises(DataError, match=r"negatives=5 .* needs sparse data .* set negatives=None"):
+        Autoencoder(likelihood="gaussian", negatives=5, progress=False).fit(np.ones((4, 6)))

@@ -24,6 +24,18 @@ def test_the_gram_matrix_filled_in_blocks(rows_per_block, monkeypatch):
     np.testing.assert_array_equal(found, X.T @ X)
 
 
+@pytest.mark.parametrize("rows_per_block", [1, 3, 100])
+def test_the_upper_triangle_of_the_gram_matrix_is_all_that_the_closed_form_reads(rows_per_block, monkeypatch):
+    X = (np.random.default_rng(3).random((40, 21)) < 0.2).astype(np.float32)
+    monkeypatch.setattr(linear, "_BLOCK_BYTES", rows_per_block * 4 * X.shape[1])
+    gram = gram_matrix(csr_array(X), advice="", upper=True)
+    assert np.array_equal(np.triu(gram), np.triu(X.T @ X))
+    gram[np.tril_indices_from(gram, -1)] = np.nan
+    P = np.linalg.inv(X.T.astype(float) @ X + 2 * np.eye(21))
+    expected = np.eye(21) - P / np.diag(P)
+    assert np.allclose(closed_form_weights(gram, 2.0), expected, atol=1e-5)
+
+
 def test_a_gram_matrix_that_does_not_fit_is_refused_before_it_is_made(monkeypatch):
     monkeypatch.setattr(memory, "available_memory", lambda: 2**20)
     with pytest.raises(InsufficientMemoryError, match=r"item-item matrix of 2,000 x 2,000 needs .*; take ELSA"):

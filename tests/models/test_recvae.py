@@ -132,3 +132,13 @@ def test_partial_fit_goes_on_after_a_saved_model_is_loaded(tmp_path):
     for _ in range(10):
         loaded.partial_fit(X)
     assert loaded.total_cost(X) < cost
+
+
+def test_codes_kept_for_an_epoch_change_nothing(monkeypatch):
+    kept = quick(epochs=3).fit(likes())
+    monkeypatch.setattr("aerec.models.recvae._CODE_BYTES", 0)
+    anew = quick(epochs=3).fit(likes())
+    assert kept.network_.former_codes is None
+    np.testing.assert_allclose(kept.history_["cost"], anew.history_["cost"], rtol=1e-5)
+    for one, other in zip(kept.coefs_, anew.coefs_, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)

@@ -112,6 +112,20 @@ def test_masking_a_sparse_batch_keeps_its_pattern_and_drops_stored_values_only()
     assert both_kept == pytest.approx(0.75**2, abs=4 * (0.5625 * 0.4375 / 20_000) ** 0.5)
 
 
+@settings(deadline=None)
+@given(matrix_and_rows(), st.integers(0, 10))
+def test_without_zeros_is_the_same_matrix_with_the_same_transpose(given_rows, seed):
+    sparse, _ = both(*given_rows)
+    masked = sparse.corrupted(MaskingNoise(0.5), generator(seed))
+    found = masked.without_zeros()
+    assert (found.values != 0).all()
+    np.testing.assert_array_equal(made_dense(found), made_dense(masked))
+    expected = canonical_csr(made_dense(masked)).tocsc()
+    for one, other in zip(found.by_column[:2], (expected.indptr, expected.indices), strict=True):
+        np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(found.values[found.by_column[2]], expected.data)
+
+
 def test_masking_a_dense_batch_leaves_zeros_zero():
     _, dense = both(np.float32([[0, 2, 0, 3]] * 50), torch.arange(50))
     found = dense.corrupted(MaskingNoise(0.5), generator()).values

@@ -4,8 +4,10 @@ import scipy.sparse as sp
 import torch
 
 from aerec.likelihood import LIKELIHOODS
+from aerec.training import losses
 from aerec.training.batches import DenseRows, SparseRows
 from aerec.training.losses import all_entries_loss, first_layer, observed_loss
+from aerec.training.scratch import Scratch
 
 CPU = torch.device("cpu")
 RNG = np.random.default_rng(1)
@@ -73,6 +75,52 @@ def test_all_entries_loss_and_gradients_equal_autograd_in_float64(name, kind):
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
     for found, wanted in zip(gradients(3 * loss, variables), gradients(3 * expected, exact), strict=True):
         assert np.allclose(found, wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("kind", ["sparse", "dense"])
+@pytest.mark.parametrize("name", ["multinomial", "bernoulli", "gaussian"])
+def test_blocks_of_items_change_nothing(name, kind, half, monkeypatch):
+    batch, variables = batches((X > 0).astype(np.float32))[kind == "dense"], parameters()
+
+    def found():
+        loss = all_entries_loss(*variables, batch, LIKELIHOODS[name], half)
+        return loss.item(), gradients(3 * loss, variables)
+
+    whole, whole_gradients = found()
+    monkeypatch.setattr(losses, "_BLOCK_BYTES", (0, 0))
+    monkeypatch.setattr(losses, "_LEAST_WIDTH", 4)
+    cut, cut_gradients = found()
+    assert cut == pytest.approx(whole, rel=1e-3 if half else 1e-5)
+    for one, other in zip(cut_gradients, whole_gradients, strict=True):
+        assert np.allclose(one, other, rtol=2**-5 if half else 1e-4, atol=0.1 if half else 1e-4)
+
+
+def test_memory_given_back_serves_the_next_step_and_no_gradient_is_lost():
+    x = sp.random_array((64, 3000), density=0.02, rng=np.random.default_rng(0), format="csr", dtype=np.float32)
+    batch, scratch = SparseRows(x, CPU).batch(torch.arange(64)), Scratch()
+    variables = parameters(3000, 128, 64)
+    expected = gradients(all_entries_loss(*variables, batch, LIKELIHOODS["multinomial"], False), variables)
+    places = set()
+    for _ in range(3):
+        all_entries_loss(*variables, batch, LIKELIHOODS["multinomial"], False, scratch).backward()
+        for variable, wanted in zip(variables, expected, strict=True):
+            assert np.array_equal(variable.grad, wanted)
+        places.add(variables[1].grad.data_ptr())
+        scratch.give(variables[1].grad)
+        for variable in variables:
+            variable.grad = None
+    assert len(places) == 1
+
+
+def test_two_losses_at_once_do_not_share_memory():
+    batch, scratch, variables = batches()[0], Scratch(), parameters(3000, 128)
+    x = sp.random_array((4, 3000), density=0.1, rng=np.random.default_rng(0), format="csr", dtype=np.float32)
+    batch = SparseRows(x, CPU).batch(torch.arange(4))
+    first, second = (all_entries_loss(*variables, batch, LIKELIHOODS["gaussian"], False, scratch) for _ in range(2))
+    apart = gradients(first, variables)
+    for one, other in zip(gradients(second, variables), apart, strict=True):
+        assert np.array_equal(one, other)
 
 
 def test_observed_loss_and_gradients_equal_the_masked_dense_form():

@@ -63,6 +63,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Coding):  #
         The decoder uses the transposed weights of the encoder.
     normalize : bool, default False
         Divide each input row by its Euclidean length before noise is added.
+    negatives : int or None, default None
+        In training, compute the loss at the items of the batch and at so many others, drawn anew for each batch,
+        instead of at all items, with the correction for it: for catalogues of 100,000 items and more. A step then
+        costs the same however many items there are. None for the loss over all items.
     kl_weight : float, default 1.0
         Weight of the KL term of a variational code.
     kl_annealing_steps : int, default 0
@@ -132,6 +136,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Coding):  #
         "user_factors": ["boolean"],
         "tied": ["boolean"],
         "normalize": ["boolean"],
+        "negatives": [Interval(Integral, 1, None, closed="left"), None],
     }
 
     def __init__(
@@ -145,6 +150,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Coding):  #
         user_factors: bool = False,
         tied: bool = False,
         normalize: bool = False,
+        negatives: int | None = None,
         kl_weight: float = 1.0,
         kl_annealing_steps: int = 0,
         epochs: int = 100,
@@ -167,6 +173,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Coding):  #
         self.user_factors = user_factors
         self.tied = tied
         self.normalize = normalize
+        self.negatives = negatives
         self.kl_weight = kl_weight
         self.kl_annealing_steps = kl_annealing_steps
         self.epochs = epochs
@@ -268,6 +275,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Coding):  #
                 self.items_ = self.users_ = None
             if issparse(data) or not likelihood.all_entries:
                 data = canonical_csr(data)
+        if self.negatives is not None and (isinstance(data, np.ndarray) or not likelihood.all_entries):
+            raise DataError(
+                f"negatives={self.negatives} samples the items without a rating: it needs sparse data and a likelihood "
+                f"over all entries, got {type(data).__name__} and {self.likelihood!r}; set negatives=None"
+            )
         values: NDArray[np.float32] = data if isinstance(data, np.ndarray) else data.data
         if values.size == 0:
             raise DataError(f"{type(self).__name__} has nothing to learn from: {data.shape[0]} rows without a rating")
@@ -317,6 +329,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Coding):  #
             tied=self.tied,
             normalize=self.normalize,
             n_users=n_users,
+            negatives=None if self.negatives is None else int(self.negatives),
         )
         return Network(architecture, torch.Generator().manual_seed(int(self.seed)))
 

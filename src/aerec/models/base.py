@@ -29,7 +29,7 @@ __all__ = ["History", "Recommender", "item_popularity", "score_blocks"]
 History: TypeAlias = Interactions | Any
 """What a user has rated: an `Interactions`, or any matrix of shape (n_users, n_items)."""
 
-_BLOCK_BYTES = 64 * 2**20  # scores held at once while ranking
+_BLOCK_BYTES = 16 * 2**20  # scores held at once while ranking
 
 
 class Recommender(BaseEstimator, ABC):  # type: ignore[misc]

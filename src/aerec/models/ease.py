@@ -60,5 +60,5 @@ class EASE(ItemItemRecommender):
         self.l2 = l2
 
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
-        gram = gram_matrix(train.matrix, advice="use ELSA, or keep fewer items: filter(min_per_item=...)")
+        gram = gram_matrix(train.matrix, advice="use ELSA, or keep fewer items: filter(min_per_item=...)", upper=True)
         self.weights_ = closed_form_weights(gram, self.l2)

@@ -68,6 +68,6 @@ class EDLAE(ItemItemRecommender):
         self.dropout = dropout
 
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
-        gram = gram_matrix(train.matrix, advice="use ELSA, or keep fewer items: filter(min_per_item=...)")
+        gram = gram_matrix(train.matrix, advice="use ELSA, or keep fewer items: filter(min_per_item=...)", upper=True)
         ridge = self.dropout / (1 - self.dropout) * np.diag(gram) + self.l2
         self.weights_ = closed_form_weights(gram, ridge)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import scipy.sparse as sp
+import torch
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
@@ -18,7 +20,8 @@ from aerec.sparse import CSR, take_rows
 
 __all__ = ["ItemItemRecommender", "closed_form_weights", "gram_matrix", "row_blocks"]
 
-_BLOCK_BYTES = 16 * 2**20  # dense rows that one thread fills at once
+_BLOCK_BYTES = 4 * 2**20  # dense rows that one thread fills at once
+_CUTS = 8  # of the columns, where only those right of the diagonal are filled
 
 
 class ItemItemRecommender(Recommender):
@@ -38,8 +41,19 @@ class ItemItemRecommender(Recommender):
     weights_: NDArray[np.float32] | CSR
 
     def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
-        scores = history @ self.weights_
-        return scores.toarray() if sp.issparse(scores) else scores
+        if not isinstance(self.weights_, np.ndarray):
+            return (history @ self.weights_).toarray()
+        indices, starts = (torch.from_numpy(one.astype(np.int64)) for one in (history.indices, history.indptr))
+        found = torch.nn.functional.embedding_bag(  # on all threads, where scipy's product takes one
+            indices,
+            torch.as_tensor(self.weights_),
+            starts,
+            mode="sum",
+            per_sample_weights=torch.as_tensor(history.data),
+            include_last_offset=True,
+        )
+        scores: NDArray[np.float32] = found.numpy()
+        return scores
 
     def _contributions(
         self, history: CSR, items: NDArray[np.int64], known_users: NDArray[np.int64]
@@ -52,14 +66,19 @@ class ItemItemRecommender(Recommender):
         return history.data.astype(np.float64)[:, None] * dense  # type: ignore[no-any-return]
 
 
-def gram_matrix(X: CSR, advice: str) -> NDArray[np.float32]:
+def gram_matrix(X: CSR, advice: str, *, upper: bool = False) -> NDArray[np.float32]:
     """Return the dense item-item matrix G = XᵀX, filled block by block so that nothing else of its size is held.
+
+    Where most users rate few items it is a product of sparse matrices that costs the sum of their squared history
+    lengths; the upper triangle alone costs half of it.
 
     Parameters
     ----------
     X : csr_array of shape (n_users, n_items)
     advice : str
         What to do instead where the matrix does not fit into memory.
+    upper : bool, default False
+        Whether only the diagonal and what is above it is wanted; what stands below is not defined then.
 
     Returns
     -------
@@ -77,12 +96,26 @@ def gram_matrix(X: CSR, advice: str) -> NDArray[np.float32]:
     items = X.T.tocsr()
     gram = np.empty((n_items, n_items), dtype=np.float32)
 
-    def fill(rows: NDArray[np.int64]) -> None:
-        (take_rows(items, rows) @ X).toarray(out=gram[rows[0] : rows[-1] + 1])
-
+    edges = np.linspace(0, n_items, _CUTS + 1 if upper else 2).astype(np.int64).tolist()
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(fill, row_blocks(n_items, n_items)))
+        for start, stop in itertools.pairwise(edges):
+            right = _columns_from(X, start)
+
+            def fill(rows: NDArray[np.int64], right: CSR = right) -> None:
+                (take_rows(items, rows) @ right).toarray(out=gram[rows[0] : rows[-1] + 1])
+
+            list(pool.map(fill, row_blocks(stop, n_items, start)))
     return gram
+
+
+def _columns_from(X: CSR, first: int) -> CSR:
+    """Return `X` without what stands in the columns before `first`."""
+    if first == 0:
+        return X
+    kept = X.indices >= first
+    before = np.concatenate(([0], np.cumsum(kept)))
+    found: CSR = sp.csr_array((X.data[kept], X.indices[kept], before[X.indptr].astype(X.indptr.dtype)), shape=X.shape)
+    return found
 
 
 def closed_form_weights(gram: NDArray[np.float32], ridge: NDArray[np.float32] | float) -> NDArray[np.float32]:
@@ -93,7 +126,7 @@ def closed_form_weights(gram: NDArray[np.float32], ridge: NDArray[np.float32] | 
     Parameters
     ----------
     gram : ndarray of shape (n_items, n_items), float32
-        G = XᵀX; overwritten.
+        G = XᵀX, of which the upper triangle is read; overwritten.
     ridge : float or ndarray of shape (n_items,)
         The diagonal of Λ, positive.
 
@@ -121,13 +154,15 @@ def closed_form_weights(gram: NDArray[np.float32], ridge: NDArray[np.float32] | 
         weights[start:stop, :start] = weights[:start, start:stop].T
         square = weights[start:stop, start:stop]
         square[:] = np.triu(square) + np.triu(square, 1).T
-    weights /= -weights[diagonal]
+    shrinks = -1 / weights[diagonal]
+    for rows in row_blocks(*weights.shape):
+        weights[rows[0] : rows[-1] + 1] *= shrinks
     weights[diagonal] = 0
     return weights
 
 
-def row_blocks(n_rows: int, n_columns: int) -> Iterator[NDArray[np.int64]]:
-    """Consecutive row numbers, so many at a time that their dense float32 rows stay within a few megabytes."""
+def row_blocks(n_rows: int, n_columns: int, first: int = 0) -> Iterator[NDArray[np.int64]]:
+    """Consecutive row numbers from `first` on, so many at a time that they stay within megabytes as dense float32."""
     size = max(1, _BLOCK_BYTES // (4 * max(n_columns, 1)))
-    for start in range(0, n_rows, size):
+    for start in range(first, n_rows, size):
         yield np.arange(start, min(start + size, n_rows))

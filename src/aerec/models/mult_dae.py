@@ -20,6 +20,8 @@ class MultDAE(Autoencoder):
         Dropout on the normalised input.
     sparsity : L1Sparsity, KLSparsity, TopKSparsity or None, default None
     normalize : bool, default True
+    negatives : int or None, default None
+        Items sampled for the loss of large catalogues; see `Autoencoder`.
     epochs, batch_size, learning_rate, weight_decay, patience, validation_metric, device, precision, seed, progress
         As in `Autoencoder`.
 
@@ -44,6 +46,7 @@ class MultDAE(Autoencoder):
         noise: Noise | None = MaskingNoise(0.5),  # noqa: B008 (frozen)
         sparsity: Sparsity | None = None,
         normalize: bool = True,
+        negatives: int | None = None,
         epochs: int = 100,
         batch_size: int = 500,
         learning_rate: float = 1e-3,
@@ -61,6 +64,7 @@ class MultDAE(Autoencoder):
             noise=noise,
             sparsity=sparsity,
             normalize=normalize,
+            negatives=negatives,
             likelihood="multinomial",
             epochs=epochs,
             batch_size=batch_size,

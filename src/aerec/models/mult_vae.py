@@ -28,6 +28,8 @@ class MultVAE(Autoencoder):
     sparsity : L1Sparsity, TopKSparsity or None, default None
         On the mean of the code, which has no bounds: `KLSparsity` is refused.
     normalize : bool, default True
+    negatives : int or None, default None
+        Items sampled for the loss of large catalogues; see `Autoencoder`.
     epochs, batch_size, learning_rate, weight_decay, patience, validation_metric, device, precision, seed, progress
         As in `Autoencoder`.
 
@@ -54,6 +56,7 @@ class MultVAE(Autoencoder):
         noise: Noise | None = MaskingNoise(0.5),  # noqa: B008 (frozen)
         sparsity: L1Sparsity | TopKSparsity | None = None,
         normalize: bool = True,
+        negatives: int | None = None,
         epochs: int = 100,
         batch_size: int = 500,
         learning_rate: float = 1e-3,
@@ -73,6 +76,7 @@ class MultVAE(Autoencoder):
             noise=noise,
             sparsity=sparsity,
             normalize=normalize,
+            negatives=negatives,
             likelihood="multinomial",
             variational=True,
             epochs=epochs,

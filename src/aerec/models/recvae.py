@@ -25,6 +25,7 @@ __all__ = ["RecVAE"]
 _LAYERS = 5  # dense layers of the encoder
 _EPSILON = 0.1  # of the layer normalisation, as in the authors' code
 _MIXTURE = (0.15, 0.75, 0.1)  # weights of N(0, I), of the former posterior, and of the wide normal
+_CODE_BYTES = 2**28  # of the codes kept from one epoch to the next
 _WIDE = 10.0  # log variance of the wide normal
 
 
@@ -180,6 +181,7 @@ class _RecVAENetwork(Network):
         self.shifts = nn.ParameterList(nn.Parameter(torch.zeros(width)) for width in widths)
         copies = (nn.Parameter(one.detach().clone(), requires_grad=False) for one in self.encoder().parameters())
         self.former_parameters = nn.ParameterList(copies)
+        self.former_codes: Tensor | None = None  # of the training rows, while they are known
 
     @staticmethod
     def _decoder_sizes(sizes: tuple[int, ...]) -> tuple[int, ...]:
@@ -209,7 +211,21 @@ class _RecVAENetwork(Network):
         half: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
         """Return mean and log variance of the code of each row."""
+        if self.former_codes is not None and not self.gains[0].requires_grad:
+            return self._known_codes(batch)  # the decoder learns: the encoder is the one that the prior knows
         return self.encoder().read(self._first_layer(batch.normalized(), noise_from), half)
+
+    @torch.no_grad()
+    def former_code(self, batch: Batch, half: bool) -> tuple[Tensor, Tensor]:
+        """Return mean and log variance of the code by the encoder that the prior knows, of clean input."""
+        former = self.former()
+        read = first_layer(batch.normalized(), former.weights[0]) + former.biases[0]
+        return former.read(read, half)
+
+    def _known_codes(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        assert self.former_codes is not None
+        mean, log_variance = self.former_codes.index_select(0, batch.row_numbers).chunk(2, dim=1)
+        return mean, log_variance
 
     def _divergence(self, batch: Batch, drawn: Tensor, mean: Tensor, log_variance: Tensor, half: bool) -> Tensor:
         """Σ over rows of |x| · (log q(z) − log p(z)) at the drawn z; the mixture is taken unit by unit.
@@ -218,10 +234,8 @@ class _RecVAENetwork(Network):
         """
         if torch.is_grad_enabled() and not mean.requires_grad:
             return mean.new_zeros(())
-        with torch.no_grad():
-            former = self.former()
-            read = first_layer(batch.normalized(), former.weights[0]) + former.biases[0]
-            former_mean, former_log_variance = former.read(read, half)
+        known = self.former_codes is not None
+        former_mean, former_log_variance = self._known_codes(batch) if known else self.former_code(batch, half)
         zero, wide = drawn.new_zeros(()), drawn.new_full((), _WIDE)
         parts = (
             _log_normal(drawn, zero, zero),
@@ -239,13 +253,18 @@ def _log_normal(z: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
 
 
 class _AlternatingTrainer(Trainer):
-    """Encoder passes with noise, the prior renewed, then one decoder pass without noise."""
+    """Encoder passes with noise, the prior renewed, then one decoder pass without noise.
+
+    The encoder that the prior knows codes the clean rows once per epoch: the decoder pass and the encoder passes of
+    the next epoch read these codes, where all of them fit into `_CODE_BYTES`.
+    """
 
     network: _RecVAENetwork
 
     def __init__(self, *, encoder_passes: int, network: _RecVAENetwork, **options: Any) -> None:
         super().__init__(network=network, **options)
         self.encoder_passes = encoder_passes
+        self._codes: tuple[Rows, list[int], Tensor] | None = None  # of which rows, by which parameters
         encoder = network.encoder()
         self.optimizer = self._adam(list(network.decoder_weights), list(network.decoder_biases))
         self.encoder_optimizer = self._adam(encoder.weights, [*encoder.biases, *encoder.gains, *encoder.shifts])
@@ -258,13 +277,32 @@ class _AlternatingTrainer(Trainer):
         """Return the parts of the mean cost over the last pass of the encoder."""
         encoder = self.network.encoder().parameters()
         decoder = [*self.network.decoder_weights, *self.network.decoder_biases]
-        _learn(encoder, instead_of=decoder)
-        for _ in range(self.encoder_passes):
-            parts = self._pass(rows, self.encoder_optimizer, with_users=with_users)
-        self.network.remember_encoder()
-        _learn(decoder, instead_of=encoder)
-        self._pass(rows, self.optimizer, with_users=with_users, corrupt=False)
+        try:
+            self.network.former_codes = self._former_codes(rows)
+            _learn(encoder, instead_of=decoder)
+            for _ in range(self.encoder_passes):
+                parts = self._pass(rows, self.encoder_optimizer, with_users=with_users)
+            self.network.remember_encoder()
+            self.network.former_codes = self._former_codes(rows)
+            _learn(decoder, instead_of=encoder)
+            self._pass(rows, self.optimizer, with_users=with_users, corrupt=False)
+        finally:
+            self.network.former_codes = None  # other rows follow, for validation
         return parts
+
+    def _former_codes(self, rows: Rows) -> Tensor | None:
+        """Return mean and log variance of every row by the former encoder; None where they take too much memory."""
+        n_rows, width = rows.shape[0], 2 * self.network.architecture.hidden[-1]
+        if 4 * n_rows * width > _CODE_BYTES:
+            return None
+        versions = [one._version for one in self.network.former_parameters]  # PyTorch counts what changed them
+        if self._codes is None or self._codes[0] is not rows or self._codes[1] != versions:
+            codes = torch.empty((n_rows, width), device=self.device)
+            for numbers in torch.split(torch.arange(n_rows, device=self.device), self.batch_size):
+                found = self.network.former_code(rows.batch(numbers), self.half)
+                codes[numbers] = torch.cat(found, dim=1)
+            self._codes = rows, versions, codes
+        return self._codes[2]
 
 
 def _learn(parameters: list[nn.Parameter], *, instead_of: list[nn.Parameter]) -> None:

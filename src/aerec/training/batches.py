@@ -5,8 +5,8 @@ A batch is what the network and its losses read; both kinds answer the same ques
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aerec.noise import GaussianNoise, Noise
-from aerec.sparse import CSR
+from aerec.sparse import CSR, row_ids
 
 __all__ = ["Batch", "DenseBatch", "DenseRows", "Rows", "SparseBatch", "SparseRows"]
 
@@ -34,6 +34,8 @@ class SparseBatch:
     n_columns: int
     row_numbers: Tensor
     targets: Tensor | None = None
+    _pattern: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)  # found out so far, shared
+    _sums: tuple[Tensor, Tensor] | None = field(default=None, repr=False, compare=False)  # totals, squares if known
 
     @property
     def n_rows(self) -> int:
@@ -45,48 +47,91 @@ class SparseBatch:
         """The targets where there are any, else the values."""
         return self.values if self.targets is None else self.targets
 
-    @cached_property
+    @property
     def rows(self) -> Tensor:
         """The row, counted within the batch, of each stored value."""
+        return self._found("rows", self._find_rows)  # type: ignore[no-any-return]
+
+    @property
+    def by_column(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The transposed pattern: where each column starts, the rows in it, and the positions of its values."""
+        return self._found("by_column", self._find_columns)  # type: ignore[no-any-return]
+
+    def _find_rows(self) -> Tensor:
         lengths = self.starts[1:] - self.starts[:-1]
         return torch.repeat_interleave(
             torch.arange(self.n_rows, device=self.starts.device), lengths, output_size=len(self.columns)
         )
 
-    @cached_property
-    def by_column(self) -> tuple[Tensor, Tensor, Tensor]:
-        """The transposed pattern: where each column starts, the rows in it, and the positions of its values."""
-        order = torch.argsort(self.columns, stable=True)
+    def _find_columns(self) -> tuple[Tensor, Tensor, Tensor]:
+        order = torch.argsort(self.columns.int(), stable=True)
         starts = torch.zeros(self.n_columns + 1, dtype=torch.int64, device=order.device)
         starts[1:] = torch.bincount(self.columns, minlength=self.n_columns).cumsum(0)
-        return starts, self.rows[order], order
+        return starts, self.rows.index_select(0, order), order
+
+    def _found(self, name: str, find: Callable[[], Any]) -> Any:
+        if name not in self._pattern:
+            self._pattern[name] = find()
+        return self._pattern[name]
 
     def totals(self) -> Tensor:
         """Σ of each row; shape (n_rows,)."""
-        return torch.zeros(self.n_rows, device=self.values.device).index_add_(0, self.rows, self.values)
+        return self._sum_up(self.values) if self._sums is None else self._sums[0]
 
     def squares(self) -> Tensor:
         """Σ of the squares of each row; shape (n_rows,)."""
-        return torch.zeros(self.n_rows, device=self.values.device).index_add_(0, self.rows, self.values.square())
+        return self._sum_up(self.values.square()) if self._sums is None else self._sums[1]
 
-    def dot(self, logits: Tensor) -> Tensor:
-        """Σ of the stored values times the logits in their places, a scalar."""
-        return torch.dot(self.values, logits.reshape(-1)[self._flat])
+    def _sum_up(self, values: Tensor) -> Tensor:
+        return torch.zeros(self.n_rows, device=values.device).index_add_(0, self.rows, values)
 
-    def subtract_from(self, dense: Tensor) -> Tensor:
-        """``dense − x`` in place."""
-        flat = dense.view(-1)
-        flat[self._flat] -= self.values.to(dense.dtype)
+    def dot(self, logits: Tensor, first: int = 0) -> Tensor:
+        """Σ of the stored values times the logits in their places, a scalar.
+
+        `logits` are those of a block of columns that begins with `first`; shape (n_rows, n_block).
+        """
+        places, values = self._block(first, logits.shape[1])
+        return torch.dot(values, logits.view(-1).index_select(0, places))
+
+    def subtract_from(self, dense: Tensor, first: int = 0, scale: float | Tensor = 1.0) -> Tensor:
+        """``dense − scale · x`` in place, over a block of columns as in `dot`."""
+        places, values = self._block(first, dense.shape[1])
+        dense.view(-1).index_add_(0, places, (values * -scale).to(dense.dtype))
         return dense
 
-    @cached_property
-    def _flat(self) -> Tensor:
-        return self.rows * self.n_columns + self.columns
+    def _block(self, first: int, width: int) -> tuple[Tensor, Tensor]:
+        """Where the stored values of a block of columns stand in its dense form, and these values."""
+        if width == self.n_columns:
+            return self._found("flat", lambda: self.rows * self.n_columns + self.columns), self.values
+        starts, rows, order = self.by_column
+        own = slice(int(starts[first]), int(starts[first + width]))
+        chosen = order[own]
+        columns, values = self.columns.index_select(0, chosen), self.values.index_select(0, chosen)
+        return torch.add(columns, rows[own], alpha=width).sub_(first), values
 
     def normalized(self) -> SparseBatch:
         """Each row divided by its Euclidean length; a row without ratings stays empty."""
         lengths = self.squares().sqrt().clamp_min(torch.finfo(torch.float32).tiny)
-        return self._with(self.values / lengths[self.rows])
+        return self._with(self.values / lengths.index_select(0, self.rows))
+
+    def without_zeros(self) -> SparseBatch:
+        """The same rows without the stored values that are 0: masked ones cost nothing then."""
+        stays = self.values != 0
+        before = torch.zeros(len(stays) + 1, dtype=torch.int64, device=stays.device)
+        torch.cumsum(stays, 0, out=before[1:])
+        starts, kept = before.index_select(0, self.starts), stays.nonzero()[:, 0]
+        column_starts, rows, order = self.by_column
+        stays = stays.index_select(0, order)
+        chosen = stays.nonzero()[:, 0]
+        before_columns = torch.zeros_like(before)
+        torch.cumsum(stays, 0, out=before_columns[1:])
+        by_column = (
+            before_columns.index_select(0, column_starts),
+            rows.index_select(0, chosen),
+            before.index_select(0, order.index_select(0, chosen)),
+        )
+        columns, values = self.columns.index_select(0, kept), self.values.index_select(0, kept)
+        return SparseBatch(starts, columns, values, self.n_columns, self.row_numbers, _pattern={"by_column": by_column})
 
     def corrupted(self, noise: Noise, generator: torch.Generator) -> SparseBatch:
         """Noise on the stored values; that of ``GaussianNoise(entries="all")`` is added behind the first layer."""
@@ -95,11 +140,9 @@ class SparseBatch:
         return self._with(noise.corrupt(self.values, generator))
 
     def _with(self, values: Tensor) -> SparseBatch:
-        other = replace(self, values=values)
-        for name in ("rows", "by_column", "_flat"):  # the pattern is the same: what is known of it carries over
-            if name in self.__dict__:
-                other.__dict__[name] = self.__dict__[name]
-        return other
+        return replace(
+            self, values=values, _sums=None
+        )  # the pattern is the same: what is known of it carries over, both ways
 
 
 @dataclass(frozen=True)
@@ -122,13 +165,14 @@ class DenseBatch:
         """Σ of the squares of each row; shape (n_rows,)."""
         return self.values.square().sum(dim=1)
 
-    def dot(self, logits: Tensor) -> Tensor:
-        """Σ of the values times the logits, a scalar."""
-        return torch.dot(self.values.reshape(-1), logits.reshape(-1))
+    def dot(self, logits: Tensor, first: int = 0) -> Tensor:
+        """Σ of the values times the logits, a scalar; `logits` are those of a block of columns from `first` on."""
+        values = self.values[:, first : first + logits.shape[1]]
+        return torch.dot(values.reshape(-1), logits.reshape(-1))
 
-    def subtract_from(self, dense: Tensor) -> Tensor:
-        """``dense − x`` in place."""
-        return dense.sub_(self.values)
+    def subtract_from(self, dense: Tensor, first: int = 0, scale: float | Tensor = 1.0) -> Tensor:
+        """``dense − scale · x`` in place, over a block of columns as in `dot`."""
+        return dense.sub_(self.values[:, first : first + dense.shape[1]] * scale)
 
     def normalized(self) -> DenseBatch:
         """Each row divided by its Euclidean length; a row of zeros stays so."""
@@ -155,6 +199,9 @@ class SparseRows:
         self._starts = torch.as_tensor(matrix.indptr.astype(np.int64), device=device)
         self._columns = torch.as_tensor(matrix.indices.astype(np.int64), device=device)
         self._values = torch.as_tensor(matrix.data.copy(), device=device)
+        rows, n_rows = row_ids(matrix), matrix.shape[0]
+        sums = (np.bincount(rows, weights, n_rows) for weights in (matrix.data, np.square(matrix.data)))
+        self._sums = [torch.as_tensor(one.astype(np.float32), device=device) for one in sums]
         self._targets = None if targets is None else torch.as_tensor(targets.astype(np.float32), device=device)
 
     def mean_wanted(self) -> float:
@@ -174,8 +221,10 @@ class SparseRows:
         n_values = int(starts[-1])
         offsets = torch.repeat_interleave(begins - starts[:-1], lengths, output_size=n_values)
         positions = offsets.add_(torch.arange(n_values, device=rows.device))
-        targets = None if self._targets is None else self._targets[positions]
-        return SparseBatch(starts, self._columns[positions], self._values[positions], self.shape[1], rows, targets)
+        targets = None if self._targets is None else self._targets.index_select(0, positions)
+        columns, values = self._columns.index_select(0, positions), self._values.index_select(0, positions)
+        totals, squares = (one.index_select(0, rows) for one in self._sums)
+        return SparseBatch(starts, columns, values, self.shape[1], rows, targets, _sums=(totals, squares))
 
 
 class DenseRows:

@@ -38,7 +38,8 @@ def use_bfloat16(precision: str, device: torch.device) -> bool:
     if precision != "auto":
         return precision == "bf16"
     has = torch.cuda.is_bf16_supported() if device.type == "cuda" else device.type == "cpu" and _cpu_has_bfloat16()
-    _log.debug("precision 'auto' on %s: %s", device, "bf16 matrix products" if has else "float32")
+    why = "bf16 matrix products, the hardware has them" if has else "float32, the hardware has no fast bf16 products"
+    _log.info("precision 'auto' on %s: %s", device, why)
     return bool(has)
 
 

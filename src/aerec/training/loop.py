@@ -18,6 +18,7 @@ from aerec.progress import EpochProgress
 from aerec.training.batches import Rows
 from aerec.training.callbacks import Callbacks
 from aerec.training.checkpoint import Checkpoint, TrainingState
+from aerec.training.lazy_adam import LazyAdam
 from aerec.training.network import Network
 from aerec.training.watch import CostWatch, likely_cause
 
@@ -85,6 +86,8 @@ class Trainer:
     def _adam(self, decayed: list[nn.Parameter], free: list[nn.Parameter]) -> torch.optim.Optimizer:
         """Return Adam over parameters with and without weight decay."""
         groups: list[dict[str, Any]] = [{"params": decayed, "weight_decay": self.weight_decay}, {"params": free}]
+        if self.network.architecture.negatives is not None:
+            return LazyAdam(groups, lr=self.learning_rate)
         return torch.optim.Adam(groups, lr=self.learning_rate, fused=self.device.type in ("cpu", "cuda"))
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
@@ -112,7 +115,7 @@ class Trainer:
         n_batches = len(chunks)
         for number, chosen in enumerate(chunks, start=1):
             batch = rows.batch(chosen)
-            optimizer.zero_grad(set_to_none=True)
+            self._drop_gradients()
             users = chosen if with_users else None
             cost, _ = self.network.cost(batch, users, noise_from=self.noise, corrupt=corrupt, half=self.half)
             total = cost.total(self._kl_weight_now())
@@ -135,6 +138,12 @@ class Trainer:
         where = f"epoch {self.epoch}, batch {batch} of {n_batches}"
         cause = likely_cause(rows, self.learning_rate, fresh=self.step == 0)
         return TrainingError(f"the cost became {cost:g} in {where}: {cause}")
+
+    def _drop_gradients(self) -> None:
+        """Forget all gradients; the memory of the large ones serves the next."""
+        for parameter in self.network.parameters():
+            self.network.scratch.give(parameter.grad)
+            parameter.grad = None
 
     def _kl_weight_now(self) -> float:
         if self.step >= self.kl_annealing_steps:

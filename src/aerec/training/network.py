@@ -6,15 +6,19 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from aerec.likelihood import Likelihood
-from aerec.noise import GaussianNoise, Noise
+from aerec.noise import GaussianNoise, MaskingNoise, Noise
 from aerec.sparsity import Sparsity
 from aerec.training.batches import Batch, SparseBatch
 from aerec.training.losses import all_entries_loss, first_layer, observed_loss
+from aerec.training.sampled import sampled_loss
+from aerec.training.scratch import Scratch
 
 __all__ = ["ACTIVATIONS", "Architecture", "Cost", "Network", "affine"]
 
@@ -41,6 +45,7 @@ class Architecture:
     tied: bool = False
     normalize: bool = False
     n_users: int = 0
+    negatives: int | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,7 @@ class Network(nn.Module):
     def __init__(self, architecture: Architecture, generator: torch.Generator) -> None:
         super().__init__()
         self.architecture = architecture
+        self.scratch = Scratch()
         sizes = (architecture.n_inputs, *architecture.hidden)
         code_width = 2 if architecture.variational else 1  # mean and log variance
         widths = [*sizes[1:-1], sizes[-1] * code_width]
@@ -152,7 +158,10 @@ class Network(nn.Module):
         """Return the first hidden layer before its activation."""
         weight, noise = self.encoder_weights[0], self.architecture.noise
         read = batch if noise is None or noise_from is None else batch.corrupted(noise, noise_from)
-        hidden: Tensor = first_layer(read, weight) + self.encoder_biases[0]
+        lazy = self.architecture.negatives is not None
+        if isinstance(noise, MaskingNoise) and isinstance(read, SparseBatch) and read is not batch and not lazy:
+            read = read.without_zeros()
+        hidden: Tensor = first_layer(read, weight, self.scratch, lazy=lazy) + self.encoder_biases[0]
         if noise_from is None:
             return hidden
         if isinstance(noise, GaussianNoise) and noise.entries == "all" and isinstance(batch, SparseBatch):
@@ -236,11 +245,15 @@ class Network(nn.Module):
             penalty = arch.sparsity.cost(statistic / batch.n_rows)
         hidden = self.decode_hidden(drawn, half)
         weight, bias = self.output_weight, self.decoder_biases[-1]
-        if arch.likelihood.all_entries:
-            loss = all_entries_loss(hidden, weight, bias, batch, arch.likelihood, half)
+        if arch.negatives is not None and noise_from is not None and isinstance(batch, SparseBatch):
+            loss = sampled_loss(
+                hidden, weight, bias, batch, arch.likelihood, arch.negatives, noise_from, half, self.scratch
+            )
+        elif arch.likelihood.all_entries:
+            loss = all_entries_loss(hidden, weight, bias, batch, arch.likelihood, half, self.scratch)
         else:
             assert isinstance(batch, SparseBatch)
-            loss = observed_loss(hidden, weight, bias, batch)
+            loss = observed_loss(hidden, weight, bias, batch, self.scratch)
         return Cost(loss / batch.n_rows, penalty, kl), statistic
 
     def _divergence(self, batch: Batch, drawn: Tensor, mean: Tensor, log_variance: Tensor, half: bool) -> Tensor:
@@ -261,4 +274,23 @@ def affine(x: Tensor, weight: Tensor, bias: Tensor, half: bool) -> Tensor:
     """Return x·W + b; with `half` of bfloat16 factors, the sum in float32."""
     if not half:
         return torch.addmm(bias, x, weight)
-    return (x.bfloat16() @ weight.bfloat16()).float() + bias
+    found: Tensor = _HalfAffine.apply(x, weight, bias)  # type: ignore[no-untyped-call]
+    return found
+
+
+class _HalfAffine(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.factors = x, weight = x.bfloat16(), weight.bfloat16()
+        return (x @ weight).float().add_(bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        (x, weight), half = ctx.factors, gradient.bfloat16()
+        for_x, for_weight, for_bias = ctx.needs_input_grad
+        return (
+            (half @ weight.T).float() if for_x else None,
+            (x.T @ half).float() if for_weight else None,
+            gradient.sum(dim=0) if for_bias else None,
+        )

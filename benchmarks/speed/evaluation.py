@@ -1,0 +1,129 @@
+"""What does evaluating all users cost: against the products and top-k alone, and against implicit's evaluation.
+
+The bound is what no evaluation can do without, done with as little around it as possible: block by block the scores by
+one matrix product (of codes and output layer, or of a sparse history and item-item weights), seen items set to −∞,
+and `torch.topk`. implicit's ``ranking_metrics_at_k`` ranks the same users with factors of as many dimensions as the
+last hidden layer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from generated import ml_1m_implicit
+from timing import interleaved
+
+from aerec import evaluate
+from aerec.models import EASE, MultVAE
+from aerec.models.base import Recommender
+from aerec.sparse import CSR, canonical_csr, row_ids, take_rows
+from aerec.training.batches import SparseRows
+from protocol import RESULTS, markdown, save, set_threads
+
+METRICS = ("recall@20", "recall@50", "ndcg@100")
+DEPTH = 100
+BLOCK = 1024
+
+
+def apart(X: CSR, share: float = 0.2) -> tuple[CSR, CSR]:
+    """Return history and target: a `share` of each user's items, drawn at random, is the target."""
+    held = np.random.default_rng(0).random(X.nnz) < share
+    pairs = row_ids(X), X.indices
+    return tuple(  # type: ignore[return-value]
+        canonical_csr(sp.csr_array((X.data[side], (pairs[0][side], pairs[1][side])), shape=X.shape))
+        for side in (~held, held)
+    )
+
+
+def bound(model: Recommender, history: CSR) -> Callable[[], object]:
+    """Return the matrix products, masking and top-k of `model`, with nothing around them."""
+    blocks = [np.arange(at, min(at + BLOCK, history.shape[0])) for at in range(0, history.shape[0], BLOCK)]
+    parts = [take_rows(history, block) for block in blocks]
+    seen = [torch.from_numpy(row_ids(part) * part.shape[1] + part.indices) for part in parts]
+
+    @torch.inference_mode()
+    def run() -> None:
+        for part, at in zip(parts, seen, strict=True):
+            if isinstance(model, EASE):
+                scores = torch.nn.functional.embedding_bag(
+                    torch.from_numpy(part.indices.astype(np.int64)),
+                    torch.from_numpy(model.weights_),
+                    torch.from_numpy(part.indptr.astype(np.int64)),
+                    mode="sum",
+                    per_sample_weights=torch.from_numpy(part.data),
+                    include_last_offset=True,
+                )
+            else:
+                network = model.network_  # type: ignore[attr-defined]
+                rows = SparseRows(part, torch.device("cpu"))
+                hidden = network.decode_hidden(network.encode(rows.batch(torch.arange(part.shape[0])))[0])
+                scores = torch.addmm(network.decoder_biases[-1], hidden, network.output_weight.T)
+            scores.view(-1)[at] = -torch.inf
+            torch.topk(scores, DEPTH)
+
+    return run
+
+
+def of_implicit(history: CSR, target: CSR, n_factors: int, threads: int) -> Callable[[], object]:
+    """Return implicit's evaluation of a model with random factors: what they are does not change the work."""
+    from implicit.als import AlternatingLeastSquares
+    from implicit.evaluation import ranking_metrics_at_k
+
+    rng = np.random.default_rng(0)
+    model = AlternatingLeastSquares(factors=n_factors, num_threads=threads)
+    model.user_factors = rng.standard_normal((history.shape[0], n_factors), dtype=np.float32)
+    model.item_factors = rng.standard_normal((history.shape[1], n_factors), dtype=np.float32)
+    train, test = sp.csr_matrix(history), sp.csr_matrix(target)
+    for one in (train, test):  # implicit reads 32-bit indices only
+        one.indices, one.indptr = one.indices.astype(np.int32), one.indptr.astype(np.int32)
+    return lambda: ranking_metrics_at_k(model, train, test, K=DEPTH, show_progress=False, num_threads=threads)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--cpu-time", action="store_true", help="count the processor's time, on a busy machine")
+    parser.add_argument("--out", type=Path, default=RESULTS / "speed")
+    given = parser.parse_args()
+    set_threads(given.threads)
+    X, name = ml_1m_implicit()
+    history, target = apart(X)
+    models: dict[str, Recommender] = {
+        "EASE": EASE(500.0).fit(history),
+        "Mult-VAE": MultVAE(epochs=1, progress=False).fit(history),
+    }
+    rivals: dict[str, Callable[[], object]] = {}
+    for label, model in models.items():
+        rivals[f"{label}: products and top-k"] = bound(model, history)
+        rivals[f"{label}: rank"] = lambda model=model: model.rank(history, DEPTH)  # type: ignore[misc]
+        rivals[f"{label}: evaluate"] = lambda model=model: evaluate(model, (history, target), METRICS)  # type: ignore[misc]
+    if importlib.util.find_spec("implicit"):
+        rivals["implicit, 600 factors: ranking_metrics_at_k"] = of_implicit(history, target, 600, given.threads)
+    else:
+        print("implicit is not installed: left out")
+    found = interleaved(rivals, given.rounds, cpu_time=given.cpu_time)
+    rows: list[list[Any]] = []
+    for rival, seconds in found.items():
+        base = found.get(rival.partition(":")[0] + ": products and top-k")
+        times = f"{seconds / base:.2f}" if base else ""
+        rows.append([rival, f"{1e3 * seconds:.0f}", f"{history.shape[0] / seconds:,.0f}", times])
+    title = f"Evaluation of {history.shape[0]:,} users × {history.shape[1]:,} items, top {DEPTH}, {name}"
+    title += f", {given.threads} threads" + (", processor time" if given.cpu_time else "")
+    header = ["what", "ms", "users/s", "times products and top-k"]
+    save("evaluation", title, markdown(header, rows), {"threads": given.threads, "seconds": found}, given.out)
+
+
+if __name__ == "__main__":
+    main()
