@@ -11,8 +11,10 @@ user prefers one of 20 groups of items.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import multiprocessing
+import os
 import shutil
 import tempfile
 import threading
@@ -26,6 +28,10 @@ import numpy as np
 _CHUNK = 2_000_000  # ratings generated at once
 _GROUPS = 20
 _MONTHS = 12
+_CGROUPS = (  # of version 1, and of version 2
+    (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"),
+    (Path("/sys/fs/cgroup"), "memory.max"),
+)
 
 
 def generate(folder: Path, n_ratings: int, n_users: int, n_items: int, seed: int = 0) -> dict[str, Any]:
@@ -88,15 +94,15 @@ def learn(store: Path, model: str, settings: dict[str, Any], threads: int) -> di
         "epoch_seconds": recommender.history_["seconds"].tolist(),
         "ratings_per_second": split.train.n_ratings * len(recommender.history_) / (trained - divided),
         "evaluate_seconds": time.perf_counter() - trained,
-        "report": {name: value.mean for name, value in report.metrics.items()} if hasattr(report, "metrics") else str(report),
+        "report": report.mean,
     }
 
 
-def measured(phase: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
+def measured(phase: Callable[..., dict[str, Any]], *arguments: Any, limit: int | None = None) -> dict[str, Any]:
     """Run `phase` in a process of its own; return what it returned, its seconds, and its peaks in bytes."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_watched, args=(sender, phase, arguments))
+    process = context.Process(target=_watched, args=(sender, phase, arguments, limit))
     began = time.perf_counter()
     process.start()
     sender.close()
@@ -106,10 +112,15 @@ def measured(phase: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str,
         raise SystemExit(f"{phase.__name__} died") from None
     finally:
         process.join()
+        release(process.pid)
     return {"seconds": time.perf_counter() - began, **found}
 
 
-def _watched(sender: Any, phase: Callable[..., dict[str, Any]], arguments: tuple[Any, ...]) -> None:
+def _watched(
+    sender: Any, phase: Callable[..., dict[str, Any]], arguments: tuple[Any, ...], limit: int | None
+) -> None:
+    if limit is not None:
+        confine(limit)
     peaks = {"RssAnon": 0, "RssFile": 0, "VmRSS": 0}
     done = threading.Event()
 
@@ -125,6 +136,27 @@ def _watched(sender: Any, phase: Callable[..., dict[str, Any]], arguments: tuple
     done.set()
     watcher.join()
     sender.send({**found, "peak": {**peaks, "VmHWM": status()["VmHWM"]}})
+
+
+def confine(limit: int) -> None:
+    """Put this process into a memory cgroup with a limit in bytes."""
+    for root, name in _CGROUPS:
+        group = root / f"aerec-{os.getpid()}"
+        try:
+            group.mkdir()
+            (group / name).write_text(str(limit))
+            (group / "cgroup.procs").write_text(str(os.getpid()))
+        except OSError:
+            continue
+        return
+    raise SystemExit("--hard-limit: this machine lets no memory cgroup be made; do without")
+
+
+def release(pid: int | None) -> None:
+    """Remove what `confine` made for the process that has ended."""
+    for root, _ in _CGROUPS:
+        with contextlib.suppress(OSError):
+            (root / f"aerec-{pid}").rmdir()
 
 
 def status() -> dict[str, int]:
@@ -148,12 +180,14 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=8192)
     parser.add_argument("--memory-limit", default="2GB", help="of DuckDB")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--hard-limit", type=float, help="GB that the system lets each phase have")
     parser.add_argument("--work", type=Path, help="where data goes; a temporary folder, removed at the end, by default")
     parser.add_argument("--out", type=Path, help="JSON with all figures")
     chosen = parser.parse_args()
 
     from aerec.environment import describe_machine, package_versions
 
+    limit = None if chosen.hard_limit is None else int(chosen.hard_limit * 1e9)
     temporary = chosen.work is None
     work = Path(tempfile.mkdtemp(prefix="out-of-core-")) if temporary else chosen.work
     parts, store = work / "ratings", work / "store"
@@ -179,7 +213,7 @@ def main() -> None:
                 continue
             if name == "import" and (store / "store.json").exists():
                 continue
-            found = results[name] = measured(phase, *arguments)
+            found = results[name] = measured(phase, *arguments, limit=limit)
             peak = ", ".join(f"{key} {value / 1e6:,.0f} MB" for key, value in found["peak"].items())
             print(f"{name}: {found['seconds']:.1f} s; peak {peak}", flush=True)
             print("  " + json.dumps({key: value for key, value in found.items() if key not in ("seconds", "peak")}))

@@ -10,6 +10,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -24,6 +26,7 @@ from aerec.training.loop import Trainer, Validator
 
 __all__ = ["Ranks", "current_ranks", "joined"]
 
+_TO_GATHER = timedelta(minutes=10)
 _PATIENCE = timedelta(hours=2)  # how long a rank waits for the first, which measures the validation data
 
 
@@ -155,8 +158,36 @@ def joined(device: str = "auto") -> Iterator[Ranks | None]:
     cuda = device.startswith("cuda") or (device == "auto" and torch.cuda.is_available())
     if cuda:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    dist.init_process_group("nccl" if cuda else "gloo", timeout=_PATIENCE)
+    store, rank, size = next(dist.rendezvous("env://", timeout=_TO_GATHER))
+    own = dist.PrefixStore(_agree(store, rank, size), store)
+    dist.init_process_group("nccl" if cuda else "gloo", store=own, rank=rank, world_size=size, timeout=_PATIENCE)
     try:
         yield current_ranks()
     finally:
         dist.destroy_process_group()
+
+
+def _agree(store: dist.Store, rank: int, size: int) -> str:
+    """Return a word that the ranks of this start, and no earlier one, agree upon.
+
+    torchrun may give processes that it starts again the store of those that died, with the addresses of these in it.
+    Restarts are counted by each machine on its own, so that they cannot tell the starts apart.
+    """
+    mine = uuid.uuid4().hex
+    if rank > 0:
+        store.set(f"aerec/asks/{rank}", mine)
+        store.wait([f"aerec/answer/{mine}"], _TO_GATHER)
+        word = store.get(f"aerec/answer/{mine}").decode()
+        store.set(f"aerec/knows/{word}/{rank}", "")
+        return word
+    until, waiting = time.monotonic() + _TO_GATHER.total_seconds(), set(range(1, size))
+    while waiting:
+        for other in sorted(waiting):
+            if store.check([f"aerec/asks/{other}"]):  # perhaps by one that died: then the answer is for nobody
+                store.set(f"aerec/answer/{store.get(f'aerec/asks/{other}').decode()}", mine)
+            if store.check([f"aerec/knows/{mine}/{other}"]):
+                waiting.remove(other)
+        if time.monotonic() > until:
+            raise TimeoutError(f"processes {sorted(waiting)} of {size} did not come within {_TO_GATHER}; start again")
+        time.sleep(0.01)
+    return mine
