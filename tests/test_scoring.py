@@ -100,7 +100,9 @@ def test_memory_is_that_of_a_part(films, tmp_path, monkeypatch):
     asked = []
     model = Popularity().fit(films)
     recommend = model.recommend
-    monkeypatch.setattr(model, "recommend", lambda data, *a, **k: asked.append(data.shape[0]) or recommend(data, *a, **k))
+    monkeypatch.setattr(
+        model, "recommend", lambda data, *a, **k: asked.append(data.shape[0]) or recommend(data, *a, **k)
+    )
     score(model, films, tmp_path, users_per_part=8)
     assert max(asked) == 14
     assert sum(asked) == 150

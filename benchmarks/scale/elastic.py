@@ -1,9 +1,9 @@
-"""Kill one of several training processes in mid-epoch: does torchrun's agent bring the training to the same end?
+"""Kill one of several training processes in mid-epoch; torchrun's agent has to bring the training to the same end.
 
     python benchmarks/scale/elastic.py --processes 2
 
-Trains twice through the command line: undisturbed, and with the last process killed (SIGKILL) in the middle of an epoch.
-Both must end with the same weights.
+Trains twice through the command line: undisturbed, and with the last process killed (SIGKILL) in the middle of an
+epoch. Both must end with the same weights.
 """
 
 from __future__ import annotations

@@ -116,9 +116,7 @@ def measured(phase: Callable[..., dict[str, Any]], *arguments: Any, limit: int |
     return {"seconds": time.perf_counter() - began, **found}
 
 
-def _watched(
-    sender: Any, phase: Callable[..., dict[str, Any]], arguments: tuple[Any, ...], limit: int | None
-) -> None:
+def _watched(sender: Any, phase: Callable[..., dict[str, Any]], arguments: tuple[Any, ...], limit: int | None) -> None:
     if limit is not None:
         confine(limit)
     peaks = {"RssAnon": 0, "RssFile": 0, "VmRSS": 0}

@@ -19,7 +19,7 @@ from aerec.splitting import StrongGeneralization
 from aerec.training.batches import DenseRows
 from aerec.training.distributed import Ranks, current_ranks, joined
 
-WORKER = '''
+WORKER = """
 import hashlib, json, os, pathlib, signal, sys
 from test_distributed import elsa, exact, recvae, split_sample
 from aerec.training import distributed
@@ -47,10 +47,11 @@ with joined("cpu") as ranks:
         found["recvae"] = digest(recvae().fit(split.train))
         found["again"] = digest(elsa().fit(split.train, split.validation))
     model = elsa().fit(split.train, split.validation, checkpoint=out / "checkpoint")
-    found |= {"digest": digest(model), "ndcg": model.history_["ndcg@100"].tolist(), "cost": model.history_["cost"].tolist()}
+    found |= {"digest": digest(model)}
+    found |= {name: model.history_[column].tolist() for name, column in (("ndcg", "ndcg@100"), ("cost", "cost"))}
     name = f"{'restarted' if dies else 'plain'}-{ranks.rank}.json"
     (out / name).write_text(json.dumps(found))
-'''
+"""
 
 
 def split_sample():

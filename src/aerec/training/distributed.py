@@ -15,10 +15,12 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.rendezvous import rendezvous
 
 from aerec.errors import DataError
 from aerec.training.batches import DenseRows, MappedRows, RowRange, Rows, SparseRows
@@ -158,8 +160,8 @@ def joined(device: str = "auto") -> Iterator[Ranks | None]:
     cuda = device.startswith("cuda") or (device == "auto" and torch.cuda.is_available())
     if cuda:
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    store, rank, size = next(dist.rendezvous("env://", timeout=_TO_GATHER))
-    own = dist.PrefixStore(_agree(store, rank, size), store)
+    store, rank, size = next(rendezvous("env://", timeout=_TO_GATHER))
+    own = dist.PrefixStore(_agree(store, rank, size), store)  # type: ignore[attr-defined]
     dist.init_process_group("nccl" if cuda else "gloo", store=own, rank=rank, world_size=size, timeout=_PATIENCE)
     try:
         yield current_ranks()
@@ -167,7 +169,7 @@ def joined(device: str = "auto") -> Iterator[Ranks | None]:
         dist.destroy_process_group()
 
 
-def _agree(store: dist.Store, rank: int, size: int) -> str:
+def _agree(store: Any, rank: int, size: int) -> str:
     """Return a word that the ranks of this start, and no earlier one, agree upon.
 
     torchrun may give processes that it starts again the store of those that died, with the addresses of these in it.
@@ -177,7 +179,7 @@ def _agree(store: dist.Store, rank: int, size: int) -> str:
     if rank > 0:
         store.set(f"aerec/asks/{rank}", mine)
         store.wait([f"aerec/answer/{mine}"], _TO_GATHER)
-        word = store.get(f"aerec/answer/{mine}").decode()
+        word: str = store.get(f"aerec/answer/{mine}").decode()
         store.set(f"aerec/knows/{word}/{rank}", "")
         return word
     until, waiting = time.monotonic() + _TO_GATHER.total_seconds(), set(range(1, size))
