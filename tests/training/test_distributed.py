@@ -21,7 +21,7 @@ from aerec.training.distributed import Ranks, current_ranks, joined
 
 WORKER = """
 import hashlib, json, os, pathlib, signal, sys
-from test_distributed import elsa, exact, recvae, split_sample
+from test_distributed import elsa, exact, recvae, sharded, split_sample
 from aerec.training import distributed
 from aerec.training.distributed import joined
 
@@ -45,6 +45,8 @@ with joined("cpu") as ranks:
     else:
         found = {"exact": [layer.tolist() for layer in exact().fit(split.train).coefs_]}
         found["recvae"] = digest(recvae().fit(split.train))
+        found["sharded"] = [layer.tolist() for layer in sharded().fit(split.train, split.validation).coefs_]
+        found["sharded ndcg"] = sharded().fit(split.train, split.validation).history_["ndcg@100"].tolist()
         found["again"] = digest(elsa().fit(split.train, split.validation))
     model = elsa().fit(split.train, split.validation, checkpoint=out / "checkpoint")
     found |= {"digest": digest(model)}
@@ -60,6 +62,10 @@ def split_sample():
 
 def elsa():
     return ELSA(n_factors=8, batch_size=100, epochs=6, patience=2, learning_rate=0.3, device="cpu", progress=False)
+
+
+def sharded():
+    return elsa().set_params(sharded=True, epochs=3)
 
 
 def recvae():
@@ -101,6 +107,14 @@ def test_with_the_whole_data_as_one_batch_two_ranks_step_as_one_process_does(lau
     alone = exact().fit(split_sample().train).coefs_
     for one, other in zip(launched["plain-0"]["exact"], alone, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_items_divided_over_two_ranks_learn_what_they_learn_undivided(launched):
+    split = split_sample()
+    alone = sharded().fit(split.train, split.validation)  # there is nobody to share with
+    assert launched["plain-0"]["sharded"] == launched["plain-1"]["sharded"]
+    np.testing.assert_allclose(launched["plain-0"]["sharded"][0], alone.item_vectors_, atol=2e-3)
+    np.testing.assert_allclose(launched["plain-1"]["sharded ndcg"], alone.history_["ndcg@100"], atol=2e-3)
 
 
 def test_both_ranks_hold_the_same_network_and_a_repetition_gives_it_again(launched):
