@@ -77,8 +77,9 @@ class Ranks:
         total = gradients[0].new_tensor([float(n_rows)])
         dist.all_reduce(total)
         for one in gradients:
-            dist.all_reduce(one.mul_(n_rows))
-            one.div_(total)
+            added = one.mul_(n_rows).contiguous()
+            dist.all_reduce(added)
+            torch.div(added, total, out=one)
 
     def wait(self) -> None:
         """Wait until every rank is here."""
