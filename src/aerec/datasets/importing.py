@@ -24,7 +24,7 @@ from aerec.datasets.scale import load_duckdb, load_pyarrow
 from aerec.datasets.store import is_store, open_store, write_store_header
 from aerec.errors import DataError
 from aerec.interactions import Interactions
-from aerec.storage import replace_folder
+from aerec.storage import remove_leftovers, replace_folder, temporary_prefix
 
 __all__ = ["import_parquet"]
 
@@ -101,7 +101,8 @@ def import_parquet(
     files = parquet_files(source)
     _check_target(target, overwrite)
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part"))
+    remove_leftovers(target.parent, target.name)
+    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=temporary_prefix(target.name), suffix=".part"))
     try:
         work = temporary / "work"
         work.mkdir()

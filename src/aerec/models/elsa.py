@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -20,6 +20,7 @@ from aerec.models.autoencoder import Autoencoder
 from aerec.models.base import History, item_popularity
 from aerec.sparse import CSR, canonical_csr, row_ids
 from aerec.training.batches import Batch, Rows
+from aerec.training.callbacks import Callback
 from aerec.training.loop import Trainer, Validator
 from aerec.training.losses import first_layer
 from aerec.training.network import Architecture, Cost, Network
@@ -133,7 +134,14 @@ class ELSA(Autoencoder):
         """A, the unit vectors of the items; shape (n_items, n_factors)."""
         return self.coefs_[0]
 
-    def fit(self, train: History, validation: Any = None, *, checkpoint: str | os.PathLike[str] | None = None) -> Self:
+    def fit(
+        self,
+        train: History,
+        validation: Any = None,
+        *,
+        checkpoint: str | os.PathLike[str] | None = None,
+        callbacks: Iterable[Callback] = (),
+    ) -> Self:
         """Learn from `train`, anew; see `Autoencoder.fit`."""
         if self.sharded and torch.distributed.is_available() and torch.distributed.is_initialized():
             from aerec.training.distributed import Ranks
@@ -142,7 +150,7 @@ class ELSA(Autoencoder):
             ranks = Ranks(torch.distributed.get_rank(), torch.distributed.get_world_size())
             self._shards, checkpoint = ItemShards(ranks, train.shape[1]), None
         try:
-            return super().fit(train, validation, checkpoint=checkpoint)
+            return super().fit(train, validation, checkpoint=checkpoint, callbacks=callbacks)
         finally:
             self._shards = None
 

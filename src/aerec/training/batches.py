@@ -211,6 +211,11 @@ class MappedRows:
         """Return the mean of the values."""
         return float(self._matrix.data.mean(dtype=np.float64))
 
+    def largest(self) -> float:
+        """Return the largest magnitude among the values."""
+        data = self._matrix.data
+        return float(max(data.max(), -data.min())) if data.size else 0.0
+
     def batch(self, rows: Tensor) -> SparseBatch:
         """Return the rows with the numbers `rows`, in that order."""
         taken = take_rows(self._matrix, rows.cpu().numpy())
@@ -247,6 +252,10 @@ class RowRange:
     def __init__(self, rows: SparseRows | MappedRows | DenseRows, begin: int, end: int) -> None:
         self.shape = (end - begin, rows.shape[1])
         self.rows, self._begin = rows, begin
+
+    def largest(self) -> float:
+        """Return the largest magnitude among the values of all."""
+        return self.rows.largest()
 
     def batch(self, rows: Tensor) -> SparseBatch | DenseBatch:
         """Return the rows with the numbers `rows`, in that order."""
