@@ -235,7 +235,7 @@ def stopped(*_, **__):
     raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("step", ["write_header", "save_interactions", "_put_in_place"])
+@pytest.mark.parametrize("step", ["write_header", "save_interactions", "replace_folder"])
 def test_a_write_that_is_stopped_leaves_nothing(films, tmp_path, monkeypatch, step):
     monkeypatch.setattr(runs, step, stopped)
     with pytest.raises(KeyboardInterrupt):
@@ -243,7 +243,7 @@ def test_a_write_that_is_stopped_leaves_nothing(films, tmp_path, monkeypatch, st
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("step", ["write_header", "save_interactions", "_put_in_place"])
+@pytest.mark.parametrize("step", ["write_header", "save_interactions", "replace_folder"])
 def test_a_write_that_is_stopped_leaves_the_previous_run(films, run_path, monkeypatch, step):
     monkeypatch.setattr(runs, step, stopped)
     with pytest.raises(KeyboardInterrupt):

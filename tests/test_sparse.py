@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from aerec.errors import DataError
-from aerec.sparse import canonical_csr, row_ids, row_positions, take_rows
+from aerec.sparse import canonical_csr, column_counts, row_ids, row_positions, take_rows, take_values
 
 small = hnp.arrays(
     np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=7), elements=st.integers(-2, 3).map(float)
@@ -76,3 +76,21 @@ def test_rows_are_taken_in_any_order_and_number(dense, data):
 def test_row_ids_align_with_the_values(dense):
     csr = canonical_csr(dense)
     np.testing.assert_array_equal(row_ids(csr), np.nonzero(dense)[0])
+
+
+def test_column_counts_and_taken_values_do_not_depend_on_the_block(monkeypatch):
+    matrix = canonical_csr(sp.random_array((40, 9), density=0.3, rng=np.random.default_rng(0)))
+    rows = np.array([3, 39, 3, 0, 17])
+    expected = matrix.toarray()
+    for block in (3, 1000):
+        monkeypatch.setattr("aerec.sparse._BLOCK", block)
+        np.testing.assert_array_equal(column_counts(matrix), (expected != 0).sum(axis=0))
+        (values, columns), starts = take_values((matrix.data, matrix.indices), matrix.indptr, rows)
+        taken = sp.csr_array((values, columns, starts), shape=(5, 9))
+        np.testing.assert_array_equal(taken.toarray(), expected[rows])
+
+
+def test_a_value_that_is_not_finite_is_found_in_any_block(monkeypatch):
+    monkeypatch.setattr("aerec.sparse._BLOCK", 2)
+    with pytest.raises(DataError, match="holds nan at row 2, column 1"):
+        canonical_csr(np.array([[1, 2, 0], [3, 0, 0], [0, np.nan, 1]]))

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from aerec.errors import DataError
 from aerec.notebook import html_table
-from aerec.sparse import CSR, canonical_csr, row_ids, row_positions
+from aerec.sparse import CSR, canonical_csr, column_counts, row_ids, row_positions, take_values
 
 __all__ = ["Interactions"]
 
@@ -66,6 +66,7 @@ class Interactions:
         if matrix.shape != (len(users), len(items)):
             raise DataError(f"the matrix is {matrix.shape}, but there are {len(users)} users and {len(items)} items")
         for index in (users, items):
+            _ = index.is_monotonic_increasing  # asked first, it spares ascending ids the hash table of the next line
             if not index.is_unique:
                 repeated = index[index.duplicated()][0]
                 raise DataError(f"{index.name} ids must be unique, {_shown(repeated)} stands twice")
@@ -205,7 +206,7 @@ class Interactions:
     def is_implicit(self) -> bool:
         """Whether every stored rating is the same number, so that only "interacted or not" is known."""
         data = self.matrix.data
-        return bool(data.size == 0 or (data == data[0]).all())
+        return bool(data.size == 0 or data.min() == data.max())
 
     def to_frame(self) -> pd.DataFrame:
         """One row per rating with raw ids: columns user, item, rating (and timestamp), by user and then item."""
@@ -262,6 +263,8 @@ class Interactions:
     def filter(self, min_per_user: int = 5, min_per_item: int = 1) -> Interactions:
         """Drop users and items with fewer ratings than asked for, repeatedly until both conditions hold."""
         matrix = self.matrix
+        if (np.diff(matrix.indptr) >= min_per_user).all() and (column_counts(matrix) >= min_per_item).all():
+            return self
         users, items = np.ones(self.shape[0], bool), np.ones(self.shape[1], bool)
         rows, cols = row_ids(matrix), matrix.indices
         alive = np.ones(matrix.nnz, bool)
@@ -273,7 +276,7 @@ class Interactions:
             if np.array_equal(alive_now, alive):
                 break
             alive = alive_now
-        kept = self.keep(alive)._take_users(np.flatnonzero(users))
+        kept = self.keep(alive).take_users(np.flatnonzero(users))
         return kept.with_items(self.items[items])
 
     def select_users(self, ids: ArrayLike | pd.Index[Any]) -> Interactions:
@@ -285,7 +288,7 @@ class Interactions:
                 f"unknown user {_shown(wanted[int(np.argmax(rows < 0))])}: not among the {len(self.users):,} users "
                 f"({np.count_nonzero(rows < 0):,} of {len(wanted):,} asked for are unknown)"
             )
-        return self._take_users(rows)
+        return self.take_users(rows)
 
     def with_items(self, items: pd.Index[Any]) -> Interactions:
         """Return the same users over the columns `items`; ratings of other items are left out."""
@@ -324,13 +327,14 @@ class Interactions:
         matrix.has_canonical_format = True
         return replace(self, matrix=matrix, timestamps=None if self.timestamps is None else self.timestamps[stored])
 
-    def _take_users(self, rows: NDArray[Any]) -> Interactions:
-        positions, starts = row_positions(self.matrix.indptr, rows)
-        matrix: CSR = sp.csr_array(
-            (self.matrix.data[positions], self.matrix.indices[positions], starts), shape=(len(rows), self.shape[1])
-        )
-        times = None if self.timestamps is None else self.timestamps[positions]
-        return replace(self, matrix=matrix, users=self.users.take(rows), timestamps=times)
+    def take_users(self, rows: NDArray[Any]) -> Interactions:
+        """Return the users with the row numbers `rows`, in that order; of mapped ratings the result is mapped too."""
+        stored = (self.matrix.data, self.matrix.indices)
+        arrays = stored if self.timestamps is None else (*stored, self.timestamps)
+        (data, indices, *times), starts = take_values(arrays, self.matrix.indptr, rows)
+        starts = starts.astype(self.matrix.indptr.dtype)  # of one width with the indices, or scipy copies them
+        matrix: CSR = sp.csr_array((data, indices, starts), shape=(len(rows), self.shape[1]))
+        return replace(self, matrix=matrix, users=self.users.take(rows), timestamps=times[0] if times else None)
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:

@@ -8,6 +8,7 @@ JSON, safetensors, TOML and CSV.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 import shutil
@@ -24,6 +25,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from aerec.datasets.readers import join_parts
+from aerec.datasets.store import is_store, open_store, store_of
 from aerec.errors import DataError, ModelFileError
 from aerec.interactions import Interactions
 from aerec.models.base import Recommender
@@ -39,6 +41,7 @@ from aerec.storage import (
     read_folder,
     read_header,
     remove_leftovers,
+    replace_folder,
     temporary_prefix,
     write_folder,
     write_header,
@@ -51,6 +54,7 @@ __all__ = [
     "check_run_path",
     "load_interactions",
     "read_run",
+    "run_fingerprint",
     "save_interactions",
     "write_run",
 ]
@@ -178,28 +182,13 @@ def write_run(
             (temporary / name).write_text(text, encoding="utf-8")
         plan = {"kind": split.kind, "parameters": split.parameters}
         write_header(temporary, "run", {**description, "split": plan, "parts": list(parts)})
-        temporary.chmod(0o755)
-        _put_in_place(temporary, target)
+        replace_folder(temporary, target)
     except BaseException as error:
         shutil.rmtree(temporary, ignore_errors=True)
         named = output_error(error, temporary, target)
         if named is not error:
             raise named from None
         raise
-
-
-def _put_in_place(temporary: Path, target: Path) -> None:
-    if not target.exists():
-        temporary.rename(target)
-        return
-    outgoing = temporary.with_suffix(".old")
-    target.rename(outgoing)
-    try:
-        temporary.rename(target)
-    except BaseException:
-        outgoing.rename(target)
-        raise
-    shutil.rmtree(outgoing, ignore_errors=True)
 
 
 def _tidy(target: Path) -> None:
@@ -254,6 +243,15 @@ class Run:
         return self.plan.apply(self.parts)
 
 
+def run_fingerprint(run: Run) -> str:
+    """Return a checksum of the model and the data of a run: of their headers, which hold those of their files."""
+    headers = [
+        run.path / "model" / "model.json",
+        *(run.path / "data" / f"{name}.json" for name in run.description["parts"]),
+    ]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in headers)).hexdigest()
+
+
 def read_run(path: str | os.PathLike[str]) -> Run:
     """Open the run folder `path`.
 
@@ -299,7 +297,15 @@ def save_interactions(data: Interactions, path: str | os.PathLike[str], name: st
     ------
     DataError
         If ids are neither all numbers nor all text.
+
+    Notes
+    -----
+    Of data that is all of a store only the place and the fingerprint of the store are written: it has to stay there.
     """
+    if (stored := store_of(data)) is not None:
+        Path(path).mkdir(parents=True, exist_ok=True)
+        write_header(path, name, {"store": str(stored[0]), "fingerprint": stored[1]})
+        return
     tensors: dict[str, NDArray[Any]] = {
         "data": data.matrix.data,
         "indices": data.matrix.indices,
@@ -326,6 +332,9 @@ def load_interactions(path: str | os.PathLike[str], name: str = "interactions") 
     ModelFileError
         If it is damaged, altered, or of a newer format.
     """
+    header = read_header(path, name)
+    if "store" in header:
+        return _load_from_store(header, Path(path) / f"{name}.json")
     header, tensors = read_folder(path, name)
     try:
         users, items = decode_index(tensors, "users"), decode_index(tensors, "items")
@@ -346,6 +355,16 @@ def load_interactions(path: str | os.PathLike[str], name: str = "interactions") 
         )
     except (KeyError, ValueError, TypeError, IndexError, AttributeError, OverflowError) as error:
         raise ModelFileError(f"{Path(path) / name}.json does not hold interactions ({error}); write it again") from None
+
+
+def _load_from_store(header: Mapping[str, Any], source: Path) -> Interactions:
+    place = Path(header["store"])
+    if not is_store(place):
+        raise FileNotFoundError(f"{source} names the store {place}, which is not there; put it back, or train again")
+    data = open_store(place)
+    if (found := store_of(data)) is None or found[1] != header["fingerprint"]:
+        raise ModelFileError(f"the store {place} is not the one that {source} names any more; train again")
+    return data
 
 
 def _encode_genres(genres: pd.Series[Any]) -> dict[str, NDArray[Any]]:

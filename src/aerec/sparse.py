@@ -9,10 +9,13 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from aerec.errors import DataError
+from aerec.mapped import empty_like_mapped, is_mapped
 
-__all__ = ["CSR", "canonical_csr", "row_ids", "row_positions", "take_rows"]
+__all__ = ["CSR", "canonical_csr", "column_counts", "row_ids", "row_positions", "take_rows", "take_values"]
 
 CSR: TypeAlias = "sp.csr_array[Any, tuple[int, int]]"
+
+_BLOCK = 1 << 22  # values looked at, or copied, at once
 
 
 def canonical_csr(X: Any) -> CSR:
@@ -47,15 +50,21 @@ def canonical_csr(X: Any) -> CSR:
             csr = csr.copy()
         csr.sum_duplicates()
         csr.eliminate_zeros()
-    finite = np.isfinite(csr.data)
-    if not finite.all():
-        at = int(np.argmin(finite))
+    if (at := _first_not_finite(csr.data)) is not None:
         row = int(np.searchsorted(csr.indptr, at, side="right")) - 1
         raise DataError(
             f"the matrix holds {csr.data[at]} at row {row}, column {csr.indices[at]}; "
             "remove or replace NaN and infinite values"
         )
     return csr
+
+
+def _first_not_finite(data: NDArray[Any]) -> int | None:
+    for begin in range(0, len(data), _BLOCK):
+        finite = np.isfinite(data[begin : begin + _BLOCK])
+        if not finite.all():
+            return begin + int(np.argmin(finite))
+    return None
 
 
 def row_positions(indptr: NDArray[Any], rows: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -90,6 +99,50 @@ def take_rows(matrix: CSR, rows: NDArray[Any]) -> CSR:
     )
     taken.has_canonical_format = True
     return taken
+
+
+def take_values(
+    arrays: tuple[NDArray[Any], ...], indptr: NDArray[Any], rows: NDArray[Any]
+) -> tuple[list[NDArray[Any]], NDArray[np.int64]]:
+    """Take the stored values of `rows` from arrays that are aligned with each other.
+
+    Parameters
+    ----------
+    arrays : tuple of ndarray of shape (n_values,)
+        What is taken from memory-mapped ones, if it is much, is memory-mapped too, and copied block by block.
+    indptr : ndarray of shape (n_rows + 1,)
+    rows : ndarray of int, shape (n,)
+        May repeat and come in any order.
+
+    Returns
+    -------
+    taken : list of ndarray of shape (n_taken,)
+    starts : ndarray of int64, shape (n + 1,)
+        Where each of the rows begins among them.
+    """
+    starts = np.zeros(len(rows) + 1, dtype=np.int64)
+    np.cumsum(indptr[rows + 1].astype(np.int64) - indptr[rows], out=starts[1:])
+    total = int(starts[-1])
+    if total <= _BLOCK or not is_mapped(arrays[0]):
+        positions, _ = row_positions(indptr, rows)
+        return [array[positions] for array in arrays], starts
+    taken = [empty_like_mapped(array, total, array.dtype) for array in arrays]
+    begin = 0
+    while begin < len(rows):
+        end = max(begin + 1, int(np.searchsorted(starts, starts[begin] + _BLOCK, side="right")) - 1)
+        positions, _ = row_positions(indptr, rows[begin:end])
+        for array, into in zip(arrays, taken, strict=True):
+            into[starts[begin] : starts[end]] = array[positions]
+        begin = end
+    return taken, starts
+
+
+def column_counts(matrix: CSR) -> NDArray[np.int64]:
+    """Return how many values each column holds; shape (n_columns,)."""
+    counts = np.zeros(matrix.shape[1], dtype=np.int64)
+    for begin in range(0, matrix.nnz, _BLOCK):
+        counts += np.bincount(matrix.indices[begin : begin + _BLOCK], minlength=matrix.shape[1])
+    return counts
 
 
 def row_ids(matrix: CSR) -> NDArray[np.int64]:

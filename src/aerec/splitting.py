@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from aerec.errors import DataError
 from aerec.holdout import Holdout, Split, check_fraction, draw_ratings, places_in_rows, weak_split
 from aerec.interactions import Interactions
+from aerec.sparse import column_counts
 
 __all__ = ["Holdout", "LeaveLastOut", "RandomHoldout", "Split", "StrongGeneralization", "TemporalSplit"]
 
@@ -74,11 +75,11 @@ class StrongGeneralization:
         order = rng.permutation(total)
         n = self.n_users
         validation, test, train = (np.sort(part) for part in (order[:n], order[n : 2 * n], order[2 * n :]))
-        trained = _rows(interactions, train)
-        seen = np.bincount(trained.matrix.indices, minlength=trained.shape[1]) > 0
+        trained = interactions.take_users(train)
+        seen = column_counts(trained.matrix) > 0
 
         def hold_out(rows: NDArray[np.int64]) -> Holdout:
-            users = _rows(interactions, rows)
+            users = interactions.take_users(rows)
             if self.drop_unseen_items:
                 users = users.keep(seen[users.matrix.indices])
             target = draw_ratings(users, 1 - self.fold_in, rng, per_user=True)
@@ -235,10 +236,6 @@ def _chronological_split(
     train = data.keep(~(test | validation))
     holdout = Holdout(train, data.keep(validation)) if validated else None
     return Split(train, holdout, Holdout(data.keep(~test), data.keep(test)))
-
-
-def _rows(data: Interactions, rows: NDArray[np.int64]) -> Interactions:
-    return data.select_users(data.users.take(rows))
 
 
 def _timestamps(data: Interactions, splitter: str) -> NDArray[Any]:

@@ -42,6 +42,7 @@ __all__ = [
     "read_folder",
     "read_header",
     "remove_leftovers",
+    "replace_folder",
     "temporary_prefix",
     "write_folder",
     "write_header",
@@ -144,6 +145,22 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def replace_folder(temporary: Path, target: Path) -> None:
+    """Put the folder `temporary` in the place of `target`, which is removed where it is there."""
+    temporary.chmod(0o755)
+    if not target.exists():
+        temporary.rename(target)
+        return
+    outgoing = temporary.with_suffix(".old")
+    target.rename(outgoing)
+    try:
+        temporary.rename(target)
+    except BaseException:
+        outgoing.rename(target)
+        raise
+    shutil.rmtree(outgoing, ignore_errors=True)
 
 
 def write_folder(

@@ -1,4 +1,4 @@
-"""The command line: `aerec train | evaluate | recommend | benchmark | report | …`, one file a verb."""
+"""The command line: `aerec import | train | evaluate | recommend | benchmark | report | …`, one file a verb."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 
 from aerec._version import __version__
 from aerec.cli import benchmark, datasets, doctor, evaluate, export, recommend, report, serve, train, tune
+from aerec.cli.import_store import import_store
 from aerec.errors import AerecError
 
 __all__ = ["app", "main"]
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 for _verb in (datasets, train, evaluate, recommend, benchmark, report, tune, export, serve, doctor):
     app.command()(getattr(_verb, _verb.__name__.rpartition(".")[2]))
+app.command("import")(import_store)
 
 
 # What typer raises for words that it cannot make sense of: a class of click, or of the copy inside newer versions.

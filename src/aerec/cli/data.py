@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 from aerec.datasets import load_parts
 from aerec.errors import DataError
 from aerec.interactions import Interactions
+from aerec.mapped import is_mapped
 from aerec.models.base import Recommender
 from aerec.runs import SPLITTERS, SplitPlan, whole
 
@@ -54,11 +56,17 @@ class Preprocessing:
     def load(self, name_or_path: str, progress: bool) -> dict[str, Interactions]:
         """Return the data set in its parts, see `aerec.datasets.load_parts`."""
         parts = load_parts(name_or_path, progress=progress)
+        mapped = any(is_mapped(part.matrix.data) for part in parts.values())
         if self.threshold is not None and not whole(parts).is_implicit:
             threshold = self.threshold
             parts = {name: part.binarize(threshold) for name, part in parts.items()}
         if "all" in parts:
             parts = {"all": parts["all"].filter(self.min_per_user, self.min_per_item)}
+        if mapped and not any(is_mapped(part.matrix.data) for part in parts.values()):
+            warnings.warn(
+                "the ratings of the store were copied into memory: binarize and filter them in aerec import instead",
+                stacklevel=2,
+            )
         if not any(part.n_ratings for part in parts.values()):
             rules = ", ".join(f"{name} {value}" for name, value in self.describe().items() if value is not None)
             raise DataError(f"no rating of {name_or_path} is left with {rules}; ask for less")

@@ -23,7 +23,7 @@ _EXTRAS = {
     "tune": ["optuna"],
     "serve": ["fastapi", "uvicorn"],
     "track": ["tensorboard", "mlflow"],
-    "scale": ["pyarrow"],
+    "scale": ["pyarrow", "duckdb"],
     "export": ["onnx", "onnxruntime", "onnxscript", "usearch"],
 }
 

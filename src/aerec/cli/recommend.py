@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,10 +13,12 @@ import typer
 
 from aerec.cli.options import Json, parse_ids, parse_list
 from aerec.cli.output import check_output, print_json, print_note, print_table, write_frame
+from aerec.cli.ranks import rank_and_size
 from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.models.base import Recommender
-from aerec.runs import Run, read_run
+from aerec.runs import Run, read_run, run_fingerprint
+from aerec.scoring import recommend_all, with_titles
 
 __all__ = ["recommend"]
 
@@ -40,11 +43,28 @@ def recommend(
     allow: Annotated[str | None, typer.Option(help="Choose from these item ids only, separated by commas.")] = None,
     block: Annotated[str | None, typer.Option(help="Never show these item ids, separated by commas.")] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Write to .parquet, .csv, .json or .jsonl; for all users where none is named.")
+        Path | None,
+        typer.Option(
+            help="Write to .parquet, .csv, .json or .jsonl, for all users where none is named; with --all to a folder."
+        ),
+    ] = None,
+    everybody: Annotated[
+        bool, typer.Option("--all", help="For all users, as Parquet parts in the folder --out; only missing ones.")
+    ] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(help="With --all: i/n, only each n-th part from the i-th; by torchrun's rank if not given."),
     ] = None,
     json: Json = False,
 ) -> None:
     """Recommend the k best items; what a user has rated is left out."""
+    if everybody or shard is not None:
+        if user or history is not None or explain or out is None or not everybody:
+            raise ValueError(
+                "--all goes with --out FOLDER, and --shard with both; not with --user, --history or --explain"
+            )
+        _recommend_all(run, out, k, shard, include_seen=include_seen, allow=allow, block=block, json=json)
+        return
     if user and history is not None:
         raise ValueError("give --user or --history, not both")
     if not user and history is None and out is None:
@@ -63,8 +83,7 @@ def recommend(
         allow_items=None if allow is None else parse_ids(parse_list(allow), data.items, "item"),
         block_items=None if block is None else parse_ids(parse_list(block), data.items, "item"),
     )
-    if data.item_names is not None:
-        frame.insert(2, "title", frame["item"].map(data.item_names))
+    frame = with_titles(frame, data)
     if explain:
         frame["because"] = _reasons(found.model, seen, frame)
     if history is not None:
@@ -79,6 +98,44 @@ def recommend(
         print_note("nothing is left to recommend: all candidates are in the history or barred")
     else:
         print_table(frame.assign(because=frame["because"].map("; ".join)) if explain else frame)
+
+
+def _recommend_all(
+    run: Path,
+    out: Path,
+    k: int,
+    shard: str | None,
+    *,
+    include_seen: bool,
+    allow: str | None,
+    block: str | None,
+    json: bool,
+) -> None:
+    found = read_run(run)
+    data = found.data
+    result = recommend_all(
+        found.model,
+        data,
+        out,
+        min(k, data.shape[1]),
+        fingerprint=run_fingerprint(found),
+        exclude_seen=not include_seen,
+        allow_items=None if allow is None else parse_ids(parse_list(allow), data.items, "item"),
+        block_items=None if block is None else parse_ids(parse_list(block), data.items, "item"),
+        shard=rank_and_size() if shard is None else _shard(shard),
+    )
+    if json:
+        print_json({"out": str(out), "n_users": data.shape[0], **asdict(result)})
+        return
+    state = "all there" if result.complete else "others are still missing"
+    print_note(f"{result.written} parts written, {result.kept} kept, of {result.n_parts} in {out}: {state}")
+
+
+def _shard(text: str) -> tuple[int, int]:
+    number, _, size = text.partition("/")
+    if not (number.isdecimal() and size.isdecimal() and 1 <= int(number) <= int(size)):
+        raise ValueError(f"--shard {text!r} is no share; write i/n with i from 1 to n, such as 1/4")
+    return int(number) - 1, int(size)
 
 
 def _new_user(run: Run, entries: list[str]) -> Interactions:

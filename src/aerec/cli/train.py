@@ -14,6 +14,7 @@ from aerec.cli.configuration import Configuration, describe_run, override, read_
 from aerec.cli.data import MinPerItem, MinPerUser, Preprocessing, SplitKind, Threshold, choose_split, rates
 from aerec.cli.options import Json, Quiet, build_model, parse_list
 from aerec.cli.output import print_json, print_note
+from aerec.cli.ranks import join_ranks, restarts
 from aerec.cli.track import Track, build_tracker
 from aerec.environment import describe_machine, package_versions
 from aerec.errors import DataError
@@ -63,6 +64,8 @@ def train(
 
     Models that learn in epochs keep their state in OUT.checkpoint until the run is saved: the same command with
     --resume goes on from it and ends where the uninterrupted training would have ended.
+
+    On several processes: torchrun --nproc-per-node N -m aerec train …, see the documentation on scaling.
     """
     if data is None and config is None:
         raise typer.BadParameter("say what to train on, or --config FILE", ctx=context, param_hint="DATA")
@@ -81,21 +84,27 @@ def train(
     )
     names = chosen_metrics(None if told.metrics is None else ",".join(told.metrics), recommender)
     check_run_path(out, overwrite)
-    kept = _checkpoint_path(recommender, out, resume=resume, overwrite=overwrite)
-    trackers = [build_tracker(one, out, kept) for one in track or []]
+    ranks = join_ranks(context, recommender)
+    alone = ranks is None or ranks.is_first
+    kept = _checkpoint_path(recommender, out, resume=resume or restarts() > 0, overwrite=overwrite, clean=alone)
+    if ranks is not None:
+        ranks.wait()
+    trackers = [build_tracker(one, out, kept) for one in track or [] if alone]
     preparation = Preprocessing(**{key: value for key, value in told.data.items() if key != "source"})
     preparation = replace(preparation, threshold=None) if rates(chosen) else preparation
-    parts = preparation.load(source, progress=not quiet)
+    parts = preparation.load(source, progress=alone and not quiet)
     plan = told.plan(choose_split(told.split, parts, recommender, told.seed or 0))
     divided = plan.apply(parts)
     described = describe_run(source, preparation.describe(), plan, name, recommender, names)
     started = time.perf_counter()
     seen = (whole(parts), None) if divided is None else (divided.train, divided.validation)
     if isinstance(recommender, Autoencoder) and kept is not None:
-        recommender.fit(*seen, checkpoint=kept, callbacks=[JSONLines(kept / HISTORY), *trackers])
+        recommender.fit(*seen, checkpoint=kept, callbacks=[JSONLines(kept / HISTORY), *trackers] if alone else [])
     else:
         recommender.fit(*seen)
     seconds = time.perf_counter() - started
+    if not alone:
+        return
     report = None if divided is None else evaluate(recommender, divided.test, names, name=name)
     for tracker in trackers:
         tracker.measured({} if report is None else report.mean, recommender)
@@ -106,6 +115,7 @@ def train(
             "parameters": {key: encode_parameter(value) for key, value in recommender.get_params(deep=False).items()},
         },
         "fit_seconds": round(seconds, 3),
+        "processes": 1 if ranks is None else ranks.size,
         "report": None if report is None else report.to_dict(),
         "machine": describe_machine(),
         "versions": package_versions(),
@@ -126,8 +136,11 @@ def _was_given(context: typer.Context, word: str) -> bool:
     return getattr(context.get_parameter_source(word), "name", "DEFAULT") != "DEFAULT"
 
 
-def _checkpoint_path(model: Recommender, out: Path, *, resume: bool, overwrite: bool) -> Path | None:
-    """Return where the state of the training is kept; None for models that do not learn in epochs."""
+def _checkpoint_path(model: Recommender, out: Path, *, resume: bool, overwrite: bool, clean: bool) -> Path | None:
+    """Return where the state of the training is kept; None for models that do not learn in epochs.
+
+    Only with `clean` one that is not to be gone on with is removed.
+    """
     if not isinstance(model, Autoencoder):
         return None
     kept = out.with_name(f"{out.name}.checkpoint")
@@ -136,7 +149,8 @@ def _checkpoint_path(model: Recommender, out: Path, *, resume: bool, overwrite: 
             raise DataError(
                 f"{kept} holds a training that was interrupted: go on with --resume, or start anew with --overwrite"
             )
-        shutil.rmtree(kept)
+        if clean:
+            shutil.rmtree(kept)
     return kept
 
 

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from aerec.datasets.catalogue import list_datasets, load_dataset, load_parts
+from aerec.datasets.importing import import_parquet
 from aerec.datasets.readers import read_parts, read_ratings
+from aerec.datasets.store import open_store
 from aerec.datasets.synthetic import generate_interactions
 
-__all__ = ["generate_interactions", "list_datasets", "load_dataset", "load_parts", "read_parts", "read_ratings"]
+__all__ = [
+    "generate_interactions",
+    "import_parquet",
+    "list_datasets",
+    "load_dataset",
+    "load_parts",
+    "open_store",
+    "read_parts",
+    "read_ratings",
+]

@@ -17,6 +17,7 @@ from aerec.datasets.delimited import read_delimited
 from aerec.datasets.files import Files
 from aerec.datasets.layout import first_line
 from aerec.datasets.parquet import read_parquet
+from aerec.datasets.store import is_store, open_store
 from aerec.datasets.titles import read_titles
 from aerec.errors import DataError
 from aerec.interactions import Interactions
@@ -51,9 +52,9 @@ def read_ratings(
 
     Known layouts: MovieLens 100K (``u.data``, ``u1.base`` …), 1M and 10M (``ratings.dat``), 20M, 25M, 32M and
     latest-small (``ratings.csv``), each with the titles and genres beside it; text with one rating a line and named
-    columns; Parquet; RecBole ``.inter``; LightGCN (one line a user: ``user item item …``). Each may be gzipped
-    (``.gz``) or in a zip archive, such as an official ``ml-1m.zip``. A folder that holds a given split (``train.*``,
-    ``valid.*``, ``test.*``) is read as one; see `read_parts` for its parts.
+    columns; Parquet; stores of `import_parquet`; RecBole ``.inter``; LightGCN (one line a user: ``user item item …``).
+    Each may be gzipped (``.gz``) or in a zip archive, such as an official ``ml-1m.zip``. A folder that holds a given
+    split (``train.*``, ``valid.*``, ``test.*``) is read as one; see `read_parts` for its parts.
 
     Parameters
     ----------
@@ -93,6 +94,8 @@ def read_ratings(
     >>> read_ratings(path, user="who", item="what", rating="stars")
     Interactions(2 users × 2 items, 2 ratings from 3.5 to 5, density 50 %)
     """
+    if is_store(path):
+        return open_store(path)
     files, name = Files.at(path)
     manner = _Manner(Columns(user, item, rating, timestamp), sep, columns)
     if name is None:

@@ -26,7 +26,7 @@ from aerec.noise import GaussianNoise, MaskingNoise, Noise
 from aerec.sparse import CSR, canonical_csr
 from aerec.sparsity import KLSparsity, L1Sparsity, Sparsity, TopKSparsity
 from aerec.splitting import Holdout
-from aerec.training.batches import DenseRows, Rows, SparseRows
+from aerec.training.batches import DenseRows, MappedRows, Rows, SparseRows, sparse_rows
 from aerec.training.callbacks import Callback
 from aerec.training.device import resolve_device
 from aerec.training.loop import Validator
@@ -293,12 +293,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Coding):  #
     def _training_rows(self, data: CSR | NDArray[np.float32]) -> Rows:
         """Return the rows that the network reads, on the device."""
         device = resolve_device(self.device)
-        return DenseRows(data, device) if isinstance(data, np.ndarray) else SparseRows(data, device)
+        return DenseRows(data, device) if isinstance(data, np.ndarray) else sparse_rows(data, device)
 
     def _start_on(self, rows: Rows) -> None:
         """Make a fresh network for `rows`; outputs that are ratings begin at the mean rating, not at 0."""
         self._start(rows.shape[1], rows.shape[0] if self.user_factors else 0)
-        if isinstance(rows, SparseRows) and not LIKELIHOODS[self.likelihood].all_entries:
+        if isinstance(rows, SparseRows | MappedRows) and not LIKELIHOODS[self.likelihood].all_entries:
             with torch.no_grad():
                 self.network_.decoder_biases[-1].fill_(rows.mean_wanted())
 

@@ -19,7 +19,7 @@ from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.memory import require_memory
 from aerec.models.state import decode_array, encode_array, encode_parameter
-from aerec.sparse import CSR, canonical_csr, row_ids, take_rows
+from aerec.sparse import CSR, canonical_csr, column_counts, row_ids, take_rows
 from aerec.splitting import Holdout
 from aerec.storage import encode_index, write_folder
 from aerec.topk import top_k
@@ -397,8 +397,12 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
 
 def item_popularity(matrix: CSR) -> NDArray[np.float32]:
     """Return the share of the users (rows) who rated each item (column); shape (n_items,)."""
-    counts = np.bincount(matrix.indices, minlength=matrix.shape[1])
-    return (counts / matrix.shape[0]).astype(np.float32)
+    return (column_counts(matrix) / matrix.shape[0]).astype(np.float32)
+
+
+def block_rows(n_items: int) -> int:
+    """Return how many users are scored at once, so that their scores stay within `_BLOCK_BYTES`."""
+    return max(1, _BLOCK_BYTES // (4 * max(n_items, 1)))
 
 
 def _columns(ids: ArrayLike, items: pd.Index[Any]) -> NDArray[np.int64]:
@@ -411,7 +415,7 @@ def _columns(ids: ArrayLike, items: pd.Index[Any]) -> NDArray[np.int64]:
 
 
 def score_blocks(n_users: int, n_items: int) -> Iterator[NDArray[np.int64]]:
-    """Consecutive row numbers, so many at a time that their scores stay within `_BLOCK_BYTES`."""
-    size = max(1, _BLOCK_BYTES // (4 * max(n_items, 1)))
+    """Consecutive row numbers, `block_rows` at a time."""
+    size = block_rows(n_items)
     for start in range(0, n_users, size):
         yield np.arange(start, min(start + size, n_users))

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
+from typing_extensions import Self
 
 from aerec.likelihood import LIKELIHOODS
 from aerec.models.autoencoder import Autoencoder
-from aerec.models.base import item_popularity
+from aerec.models.base import History, item_popularity
 from aerec.sparse import CSR, canonical_csr, row_ids
 from aerec.training.batches import Batch, Rows
-from aerec.training.loop import Trainer
+from aerec.training.callbacks import Callback
+from aerec.training.loop import Trainer, Validator
 from aerec.training.losses import first_layer
 from aerec.training.network import Architecture, Cost, Network
+
+if TYPE_CHECKING:
+    from aerec.training.item_shards import ItemShards
 
 __all__ = ["ELSA"]
 
@@ -47,6 +55,10 @@ class ELSA(Autoencoder):
     batch_size : int, default 500
     learning_rate : float, default 0.1
         Of NAdam (the cost does not depend on the lengths that the rows of A have before they are scaled).
+    sharded : bool, default False
+        On several processes (see the page on scaling): divide the items over them, not the users. Each holds A, its
+        gradient and the state of the optimiser for its own items only; in a step they exchange batch × n_factors
+        numbers. Without checkpoints. The fitted model is whole, in memory of the processor, on every process.
     patience, validation_metric, device, precision, seed, progress
         As in `Autoencoder`.
 
@@ -77,10 +89,12 @@ class ELSA(Autoencoder):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **Autoencoder._parameter_constraints,
         "n_factors": [Interval(Integral, 1, None, closed="left")],
+        "sharded": ["boolean"],
     }
     _popularity_for_empty = True
 
     network_: _ELSANetwork
+    _shards: ItemShards | None = None  # while it is fitted on several processes
 
     def __init__(
         self,
@@ -88,6 +102,7 @@ class ELSA(Autoencoder):
         epochs: int = 30,
         batch_size: int = 500,
         learning_rate: float = 0.1,
+        sharded: bool = False,
         patience: int | None = 10,
         validation_metric: str | None = None,
         device: str = "auto",
@@ -112,13 +127,73 @@ class ELSA(Autoencoder):
             progress=progress,
         )
         self.n_factors = n_factors
+        self.sharded = sharded
 
     @property
     def item_vectors_(self) -> NDArray[np.float32]:
         """A, the unit vectors of the items; shape (n_items, n_factors)."""
         return self.coefs_[0]
 
+    def fit(
+        self,
+        train: History,
+        validation: Any = None,
+        *,
+        checkpoint: str | os.PathLike[str] | None = None,
+        callbacks: Iterable[Callback] = (),
+    ) -> Self:
+        """Learn from `train`, anew; see `Autoencoder.fit`."""
+        if self.sharded and torch.distributed.is_available() and torch.distributed.is_initialized():
+            from aerec.training.distributed import Ranks
+            from aerec.training.item_shards import ItemShards
+
+            ranks = Ranks(torch.distributed.get_rank(), torch.distributed.get_world_size())
+            self._shards, checkpoint = ItemShards(ranks, train.shape[1]), None
+        try:
+            return super().fit(train, validation, checkpoint=checkpoint, callbacks=callbacks)
+        finally:
+            self._shards = None
+
+    def _training_rows(self, data: CSR | NDArray[np.float32]) -> Rows:
+        return super()._training_rows(data if self._shards is None else canonical_csr(data[:, self._shards.own]))
+
+    def _start_on(self, rows: Rows) -> None:
+        super()._start_on(rows)
+        if self._shards is not None:
+            self._trainer.ranks = None  # each process steps over all rows, with gradients of its own items
+
+    def _validator(self, validation: Any) -> Validator | None:
+        validator = super()._validator(validation)
+        if validator is None or self._shards is None:
+            return validator
+        shared, local = self._shards.ranks.shared(validator, self._device), self.network_
+
+        def measure() -> float:
+            self.network_ = self._whole_network()
+            try:
+                return shared.measure()
+            finally:
+                self.network_ = local
+
+        return replace(validator, measure=measure)
+
+    def _whole_network(self) -> _ELSANetwork:
+        """Return a network of the items of all processes."""
+        assert self._shards is not None
+        own = self._trainer.network.encoder_weights[0].detach()
+        whole = self._new_network(1)
+        whole.encoder_weights[0] = nn.Parameter(self._shards.gather(own))
+        return whole
+
     def _build(self, n_inputs: int, n_users: int) -> Network:
+        if self._shards is None:
+            return self._new_network(n_inputs)
+        network = self._new_network(self._shards.n_items)  # so that the vectors begin where they would undivided
+        network.encoder_weights[0] = nn.Parameter(network.encoder_weights[0].detach()[self._shards.own].clone())
+        network.add_up = self._shards.add_up
+        return network
+
+    def _new_network(self, n_inputs: int) -> _ELSANetwork:
         architecture = Architecture(
             n_inputs=n_inputs,
             hidden=(int(self.n_factors),),
@@ -135,6 +210,9 @@ class ELSA(Autoencoder):
         self.popularity_ = item_popularity(canonical_csr(data))
 
     def _finished(self) -> None:
+        if self._shards is not None:
+            self.network_ = self._whole_network()
+            del self._trainer
         self.network_.settle()
 
     def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -154,7 +232,12 @@ class ELSA(Autoencoder):
 
 
 class _ELSANetwork(Network):
-    """One matrix, whose rows are scaled to length 1 wherever it is read."""
+    """One matrix, whose rows are scaled to length 1 wherever it is read.
+
+    `add_up` makes sums over the items of all processes of sums over those that are here.
+    """
+
+    add_up: Callable[[Tensor], Tensor] = staticmethod(lambda partial: partial)
 
     def vectors(self) -> Tensor:
         """A; shape (n_items, n_factors)."""
@@ -191,9 +274,9 @@ class _ELSANetwork(Network):
     ) -> tuple[Cost, Tensor]:
         """Return the mean over rows of 2 − 2 cos(o, x) as the likelihood part; rows without ratings count 2."""
         vectors = self.vectors()
-        code = first_layer(batch, vectors)
-        own, of_code = batch.squares(), code.square().sum(dim=1)
-        of_output = ((code @ (vectors.T @ vectors)) * code).sum(dim=1) - 2 * of_code + own
+        code = self.add_up(first_layer(batch, vectors))
+        own, of_code = self.add_up(batch.squares()), code.square().sum(dim=1)
+        of_output = ((code @ self.add_up(vectors.T @ vectors)) * code).sum(dim=1) - 2 * of_code + own
         cosine = (of_code - own) / (of_output.clamp_min(_TINY) * own.clamp_min(_TINY)).sqrt()
         loss = (2 - 2 * cosine).mean()
         return Cost(loss, loss.new_zeros(()), loss.new_zeros(())), code.new_zeros(code.shape[1])

@@ -86,6 +86,10 @@ class NeuralRecommender(Recommender):
             seed=int(self.seed),
         )
         self._trainer.epoch = len(self.history_)
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            from aerec.training.distributed import current_ranks
+
+            self._trainer.ranks = current_ranks()
 
     def _make_trainer(self, **options: Any) -> Trainer:
         """Return what trains the network; `options` are those of `Trainer`."""

@@ -13,12 +13,16 @@ from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator
 
 from aerec import noise, sparsity
+from aerec.datasets.store import store_of
 from aerec.errors import DataError
 from aerec.holdout import Holdout
 from aerec.interactions import Interactions
 from aerec.sparse import CSR, canonical_csr
 
 __all__ = ["add_to_digest", "decode_array", "decode_parameter", "encode_array", "encode_parameter"]
+
+
+_CHUNK = 1 << 20  # values hashed at once
 
 
 def encode_parameter(value: Any) -> Any:
@@ -85,9 +89,14 @@ def add_to_digest(digest: Any, data: Any) -> None:
             add_to_digest(digest, part)
         return
     if isinstance(data, Interactions):
+        if (stored := store_of(data)) is not None:
+            digest.update(stored[1].encode())
+            return
         for index in (data.users, data.items):
             digest.update(pd.util.hash_pandas_object(index, index=False).to_numpy().tobytes())
         data = data.matrix
     matrix = canonical_csr(data)
-    for array in (matrix.data, matrix.indices.astype(np.int64), matrix.indptr.astype(np.int64), np.array(matrix.shape)):
-        digest.update(array.tobytes())
+    for array, kind in ((matrix.data, np.float32), (matrix.indices, np.int64), (matrix.indptr, np.int64)):
+        for begin in range(0, len(array), _CHUNK):
+            digest.update(array[begin : begin + _CHUNK].astype(kind, copy=False).tobytes())
+    digest.update(np.array(matrix.shape).tobytes())

@@ -14,10 +14,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from aerec.mapped import is_mapped
 from aerec.noise import GaussianNoise, Noise
-from aerec.sparse import CSR, row_ids
+from aerec.sparse import CSR, row_ids, take_rows
 
-__all__ = ["Batch", "DenseBatch", "DenseRows", "Rows", "SparseBatch", "SparseRows"]
+__all__ = [
+    "Batch",
+    "DenseBatch",
+    "DenseRows",
+    "MappedRows",
+    "RowRange",
+    "Rows",
+    "SparseBatch",
+    "SparseRows",
+    "shuffled",
+    "sparse_rows",
+]
+
+_RUN = 1024  # consecutive rows of a mapped matrix that are read together, so that a disk is not asked row by row
+_RUNS = 64  # runs whose rows are shuffled among each other
 
 
 @dataclass(frozen=True)
@@ -227,6 +242,37 @@ class SparseRows:
         return SparseBatch(starts, columns, values, self.shape[1], rows, targets, _sums=(totals, squares))
 
 
+class MappedRows:
+    """A CSR matrix that is mapped from a file: the rows of a batch are read when it is asked for.
+
+    Parameters
+    ----------
+    matrix : csr_array of shape (n_rows, n_columns)
+    device : torch.device
+        Where batches are put.
+    """
+
+    def __init__(self, matrix: CSR, device: torch.device) -> None:
+        self.shape = matrix.shape
+        self._matrix, self._device = matrix, device
+
+    def mean_wanted(self) -> float:
+        """Return the mean of the values."""
+        return float(self._matrix.data.mean(dtype=np.float64))
+
+    def largest(self) -> float:
+        """Return the largest magnitude among the values."""
+        data = self._matrix.data
+        return float(max(data.max(), -data.min())) if data.size else 0.0
+
+    def batch(self, rows: Tensor) -> SparseBatch:
+        """Return the rows with the numbers `rows`, in that order."""
+        taken = take_rows(self._matrix, rows.cpu().numpy())
+        starts, columns = (torch.from_numpy(one.astype(np.int64)) for one in (taken.indptr, taken.indices))
+        starts, columns, values = (one.to(self._device) for one in (starts, columns, torch.from_numpy(taken.data)))
+        return SparseBatch(starts, columns, values, self.shape[1], rows)
+
+
 class DenseRows:
     """A dense matrix on the device."""
 
@@ -243,5 +289,58 @@ class DenseRows:
         return DenseBatch(self._values[rows], rows)
 
 
+class RowRange:
+    """The rows from `begin` up to `end` of others, numbered from 0; `row_numbers` of a batch stay those of the others.
+
+    Parameters
+    ----------
+    rows : SparseRows, MappedRows or DenseRows
+    begin, end : int
+    """
+
+    def __init__(self, rows: SparseRows | MappedRows | DenseRows, begin: int, end: int) -> None:
+        self.shape = (end - begin, rows.shape[1])
+        self.rows, self._begin = rows, begin
+
+    def largest(self) -> float:
+        """Return the largest magnitude among the values of all."""
+        return self.rows.largest()
+
+    def batch(self, rows: Tensor) -> SparseBatch | DenseBatch:
+        """Return the rows with the numbers `rows`, in that order."""
+        return self.rows.batch(rows + self._begin)
+
+
 Batch: TypeAlias = SparseBatch | DenseBatch
-Rows: TypeAlias = SparseRows | DenseRows
+Rows: TypeAlias = SparseRows | MappedRows | DenseRows | RowRange
+
+
+def sparse_rows(
+    matrix: CSR, device: torch.device, targets: NDArray[np.floating[Any]] | None = None
+) -> SparseRows | MappedRows:
+    """Return `SparseRows`, or `MappedRows` where the matrix is mapped from a file; see `SparseRows`."""
+    return (
+        MappedRows(matrix, device)
+        if targets is None and is_mapped(matrix.data)
+        else SparseRows(matrix, device, targets)
+    )
+
+
+def shuffled(rows: Rows, generator: torch.Generator) -> Tensor:
+    """Return the numbers of all `rows` in random order.
+
+    Of a mapped matrix larger than 65,536 rows it is not any order: runs of 1,024 consecutive rows are shuffled, and
+    then the rows within each 64 runs, so that a disk reads long pieces.
+    """
+    n = rows.shape[0]
+    mapped = isinstance(rows.rows if isinstance(rows, RowRange) else rows, MappedRows)
+    if not mapped or n <= _RUN * _RUNS:
+        return torch.randperm(n, generator=generator)
+    order = torch.empty(n, dtype=torch.int64)
+    begin = 0
+    for runs in torch.split(torch.randperm(-(-n // _RUN), generator=generator), _RUNS):
+        together = (runs[:, None] * _RUN + torch.arange(_RUN)).reshape(-1)
+        together = together[together < n]
+        order[begin : begin + len(together)] = together[torch.randperm(len(together), generator=generator)]
+        begin += len(together)
+    return order

@@ -6,21 +6,24 @@ import copy
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from aerec.errors import TrainingError
 from aerec.progress import EpochProgress
-from aerec.training.batches import Rows
+from aerec.training.batches import Rows, shuffled
 from aerec.training.callbacks import Callbacks
 from aerec.training.checkpoint import Checkpoint, TrainingState
 from aerec.training.lazy_adam import LazyAdam
 from aerec.training.network import Network
 from aerec.training.watch import CostWatch, likely_cause
+
+if TYPE_CHECKING:
+    from aerec.training.distributed import Ranks
 
 __all__ = ["Trainer", "Validator", "train"]
 
@@ -53,6 +56,11 @@ class Trainer:
     device : torch.device
     seed : int
         Of the order of rows, and of the noise.
+
+    Attributes
+    ----------
+    ranks : Ranks or None
+        The processes that train together; None for this one alone.
     """
 
     def __init__(
@@ -78,6 +86,8 @@ class Trainer:
         self.step = 0
         self.epoch = 0
         self.watch = CostWatch(device)
+        self.seed = seed
+        self.ranks: Ranks | None = None
         self.learning_rate = learning_rate
         self.optimizer = self._adam(network.weights(), network.biases())
         self.order = torch.Generator().manual_seed(seed)
@@ -108,23 +118,26 @@ class Trainer:
         self, rows: Rows, optimizer: torch.optim.Optimizer, *, with_users: bool, corrupt: bool = True
     ) -> dict[str, float]:
         """Go over all `rows` once with steps of `optimizer`; without `corrupt` on clean input."""
-        n_rows = rows.shape[0]
-        order = torch.randperm(n_rows, generator=self.order).to(self.device)
+        n_rows, own = rows.shape[0], rows if self.ranks is None else self.ranks.part(rows)
+        order = shuffled(own, self.order).to(self.device)
         sums = torch.zeros(3, device=self.device, dtype=torch.float64)
-        chunks = torch.split(order, self.batch_size)
+        chunks = self._pieces(order, n_rows)
         n_batches = len(chunks)
         for number, chosen in enumerate(chunks, start=1):
-            batch = rows.batch(chosen)
+            batch = own.batch(chosen)
             self._drop_gradients()
-            users = chosen if with_users else None
+            users = batch.row_numbers if with_users else None
             cost, _ = self.network.cost(batch, users, noise_from=self.noise, corrupt=corrupt, half=self.half)
             total = cost.total(self._kl_weight_now())
             if self.watch.see(total) is not None:
                 raise self._failure(rows, float(total.detach()), number, n_batches)
             total.backward()  # type: ignore[no-untyped-call]
+            if self.ranks is not None:
+                self.ranks.average_gradients(optimizer, len(chosen))
             optimizer.step()
             self.step += 1
             sums += torch.stack([cost.likelihood, cost.sparsity, cost.kl]).detach() * len(chosen)
+        sums = sums if self.ranks is None else self.ranks.total(sums)
         likelihood, sparsity, kl = (sums / n_rows).tolist()
         decay = 0.5 * self.weight_decay * sum(float(w.detach().square().sum()) for w in self.network.weights())
         parts = {"likelihood": likelihood, "sparsity": sparsity, "kl": kl, "weight_decay": decay}
@@ -144,6 +157,12 @@ class Trainer:
         for parameter in self.network.parameters():
             self.network.scratch.give(parameter.grad)
             parameter.grad = None
+
+    def _pieces(self, order: Tensor, n_rows: int) -> tuple[Tensor, ...]:
+        """Divide the order of the rows into steps."""
+        if self.ranks is None:
+            return torch.split(order, self.batch_size)
+        return self.ranks.pieces(order, n_rows, self.batch_size)
 
     def _kl_weight_now(self) -> float:
         if self.step >= self.kl_annealing_steps:
@@ -197,12 +216,19 @@ def train(
         If the cost or the validation metric is no longer a finite number, or the cost has exploded.
     """
     state = TrainingState() if checkpoint is None else checkpoint.restore(trainer)
+    ranks = trainer.ranks
     if checkpoint is not None:
         trainer.epoch = state.epoch
+    if ranks is not None:
+        ranks.check_same(state.epoch, trainer.device)
+        ranks.equalize(trainer)
+        validator = None if validator is None else ranks.shared(validator, trainer.device)
     last_good = copy.deepcopy(trainer.network.state_dict()) if validator is None else None
     while state.epoch < epochs and not _out_of_patience(state, validator, patience):
         epoch, began = state.epoch + 1, time.perf_counter()
         trainer.epoch += 1
+        if ranks is not None:
+            ranks.reseed(trainer)
         try:
             record: dict[str, Any] = {"epoch": epoch, **trainer.run_epoch(rows, with_users=with_users)}
             value = None if validator is None else _measured(validator, trainer.epoch)
@@ -221,7 +247,7 @@ def train(
         state.records.append(record)
         if callbacks is not None:
             callbacks.epoch_done(record)
-        if checkpoint is not None:
+        if checkpoint is not None and (ranks is None or ranks.is_first):
             checkpoint.write(trainer, state)
         progress.epoch_done(epoch, shown)
         if on_epoch is not None:

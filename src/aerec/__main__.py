@@ -1,0 +1,5 @@
+"""`python -m aerec` is `aerec`."""
+
+from aerec.cli import main
+
+main()

@@ -1,0 +1,47 @@
+"""The processes that torchrun starts, as the verbs see them."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import typer
+
+from aerec.models import Autoencoder
+from aerec.models.base import Recommender
+
+if TYPE_CHECKING:
+    from aerec.training.distributed import Ranks
+
+__all__ = ["join_ranks", "rank_and_size", "restarts"]
+
+
+def join_ranks(context: typer.Context, model: Recommender) -> Ranks | None:
+    """Join the other processes that train `model`, until the command of `context` ends; None where there are none.
+
+    Raises
+    ------
+    ValueError
+        If the model does not learn in epochs, and so not on several processes.
+    """
+    rank, size = rank_and_size()
+    if size == 1:
+        return None
+    if not isinstance(model, Autoencoder):
+        raise ValueError(f"{type(model).__name__} is not trained on several processes; run it without torchrun")
+    from aerec.training.distributed import joined
+
+    if rank > 0:
+        model.set_params(progress=False)
+    ranks: Ranks | None = context.with_resource(joined(model.device))
+    return ranks
+
+
+def rank_and_size() -> tuple[int, int]:
+    """Return which of how many processes of torchrun this is; (0, 1) without it."""
+    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def restarts() -> int:
+    """How many times torchrun has started this process again after one of them died."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))

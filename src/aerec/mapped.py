@@ -1,0 +1,45 @@
+"""Memory-mapped arrays: told from those in memory, and made in files that vanish with them."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+__all__ = ["empty_like_mapped", "is_mapped", "mapped_file"]
+
+
+def mapped_file(array: Any) -> Path | None:
+    """Return the file that `array`, or the array that it is a view of, is mapped from; None for one in memory."""
+    while array is not None:
+        if isinstance(array, np.memmap):
+            return None if array.filename is None else Path(array.filename)
+        array = getattr(array, "base", None)
+    return None
+
+
+def is_mapped(array: Any) -> bool:
+    """Whether the pages of `array` are those of a file, which the system may drop and read again."""
+    while array is not None:
+        if isinstance(array, np.memmap):
+            return True
+        array = getattr(array, "base", None)
+    return False
+
+
+def empty_like_mapped(source: Any, length: int, dtype: DTypeLike) -> NDArray[Any]:
+    """Return a one-dimensional array to be filled, mapped from a nameless file beside the one behind `source`.
+
+    Its pages are written out when memory gets short. The disk space is free again once the array is gone.
+    """
+    if length == 0:
+        return np.empty(0, dtype=dtype)
+    file = mapped_file(source)
+    beside = file.parent if file is not None and os.access(file.parent, os.W_OK) else None
+    with tempfile.TemporaryFile(dir=beside) as stream:
+        stream.truncate(length * np.dtype(dtype).itemsize)
+        return np.memmap(stream, dtype=dtype, mode="r+", shape=(length,))

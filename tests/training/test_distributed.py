@@ -1,0 +1,177 @@
+"""Training on two ranks: like one process, reproducible, and from the checkpoint after a rank was killed.
+
+The ranks are processes of torchrun on this machine, started twice for all tests.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from aerec.datasets import load_dataset
+from aerec.errors import DataError
+from aerec.models import ELSA, Autoencoder, RecVAE
+from aerec.splitting import StrongGeneralization
+from aerec.training.batches import DenseRows
+from aerec.training.distributed import Ranks, current_ranks, joined
+
+WORKER = """
+import hashlib, json, os, pathlib, signal, sys
+from test_distributed import elsa, exact, recvae, sharded, split_sample
+from aerec.training import distributed
+from aerec.training.distributed import joined
+
+out, dies = pathlib.Path(sys.argv[1]), sys.argv[2:] == ["dies"]
+
+def digest(model):
+    state = model.network_.state_dict()
+    return hashlib.sha256(b"".join(value.numpy().tobytes() for value in state.values())).hexdigest()
+
+with joined("cpu") as ranks:
+    split = split_sample()
+    if dies:
+        reduce, restart = distributed.Ranks.average_gradients, int(os.environ["TORCHELASTIC_RESTART_COUNT"])
+        def step(self, *arguments):
+            step.number = getattr(step, "number", 0) + 1
+            if self.rank == 1 and restart == 0 and step.number == 12:  # in the second epoch
+                os.kill(os.getpid(), signal.SIGKILL)
+            reduce(self, *arguments)
+        distributed.Ranks.average_gradients = step
+        found = {"restart": restart}
+    else:
+        found = {"exact": [layer.tolist() for layer in exact().fit(split.train).coefs_]}
+        found["recvae"] = digest(recvae().fit(split.train))
+        found["sharded"] = [layer.tolist() for layer in sharded().fit(split.train, split.validation).coefs_]
+        found["sharded ndcg"] = sharded().fit(split.train, split.validation).history_["ndcg@100"].tolist()
+        found["again"] = digest(elsa().fit(split.train, split.validation))
+    model = elsa().fit(split.train, split.validation, checkpoint=out / "checkpoint")
+    found |= {"digest": digest(model)}
+    found |= {name: model.history_[column].tolist() for name, column in (("ndcg", "ndcg@100"), ("cost", "cost"))}
+    name = f"{'restarted' if dies else 'plain'}-{ranks.rank}.json"
+    (out / name).write_text(json.dumps(found))
+"""
+
+
+def split_sample():
+    return StrongGeneralization(100, seed=1).split(load_dataset("sample").binarize())
+
+
+def elsa():
+    return ELSA(n_factors=8, batch_size=100, epochs=6, patience=2, learning_rate=0.3, device="cpu", progress=False)
+
+
+def sharded():
+    return elsa().set_params(sharded=True, epochs=3)
+
+
+def recvae():
+    return RecVAE(hidden=(8, 4), batch_size=200, epochs=1, device="cpu", progress=False)
+
+
+def exact():
+    """No noise, all rows in one batch: nothing is left to chance but the initial weights, which the seed gives."""
+    return Autoencoder(
+        hidden=6,
+        noise=None,
+        batch_size=10**6,
+        epochs=3,
+        weight_decay=0.1,
+        precision="float32",
+        device="cpu",
+        progress=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def launched(tmp_path_factory):
+    """What each rank wrote: of a run that nothing happened to, and of one whose second rank is killed."""
+    folder = tmp_path_factory.mktemp("ranks")
+    (folder / "worker.py").write_text(WORKER)
+    paths = os.pathsep.join([os.path.dirname(__file__), *sys.path])  # noqa: PTH120
+    environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    for more, words in (([], []), (["--max-restarts", "1"], ["dies"])):
+        out = folder / ("dies" if words else "lives")
+        out.mkdir()
+        command = [*launcher, *more, str(folder / "worker.py"), str(out), *words]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+        assert done.returncode == 0, done.stderr
+    return {path.stem: json.loads(path.read_text()) for path in folder.glob("*/*.json")}
+
+
+def test_with_the_whole_data_as_one_batch_two_ranks_step_as_one_process_does(launched):
+    alone = exact().fit(split_sample().train).coefs_
+    for one, other in zip(launched["plain-0"]["exact"], alone, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_items_divided_over_two_ranks_learn_what_they_learn_undivided(launched):
+    split = split_sample()
+    alone = sharded().fit(split.train, split.validation)  # there is nobody to share with
+    assert launched["plain-0"]["sharded"] == launched["plain-1"]["sharded"]
+    np.testing.assert_allclose(launched["plain-0"]["sharded"][0], alone.item_vectors_, atol=2e-3)
+    np.testing.assert_allclose(launched["plain-1"]["sharded ndcg"], alone.history_["ndcg@100"], atol=2e-3)
+
+
+def test_both_ranks_hold_the_same_network_and_a_repetition_gives_it_again(launched):
+    first, second = launched["plain-0"], launched["plain-1"]
+    assert first["digest"] == second["digest"] == first["again"]
+    assert first["recvae"] == second["recvae"]
+    assert first["ndcg"] == second["ndcg"]
+    assert first["cost"] == second["cost"]
+
+
+def test_two_ranks_reach_the_quality_of_one_process(launched):
+    split = split_sample()
+    alone = max(elsa().fit(split.train, split.validation).history_["ndcg@100"])
+    assert max(launched["plain-0"]["ndcg"]) == pytest.approx(alone, abs=0.02)
+    assert alone > 0.3
+
+
+def test_after_a_rank_was_killed_the_training_ends_as_if_nothing_had_happened(launched):
+    assert launched["restarted-0"]["restart"] == 1
+    assert launched["restarted-0"]["digest"] == launched["restarted-1"]["digest"] == launched["plain-0"]["digest"]
+    assert launched["restarted-0"]["ndcg"] == launched["plain-0"]["ndcg"]
+
+
+# ---------------------------------------------------------------------- shares
+
+
+@pytest.mark.parametrize(("n_rows", "size"), [(10, 3), (7, 7), (100, 8), (5, 1)])
+@pytest.mark.parametrize("batch_size", [1, 4, 64])
+def test_every_row_is_of_one_rank_and_every_rank_takes_as_many_steps(n_rows, size, batch_size):
+    values = np.arange(n_rows, dtype=np.float32)[:, None]
+    rows, seen, steps = DenseRows(values, torch.device("cpu")), [], set()
+    for rank in range(size):
+        own = Ranks(rank, size).part(rows)
+        pieces = Ranks(rank, size).pieces(torch.arange(own.shape[0]), n_rows, batch_size)
+        assert all(len(piece) > 0 for piece in pieces)
+        steps.add(len(pieces))
+        for piece in pieces:
+            batch = own.batch(piece)
+            assert batch.row_numbers.tolist() == batch.values[:, 0].tolist()
+            seen += batch.row_numbers.tolist()
+    assert sorted(seen) == list(range(n_rows))
+    assert len(steps) == 1
+
+
+def test_fewer_rows_than_ranks_are_refused():
+    rows = DenseRows(np.ones((3, 2), dtype=np.float32), torch.device("cpu"))
+    with pytest.raises(DataError, match="3 rows cannot be trained on by 4 processes"):
+        Ranks(0, 4).part(rows)
+
+
+def test_a_process_alone_joins_nobody(monkeypatch):
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    with joined() as ranks:
+        assert ranks is None
+    assert current_ranks() is None
+
+
+def test_importing_aerec_does_not_import_the_distributed_part():
+    code = "import sys, aerec, aerec.models; sys.exit('aerec.training.distributed' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
