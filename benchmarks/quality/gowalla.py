@@ -53,6 +53,7 @@ def spaces() -> list[Space]:
     return [
         Space("popularity"),
         Space("item-knn", {"k": [50, 100, 200, 400], "shrinkage": [0.0, 5.0, 20.0]}),
+        Space("rp3-beta", {"alpha": [0.5, 0.75, 1.0], "beta": [0.1, 0.25, 0.5], "k": [200, 1000]}),
         Space("pure-svd", {"n_factors": [64, 128, 256, 400]}),
         Space("als", {"n_factors": [128, 256], "l2": [1.0, 10.0, 50.0], "alpha": [5.0, 20.0, 60.0]}),
         Space("sparse-ease", {"l2": [2.0, 5.0, 16.0, 50.0], "n_neighbors": [50, 100, 200]}),

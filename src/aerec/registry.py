@@ -10,7 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aerec.baselines import ALS, BPR, NMF, SLIM, BiasBaseline, BiasedMF, ItemKNN, Popularity, PureSVD, UserKNN
+from aerec.baselines import (
+    ALS,
+    BPR,
+    NMF,
+    SLIM,
+    BiasBaseline,
+    BiasedMF,
+    ItemKNN,
+    Popularity,
+    PureSVD,
+    RP3Beta,
+    UserKNN,
+)
 from aerec.errors import ModelFileError
 from aerec.models import (
     CDAE,
@@ -41,6 +53,7 @@ MODELS: dict[str, type[Recommender]] = {
     "popularity": Popularity,
     "item-knn": ItemKNN,
     "user-knn": UserKNN,
+    "rp3-beta": RP3Beta,
     "pure-svd": PureSVD,
     "nmf": NMF,
     "slim": SLIM,

@@ -211,6 +211,11 @@ SPACES: dict[str, Space] = {
     "popularity": {},
     "item-knn": _NEIGHBOURS,
     "user-knn": _NEIGHBOURS,
+    "rp3-beta": {
+        "alpha": Number(0.5, 1.5),
+        "beta": Number(0.0, 1.0),
+        "k": Whole(50, 1000, log=True),
+    },
     "pure-svd": {"n_factors": Whole(8, 256, log=True)},
     "nmf": {
         "n_factors": Whole(8, 128, log=True),

@@ -70,7 +70,9 @@ def test_a_model_of_a_matrix_has_numbers_for_items(ratings, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: Popularity(), lambda: ALS(n_factors=2), lambda: AutoRec(hidden=2, **QUICK)], ids=str
+    "make",
+    [lambda: Popularity(), lambda: ALS(n_factors=2), lambda: AutoRec(hidden=2, **QUICK)],
+    ids=["popularity", "als", "autorec of items"],
 )
 def test_models_that_cannot_name_those_that_can(ratings, tmp_path, make):
     model = make().fit(ratings)

@@ -8,7 +8,20 @@ from aerec.baselines.item_knn import ItemKNN
 from aerec.baselines.nmf import NMF
 from aerec.baselines.popularity import Popularity
 from aerec.baselines.pure_svd import PureSVD
+from aerec.baselines.rp3_beta import RP3Beta
 from aerec.baselines.slim import SLIM
 from aerec.baselines.user_knn import UserKNN
 
-__all__ = ["ALS", "BPR", "NMF", "SLIM", "BiasBaseline", "BiasedMF", "ItemKNN", "Popularity", "PureSVD", "UserKNN"]
+__all__ = [
+    "ALS",
+    "BPR",
+    "NMF",
+    "SLIM",
+    "BiasBaseline",
+    "BiasedMF",
+    "ItemKNN",
+    "Popularity",
+    "PureSVD",
+    "RP3Beta",
+    "UserKNN",
+]

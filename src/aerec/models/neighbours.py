@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
@@ -10,7 +12,7 @@ from aerec.models.linear import row_blocks
 from aerec.sparse import CSR, take_rows
 from aerec.topk import top_k
 
-__all__ = ["nearest_rows"]
+__all__ = ["largest", "nearest_rows"]
 
 
 def nearest_rows(
@@ -55,14 +57,19 @@ def nearest_rows(
         if exclude is not None:
             place = np.flatnonzero(exclude[block] >= 0)
             similar[place, exclude[block][place]] = -np.inf
-        at, value = top_k(similar, min(k, rows.shape[0]))
-        found, order = at >= 0, np.argsort(at, axis=1)
-        indptr = np.concatenate([[0], np.cumsum(found.sum(axis=1))])
-        kept = np.take_along_axis(found, order, axis=1)
-        columns, values = np.take_along_axis(at, order, axis=1)[kept], np.take_along_axis(value, order, axis=1)[kept]
-        blocks.append(sp.csr_array((values, columns, indptr), shape=(len(block), rows.shape[0])))
+        blocks.append(largest(similar, k))
     nearest: CSR = sp.vstack(blocks, format="csr", dtype=np.float32)
     return nearest
+
+
+def largest(rows: NDArray[np.floating[Any]], k: int) -> CSR:
+    """Return the `k` largest values of each dense row as a sparse matrix; −∞ is never one of them."""
+    at, value = top_k(rows, min(k, rows.shape[1]))
+    found, order = at >= 0, np.argsort(at, axis=1)
+    indptr = np.concatenate([[0], np.cumsum(found.sum(axis=1))])
+    kept = np.take_along_axis(found, order, axis=1)
+    columns, values = np.take_along_axis(at, order, axis=1)[kept], np.take_along_axis(value, order, axis=1)[kept]
+    return sp.csr_array((values, columns, indptr), shape=rows.shape)
 
 
 def _ones(matrix: CSR) -> CSR:
