@@ -81,6 +81,8 @@ UNUSUAL = {
     "epochs": 2,
     "batch_size": 11,
     "learning_rate": 0.02,
+    "learning_rate_schedule": "linear",
+    "negatives": 3,
     "weight_decay": 0.3,
     "patience": 4,
     "validation_metric": "recall@7",
@@ -104,7 +106,7 @@ def test_every_preset_takes_each_of_its_parameters_to_the_training(preset):
     trainer, architecture = model._trainer, model.network_.architecture
     for name in ("batch_size", "weight_decay", "kl_weight", "kl_annealing_steps"):
         assert getattr(trainer, name) == given.get(name, getattr(model, name))
-    assert all(group["lr"] == 0.02 for group in trainer.optimizer.param_groups)
+    assert all(group["lr"] == 0.01 for group in trainer.optimizer.param_groups)
     assert trainer.half
     for name in ("hidden", "activation", "noise", "sparsity", "variational", "tied", "normalize"):
         assert getattr(architecture, name) == given.get(name, getattr(model, name))

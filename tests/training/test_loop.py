@@ -17,6 +17,7 @@ from aerec.sparse import canonical_csr
 from aerec.training.batches import DenseRows, SparseRows
 from aerec.training.loop import Trainer, Validator, train
 from aerec.training.network import Architecture, Network
+from aerec.training.schedule import SCHEDULES
 from aerec.training.watch import CostWatch, likely_cause
 
 CPU = torch.device("cpu")
@@ -33,6 +34,7 @@ def trainer(net, **changes):
     parameters = {
         "batch_size": 4,
         "learning_rate": 1e-2,
+        "schedule": SCHEDULES["constant"],
         "weight_decay": 0.0,
         "kl_weight": 1.0,
         "kl_annealing_steps": 0,

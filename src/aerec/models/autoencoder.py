@@ -75,6 +75,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Coding):  #
     batch_size : int, default 500
     learning_rate : float, default 1e-3
         Of Adam.
+    learning_rate_schedule : {"constant", "linear", "cosine"}, default "constant"
+        How it falls from epoch to epoch, towards 0 after the last of `epochs`.
     weight_decay : float, default 0.0
         λ of λ · ½‖W‖² (biases are free).
     patience : int or None, default 10
@@ -156,6 +158,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Coding):  #
         epochs: int = 100,
         batch_size: int = 500,
         learning_rate: float = 1e-3,
+        learning_rate_schedule: str = "constant",
         weight_decay: float = 0.0,
         patience: int | None = 10,
         validation_metric: str | None = None,
@@ -179,6 +182,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Coding):  #
         self.epochs = epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
+        self.learning_rate_schedule = learning_rate_schedule
         self.weight_decay = weight_decay
         self.patience = patience
         self.validation_metric = validation_metric

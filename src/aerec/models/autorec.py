@@ -62,7 +62,8 @@ class AutoRec(RatingPredictor, Autoencoder):
     biases : bool, default False
     weight_decay : float, default 0.01
         λ, for a cost that is a mean over rows. The paper's λ is for the sum: n_rows times as large.
-    epochs, batch_size, learning_rate, patience, validation_metric, device, precision, seed, progress
+    epochs, batch_size, learning_rate, learning_rate_schedule, patience, validation_metric, device, precision, seed,
+    progress
         As in `Autoencoder`. With a Holdout of ratings, early stopping watches "rmse".
 
     Attributes
@@ -110,6 +111,7 @@ class AutoRec(RatingPredictor, Autoencoder):
         epochs: int = 200,
         batch_size: int = 128,
         learning_rate: float = 1e-3,
+        learning_rate_schedule: str = "constant",
         weight_decay: float = 0.01,
         patience: int | None = 10,
         validation_metric: str | None = None,
@@ -128,6 +130,7 @@ class AutoRec(RatingPredictor, Autoencoder):
             epochs=epochs,
             batch_size=batch_size,
             learning_rate=learning_rate,
+            learning_rate_schedule=learning_rate_schedule,
             weight_decay=weight_decay,
             patience=patience,
             validation_metric=validation_metric,

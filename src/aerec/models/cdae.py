@@ -30,7 +30,8 @@ class CDAE(Autoencoder):
         The paper's logistic loss; "multinomial" and "gaussian" work as well.
     tied : bool, default False
     normalize : bool, default False
-    epochs, batch_size, learning_rate, weight_decay, patience, validation_metric, device, precision, seed, progress
+    epochs, batch_size, learning_rate, learning_rate_schedule, weight_decay, patience, validation_metric, device,
+    precision, seed, progress
         As in `Autoencoder`.
 
     References
@@ -59,6 +60,7 @@ class CDAE(Autoencoder):
         epochs: int = 100,
         batch_size: int = 500,
         learning_rate: float = 1e-3,
+        learning_rate_schedule: str = "constant",
         weight_decay: float = 0.0,
         patience: int | None = 10,
         validation_metric: str | None = None,
@@ -79,6 +81,7 @@ class CDAE(Autoencoder):
             epochs=epochs,
             batch_size=batch_size,
             learning_rate=learning_rate,
+            learning_rate_schedule=learning_rate_schedule,
             weight_decay=weight_decay,
             patience=patience,
             validation_metric=validation_metric,

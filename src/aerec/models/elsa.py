@@ -59,7 +59,7 @@ class ELSA(Autoencoder):
         On several processes (see the page on scaling): divide the items over them, not the users. Each holds A, its
         gradient and the state of the optimiser for its own items only; in a step they exchange batch × n_factors
         numbers. Without checkpoints. The fitted model is whole, in memory of the processor, on every process.
-    patience, validation_metric, device, precision, seed, progress
+    learning_rate_schedule, patience, validation_metric, device, precision, seed, progress
         As in `Autoencoder`.
 
     Attributes
@@ -102,6 +102,7 @@ class ELSA(Autoencoder):
         epochs: int = 30,
         batch_size: int = 500,
         learning_rate: float = 0.1,
+        learning_rate_schedule: str = "constant",
         sharded: bool = False,
         patience: int | None = 10,
         validation_metric: str | None = None,
@@ -119,6 +120,7 @@ class ELSA(Autoencoder):
             epochs=epochs,
             batch_size=batch_size,
             learning_rate=learning_rate,
+            learning_rate_schedule=learning_rate_schedule,
             patience=patience,
             validation_metric=validation_metric,
             device=device,

@@ -22,7 +22,8 @@ class MultDAE(Autoencoder):
     normalize : bool, default True
     negatives : int or None, default None
         Items sampled for the loss of large catalogues; see `Autoencoder`.
-    epochs, batch_size, learning_rate, weight_decay, patience, validation_metric, device, precision, seed, progress
+    epochs, batch_size, learning_rate, learning_rate_schedule, weight_decay, patience, validation_metric, device,
+    precision, seed, progress
         As in `Autoencoder`.
 
     References
@@ -50,6 +51,7 @@ class MultDAE(Autoencoder):
         epochs: int = 100,
         batch_size: int = 500,
         learning_rate: float = 1e-3,
+        learning_rate_schedule: str = "constant",
         weight_decay: float = 0.0,
         patience: int | None = 10,
         validation_metric: str | None = None,
@@ -69,6 +71,7 @@ class MultDAE(Autoencoder):
             epochs=epochs,
             batch_size=batch_size,
             learning_rate=learning_rate,
+            learning_rate_schedule=learning_rate_schedule,
             weight_decay=weight_decay,
             patience=patience,
             validation_metric=validation_metric,

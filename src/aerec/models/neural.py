@@ -31,6 +31,7 @@ from aerec.training.checkpoint import Checkpoint
 from aerec.training.device import resolve_device, use_bfloat16
 from aerec.training.loop import Trainer, Validator, train
 from aerec.training.network import Network
+from aerec.training.schedule import SCHEDULES
 
 __all__ = ["NeuralRecommender"]
 
@@ -45,6 +46,7 @@ class NeuralRecommender(Recommender):
         "epochs": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "learning_rate_schedule": [StrOptions(set(SCHEDULES))],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "kl_weight": [Interval(Real, 0, None, closed="left")],
         "kl_annealing_steps": [Interval(Integral, 0, None, closed="left")],
@@ -78,6 +80,7 @@ class NeuralRecommender(Recommender):
             network=self.network_,
             batch_size=int(self.batch_size),
             learning_rate=self.learning_rate,
+            schedule=SCHEDULES[self.learning_rate_schedule],
             weight_decay=self.weight_decay,
             kl_weight=self.kl_weight,
             kl_annealing_steps=self.kl_annealing_steps,

@@ -53,7 +53,7 @@ class RecVAE(Autoencoder):
         Dropout on the normalised input of the encoder, in its own passes only.
     epochs : int, default 50
     learning_rate : float, default 5e-4
-    batch_size, weight_decay, patience, validation_metric, device, precision, seed, progress
+    batch_size, learning_rate_schedule, weight_decay, patience, validation_metric, device, precision, seed, progress
         As in `Autoencoder`.
 
     Notes
@@ -90,6 +90,7 @@ class RecVAE(Autoencoder):
         epochs: int = 50,
         batch_size: int = 500,
         learning_rate: float = 5e-4,
+        learning_rate_schedule: str = "constant",
         weight_decay: float = 0.0,
         patience: int | None = 10,
         validation_metric: str | None = None,
@@ -109,6 +110,7 @@ class RecVAE(Autoencoder):
             epochs=epochs,
             batch_size=batch_size,
             learning_rate=learning_rate,
+            learning_rate_schedule=learning_rate_schedule,
             weight_decay=weight_decay,
             patience=patience,
             validation_metric=validation_metric,

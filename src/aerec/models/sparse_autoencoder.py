@@ -23,7 +23,8 @@ class SparseAutoencoder(Autoencoder):
         For ratings as likes; "gaussian" for standardised dense data.
     tied : bool, default False
     normalize : bool, default False
-    epochs, batch_size, learning_rate, weight_decay, patience, validation_metric, device, precision, seed, progress
+    epochs, batch_size, learning_rate, learning_rate_schedule, weight_decay, patience, validation_metric, device,
+    precision, seed, progress
         As in `Autoencoder`.
 
     References
@@ -52,6 +53,7 @@ class SparseAutoencoder(Autoencoder):
         epochs: int = 100,
         batch_size: int = 500,
         learning_rate: float = 1e-3,
+        learning_rate_schedule: str = "constant",
         weight_decay: float = 0.0,
         patience: int | None = 10,
         validation_metric: str | None = None,
@@ -71,6 +73,7 @@ class SparseAutoencoder(Autoencoder):
             epochs=epochs,
             batch_size=batch_size,
             learning_rate=learning_rate,
+            learning_rate_schedule=learning_rate_schedule,
             weight_decay=weight_decay,
             patience=patience,
             validation_metric=validation_metric,

@@ -46,6 +46,8 @@ class Trainer:
         On `device` already.
     batch_size : int
         Rows per step.
+    schedule : callable
+        Factor of the learning rate by the share of the epochs that is over; see `aerec.training.schedule`.
     learning_rate, weight_decay : float
         Adam's step, and λ of the penalty λ · ½‖W‖², whose gradient is added to that of the cost.
     kl_weight : float
@@ -69,6 +71,7 @@ class Trainer:
         *,
         batch_size: int,
         learning_rate: float,
+        schedule: Callable[[float], float],
         weight_decay: float,
         kl_weight: float,
         kl_annealing_steps: int,
@@ -88,7 +91,7 @@ class Trainer:
         self.watch = CostWatch(device)
         self.seed = seed
         self.ranks: Ranks | None = None
-        self.learning_rate = learning_rate
+        self.learning_rate, self.schedule = learning_rate, schedule
         self.optimizer = self._adam(network.weights(), network.biases())
         self.order = torch.Generator().manual_seed(seed)
         self.noise = torch.Generator(device=device).manual_seed(seed + 1)
@@ -103,6 +106,12 @@ class Trainer:
     def optimizers(self) -> list[torch.optim.Optimizer]:
         """All there are: part of what a checkpoint holds."""
         return [self.optimizer]
+
+    def follow_schedule(self, progress: float) -> None:
+        """Set the learning rate of all optimizers; `progress` is the share of the epochs that is over."""
+        for optimizer in self.optimizers():
+            for group in optimizer.param_groups:
+                group["lr"] = self.learning_rate * self.schedule(progress)
 
     def run_epoch(self, rows: Rows, *, with_users: bool) -> dict[str, float]:
         """Take one step per batch of all `rows` in random order; return the parts of the mean cost.
@@ -226,6 +235,7 @@ def train(
     last_good = copy.deepcopy(trainer.network.state_dict()) if validator is None else None
     while state.epoch < epochs and not _out_of_patience(state, validator, patience):
         epoch, began = state.epoch + 1, time.perf_counter()
+        trainer.follow_schedule(state.epoch / epochs)
         trainer.epoch += 1
         if ranks is not None:
             ranks.reseed(trainer)
