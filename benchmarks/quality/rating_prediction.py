@@ -22,7 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from aerec import evaluate
 from aerec.datasets import list_datasets, load_dataset, load_parts, read_parts
-from aerec.models import AutoRec, RatingBlend
+from aerec.models import RatingBlend
+from aerec.models.base import Recommender
 from aerec.noise import MaskingNoise
 from aerec.registry import get_model_class
 from aerec.splitting import Holdout, RandomHoldout, Split
@@ -36,7 +37,7 @@ TITLES = {
     "ml-1m-random": "MovieLens 1M, random 90/10",
 }
 ITEM, USER = "item AutoRec, biases, masking", "user AutoRec, biases, masking"
-BLEND = "blend of the two above"
+BLEND = "blend"
 _FOLDERS = {"ml-100k-u1": "ml-100k", "ml-100k-random": "ml-100k", "douban": "douban-monti", "ml-1m-random": "ml-1m"}
 
 
@@ -47,8 +48,11 @@ def spaces() -> list[Space]:
         "learning_rate": [1e-3, 2e-3],
         "batch_size": [128, 256, 512],
     }
-    more = {"activation": ["sigmoid", "tanh"], "noise": [MaskingNoise(p) for p in (0.3, 0.5, 0.7)]}
+    more = {"activation": ["sigmoid", "tanh"], "noise": [MaskingNoise(p) for p in (0.4, 0.5, 0.6)]}
     fixed = {"epochs": 200, "patience": 10, "progress": False}
+    # the learning rate falls to 0 over a number of epochs that is chosen, so nothing is stopped early
+    annealed = {"epochs": [60, 80, 120], "learning_rate": [1e-3, 2e-3, 3e-3]}
+    whole = {"biases": True, "learning_rate_schedule": "cosine", "patience": None, "progress": False}
     return [
         Space("bias", {"l2_user": [1.0, 3.0, 5.0, 10.0, 20.0], "l2_item": [1.0, 3.0, 5.0, 10.0, 25.0]}),
         Space(
@@ -74,30 +78,32 @@ def spaces() -> list[Space]:
         ),
         Space(
             "autorec",
-            {**neural, **more, "weight_decay": [0.02, 0.04, 0.06, 0.08, 0.1, 0.15]},
-            {**fixed, "orientation": "item", "biases": True},
+            {**neural, **more, **annealed, "weight_decay": [0.05, 0.1, 0.12, 0.15, 0.2]},
+            {**whole, "orientation": "item"},
             label=ITEM,
         ),
         Space(
             "autorec",
-            {**neural, **more, "weight_decay": [0.05, 0.1, 0.2, 0.3, 0.5, 0.8]},
-            {**fixed, "orientation": "user", "biases": True},
+            {**neural, **more, **annealed, "weight_decay": [0.1, 0.2, 0.3, 0.5]},
+            {**whole, "orientation": "user"},
             label=USER,
         ),
     ]
 
 
 def blends(best: dict[str, Trial]) -> list[Space]:
-    """Return the blends of the chosen item and user AutoRec, of one to three seeds each; weights by least squares."""
-    parts = {name: {**best[name].params, "progress": False} for name in (ITEM, USER)}
+    """Return the blends of the chosen models: how many seeds of each, and with the matrix factorisation or without."""
 
-    def models(n_items: int, n_users: int) -> tuple[AutoRec, ...]:
-        return (
-            *(AutoRec(**parts[ITEM], seed=seed) for seed in range(n_items)),
-            *(AutoRec(**parts[USER], seed=seed) for seed in range(n_users)),
+    def models(n_items: int, n_users: int, n_factorisations: int) -> tuple[Recommender, ...]:
+        counts = {ITEM: n_items, USER: n_users, "biased-mf": n_factorisations}
+        return tuple(
+            get_model_class(best[name].model)(**best[name].params, seed=seed)
+            for name, count in counts.items()
+            for seed in range(count)
         )
 
-    return [Space("rating-blend", {"models": [models(*n) for n in ((1, 1), (2, 1), (3, 1), (3, 3))]}, label=BLEND)]
+    counts = [(1, 1, 0), (3, 1, 0), (3, 3, 0), (3, 3, 1)]
+    return [Space("rating-blend", {"models": [models(*n) for n in counts]}, label=BLEND)]
 
 
 @functools.cache
@@ -129,8 +135,8 @@ def tune(model: str, params: dict[str, Any], data: str, threads: int) -> dict[st
     found: dict[str, Any] = {"validation": evaluate(recommender, split.validation, "rmse", n_resamples=1)["rmse"]}
     if isinstance(recommender, RatingBlend):
         found["weights"] = recommender.weights_.tolist()
-        found["epochs"] = [int(np.argmin(part.history_["rmse"])) + 1 for part in recommender.models_]
-    elif hasattr(recommender, "history_"):
+        found["epochs"] = [part.epochs for part in recommender.models_]
+    elif hasattr(recommender, "history_") and recommender.patience is not None:
         found["epochs"] = int(np.argmin(recommender.history_["rmse"])) + 1
     return found
 
