@@ -24,8 +24,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from aerec import evaluate
 from aerec.datasets import list_datasets, read_parts
 from aerec.holdout import Holdout
-from aerec.models.state import encode_parameter
-from aerec.registry import get_model_class
+from aerec.models import Blend
+from aerec.models.state import decode_parameter, encode_parameter
+from aerec.registry import MODELS, get_model_class
 from aerec.splitting import Split
 from protocol import (
     Space,
@@ -45,6 +46,7 @@ from protocol import (
 METRICS = ("plain_recall@20", "ndcg@20", "coverage@20")
 CHOSEN_BY = "ndcg@20"
 NAME = "gowalla"
+ESTIMATORS = {model.__name__: model for model in MODELS.values()}
 
 
 def spaces() -> list[Space]:
@@ -59,11 +61,23 @@ def spaces() -> list[Space]:
         Space("sparse-ease", {"l2": [2.0, 5.0, 16.0, 50.0], "n_neighbors": [50, 100, 200]}),
         Space(
             "elsa",
-            {"n_factors": [256, 512, 1024], "learning_rate": [0.01, 0.03, 0.1], "batch_size": [128, 256, 500]},
-            {"epochs": 60, "patience": 4, **learned},
+            {"learning_rate": [0.03, 0.1], "batch_size": [500, 1000]},
+            {"n_factors": 256, "epochs": 40, "patience": 3, **learned},
         ),
         Space("ease", {"l2": [16.0]}),
     ]
+
+
+def blend(details: dict[str, Any]) -> Space | None:
+    """Return blends of the sparse models at the settings found for each alone; the weights are chosen on valid."""
+    parts = {
+        name: get_model_class(name)(**{key: decode_parameter(value) for key, value in one["parameters"].items()})
+        for name, one in details.items()
+        if name in ("rp3-beta", "sparse-ease", "elsa")
+    }
+    wanted = [("rp3-beta", "sparse-ease"), ("rp3-beta", "elsa"), ("rp3-beta", "sparse-ease", "elsa")]
+    found = [tuple(parts[name] for name in names) for names in wanted if parts.keys() >= set(names)]
+    return Space("blend", {"models": found}, {"validation_metric": CHOSEN_BY, "steps": 10}) if found else None
 
 
 @functools.cache
@@ -83,8 +97,12 @@ def tune(model: str, params: dict[str, Any], threads: int) -> dict[str, Any]:
     assert split.validation is not None
     recommender = get_model_class(model)(**params).fit(split.train, split.validation)
     value = evaluate(recommender, split.validation, CHOSEN_BY, n_resamples=1).mean[CHOSEN_BY]
-    history = getattr(recommender, "history_", None)
-    return {"validation": value} | ({} if history is None else {"epochs": int(np.argmax(history[CHOSEN_BY])) + 1})
+    found: dict[str, Any] = {"validation": value}
+    if isinstance(recommender, Blend):
+        found["weights"] = recommender.weights_.tolist()
+    elif hasattr(recommender, "history_"):
+        found["epochs"] = int(np.argmax(recommender.history_[CHOSEN_BY])) + 1
+    return found
 
 
 def report(model: str, params: dict[str, Any], threads: int) -> dict[str, Any]:
@@ -110,20 +128,21 @@ def main() -> None:
     given = parser.parse_args()
     path = given.out / f"{NAME}.json"
     details = {one["name"]: one for one in json.loads(path.read_text())["models"]} if path.exists() else {}
-    for space in spaces():
-        if space.name in given.models if given.models else space.name != "ease":
-            details[space.name] = _measure(space, given)
-            order = [one.name for one in spaces()]
+    order = [*(one.name for one in spaces()), "blend"]
+    for name in given.models or [name for name in order if name != "ease"]:
+        space = blend(details) if name == "blend" else next(one for one in spaces() if one.name == name)
+        if space is not None:
+            details[name] = _measure(space, given)
             _save(sorted(details.values(), key=lambda one: order.index(one["name"])), given.out)
 
 
 def _measure(space: Space, given: Any) -> dict[str, Any]:
     settings = space.draw(given.trials, seed=0)
     trial = Trial(space.name, space.model, settings[0], {"validation": None})
-    if len(settings) > 1:
+    if len(settings) > 1 or space.model == "blend":
         fit = functools.partial(tune, threads=given.threads)
         trial = search([space], fit, n_trials=given.trials, jobs=given.jobs, threads=given.threads)[space.name]
-    params = trial.params | ({"epochs": trial.found["epochs"]} if "epochs" in trial.found else {})
+    params = trial.params | {name: trial.found[name] for name in ("epochs", "weights") if name in trial.found}
     by_chance = "seed" in get_model_class(trial.model)().get_params()
     tasks = [
         (space.name, trial.model, seeded(trial.model, params, seed))
@@ -152,7 +171,11 @@ def _save(details: list[dict[str, Any]], out: Path) -> None:
         seconds = np.mean([run["seconds"] for run in one["runs"]])
         more = max(run["peak_mb"] - run["start_mb"] for run in one["runs"])
         left_out = ("patience", "progress", "validation_metric")
-        told = ", ".join(f"{key}={as_json(value)}" for key, value in one["parameters"].items() if key not in left_out)
+        told = ", ".join(
+            f"{key}={as_json(_told(decode_parameter(value, ESTIMATORS)))}"
+            for key, value in one["parameters"].items()
+            if key not in left_out
+        )
         rows.append([one["name"], *cells, str(one["settings"]), f"{seconds:.0f}", f"{more:,.0f}", told])
     published = json.loads((Path(__file__).parent / "published.json").read_text(encoding="utf-8"))["gowalla"]
     rows += [
@@ -167,6 +190,11 @@ def _save(details: list[dict[str, Any]], out: Path) -> None:
         f"it had after the imports.\n\nPublished: {published['source']}.\n\n" + "\n".join(f"- {line}" for line in made)
     )
     save(NAME, "Top-N, Gowalla", markdown(header, rows) + note, {"models": details}, out)
+
+
+def _told(value: Any) -> Any:
+    """Return a value as the table has it: models by their class alone."""
+    return [type(one).__name__ for one in value] if isinstance(value, tuple) else value
 
 
 if __name__ == "__main__":
