@@ -166,6 +166,7 @@ def joined(device: str = "auto") -> Iterator[Ranks | None]:
     dist.init_process_group("nccl" if cuda else "gloo", store=own, rank=rank, world_size=size, timeout=_PATIENCE)
     try:
         yield current_ranks()
+        dist.barrier()  # a rank that leaves while another still works would look like one that died
     finally:
         dist.destroy_process_group()
 
