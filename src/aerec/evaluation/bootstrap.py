@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 __all__ = ["bootstrap_sums", "percentile_interval"]
 
-_BLOCK_BYTES = 64 * 2**20
+_BLOCK = 16  # resamples that are drawn at once
 
 
 def bootstrap_sums(values: NDArray[np.float64], n_resamples: int, seed: int) -> NDArray[np.float64]:
@@ -37,11 +37,10 @@ def bootstrap_sums(values: NDArray[np.float64], n_resamples: int, seed: int) -> 
     n_users = len(values)
     rng = np.random.default_rng(seed)
     sums = np.empty((n_resamples, values.shape[1]))
-    block = max(1, _BLOCK_BYTES // (8 * max(n_users, 1)))
-    for start in range(0, n_resamples, block):
-        size = min(block, n_resamples - start)
-        drawn = rng.integers(0, n_users, size=(size, n_users)) + n_users * np.arange(size)[:, None]
-        counts = np.bincount(drawn.ravel(), minlength=size * n_users).reshape(size, n_users)
+    for start in range(0, n_resamples, _BLOCK):  # few at a time: counts that leave the cache cost more than drawing
+        size = min(_BLOCK, n_resamples - start)
+        drawn = rng.integers(0, n_users, size=(size, n_users))
+        counts = np.stack([np.bincount(one, minlength=n_users) for one in drawn])
         sums[start : start + size] = counts @ values
     return sums
 
