@@ -42,5 +42,5 @@ def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
     """Append every committed table to the page of benchmarks."""
     if page.file.src_uri != "benchmarks.md":
         return markdown
-    tables = [path.read_text(encoding="utf-8") for path in sorted(_RESULTS.glob("*.md"))]
+    tables = [path.read_text(encoding="utf-8") for path in sorted(_RESULTS.rglob("*.md"))]
     return "\n\n".join([markdown, *(re.sub("^#", "##", table, flags=re.M) for table in tables)])
