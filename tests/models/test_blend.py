@@ -5,7 +5,8 @@ import scipy.sparse as sp
 from aerec import evaluate, load_model
 from aerec.baselines import Popularity, PureSVD
 from aerec.datasets import load_dataset
-from aerec.models import CDAE, EASE, Blend
+from aerec.holdout import Holdout
+from aerec.models import CDAE, EASE, Blend, blend
 from aerec.splitting import RandomHoldout, StrongGeneralization
 
 
@@ -58,6 +59,16 @@ def test_items_to_leave_out_are_left_out_of_the_selection():
     expected = evaluate(model, split.validation, "ndcg@10")
     measured = model._measure(model.weights_[None], split.validation, "ndcg", 10)[0]
     assert measured / len(expected.per_user) == pytest.approx(expected.mean["ndcg@10"], abs=1e-6)
+
+
+def test_of_many_users_some_are_looked_at(split, monkeypatch):
+    model = Blend([EASE(l2=50.0), Popularity()], weights=[1, 1]).fit(split.train)
+    monkeypatch.setattr(blend, "_USERS", 10)
+    history, target = split.validation.history, split.validation.target
+    some = history.users[np.linspace(0, len(history.users) - 1, 10).astype(int)]
+    few = Holdout(history.select_users(some), target.select_users(some))
+    measured = model._measure(np.array([[1.0, 1.0]]), split.validation, "ndcg", 20)
+    assert measured[0] / 10 == pytest.approx(evaluate(model, few, "ndcg@20").mean["ndcg@20"], abs=1e-6)
 
 
 def test_without_validation_the_weights_are_equal(split):

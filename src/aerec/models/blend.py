@@ -22,6 +22,8 @@ from aerec.topk import top_k
 
 __all__ = ["Blend"]
 
+_USERS = 5_000  # with a target, evenly from the validation holdout: enough to choose a few weights by
+
 
 class Blend(Recommender):
     r"""Weighted sum of the scores of several models, each standardised user by user.
@@ -31,7 +33,8 @@ class Blend(Recommender):
 
     Models that make different mistakes, such as a linear and a deep one, often rank better together. With a validation
     holdout the weights are chosen by ensemble selection: starting from nothing, the model whose scores raise the
-    metric most is added again and again, `steps` times, and the best sum on the way is kept. Every model is fitted on
+    metric most is added again and again, `steps` times, and the best sum on the way is kept; of more than 5,000 users
+    that many are looked at. Every model is fitted on
     the same data, those that learn in epochs with the same validation holdout.
 
     Parameters
@@ -136,13 +139,17 @@ class Blend(Recommender):
     def _measure(
         self, candidates: NDArray[np.float64], validation: Holdout, metric: str, k: int
     ) -> NDArray[np.float64]:
-        """Return the sum of the metric over the users for each row of weights; scores of one block are held at once."""
+        """Return the sum of the metric over users for each row of weights; scores of one block are held at once."""
         holdout = validation if self.items_ is None else validation.over(self.items_)
         history, known = self._history(holdout.history)
         target, exclude = holdout.target.matrix, holdout.exclude
         relevant = np.diff(target.indptr)
+        users = np.flatnonzero(relevant)
+        if len(users) > _USERS:
+            users = users[np.linspace(0, len(users) - 1, _USERS).astype(np.int64)]
         totals = np.zeros(len(candidates))
-        for rows in score_blocks(history.shape[0], len(self.models_) * self.n_features_in_):
+        for some in score_blocks(len(users), len(self.models_) * self.n_features_in_):
+            rows = users[some]
             block = take_rows(history, rows)
             scores = np.stack([_standardised(model, block, known[rows]) for model in self.models_])
             for seen in (block, *([] if exclude is None else [take_rows(exclude.matrix, rows)])):
