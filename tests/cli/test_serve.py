@@ -13,6 +13,8 @@ import urllib.request
 
 import pytest
 
+from aerec.cli import serve
+
 pytest.importorskip("uvicorn", reason="serving needs the extra serve")
 
 
@@ -122,3 +124,10 @@ def metrics(address):
 def reloads(address):
     found = re.search(r'aerec_reloads_total\{model="main",result="ok"\} (\d+)', metrics(address))
     return int(found[1]) if found else 0
+
+
+def test_answers_are_not_held_back_until_what_was_sent_is_acknowledged():
+    with serve._listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0

@@ -77,7 +77,11 @@ def serve(
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        listening = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         reason = error.strerror or str(error)
         raise OSError(f"cannot listen on {host} port {port}: {reason}; give another --host or --port") from None
+    # connections inherit it: head and body of an answer leave at once, where Nagle's algorithm would hold the body back
+    # for the 40 ms in which the other side puts off its acknowledgement
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
