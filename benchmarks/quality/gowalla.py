@@ -194,7 +194,9 @@ def _save(details: list[dict[str, Any]], out: Path) -> None:
 
 def _told(value: Any) -> Any:
     """Return a value as the table has it: models by their class alone."""
-    return [type(one).__name__ for one in value] if isinstance(value, tuple) else value
+    if not isinstance(value, tuple):
+        return value
+    return [f"{one:.2f}" if isinstance(one, float) else type(one).__name__ for one in value]
 
 
 if __name__ == "__main__":
