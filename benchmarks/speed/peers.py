@@ -274,7 +274,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", nargs="*", choices=list(DATA), default=[name for name in DATA if name != "tiny"])
     parser.add_argument("--parts", nargs="*", choices=list(PARTS), default=list(PARTS))
-    parser.add_argument("--models", nargs="*", help="names of models; all by default")
+    parser.add_argument("--models", nargs="*", choices=list(TRAINING), help="for training; all by default")
     parser.add_argument("--peers", nargs="*", help="names of libraries; all by default")
     parser.add_argument("--epochs", type=int, default=3, help="epochs timed at least")
     parser.add_argument("--max-epochs", type=int, default=60, help="epochs in which the target may be reached")
