@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from aerec.errors import DataError
+from aerec.frames import ratings_of_frame
 from aerec.notebook import html_table
 from aerec.sparse import CSR, canonical_csr, column_counts, row_ids, row_positions, take_values
 
@@ -137,43 +138,20 @@ class Interactions:
         DataError
             If a column is missing, an id is missing, or a rating is not a finite number; names the row.
         """
-        columns = [user, item] + ([] if rating is None else [rating])
-        missing = [name for name in columns if name not in df.columns]
-        if missing:
-            hint = "; pass rating=None for implicit feedback" if missing == [rating] else ""
-            raise DataError(f"no column {missing[0]!r} in the frame; its columns are {list(df.columns)}{hint}")
-        for name in (user, item):
-            if df[name].isna().any():
-                raise DataError(f"row {_first(df[name].isna())}: column {name!r} has no id")
-        values = np.ones(len(df), np.float32) if rating is None else _ratings(df[rating])
-        times = _times(df[timestamp]) if timestamp is not None and timestamp in df.columns else None
-        rows, users = _codes(df[user])
-        cols, items = _codes(df[item])
-        # last by time, else by row: after a stable sort by (user, item, time) it is the last of its group
-        keys = (cols, rows) if times is None else (times, cols, rows)
-        order = np.lexsort(keys)
-        rows, cols, values = rows[order], cols[order], values[order]
-        last = np.ones(len(rows), dtype=bool)
-        last[:-1] = (rows[1:] != rows[:-1]) | (cols[1:] != cols[:-1])
-        if not last.all():
+        ratings = ratings_of_frame(df, user, item, rating, timestamp)
+        if ratings.n_repeated:
             warnings.warn(
-                f"{np.count_nonzero(~last):,} duplicated (user, item) pairs: kept the last rating of each; "
+                f"{ratings.n_repeated:,} duplicated (user, item) pairs: kept the last rating of each; "
                 "to keep another one, drop the rest from the frame first",
                 stacklevel=2,
             )
-        keep = last & (values != 0)
-        if (zeros := np.count_nonzero(last & (values == 0))) > 0:
+        if ratings.n_zeros:
             warnings.warn(
-                f"{zeros:,} ratings of 0 dropped: a sparse matrix reads 0 as 'not rated'; "
+                f"{ratings.n_zeros:,} ratings of 0 dropped: a sparse matrix reads 0 as 'not rated'; "
                 "shift the scale (rating + 1) to keep them",
                 stacklevel=2,
             )
-        indptr = np.zeros(len(users) + 1, dtype=np.int64)
-        np.cumsum(np.bincount(rows[keep], minlength=len(users)), out=indptr[1:])
-        matrix: CSR = sp.csr_array((values[keep], cols[keep], indptr), shape=(len(users), len(items)))
-        matrix.has_canonical_format = True
-        kept_times = None if times is None else times[order][keep]
-        return cls(matrix, users, items, kept_times, item_names, item_genres)
+        return cls(ratings.matrix, ratings.users, ratings.items, ratings.timestamps, item_names, item_genres)
 
     @classmethod
     def from_matrix(
@@ -362,52 +340,3 @@ def _of_items(values: pd.Series[Any] | None, items: pd.Index[Any], missing: Any)
 
 def _shown(identifier: Any) -> str:
     return repr(identifier.item() if isinstance(identifier, np.generic) else identifier)
-
-
-def _codes(ids: pd.Series[Any]) -> tuple[NDArray[np.int64], pd.Index[Any]]:
-    if isinstance(ids.dtype, pd.CategoricalDtype):
-        ids = ids.astype(ids.dtype.categories.dtype)
-    try:
-        codes, uniques = pd.factorize(ids, sort=True)
-    except TypeError:  # ids of mixed types have no order: they keep that of their appearance
-        codes, uniques = pd.factorize(ids)
-    return codes.astype(np.int64), pd.Index(uniques)
-
-
-def _ratings(column: pd.Series[Any]) -> NDArray[np.float32]:
-    try:
-        values = pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
-    except (TypeError, ValueError):
-        bad = pd.to_numeric(column, errors="coerce").isna() & column.notna()
-        raise DataError(f"row {_first(bad)}: rating {column[bad].iloc[0]!r} is not a number") from None
-    with np.errstate(over="ignore"):
-        values32 = values.astype(np.float32)
-    finite = np.isfinite(values32)
-    if not finite.all():
-        at = int(np.argmin(finite))
-        raise DataError(f"row {at}: rating {values[at]} is not a finite number (rows counted from 0)")
-    return values32
-
-
-def _times(column: pd.Series[Any]) -> NDArray[Any]:
-    if column.isna().any():
-        raise DataError(f"row {_first(column.isna())}: the timestamp is missing; pass timestamp=None to do without")
-    if pd.api.types.is_datetime64_any_dtype(column):
-        return _seconds(column)
-    try:
-        return pd.to_numeric(column).to_numpy()
-    except (TypeError, ValueError):
-        dates = pd.to_datetime(column, format="ISO8601", errors="coerce", utc=True)
-        if not dates.isna().any():
-            return _seconds(dates)
-        bad = dates.isna() & pd.to_numeric(column, errors="coerce").isna()
-        raise DataError(f"row {_first(bad)}: timestamp {column[bad].iloc[0]!r} is neither number nor date") from None
-
-
-def _seconds(dates: pd.Series[Any]) -> NDArray[Any]:
-    stamps: NDArray[Any] = pd.DatetimeIndex(dates).as_unit("s").asi8
-    return stamps
-
-
-def _first(mask: pd.Series[Any]) -> int:
-    return int(np.argmax(mask.to_numpy()))

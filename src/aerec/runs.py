@@ -9,7 +9,6 @@ JSON, safetensors, TOML and CSV.
 from __future__ import annotations
 
 import hashlib
-import itertools
 import os
 import shutil
 import tempfile
@@ -19,31 +18,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import scipy.sparse as sp
-from numpy.typing import NDArray
 
 from aerec.datasets.readers import join_parts
-from aerec.datasets.store import is_store, open_store, store_of
+from aerec.datasets.saved import load_interactions, save_interactions
 from aerec.errors import DataError, ModelFileError
 from aerec.interactions import Interactions
 from aerec.models.base import Recommender
 from aerec.registry import load_model
-from aerec.sparse import CSR
 from aerec.splitting import LeaveLastOut, RandomHoldout, Split, StrongGeneralization, TemporalSplit
 from aerec.storage import (
-    check_offsets,
-    decode_index,
-    encode_index,
     find_leftovers,
     output_error,
-    read_folder,
     read_header,
     remove_leftovers,
     replace_folder,
     temporary_prefix,
-    write_folder,
     write_header,
 )
 
@@ -52,10 +42,8 @@ __all__ = [
     "Run",
     "SplitPlan",
     "check_run_path",
-    "load_interactions",
     "read_run",
     "run_fingerprint",
-    "save_interactions",
     "write_run",
 ]
 
@@ -277,112 +265,3 @@ def read_run(path: str | os.PathLike[str]) -> Run:
     if not fits:
         raise ModelFileError(f"{folder / 'run.json'} does not describe a run that this aerec knows; train again")
     return Run(folder, description)
-
-
-# ---------------------------------------------------------------------- interactions
-
-
-def save_interactions(data: Interactions, path: str | os.PathLike[str], name: str = "interactions") -> None:
-    """Write `data` as ``<path>/<name>.json`` and a safetensors file, atomically.
-
-    Parameters
-    ----------
-    data : Interactions
-    path : path-like
-        A folder, made where absent.
-    name : str, default "interactions"
-        So that a folder can hold several.
-
-    Raises
-    ------
-    DataError
-        If ids are neither all numbers nor all text.
-
-    Notes
-    -----
-    Of data that is all of a store only the place and the fingerprint of the store are written: it has to stay there.
-    """
-    if (stored := store_of(data)) is not None:
-        Path(path).mkdir(parents=True, exist_ok=True)
-        write_header(path, name, {"store": str(stored[0]), "fingerprint": stored[1]})
-        return
-    tensors: dict[str, NDArray[Any]] = {
-        "data": data.matrix.data,
-        "indices": data.matrix.indices,
-        "indptr": data.matrix.indptr,
-        **encode_index(data.users, "users"),
-        **encode_index(data.items, "items"),
-    }
-    if data.timestamps is not None:
-        tensors["timestamps"] = data.timestamps
-    if data.item_names is not None:
-        tensors |= encode_index(pd.Index([str(one) for one in data.item_names], dtype=object), "item_names")
-    if data.item_genres is not None:
-        tensors |= _encode_genres(data.item_genres)
-    write_folder(path, name, {"n_users": data.shape[0], "n_items": data.shape[1]}, tensors)
-
-
-def load_interactions(path: str | os.PathLike[str], name: str = "interactions") -> Interactions:
-    """Read what `save_interactions` wrote.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is nothing of that name in `path`.
-    ModelFileError
-        If it is damaged, altered, or of a newer format.
-    """
-    header = read_header(path, name)
-    if "store" in header:
-        return _load_from_store(header, Path(path) / f"{name}.json")
-    header, tensors = read_folder(path, name)
-    try:
-        users, items = decode_index(tensors, "users"), decode_index(tensors, "items")
-        matrix: CSR = sp.csr_array(
-            (tensors["data"], tensors["indices"], tensors["indptr"]), shape=(header["n_users"], header["n_items"])
-        )
-        matrix.check_format()
-        if users is None or items is None:
-            raise KeyError("ids")
-        names = decode_index(tensors, "item_names")
-        return Interactions(
-            matrix,
-            users,
-            items,
-            tensors.get("timestamps"),
-            None if names is None else pd.Series(names.to_numpy(), index=items, name="title"),
-            _decode_genres(tensors, items),
-        )
-    except (KeyError, ValueError, TypeError, IndexError, AttributeError, OverflowError) as error:
-        raise ModelFileError(f"{Path(path) / name}.json does not hold interactions ({error}); write it again") from None
-
-
-def _load_from_store(header: Mapping[str, Any], source: Path) -> Interactions:
-    place = Path(header["store"])
-    if not is_store(place):
-        raise FileNotFoundError(f"{source} names the store {place}, which is not there; put it back, or train again")
-    data = open_store(place)
-    if (found := store_of(data)) is None or found[1] != header["fingerprint"]:
-        raise ModelFileError(f"the store {place} is not the one that {source} names any more; train again")
-    return data
-
-
-def _encode_genres(genres: pd.Series[Any]) -> dict[str, NDArray[Any]]:
-    """Store the genres of each item as codes into the list of all genres, with offsets."""
-    codes, names = pd.factorize(np.array([one for each in genres for one in each], dtype=object))
-    return {
-        **encode_index(pd.Index(names, dtype=object), "genres"),
-        "genre_codes": codes.astype(np.int32),
-        "genre_offsets": np.cumsum([0, *(len(each) for each in genres)]),
-    }
-
-
-def _decode_genres(tensors: Mapping[str, NDArray[Any]], items: pd.Index[Any]) -> pd.Series[Any] | None:
-    names = decode_index(tensors, "genres")
-    if names is None:
-        return None
-    flat, offsets = names.to_numpy()[tensors["genre_codes"]], tensors["genre_offsets"]
-    check_offsets(offsets, len(flat), "genres")
-    genres = np.empty(len(items), dtype=object)
-    genres[:] = [tuple(flat[begin:end]) for begin, end in itertools.pairwise(offsets)]
-    return pd.Series(genres, index=items, name="genres")

@@ -21,9 +21,10 @@ from aerec import Interactions, load_model
 from aerec.baselines import ItemKNN, UserKNN
 from aerec.datasets import generate_interactions, read_parts, read_ratings
 from aerec.datasets.catalogue import Card, tomllib
+from aerec.datasets.saved import load_interactions, save_interactions
 from aerec.errors import AerecError
 from aerec.models import CDAE, EASE, AutoRec, RecVAE, SparseEASE
-from aerec.runs import load_interactions, read_run, save_interactions
+from aerec.runs import read_run
 from aerec.storage import FORMAT_VERSION, _digest, read_header
 
 DOCUMENTED = (AerecError, ValueError, TypeError, OSError)

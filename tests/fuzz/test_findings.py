@@ -17,10 +17,10 @@ from targets import TARGETS, folder_with, pack, signed, unpack
 from aerec import Interactions, load_model
 from aerec.datasets import generate_interactions, read_ratings
 from aerec.datasets.catalogue import Card
+from aerec.datasets.saved import load_interactions
 from aerec.errors import DataError, ModelFileError
 from aerec.memory import peak_memory
 from aerec.models import CDAE
-from aerec.runs import load_interactions
 from aerec.storage import decode_index, read_header
 
 

@@ -14,9 +14,10 @@ from aerec import load_model
 from aerec.cli.output import write_frame
 from aerec.datasets import generate_interactions
 from aerec.datasets.download import download
+from aerec.datasets.saved import save_interactions
 from aerec.errors import DataError
 from aerec.models import CDAE, EASE
-from aerec.runs import SplitPlan, read_run, save_interactions, write_run
+from aerec.runs import SplitPlan, read_run, write_run
 from aerec.storage import temporary_prefix, write_header
 from aerec.tuning import TuningResult
 
