@@ -5,19 +5,21 @@ Each is a callback of ``fit``; the packages of the extra ``track`` are imported 
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import logging
 import os
 import re
 from collections.abc import Mapping
+from io import FileIO
 from pathlib import Path
 from types import ModuleType
-from typing import IO, Any
+from typing import Any
 
 from aerec.errors import MissingExtraError
 from aerec.models.base import Recommender
-from aerec.storage import atomic_write
+from aerec.storage import atomic_write, output_error
 from aerec.training.callbacks import Callback
 
 __all__ = ["TRACKERS", "Callback", "JSONLines", "MLflow", "TensorBoard", "Tracker", "require_tracking"]
@@ -56,15 +58,19 @@ class JSONLines(Callback):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self._stream: IO[str] | None = None
+        self._stream: FileIO | None = None
 
     def epoch_done(self, record: Mapping[str, Any], model: Recommender) -> None:
-        """Append the record and flush."""
-        if self._stream is None:
-            self._keep_before(record["epoch"])
-            self._stream = self.path.open("a", encoding="utf-8")
-        self._stream.write(json.dumps(dict(record)) + "\n")
-        self._stream.flush()
+        """Append the record; an OSError names the file, where there is no space for it."""
+        line = (json.dumps(dict(record)) + "\n").encode()
+        try:
+            if self._stream is None:
+                self._keep_before(record["epoch"])
+                self._stream = self.path.open("ab", buffering=0)  # nothing is left to be written when it is closed
+            if self._stream.write(line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            raise output_error(error, self.path, self.path) from None
 
     def training_done(self, model: Recommender, finished: bool) -> None:
         """Close the file."""

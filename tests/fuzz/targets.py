@@ -18,12 +18,22 @@ import pandas as pd
 from safetensors.numpy import save as dump_tensors
 
 from aerec import Interactions, load_model
-from aerec.baselines import ItemKNN, UserKNN
+from aerec.baselines import BiasedMF, ItemKNN, RP3Beta, UserKNN
 from aerec.datasets import generate_interactions, read_parts, read_ratings
 from aerec.datasets.catalogue import Card, tomllib
 from aerec.datasets.saved import load_interactions, save_interactions
 from aerec.errors import AerecError
-from aerec.models import CDAE, EASE, AutoRec, RecVAE, SparseEASE
+from aerec.models import (
+    CDAE,
+    EASE,
+    ELSA,
+    AutoRec,
+    Blend,
+    LowRankEDLAE,
+    RatingBlend,
+    RecVAE,
+    SparseEASE,
+)
 from aerec.runs import read_run
 from aerec.storage import FORMAT_VERSION, _digest, read_header
 
@@ -266,6 +276,11 @@ TARGETS = {
             lambda: saved(CDAE(hidden=3, **QUICK)),
             lambda: saved(RecVAE(hidden=(3, 2), **QUICK)),
             lambda: saved(AutoRec(hidden=3, **QUICK)),
+            lambda: saved(ELSA(n_factors=3, **QUICK)),
+            lambda: saved(RP3Beta(k=3)),
+            lambda: saved(LowRankEDLAE(n_factors=3)),
+            lambda: saved(Blend([EASE(), ItemKNN(k=3)])),
+            lambda: saved(RatingBlend([AutoRec(hidden=3, **QUICK), BiasedMF(n_factors=2)])),
         ],
     ),
     "interactions": (interactions, [saved_interactions]),

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import json
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -16,9 +17,10 @@ from aerec.datasets import generate_interactions
 from aerec.datasets.download import download
 from aerec.datasets.saved import save_interactions
 from aerec.errors import DataError
-from aerec.models import CDAE, EASE
+from aerec.models import CDAE, EASE, ELSA
 from aerec.runs import SplitPlan, read_run, write_run
 from aerec.storage import temporary_prefix, write_header
+from aerec.tracking import JSONLines
 from aerec.tuning import TuningResult
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -119,6 +121,22 @@ def test_a_training_whose_checkpoint_cannot_be_written_goes_on_from_the_one_befo
     assert len(contents(tmp_path / "kept")) == 2
     resumed = cdae().fit(likes, checkpoint=tmp_path / "kept")
     assert (resumed.score_items(likes) == whole.score_items(likes)).all()
+
+
+def test_the_account_of_a_training_names_itself_and_goes_on(tmp_path, full_disk, films):
+    def elsa():
+        return ELSA(n_factors=4, epochs=4, batch_size=50, progress=False)
+
+    likes, path = films.binarize(), tmp_path / "history.jsonl"
+    elsa().fit(likes, callbacks=[JSONLines(path)])
+    line, *_ = path.read_bytes().splitlines(keepends=True)
+    path.unlink()
+    broken = elsa()
+    with full_disk(int(2.5 * len(line))), pytest.raises(OSError, match=r"not written, .*history\.jsonl'"):
+        broken.fit(likes, callbacks=[JSONLines(path)])
+    assert path.read_bytes().startswith(line[:10])
+    elsa().fit(likes, callbacks=[JSONLines(path)])
+    assert [json.loads(each)["epoch"] for each in path.read_text().splitlines()] == [1, 2, 3, 4]
 
 
 def test_benchmark_results(tmp_path, full_disk, protocol):
