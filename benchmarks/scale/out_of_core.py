@@ -59,11 +59,13 @@ def generate(folder: Path, n_ratings: int, n_users: int, n_items: int, seed: int
     return {"parts": n_chunks, "bytes": _size(folder)}
 
 
-def bring_in(folder: Path, store: Path, memory_limit: str, threads: int) -> dict[str, Any]:
-    """Import the parts: ratings of 4 and more, users with 5 of them."""
+def bring_in(folder: Path, store: Path, threshold: float, memory_limit: str, threads: int) -> dict[str, Any]:
+    """Import the parts: ratings of `threshold` and more, users with 5 of them."""
     from aerec.datasets import import_parquet
 
-    data = import_parquet(folder, store, threshold=4.0, min_per_user=5, memory_limit=memory_limit, threads=threads)
+    data = import_parquet(
+        folder, store, threshold=threshold, min_per_user=5, memory_limit=memory_limit, threads=threads
+    )
     return {"content": str(data), "n_ratings": data.n_ratings, "bytes": _size(store)}
 
 
@@ -173,6 +175,7 @@ def main() -> None:
     parser.add_argument("--ratings", type=int, default=200_000_000)
     parser.add_argument("--users", type=int, help="by default a hundredth of the ratings")
     parser.add_argument("--items", type=int, default=100_000)
+    parser.add_argument("--threshold", type=float, default=1.0, help="of a like; by default every rating counts")
     parser.add_argument("--model", default="elsa")
     parser.add_argument("--factors", type=int, default=32, help="of elsa; hidden units of other models")
     parser.add_argument("--batch-size", type=int, default=8192)
@@ -196,6 +199,7 @@ def main() -> None:
         "ratings": chosen.ratings,
         "users": n_users,
         "items": chosen.items,
+        "threshold": chosen.threshold,
         "threads": chosen.threads,
         "memory_limit": chosen.memory_limit,
         "machine": describe_machine(),
@@ -204,7 +208,7 @@ def main() -> None:
     try:
         for name, phase, arguments in (
             ("generate", generate, (parts, chosen.ratings, n_users, chosen.items)),
-            ("import", bring_in, (parts, store, chosen.memory_limit, chosen.threads)),
+            ("import", bring_in, (parts, store, chosen.threshold, chosen.memory_limit, chosen.threads)),
             ("train", learn, (store, chosen.model, settings, chosen.threads)),
         ):
             if name == "generate" and (parts / "_SUCCESS").exists():

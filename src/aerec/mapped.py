@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["empty_like_mapped", "is_mapped", "mapped_file"]
+__all__ = ["blocks", "empty_like_mapped", "is_mapped", "mapped_file", "release"]
+
+_BLOCK = 1 << 22  # values looked at at once
 
 
 def mapped_file(array: Any) -> Path | None:
@@ -43,3 +47,23 @@ def empty_like_mapped(source: Any, length: int, dtype: DTypeLike) -> NDArray[Any
     with tempfile.TemporaryFile(dir=beside) as stream:
         stream.truncate(length * np.dtype(dtype).itemsize)
         return np.memmap(stream, dtype=dtype, mode="r+", shape=(length,))
+
+
+def release(array: Any) -> None:
+    """Take the pages of a mapped `array` out of this process; the system keeps them, or reads them again when wanted.
+
+    Without it everything that was ever read counts as resident until memory gets short. An array in memory stays.
+    """
+    while array is not None:
+        if isinstance(array, mmap.mmap):
+            if hasattr(array, "madvise"):  # not on Windows
+                array.madvise(mmap.MADV_DONTNEED)
+            return
+        array = getattr(array, "base", None)
+
+
+def blocks(array: NDArray[Any]) -> Iterator[tuple[int, NDArray[Any]]]:
+    """Give the pieces of `array`: where each begins, and its values; of a mapped array one is resident at a time."""
+    for begin in range(0, len(array), _BLOCK):
+        yield begin, array[begin : begin + _BLOCK]
+        release(array)

@@ -9,13 +9,13 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from aerec.errors import DataError
-from aerec.mapped import empty_like_mapped, is_mapped
+from aerec.mapped import blocks, empty_like_mapped, is_mapped, release
 
 __all__ = ["CSR", "canonical_csr", "column_counts", "row_ids", "row_positions", "take_rows", "take_values"]
 
 CSR: TypeAlias = "sp.csr_array[Any, tuple[int, int]]"
 
-_BLOCK = 1 << 22  # values looked at, or copied, at once
+_BLOCK = 1 << 22  # values copied at once
 
 
 def canonical_csr(X: Any) -> CSR:
@@ -60,8 +60,8 @@ def canonical_csr(X: Any) -> CSR:
 
 
 def _first_not_finite(data: NDArray[Any]) -> int | None:
-    for begin in range(0, len(data), _BLOCK):
-        finite = np.isfinite(data[begin : begin + _BLOCK])
+    for begin, block in blocks(data):
+        finite = np.isfinite(block)
         if not finite.all():
             return begin + int(np.argmin(finite))
     return None
@@ -133,6 +133,8 @@ def take_values(
         positions, _ = row_positions(indptr, rows[begin:end])
         for array, into in zip(arrays, taken, strict=True):
             into[starts[begin] : starts[end]] = array[positions]
+            release(array)
+            release(into)
         begin = end
     return taken, starts
 
@@ -140,8 +142,8 @@ def take_values(
 def column_counts(matrix: CSR) -> NDArray[np.int64]:
     """Return how many values each column holds; shape (n_columns,)."""
     counts = np.zeros(matrix.shape[1], dtype=np.int64)
-    for begin in range(0, matrix.nnz, _BLOCK):
-        counts += np.bincount(matrix.indices[begin : begin + _BLOCK], minlength=matrix.shape[1])
+    for _, columns in blocks(matrix.indices):
+        counts += np.bincount(columns, minlength=matrix.shape[1])
     return counts
 
 

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aerec.mapped import is_mapped
+from aerec.mapped import blocks, is_mapped, release
 from aerec.noise import GaussianNoise, Noise
 from aerec.sparse import CSR, row_ids, take_rows
 
@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 _RUN = 1024  # consecutive rows of a mapped matrix that are read together, so that a disk is not asked row by row
+_KEPT = 1 << 25  # values of a mapped matrix that stay resident after they were read
 _RUNS = 64  # runs whose rows are shuffled among each other
 
 
@@ -255,19 +256,24 @@ class MappedRows:
     def __init__(self, matrix: CSR, device: torch.device) -> None:
         self.shape = matrix.shape
         self._matrix, self._device = matrix, device
+        self._read = 0  # values since pages were released
 
     def mean_wanted(self) -> float:
         """Return the mean of the values."""
-        return float(self._matrix.data.mean(dtype=np.float64))
+        return float(sum(block.sum(dtype=np.float64) for _, block in blocks(self._matrix.data)) / self._matrix.nnz)
 
     def largest(self) -> float:
         """Return the largest magnitude among the values."""
-        data = self._matrix.data
-        return float(max(data.max(), -data.min())) if data.size else 0.0
+        return float(max((np.abs(block).max() for _, block in blocks(self._matrix.data)), default=0.0))
 
     def batch(self, rows: Tensor) -> SparseBatch:
         """Return the rows with the numbers `rows`, in that order."""
         taken = take_rows(self._matrix, rows.cpu().numpy())
+        self._read += taken.nnz
+        if self._read > _KEPT:
+            release(self._matrix.data)
+            release(self._matrix.indices)
+            self._read = 0
         starts, columns = (torch.from_numpy(one.astype(np.int64)) for one in (taken.indptr, taken.indices))
         starts, columns, values = (one.to(self._device) for one in (starts, columns, torch.from_numpy(taken.data)))
         return SparseBatch(starts, columns, values, self.shape[1], rows)
