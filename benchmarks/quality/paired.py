@@ -4,8 +4,8 @@
 
 The settings are those that `top_n.py` chose on validation data (12 to 16 settings a model), those of RecVAE the best by
 validation of the first four that `top_n.py --models rec-vae --trials 4` draws. "blend" is the sum of the standardised
-scores of EDLAE, ELSA and RecVAE with weights chosen on validation data (`aerec.models.Blend`). One seed. Differences
-are paired over the test users: bootstrap intervals, and p-values of t-tests, corrected after Holm.
+scores of EDLAE, ELSA and RecVAE with weights chosen on validation data (`aerec.models.Blend`). Differences are
+paired over the test users, with the first seed: bootstrap intervals, and p-values of t-tests, corrected after Holm.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
 
 from aerec import compare, evaluate
 from aerec.models import EDLAE, ELSA, Blend, MultVAE, RecVAE
@@ -42,37 +44,68 @@ def models(seed: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Fit, measure, compare."""
+    """Fit with every seed, measure, compare; results are written after each seed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
     set_threads(given.threads)
+    runs: list[dict[str, Any]] = []
+    for seed in given.seeds:
+        runs.append(measure(seed))
+        _save(runs, given.out)
+
+
+def measure(seed: int) -> dict[str, Any]:
+    """Fit all models with one seed; return their reports, and what the blend weighs."""
     split = load()
-    reports, rows, weights = [], [], []
-    for name, model in models(given.seed).items():
+    reports, chosen, weights = {}, {}, []
+    for name, model in models(seed).items():
         started = time.perf_counter()
         model.fit(split.train, split.validation)
-        print(f"{name}: fitted in {time.perf_counter() - started:.0f} s", flush=True)
+        print(f"seed {seed}, {name}: fitted in {time.perf_counter() - started:.0f} s", flush=True)
         for label, one in [*((type(part).__name__, part) for part in getattr(model, "models_", [])), (name, model)]:
-            report = evaluate(one, split.test, METRICS, name=label)
-            chosen = evaluate(one, split.validation, "ndcg@20", n_resamples=1)["ndcg@20"]
-            reports.append(report)
-            cells = (
-                f"{report.mean[metric]:.4f} [{low:.4f}, {high:.4f}]" for metric, (low, high) in report.interval.items()
-            )
-            rows.append([label, f"{chosen:.4f}", *cells])
+            reports[label] = evaluate(one, split.test, METRICS, name=label)
+            chosen[label] = evaluate(one, split.validation, "ndcg@20", n_resamples=1)["ndcg@20"]
         weights = [f"{weight:.2f} {type(part).__name__}" for weight, part in _weighted(model)] or weights
-    differences = compare(reports)
+    return {"seed": seed, "reports": reports, "validation": chosen, "weights": weights}
+
+
+def _save(runs: list[dict[str, Any]], out: Path) -> None:
+    first = runs[0]["reports"]
+    rows = []
+    for label in first:
+        valid = _over_seeds([run["validation"][label] for run in runs])
+        means = (_over_seeds([run["reports"][label].mean[metric] for run in runs]) for metric in METRICS)
+        rows.append([label, valid, *means])
+    differences = compare(list(first.values()))
     frame = differences[differences["metric"].isin(METRICS[:2])]
+    users = len(next(iter(first.values())).per_user)
+    weights = "; ".join(f"seed {run['seed']}: {', '.join(run['weights'])}" for run in runs)
     note = (
-        f"\n\n{len(reports[0].per_user):,} test users; seed {given.seed}; blend: {', '.join(weights)}. In brackets: "
-        f"95 % bootstrap interval over users.\n\n{markdown(list(frame.columns), _cells(frame))}"
+        f"\n\n{users:,} test users; seeds {[run['seed'] for run in runs]}: mean ± standard deviation. Weights of the "
+        f"blend, {weights}.\n\nDifferences user by user, seed {runs[0]['seed']}; low and high are of a 95 % bootstrap "
+        f"interval:\n\n{markdown(list(frame.columns), _cells(frame))}"
     )
-    content = {"reports": [report.to_dict() for report in reports], "differences": as_json(frame.to_dict("records"))}
+    content = {
+        "runs": [
+            {
+                "seed": run["seed"],
+                "weights": run["weights"],
+                "validation": run["validation"],
+                "reports": [report.to_dict() for report in run["reports"].values()],
+            }
+            for run in runs
+        ],
+        "differences": as_json(frame.to_dict("records")),
+    }
     title = "Which differences are real? MovieLens 1M implicit, given split"
-    save("paired", title, markdown(["model", "ndcg@20 on valid", *METRICS], rows) + note, content, given.out)
+    save("paired", title, markdown(["model", "ndcg@20 on valid", *METRICS], rows) + note, content, out)
+
+
+def _over_seeds(values: list[float]) -> str:
+    return f"{np.mean(values):.4f}" + (f" ± {np.std(values, ddof=1):.4f}" if len(values) > 1 else "")
 
 
 def _weighted(model: Any) -> list[tuple[float, Any]]:

@@ -35,6 +35,7 @@ from protocol import (
     Space,
     Trial,
     arguments,
+    as_json,
     commit,
     machine_line,
     markdown,
@@ -121,25 +122,30 @@ def main() -> None:
     parser = arguments(__doc__ or "", trials=12)
     parser.add_argument("--data", choices=list(SETS), default="ml-1m-implicit")
     parser.add_argument("--add", action="store_true", help="keep the other models of the results that are there")
+    parser.add_argument("--again", action="store_true", help="with the settings that were found before: no search")
     parser.add_argument("--models", nargs="*", help="names of models; all by default")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2, 3, 4])
     given = parser.parse_args()
     metric, data = SETS[given.data].chosen_by, given.data
-    details = {one["name"]: one for one in _earlier(given.out, data)} if given.add else {}
+    details = {one["name"]: one for one in _earlier(given.out, data)} if given.add or given.again else {}
+    order = [*(space.name for space in top_n_spaces(metric)), "blend"]
     for space in top_n_spaces(metric):
         if not given.models or space.name in given.models:
-            details[space.name] = _measure(space, given)
+            details[space.name] = _measure(space, given, details.get(space.name) if given.again else None)
+            _save(data, sorted(details.values(), key=lambda one: order.index(one["name"])), given)
     if (not given.models or "blend" in given.models) and (space := _blends(details, metric)):
         details["blend"] = _measure(space, given)
-    order = [*(space.name for space in top_n_spaces(metric)), "blend"]
-    _save(data, sorted(details.values(), key=lambda one: order.index(one["name"])), given)
+        _save(data, sorted(details.values(), key=lambda one: order.index(one["name"])), given)
 
 
-def _measure(space: Space, given: Any) -> dict[str, Any]:
-    """Choose a setting on validation data, fit it with every seed, and return what was found."""
+def _measure(space: Space, given: Any, before: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Choose a setting on validation data, or take that of `before`; fit it with every seed, return what was found."""
     common = {"data": given.data, "threads": given.threads}
     tune = functools.partial(fit, **common, test=False)
-    trial = search([space], tune, n_trials=given.trials, jobs=given.jobs, threads=given.threads)[space.name]
+    if before is None:
+        trial = search([space], tune, n_trials=given.trials, jobs=given.jobs, threads=given.threads)[space.name]
+    else:
+        trial = Trial(space.name, space.model, _found_before(space, before), {"validation": before["validation"]})
     tasks = [(space.name, trial.model, params) for params in _with_seeds(trial, given.seeds)]
     runs = run_trials(functools.partial(fit, **common, test=True), tasks, given.jobs, given.threads)
     return {
@@ -147,13 +153,25 @@ def _measure(space: Space, given: Any) -> dict[str, Any]:
         "tuned": trial.params,
         "parameters": {name: encode_parameter(value) for name, value in trial.params.items()},
         "validation": trial.found["validation"],
-        "trials": given.trials,
+        "trials": given.trials if before is None else before["trials"],
         "seeds": given.seeds,
         "processes": f"{given.jobs} × {given.threads} thread(s)",
         "machine": machine_line(),
         "commit": commit(),
         "runs": sorted(({"seed": _seed(one.params), **one.found} for one in runs), key=lambda one: one["seed"] or 0),
     }
+
+
+def _found_before(space: Space, before: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters of the setting that was chosen in an earlier run, out of those of the space."""
+    possible = {name: [value] for name, value in space.fixed.items()} | {k: list(v) for k, v in space.choices.items()}
+    chosen = {}
+    for name, values in possible.items():
+        same = [value for value in values if as_json(value) == before["tuned"].get(name)]
+        if not same and name in space.choices:
+            raise SystemExit(f"{space.name}: {name}={before['tuned'].get(name)} is not in its space any more; search")
+        chosen[name] = same[0] if same else values[0]
+    return chosen
 
 
 def _with_seeds(trial: Trial, seeds: list[int]) -> list[dict[str, Any]]:
