@@ -56,6 +56,7 @@ def canonical_csr(X: Any) -> CSR:
             f"the matrix holds {csr.data[at]} at row {row}, column {csr.indices[at]}; "
             "remove or replace NaN and infinite values"
         )
+    release(csr.indices)  # read to see whether they are sorted
     return csr
 
 
@@ -125,7 +126,10 @@ def take_values(
     total = int(starts[-1])
     if total <= _BLOCK or not is_mapped(arrays[0]):
         positions, _ = row_positions(indptr, rows)
-        return [array[positions] for array in arrays], starts
+        copies = [array[positions] for array in arrays]
+        for array in arrays:
+            release(array)
+        return copies, starts
     taken = [empty_like_mapped(array, total, array.dtype) for array in arrays]
     begin = 0
     while begin < len(rows):
