@@ -26,7 +26,7 @@ def model(films):
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
-    monkeypatch.setattr("aerec.models.base._BLOCK_BYTES", 4 * 60 * 7)  # 7 users are scored at once
+    monkeypatch.setattr("aerec.models.blocks._BLOCK_BYTES", 4 * 60 * 7)  # 7 users are scored at once
 
 
 def read(folder):

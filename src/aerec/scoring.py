@@ -22,7 +22,8 @@ from numpy.typing import ArrayLike
 from aerec.datasets.scale import load_pyarrow
 from aerec.errors import DataError
 from aerec.interactions import Interactions
-from aerec.models.base import Recommender, block_rows
+from aerec.models.base import Recommender
+from aerec.models.blocks import block_rows
 from aerec.storage import atomic_write
 
 __all__ = ["Scored", "recommend_all"]

@@ -26,8 +26,7 @@ from aerec.metrics import (
     reciprocal_rank_at_k,
     rmse,
 )
-from aerec.models import EASE
-from aerec.models import base as models_base
+from aerec.models import EASE, blocks
 from aerec.splitting import Holdout
 
 FRONT_DOORS = {
@@ -164,7 +163,7 @@ def test_a_target_that_was_also_seen_cannot_be_found():
 def test_in_blocks_it_is_what_it_is_at_once(holdout, rows_at_once, monkeypatch):
     model = fixed(np.linspace(1, 0, 16))
     at_once = evaluate(model, holdout, EVERY_METRIC)
-    monkeypatch.setattr(models_base, "_BLOCK_BYTES", 4 * 16 * rows_at_once)
+    monkeypatch.setattr(blocks, "_BLOCK_BYTES", 4 * 16 * rows_at_once)
     model.asked_ = 0
     in_blocks = evaluate(model, holdout, EVERY_METRIC)
     assert model.asked_ == -(-25 // rows_at_once)

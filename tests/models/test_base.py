@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 from aerec import Interactions, memory, storage
 from aerec.errors import DataError, InsufficientMemoryError, ModelFileError
 from aerec.holdout import Holdout
-from aerec.models import EASE, base
+from aerec.models import EASE, blocks
 from aerec.models.base import Recommender, item_popularity
 from aerec.registry import load_model
 
@@ -134,7 +134,7 @@ def test_small_blocks_of_users_give_what_one_block_gives(monkeypatch, rows_per_b
 
     whole = results()
     assert model.blocks_[:2] == [7, 7]
-    monkeypatch.setattr(base, "_BLOCK_BYTES", 4 * N_ITEMS * rows_per_block)
+    monkeypatch.setattr(blocks, "_BLOCK_BYTES", 4 * N_ITEMS * rows_per_block)
     parts = results()
     sizes = {1: [1] * 7, 3: [3, 3, 1], 7: [7]}[rows_per_block]
     assert model.blocks_[: 2 * len(sizes)] == sizes * 2
@@ -147,14 +147,14 @@ def test_every_block_knows_its_own_users(monkeypatch):
     history = train().select_users(["dan", "ann", "cat", "bob"])
     scores, (found, values) = model.score_items(history), model.rank(history, 3)
     assert np.unique(scores[:, 3]).size == 4
-    monkeypatch.setattr(base, "_BLOCK_BYTES", 4 * N_ITEMS)
+    monkeypatch.setattr(blocks, "_BLOCK_BYTES", 4 * N_ITEMS)
     np.testing.assert_array_equal(model.score_items(history), scores)
     for one, other in zip(model.rank(history, 3), (found, values), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
 def test_a_block_too_small_for_one_user_still_takes_one(monkeypatch):
-    monkeypatch.setattr(base, "_BLOCK_BYTES", 1)
+    monkeypatch.setattr(blocks, "_BLOCK_BYTES", 1)
     model = Table().fit(train().matrix)
     assert model.rank(np.eye(N_ITEMS), 2)[0].shape == (6, 2)
     assert model.blocks_ == [1] * 6

@@ -1,12 +1,11 @@
-"""Recommender: what every model and baseline of aerec is, told on one screen."""
+"""Recommender: what every model and baseline of aerec is."""
 
 from __future__ import annotations
 
 import os
-import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, TypeAlias, overload
+from collections.abc import Mapping
+from typing import Any, ClassVar, overload
 
 import numpy as np
 import pandas as pd
@@ -18,21 +17,18 @@ from typing_extensions import Self
 from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.memory import require_memory
+from aerec.models.blocks import score_blocks
+from aerec.models.catalogue import Catalogue, History
 from aerec.models.state import decode_array, encode_array, encode_parameter
-from aerec.sparse import CSR, canonical_csr, column_counts, row_ids, take_rows
+from aerec.sparse import CSR, column_counts, row_ids, take_rows
 from aerec.splitting import Holdout
 from aerec.storage import encode_index, write_folder
 from aerec.topk import top_k
 
-__all__ = ["History", "Recommender", "item_popularity", "score_blocks"]
-
-History: TypeAlias = Interactions | Any
-"""What a user has rated: an `Interactions`, or any matrix of shape (n_users, n_items)."""
-
-_BLOCK_BYTES = 16 * 2**20  # scores held at once while ranking
+__all__ = ["History", "Recommender", "item_popularity"]
 
 
-class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
+class Recommender(Catalogue, BaseEstimator, ABC):  # type: ignore[misc]
     """Base of all recommenders: a scikit-learn estimator from interactions to scores of items.
 
     A subclass writes `_fit` and `_score`, and the names of its learned arrays in `_learned`; the rest is here.
@@ -51,8 +47,6 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
 
     _learned: ClassVar[tuple[str, ...]] = ()
     """Names of the fitted arrays (dense or CSR) that `save` writes; those that are None are left out."""
-    _knows_users: ClassVar[bool] = False
-    """Whether the model learns something of each single user and so has to recognise them by id."""
     _popularity_for_empty: ClassVar[bool] = False
     """Whether a new user with an empty history is ranked by popularity, because `_score` would give all zeros."""
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
@@ -336,86 +330,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         """Return the columns `items` of `_score`."""
         return self._score(history, known_users)[:, items]
 
-    # ------------------------------------------------------------------ ids and columns
-
-    def _remember_ids(self, data: Interactions, *, from_matrix: bool) -> None:
-        self.n_features_in_ = data.shape[1]
-        self.items_ = None if from_matrix else data.items
-        self.users_ = data.users if self._knows_users and not from_matrix else None
-
-    def _history(self, history: History) -> tuple[CSR, NDArray[np.int64]]:
-        """Return the history over the model's columns, and each user's row in the training data (−1: new)."""
-        check_is_fitted(self)
-        if not isinstance(history, Interactions):
-            matrix = canonical_csr(history)
-            if matrix.shape[1] != self.n_features_in_:
-                raise DataError(
-                    f"the history has {matrix.shape[1]} columns, {type(self).__name__} was fitted on "
-                    f"{self.n_features_in_} items; pass an Interactions to have items matched by id"
-                )
-            return matrix, np.full(matrix.shape[0], -1, dtype=np.int64)
-        if self.items_ is None and history.shape[1] != self.n_features_in_:
-            raise DataError(
-                f"{type(self).__name__} was fitted on a matrix of {self.n_features_in_} columns without item ids; "
-                f"the history has {history.shape[1]} items; fit on an Interactions to have items matched by id"
-            )
-        aligned = history if self.items_ is None else history.with_items(self.items_)
-        if (lost := history.n_ratings - aligned.n_ratings) > 0:
-            warnings.warn(
-                f"{lost:,} of {history.n_ratings:,} ratings left out of the history: "
-                f"{type(self).__name__} was not trained on their items; train it again on data that holds them",
-                stacklevel=3,
-            )
-        if self.users_ is None:
-            return aligned.matrix, np.full(aligned.shape[0], -1, dtype=np.int64)
-        return aligned.matrix, self.users_.get_indexer(aligned.users).astype(np.int64)
-
-    def _catalogue(self, history: History) -> pd.Index[Any]:
-        """Return the item ids that belong to `history`: raw ids for an Interactions, column numbers for a matrix."""
-        if not isinstance(history, Interactions):
-            return pd.RangeIndex(self.n_features_in_)
-        return history.items if self.items_ is None else self.items_
-
-    def _column_for_one(self, item: Any, history: History) -> int:
-        """Return the column of `item`, after checking that `history` is that of one user."""
-        if history.shape[0] != 1:
-            raise DataError(f"an explanation is for the history of one user, got {history.shape[0]}")
-        return int(_columns([item], self._catalogue(history))[0])
-
-    def _barred(
-        self, allow_items: ArrayLike | None, block_items: ArrayLike | None, items: pd.Index[Any]
-    ) -> NDArray[np.bool_] | None:
-        if allow_items is None and block_items is None:
-            return None
-        barred = np.full(self.n_features_in_, allow_items is not None)
-        if allow_items is not None:
-            barred[_columns(allow_items, items)] = False
-        if block_items is not None:
-            barred[_columns(block_items, items)] = True
-        return barred
-
 
 def item_popularity(matrix: CSR) -> NDArray[np.float32]:
     """Return the share of the users (rows) who rated each item (column); shape (n_items,)."""
     return (column_counts(matrix) / matrix.shape[0]).astype(np.float32)
-
-
-def block_rows(n_items: int) -> int:
-    """Return how many users are scored at once, so that their scores stay within `_BLOCK_BYTES`."""
-    return max(1, _BLOCK_BYTES // (4 * max(n_items, 1)))
-
-
-def _columns(ids: ArrayLike, items: pd.Index[Any]) -> NDArray[np.int64]:
-    wanted = pd.Index(np.atleast_1d(np.asarray(ids)))
-    columns = items.get_indexer(wanted).astype(np.int64)
-    if (columns < 0).any():
-        unknown = wanted[columns < 0].tolist()[0]
-        raise DataError(f"unknown item {unknown!r}: the model was not trained on it")
-    return columns
-
-
-def score_blocks(n_users: int, n_items: int) -> Iterator[NDArray[np.int64]]:
-    """Consecutive row numbers, `block_rows` at a time."""
-    size = block_rows(n_items)
-    for start in range(0, n_users, size):
-        yield np.arange(start, min(start + size, n_users))
