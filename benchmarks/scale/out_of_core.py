@@ -1,11 +1,11 @@
 """Ratings larger than memory: written as Parquet, imported into a store, trained on, within a few GB resident.
 
-    python benchmarks/scale/out_of_core.py --ratings 200000000 --threads 2 --out benchmarks/results/out-of-core.json
+    python benchmarks/scale/out_of_core.py --ratings 200000000 --hard-limit 4
 
-Each phase is a process of its own; its peaks are read from /proc (Linux). Pages of mapped files (RssFile) are counted
-as resident, but the system takes them back when memory gets short; RssAnon it cannot. The folder has to hold about 60
-bytes per rating. Ratings come in parts by month; activity of users and popularity of items follow power laws, and each
-user prefers one of 20 groups of items.
+Each phase is a process of its own, which imports no more than it needs; its peaks are read from /proc (Linux). Pages
+of mapped files (RssFile) are counted as resident, but the system takes them back when memory gets short; RssAnon it
+cannot. The folder has to hold about 60 bytes per rating. Ratings come in parts by month; activity of users and
+popularity of items follow power laws, and each user prefers one of 20 groups of items.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -24,6 +25,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 _CHUNK = 2_000_000  # ratings generated at once
 _GROUPS = 20
@@ -171,6 +174,8 @@ def _size(folder: Path) -> int:
 
 
 def main() -> None:
+    from protocol import RESULTS
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ratings", type=int, default=200_000_000)
     parser.add_argument("--users", type=int, help="by default a hundredth of the ratings")
@@ -183,10 +188,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--hard-limit", type=float, help="GB that the system lets each phase have")
     parser.add_argument("--work", type=Path, help="where data goes; a temporary folder, removed at the end, by default")
-    parser.add_argument("--out", type=Path, help="JSON with all figures")
+    parser.add_argument("--out", type=Path, default=RESULTS / "scale")
     chosen = parser.parse_args()
-
-    from aerec.environment import describe_machine, package_versions
 
     limit = None if chosen.hard_limit is None else int(chosen.hard_limit * 1e9)
     temporary = chosen.work is None
@@ -202,8 +205,7 @@ def main() -> None:
         "threshold": chosen.threshold,
         "threads": chosen.threads,
         "memory_limit": chosen.memory_limit,
-        "machine": describe_machine(),
-        "versions": package_versions(("torch", "numpy", "scipy", "pandas", "duckdb", "pyarrow")),
+        "hard_limit": chosen.hard_limit,
     }
     try:
         for name, phase, arguments in (
@@ -222,8 +224,37 @@ def main() -> None:
     finally:
         if temporary:
             shutil.rmtree(work, ignore_errors=True)
-    if chosen.out is not None:
-        chosen.out.write_text(json.dumps(results, indent=1) + "\n")
+    report(results, chosen.out)
+
+
+def report(results: dict[str, Any], out: Path) -> None:
+    """Write the table and the JSON."""
+    from protocol import markdown, save
+
+    phases = [name for name in ("generate", "import", "train") if name in results]
+    sizes = ("RssAnon", "RssFile", "VmHWM")
+    rows = [
+        [name, f"{results[name]['seconds']:,.0f}", *(f"{results[name]['peak'][size] / 1e6:,.0f}" for size in sizes)]
+        for name in phases
+    ]
+    header = ["phase", "s", "peak RssAnon, MB", "peak RssFile, MB", "peak resident (VmHWM), MB"]
+    limit = f"limit of the system {results['hard_limit']:g} GB, " if results["hard_limit"] else ""
+    note = f"\n\n{limit}DuckDB {results['memory_limit']}, {results['threads']} thread(s)."
+    if "import" in results:
+        note += f" Imported: {results['import']['content']}."
+    if "train" in results:
+        learned = results["train"]
+        note += (
+            f" Trained: {learned['model']}, {_words(learned['settings'])}: epochs of "
+            f"{', '.join(f'{one:.0f} s' for one in learned['epoch_seconds'])}, of {learned['seconds']:.0f} s with "
+            "opening, splitting and evaluation."
+        )
+    title = f"Ratings larger than memory: {results['ratings']:,} rows, {results['items']:,} items"
+    save("out-of-core", title, markdown(header, rows) + note, results, out)
+
+
+def _words(settings: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in settings.items())
 
 
 if __name__ == "__main__":
