@@ -16,6 +16,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from protocol import RESULTS, markdown, save
 
 HOSTS = {"aerec-a": "10.77.0.1", "aerec-b": "10.77.0.2"}
 PORT = 29_577
@@ -55,6 +59,7 @@ def main() -> None:
     parser.add_argument("--model", default="mult-dae")
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--timeout", type=int, default=300)
+    parser.add_argument("--out", type=Path, default=RESULTS / "scale")
     chosen = parser.parse_args()
     if os.geteuid() != 0:
         raise SystemExit("network namespaces need root")
@@ -66,16 +71,7 @@ def main() -> None:
         try:
             connect(chosen.delay, chosen.rate)
             together = Path(folder) / "together"
-            master = [
-                "--nnodes",
-                "2",
-                "--nproc-per-node",
-                "1",
-                "--master-addr",
-                HOSTS["aerec-a"],
-                "--master-port",
-                str(PORT),
-            ]
+            master = f"--nnodes 2 --nproc-per-node 1 --master-addr {HOSTS['aerec-a']} --master-port {PORT}".split()
             began, agents = time.perf_counter(), []
             for number, (host, end) in enumerate(ends.items()):
                 command = [sys.executable, "-m", "torch.distributed.run", *master, "--node-rank", str(number)]
@@ -90,16 +86,29 @@ def main() -> None:
                     agent.terminate()
             if any(codes):
                 raise SystemExit(f"torchrun ended with {codes}")
-            print(f"two hosts: {time.perf_counter() - began:.1f} s with start-up")
-            for host, end in ends.items():
-                print(f"  {host} sent {sent(host, end) / 1e6:.1f} MB")
+            seconds = time.perf_counter() - began
+            traffic = {host: sent(host, end) / 1e6 for host, end in ends.items()}
         finally:
             for host in HOSTS:
                 ip("netns", "del", host, check=False)
-        for run in (alone, together):
-            found = json.loads((run / "run.json").read_text())
-            means = {name: round(one["mean"], 4) for name, one in found["report"]["metrics"].items()}
-            print(f"{run.name}: {found['processes']} process(es), {found['fit_seconds']} s of training, {means}")
+        report({run.name: json.loads((run / "run.json").read_text()) for run in (alone, together)}, traffic, chosen)
+        print(f"two hosts: {seconds:.1f} s with start-up")
+
+
+def report(runs: dict[str, Any], traffic: dict[str, float], chosen: argparse.Namespace) -> None:
+    """Write the table and the JSON."""
+    metrics = list(runs["alone"]["report"]["metrics"])
+    rows, content = [], {}
+    for name, run in runs.items():
+        means = {metric: run["report"]["metrics"][metric]["mean"] for metric in metrics}
+        content[name] = {"processes": run["processes"], "fit_seconds": run["fit_seconds"], **means}
+        rows.append([name, run["processes"], *(f"{means[metric]:.4f}" for metric in metrics), run["fit_seconds"]])
+    shaped = ", ".join(f"{what} {value}" for what, value in (("delay", chosen.delay), ("rate", chosen.rate)) if value)
+    words = ", ".join(f"{host} {megabytes:.1f} MB" for host, megabytes in traffic.items())
+    note = f"\n\nTwo network namespaces with a cable between them{f' ({shaped})' if shaped else ''}; sent: {words}."
+    title = f"Two hosts train together, the sample, {chosen.model}, {chosen.epochs} epochs"
+    table = markdown(["hosts", "processes", *metrics, "training, s"], rows)
+    save("two-hosts", title, table + note, {"runs": content, "sent_mb": traffic}, chosen.out)
 
 
 if __name__ == "__main__":
