@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 __all__ = ["top_k"]
+
+_BLOCK_BYTES = 2**21  # scores looked at several times over: no more than stay near a core
+_CHUNKS = 16  # of a row at most, see `_lower_bound`
+_CROWDED = 2  # times k candidates: so many that those which equal the bound are worth counting
 
 
 def top_k(scores: NDArray[np.floating[Any]], k: int) -> tuple[NDArray[np.int64], NDArray[np.floating[Any]]]:
@@ -32,31 +35,74 @@ def top_k(scores: NDArray[np.floating[Any]], k: int) -> tuple[NDArray[np.int64],
     kept = min(k, n_columns)
     indices = np.full((n_rows, k), -1, dtype=np.int64)
     values = np.full((n_rows, k), -np.inf, dtype=scores.dtype)
-    if kept == 0 or n_rows == 0:
+    if kept == 0:
         return indices, values
-    best, at = (part.numpy() for part in torch.topk(torch.from_numpy(np.ascontiguousarray(scores)), kept, sorted=False))
-    _settle_ties(scores, best, at)
-    # ascending columns first, then a stable sort by score: equal scores stay in the order of their columns
-    by_column = np.argsort(at, axis=1)
-    at, best = np.take_along_axis(at, by_column, axis=1), np.take_along_axis(best, by_column, axis=1)
-    by_score = np.argsort(-best, axis=1, kind="stable")
-    at, best = np.take_along_axis(at, by_score, axis=1), np.take_along_axis(best, by_score, axis=1)
-    indices[:, :kept] = np.where(best == -np.inf, -1, at)
-    values[:, :kept] = best
+    scores = np.ascontiguousarray(scores)
+    size = max(1, _BLOCK_BYTES // (n_columns * scores.itemsize))
+    for start in range(0, n_rows, size):
+        rows = slice(start, start + size)
+        columns = _best_columns(scores[rows], kept)
+        indices[rows, :kept] = columns
+        found = np.take_along_axis(scores[rows], columns, axis=1)  # −1 reads the last column
+        values[rows, :kept] = np.where(columns < 0, -np.inf, found)
     return indices, values
 
 
-def _settle_ties(scores: NDArray[Any], best: NDArray[Any], at: NDArray[Any]) -> None:
-    """Where several columns tie for the last places, put the lowest of them there; changes `at` and `best`."""
-    kept = best.shape[1]
-    lowest = best.min(axis=1, keepdims=True)
-    tied = np.flatnonzero(((scores >= lowest).sum(axis=1) > kept) & (lowest[:, 0] > -np.inf))
-    if tied.size == 0:
-        return
-    rows, floor = scores[tied], lowest[tied]
-    above = rows > floor
+def _best_columns(scores: NDArray[Any], kept: int) -> NDArray[np.int64]:
+    """Return the columns of the `kept` highest scores of each row in their order, −1 where there are fewer."""
+    bound = _lower_bound(scores, kept)
+    chosen = scores >= bound
+    places, starts = _true_places(chosen)
+    crowded = np.flatnonzero(np.diff(starts) > _CROWDED * kept)
+    if crowded.size:
+        chosen[crowded] = _first_of_ties(scores[crowded], bound[crowded], kept)
+        places, starts = _true_places(chosen)
+    counts = np.diff(starts)
+    rows = np.repeat(np.arange(len(scores)), counts)
+    columns = places - rows * scores.shape[1]
+    at = rows, np.arange(len(places)) - starts[rows]  # the candidates of a row stand side by side, in their order
+    shape = (len(scores), max(kept, int(counts.max(initial=0))))
+    best = scores.reshape(-1)[places]
+    if scores.dtype == np.float32:
+        keys = np.full(shape, np.iinfo(np.int64).max)  # its lower half is −1
+        keys[at] = _descending(best) * 2**32 + columns
+        keys.sort(axis=1)
+        return keys[:, :kept].astype(np.int32).astype(np.int64)
+    negated, table = np.full(shape, np.inf, dtype=scores.dtype), np.full(shape, -1, dtype=np.int64)
+    negated[at], table[at] = -best, columns
+    order = np.argsort(negated, axis=1, kind="stable")[:, :kept]
+    return np.take_along_axis(table, order, axis=1)
+
+
+def _lower_bound(scores: NDArray[Any], kept: int) -> NDArray[Any]:
+    """Return for each row a number that at least `kept` scores reach, if so many are finite, and few more do.
+
+    It is the `kept`-th highest of the maxima over every so many columns: each of them is a score of its own.
+    """
+    n_rows, n_columns = scores.shape
+    chunks = min(max(1, n_columns // (4 * kept)), _CHUNKS)
+    width = n_columns // chunks
+    maxima = scores[:, : chunks * width].reshape(n_rows, chunks, width).max(axis=1)
+    maxima.partition(width - kept, axis=1)
+    bound: NDArray[Any] = np.maximum(maxima[:, width - kept, None], np.finfo(scores.dtype).min)
+    return bound
+
+
+def _true_places(chosen: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return where `chosen` is true, row after row, and where each row begins among them."""
+    places = np.flatnonzero(chosen)
+    return places, np.searchsorted(places, np.arange(len(chosen) + 1) * chosen.shape[1])
+
+
+def _first_of_ties(scores: NDArray[Any], bound: NDArray[Any], kept: int) -> NDArray[np.bool_]:
+    """Return what is above the bound and, only as far as needed to make up `kept`, the first columns that equal it."""
+    above = scores > bound
+    equal = scores == bound
     room = kept - above.sum(axis=1, keepdims=True)
-    equal = rows == floor
-    chosen = above | (equal & (np.cumsum(equal, axis=1) <= room))
-    at[tied] = np.nonzero(chosen)[1].reshape(-1, kept)
-    best[tied] = np.take_along_axis(rows, at[tied], axis=1)
+    return np.asarray(above | (equal & (np.cumsum(equal, axis=1) <= room)))
+
+
+def _descending(values: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return 32-bit whole numbers in the opposite order of the values; both zeros are the same."""
+    bits = (values + np.float32(0)).view(np.int32)  # −0 + 0 is 0
+    return -np.where(bits < 0, bits ^ np.int32(0x7FFFFFFF), bits).astype(np.int64)

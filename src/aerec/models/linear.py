@@ -24,6 +24,8 @@ _BLOCK_BYTES = 4 * 2**20  # dense rows that one thread fills at once
 _DENSE_IS_FASTER = 20  # times as many products a second as scipy's of two sparse matrices
 _DENSE_COLUMNS = 512  # columns of X that are dense at once, within _DENSE_BYTES
 _DENSE_BYTES = 64 * 2**20
+_COLUMNS = 128  # of a table summed at once, where its rows are wanted …
+_WANTED = 8  # … so many times each
 _CUTS = 8  # of the columns, where only those right of the diagonal are filled
 
 
@@ -127,17 +129,27 @@ def _fill_from_sparse_rows(gram: NDArray[np.float32], X: CSR, items: CSR, upper:
 
 
 def _sum_rows(weights: CSR, n_rows: int, table: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the first `n_rows` rows of weights · table, on all threads, where scipy's product takes one."""
+    """Return the first `n_rows` rows of weights · table, on all threads, where scipy's product takes one.
+
+    Where each row of the table is wanted several times, some columns at a time: their part stays in the cache.
+    """
     end = int(weights.indptr[n_rows])
-    found = torch.nn.functional.embedding_bag(
-        torch.from_numpy(weights.indices[:end].astype(np.int64)),
-        torch.as_tensor(table),
-        torch.from_numpy(weights.indptr[: n_rows + 1].astype(np.int64)),
-        mode="sum",
-        per_sample_weights=torch.as_tensor(weights.data[:end]),
-        include_last_offset=True,
-    )
-    summed: NDArray[np.float32] = found.numpy()
+    at = torch.from_numpy(weights.indices[:end].astype(np.int64))
+    starts = torch.from_numpy(weights.indptr[: n_rows + 1].astype(np.int64))
+    values, whole = torch.as_tensor(weights.data[:end]), torch.as_tensor(table)
+
+    def columns(first: int, last: int) -> torch.Tensor:
+        part = whole[:, first:last]
+        return torch.nn.functional.embedding_bag(
+            at, part, starts, mode="sum", per_sample_weights=values, include_last_offset=True
+        )
+
+    n_columns = table.shape[1]
+    if end < _WANTED * len(table) or n_columns <= _COLUMNS:
+        return columns(0, n_columns).numpy()
+    summed = np.empty((n_rows, n_columns), dtype=np.float32)
+    for first in range(0, n_columns, _COLUMNS):
+        summed[:, first : first + _COLUMNS] = columns(first, first + _COLUMNS)
     return summed
 
 
