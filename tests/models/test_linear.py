@@ -19,7 +19,7 @@ def ratings(n_users=50, n_items=13, seed=0):
 @pytest.mark.parametrize("rows_per_block", [1, 4, 1000])
 def test_the_gram_matrix_filled_in_blocks(rows_per_block, dense, monkeypatch):
     monkeypatch.setattr(linear, "_BLOCK_BYTES", rows_per_block * 4 * 13)
-    monkeypatch.setattr(linear, "_DENSE_COLUMNS", rows_per_block)
+    monkeypatch.setattr(linear, "_COLUMNS", rows_per_block)
     monkeypatch.setattr(linear, "_many_ratings_per_user", lambda X: dense)
     X = ratings()
     found = gram_matrix(csr_array(X.astype(np.float32)), advice="")
@@ -30,7 +30,7 @@ def test_the_gram_matrix_filled_in_blocks(rows_per_block, dense, monkeypatch):
 @pytest.mark.parametrize("dense", [True, False])
 @pytest.mark.parametrize("rows_per_block", [1, 3, 100])
 def test_the_upper_triangle_of_the_gram_matrix_is_all_that_the_closed_form_reads(rows_per_block, dense, monkeypatch):
-    monkeypatch.setattr(linear, "_DENSE_COLUMNS", rows_per_block)
+    monkeypatch.setattr(linear, "_COLUMNS", rows_per_block)
     monkeypatch.setattr(linear, "_many_ratings_per_user", lambda X: dense)
     X = (np.random.default_rng(3).random((40, 21)) < 0.2).astype(np.float32)
     monkeypatch.setattr(linear, "_BLOCK_BYTES", rows_per_block * 4 * X.shape[1])

@@ -37,11 +37,13 @@ def bootstrap_sums(values: NDArray[np.float64], n_resamples: int, seed: int) -> 
     n_users = len(values)
     rng = np.random.default_rng(seed)
     sums = np.empty((n_resamples, values.shape[1]))
+    counts = np.empty((_BLOCK, n_users))
     for start in range(0, n_resamples, _BLOCK):  # few at a time: counts that leave the cache cost more than drawing
         size = min(_BLOCK, n_resamples - start)
         drawn = rng.integers(0, n_users, size=(size, n_users))
-        counts = np.stack([np.bincount(one, minlength=n_users) for one in drawn])
-        sums[start : start + size] = counts @ values
+        for row, one in enumerate(drawn):
+            counts[row] = np.bincount(one, minlength=n_users)
+        sums[start : start + size] = counts[:size] @ values
     return sums
 
 

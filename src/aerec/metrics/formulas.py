@@ -21,14 +21,24 @@ Values: TypeAlias = NDArray[np.float64]
 
 
 def find_hits(ranking: NDArray[np.int64], target: CSR) -> Hits:
-    """Return which of the recommended items are relevant, in the shape of `ranking`; `target` is canonical."""
-    width = max(target.shape[1], int(ranking.max(initial=-1)) + 1)
-    keys = np.arange(len(ranking))[:, None] * width + ranking
-    relevant = row_ids(target) * width + target.indices  # ascending, because the rows are sorted
-    if relevant.size == 0:
-        return np.zeros(ranking.shape, dtype=bool)
-    place = np.minimum(np.searchsorted(relevant, keys), relevant.size - 1)
-    return np.asarray((relevant[place] == keys) & (ranking >= 0))
+    """Return which of the recommended items are relevant, in the shape of `ranking`; `target` is canonical.
+
+    Items and ranks of each row are sorted together, and searched for the targets: these are fewer, and in order.
+    """
+    hits = np.zeros(ranking.shape, dtype=bool)
+    if ranking.size == 0:
+        return hits
+    n_users, k = ranking.shape
+    width = max(target.shape[1], int(ranking.max()) + 1) + 1  # the first place of a row is for −1
+    keys = (np.arange(n_users)[:, None] * width + ranking + 1) * k + np.arange(k)
+    keys.sort(axis=1)
+    users = row_ids(target)
+    wanted = (users * width + target.indices + 1) * k
+    begins, ends = np.searchsorted(keys.ravel(), wanted), np.searchsorted(keys.ravel(), wanted + k)
+    counts = ends - begins
+    places = np.arange(counts.sum()) + np.repeat(ends - np.cumsum(counts), counts)
+    hits[np.repeat(users, counts), keys.ravel()[places] % k] = True
+    return hits
 
 
 def measure_hits(metric: str, hits: Hits, n_relevant: Counts) -> Values:

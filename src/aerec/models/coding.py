@@ -22,9 +22,10 @@ from aerec.models.neural import NeuralRecommender
 from aerec.sparse import CSR
 from aerec.training.batches import Batch, Rows, SparseRows
 
-__all__ = ["Coding"]
+__all__ = ["Coding", "output_layer"]
 
 _BLOCK_ROWS = 1024  # rows encoded at once outside of training
+_MANY_ROWS = 128  # from which on NumPy's matrix product is taken on a CPU
 
 
 class Coding(InterpretableCode, NeuralRecommender):
@@ -122,8 +123,12 @@ class Coding(InterpretableCode, NeuralRecommender):
 
     def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
         with torch.inference_mode():
-            scores: NDArray[np.float32] = self.network_.decode(self._code(history, known_users)).cpu().numpy()
-        return scores
+            return self._logits(self._code(history, known_users))
+
+    def _logits(self, code: torch.Tensor) -> NDArray[np.float32]:
+        """Return ``network_.decode(code)``."""
+        network = self.network_
+        return output_layer(network.decode_hidden(code), network.output_weight, network.decoder_biases[-1])
 
     def _scores_at(self, history: CSR, known_users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.float32]:
         """Score the columns `items` only: the output layer is most of the work."""
@@ -172,3 +177,17 @@ class Coding(InterpretableCode, NeuralRecommender):
             batch = rows.batch(torch.arange(at.start, at.stop, device=self._device))
             known = torch.as_tensor(users[at], device=self._device) if self.user_factors else None
             yield at, batch, known
+
+
+def output_layer(hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> NDArray[np.float32]:
+    """Return hidden · weightᵀ + bias; `weight` has a row for each item.
+
+    Many rows on a CPU are multiplied by NumPy: its OpenBLAS takes 0.6 of the time of PyTorch's MKL on AMD processors.
+    """
+    if hidden.device.type != "cpu" or len(hidden) < _MANY_ROWS:
+        product = hidden @ weight.T if bias is None else torch.addmm(bias, hidden, weight.T)
+        return product.detach().cpu().numpy()  # type: ignore[no-any-return]
+    scores: NDArray[np.float32] = hidden.detach().numpy() @ weight.detach().numpy().T
+    if bias is not None:
+        scores += bias.detach().numpy()
+    return scores

@@ -18,6 +18,7 @@ from typing_extensions import Self
 from aerec.likelihood import LIKELIHOODS
 from aerec.models.autoencoder import Autoencoder
 from aerec.models.base import History, item_popularity
+from aerec.models.coding import output_layer
 from aerec.sparse import CSR, canonical_csr, row_ids
 from aerec.training.batches import Batch, Rows
 from aerec.training.callbacks import Callback
@@ -221,6 +222,9 @@ class ELSA(Autoencoder):
         scores = super()._score(history, known_users)
         scores[row_ids(history), history.indices] -= history.data
         return scores
+
+    def _logits(self, code: Tensor) -> NDArray[np.float32]:
+        return output_layer(code, self.network_.vectors())
 
     def _contributions(
         self, history: CSR, items: NDArray[np.int64], known_users: NDArray[np.int64]

@@ -22,10 +22,10 @@ __all__ = ["ItemItemRecommender", "closed_form_weights", "gram_matrix", "row_blo
 
 _BLOCK_BYTES = 4 * 2**20  # dense rows that one thread fills at once
 _DENSE_IS_FASTER = 20  # times as many products a second as scipy's of two sparse matrices
-_DENSE_COLUMNS = 512  # columns of X that are dense at once, within _DENSE_BYTES
-_DENSE_BYTES = 64 * 2**20
-_COLUMNS = 128  # of a table summed at once, where its rows are wanted …
+_DENSE_BYTES = 64 * 2**20  # of columns of X that are dense at once, no more than _COLUMNS
+_COLUMNS = 64  # of a table summed at once, where its rows are wanted …
 _WANTED = 8  # … so many times each
+_TILE = 512  # of a matrix mirrored at once
 _CUTS = 8  # of the columns, where only those right of the diagonal are filled
 
 
@@ -48,7 +48,7 @@ class ItemItemRecommender(Recommender):
     def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
         if not isinstance(self.weights_, np.ndarray):
             return (history @ self.weights_).toarray()
-        return _sum_rows(history, history.shape[0], self.weights_)
+        return _sum_rows(history, 0, history.shape[0], self.weights_)
 
     def _contributions(
         self, history: CSR, items: NDArray[np.int64], known_users: NDArray[np.int64]
@@ -104,14 +104,31 @@ def _many_ratings_per_user(X: CSR) -> bool:
 
 
 def _fill_from_dense_columns(gram: NDArray[np.float32], X: CSR, items: CSR, upper: bool) -> None:
-    """Fill XᵀX some columns at a time: sums of rows of X, dense over these columns."""
+    """Fill XᵀX some columns at a time, those of popular items first: sums of rows of X, dense over these columns.
+
+    Of two items, the ratings of the rarer one are summed: that is a fraction of the work.
+    """
     n_users, n_items = X.shape
-    by_column: sp.csc_array = X.tocsc()
-    width = max(1, min(_DENSE_COLUMNS, _DENSE_BYTES // (4 * max(n_users, 1))))
+    order = np.argsort(-np.diff(items.indptr), kind="stable")
+    items = take_rows(items, order)
+    items.indices = items.indices.astype(np.int64)  # once, for the sums
+    width = max(1, min(_COLUMNS, _DENSE_BYTES // (4 * max(n_users, 1))))
     for start in range(0, n_items, width):
         stop = min(start + width, n_items)
-        last = stop if upper else n_items
-        gram[:last, start:stop] = _sum_rows(items, last, by_column[:, start:stop].toarray(order="C"))
+        here = slice(items.indptr[start], items.indptr[stop])
+        dense = np.zeros((n_users, stop - start), dtype=np.float32)
+        dense[items.indices[here], np.repeat(np.arange(stop - start), np.diff(items.indptr[start : stop + 1]))] = (
+            items.data[here]
+        )
+        products = _sum_rows(items, start, n_items, dense)
+        # rows stand where they belong, columns for now in the order of popularity
+        gram[order[start:], start:stop] = products
+        gram[order[start:stop], stop:] = products[stop - start :].T
+    place = np.empty_like(order)
+    place[order] = np.arange(n_items)
+    for rows in row_blocks(n_items, n_items):
+        first = rows[0] if upper else 0
+        gram[rows[0] : rows[-1] + 1, first:] = gram[rows[0] : rows[-1] + 1].take(place[first:], axis=1)
 
 
 def _fill_from_sparse_rows(gram: NDArray[np.float32], X: CSR, items: CSR, upper: bool) -> None:
@@ -128,15 +145,15 @@ def _fill_from_sparse_rows(gram: NDArray[np.float32], X: CSR, items: CSR, upper:
             list(pool.map(fill, row_blocks(stop, n_items, start)))
 
 
-def _sum_rows(weights: CSR, n_rows: int, table: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the first `n_rows` rows of weights · table, on all threads, where scipy's product takes one.
+def _sum_rows(weights: CSR, start: int, stop: int, table: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return weights[start:stop] · table, on all threads, where scipy's product takes one.
 
     Where each row of the table is wanted several times, some columns at a time: their part stays in the cache.
     """
-    end = int(weights.indptr[n_rows])
-    at = torch.from_numpy(weights.indices[:end].astype(np.int64))
-    starts = torch.from_numpy(weights.indptr[: n_rows + 1].astype(np.int64))
-    values, whole = torch.as_tensor(weights.data[:end]), torch.as_tensor(table)
+    here = slice(weights.indptr[start], weights.indptr[stop])
+    at = torch.from_numpy(weights.indices[here].astype(np.int64, copy=False))
+    starts = torch.from_numpy(weights.indptr[start : stop + 1].astype(np.int64) - int(here.start))
+    values, whole = torch.as_tensor(weights.data[here]), torch.as_tensor(table)
 
     def columns(first: int, last: int) -> torch.Tensor:
         part = whole[:, first:last]
@@ -145,9 +162,10 @@ def _sum_rows(weights: CSR, n_rows: int, table: NDArray[np.float32]) -> NDArray[
         )
 
     n_columns = table.shape[1]
-    if end < _WANTED * len(table) or n_columns <= _COLUMNS:
-        return columns(0, n_columns).numpy()
-    summed = np.empty((n_rows, n_columns), dtype=np.float32)
+    if len(at) < _WANTED * len(table) or n_columns <= _COLUMNS:
+        found: NDArray[np.float32] = columns(0, n_columns).numpy()
+        return found
+    summed = np.empty((stop - start, n_columns), dtype=np.float32)
     for first in range(0, n_columns, _COLUMNS):
         summed[:, first : first + _COLUMNS] = columns(first, first + _COLUMNS)
     return summed
@@ -194,14 +212,15 @@ def closed_form_weights(gram: NDArray[np.float32], ridge: NDArray[np.float32] | 
     if failed != 0:
         raise TrainingError("XᵀX + l2 · I cannot be inverted in float32: l2 is too small for these ratings, raise it")
     weights: NDArray[np.float32] = inverse.T
-    for rows in row_blocks(*weights.shape):
+    shrinks = -1 / weights[diagonal]
+    for rows in reversed(list(row_blocks(*weights.shape))):  # from below: what is mirrored is not scaled yet
         start, stop = rows[0], rows[-1] + 1
-        weights[start:stop, :start] = weights[:start, start:stop].T
+        for left in range(0, start, _TILE):
+            right = min(left + _TILE, start)
+            weights[start:stop, left:right] = weights[left:right, start:stop].T
         square = weights[start:stop, start:stop]
         square[:] = np.triu(square) + np.triu(square, 1).T
-    shrinks = -1 / weights[diagonal]
-    for rows in row_blocks(*weights.shape):
-        weights[rows[0] : rows[-1] + 1] *= shrinks
+        weights[start:stop] *= shrinks
     weights[diagonal] = 0
     return weights
 
