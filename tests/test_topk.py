@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from aerec import topk
 from aerec.topk import top_k
 
 few_values = st.sampled_from([-math.inf, -1.5, -0.0, 0.0, 0.25, 1.0, 2.0**100])
@@ -61,3 +62,44 @@ def test_plus_infinity_comes_first():
     found, values = top_k(np.array([[1.0, np.inf, -np.inf, np.inf]]), 4)
     assert found.tolist() == [[1, 3, 0, -1]]
     assert values.tolist() == [[np.inf, np.inf, 1.0, -np.inf]]
+
+
+@given(
+    hnp.arrays(np.float32, st.tuples(st.integers(1, 4), st.integers(60, 300)), elements=few_values, fill=few_values),
+    st.integers(1, 8),
+    st.sampled_from([1, 1000, 2**20]),
+)
+def test_long_rows_of_few_values_in_blocks_of_any_size(scores, k, block_bytes):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(topk, "_BLOCK_BYTES", block_bytes)
+        found, values = top_k(scores, k)
+    expected = slowly_sorted(scores, k)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(values, np.where(found < 0, -np.inf, np.take_along_axis(scores, found, axis=1)))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("k", [1, 7, 50])
+def test_where_the_best_scores_stand_does_not_matter(k, dtype):
+    rng = np.random.default_rng(1)
+    scores = rng.standard_normal((40, 1003)).astype(dtype)
+    scores[:10, ::62] += 10  # as far apart as the columns of which only the highest is looked at first
+    scores[10:20, :60] += 10
+    scores[20:30, -60:] += 10
+    scores[30:] = np.sort(scores[30:], axis=1)
+    np.testing.assert_array_equal(top_k(scores, k)[0], slowly_sorted(scores, k))
+
+
+def test_rows_with_few_finite_scores_among_full_ones():
+    scores = np.random.default_rng(2).standard_normal((6, 500)).astype(np.float32)
+    scores[1] = -np.inf
+    scores[3, 4:] = -np.inf
+    scores[4, :-2] = np.finfo(np.float32).min
+    np.testing.assert_array_equal(top_k(scores, 10)[0], slowly_sorted(scores, 10))
+
+
+def test_a_row_with_nan_leaves_the_others_alone():
+    scores = np.random.default_rng(3).standard_normal((3, 200)).astype(np.float32)
+    expected = slowly_sorted(scores, 5)
+    scores[1, ::3] = np.nan
+    np.testing.assert_array_equal(top_k(scores, 5)[0][[0, 2]], expected[[0, 2]])

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy.sparse import csr_array
 
 from aerec import Interactions, memory
@@ -40,6 +41,47 @@ def test_the_upper_triangle_of_the_gram_matrix_is_all_that_the_closed_form_reads
     P = np.linalg.inv(X.T.astype(float) @ X + 2 * np.eye(21))
     expected = np.eye(21) - P / np.diag(P)
     assert np.allclose(closed_form_weights(gram, 2.0), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("upper", [True, False])
+def test_the_gram_matrix_of_any_values_and_of_items_without_ratings(upper, monkeypatch):
+    monkeypatch.setattr(linear, "_COLUMNS", 4)
+    monkeypatch.setattr(linear, "_many_ratings_per_user", lambda X: True)
+    rng = np.random.default_rng(5)
+    X = np.where(rng.random((60, 30)) < rng.random(30) ** 2, rng.standard_normal((60, 30)), 0).astype(np.float32)
+    X[:, [0, 7, 29]] = 0
+    wanted = X.T.astype(np.float64) @ X
+    found = gram_matrix(csr_array(X), advice="", upper=upper)
+    part = np.triu_indices(30) if upper else np.indices((30, 30))
+    np.testing.assert_allclose(found[tuple(part)], wanted[tuple(part)], atol=1e-5)
+    assert upper or np.array_equal(found, found.T)
+
+
+def test_the_gram_matrix_of_mapped_ratings(tmp_path, monkeypatch):
+    monkeypatch.setattr(linear, "_many_ratings_per_user", lambda X: True)
+    X = csr_array(ratings().astype(np.float32))
+    for name in ("data", "indices", "indptr"):
+        np.save(tmp_path / name, getattr(X, name))
+    mapped = csr_array(
+        tuple(np.load(tmp_path / f"{name}.npy", mmap_mode="r") for name in ("data", "indices", "indptr")), X.shape
+    )
+    np.testing.assert_array_equal(gram_matrix(mapped, advice=""), ratings().T @ ratings())
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_the_gram_matrix_is_the_same_on_any_number_of_threads_and_leaves_it_as_it_was(threads, monkeypatch):
+    monkeypatch.setattr(linear, "_COLUMNS", 2)
+    monkeypatch.setattr(linear, "_many_ratings_per_user", lambda X: True)
+    X = ratings() * 0.1
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        found = gram_matrix(csr_array(X.astype(np.float32)), advice="")
+        assert torch.get_num_threads() == threads
+        torch.set_num_threads(2)
+        np.testing.assert_array_equal(gram_matrix(csr_array(X.astype(np.float32)), advice=""), found)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_gram_matrix_that_does_not_fit_is_refused_before_it_is_made(monkeypatch):
@@ -94,6 +136,16 @@ def test_scores_are_weighted_sums_over_the_history(layout):
     scores = with_weights(layout(weights)).score_items(ratings(4))
     assert isinstance(scores, np.ndarray)
     np.testing.assert_allclose(scores, ratings(4) @ weights, rtol=1e-6)
+
+
+def test_scores_summed_some_columns_at_a_time_are_the_same_bits(monkeypatch):
+    model = with_weights(np.random.default_rng(1).standard_normal((13, 13)).astype(np.float32))
+    monkeypatch.setattr(linear, "_COLUMNS", 4)
+    history = ratings(200)
+    monkeypatch.setattr(linear, "_WANTED", 10**9)
+    whole = model.score_items(history)
+    monkeypatch.setattr(linear, "_WANTED", 0)
+    np.testing.assert_array_equal(model.score_items(history), whole)
 
 
 @pytest.mark.parametrize("layout", [np.asarray, csr_array])

@@ -186,7 +186,7 @@ def output_layer(hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor 
     """
     if hidden.device.type != "cpu" or len(hidden) < _MANY_ROWS:
         product = hidden @ weight.T if bias is None else torch.addmm(bias, hidden, weight.T)
-        return product.detach().cpu().numpy()  # type: ignore[no-any-return]
+        return product.detach().cpu().numpy()
     scores: NDArray[np.float32] = hidden.detach().numpy() @ weight.detach().numpy().T
     if bias is not None:
         scores += bias.detach().numpy()

@@ -112,23 +112,35 @@ def _fill_from_dense_columns(gram: NDArray[np.float32], X: CSR, items: CSR, uppe
     order = np.argsort(-np.diff(items.indptr), kind="stable")
     items = take_rows(items, order)
     items.indices = items.indices.astype(np.int64)  # once, for the sums
-    width = max(1, min(_COLUMNS, _DENSE_BYTES // (4 * max(n_users, 1))))
-    for start in range(0, n_items, width):
+    threads = torch.get_num_threads()
+    width = max(1, min(_COLUMNS, _DENSE_BYTES // (4 * max(n_users, 1) * threads)))
+    place = np.empty_like(order)
+    place[order] = np.arange(n_items)
+
+    def fill(start: int) -> None:
         stop = min(start + width, n_items)
-        here = slice(items.indptr[start], items.indptr[stop])
-        dense = np.zeros((n_users, stop - start), dtype=np.float32)
-        dense[items.indices[here], np.repeat(np.arange(stop - start), np.diff(items.indptr[start : stop + 1]))] = (
-            items.data[here]
-        )
-        products = _sum_rows(items, start, n_items, dense)
+        products = _sum_rows(items, start, n_items, _dense_columns(items, start, stop, n_users))
         # rows stand where they belong, columns for now in the order of popularity
         gram[order[start:], start:stop] = products
         gram[order[start:stop], stop:] = products[stop - start :].T
-    place = np.empty_like(order)
-    place[order] = np.arange(n_items)
-    for rows in row_blocks(n_items, n_items):
-        first = rows[0] if upper else 0
-        gram[rows[0] : rows[-1] + 1, first:] = gram[rows[0] : rows[-1] + 1].take(place[first:], axis=1)
+
+    def settle(rows: NDArray[np.int64]) -> None:
+        first, block = (rows[0] if upper else 0), gram[rows[0] : rows[-1] + 1]
+        block[:, first:] = block.take(place[first:], axis=1)
+
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        list(pool.map(fill, range(0, n_items, width)))
+        list(pool.map(settle, row_blocks(n_items, n_items)))
+    torch.set_num_threads(threads)  # those of the pool were the latest to be set
+
+
+def _dense_columns(items: CSR, start: int, stop: int, n_users: int) -> NDArray[np.float32]:
+    """Return the rows `start` to `stop` of `items` as columns of a dense matrix."""
+    here = slice(items.indptr[start], items.indptr[stop])
+    dense = np.zeros((n_users, stop - start), dtype=np.float32)
+    column = np.repeat(np.arange(stop - start), np.diff(items.indptr[start : stop + 1]))
+    dense[items.indices[here], column] = items.data[here]
+    return dense
 
 
 def _fill_from_sparse_rows(gram: NDArray[np.float32], X: CSR, items: CSR, upper: bool) -> None:
@@ -213,14 +225,21 @@ def closed_form_weights(gram: NDArray[np.float32], ridge: NDArray[np.float32] | 
         raise TrainingError("XᵀX + l2 · I cannot be inverted in float32: l2 is too small for these ratings, raise it")
     weights: NDArray[np.float32] = inverse.T
     shrinks = -1 / weights[diagonal]
-    for rows in reversed(list(row_blocks(*weights.shape))):  # from below: what is mirrored is not scaled yet
+
+    def mirror(rows: NDArray[np.int64]) -> None:
         start, stop = rows[0], rows[-1] + 1
         for left in range(0, start, _TILE):
             right = min(left + _TILE, start)
             weights[start:stop, left:right] = weights[left:right, start:stop].T
         square = weights[start:stop, start:stop]
         square[:] = np.triu(square) + np.triu(square, 1).T
-        weights[start:stop] *= shrinks
+
+    def scale(rows: NDArray[np.int64]) -> None:
+        weights[rows[0] : rows[-1] + 1] *= shrinks
+
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        list(pool.map(mirror, row_blocks(*weights.shape)))
+        list(pool.map(scale, row_blocks(*weights.shape)))
     weights[diagonal] = 0
     return weights
 

@@ -1,0 +1,30 @@
+"""The output layer, by either of the matrix products."""
+
+import numpy as np
+import pytest
+import torch
+
+from aerec.models import ELSA, MultDAE
+from aerec.models.coding import output_layer
+
+
+@pytest.mark.parametrize("n_rows", [0, 1, 127, 128, 300])
+@pytest.mark.parametrize("with_bias", [True, False])
+def test_the_output_layer_of_few_and_of_many_rows(n_rows, with_bias):
+    rng = np.random.default_rng(0)
+    hidden, weight, bias = rng.standard_normal((n_rows, 8)), rng.standard_normal((30, 8)), rng.standard_normal(30)
+    given = [torch.tensor(one, dtype=torch.float32) for one in (hidden, weight, bias)]
+    given[1].requires_grad_()
+    found = output_layer(*given) if with_bias else output_layer(*given[:2])
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, hidden @ weight.T + (bias if with_bias else 0), atol=1e-5)
+
+
+@pytest.mark.parametrize("model", [MultDAE(hidden=8, epochs=2, progress=False), ELSA(4, epochs=2, progress=False)])
+def test_a_user_scores_the_same_alone_and_among_many(model):
+    X = (np.random.default_rng(1).random((200, 25)) < 0.2).astype(np.float32)
+    model.fit(X)
+    together = model.score_items(X)
+    np.testing.assert_allclose(model.score_items(X[:3]), together[:3], atol=1e-5)
+    logits = model.network_.decode(torch.as_tensor(model.transform(X))).detach().numpy()
+    np.testing.assert_allclose(together, logits - (X if isinstance(model, ELSA) else 0), atol=1e-5)
