@@ -130,10 +130,12 @@ def _fill_from_dense_columns(gram: NDArray[np.float32], X: CSR, items: CSR, uppe
         first, block = (rows[0] if upper else 0), gram[rows[0] : rows[-1] + 1]
         block[:, first:] = block.take(place[first:], axis=1)
 
-    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        list(pool.map(fill, range(0, n_items, width)))
-        list(pool.map(settle, row_blocks(n_items, n_items)))
-    torch.set_num_threads(threads)  # those of the pool were the latest to be set
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            list(pool.map(fill, range(0, n_items, width)))
+            list(pool.map(settle, row_blocks(n_items, n_items)))
+    finally:
+        torch.set_num_threads(threads)  # those of the pool were the latest to be set
 
 
 def _dense_columns(items: CSR, start: int, stop: int, n_users: int) -> NDArray[np.float32]:
