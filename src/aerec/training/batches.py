@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -80,6 +81,11 @@ class SparseBatch:
         )
 
     def _find_columns(self) -> tuple[Tensor, Tensor, Tensor]:
+        if self.starts.device.type == "cpu":  # counting, where PyTorch sorts
+            numbered = np.arange(len(self.columns)), self.columns.numpy(), self.starts.numpy()
+            by_column = sp.csr_array(numbered, shape=(self.n_rows, self.n_columns)).tocsc()
+            found = by_column.indptr, by_column.indices, by_column.data
+            return tuple(torch.from_numpy(one.astype(np.int64, copy=False)) for one in found)  # type: ignore[return-value]
         order = torch.argsort(self.columns.int(), stable=True)
         starts = torch.zeros(self.n_columns + 1, dtype=torch.int64, device=order.device)
         starts[1:] = torch.bincount(self.columns, minlength=self.n_columns).cumsum(0)
@@ -101,29 +107,20 @@ class SparseBatch:
     def _sum_up(self, values: Tensor) -> Tensor:
         return torch.zeros(self.n_rows, device=values.device).index_add_(0, self.rows, values)
 
-    def dot(self, logits: Tensor, first: int = 0) -> Tensor:
-        """Σ of the stored values times the logits in their places, a scalar.
+    def dot(self, logits: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Σ of the stored values times the logits in their places, a scalar; `bias` is added to each row of logits."""
+        chosen = logits.view(-1).index_select(0, self._flat).float()
+        return torch.dot(self.values, chosen if bias is None else chosen.add_(bias.index_select(0, self.columns)))
 
-        `logits` are those of a block of columns that begins with `first`; shape (n_rows, n_block).
-        """
-        places, values = self._block(first, logits.shape[1])
-        return torch.dot(values, logits.view(-1).index_select(0, places))
-
-    def subtract_from(self, dense: Tensor, first: int = 0, scale: float | Tensor = 1.0) -> Tensor:
-        """``dense − scale · x`` in place, over a block of columns as in `dot`."""
-        places, values = self._block(first, dense.shape[1])
-        dense.view(-1).index_add_(0, places, (values * -scale).to(dense.dtype))
+    def subtract_from(self, dense: Tensor, scale: float | Tensor = 1.0) -> Tensor:
+        """``dense − scale · x`` in place."""
+        dense.view(-1).index_add_(0, self._flat, (self.values * -scale).to(dense.dtype))
         return dense
 
-    def _block(self, first: int, width: int) -> tuple[Tensor, Tensor]:
-        """Where the stored values of a block of columns stand in its dense form, and these values."""
-        if width == self.n_columns:
-            return self._found("flat", lambda: self.rows * self.n_columns + self.columns), self.values
-        starts, rows, order = self.by_column
-        own = slice(int(starts[first]), int(starts[first + width]))
-        chosen = order[own]
-        columns, values = self.columns.index_select(0, chosen), self.values.index_select(0, chosen)
-        return torch.add(columns, rows[own], alpha=width).sub_(first), values
+    @property
+    def _flat(self) -> Tensor:
+        """Where the stored values stand in the dense form, row after row."""
+        return self._found("flat", lambda: self.rows * self.n_columns + self.columns)  # type: ignore[no-any-return]
 
     def normalized(self) -> SparseBatch:
         """Each row divided by its Euclidean length; a row without ratings stays empty."""
@@ -136,18 +133,8 @@ class SparseBatch:
         before = torch.zeros(len(stays) + 1, dtype=torch.int64, device=stays.device)
         torch.cumsum(stays, 0, out=before[1:])
         starts, kept = before.index_select(0, self.starts), stays.nonzero()[:, 0]
-        column_starts, rows, order = self.by_column
-        stays = stays.index_select(0, order)
-        chosen = stays.nonzero()[:, 0]
-        before_columns = torch.zeros_like(before)
-        torch.cumsum(stays, 0, out=before_columns[1:])
-        by_column = (
-            before_columns.index_select(0, column_starts),
-            rows.index_select(0, chosen),
-            before.index_select(0, order.index_select(0, chosen)),
-        )
         columns, values = self.columns.index_select(0, kept), self.values.index_select(0, kept)
-        return SparseBatch(starts, columns, values, self.n_columns, self.row_numbers, _pattern={"by_column": by_column})
+        return SparseBatch(starts, columns, values, self.n_columns, self.row_numbers)
 
     def corrupted(self, noise: Noise, generator: torch.Generator) -> SparseBatch:
         """Noise on the stored values; that of ``GaussianNoise(entries="all")`` is added behind the first layer."""
@@ -181,14 +168,14 @@ class DenseBatch:
         """Σ of the squares of each row; shape (n_rows,)."""
         return self.values.square().sum(dim=1)
 
-    def dot(self, logits: Tensor, first: int = 0) -> Tensor:
-        """Σ of the values times the logits, a scalar; `logits` are those of a block of columns from `first` on."""
-        values = self.values[:, first : first + logits.shape[1]]
-        return torch.dot(values.reshape(-1), logits.reshape(-1))
+    def dot(self, logits: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Σ of the values times the logits, a scalar; `bias` is added to each row of logits."""
+        found = torch.dot(self.values.reshape(-1), logits.reshape(-1).float())
+        return found if bias is None else found + torch.dot(self.values.sum(dim=0), bias)
 
-    def subtract_from(self, dense: Tensor, first: int = 0, scale: float | Tensor = 1.0) -> Tensor:
-        """``dense − scale · x`` in place, over a block of columns as in `dot`."""
-        return dense.sub_(self.values[:, first : first + dense.shape[1]] * scale)
+    def subtract_from(self, dense: Tensor, scale: float | Tensor = 1.0) -> Tensor:
+        """``dense − scale · x`` in place."""
+        return dense.sub_(self.values * scale)
 
     def normalized(self) -> DenseBatch:
         """Each row divided by its Euclidean length; a row of zeros stays so."""
