@@ -5,8 +5,8 @@ import torch
 
 from aerec.likelihood import LIKELIHOODS
 from aerec.training import losses
-from aerec.training.batches import DenseRows, SparseRows
 from aerec.training.losses import all_entries_loss, first_layer, observed_loss
+from aerec.training.rows import DenseRows, SparseRows
 from aerec.training.scratch import Scratch
 
 CPU = torch.device("cpu")

@@ -6,7 +6,7 @@ import scipy.sparse as sp
 import torch
 
 from aerec.training import sparse_products
-from aerec.training.batches import SparseRows
+from aerec.training.rows import SparseRows
 from aerec.training.scratch import Scratch
 from aerec.training.sparse_products import gather_rows, observed_logits, observed_logits_by_column, scatter_rows
 

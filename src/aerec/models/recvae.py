@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from aerec.likelihood import LIKELIHOODS
 from aerec.models.autoencoder import Autoencoder
 from aerec.noise import MaskingNoise, Noise
-from aerec.training.batches import Batch, Rows
+from aerec.training.batches import Batch
 from aerec.training.loop import Trainer
 from aerec.training.losses import first_layer
 from aerec.training.network import Architecture, Network, affine
+from aerec.training.rows import Rows
 
 __all__ = ["RecVAE"]
 

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from aerec.errors import TrainingError
 from aerec.progress import EpochProgress
-from aerec.training.batches import Rows, shuffled
 from aerec.training.callbacks import Callbacks
 from aerec.training.checkpoint import Checkpoint, TrainingState
 from aerec.training.lazy_adam import LazyAdam
 from aerec.training.network import Network
+from aerec.training.rows import Rows, shuffled
 from aerec.training.watch import CostWatch, likely_cause
 
 if TYPE_CHECKING:
