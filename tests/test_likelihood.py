@@ -23,17 +23,15 @@ def negative_log(name, x, logits):
 
 
 def in_blocks(likelihood, logits, totals, edges):
-    """The partition and the mean, computed over blocks of items that end at `edges`."""
+    """The partition and the mean, computed over blocks of rows that end at `edges`."""
     mean = torch.empty_like(logits)
-    spans = list(itertools.pairwise((0, *edges)))
-    parts = torch.stack([likelihood.block(logits[:, a:b].clone(), mean[:, a:b]) for a, b in spans])
+    spans = itertools.pairwise((0, *edges))
+    parts = torch.cat([likelihood.block(logits[a:b].clone(), mean[a:b]) for a, b in spans])
     partition, factors = likelihood.combine(parts, totals)
-    for at, (a, b) in enumerate(spans):
-        mean[:, a:b] *= 1 if factors is None else factors[at][:, None]
-    return partition, mean
+    return partition, mean if factors is None else mean * factors[:, None]
 
 
-@pytest.mark.parametrize("edges", [(7,), (3, 7), (1, 2, 6, 7)])
+@pytest.mark.parametrize("edges", [(4,), (1, 4), (1, 2, 3, 4)])
 @pytest.mark.parametrize("name", ["multinomial", "bernoulli", "gaussian"])
 def test_partition_minus_explained_plus_constant_is_the_negative_log_likelihood(name, edges):
     likelihood = LIKELIHOODS[name]
@@ -50,9 +48,8 @@ def test_partition_minus_explained_plus_constant_is_the_negative_log_likelihood(
     assert np.allclose(mean.numpy(), expected[name])
 
 
-@pytest.mark.parametrize("edges", [(3,), (1, 2, 3)])
-def test_multinomial_survives_extreme_logits(edges):
+def test_multinomial_survives_extreme_logits():
     logits = torch.tensor([[1e4, -1e4, 0.0]])
-    partition, mean = in_blocks(LIKELIHOODS["multinomial"], logits, torch.tensor([2.0]), edges)
+    partition, mean = in_blocks(LIKELIHOODS["multinomial"], logits, torch.tensor([2.0]), (1,))
     assert float(partition) == pytest.approx(2e4)
     assert mean.tolist() == [[2.0, 0.0, 0.0]]

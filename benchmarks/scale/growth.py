@@ -33,7 +33,7 @@ def fit(name: str, params: dict[str, Any]) -> dict[str, Any]:
     import torch
 
     from aerec.models import MultDAE
-    from aerec.training.batches import SparseRows
+    from aerec.training.rows import SparseRows
 
     torch.set_num_threads(params["threads"])
     X = generated(*params["size"])

@@ -24,8 +24,11 @@ from timing import interleaved
 
 from aerec.models import AutoRec
 from aerec.sparse import CSR, canonical_csr, take_rows
-from aerec.training.batches import SparseBatch, SparseRows
+from aerec.training.batches import SparseBatch
+from aerec.training.device import use_bfloat16
 from aerec.training.losses import observed_loss
+from aerec.training.rows import SparseRows
+from aerec.training.scratch import Scratch
 from protocol import RESULTS, markdown, save, set_threads
 
 HIDDEN = 500
@@ -49,8 +52,8 @@ def dense_epoch(X: CSR, batch_size: int) -> Callable[[], object]:
     return run
 
 
-def our_epoch(X: CSR, batch_size: int) -> Callable[[], object]:
-    model = AutoRec(hidden=HIDDEN, batch_size=batch_size, progress=False)
+def our_epoch(X: CSR, batch_size: int, precision: str) -> Callable[[], object]:
+    model = AutoRec(hidden=HIDDEN, batch_size=batch_size, precision=precision, progress=False)
     model.hidden_rows_ = model.mean_ = model.user_bias_ = model.item_bias_ = None
     rows = SparseRows(X, CPU)
     model._start_on(rows)
@@ -65,6 +68,7 @@ def output_layer_forms(X: CSR, compiled: bool) -> dict[str, Callable[[], object]
     weight = torch.randn(X.shape[1], HIDDEN).mul_(0.05).requires_grad_()
     bias = torch.zeros(X.shape[1], requires_grad=True)
     dense = torch.from_numpy(take_rows(X, chosen.numpy()).toarray())
+    scratch = Scratch()  # memory of the gradients, as in training
 
     def masked() -> Tensor:
         return 0.5 * ((hidden @ weight.T + bias - dense) * (dense != 0)).square().sum()
@@ -73,18 +77,24 @@ def output_layer_forms(X: CSR, compiled: bool) -> dict[str, Callable[[], object]
         logits = (hidden[batch.rows] * weight[batch.columns]).sum(dim=1) + bias[batch.columns]
         return 0.5 * (logits - batch.values).square().sum()
 
-    def sampled() -> Tensor:
-        return observed_loss(hidden, weight, bias, fresh())
+    def sampled(half: bool = False) -> Tensor:
+        return observed_loss(hidden, weight, bias, fresh(), half, scratch)
 
     def fresh() -> SparseBatch:
         return SparseBatch(batch.starts, batch.columns, batch.values, batch.n_columns, batch.row_numbers)
 
-    forms = {"dense with a mask": masked, "rows gathered": gathered, "sampled product, CSR products (kept)": sampled}
+    forms: dict[str, Callable[[], Tensor]] = {
+        "dense with a mask": masked,
+        "rows gathered": gathered,
+        "sampled product, sums of rows (kept)": sampled,
+    }
+    if use_bfloat16("auto", CPU):
+        forms["sampled product, sums of rows in bf16 (kept)"] = lambda: sampled(half=True)
     if compiled:
         forms["rows gathered, torch.compile"] = torch.compile(gathered)
 
     def whole(form: Callable[[], Tensor]) -> Callable[[], object]:
-        return lambda: torch.autograd.grad(form(), [hidden, weight, bias])
+        return lambda: scratch.give(*torch.autograd.grad(form(), [hidden, weight, bias]))
 
     return {name: whole(form) for name, form in forms.items()}
 
@@ -106,7 +116,9 @@ def main() -> None:
     rows: list[list[str]] = []
     content: dict[str, Any] = {"threads": given.threads, "shape": X.shape, "n_ratings": X.nnz}
     for batch_size in (128, 512):
-        rivals = {"dense with a mask": dense_epoch(X, batch_size), "aerec": our_epoch(X, batch_size)}
+        rivals = {"dense with a mask": dense_epoch(X, batch_size), "aerec float32": our_epoch(X, batch_size, "float32")}
+        if use_bfloat16("auto", CPU):
+            rivals["aerec bf16"] = our_epoch(X, batch_size, "bf16")
         found = interleaved(rivals, given.rounds, cpu_time=given.cpu_time)
         content[f"epoch, batch {batch_size}"] = found
         for name, seconds in found.items():

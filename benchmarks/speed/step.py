@@ -24,8 +24,8 @@ from timing import interleaved
 
 from aerec.models import MultVAE
 from aerec.sparse import CSR, take_rows
-from aerec.training.batches import SparseRows
 from aerec.training.device import use_bfloat16
+from aerec.training.rows import SparseRows
 from protocol import RESULTS, markdown, save, set_threads
 
 BATCH, HIDDEN, CODE = 500, 600, 200

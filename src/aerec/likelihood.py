@@ -5,8 +5,8 @@ Three of them score *every* entry, rated or not, and are exponential families: w
 .. math:: -\log p(x \mid l) = A(l) - \sum_j x_j l_j + c(x), \qquad \partial / \partial l = \nabla A(l) - x,
 
 where A is the log-partition function and ∇A the mean of the distribution. Only Σ xⱼlⱼ and the subtraction of x involve
-the data, and both touch nothing but the stored entries: no dense target is ever made. A is computed block of items by
-block of items, each while it is in the cache.
+the data, and both touch nothing but the stored entries: no dense target is ever made. A is computed block of rows by
+block of rows, each while it is in the cache.
 
 =============  ===========================  ==================  ============
 name           A(l)                         mean ∇A(l)          c(x)
@@ -40,12 +40,12 @@ class Likelihood(Protocol):
     """The values that an entry may take."""
 
     def block(self, logits: Tensor, mean: Tensor) -> Tensor:
-        """Return what a block of items adds to A(l) of each row, and write their mean up to a factor into `mean`.
+        """Return A(l) of each row of a block, and write the mean into `mean`, both up to what `combine` does to them.
 
         Parameters
         ----------
-        logits : Tensor of shape (n_rows, n_block)
-        mean : Tensor of shape (n_rows, n_block)
+        logits : Tensor of shape (n_rows, n_items)
+        mean : Tensor of shape (n_rows, n_items)
             Receives ∇A(l) up to the factor, one per row, that `combine` gives.
 
         Returns
@@ -58,15 +58,15 @@ class Likelihood(Protocol):
 
         Parameters
         ----------
-        parts : Tensor of shape (n_blocks, n_rows)
-            What `block` returned for each block of items.
+        parts : Tensor of shape (n_rows,)
+            What `block` returned, of all rows.
         totals : Tensor of shape (n_rows,)
             Σⱼ xⱼ of each row.
 
         Returns
         -------
         partition : Tensor, scalar
-        factors : Tensor of shape (n_blocks, n_rows), or None
+        factors : Tensor of shape (n_rows,), or None
         """
 
     def constant(self, values: Tensor) -> Tensor:
@@ -87,9 +87,8 @@ class Multinomial:
         return logits.amax(dim=1).sub_(mean.amax(dim=1).log_())
 
     def combine(self, parts: Tensor, totals: Tensor) -> tuple[Tensor, Tensor | None]:
-        """A(l) = Σx · logsumexp(l), over blocks by their own logsumexp; a softmax within a block shrinks likewise."""
-        log_sum = parts.logsumexp(dim=0)
-        return torch.dot(log_sum, totals), (parts - log_sum).exp_().mul_(totals)
+        """A(l) = Σx · logsumexp(l)."""
+        return torch.dot(parts, totals), totals
 
     def constant(self, values: Tensor) -> Tensor:
         """Without the multinomial coefficient, as in the literature."""

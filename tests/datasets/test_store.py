@@ -11,7 +11,7 @@ from aerec.errors import ModelFileError
 from aerec.mapped import is_mapped, mapped_file
 from aerec.models import ELSA, MultDAE
 from aerec.splitting import StrongGeneralization
-from aerec.training.batches import MappedRows
+from aerec.training.rows import MappedRows
 
 
 @pytest.fixture(scope="module")

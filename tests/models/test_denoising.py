@@ -7,7 +7,7 @@ import torch
 from aerec.models import DenoisingAutoencoder
 from aerec.noise import GaussianNoise, MaskingNoise
 from aerec.sparse import canonical_csr
-from aerec.training.batches import SparseRows
+from aerec.training.rows import SparseRows
 
 ROW = np.float32([[0, 2, 0, 3, 1, 0]])
 

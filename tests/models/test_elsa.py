@@ -9,7 +9,7 @@ from aerec.datasets import load_dataset
 from aerec.models import ELSA
 from aerec.sparse import canonical_csr
 from aerec.splitting import StrongGeneralization
-from aerec.training.batches import SparseRows
+from aerec.training.rows import SparseRows
 
 
 def likes(n_users=50, n_items=12, seed=0):

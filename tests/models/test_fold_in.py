@@ -6,7 +6,7 @@ import torch
 
 from aerec.models.fold_in import ridge_rows
 from aerec.sparse import canonical_csr
-from aerec.training.batches import SparseRows
+from aerec.training.rows import SparseRows
 
 RNG = np.random.default_rng(0)
 ITEMS = RNG.normal(size=(30, 6)).astype(np.float32)

@@ -9,7 +9,7 @@ from aerec.models import MultVAE
 from aerec.noise import MaskingNoise
 from aerec.sparse import canonical_csr
 from aerec.sparsity import KLSparsity
-from aerec.training.batches import SparseRows
+from aerec.training.rows import SparseRows
 
 LIKES = (np.random.default_rng(0).random((40, 15)) < 0.3).astype(np.float32)
 

@@ -16,8 +16,8 @@ from aerec.datasets import load_dataset
 from aerec.errors import DataError
 from aerec.models import ELSA, Autoencoder, RecVAE
 from aerec.splitting import StrongGeneralization
-from aerec.training.batches import DenseRows
 from aerec.training.distributed import Ranks, current_ranks, joined
+from aerec.training.rows import DenseRows
 
 WORKER = """
 import hashlib, json, os, pathlib, signal, sys

@@ -14,9 +14,9 @@ from aerec.likelihood import LIKELIHOODS
 from aerec.noise import MaskingNoise
 from aerec.progress import EpochProgress
 from aerec.sparse import canonical_csr
-from aerec.training.batches import DenseRows, SparseRows
 from aerec.training.loop import Trainer, Validator, train
 from aerec.training.network import Architecture, Network
+from aerec.training.rows import DenseRows, SparseRows
 from aerec.training.schedule import SCHEDULES
 from aerec.training.watch import CostWatch, likely_cause
 

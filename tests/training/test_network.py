@@ -14,8 +14,8 @@ from aerec.models import Autoencoder
 from aerec.noise import GaussianNoise, MaskingNoise
 from aerec.sparse import canonical_csr
 from aerec.sparsity import KLSparsity, L1Sparsity, TopKSparsity
-from aerec.training.batches import DenseRows, SparseRows
 from aerec.training.network import ACTIVATIONS, Architecture, Network
+from aerec.training.rows import DenseRows, SparseRows
 
 CPU = torch.device("cpu")
 FORMULAS = {

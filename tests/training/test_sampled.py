@@ -4,8 +4,8 @@ import scipy.sparse as sp
 import torch
 
 from aerec.likelihood import LIKELIHOODS
-from aerec.training.batches import SparseRows
 from aerec.training.losses import all_entries_loss
+from aerec.training.rows import SparseRows
 from aerec.training.sampled import _others, sampled_loss
 
 N_ITEMS = 60

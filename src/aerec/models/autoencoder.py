@@ -26,11 +26,11 @@ from aerec.noise import GaussianNoise, MaskingNoise, Noise
 from aerec.sparse import CSR, canonical_csr
 from aerec.sparsity import KLSparsity, L1Sparsity, Sparsity, TopKSparsity
 from aerec.splitting import Holdout
-from aerec.training.batches import DenseRows, MappedRows, Rows, SparseRows, sparse_rows
 from aerec.training.callbacks import Callback
 from aerec.training.device import resolve_device
 from aerec.training.loop import Validator
 from aerec.training.network import ACTIVATIONS, Architecture, Network
+from aerec.training.rows import DenseRows, MappedRows, Rows, SparseRows, sparse_rows
 
 __all__ = ["Autoencoder"]
 

@@ -23,9 +23,9 @@ from aerec.models.rating import RatingPredictor
 from aerec.noise import Noise
 from aerec.sparse import CSR, canonical_csr, row_ids
 from aerec.sparsity import Sparsity
-from aerec.training.batches import Rows, SparseRows
 from aerec.training.callbacks import Callback
 from aerec.training.device import resolve_device
+from aerec.training.rows import Rows, SparseRows
 
 __all__ = ["SHRINKAGE", "AutoRec"]
 

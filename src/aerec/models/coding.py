@@ -20,7 +20,8 @@ from aerec.models.base import History
 from aerec.models.interpret import InterpretableCode
 from aerec.models.neural import NeuralRecommender
 from aerec.sparse import CSR
-from aerec.training.batches import Batch, Rows, SparseRows
+from aerec.training.batches import Batch
+from aerec.training.rows import Rows, SparseRows
 
 __all__ = ["Coding", "output_layer"]
 

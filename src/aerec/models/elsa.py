@@ -20,11 +20,12 @@ from aerec.models.autoencoder import Autoencoder
 from aerec.models.base import History, item_popularity
 from aerec.models.coding import output_layer
 from aerec.sparse import CSR, canonical_csr, row_ids
-from aerec.training.batches import Batch, Rows
+from aerec.training.batches import Batch
 from aerec.training.callbacks import Callback
 from aerec.training.loop import Trainer, Validator
 from aerec.training.losses import first_layer
 from aerec.training.network import Architecture, Cost, Network
+from aerec.training.rows import Rows
 
 if TYPE_CHECKING:
     from aerec.training.item_shards import ItemShards

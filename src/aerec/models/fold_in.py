@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from aerec.training.batches import SparseBatch
-from aerec.training.losses import observed_logits, scatter_rows
+from aerec.training.sparse_products import observed_logits, scatter_rows
 
 __all__ = ["ridge_rows"]
 

@@ -25,12 +25,12 @@ from aerec.models.state import add_to_digest, encode_parameter
 from aerec.plotting import plot_history
 from aerec.progress import EpochProgress
 from aerec.splitting import Holdout
-from aerec.training.batches import Rows
 from aerec.training.callbacks import Callback, Callbacks
 from aerec.training.checkpoint import Checkpoint
 from aerec.training.device import resolve_device, use_bfloat16
 from aerec.training.loop import Trainer, Validator, train
 from aerec.training.network import Network
+from aerec.training.rows import Rows
 from aerec.training.schedule import SCHEDULES
 
 __all__ = ["NeuralRecommender"]

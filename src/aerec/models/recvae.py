@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from aerec.likelihood import LIKELIHOODS
 from aerec.models.autoencoder import Autoencoder
 from aerec.noise import MaskingNoise, Noise
-from aerec.training.batches import Batch, Rows
+from aerec.training.batches import Batch
 from aerec.training.loop import Trainer
 from aerec.training.losses import first_layer
 from aerec.training.network import Architecture, Network, affine
+from aerec.training.rows import Rows
 
 __all__ = ["RecVAE"]
 
@@ -215,13 +216,13 @@ class _RecVAENetwork(Network):
         """Return mean and log variance of the code of each row."""
         if self.former_codes is not None and not self.gains[0].requires_grad:
             return self._known_codes(batch)  # the decoder learns: the encoder is the one that the prior knows
-        return self.encoder().read(self._first_layer(batch.normalized(), noise_from), half)
+        return self.encoder().read(self._first_layer(batch.normalized(), noise_from, half), half)
 
     @torch.no_grad()
     def former_code(self, batch: Batch, half: bool) -> tuple[Tensor, Tensor]:
         """Return mean and log variance of the code by the encoder that the prior knows, of clean input."""
         former = self.former()
-        read = first_layer(batch.normalized(), former.weights[0]) + former.biases[0]
+        read = first_layer(batch.normalized(), former.weights[0], self.scratch, half=half) + former.biases[0]
         return former.read(read, half)
 
     def _known_codes(self, batch: Batch) -> tuple[Tensor, Tensor]:

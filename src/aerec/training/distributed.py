@@ -23,8 +23,8 @@ from torch import Tensor
 from torch.distributed.rendezvous import rendezvous
 
 from aerec.errors import DataError
-from aerec.training.batches import DenseRows, MappedRows, RowRange, Rows, SparseRows
 from aerec.training.loop import Trainer, Validator
+from aerec.training.rows import DenseRows, MappedRows, RowRange, Rows, SparseRows
 
 __all__ = ["Ranks", "current_ranks", "joined"]
 

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from aerec.errors import TrainingError
 from aerec.progress import EpochProgress
-from aerec.training.batches import Rows, shuffled
 from aerec.training.callbacks import Callbacks
 from aerec.training.checkpoint import Checkpoint, TrainingState
 from aerec.training.lazy_adam import LazyAdam
 from aerec.training.network import Network
+from aerec.training.rows import Rows, shuffled
 from aerec.training.watch import CostWatch, likely_cause
 
 if TYPE_CHECKING:
@@ -148,7 +148,8 @@ class Trainer:
             sums += torch.stack([cost.likelihood, cost.sparsity, cost.kl]).detach() * len(chosen)
         sums = sums if self.ranks is None else self.ranks.total(sums)
         likelihood, sparsity, kl = (sums / n_rows).tolist()
-        decay = 0.5 * self.weight_decay * sum(float(w.detach().square().sum()) for w in self.network.weights())
+        decayed = self.network.weights() if self.weight_decay else []
+        decay = 0.5 * self.weight_decay * sum(float(w.detach().square().sum()) for w in decayed)
         parts = {"likelihood": likelihood, "sparsity": sparsity, "kl": kl, "weight_decay": decay}
         parts["cost"] = likelihood + sparsity + self._kl_weight_now() * kl + decay
         bad = self.watch.end()

@@ -134,7 +134,7 @@ class Network(nn.Module):
         noise_from : torch.Generator, optional
             Draws the noise; without it the input is clean.
         half : bool, default False
-            Whether the products of the hidden layers take bfloat16 factors.
+            Whether the products take bfloat16 factors.
 
         Returns
         -------
@@ -142,7 +142,7 @@ class Network(nn.Module):
         log_variance : Tensor of shape (n_rows, n_code) or None
         """
         arch = self.architecture
-        hidden = self._first_layer(batch.normalized() if arch.normalize else batch, noise_from)
+        hidden = self._first_layer(batch.normalized() if arch.normalize else batch, noise_from, half)
         if self.user_factors is not None and users is not None:
             known = (users >= 0).to(hidden.dtype)[:, None]
             hidden = hidden + self.user_factors[users.clamp_min(0)] * known
@@ -154,14 +154,14 @@ class Network(nn.Module):
             return self._sparse(mean), log_variance
         return self._sparse(activation(hidden)), None
 
-    def _first_layer(self, batch: Batch, noise_from: torch.Generator | None) -> Tensor:
+    def _first_layer(self, batch: Batch, noise_from: torch.Generator | None, half: bool) -> Tensor:
         """Return the first hidden layer before its activation."""
         weight, noise = self.encoder_weights[0], self.architecture.noise
         read = batch if noise is None or noise_from is None else batch.corrupted(noise, noise_from)
         lazy = self.architecture.negatives is not None
         if isinstance(noise, MaskingNoise) and isinstance(read, SparseBatch) and read is not batch and not lazy:
             read = read.without_zeros()
-        hidden: Tensor = first_layer(read, weight, self.scratch, lazy=lazy) + self.encoder_biases[0]
+        hidden: Tensor = first_layer(read, weight, self.scratch, lazy=lazy, half=half) + self.encoder_biases[0]
         if noise_from is None:
             return hidden
         if isinstance(noise, GaussianNoise) and noise.entries == "all" and isinstance(batch, SparseBatch):
@@ -253,7 +253,7 @@ class Network(nn.Module):
             loss = all_entries_loss(hidden, weight, bias, batch, arch.likelihood, half, self.scratch)
         else:
             assert isinstance(batch, SparseBatch)
-            loss = observed_loss(hidden, weight, bias, batch, self.scratch)
+            loss = observed_loss(hidden, weight, bias, batch, half, self.scratch)
         return Cost(loss / batch.n_rows, penalty, kl), statistic
 
     def _divergence(self, batch: Batch, drawn: Tensor, mean: Tensor, log_variance: Tensor, half: bool) -> Tensor:

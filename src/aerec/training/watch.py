@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from aerec.training.batches import DenseRows, Rows
+from aerec.training.rows import DenseRows, Rows
 
 __all__ = ["CostWatch", "likely_cause"]
 

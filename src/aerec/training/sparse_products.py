@@ -1,0 +1,113 @@
+"""Products of a sparse batch with dense matrices, and dense products at its stored entries only."""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+from torch import Tensor
+from torch.nn.functional import embedding_bag
+
+from aerec.training.batches import SparseBatch
+from aerec.training.scratch import Scratch
+
+__all__ = ["gather_rows", "observed_logits", "observed_logits_by_column", "scatter_rows"]
+
+_BLOCK_BYTES = 2**20  # of rows summed up at once: they stay in the cache until they are copied to their place
+_CAST_PAYS = 4  # stored values per column from which a matrix is read faster after it was cast
+
+
+def scatter_rows(
+    batch: SparseBatch, values: Tensor, weight: Tensor, half: bool = False, scratch: Scratch | None = None
+) -> Tensor:
+    """Return x·W: for each row Σ over its stored entries of `values` times the rows of `weight` at their columns.
+
+    Parameters
+    ----------
+    batch : SparseBatch of shape (n_rows, n_items)
+        Its pattern is that of x.
+    values : Tensor of shape (n_values,)
+    weight : Tensor of shape (n_items, n_hidden)
+    half : bool, default False
+        Whether a CPU may take bfloat16 factors: memory is what limits it.
+    scratch : Scratch, optional
+        Lends the memory of them.
+
+    Returns
+    -------
+    Tensor of shape (n_rows, n_hidden)
+    """
+    if weight.device.type != "cpu":
+        return _csr(batch.starts, batch.columns, values, (batch.n_rows, batch.n_columns)) @ weight
+    if not half or len(values) < _CAST_PAYS * batch.n_columns:
+        return _sum_bags(batch.columns, weight, batch.starts, values)
+    scratch = scratch or Scratch()
+    factors = scratch.take(*weight.shape, like=weight, dtype=torch.bfloat16).copy_(weight)
+    product = _sum_bags(batch.columns, factors, batch.starts, values).float()
+    scratch.give(factors)
+    return product
+
+
+def gather_rows(batch: SparseBatch, values: Tensor, dense: Tensor, scratch: Scratch, half: bool = False) -> Tensor:
+    """Return xᵀ·D: for each column Σ over its stored entries of `values` times the rows of `dense` at their rows.
+
+    Parameters
+    ----------
+    batch, half, scratch
+        As in `scatter_rows`; the product is lent, too.
+    values : Tensor of shape (n_values,)
+        Column after column: in the order of ``batch.by_column``.
+    dense : Tensor of shape (n_rows, n_hidden)
+
+    Returns
+    -------
+    Tensor of shape (n_items, n_hidden)
+    """
+    starts, rows, _ = batch.by_column
+    product = scratch.take(batch.n_columns, dense.shape[1], like=dense)
+    if dense.device.type != "cpu":
+        transposed = _csr(starts, rows, values, (batch.n_columns, batch.n_rows))
+        return torch.addmm(product, transposed, dense, beta=0.0, out=product)
+    factors = dense.bfloat16() if half else dense
+    width = max(1, _BLOCK_BYTES // (4 * dense.shape[1]))
+    edges = [*starts[:-1:width].tolist(), len(values)]
+    for at, block in enumerate(torch.split(product, width)):
+        own = slice(edges[at], edges[at + 1])
+        begins = starts[at * width : at * width + len(block) + 1] - own.start
+        block.copy_(_sum_bags(rows[own], factors, begins, values[own]))
+    return product
+
+
+def observed_logits(hidden: Tensor, weight: Tensor, bias: Tensor, batch: SparseBatch) -> Tensor:
+    """Return l = hidden·Wᵀ + b at the stored entries of `batch` only, aligned with its values."""
+    products = _sampled(batch.starts, batch.columns, hidden, weight)
+    return products.add_(bias.index_select(0, batch.columns))
+
+
+def observed_logits_by_column(hidden: Tensor, weight: Tensor, bias: Tensor, batch: SparseBatch) -> Tensor:
+    """Return the same in the order of ``batch.by_column``: in large batches faster, as a row of W is read once."""
+    starts, rows, order = batch.by_column
+    products = _sampled(starts, rows, weight, hidden)
+    return products.add_(bias.index_select(0, batch.columns.index_select(0, order)))
+
+
+def _sampled(starts: Tensor, columns: Tensor, left: Tensor, right: Tensor) -> Tensor:
+    """Return left·rightᵀ at the entries of a CSR pattern."""
+    pattern = _csr(starts, columns, left.new_zeros(len(columns)), (len(left), len(right)))
+    products: Tensor = torch.sparse.sampled_addmm(pattern, left, right.T, beta=0.0).values()
+    return products
+
+
+def _sum_bags(rows: Tensor, dense: Tensor, starts: Tensor, values: Tensor) -> Tensor:
+    return embedding_bag(
+        rows, dense, starts, mode="sum", per_sample_weights=values.to(dense.dtype), include_last_offset=True
+    )
+
+
+def _csr(starts: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
+    return torch.sparse_csr_tensor(starts, columns, values, shape, check_invariants=False)
+
+
+with warnings.catch_warnings():  # PyTorch says once per process that its CSR tensors are "in beta state": not news
+    warnings.simplefilter("ignore", UserWarning)
+    _csr(torch.zeros(2, dtype=torch.int64), torch.zeros(0, dtype=torch.int64), torch.zeros(0), (1, 1))

@@ -1,0 +1,69 @@
+"""The sparse products against dense ones in float64; bfloat16 factors within their rounding."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import torch
+
+from aerec.training import sparse_products
+from aerec.training.rows import SparseRows
+from aerec.training.scratch import Scratch
+from aerec.training.sparse_products import gather_rows, observed_logits, observed_logits_by_column, scatter_rows
+
+N_ROWS, N_ITEMS, N_HIDDEN = 40, 12, 5
+ROUNDING = {False: 1e-5, True: 3 * 2**-8}  # relative to the largest entry: of factors and of the sum
+
+
+def batch_of(density=0.6):
+    x = sp.random_array(
+        (N_ROWS, N_ITEMS), density=density, rng=np.random.default_rng(0), format="csr", dtype=np.float32
+    )
+    return SparseRows(x, torch.device("cpu")).batch(torch.arange(N_ROWS)), x.toarray().astype(float)
+
+
+def matrix(n_rows, seed):
+    return torch.randn((n_rows, N_HIDDEN), generator=torch.Generator().manual_seed(seed))
+
+
+def assert_close(found, expected, half):
+    assert found.dtype == torch.float32
+    np.testing.assert_allclose(found, expected, atol=ROUNDING[half] * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("density", [0.0, 0.05, 0.6])
+def test_rows_scattered_and_gathered_are_the_dense_products(density, half):
+    batch, x = batch_of(density)
+    weight, dense = matrix(N_ITEMS, 1), matrix(N_ROWS, 2)
+    assert_close(scatter_rows(batch, batch.values, weight, half), x @ weight.double().numpy(), half)
+    by_column = batch.values[batch.by_column[2]]
+    found = gather_rows(batch, by_column, dense, Scratch(), half)
+    assert_close(found, x.T @ dense.double().numpy(), half)
+
+
+def test_half_precision_is_taken_where_the_cast_pays_only():
+    weight = matrix(N_ITEMS, 1)
+    many, few = batch_of(0.6)[0], batch_of(0.05)[0]
+    for batch, pays in ((many, True), (few, False)):
+        full, half = (scatter_rows(batch, batch.values, weight, wanted) for wanted in (False, True))
+        assert torch.equal(full, half) != pays
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_blocks_of_columns_change_nothing(half, monkeypatch):
+    batch, _ = batch_of()
+    values, dense = batch.values[batch.by_column[2]], matrix(N_ROWS, 2)
+    whole = gather_rows(batch, values, dense, Scratch(), half).clone()
+    for block_bytes in (1, 4 * N_HIDDEN * 5, 4 * N_HIDDEN * N_ITEMS):  # 12 blocks, 3 of which one is short, 1
+        monkeypatch.setattr(sparse_products, "_BLOCK_BYTES", block_bytes)
+        assert torch.equal(gather_rows(batch, values, dense, Scratch(), half), whole)
+
+
+def test_logits_at_the_stored_entries_in_both_orders():
+    batch, x = batch_of()
+    hidden, weight, bias = matrix(N_ROWS, 1), matrix(N_ITEMS, 2), matrix(N_ITEMS, 3)[:, 0]
+    expected = (hidden.double() @ weight.double().T + bias.double()).numpy()
+    found = observed_logits(hidden, weight, bias, batch)
+    np.testing.assert_allclose(found, expected[x.nonzero()], atol=1e-5)
+    by_column = observed_logits_by_column(hidden, weight, bias, batch)
+    np.testing.assert_allclose(by_column, expected.T[x.T.nonzero()], atol=1e-5)
