@@ -158,7 +158,7 @@ def save(name: str, title: str, table: str, content: Mapping[str, Any], out: Pat
         "",
         table,
         "",
-        f"Command: `python {' '.join([str(Path(sys.argv[0]).as_posix()), *sys.argv[1:]])}`",
+        f"Command: `python {' '.join([str(Path(sys.argv[0]).as_posix()), *_without_out(sys.argv[1:])])}`",
         f"Commit: {commit()}; {time.strftime('%Y-%m-%d', time.gmtime())}",
         f"Machine: {machine_line()}; Python {platform.python_version()}",
         "Versions: " + ", ".join(f"{key} {value}" for key, value in versions.items() if key != "python"),
@@ -170,6 +170,15 @@ def save(name: str, title: str, table: str, content: Mapping[str, Any], out: Pat
     for suffix, written in (("md", text), ("json", json.dumps(as_json(whole), indent=1) + "\n")):
         with atomic_write(out / f"{name}.{suffix}") as stream:
             stream.write(written)
+
+
+def _without_out(words: Sequence[str]) -> list[str]:
+    """Return the words of a command but for ``--out FOLDER``: where it wrote says nothing of what it did."""
+    kept = [word for word in words if not word.startswith("--out=")]
+    while "--out" in kept:
+        at = kept.index("--out")
+        del kept[at : at + 2]
+    return kept
 
 
 def machine_line() -> str:

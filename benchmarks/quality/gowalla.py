@@ -17,8 +17,10 @@ from __future__ import annotations
 
 import functools
 import json
+import multiprocessing
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -192,40 +194,54 @@ def main() -> None:
     parser = arguments(__doc__ or "", trials=18)
     parser.add_argument("--models", nargs="*", help="names of models; all but ease by default")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0])
+    parser.add_argument("--again", action="store_true", help="fit the chosen settings again, without a search")
     given = parser.parse_args()
     path = given.out / f"{NAME}.json"
     details = {one["name"]: one for one in json.loads(path.read_text())["models"]} if path.exists() else {}
     order = [*(one.name for one in spaces()), "blend"]
     for name in given.models or [name for name in order if name != "ease"]:
         space = blend(details) if name == "blend" else next(one for one in spaces() if one.name == name)
-        if space is not None:
-            details[name] = _measure(space, given)
-            _save(sorted(details.values(), key=lambda one: order.index(one["name"])), given.out)
+        if given.again and name in details:
+            details[name] = _measure(details[name], given)
+        elif space is not None:
+            details[name] = _measure(_choose(space, given), given)
+        _save(sorted(details.values(), key=lambda one: order.index(one["name"])), given.out)
 
 
-def _measure(space: Space, given: Any) -> dict[str, Any]:
+def _choose(space: Space, given: Any) -> dict[str, Any]:
     settings = space.draw(given.trials, seed=0)
     trial = Trial(space.name, space.model, settings[0], {"validation": None})
     if len(settings) > 1 or space.model == "blend":
         fit = functools.partial(tune, threads=given.threads)
         trial = search([space], fit, n_trials=given.trials, jobs=given.jobs, threads=given.threads)[space.name]
     params = trial.params | {name: trial.found[name] for name in ("epochs", "weights") if name in trial.found}
-    by_chance = "seed" in get_model_class(trial.model)().get_params()
-    tasks = [
-        (space.name, trial.model, seeded(trial.model, params, seed))
-        for seed in (given.seeds if by_chance else given.seeds[:1])
-    ]
-    runs = run_trials(functools.partial(report, threads=given.threads), tasks, given.jobs, given.threads)
     return {
         "name": space.name,
         "parameters": {name: encode_parameter(value) for name, value in params.items()},
         "validation": trial.found["validation"],
         "settings": len(settings),
+    }
+
+
+def _measure(chosen: dict[str, Any], given: Any) -> dict[str, Any]:
+    name = chosen["name"]
+    params = {key: decode_parameter(value, ESTIMATORS) for key, value in chosen["parameters"].items()}
+    by_chance = "seed" in get_model_class(name)().get_params()
+    tasks = [(name, name, seeded(name, params, seed)) for seed in (given.seeds if by_chance else given.seeds[:1])]
+    runs = run_trials(functools.partial(report, threads=given.threads), tasks, given.jobs, given.threads)
+    return {
+        **chosen,
         "processes": f"{given.jobs} × {given.threads} thread(s)",
         "machine": machine_line(),
         "commit": commit(),
         "runs": [one.found for one in runs],
     }
+
+
+def _in_a_process(function: Callable[[], Any]) -> Any:
+    """Call it in a process of its own: a child begins with the peak memory of its parent, which is to stay small."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(function)
 
 
 def _save(details: list[dict[str, Any]], out: Path) -> None:
@@ -254,14 +270,14 @@ def _save(details: list[dict[str, Any]], out: Path) -> None:
     note = f"""
 
 Trained on train + valid (810,128 interactions), measured on test. Settings chosen, out of the number in the table, by
-{CHOSEN_BY} of {USERS:,} users on the last fifth of the lists in train, after training on the rest of train. Peak memory of the
-process of the fit and its evaluation, above what it had after the imports.
+{CHOSEN_BY} of {USERS:,} users on the last fifth of the lists in train, after training on the rest of train. Peak memory
+of the process of the fit and its evaluation, above what it had after the imports.
 
-Why that fifth: the lists of train are in the order of time, test is what came after them, valid was drawn at random. Mean
-popularity of the held-out items over that of all that is learnt from; and the correlation, over the 300 most popular
-items, of the share of an item that is held out with its share in test:
+Why that fifth: the lists of train are in the order of time, test is what came after them, valid was drawn at random.
+Mean popularity of the held-out items over that of all that is learnt from; and the correlation, over the 300 most
+popular items, of the share of an item that is held out with its share in test:
 
-""" + "\n".join(f"- {line}" for line in describe_parts())
+""" + "\n".join(f"- {line}" for line in _in_a_process(describe_parts))
     note += f"\n\nPublished: {published['source']}.\n\n" + "\n".join(f"- {line}" for line in made)
     save(NAME, "Top-N, Gowalla", markdown(header, rows) + note, {"models": details}, out)
 
