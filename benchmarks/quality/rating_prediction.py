@@ -61,12 +61,11 @@ def spaces() -> list[Space]:
     annealed = {"epochs": [60, 80, 120], "learning_rate": [1e-3, 2e-3, 3e-3]}
     whole = {"biases": True, "learning_rate_schedule": "cosine", "patience": None, "progress": False}
     kernel = {
-        "noise": [MaskingNoise(p) for p in (0.5, 0.6, 0.7)],
-        "epochs": [60, 80, 120],
+        "noise": [MaskingNoise(p) for p in (0.5, 0.6)],
+        "epochs": [60, 80],
         "learning_rate": [2e-3, 3e-3],
-        "batch_size": [256, 512],
-        "weight_decay": [0.07, 0.1, 0.15],
-        "kernel_l2": [1e-6, 2e-6, 5e-6],
+        "weight_decay": [0.1, 0.12, 0.15],
+        "kernel_l2": [1e-6, 2e-6, 5e-6, 1e-5],
     }
     last = {"patience": None, "progress": False}
     return [
@@ -104,7 +103,7 @@ def spaces() -> list[Space]:
             {**whole, "orientation": "user"},
             label=USER,
         ),
-        Space("kernel-autorec", {**kernel, "hidden": [200, 300, 500], "kernel_spread": [0.1, 0.2]}, last, label=KERNEL),
+        Space("kernel-autorec", {**kernel, "hidden": [200, 300], "kernel_spread": [0.1, 0.2]}, last, label=KERNEL),
         Space("kernel-autorec", {**kernel, "hidden": [(300, 300)], "kernel_spread": [0.001]}, last, label=DEEP),
     ]
 
@@ -125,7 +124,7 @@ def blends(best: dict[str, Trial]) -> list[Space]:
         parts = [models(dict(zip((ITEM, USER, "biased-mf"), n, strict=True))) for n in numbers]
         found.append(Space("rating-blend", {"models": parts}, label=BLEND))
     if {KERNEL, DEEP} <= set(best):
-        parts = [models({KERNEL: n, DEEP: m}) for n, m in [(3, 0), (0, 3), (3, 3), (5, 5)]]
+        parts = [models({KERNEL: n, DEEP: m}) for n, m in [(3, 3)]]
         found += [Space("rating-blend", {"models": parts}, {"weights": "equal"}, label=KERNEL_BLEND)]
     return found
 
@@ -195,36 +194,39 @@ def main() -> None:
 
 
 def _one_set(data: str, given: Any) -> None:
-    common = {"data": data, "threads": given.threads}
-    best = search(
-        [space for space in spaces() if space.name in given.models],
-        functools.partial(tune, **common),
-        n_trials=given.trials,
-        jobs=given.jobs,
-        threads=given.threads,
-        lower_is_better=True,
-    )
-    best |= search(
-        blends(best),
-        functools.partial(tune, **common),
-        n_trials=given.trials,
-        jobs=given.jobs,
-        threads=given.threads,
-        lower_is_better=True,
-    )
+    details = []
+    if given.add:
+        details = json.loads((given.out / f"rating-{data}.json").read_text())["models"]
+    fit = functools.partial(tune, data=data, threads=given.threads)
+    effort = {"n_trials": given.trials, "jobs": given.jobs, "threads": given.threads}
+    best = search([space for space in spaces() if space.name in given.models], fit, lower_is_better=True, **effort)
+    details = _merged(details, _measured(best, data, given))
+    _save(details, data, given)
+    if mixed := blends(best):
+        details = _merged(details, _measured(search(mixed, fit, lower_is_better=True, **effort), data, given))
+        _save(details, data, given)
+
+
+def _measured(best: dict[str, Trial], data: str, given: Any) -> list[dict[str, Any]]:
+    """Return the details of the rows of the chosen trials: what was chosen, and the runs on test data."""
     tasks = [
         (name, trial.model, {**_with_seed(trial, seed), "split_seed": seed})
         for name, trial in best.items()
         for seed in given.seeds
     ]
-    final = run_trials(functools.partial(report, **common), tasks, given.jobs, given.threads)
-    details = []
-    for name, trial in best.items():
-        runs = [one.found for one in final if one.name == name]
-        validation = trial.found["validation"]
-        details.append({"name": name, "tuned": _settled(trial), "validation": validation, "runs": runs})
-    if given.add:
-        details = _merged(json.loads((given.out / f"rating-{data}.json").read_text())["models"], details)
+    final = run_trials(functools.partial(report, data=data, threads=given.threads), tasks, given.jobs, given.threads)
+    return [
+        {
+            "name": name,
+            "tuned": _settled(trial),
+            "validation": trial.found["validation"],
+            "runs": [one.found for one in final if one.name == name],
+        }
+        for name, trial in best.items()
+    ]
+
+
+def _save(details: list[dict[str, Any]], data: str, given: Any) -> None:
     rows = [_row(one) for one in details]
     header = ["model", "validation RMSE", "test RMSE", "test MAE", "fit s", "chosen"]
     split = load(data, 0)

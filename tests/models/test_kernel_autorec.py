@@ -83,6 +83,7 @@ def test_gradients_are_those_of_finite_differences():
     ).fit(data)
     net = model.network_
     net.encoder_weights[0].data.mul_(0.1)  # where tanh is saturated, float32 gradients are mostly rounding
+    net.zero_grad()
     batch = SparseRows(data.matrix, torch.device("cpu")).batch(torch.arange(12))
     cost, _ = net.cost(batch, noise_from=torch.Generator().manual_seed(0))
     cost.total(0.0).backward()
