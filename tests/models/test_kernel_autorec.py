@@ -9,7 +9,7 @@ import aerec
 from aerec.interactions import Interactions
 from aerec.models import AutoRec, KernelAutoRec
 from aerec.splitting import RandomHoldout
-from aerec.training.batches import SparseRows
+from aerec.training.rows import SparseRows
 
 
 def ratings(n_users=80, n_items=50, seed=0):
