@@ -1,17 +1,23 @@
-"""Rating prediction: AutoRec in its forms against biases and biased matrix factorisation, RMSE and MAE.
+"""Rating prediction: AutoRec and KernelAutoRec against biases and biased matrix factorisation, RMSE and MAE.
 
     python benchmarks/quality/rating_prediction.py --data ml-100k-u1 ml-100k-random douban ml-1m-random
 
 Of the training ratings 10 % are drawn for validation. Width, weight decay, learning rate and the number of epochs are
 chosen on them alone; then the model is fitted again on all training ratings, for that number of epochs, with three
 seeds (which also draw the split of the random 90/10 sets). Test ratings are seen once, at the end.
+
+With ``--models`` only rows of these names are made, and the blends of them; with ``--add`` the other rows of the
+results stay.
 """
 
 from __future__ import annotations
 
 import functools
+import json
+import re
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +43,8 @@ TITLES = {
     "ml-1m-random": "MovieLens 1M, random 90/10",
 }
 ITEM, USER = "item AutoRec, biases, masking", "user AutoRec, biases, masking"
-BLEND = "blend"
+KERNEL, DEEP = "KernelAutoRec", "KernelAutoRec, two layers"
+BLEND, KERNEL_BLEND = "blend", "blend of KernelAutoRec"
 _FOLDERS = {"ml-100k-u1": "ml-100k", "ml-100k-random": "ml-100k", "douban": "douban-monti", "ml-1m-random": "ml-1m"}
 
 
@@ -53,6 +60,14 @@ def spaces() -> list[Space]:
     # the learning rate falls to 0 over a number of epochs that is chosen, so nothing is stopped early
     annealed = {"epochs": [60, 80, 120], "learning_rate": [1e-3, 2e-3, 3e-3]}
     whole = {"biases": True, "learning_rate_schedule": "cosine", "patience": None, "progress": False}
+    kernel = {
+        "noise": [MaskingNoise(p) for p in (0.5, 0.6)],
+        "epochs": [60, 80],
+        "learning_rate": [2e-3, 3e-3],
+        "weight_decay": [0.1, 0.12, 0.15],
+        "kernel_l2": [1e-6, 2e-6, 5e-6, 1e-5],
+    }
+    last = {"patience": None, "progress": False}
     return [
         Space("bias", {"l2_user": [1.0, 3.0, 5.0, 10.0, 20.0], "l2_item": [1.0, 3.0, 5.0, 10.0, 25.0]}),
         Space(
@@ -88,22 +103,30 @@ def spaces() -> list[Space]:
             {**whole, "orientation": "user"},
             label=USER,
         ),
+        Space("kernel-autorec", {**kernel, "hidden": [200, 300], "kernel_spread": [0.1, 0.2]}, last, label=KERNEL),
+        Space("kernel-autorec", {**kernel, "hidden": [(300, 300)], "kernel_spread": [0.001]}, last, label=DEEP),
     ]
 
 
 def blends(best: dict[str, Trial]) -> list[Space]:
-    """Return the blends of the chosen models: how many seeds of each, and with the matrix factorisation or without."""
+    """Return the blends of chosen models: how many seeds of each, with fitted weights or with equal ones."""
 
-    def models(n_items: int, n_users: int, n_factorisations: int) -> tuple[Recommender, ...]:
-        counts = {ITEM: n_items, USER: n_users, "biased-mf": n_factorisations}
+    def models(counts: dict[str, int]) -> tuple[Recommender, ...]:
         return tuple(
             get_model_class(best[name].model)(**best[name].params, seed=seed)
             for name, count in counts.items()
             for seed in range(count)
         )
 
-    counts = [(1, 1, 0), (3, 1, 0), (3, 3, 0), (3, 3, 1)]
-    return [Space("rating-blend", {"models": [models(*n) for n in counts]}, label=BLEND)]
+    found = []
+    if {ITEM, USER, "biased-mf"} <= set(best):
+        numbers = [(1, 1, 0), (3, 1, 0), (3, 3, 0), (3, 3, 1)]
+        parts = [models(dict(zip((ITEM, USER, "biased-mf"), n, strict=True))) for n in numbers]
+        found.append(Space("rating-blend", {"models": parts}, label=BLEND))
+    if {KERNEL, DEEP} <= set(best):
+        parts = [models({KERNEL: n, DEEP: m}) for n, m in [(3, 3)]]
+        found += [Space("rating-blend", {"models": parts}, {"weights": "equal"}, label=KERNEL_BLEND)]
+    return found
 
 
 @functools.cache
@@ -130,6 +153,8 @@ def tune(model: str, params: dict[str, Any], data: str, threads: int) -> dict[st
     """Fit on the training part; return validation RMSE and the best epoch."""
     set_threads(threads)
     split = load(data, 0)
+    if params.get("weights") == "equal":
+        params = {**params, "weights": (1.0,) * len(params["models"])}
     recommender = get_model_class(model)(**params).fit(split.train, split.validation)
     assert split.validation is not None
     found: dict[str, Any] = {"validation": evaluate(recommender, split.validation, "rmse", n_resamples=1)["rmse"]}
@@ -157,6 +182,8 @@ def main() -> None:
     parser = arguments(__doc__ or "", trials=12)
     parser.add_argument("--data", nargs="*", choices=SETS, default=list(SETS))
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
+    parser.add_argument("--models", nargs="*", default=[space.name for space in spaces()], help="names of rows")
+    parser.add_argument("--add", action="store_true", help="keep the other rows of the results that are there")
     given = parser.parse_args()
     here = list_datasets().set_index("name")["available"]
     for data in given.data:
@@ -167,45 +194,40 @@ def main() -> None:
 
 
 def _one_set(data: str, given: Any) -> None:
-    common = {"data": data, "threads": given.threads}
-    best = search(
-        spaces(),
-        functools.partial(tune, **common),
-        n_trials=given.trials,
-        jobs=given.jobs,
-        threads=given.threads,
-        lower_is_better=True,
-    )
-    best |= search(
-        blends(best),
-        functools.partial(tune, **common),
-        n_trials=given.trials,
-        jobs=given.jobs,
-        threads=given.threads,
-        lower_is_better=True,
-    )
+    details = []
+    if given.add:
+        details = json.loads((given.out / f"rating-{data}.json").read_text())["models"]
+    fit = functools.partial(tune, data=data, threads=given.threads)
+    effort = {"n_trials": given.trials, "jobs": given.jobs, "threads": given.threads}
+    best = search([space for space in spaces() if space.name in given.models], fit, lower_is_better=True, **effort)
+    details = _merged(details, _measured(best, data, given))
+    _save(details, data, given)
+    if mixed := blends(best):
+        details = _merged(details, _measured(search(mixed, fit, lower_is_better=True, **effort), data, given))
+        _save(details, data, given)
+
+
+def _measured(best: dict[str, Trial], data: str, given: Any) -> list[dict[str, Any]]:
+    """Return the details of the rows of the chosen trials: what was chosen, and the runs on test data."""
     tasks = [
         (name, trial.model, {**_with_seed(trial, seed), "split_seed": seed})
         for name, trial in best.items()
         for seed in given.seeds
     ]
-    final = run_trials(functools.partial(report, **common), tasks, given.jobs, given.threads)
-    rows, details = [], []
-    for name, trial in best.items():
-        runs = [one for one in final if one.name == name]
-        cells = [name, f"{trial.found['validation']:.4f}"]
-        for metric in ("rmse", "mae"):
-            values = [run.found["report"]["metrics"][metric]["mean"] for run in runs]
-            cells.append(f"{np.mean(values):.4f} ± {np.std(values):.4f}")
-        rows.append([*cells, f"{np.mean([run.found['seconds'] for run in runs]):.1f}", _told(_settled(trial))])
-        details.append(
-            {
-                "name": name,
-                "tuned": _settled(trial),
-                "validation": trial.found["validation"],
-                "runs": [run.found for run in runs],
-            }
-        )
+    final = run_trials(functools.partial(report, data=data, threads=given.threads), tasks, given.jobs, given.threads)
+    return [
+        {
+            "name": name,
+            "tuned": _settled(trial),
+            "validation": trial.found["validation"],
+            "runs": [one.found for one in final if one.name == name],
+        }
+        for name, trial in best.items()
+    ]
+
+
+def _save(details: list[dict[str, Any]], data: str, given: Any) -> None:
+    rows = [_row(one) for one in details]
     header = ["model", "validation RMSE", "test RMSE", "test MAE", "fit s", "chosen"]
     split = load(data, 0)
     note = (
@@ -216,6 +238,21 @@ def _one_set(data: str, given: Any) -> None:
     )
     content = {"models": details, "trials": given.trials}
     save(f"rating-{data}", f"Rating prediction, {TITLES[data]}", markdown(header, rows) + note, content, given.out)
+
+
+def _merged(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the old rows, replaced by new ones of the same name, then the rest of the new."""
+    renewed = {one["name"]: one for one in new}
+    kept = [renewed.pop(one["name"], one) for one in old]
+    return [*kept, *renewed.values()]
+
+
+def _row(detail: dict[str, Any]) -> list[str]:
+    cells = [detail["name"], f"{detail['validation']:.4f}"]
+    for metric in ("rmse", "mae"):
+        values = [run["report"]["metrics"][metric]["mean"] for run in detail["runs"]]
+        cells.append(f"{np.mean(values):.4f} ± {np.std(values):.4f}")
+    return [*cells, f"{np.mean([run['seconds'] for run in detail['runs']]):.1f}", _told(detail["tuned"])]
 
 
 def _with_seed(trial: Trial, seed: int) -> dict[str, Any]:
@@ -239,6 +276,12 @@ def _settled(trial: Trial) -> dict[str, Any]:
 
 def _told(params: dict[str, Any]) -> str:
     left_out = ("patience", "progress", "orientation")
+    if "models" in params:  # a blend: the numbers of its parts stand in the rows above
+        parts = Counter(
+            re.sub(r", seed=\d+|, progress=False|, patience=None", "", one) for one in as_json(params["models"])
+        )
+        weights = ", ".join(f"{weight:.3g}" for weight in params["weights"])
+        return "; ".join(f"{count} × {part}" for part, count in parts.items()) + f"; weights {weights}"
     return ", ".join(f"{name}={as_json(value)}" for name, value in params.items() if name not in left_out)
 
 

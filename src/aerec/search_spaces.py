@@ -287,6 +287,15 @@ SPACES: dict[str, Space] = {
         "noise": Choice((None, MaskingNoise(0.2), MaskingNoise(0.5))),
         "biases": Choice((False, True)),
     },
+    "kernel-autorec": {
+        "hidden": Whole(100, 600, log=True),
+        "learning_rate": Number(1e-3, 5e-3, log=True),
+        "weight_decay": Number(0.01, 0.3, log=True),
+        "kernel_l2": Number(1e-7, 1e-4, log=True),
+        "kernel_spread": Number(0.03, 0.3, log=True),
+        "noise": Choice((MaskingNoise(0.4), MaskingNoise(0.5), MaskingNoise(0.6), MaskingNoise(0.7))),
+        "epochs": Whole(40, 120),
+    },
     "cdae": {**_NEURAL, "hidden": _SIZES, "likelihood": Choice(("multinomial", "bernoulli"))},
     "mult-dae": {**_NEURAL, "hidden": _SIZES, "activation": Choice(("tanh", "swish"))},
     "mult-vae": {

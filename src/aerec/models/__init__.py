@@ -8,6 +8,7 @@ from aerec.models.denoising import DenoisingAutoencoder
 from aerec.models.ease import EASE
 from aerec.models.edlae import EDLAE
 from aerec.models.elsa import ELSA
+from aerec.models.kernel_autorec import KernelAutoRec
 from aerec.models.low_rank_edlae import LowRankEDLAE
 from aerec.models.mult_dae import MultDAE
 from aerec.models.mult_vae import MultVAE
@@ -25,6 +26,7 @@ __all__ = [
     "Autoencoder",
     "Blend",
     "DenoisingAutoencoder",
+    "KernelAutoRec",
     "LowRankEDLAE",
     "MultDAE",
     "MultVAE",

@@ -317,12 +317,15 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Coding):  #
         self.fit(train, validation)
 
     def _build(self, n_inputs: int, n_users: int) -> Network:
+        return Network(self._architecture(n_inputs, n_users), torch.Generator().manual_seed(int(self.seed)))
+
+    def _architecture(self, n_inputs: int, n_users: int) -> Architecture:
         sizes = np.atleast_1d(np.asarray(self.hidden))
         if sizes.ndim != 1 or sizes.size == 0 or sizes.dtype.kind not in "iu" or (sizes < 1).any():
             raise ValueError(f"hidden must be whole numbers of at least 1, one per layer; got {self.hidden!r}")
         if self.sparsity is not None:
             self.sparsity.check_activation("identity" if self.variational else self.activation)
-        architecture = Architecture(
+        return Architecture(
             n_inputs=n_inputs,
             hidden=tuple(sizes.tolist()),
             activation=self.activation,
@@ -335,7 +338,6 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Coding):  #
             n_users=n_users,
             negatives=None if self.negatives is None else int(self.negatives),
         )
-        return Network(architecture, torch.Generator().manual_seed(int(self.seed)))
 
     def _validator(self, validation: Any) -> Validator | None:
         if validation is None or (

@@ -108,8 +108,8 @@ class Coding(InterpretableCode, NeuralRecommender):
         """Weights of shape (n_in, n_out), encoder first."""
         check_is_fitted(self, "network_")
         network = self.network_
-        decoder = network.decoder()
-        layers = [*network.encoder_weights, *decoder[:-1], decoder[-1].T]
+        layers = [network.effective(weight) for weight in (*network.encoder_weights, *network.decoder())]
+        layers[-1] = layers[-1].T
         return [layer.detach().cpu().numpy().copy() for layer in layers]
 
     @property

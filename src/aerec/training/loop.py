@@ -92,7 +92,7 @@ class Trainer:
         self.seed = seed
         self.ranks: Ranks | None = None
         self.learning_rate, self.schedule = learning_rate, schedule
-        self.optimizer = self._adam(network.weights(), network.biases())
+        self.optimizer = self._adam(network.weights(), network.undecayed())
         self.order = torch.Generator().manual_seed(seed)
         self.noise = torch.Generator(device=device).manual_seed(seed + 1)
 

@@ -148,7 +148,7 @@ class Network(nn.Module):
             hidden = hidden + self.user_factors[users.clamp_min(0)] * known
         activation = ACTIVATIONS[arch.activation]
         for weight, bias in zip(self.encoder_weights[1:], self.encoder_biases[1:], strict=True):
-            hidden = affine(activation(hidden), weight, bias, half)
+            hidden = affine(activation(hidden), self.effective(weight), bias, half)
         if arch.variational:
             mean, log_variance = hidden.chunk(2, dim=1)
             return self._sparse(mean), log_variance
@@ -156,7 +156,7 @@ class Network(nn.Module):
 
     def _first_layer(self, batch: Batch, noise_from: torch.Generator | None, half: bool) -> Tensor:
         """Return the first hidden layer before its activation."""
-        weight, noise = self.encoder_weights[0], self.architecture.noise
+        weight, noise = self.effective(self.encoder_weights[0]), self.architecture.noise
         read = batch if noise is None or noise_from is None else batch.corrupted(noise, noise_from)
         lazy = self.architecture.negatives is not None
         if isinstance(noise, MaskingNoise) and isinstance(read, SparseBatch) and read is not batch and not lazy:
@@ -168,6 +168,10 @@ class Network(nn.Module):
             hidden = hidden + noise.preactivation_noise(weight, batch.n_rows, noise_from)
         return hidden
 
+    def effective(self, weight: Tensor) -> Tensor:
+        """Return what a layer multiplies by, given its weight: the weight itself, unless a subclass says otherwise."""
+        return weight
+
     def _sparse(self, code: Tensor) -> Tensor:
         sparsity = self.architecture.sparsity
         return code if sparsity is None else sparsity.apply(code)
@@ -178,7 +182,7 @@ class Network(nn.Module):
         """Return the last hidden layer, from which the output layer computes the logits."""
         activation = ACTIVATIONS[self.architecture.activation]
         for weight, bias in zip(self.decoder()[:-1], self.decoder_biases[:-1], strict=True):
-            code = activation(affine(code, weight, bias, half))
+            code = activation(affine(code, self.effective(weight), bias, half))
         return code
 
     def decode(self, code: Tensor) -> Tensor:
@@ -188,7 +192,7 @@ class Network(nn.Module):
     @property
     def output_weight(self) -> Tensor:
         """Weight of the output layer, one row per item; shape (n_inputs, n_hidden)."""
-        return self.decoder()[-1]
+        return self.effective(self.decoder()[-1])
 
     @torch.no_grad()
     def lay_out_for_single_rows(self) -> None:
@@ -268,6 +272,10 @@ class Network(nn.Module):
     def biases(self) -> list[nn.Parameter]:
         """All biases."""
         return [*self.encoder_biases, *self.decoder_biases]
+
+    def undecayed(self) -> list[nn.Parameter]:
+        """All that is learned without weight decay."""
+        return self.biases()
 
 
 def affine(x: Tensor, weight: Tensor, bias: Tensor, half: bool) -> Tensor:
