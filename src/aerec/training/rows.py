@@ -16,8 +16,8 @@ from aerec.training.batches import DenseBatch, SparseBatch
 __all__ = ["DenseRows", "MappedRows", "RowRange", "Rows", "SparseRows", "shuffled", "sparse_rows"]
 
 _RUN = 1024  # consecutive rows of a mapped matrix that are read together, so that a disk is not asked row by row
-_KEPT = 1 << 25  # values of a mapped matrix that stay resident after they were read
 _RUNS = 64  # runs whose rows are shuffled among each other
+_KEPT = 1 << 25  # values of a mapped matrix that stay resident after they were read
 
 
 class SparseRows:
