@@ -4,12 +4,13 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from aerec import topk
-from aerec.topk import top_k
+from aerec.topk import top_k, top_k_tensor
 
 few_values = st.sampled_from([-math.inf, -1.5, -0.0, 0.0, 0.25, 1.0, 2.0**100])
 scores_with_ties = hnp.arrays(
@@ -39,6 +40,13 @@ def test_it_is_a_sort_cut_after_k(scores, k):
     for row in range(len(scores)):
         np.testing.assert_array_equal(values[row], [scores[row, at] if at >= 0 else -math.inf for at in expected[row]])
     np.testing.assert_array_equal(scores, before)
+
+
+@given(scores_with_ties, st.integers(1, 15))
+def test_on_an_accelerator_it_is_the_same(scores, k):
+    found, values = top_k_tensor(torch.from_numpy(scores.astype(np.float32)), k)
+    for one, expected in zip((found, values), top_k(scores.astype(np.float32), k), strict=True):
+        np.testing.assert_array_equal(one.numpy(), expected)
 
 
 @pytest.mark.parametrize("k", [1, 10, 500, 2000])

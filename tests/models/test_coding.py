@@ -16,7 +16,8 @@ def test_the_output_layer_of_few_and_of_many_rows(n_rows, with_bias):
     given = [torch.tensor(one, dtype=torch.float32) for one in (hidden, weight, bias)]
     given[1].requires_grad_()
     found = output_layer(*given) if with_bias else output_layer(*given[:2])
-    assert found.dtype == np.float32
+    assert found.dtype == torch.float32
+    found = found.detach().numpy()
     np.testing.assert_allclose(found, hidden @ weight.T + (bias if with_bias else 0), atol=1e-5)
 
 
@@ -28,3 +29,18 @@ def test_a_user_scores_the_same_alone_and_among_many(model):
     np.testing.assert_allclose(model.score_items(X[:3]), together[:3], atol=1e-5)
     logits = model.network_.decode(torch.as_tensor(model.transform(X))).detach().numpy()
     np.testing.assert_allclose(together, logits - (X if isinstance(model, ELSA) else 0), atol=1e-5)
+
+
+@pytest.mark.parametrize("model", [MultDAE(hidden=8, epochs=2, progress=False), ELSA(4, epochs=2, progress=False)])
+def test_ranking_where_the_scores_are_gives_the_same(model, monkeypatch):
+    rng = np.random.default_rng(2)
+    X, more = ((rng.random((60, 25)) < share).astype(np.float32) for share in (0.2, 0.1))
+    X[7] = 0
+    model.fit(X)
+    asked = [{}, {"exclude_seen": False}, {"exclude": more}, {"allow_items": [3, 4, 5, 9], "block_items": [4]}]
+    expected = [model.rank(X, 6, **one) for one in asked]
+    monkeypatch.setattr(type(model), "_ranks_on_device", lambda self: True)
+    for one, (items, scores) in zip(asked, expected, strict=True):
+        found = model.rank(X, 6, **one)
+        np.testing.assert_array_equal(found[0], items)
+        np.testing.assert_array_equal(found[1], scores)

@@ -269,6 +269,9 @@ class AutoRec(RatingPredictor, Autoencoder):
         scores += (np.add.outer(user_bias, biases.items) + biases.mean).astype(np.float32)
         return scores
 
+    def _ranks_on_device(self) -> bool:
+        return False  # `_score` adds to what the network says
+
     def _score_without(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
         """Score a block of users by the network alone."""
         if self.orientation == "user":
@@ -287,7 +290,7 @@ class AutoRec(RatingPredictor, Autoencoder):
     ) -> NDArray[np.float32]:
         """Weights, bias last, of new users: a ridge fit of their ratings around the average user."""
         device = self._device
-        batch = SparseRows(history, device).batch(torch.as_tensor(users, device=device))
+        batch = SparseRows(history, device).batch(torch.from_numpy(users))
         vectors = np.concatenate([items, np.ones((len(items), 1), dtype=np.float32)], axis=1)
         l2 = max(1.0, self.weight_decay * len(items))
         with torch.inference_mode():

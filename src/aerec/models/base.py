@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, overload
 
 import numpy as np
@@ -176,17 +176,10 @@ class Recommender(Catalogue, BaseEstimator, ABC):  # type: ignore[misc]
         require_memory(12 * n_users * k, f"a list of {k:,} for {n_users:,} users", "ask for a smaller k")
         indices = np.full((matrix.shape[0], k), -1, dtype=np.int64)
         values = np.full((matrix.shape[0], k), -np.inf, dtype=np.float32)
-        for rows in score_blocks(matrix.shape[0], self.n_features_in_):
+        for rows in self._rank_blocks(n_users):
             block = take_rows(matrix, rows)
-            scores = self._scores(block, known[rows])
-            if exclude_seen:
-                scores[row_ids(block), block.indices] = -np.inf
-            if more is not None:
-                out = take_rows(more, rows)
-                scores[row_ids(out), out.indices] = -np.inf
-            if barred is not None:
-                scores[:, barred] = -np.inf
-            indices[rows], values[rows] = top_k(scores, k)
+            left_out = [*([block] if exclude_seen else []), *([] if more is None else [take_rows(more, rows)])]
+            indices[rows], values[rows] = self._best(block, known[rows], k, left_out, barred)
         return indices, values
 
     @overload
@@ -309,6 +302,26 @@ class Recommender(Catalogue, BaseEstimator, ABC):  # type: ignore[misc]
         if self._popularity_for_empty:
             scores[(np.diff(history.indptr) == 0) & (known_users < 0)] = self.popularity_
         return scores
+
+    def _rank_blocks(self, n_users: int) -> Iterator[NDArray[np.int64]]:
+        """Row numbers of the users that are ranked at once."""
+        return score_blocks(n_users, self.n_features_in_)
+
+    def _best(
+        self,
+        history: CSR,
+        known_users: NDArray[np.int64],
+        k: int,
+        left_out: Sequence[CSR],
+        barred: NDArray[Any] | None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Rank a block of users, without what is stored in any of `left_out` and without the columns `barred`."""
+        scores = self._scores(history, known_users)
+        for one in left_out:
+            scores[row_ids(one), one.indices] = -np.inf
+        if barred is not None:
+            scores[:, barred] = -np.inf
+        return top_k(scores, k)
 
     def _contributions(
         self, history: CSR, items: NDArray[np.int64], known_users: NDArray[np.int64]

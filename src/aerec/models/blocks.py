@@ -12,13 +12,13 @@ __all__ = ["block_rows", "score_blocks"]
 _BLOCK_BYTES = 16 * 2**20  # scores held at once while ranking
 
 
-def block_rows(n_items: int) -> int:
-    """Return how many users are scored at once, so that their scores stay within `_BLOCK_BYTES`."""
-    return max(1, _BLOCK_BYTES // (4 * max(n_items, 1)))
+def block_rows(n_items: int, n_bytes: int | None = None) -> int:
+    """Return how many users are scored at once, so that their scores stay within `n_bytes`, by default `_BLOCK_BYTES`."""
+    return max(1, (n_bytes or _BLOCK_BYTES) // (4 * max(n_items, 1)))
 
 
-def score_blocks(n_users: int, n_items: int) -> Iterator[NDArray[np.int64]]:
+def score_blocks(n_users: int, n_items: int, n_bytes: int | None = None) -> Iterator[NDArray[np.int64]]:
     """Consecutive row numbers, `block_rows` at a time."""
-    size = block_rows(n_items)
+    size = block_rows(n_items, n_bytes)
     for start in range(0, n_users, size):
         yield np.arange(start, min(start + size, n_users))

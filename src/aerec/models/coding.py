@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,15 +17,18 @@ from aerec.interactions import Interactions
 from aerec.likelihood import LIKELIHOODS
 from aerec.memory import require_memory
 from aerec.models.base import History
+from aerec.models.blocks import score_blocks
 from aerec.models.interpret import InterpretableCode
 from aerec.models.neural import NeuralRecommender
-from aerec.sparse import CSR
+from aerec.sparse import CSR, row_ids
+from aerec.topk import top_k_tensor
 from aerec.training.batches import Batch
 from aerec.training.rows import Rows, SparseRows
 
 __all__ = ["Coding", "output_layer"]
 
 _BLOCK_ROWS = 1024  # rows encoded at once outside of training
+_DEVICE_BYTES = 2**28  # of scores held at once on an accelerator
 _MANY_ROWS = 128  # from which on NumPy's matrix product is taken on a CPU
 
 
@@ -123,13 +126,51 @@ class Coding(InterpretableCode, NeuralRecommender):
         return self.network_.architecture.hidden[-1]
 
     def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            return self._logits(self._code(history, known_users))
+        return self._device_scores(history, known_users).cpu().numpy()
 
-    def _logits(self, code: torch.Tensor) -> NDArray[np.float32]:
+    @torch.inference_mode()
+    def _device_scores(self, history: CSR, known_users: NDArray[np.int64]) -> torch.Tensor:
+        """Return the scores of a block of users where the network lives."""
+        return self._logits(self._code(history, known_users))
+
+    def _logits(self, code: torch.Tensor) -> torch.Tensor:
         """Return ``network_.decode(code)``."""
         network = self.network_
         return output_layer(network.decode_hidden(code), network.output_weight, network.decoder_biases[-1])
+
+    def _rank_blocks(self, n_users: int) -> Iterator[NDArray[np.int64]]:
+        if not self._ranks_on_device():
+            return super()._rank_blocks(n_users)
+        return score_blocks(n_users, self.n_features_in_, _DEVICE_BYTES)
+
+    def _best(
+        self,
+        history: CSR,
+        known_users: NDArray[np.int64],
+        k: int,
+        left_out: Sequence[CSR],
+        barred: NDArray[Any] | None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Rank where the scores are: only the best of them leave an accelerator."""
+        if not self._ranks_on_device():
+            return super()._best(history, known_users, k, left_out, barred)
+        device = self._device
+        with torch.inference_mode():
+            scores = self._device_scores(history, known_users)
+            if self._popularity_for_empty:
+                nothing = torch.from_numpy((np.diff(history.indptr) == 0) & (known_users < 0)).to(device)
+                scores = torch.where(nothing[:, None], torch.from_numpy(self.popularity_).to(device), scores)
+            for one in left_out:
+                places = torch.from_numpy(row_ids(one) * scores.shape[1] + one.indices).to(device)
+                scores.view(-1).index_fill_(0, places, -torch.inf)
+            if barred is not None:
+                scores[:, torch.from_numpy(barred).to(device)] = -torch.inf
+            columns, values = top_k_tensor(scores, k)
+        return columns.cpu().numpy(), values.cpu().numpy()
+
+    def _ranks_on_device(self) -> bool:
+        """Whether `_device_scores` is all there is to `_score`, and not on the processor anyway."""
+        return self._device.type == "cuda"
 
     def _scores_at(self, history: CSR, known_users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.float32]:
         """Score the columns `items` only: the output layer is most of the work."""
@@ -144,7 +185,7 @@ class Coding(InterpretableCode, NeuralRecommender):
     def _code(self, history: CSR, known_users: NDArray[np.int64]) -> torch.Tensor:
         device = self._device
         with torch.inference_mode():
-            batch = SparseRows(history, device).batch(torch.arange(history.shape[0], device=device))
+            batch = SparseRows(history, device).batch(torch.arange(history.shape[0]))
             return self.network_.encode(batch, torch.as_tensor(known_users, device=device))[0]
 
     def _decode(self, code: torch.Tensor) -> NDArray[np.float32]:
@@ -175,20 +216,19 @@ class Coding(InterpretableCode, NeuralRecommender):
         """Give the rows block by block: where they stand, the batch, and its users where they have factors."""
         for start in range(0, rows.shape[0], _BLOCK_ROWS):
             at = slice(start, min(start + _BLOCK_ROWS, rows.shape[0]))
-            batch = rows.batch(torch.arange(at.start, at.stop, device=self._device))
+            batch = rows.batch(torch.arange(at.start, at.stop))
             known = torch.as_tensor(users[at], device=self._device) if self.user_factors else None
             yield at, batch, known
 
 
-def output_layer(hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> NDArray[np.float32]:
+def output_layer(hidden: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
     """Return hidden · weightᵀ + bias; `weight` has a row for each item.
 
     Many rows on a CPU are multiplied by NumPy: its OpenBLAS takes 0.6 of the time of PyTorch's MKL on AMD processors.
     """
     if hidden.device.type != "cpu" or len(hidden) < _MANY_ROWS:
-        product = hidden @ weight.T if bias is None else torch.addmm(bias, hidden, weight.T)
-        return product.detach().cpu().numpy()
+        return hidden @ weight.T if bias is None else torch.addmm(bias, hidden, weight.T)
     scores: NDArray[np.float32] = hidden.detach().numpy() @ weight.detach().numpy().T
     if bias is not None:
         scores += bias.detach().numpy()
-    return scores
+    return torch.from_numpy(scores)

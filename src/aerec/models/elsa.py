@@ -219,12 +219,14 @@ class ELSA(Autoencoder):
             del self._trainer
         self.network_.settle()
 
-    def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
-        scores = super()._score(history, known_users)
-        scores[row_ids(history), history.indices] -= history.data
+    @torch.inference_mode()
+    def _device_scores(self, history: CSR, known_users: NDArray[np.int64]) -> Tensor:
+        scores = super()._device_scores(history, known_users)
+        places = torch.from_numpy(row_ids(history) * scores.shape[1] + history.indices).to(scores.device)
+        scores.view(-1).index_add_(0, places, torch.as_tensor(history.data).to(scores.device), alpha=-1)
         return scores
 
-    def _logits(self, code: Tensor) -> NDArray[np.float32]:
+    def _logits(self, code: Tensor) -> Tensor:
         return output_layer(code, self.network_.vectors())
 
     def _contributions(

@@ -301,9 +301,9 @@ class _AlternatingTrainer(Trainer):
         versions = [one._version for one in self.network.former_parameters]  # PyTorch counts what changed them
         if self._codes is None or self._codes[0] is not rows or self._codes[1] != versions:
             codes = torch.empty((n_rows, width), device=self.device)
-            for numbers in torch.split(torch.arange(n_rows, device=self.device), self.batch_size):
+            for numbers in torch.split(torch.arange(n_rows), self.batch_size):
                 found = self.network.former_code(rows.batch(numbers), self.half)
-                codes[numbers] = torch.cat(found, dim=1)
+                codes[numbers[0] : numbers[-1] + 1] = torch.cat(found, dim=1)
             self._codes = rows, versions, codes
         return self._codes[2]
 

@@ -65,10 +65,9 @@ class SparseBatch:
             by_column = sp.csr_array(numbered, shape=(self.n_rows, self.n_columns)).tocsc()
             found = by_column.indptr, by_column.indices, by_column.data
             return tuple(torch.from_numpy(one.astype(np.int64, copy=False)) for one in found)  # type: ignore[return-value]
-        order = torch.argsort(self.columns.int(), stable=True)
-        starts = torch.zeros(self.n_columns + 1, dtype=torch.int64, device=order.device)
-        starts[1:] = torch.bincount(self.columns, minlength=self.n_columns).cumsum(0)
-        return starts, self.rows.index_select(0, order), order
+        columns, order = torch.sort(self.columns.int(), stable=True)
+        edges = torch.arange(self.n_columns + 1, dtype=torch.int32, device=columns.device)
+        return torch.searchsorted(columns, edges), self.rows.index_select(0, order), order
 
     def _found(self, name: str, find: Callable[[], Any]) -> Any:
         if name not in self._pattern:

@@ -13,7 +13,9 @@ _log = logging.getLogger(__name__)
 
 
 def resolve_device(device: str) -> torch.device:
-    """Return the device of that name; "auto" takes CUDA, then MPS, then the CPU.
+    """Return the device of that name; "auto" takes CUDA where it is there, else the CPU.
+
+    MPS is never taken: PyTorch has neither float64 nor products of CSR matrices for it, which training needs.
 
     Raises
     ------
@@ -21,9 +23,7 @@ def resolve_device(device: str) -> torch.device:
         If PyTorch does not know the device or it is not there.
     """
     if device == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         found = torch.device(device)
         torch.empty(0, device=found)

@@ -128,7 +128,7 @@ class Trainer:
     ) -> dict[str, float]:
         """Go over all `rows` once with steps of `optimizer`; without `corrupt` on clean input."""
         n_rows, own = rows.shape[0], rows if self.ranks is None else self.ranks.part(rows)
-        order = shuffled(own, self.order).to(self.device)
+        order = shuffled(own, self.order)
         sums = torch.zeros(3, device=self.device, dtype=torch.float64)
         chunks = self._pieces(order, n_rows)
         n_batches = len(chunks)

@@ -1,4 +1,4 @@
-"""Rows of a matrix on the device, from which batches are taken."""
+"""Rows of a matrix on the device, from which batches are taken by row numbers that are on the processor."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ class SparseRows:
 
     def __init__(self, matrix: CSR, device: torch.device, targets: NDArray[np.floating[Any]] | None = None) -> None:
         self.shape = matrix.shape
-        self._starts = torch.as_tensor(matrix.indptr.astype(np.int64), device=device)
+        indptr = torch.from_numpy(matrix.indptr.astype(np.int64))
+        self._lengths = indptr.diff()  # on the processor: it knows how large a batch is without asking the device
+        self._starts = indptr.to(device)
         self._columns = torch.as_tensor(matrix.indices.astype(np.int64), device=device)
         self._values = torch.as_tensor(matrix.data.copy(), device=device)
         rows, n_rows = row_ids(matrix), matrix.shape[0]
@@ -51,11 +53,12 @@ class SparseRows:
 
     def batch(self, rows: Tensor) -> SparseBatch:
         """Return the rows with the numbers `rows`, in that order."""
+        n_values = int(self._lengths[rows].sum())
+        rows = rows.to(self._starts.device)
         begins = self._starts[rows]
         lengths = self._starts[rows + 1] - begins
         starts = torch.zeros(len(rows) + 1, dtype=torch.int64, device=rows.device)
         torch.cumsum(lengths, 0, out=starts[1:])
-        n_values = int(starts[-1])
         offsets = torch.repeat_interleave(begins - starts[:-1], lengths, output_size=n_values)
         positions = offsets.add_(torch.arange(n_values, device=rows.device))
         targets = None if self._targets is None else self._targets.index_select(0, positions)
@@ -89,7 +92,7 @@ class MappedRows:
 
     def batch(self, rows: Tensor) -> SparseBatch:
         """Return the rows with the numbers `rows`, in that order."""
-        taken = take_rows(self._matrix, rows.cpu().numpy())
+        taken = take_rows(self._matrix, rows.numpy())
         self._read += taken.nnz
         if self._read > _KEPT:
             release(self._matrix.data)
@@ -97,7 +100,7 @@ class MappedRows:
             self._read = 0
         starts, columns = (torch.from_numpy(one.astype(np.int64)) for one in (taken.indptr, taken.indices))
         starts, columns, values = (one.to(self._device) for one in (starts, columns, torch.from_numpy(taken.data)))
-        return SparseBatch(starts, columns, values, self.shape[1], rows)
+        return SparseBatch(starts, columns, values, self.shape[1], rows.to(self._device))
 
 
 class DenseRows:
@@ -113,6 +116,7 @@ class DenseRows:
 
     def batch(self, rows: Tensor) -> DenseBatch:
         """Return the rows with the numbers `rows`, in that order."""
+        rows = rows.to(self._values.device)
         return DenseBatch(self._values[rows], rows)
 
 
