@@ -13,6 +13,7 @@ __all__ = ["top_k", "top_k_tensor"]
 
 _BLOCK_BYTES = 2**21  # scores looked at several times over: no more than stay near a core
 _CHUNKS = 16  # of a row at most, see `_lower_bound`
+_LOWER = 2**32 - 1  # half of a 64-bit key
 _CROWDED = 2  # times k candidates: so many that those which equal the bound are worth counting
 
 
@@ -51,7 +52,7 @@ def top_k(scores: NDArray[np.floating[Any]], k: int) -> tuple[NDArray[np.int64],
 
 
 def top_k_tensor(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Return the same of float32 scores, computed where they are: for accelerators, by one selection of 64-bit keys.
+    """Return what `top_k` does of float32 scores, computed where they are: for accelerators.
 
     Parameters
     ----------
@@ -65,17 +66,26 @@ def top_k_tensor(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """
     n_rows, n_columns = scores.shape
     kept = min(k, n_columns)
-    bits = (scores + 0.0).view(torch.int32)  # −0 + 0 is 0
-    ascending = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits).long()
-    keys = ascending * 2**32 + torch.arange(n_columns - 1, -1, -1, device=scores.device)
-    best = torch.topk(keys, kept, dim=1).values
-    columns = n_columns - 1 - (best & 0xFFFFFFFF)
-    found = scores.gather(1, columns)
     indices = scores.new_full((n_rows, k), -1, dtype=torch.int64)
     values = scores.new_full((n_rows, k), -torch.inf)
+    if kept == 0:
+        return indices, values
+    best, columns = torch.topk(scores, kept, dim=1, sorted=False)  # of those that tie for the last places, any
+    crowded = ((scores >= best.amin(dim=1, keepdim=True)).sum(dim=1) > kept).nonzero()[:, 0]
+    every = torch.arange(n_columns, device=scores.device)
+    if len(crowded):
+        columns[crowded] = (_keys(scores[crowded], every).topk(kept, dim=1).values & _LOWER) ^ _LOWER
+    columns = (_keys(scores.gather(1, columns), columns).sort(dim=1, descending=True).values & _LOWER) ^ _LOWER
+    found = scores.gather(1, columns)
     indices[:, :kept] = torch.where(found == -torch.inf, -1, columns)
     values[:, :kept] = found
     return indices, values
+
+
+def _keys(scores: Tensor, columns: Tensor) -> Tensor:
+    """Return whole numbers in the order of the scores, those of equal scores in the opposite order of the columns."""
+    bits = (scores + 0.0).view(torch.int32)  # −0 + 0 is 0
+    return torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits).long() * 2**32 + (columns ^ _LOWER)
 
 
 def _best_columns(scores: NDArray[Any], kept: int) -> NDArray[np.int64]:

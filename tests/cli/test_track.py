@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from aerec.cli.track import build_tracker
-from aerec.training.loop import Trainer
+from aerec.training.trainer import Trainer
 
 WORDS = ["--model", "mult-dae", "--set", "hidden=4", "--epochs", "4", "--quiet", "--out", "runs/mine"]
 

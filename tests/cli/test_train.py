@@ -14,7 +14,7 @@ from aerec.datasets import read_ratings
 from aerec.models import EASE, AutoRec
 from aerec.runs import read_run
 from aerec.splitting import RandomHoldout, StrongGeneralization
-from aerec.training.loop import Trainer
+from aerec.training.trainer import Trainer
 
 # ---------------------------------------------------------------------- what comes out
 

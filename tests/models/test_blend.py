@@ -82,11 +82,11 @@ def test_the_models_given_stay_unfitted(split):
 
 
 def test_a_blend_of_models_that_know_their_users_is_saved_with_them(split, tmp_path):
-    cdae = CDAE(hidden=8, epochs=2, progress=False)
+    cdae = CDAE(hidden=8, epochs=2, device="cpu", progress=False)
     model = Blend([EASE(l2=50.0), cdae], weights=[0.3, 0.7]).fit(split.train)
     known = split.train.select_users(split.train.users[:5])
     assert model.users_ is not None
-    own = [EASE(l2=50.0).fit(split.train), CDAE(hidden=8, epochs=2, progress=False).fit(split.train)]
+    own = [EASE(l2=50.0).fit(split.train), CDAE(hidden=8, epochs=2, device="cpu", progress=False).fit(split.train)]
     expected = 0.3 * z(own[0].score_items(known)) + 0.7 * z(own[1].score_items(known))
     np.testing.assert_allclose(model.score_items(known), expected, atol=2e-5)
     model.save(tmp_path / "blend")

@@ -7,6 +7,8 @@ import torch
 from aerec.models import ELSA, MultDAE
 from aerec.models.coding import output_layer
 
+QUICK = {"epochs": 2, "device": "cpu", "progress": False}
+
 
 @pytest.mark.parametrize("n_rows", [0, 1, 127, 128, 300])
 @pytest.mark.parametrize("with_bias", [True, False])
@@ -21,7 +23,7 @@ def test_the_output_layer_of_few_and_of_many_rows(n_rows, with_bias):
     np.testing.assert_allclose(found, hidden @ weight.T + (bias if with_bias else 0), atol=1e-5)
 
 
-@pytest.mark.parametrize("model", [MultDAE(hidden=8, epochs=2, progress=False), ELSA(4, epochs=2, progress=False)])
+@pytest.mark.parametrize("model", [MultDAE(hidden=8, **QUICK), ELSA(4, **QUICK)])
 def test_a_user_scores_the_same_alone_and_among_many(model):
     X = (np.random.default_rng(1).random((200, 25)) < 0.2).astype(np.float32)
     model.fit(X)
@@ -31,7 +33,7 @@ def test_a_user_scores_the_same_alone_and_among_many(model):
     np.testing.assert_allclose(together, logits - (X if isinstance(model, ELSA) else 0), atol=1e-5)
 
 
-@pytest.mark.parametrize("model", [MultDAE(hidden=8, epochs=2, progress=False), ELSA(4, epochs=2, progress=False)])
+@pytest.mark.parametrize("model", [MultDAE(hidden=8, **QUICK), ELSA(4, **QUICK)])
 def test_ranking_where_the_scores_are_gives_the_same(model, monkeypatch):
     rng = np.random.default_rng(2)
     X, more = ((rng.random((60, 25)) < share).astype(np.float32) for share in (0.2, 0.1))

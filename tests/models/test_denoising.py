@@ -25,7 +25,13 @@ def test_a_linear_model_pays_for_masking_what_the_formula_says(p):
     """E ½‖x − B'x̃‖² = ½‖x − B'x‖² + p / (1 − p) · ½ Σᵢ xᵢ² ‖bᵢ‖², bᵢ the rows of B, for masking that keeps the mean."""
     n = 40_000
     model = DenoisingAutoencoder(
-        hidden=4, activation="identity", likelihood="gaussian", noise=MaskingNoise(p), epochs=1, progress=False
+        hidden=4,
+        activation="identity",
+        likelihood="gaussian",
+        noise=MaskingNoise(p),
+        epochs=1,
+        device="cpu",
+        progress=False,
     ).fit(ROW.repeat(8, axis=0))
     W, V = (weight.astype(float) for weight in model.coefs_)
     b, c = (bias.astype(float) for bias in model.intercepts_)

@@ -40,7 +40,7 @@ def test_cost_and_scores_are_the_formula_of_the_paper():
 
 def test_gradient_is_that_of_the_dense_formula():
     X = likes()
-    network = quick(epochs=1).fit(X).network_
+    network = quick(epochs=1, device="cpu").fit(X).network_
     batch = SparseRows(canonical_csr(X), torch.device("cpu")).batch(torch.arange(50))
     weight = network.encoder_weights[0]
     weight.grad = None

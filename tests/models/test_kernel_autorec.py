@@ -19,7 +19,7 @@ def ratings(n_users=80, n_items=50, seed=0):
     return Interactions.from_matrix(sp.csr_array(full * (rng.random(full.shape) < 0.35)))
 
 
-QUICK = {"epochs": 2, "batch_size": 20, "progress": False}
+QUICK = {"epochs": 2, "batch_size": 20, "progress": False, "device": "cpu"}
 
 
 def kernel(rows, columns):

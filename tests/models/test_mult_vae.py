@@ -15,7 +15,14 @@ LIKES = (np.random.default_rng(0).random((40, 15)) < 0.3).astype(np.float32)
 
 
 def quick(**changes):
-    shared = {"hidden": (8, 3), "epochs": 3, "batch_size": 10, "progress": False, "precision": "float32"}
+    shared = {
+        "hidden": (8, 3),
+        "epochs": 3,
+        "batch_size": 10,
+        "progress": False,
+        "precision": "float32",
+        "device": "cpu",
+    }
     return MultVAE(**{**shared, **changes})
 
 

@@ -49,7 +49,7 @@ def log_normal(z, mean, log_variance):
 
 def test_total_cost_is_the_formula_of_the_paper_at_the_mean_of_the_code():
     X = likes()
-    model = quick(kl_weight=0.02).fit(X)
+    model = quick(kl_weight=0.02, device="cpu").fit(X)
     x = X.astype(np.float64)
     network = model.network_
     mean, log_variance = encoded(x, network.encoder())

@@ -10,7 +10,7 @@ from aerec.models import CDAE, ELSA, AutoRec, MultVAE, RecVAE
 from aerec.splitting import RandomHoldout
 from aerec.training.callbacks import Callback
 
-QUICK = {"epochs": 3, "batch_size": 400, "progress": False}
+QUICK = {"epochs": 3, "batch_size": 400, "progress": False, "device": "cpu"}
 MODELS = {
     "mult-vae": lambda: MultVAE(hidden=4, **QUICK),
     "cdae": lambda: CDAE(hidden=4, **QUICK),

@@ -5,9 +5,9 @@ from aerec.datasets import load_dataset
 from aerec.errors import DataError, ModelFileError
 from aerec.models import CDAE, ELSA, AutoRec, MultVAE, RecVAE, SparseAutoencoder
 from aerec.splitting import RandomHoldout, StrongGeneralization
-from aerec.training.loop import Trainer
+from aerec.training.trainer import Trainer
 
-QUICK = {"epochs": 4, "batch_size": 100, "progress": False}
+QUICK = {"epochs": 4, "batch_size": 100, "progress": False, "device": "cpu"}  # which repeats to the bit
 MODELS = {
     "mult-vae": lambda **given: MultVAE(hidden=(12, 6), kl_annealing_steps=20, **QUICK, **given),
     "cdae": lambda **given: CDAE(hidden=8, weight_decay=0.01, **QUICK, **given),

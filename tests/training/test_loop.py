@@ -14,10 +14,11 @@ from aerec.likelihood import LIKELIHOODS
 from aerec.noise import MaskingNoise
 from aerec.progress import EpochProgress
 from aerec.sparse import canonical_csr
-from aerec.training.loop import Trainer, Validator, train
+from aerec.training.loop import Validator, train
 from aerec.training.network import Architecture, Network
 from aerec.training.rows import DenseRows, SparseRows
 from aerec.training.schedule import SCHEDULES
+from aerec.training.trainer import Trainer
 from aerec.training.watch import CostWatch, likely_cause
 
 CPU = torch.device("cpu")

@@ -13,7 +13,7 @@ _BLOCK_BYTES = 16 * 2**20  # scores held at once while ranking
 
 
 def block_rows(n_items: int, n_bytes: int | None = None) -> int:
-    """Return how many users are scored at once, so that their scores stay within `n_bytes`, by default `_BLOCK_BYTES`."""
+    """Return how many users are scored at once, so that their scores stay within so many bytes."""
     return max(1, (n_bytes or _BLOCK_BYTES) // (4 * max(n_items, 1)))
 
 

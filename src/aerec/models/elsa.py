@@ -22,10 +22,11 @@ from aerec.models.coding import output_layer
 from aerec.sparse import CSR, canonical_csr, row_ids
 from aerec.training.batches import Batch
 from aerec.training.callbacks import Callback
-from aerec.training.loop import Trainer, Validator
+from aerec.training.loop import Validator
 from aerec.training.losses import first_layer
 from aerec.training.network import Architecture, Cost, Network
 from aerec.training.rows import Rows
+from aerec.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from aerec.training.item_shards import ItemShards

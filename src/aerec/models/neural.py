@@ -28,10 +28,11 @@ from aerec.splitting import Holdout
 from aerec.training.callbacks import Callback, Callbacks
 from aerec.training.checkpoint import Checkpoint
 from aerec.training.device import resolve_device, use_bfloat16
-from aerec.training.loop import Trainer, Validator, train
+from aerec.training.loop import Validator, train
 from aerec.training.network import Network
 from aerec.training.rows import Rows
 from aerec.training.schedule import SCHEDULES
+from aerec.training.trainer import Trainer
 
 __all__ = ["NeuralRecommender"]
 

@@ -16,10 +16,10 @@ from aerec.likelihood import LIKELIHOODS
 from aerec.models.autoencoder import Autoencoder
 from aerec.noise import MaskingNoise, Noise
 from aerec.training.batches import Batch
-from aerec.training.loop import Trainer
 from aerec.training.losses import first_layer
 from aerec.training.network import Architecture, Network, affine
 from aerec.training.rows import Rows
+from aerec.training.trainer import Trainer
 
 __all__ = ["RecVAE"]
 
@@ -300,7 +300,8 @@ class _AlternatingTrainer(Trainer):
             return None
         versions = [one._version for one in self.network.former_parameters]  # PyTorch counts what changed them
         if self._codes is None or self._codes[0] is not rows or self._codes[1] != versions:
-            codes = torch.empty((n_rows, width), device=self.device)
+            fits = self._codes is not None and self._codes[2].shape == (n_rows, width)
+            codes = self._codes[2] if self._codes and fits else torch.empty((n_rows, width), device=self.device)
             for numbers in torch.split(torch.arange(n_rows), self.batch_size):
                 found = self.network.former_code(rows.batch(numbers), self.half)
                 codes[numbers[0] : numbers[-1] + 1] = torch.cat(found, dim=1)

@@ -17,7 +17,7 @@ from aerec.errors import DataError, ModelFileError
 from aerec.storage import read_folder, write_folder
 
 if TYPE_CHECKING:
-    from aerec.training.loop import Trainer
+    from aerec.training.trainer import Trainer
 
 __all__ = ["Checkpoint", "TrainingState"]
 

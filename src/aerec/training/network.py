@@ -56,7 +56,7 @@ class Cost:
     sparsity: Tensor
     kl: Tensor
 
-    def total(self, kl_weight: float) -> Tensor:
+    def total(self, kl_weight: float | Tensor) -> Tensor:
         """Likelihood + sparsity + kl_weight · KL."""
         return self.likelihood + self.sparsity + kl_weight * self.kl
 

@@ -51,9 +51,19 @@ class SparseRows:
         """Return the largest magnitude among the values; NaN where one is NaN."""
         return float(self._values.abs().max()) if self._values.numel() else 0.0
 
+    def n_values(self, rows: Tensor) -> int:
+        """Return how many values are stored in the rows with the numbers `rows`."""
+        return int(self._lengths[rows].sum())
+
+    def values_of_most(self, n_rows: int) -> int:
+        """Return how many values all but a few batches of `n_rows` have at most: four standard deviations more."""
+        lengths = self._lengths.double()
+        spread = float(lengths.std(correction=0)) * n_rows**0.5
+        return min(int(lengths.mean() * n_rows + 4 * spread) + 1, int(lengths.sum()))
+
     def batch(self, rows: Tensor) -> SparseBatch:
         """Return the rows with the numbers `rows`, in that order."""
-        n_values = int(self._lengths[rows].sum())
+        n_values = self.n_values(rows)
         rows = rows.to(self._starts.device)
         begins = self._starts[rows]
         lengths = self._starts[rows + 1] - begins
@@ -65,6 +75,24 @@ class SparseRows:
         columns, values = self._columns.index_select(0, positions), self._values.index_select(0, positions)
         totals, squares = (one.index_select(0, rows) for one in self._sums)
         return SparseBatch(starts, columns, values, self.shape[1], rows, targets, _sums=(totals, squares))
+
+    def padded(self, rows: Tensor, n_values: int) -> SparseBatch:
+        """Return `batch`, with as many zeros stored behind its last value as it takes to have `n_values`.
+
+        Here `rows` is on the device, of which nothing is asked: a GPU can do this in the same way for any rows.
+        """
+        begins = self._starts[rows]
+        lengths = self._starts[rows + 1] - begins
+        ends = torch.cumsum(lengths, 0)
+        places = torch.arange(n_values, device=rows.device)
+        of_row = torch.searchsorted(ends, places, right=True).clamp_max_(len(rows) - 1)
+        stored = places < ends[-1]
+        positions = torch.where(stored, places + (begins - ends + lengths).index_select(0, of_row), 0)
+        columns = torch.where(stored, self._columns.index_select(0, positions), places % self.shape[1])
+        values = torch.where(stored, self._values.index_select(0, positions), 0.0)
+        starts = torch.cat([torch.zeros_like(ends[:1]), ends[:-1], torch.full_like(ends[:1], n_values)])
+        totals, squares = (one.index_select(0, rows) for one in self._sums)
+        return SparseBatch(starts, columns, values, self.shape[1], rows, None, {"rows": of_row}, (totals, squares))
 
 
 class MappedRows:

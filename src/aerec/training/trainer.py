@@ -1,0 +1,187 @@
+"""The trainer: shuffled batches, the gradient of their cost, Adam, KL annealing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from aerec.errors import TrainingError
+from aerec.training.batches import Batch
+from aerec.training.captured import CapturedSteps, StepKind, own_stream
+from aerec.training.lazy_adam import LazyAdam
+from aerec.training.network import Network
+from aerec.training.rows import Rows, shuffled
+from aerec.training.watch import CostWatch, likely_cause
+
+if TYPE_CHECKING:
+    from aerec.training.distributed import Ranks
+
+__all__ = ["Trainer"]
+
+
+class Trainer:
+    """A network with its optimiser and its random generators: everything that the next batch depends on.
+
+    Parameters
+    ----------
+    network : Network
+        On `device` already.
+    batch_size : int
+        Rows per step.
+    schedule : callable
+        Factor of the learning rate by the share of the epochs that is over; see `aerec.training.schedule`.
+    learning_rate, weight_decay : float
+        Adam's step, and λ of the penalty λ · ½‖W‖², whose gradient is added to that of the cost.
+    kl_weight : float
+    kl_annealing_steps : int
+        Steps over which the weight of the KL term rises from 0 to `kl_weight`, linearly.
+    half : bool
+        bfloat16 factors in the products of the output layer.
+    device : torch.device
+    seed : int
+        Of the order of rows, and of the noise.
+
+    Attributes
+    ----------
+    ranks : Ranks or None
+        The processes that train together; None for this one alone.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        *,
+        batch_size: int,
+        learning_rate: float,
+        schedule: Callable[[float], float],
+        weight_decay: float,
+        kl_weight: float,
+        kl_annealing_steps: int,
+        half: bool,
+        device: torch.device,
+        seed: int,
+    ) -> None:
+        self.network = network
+        self.batch_size = batch_size
+        self.weight_decay = weight_decay
+        self.kl_weight = kl_weight
+        self.kl_annealing_steps = kl_annealing_steps
+        self.half = half
+        self.device = device
+        self.step = 0
+        self.epoch = 0
+        self.watch = CostWatch(device)
+        self.seed = seed
+        self.ranks: Ranks | None = None
+        self.learning_rate, self.schedule = learning_rate, schedule
+        self.optimizer = self._adam(network.weights(), network.undecayed())
+        self.order = torch.Generator().manual_seed(seed)
+        self.noise = torch.Generator(device=device).manual_seed(seed + 1)
+        self.captured = CapturedSteps(self)
+
+    def _adam(self, decayed: list[nn.Parameter], free: list[nn.Parameter]) -> torch.optim.Optimizer:
+        """Return Adam over parameters with and without weight decay."""
+        groups: list[dict[str, Any]] = [{"params": decayed, "weight_decay": self.weight_decay}, {"params": free}]
+        if self.network.architecture.negatives is not None:
+            return LazyAdam(groups, lr=self.learning_rate)
+        if self.device.type == "cuda":  # a recorded step reads the rate anew at each replay
+            rate = torch.tensor(self.learning_rate, device=self.device)
+            return torch.optim.Adam(groups, lr=rate, fused=True, capturable=True)
+        return torch.optim.Adam(groups, lr=self.learning_rate, fused=self.device.type == "cpu")
+
+    def optimizers(self) -> list[torch.optim.Optimizer]:
+        """All there are: part of what a checkpoint holds."""
+        return [self.optimizer]
+
+    def follow_schedule(self, progress: float) -> None:
+        """Set the learning rate of all optimizers; `progress` is the share of the epochs that is over."""
+        for optimizer in self.optimizers():
+            for group in optimizer.param_groups:
+                rate = self.learning_rate * self.schedule(progress)
+                group["lr"] = group["lr"].fill_(rate) if isinstance(group["lr"], Tensor) else rate
+
+    def run_epoch(self, rows: Rows, *, with_users: bool) -> dict[str, float]:
+        """Take one step per batch of all `rows` in random order; return the parts of the mean cost.
+
+        Raises
+        ------
+        TrainingError
+            If the cost is no longer a finite number, or has exploded; says where and why.
+        """
+        return self._pass(rows, self.optimizer, with_users=with_users)
+
+    def _pass(
+        self, rows: Rows, optimizer: torch.optim.Optimizer, *, with_users: bool, corrupt: bool = True
+    ) -> dict[str, float]:
+        """Go over all `rows` once with steps of `optimizer`; without `corrupt` on clean input."""
+        with own_stream(self.device):
+            return self._take_steps(rows, StepKind(optimizer, with_users, corrupt))
+
+    def _take_steps(self, rows: Rows, kind: StepKind) -> dict[str, float]:
+        n_rows, own = rows.shape[0], rows if self.ranks is None else self.ranks.part(rows)
+        pieces = self._pieces(shuffled(own, self.order), n_rows)
+        sums = torch.zeros(3, device=self.device, dtype=torch.float64)
+        steps = self.captured.steps(own, kind)
+        for number, chosen in enumerate(pieces, start=1):
+            kl_weight = self._kl_weight_now()
+            replayed = steps.replay(chosen, kl_weight)
+            total, parts = replayed or self.cost_of(steps.batch(chosen), kind, kl_weight)
+            if self.watch.see(total) is not None:
+                raise self._failure(rows, float(total.detach()), number, len(pieces))
+            if replayed is None:
+                self.descend(total, kind, len(chosen))
+            self.step += 1
+            sums += parts * len(chosen)
+        sums = sums if self.ranks is None else self.ranks.total(sums)
+        likelihood, sparsity, kl = (sums / n_rows).tolist()
+        decayed = self.network.weights() if self.weight_decay else []
+        decay = 0.5 * self.weight_decay * sum(float(w.detach().square().sum()) for w in decayed)
+        record = {"likelihood": likelihood, "sparsity": sparsity, "kl": kl, "weight_decay": decay}
+        record["cost"] = likelihood + sparsity + self._kl_weight_now() * kl + decay
+        bad = self.watch.end()
+        if bad is not None or not np.isfinite(record["cost"]):
+            raise self._failure(rows, record["cost"], bad or len(pieces), len(pieces))
+        return record
+
+    def cost_of(self, batch: Batch, kind: StepKind, kl_weight: float | Tensor) -> tuple[Tensor, Tensor]:
+        """Return the total cost of a batch, and its parts as one tensor: likelihood, sparsity, KL without its weight.
+
+        Gradients of earlier batches are forgotten.
+        """
+        self._drop_gradients()
+        users = batch.row_numbers if kind.with_users else None
+        cost, _ = self.network.cost(batch, users, noise_from=self.noise, corrupt=kind.corrupt, half=self.half)
+        return cost.total(kl_weight), torch.stack([cost.likelihood, cost.sparsity, cost.kl]).detach()
+
+    def descend(self, total: Tensor, kind: StepKind, n_own: int) -> None:
+        """Take the step that the `total` cost of `n_own` rows asks for."""
+        total.backward()  # type: ignore[no-untyped-call]
+        if self.ranks is not None:
+            self.ranks.average_gradients(kind.optimizer, n_own)
+        kind.optimizer.step()
+
+    def _failure(self, rows: Rows, cost: float, batch: int, n_batches: int) -> TrainingError:
+        where = f"epoch {self.epoch}, batch {batch} of {n_batches}"
+        cause = likely_cause(rows, self.learning_rate, fresh=self.step == 0)
+        return TrainingError(f"the cost became {cost:g} in {where}: {cause}")
+
+    def _drop_gradients(self) -> None:
+        """Forget all gradients; the memory of the large ones serves the next."""
+        for parameter in self.network.parameters():
+            self.network.scratch.give(parameter.grad)
+            parameter.grad = None
+
+    def _pieces(self, order: Tensor, n_rows: int) -> tuple[Tensor, ...]:
+        """Divide the order of the rows into steps."""
+        if self.ranks is None:
+            return torch.split(order, self.batch_size)
+        return self.ranks.pieces(order, n_rows, self.batch_size)
+
+    def _kl_weight_now(self) -> float:
+        if self.step >= self.kl_annealing_steps:
+            return self.kl_weight
+        return self.kl_weight * self.step / self.kl_annealing_steps
