@@ -184,8 +184,14 @@ def _without_out(words: Sequence[str]) -> list[str]:
 def machine_line() -> str:
     """Return the machine in words."""
     machine = describe_machine()
-    sets = ", ".join(machine["instruction_sets"])
-    return f"{machine['processor']}, {machine['cores']} cores, {(machine['memory'] or 0) / 2**30:.0f} GiB, {sets}"
+    parts = [machine["processor"], f"{machine['cores']} cores", f"{(machine['memory'] or 0) / 2**30:.0f} GiB"]
+    return ", ".join([*parts, *machine["instruction_sets"], *_gpus()])
+
+
+def _gpus() -> list[str]:
+    import torch
+
+    return [torch.cuda.get_device_name(at) for at in range(torch.cuda.device_count())]
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

@@ -17,7 +17,7 @@ NEURAL = {
 
 def top_n_spaces(metric: str) -> list[Space]:
     """Return the spaces of the models that rank; the neural ones stop early on `metric`."""
-    fixed = {"epochs": 150, "patience": 6, "validation_metric": metric, "progress": False}
+    fixed = {"epochs": 200, "patience": 10, "validation_metric": metric, "progress": False}
     return [
         Space("popularity"),
         Space(

@@ -164,13 +164,13 @@ def _measure(space: Space, given: Any, before: dict[str, Any] | None = None) -> 
 
 def _found_before(space: Space, before: dict[str, Any]) -> dict[str, Any]:
     """Return the parameters of the setting that was chosen in an earlier run, out of those of the space."""
-    possible = {name: [value] for name, value in space.fixed.items()} | {k: list(v) for k, v in space.choices.items()}
-    chosen = {}
-    for name, values in possible.items():
+    earlier = _decoded(before)
+    chosen = {name: earlier.get(name, value) for name, value in space.fixed.items()}
+    for name, values in space.choices.items():
         same = [value for value in values if as_json(value) == before["tuned"].get(name)]
-        if not same and name in space.choices:
+        if not same:
             raise SystemExit(f"{space.name}: {name}={before['tuned'].get(name)} is not in its space any more; search")
-        chosen[name] = same[0] if same else values[0]
+        chosen[name] = same[0]
     return chosen
 
 

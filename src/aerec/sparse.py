@@ -93,11 +93,14 @@ def row_positions(indptr: NDArray[Any], rows: NDArray[Any]) -> tuple[NDArray[np.
 
 def take_rows(matrix: CSR, rows: NDArray[Any]) -> CSR:
     """Return ``matrix[rows]``; sorted and duplicate-free where `matrix` is."""
-    positions, starts = row_positions(matrix.indptr, rows)
-    taken: CSR = sp.csr_array(
-        (matrix.data[positions], matrix.indices[positions], starts.astype(matrix.indptr.dtype)),
-        shape=(len(rows), matrix.shape[1]),
-    )
+    if len(rows) and (np.diff(rows) == 1).all():  # a block of rows is copied as it stands
+        begins = matrix.indptr[rows[0] : rows[-1] + 2]
+        here = slice(begins[0], begins[-1])
+        arrays = matrix.data[here].copy(), matrix.indices[here].copy(), begins - begins[0]
+    else:
+        positions, starts = row_positions(matrix.indptr, rows)
+        arrays = matrix.data[positions], matrix.indices[positions], starts.astype(matrix.indptr.dtype)
+    taken: CSR = sp.csr_array(arrays, shape=(len(rows), matrix.shape[1]))
     taken.has_canonical_format = True
     return taken
 

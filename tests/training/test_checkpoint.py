@@ -62,7 +62,7 @@ def test_a_training_broken_off_anywhere_ends_where_the_whole_one_ends(monkeypatc
 
 def test_early_stopping_is_resumed_too(monkeypatch, tmp_path, splits):
     split = splits["rank"]
-    given = {"hidden": 8, "learning_rate": 0.1, "patience": 2, "epochs": 40, "progress": False}
+    given = {"hidden": 8, "learning_rate": 0.1, "patience": 2, "epochs": 40, "progress": False, "device": "cpu"}
 
     def make():
         return SparseAutoencoder(**given)

@@ -20,10 +20,10 @@ from aerec.models.base import History
 from aerec.models.blocks import score_blocks
 from aerec.models.interpret import InterpretableCode
 from aerec.models.neural import NeuralRecommender
-from aerec.sparse import CSR, row_ids
+from aerec.sparse import CSR
 from aerec.topk import top_k_tensor
-from aerec.training.batches import Batch
-from aerec.training.rows import Rows, SparseRows
+from aerec.training.batches import Batch, SparseBatch
+from aerec.training.rows import Rows
 
 __all__ = ["Coding", "output_layer"]
 
@@ -126,12 +126,12 @@ class Coding(InterpretableCode, NeuralRecommender):
         return self.network_.architecture.hidden[-1]
 
     def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
-        return self._device_scores(history, known_users).cpu().numpy()
+        return self._device_scores(SparseBatch.of(history, self._device), known_users).cpu().numpy()
 
     @torch.inference_mode()
-    def _device_scores(self, history: CSR, known_users: NDArray[np.int64]) -> torch.Tensor:
+    def _device_scores(self, history: SparseBatch, known_users: NDArray[np.int64]) -> torch.Tensor:
         """Return the scores of a block of users where the network lives."""
-        return self._logits(self._code(history, known_users))
+        return self._logits(self._encoded(history, known_users))
 
     def _logits(self, code: torch.Tensor) -> torch.Tensor:
         """Return ``network_.decode(code)``."""
@@ -156,12 +156,13 @@ class Coding(InterpretableCode, NeuralRecommender):
             return super()._best(history, known_users, k, left_out, barred)
         device = self._device
         with torch.inference_mode():
-            scores = self._device_scores(history, known_users)
+            batch = SparseBatch.of(history, device)
+            scores = self._device_scores(batch, known_users)
             if self._popularity_for_empty:
                 nothing = torch.from_numpy((np.diff(history.indptr) == 0) & (known_users < 0)).to(device)
                 scores = torch.where(nothing[:, None], torch.from_numpy(self.popularity_).to(device), scores)
             for one in left_out:
-                places = torch.from_numpy(row_ids(one) * scores.shape[1] + one.indices).to(device)
+                places = (batch if one is history else SparseBatch.of(one, device)).places
                 scores.view(-1).index_fill_(0, places, -torch.inf)
             if barred is not None:
                 scores[:, torch.from_numpy(barred).to(device)] = -torch.inf
@@ -182,11 +183,12 @@ class Coding(InterpretableCode, NeuralRecommender):
             scores: NDArray[np.float32] = logits.cpu().numpy()
         return scores
 
+    @torch.inference_mode()
     def _code(self, history: CSR, known_users: NDArray[np.int64]) -> torch.Tensor:
-        device = self._device
-        with torch.inference_mode():
-            batch = SparseRows(history, device).batch(torch.arange(history.shape[0]))
-            return self.network_.encode(batch, torch.as_tensor(known_users, device=device))[0]
+        return self._encoded(SparseBatch.of(history, self._device), known_users)
+
+    def _encoded(self, history: SparseBatch, known_users: NDArray[np.int64]) -> torch.Tensor:
+        return self.network_.encode(history, torch.as_tensor(known_users, device=self._device))[0]
 
     def _decode(self, code: torch.Tensor) -> NDArray[np.float32]:
         with torch.inference_mode():

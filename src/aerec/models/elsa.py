@@ -19,8 +19,8 @@ from aerec.likelihood import LIKELIHOODS
 from aerec.models.autoencoder import Autoencoder
 from aerec.models.base import History, item_popularity
 from aerec.models.coding import output_layer
-from aerec.sparse import CSR, canonical_csr, row_ids
-from aerec.training.batches import Batch
+from aerec.sparse import CSR, canonical_csr
+from aerec.training.batches import Batch, SparseBatch
 from aerec.training.callbacks import Callback
 from aerec.training.loop import Validator
 from aerec.training.losses import first_layer
@@ -221,11 +221,8 @@ class ELSA(Autoencoder):
         self.network_.settle()
 
     @torch.inference_mode()
-    def _device_scores(self, history: CSR, known_users: NDArray[np.int64]) -> Tensor:
-        scores = super()._device_scores(history, known_users)
-        places = torch.from_numpy(row_ids(history) * scores.shape[1] + history.indices).to(scores.device)
-        scores.view(-1).index_add_(0, places, torch.as_tensor(history.data).to(scores.device), alpha=-1)
-        return scores
+    def _device_scores(self, history: SparseBatch, known_users: NDArray[np.int64]) -> Tensor:
+        return history.subtract_from(super()._device_scores(history, known_users))
 
     def _logits(self, code: Tensor) -> Tensor:
         return output_layer(code, self.network_.vectors())

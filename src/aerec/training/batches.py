@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from aerec.noise import GaussianNoise, Noise
+from aerec.sparse import CSR
 
 __all__ = ["Batch", "DenseBatch", "SparseBatch"]
 
@@ -32,6 +33,14 @@ class SparseBatch:
     targets: Tensor | None = None
     _pattern: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)  # found out so far, shared
     _sums: tuple[Tensor, Tensor] | None = field(default=None, repr=False, compare=False)  # totals, squares if known
+
+    @classmethod
+    def of(cls, matrix: CSR, device: torch.device) -> SparseBatch:
+        """Return all rows of a matrix, on the device."""
+        arrays = (one if one.flags.writeable else one.copy() for one in (matrix.indptr, matrix.indices, matrix.data))
+        starts, columns, values = (torch.from_numpy(one).to(device) for one in arrays)
+        row_numbers = torch.arange(matrix.shape[0], device=device)
+        return cls(starts.long(), columns.long(), values, matrix.shape[1], row_numbers)
 
     @property
     def n_rows(self) -> int:
@@ -87,18 +96,18 @@ class SparseBatch:
 
     def dot(self, logits: Tensor, bias: Tensor | None = None) -> Tensor:
         """Σ of the stored values times the logits in their places, a scalar; `bias` is added to each row of logits."""
-        chosen = logits.view(-1).index_select(0, self._flat).float()
+        chosen = logits.view(-1).index_select(0, self.places).float()
         return torch.dot(self.values, chosen if bias is None else chosen.add_(bias.index_select(0, self.columns)))
 
     def subtract_from(self, dense: Tensor, scale: float | Tensor = 1.0) -> Tensor:
         """``dense − scale · x`` in place."""
-        dense.view(-1).index_add_(0, self._flat, (self.values * -scale).to(dense.dtype))
+        dense.view(-1).index_add_(0, self.places, (self.values * -scale).to(dense.dtype))
         return dense
 
     @property
-    def _flat(self) -> Tensor:
+    def places(self) -> Tensor:
         """Where the stored values stand in the dense form, row after row."""
-        return self._found("flat", lambda: self.rows * self.n_columns + self.columns)  # type: ignore[no-any-return]
+        return self._found("places", lambda: self.rows * self.n_columns + self.columns)  # type: ignore[no-any-return]
 
     def normalized(self) -> SparseBatch:
         """Each row divided by its Euclidean length; a row without ratings stays empty."""

@@ -89,7 +89,7 @@ class Trainer:
         if self.network.architecture.negatives is not None:
             return LazyAdam(groups, lr=self.learning_rate)
         if self.device.type == "cuda":  # a recorded step reads the rate anew at each replay
-            rate = torch.tensor(self.learning_rate, device=self.device)
+            rate = torch.tensor(float(self.learning_rate), device=self.device)
             return torch.optim.Adam(groups, lr=rate, fused=True, capturable=True)
         return torch.optim.Adam(groups, lr=self.learning_rate, fused=self.device.type == "cpu")
 
