@@ -70,7 +70,7 @@ class CapturedSteps:
 
     def __init__(self, trainer: Trainer) -> None:
         self._trainer = trainer
-        self._kept: dict[StepKind, tuple[tuple[Any, ...], _Recorded]] = {}
+        self._kept: dict[StepKind, tuple[tuple[Any, ...], _RecordedSteps]] = {}
 
     def steps(self, rows: Rows, kind: StepKind) -> Steps:
         """Return the steps of a pass over `rows`, recorded where that can be."""
@@ -79,7 +79,7 @@ class CapturedSteps:
         made_for = id(rows), *(one.data_ptr() for one in self._trainer.network.parameters())
         kept = self._kept.get(kind)
         if kept is None or kept[0] != made_for:
-            kept = self._kept[kind] = (made_for, _Recorded(self._trainer, rows, kind))
+            kept = self._kept[kind] = (made_for, _RecordedSteps(self._trainer, rows, kind))
         return kept[1]
 
     def forget(self) -> None:
@@ -90,19 +90,39 @@ class CapturedSteps:
         return CapturedSteps, (self._trainer,)  # a copy records its own
 
 
+class _RecordedSteps(Steps):
+    """The steps of one kind, recorded for each number of rows: batches differ by one row."""
+
+    def __init__(self, trainer: Trainer, rows: SparseRows | DenseRows, kind: StepKind) -> None:
+        self._make = functools.partial(_Recorded, trainer, rows, kind)
+        self._by_size: dict[int, _Recorded] = {}
+
+    def _of_size(self, n_rows: int) -> _Recorded:
+        if n_rows not in self._by_size:
+            self._by_size[n_rows] = self._make(n_rows)
+        return self._by_size[n_rows]
+
+    def batch(self, chosen: Tensor) -> Batch:
+        """Return the batch."""
+        return self._of_size(len(chosen)).batch(chosen)
+
+    def replay(self, chosen: Tensor, kl_weight: float) -> tuple[Tensor, Tensor] | None:
+        """Replay the step where it was recorded."""
+        return self._of_size(len(chosen)).replay(chosen, kl_weight)
+
+
 class _Recorded(Steps):
-    """One kind of step: recorded at the fourth batch, and replayed from then on.
+    """One kind of step on so many rows: recorded at the fourth batch, and replayed from then on.
 
     The first batches are filled up like those of the replays, so that as many random numbers are drawn for them: a
     training that is resumed goes on with the numbers of one that was not broken off.
     """
 
-    def __init__(self, trainer: Trainer, rows: SparseRows | DenseRows, kind: StepKind) -> None:
+    def __init__(self, trainer: Trainer, rows: SparseRows | DenseRows, kind: StepKind, n_rows: int) -> None:
         super().__init__(rows)
         self._trainer, self._kind = trainer, kind
-        self._n_rows = min(trainer.batch_size, rows.shape[0])
-        self._n_values = rows.values_of_most(self._n_rows) if isinstance(rows, SparseRows) else 0
-        self._chosen = torch.zeros(self._n_rows, dtype=torch.int64, device=trainer.device)
+        self._n_values = rows.values_of_most(n_rows) if isinstance(rows, SparseRows) else 0
+        self._chosen = torch.zeros(n_rows, dtype=torch.int64, device=trainer.device)
         self._kl_weight = torch.zeros((), device=trainer.device)
         self._scratch = Scratch()  # memory that only the replays use
         self._seen = 0
@@ -111,8 +131,7 @@ class _Recorded(Steps):
 
     def _fits(self, chosen: Tensor) -> bool:
         rows = self._rows
-        too_many = isinstance(rows, SparseRows) and rows.n_values(chosen) > self._n_values
-        return len(chosen) == self._n_rows and not too_many
+        return not (isinstance(rows, SparseRows) and rows.n_values(chosen) > self._n_values)
 
     def batch(self, chosen: Tensor) -> Batch:
         """Return the batch, filled up where it fits."""

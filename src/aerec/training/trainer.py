@@ -31,7 +31,7 @@ class Trainer:
     network : Network
         On `device` already.
     batch_size : int
-        Rows per step.
+        Rows per step at most: all steps have the same number, or one less.
     schedule : callable
         Factor of the learning rate by the share of the epochs that is over; see `aerec.training.schedule`.
     learning_rate, weight_decay : float
@@ -176,9 +176,9 @@ class Trainer:
             parameter.grad = None
 
     def _pieces(self, order: Tensor, n_rows: int) -> tuple[Tensor, ...]:
-        """Divide the order of the rows into steps."""
+        """Divide the order of the rows into steps, of as many rows each as can be: a small rest would be a wild step."""
         if self.ranks is None:
-            return torch.split(order, self.batch_size)
+            return order.tensor_split(-(-n_rows // self.batch_size))
         return self.ranks.pieces(order, n_rows, self.batch_size)
 
     def _kl_weight_now(self) -> float:
