@@ -1,18 +1,21 @@
-"""What does evaluating all users cost: against the products and top-k alone, and against implicit's evaluation.
+"""What does evaluating all users cost: against the products and top-k alone, and implicit's and RecBole's evaluation.
 
 The bound is what no evaluation can do without, as PyTorch has it: block by block the scores by one matrix product (of
 codes and output layer, or of a sparse history and item-item weights), seen items set to −∞, and `torch.topk`. aerec has
 quicker ways for the products and the top-k, so that it can stay below. implicit ranks the same users, with as many
 factors as the last hidden layer has units (600), its default (100), and 64; "aerec, … factors" are the same factors,
-ranked and evaluated by aerec.
+ranked and evaluated by aerec. RecBole evaluates models of the same shape by its own trainer, in its own environment
+(`make peers`), 500 users at a time.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib.util
+import json
 import re
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,8 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+PEERS = Path(__file__).resolve().parents[1] / "peers"
+sys.path.insert(0, str(PEERS))
 from generated import ml_1m_implicit
 from timing import interleaved
 
@@ -132,6 +137,28 @@ def of_implicit(history: CSR, target: CSR, n_factors: int, threads: int) -> dict
     }
 
 
+def of_recbole(history: CSR, target: CSR, given: argparse.Namespace) -> dict[str, float]:
+    """Return the seconds of RecBole's evaluation of an EASE and of a Mult-VAE; nothing where it is not installed."""
+    from environments import FOLDER
+
+    if not (FOLDER / "recbole").exists():
+        return {}
+    from launch import start
+
+    with tempfile.TemporaryDirectory(prefix="aerec-peer-") as name:
+        folder = Path(name)
+        for part, matrix in (("train", history), ("validation", target)):
+            sp.save_npz(folder / f"{part}.npz", sp.csr_matrix(matrix), compressed=False)
+        options = dict.fromkeys(("rank", "recommend"), False) | dict.fromkeys(("validate_from", "target"))
+        job = {"model": "", "params": {"cpu_time": given.cpu_time, "rounds": given.rounds}, "epochs": 1, "seed": 0}
+        (folder / "job.json").write_text(json.dumps({**job, "threads": given.threads, **options}), encoding="utf-8")
+        error = start("recbole", PEERS / "evaluate_recbole.py", folder, given.threads)
+        if error is not None:
+            raise SystemExit(error)
+        found = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    return {"RecBole, EASE: evaluate": found["EASE"], "RecBole, Mult-VAE: evaluate": found["MultiVAE"]}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7)
@@ -161,17 +188,30 @@ def main() -> None:
         for library, calls in of_both.items():
             rivals |= {f"{library}, {n_factors} factors: {name}": call for name, call in calls.items()}
     found = interleaved(rivals, given.rounds, cpu_time=given.cpu_time)
+    recbole = of_recbole(history, target, given)
+    found |= recbole
     rows: list[list[Any]] = []
     for rival, seconds in found.items():
         base = found.get(rival.partition(":")[0] + ": products and top-k")
         times = f"{seconds / base:.2f}" if base else ""
         factors = re.search(r"\d+(?= factors)", rival)
         other = found.get(f"implicit, {factors[0] if factors else FACTORS[0]} factors: ranking_metrics_at_k")
-        faster = f"{other / seconds:.1f}" if other else ""
-        rows.append([rival, f"{1e3 * seconds:.0f}", f"{history.shape[0] / seconds:,.0f}", times, faster])
+        than_implicit = f"{other / seconds:.1f}" if other else ""
+        theirs = recbole.get(f"RecBole, {rival.partition(':')[0].removeprefix('RecBole, ')}: evaluate")
+        than_recbole = f"{theirs / seconds:.1f}" if theirs else ""
+        rows.append(
+            [rival, f"{1e3 * seconds:.0f}", f"{history.shape[0] / seconds:,.0f}", times, than_implicit, than_recbole]
+        )
     title = f"Evaluation of {history.shape[0]:,} users × {history.shape[1]:,} items, top {DEPTH}, {name}"
     title += f", {given.threads} threads" + (", processor time" if given.cpu_time else "")
-    header = ["what", "ms", "users/s", "times products and top-k", "times as fast as implicit's metrics"]
+    header = [
+        "what",
+        "ms",
+        "users/s",
+        "times products and top-k",
+        "times as fast as implicit's metrics",
+        "as RecBole's",
+    ]
     save("evaluation", title, markdown(header, rows), {"threads": given.threads, "seconds": found}, given.out)
 
 

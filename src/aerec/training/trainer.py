@@ -176,7 +176,7 @@ class Trainer:
             parameter.grad = None
 
     def _pieces(self, order: Tensor, n_rows: int) -> tuple[Tensor, ...]:
-        """Divide the order of the rows into steps, of as many rows each as can be: a small rest would be a wild step."""
+        """Divide the order of the rows evenly into steps: a small rest would be a wild step of its own."""
         if self.ranks is None:
             return order.tensor_split(-(-n_rows // self.batch_size))
         return self.ranks.pieces(order, n_rows, self.batch_size)
