@@ -77,7 +77,7 @@ def top_n_spaces(metric: str) -> list[Space]:
                 "activation": ["tanh", "sigmoid"],
                 "likelihood": ["multinomial", "bernoulli"],
             },
-            fixed,
+            {**fixed, "patience": 20},  # a sigmoid code of normalised rows stands still for some epochs at first
         ),
         Space("mult-dae", {**NEURAL, "hidden": [200, 600, (600, 200)], "activation": ["tanh", "swish"]}, fixed),
         Space(
