@@ -1,24 +1,27 @@
 """How do time and memory grow with ratings, users and items: one epoch, each size in a process of its own.
 
 Along each line one quantity grows and the others stand still. The slope of the logarithms says the power: 1 is
-proportional, 0 does not grow. Peak memory is what is beyond the import of the library.
+proportional, 0 does not grow. Peak memory is that of the training alone: beyond what is resident once the data are there.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "speed"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from generated import generated
 
-from protocol import RESULTS, arguments, markdown, peak_memory, run_trials, save
+from aerec.sparse import canonical_csr
+from protocol import RESULTS, arguments, markdown, run_trials, save
 
 LINES = {"ratings": 2, "users": 0, "items": 1}  # the place of each in a size (users, items, ratings)
 SIZES = {
@@ -29,15 +32,15 @@ SIZES = {
 
 
 def fit(name: str, params: dict[str, Any]) -> dict[str, Any]:
-    """One epoch, after one step that warms up; peak memory beyond what stood before the data were made."""
+    """One epoch, after one step that warms up; peak memory beyond what stood when the data were made."""
     import torch
 
     from aerec.models import MultDAE
     from aerec.training.rows import SparseRows
 
     torch.set_num_threads(params["threads"])
-    X = generated(*params["size"])
-    floor = peak_memory()
+    X = canonical_csr(sp.load_npz(params["path"]))
+    floor = forget_peak()
     model = MultDAE(hidden=params["hidden"], batch_size=500, progress=False, **params["options"])
     rows = SparseRows(X, torch.device("cpu"))
     model._start(X.shape[1], 0)
@@ -46,7 +49,25 @@ def fit(name: str, params: dict[str, Any]) -> dict[str, Any]:
     model._trainer.run_epoch(rows, with_users=False)
     seconds = time.perf_counter() - began
     data = (X.data.nbytes + X.indices.nbytes + X.indptr.nbytes) / 1e6
-    return {"epoch_seconds": seconds, "step_mb": max(0.0, peak_memory() - floor), "data_mb": data, "n_ratings": X.nnz}
+    return {"epoch_seconds": seconds, "step_mb": resident_peak() - floor, "data_mb": data, "n_ratings": X.nnz}
+
+
+def write_data(name: str, params: dict[str, Any]) -> dict[str, Any]:
+    """Make the data, in a process of its own, whose memory is not that of the training."""
+    sp.save_npz(params["path"], generated(*params["size"]), compressed=False)
+    return {}
+
+
+def forget_peak() -> float:
+    """Have Linux count the peak of resident memory anew, from what is resident now; return that, in MB."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    return resident_peak()
+
+
+def resident_peak() -> float:
+    """Return the peak of resident memory since `forget_peak`, in MB (10⁶ bytes)."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return float(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
 
 
 def slope(sizes: list[float], values: list[float]) -> float:
@@ -68,8 +89,12 @@ def main() -> None:
         most = max(size[place] for size in SIZES[line]) * given.largest
         sizes = [size for size in SIZES[line] if size[place] <= most]
         shared = {"hidden": given.hidden, "threads": given.threads, "options": {"negatives": given.negatives}}
-        tasks = [(str(number), "mult-dae", {**shared, "size": size}) for number, size in enumerate(sizes)]
-        trials = sorted(run_trials(fit, tasks, 1, given.threads), key=lambda trial: int(trial.name))
+        trials = []
+        for number, size in enumerate(sizes):
+            with tempfile.TemporaryDirectory(prefix="aerec-growth-") as folder:
+                task = (str(number), "mult-dae", {**shared, "size": size, "path": f"{folder}/data.npz"})
+                run_trials(write_data, [task], 1, given.threads)
+                trials += run_trials(fit, [task], 1, given.threads)
         found = [{"size": size, **trial.found} for size, trial in zip(sizes, trials, strict=True)]
         along = [float(one["size"][place]) for one in found]
         slopes = {key: slope(along, [one[key] for one in found]) for key in ("epoch_seconds", "step_mb")}

@@ -86,7 +86,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Coding):  #
         What early stopping watches on a Holdout: any metric of `aerec.metrics`; None for "ndcg@100", or for "rmse"
         in a model that predicts ratings (`AutoRec`).
     device : str, default "auto"
-        "auto" takes CUDA, then MPS, then the CPU; or the name of a PyTorch device.
+        "auto" takes CUDA where it is there, else the CPU; or the name of a PyTorch device.
     precision : {"auto", "float32", "bf16"}, default "auto"
         Of the factors in the products of the output layer; "auto" takes bf16 where the hardware has it.
     seed : int, default 0
