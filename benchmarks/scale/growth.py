@@ -1,7 +1,7 @@
 """How do time and memory grow with ratings, users and items: one epoch, each size in a process of its own.
 
 Along each line one quantity grows and the others stand still. The slope of the logarithms says the power: 1 is
-proportional, 0 does not grow. Peak memory is that of the training alone: beyond what is resident once the data are there.
+proportional, 0 does not grow. Peak memory is that of the training alone: beyond what is resident once there are data.
 """
 
 from __future__ import annotations
