@@ -91,7 +91,7 @@ class CapturedSteps:
 
 
 class _RecordedSteps(Steps):
-    """The steps of one kind, recorded for each number of rows: batches differ by one row."""
+    """The steps of one kind, recorded for each number of rows: those of a pass differ by one at most."""
 
     def __init__(self, trainer: Trainer, rows: SparseRows | DenseRows, kind: StepKind) -> None:
         self._make = functools.partial(_Recorded, trainer, rows, kind)
@@ -200,9 +200,11 @@ def own_stream(device: torch.device) -> Iterator[None]:
         return
     outside, stream = torch.cuda.current_stream(device), _stream(device)
     stream.wait_stream(outside)
-    with torch.cuda.stream(stream):
-        yield
-    outside.wait_stream(stream)
+    try:
+        with torch.cuda.stream(stream):
+            yield
+    finally:
+        outside.wait_stream(stream)
 
 
 @functools.cache
