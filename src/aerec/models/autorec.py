@@ -291,7 +291,7 @@ class AutoRec(RatingPredictor, Autoencoder):
         """Weights, bias last, of new users: a ridge fit of their ratings around the average user."""
         device = self._device
         batch = SparseRows(history, device).batch(torch.from_numpy(users))
-        vectors = np.concatenate([items, np.ones((len(items), 1), dtype=np.float32)], axis=1)
+        vectors = np.concatenate([items, np.ones((len(items), 1))], axis=1, dtype=np.float32)
         l2 = max(1.0, self.weight_decay * len(items))
         with torch.inference_mode():
             found = ridge_rows(
