@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from aerec.baselines import (
@@ -144,12 +145,20 @@ def load_model(path: str | os.PathLike[str], models: Iterable[type[Recommender]]
         if model.items_ is not None and len(model.items_) != model.n_features_in_:
             raise ValueError(f"{len(model.items_)} ids for {model.n_features_in_} items")
         model._set_state(header["state"], tensors)
+        _try_out(model)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, IndexError, OverflowError) as error:
         raise ModelFileError(
             f"{folder} does not fit the {name} of this aerec ({error}); it was saved by "
             f"{header.get('aerec_version')}: train it again, or install that version"
         ) from error
     return model
+
+
+def _try_out(model: Recommender) -> None:
+    """Rank for somebody without and somebody with a history: arrays that do not fit each other fail here, not later."""
+    n_items = model.n_features_in_
+    history = np.ones(2, dtype=np.float32), np.array([0, n_items - 1]), np.array([0, 0, 2])
+    model.rank(sp.csr_array(history, shape=(2, n_items)), k=1)
 
 
 def _check_claims(header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
