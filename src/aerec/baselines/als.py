@@ -99,11 +99,12 @@ class ALS(Recommender):
 
     def _fold_in(self, history: CSR) -> NDArray[np.float32]:
         """Return the factors of users with this history; shape (n, n_factors)."""
-        items = self.item_factors_.astype(np.float64)
+        items = self.item_factors_
+        every = items.astype(np.float64)
         confidence = self._confidence(history)
         extra = sp.csr_array((confidence.data - 1, history.indices, history.indptr), shape=history.shape)
         ridge = np.full(items.shape[1], float(self.l2))
-        return solve_rows(extra, confidence, items, ridge, shared=items.T @ items).astype(np.float32)
+        return solve_rows(extra, confidence, items, ridge, shared=every.T @ every).astype(np.float32)
 
     def _confidence(self, ratings: CSR) -> CSR:
         return sp.csr_array((1 + self.alpha * ratings.data, ratings.indices, ratings.indptr), shape=ratings.shape)

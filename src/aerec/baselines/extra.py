@@ -25,6 +25,6 @@ def import_implicit(module: str, model: str) -> ModuleType:
 
 
 def one_blas_thread() -> AbstractContextManager[object]:
-    """Keep BLAS to one thread, because implicit has threads of its own."""
+    """Keep BLAS to one thread: for implicit, which has threads of its own, and for many small products."""
     limits: AbstractContextManager[object] = threadpool_limits(1, "blas")
     return limits

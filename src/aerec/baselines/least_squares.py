@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aerec.sparse import CSR, take_rows
+from aerec.baselines.extra import one_blas_thread
+from aerec.sparse import CSR
 
 __all__ = ["solve_nonnegative", "solve_rows"]
 
@@ -19,7 +20,7 @@ _TOLERANCE = 1e-7  # a row has settled when a sweep moves it by less than this s
 def solve_rows(
     weights: CSR,
     targets: CSR,
-    vectors: NDArray[np.float64],
+    vectors: NDArray[np.floating[Any]],
     ridge: NDArray[np.float64],
     shared: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
@@ -27,14 +28,14 @@ def solve_rows(
 
     .. math:: \Big(A + \sum_i w_{ui} y_i y_i^\top + \Lambda_u\Big) p_u = \sum_i t_{ui} y_i
 
-    Rows are solved in blocks, all of a block at once; the sums are sparse products, one per component of the vectors.
+    The sums are one matrix product a row, of the vectors of its items; the equations are solved block by block.
 
     Parameters
     ----------
     weights, targets : csr_array of shape (n_rows, n_items)
         w and t; the same entries are stored in both.
     vectors : ndarray of shape (n_items, n_factors)
-        y.
+        y; the sums are computed in its type, the equations solved in float64.
     ridge : ndarray of shape (n_rows, n_factors) or (n_factors,)
         The diagonal of Λ, positive.
     shared : ndarray of shape (n_factors, n_factors), optional
@@ -51,16 +52,21 @@ def solve_rows(
     size = max(1, _BLOCK_BYTES // (8 * n_factors**2))
     diagonal = np.arange(n_factors)
     for start in range(0, n_rows, size):
-        rows = np.arange(start, min(start + size, n_rows))
-        weight = take_rows(weights, rows).astype(np.float64)
-        normal = np.empty((len(rows), n_factors, n_factors))
-        for one in range(n_factors):
-            normal[:, one] = weight @ (vectors[:, one : one + 1] * vectors)
+        stop = min(start + size, n_rows)
+        normal = np.empty((stop - start, n_factors, n_factors), dtype=vectors.dtype)
+        right = np.empty((stop - start, n_factors), dtype=vectors.dtype)
+        with one_blas_thread():  # the products are small: more threads would only wait for each other
+            for row in range(start, stop):
+                here = slice(weights.indptr[row], weights.indptr[row + 1])
+                own = vectors[weights.indices[here]]
+                weighted = own * weights.data[here, None].astype(vectors.dtype, copy=False)
+                np.matmul(weighted.T, own, out=normal[row - start])
+                np.matmul(targets.data[here].astype(vectors.dtype, copy=False), own, out=right[row - start])
+        equations = normal.astype(np.float64, copy=False)
         if shared is not None:
-            normal += shared
-        normal[:, diagonal, diagonal] += ridge[rows]
-        right: NDArray[Any] = take_rows(targets, rows).astype(np.float64) @ vectors
-        solution[rows] = np.linalg.solve(normal, right[:, :, None])[:, :, 0]
+            equations += shared
+        equations[:, diagonal, diagonal] += ridge[start:stop]
+        solution[start:stop] = np.linalg.solve(equations, right.astype(np.float64)[:, :, None])[:, :, 0]
     return solution
 
 
