@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+import torch
 
 from aerec.interactions import Interactions
 from aerec.models import CDAE
@@ -32,3 +33,10 @@ def test_partial_fit_wants_the_same_users():
     model = CDAE(hidden=4, epochs=1, progress=False).fit(data())
     with pytest.raises(ValueError, match="40 users"):
         model.partial_fit(data().select_users(["u1", "u2"]))
+
+
+def test_users_are_divided_evenly_into_batches():
+    model = CDAE(hidden=4, epochs=1, batch_size=30, progress=False).fit(data())
+    assert model._trainer.even_batches
+    assert model._trainer.step == 2
+    assert [len(piece) for piece in model._trainer._pieces(torch.arange(40), 40)] == [20, 20]

@@ -73,7 +73,6 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Coding):  #
         Steps over which that weight rises from 0.
     epochs : int, default 100
     batch_size : int, default 500
-        Rows of a step at most: they are divided evenly, so that no small rest makes a step of its own.
     learning_rate : float, default 1e-3
         Of Adam.
     learning_rate_schedule : {"constant", "linear", "cosine"}, default "constant"

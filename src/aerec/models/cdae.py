@@ -30,8 +30,11 @@ class CDAE(Autoencoder):
         The paper's logistic loss; "multinomial" and "gaussian" work as well.
     tied : bool, default False
     normalize : bool, default False
-    epochs, batch_size, learning_rate, learning_rate_schedule, weight_decay, patience, validation_metric, device,
-    precision, seed, progress
+    batch_size : int, default 500
+        Of each step at most: users are divided evenly over the steps of an epoch. As a cost that is summed over users
+        does, and unlike a mean, it gives those of a small last batch no more weight than others.
+    epochs, learning_rate, learning_rate_schedule, weight_decay, patience, validation_metric, device, precision, seed,
+    progress
         As in `Autoencoder`.
 
     References
@@ -47,6 +50,8 @@ class CDAE(Autoencoder):
     >>> model.recommend(likes.select_users(likes.users[:2]), k=3)["rank"].tolist()
     [1, 2, 3, 1, 2, 3]
     """
+
+    _even_batches = True
 
     def __init__(
         self,

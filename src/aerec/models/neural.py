@@ -59,6 +59,9 @@ class NeuralRecommender(Recommender):
         "progress": ["boolean"],
     }
 
+    _even_batches: ClassVar[bool] = False
+    """Whether the rows of an epoch are divided evenly into batches, instead of leaving a small one at the end."""
+
     network_: Network
     history_: pd.DataFrame
     _on_epoch: Callable[[int, Mapping[str, float]], None] | None = None  # for a search that ends hopeless fits
@@ -88,6 +91,7 @@ class NeuralRecommender(Recommender):
             half=use_bfloat16(self.precision, device),
             device=device,
             seed=int(self.seed),
+            even_batches=self._even_batches,
         )
         self._trainer.epoch = len(self.history_)
         if torch.distributed.is_available() and torch.distributed.is_initialized():

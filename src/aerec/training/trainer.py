@@ -31,7 +31,7 @@ class Trainer:
     network : Network
         On `device` already.
     batch_size : int
-        Rows per step at most: all steps have the same number, or one less.
+        Rows per step; the last of an epoch may have fewer.
     schedule : callable
         Factor of the learning rate by the share of the epochs that is over; see `aerec.training.schedule`.
     learning_rate, weight_decay : float
@@ -44,6 +44,8 @@ class Trainer:
     device : torch.device
     seed : int
         Of the order of rows, and of the noise.
+    even_batches : bool, default False
+        Divide the rows of an epoch evenly over as many steps, so that none is left a small rest.
 
     Attributes
     ----------
@@ -64,6 +66,7 @@ class Trainer:
         half: bool,
         device: torch.device,
         seed: int,
+        even_batches: bool = False,
     ) -> None:
         self.network = network
         self.batch_size = batch_size
@@ -76,6 +79,7 @@ class Trainer:
         self.epoch = 0
         self.watch = CostWatch(device)
         self.seed = seed
+        self.even_batches = even_batches
         self.ranks: Ranks | None = None
         self.learning_rate, self.schedule = learning_rate, schedule
         self.optimizer = self._adam(network.weights(), network.undecayed())
@@ -176,9 +180,10 @@ class Trainer:
             parameter.grad = None
 
     def _pieces(self, order: Tensor, n_rows: int) -> tuple[Tensor, ...]:
-        """Divide the order of the rows evenly into steps: a small rest would be a wild step of its own."""
+        """Divide the order of the rows into steps."""
         if self.ranks is None:
-            return order.tensor_split(-(-n_rows // self.batch_size))
+            even = order.tensor_split(-(-n_rows // self.batch_size))
+            return even if self.even_batches else torch.split(order, self.batch_size)
         return self.ranks.pieces(order, n_rows, self.batch_size)
 
     def _kl_weight_now(self) -> float:
