@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, ClassVar
@@ -16,6 +15,7 @@ from aerec.likelihood import LIKELIHOODS
 from aerec.models.autoencoder import Autoencoder
 from aerec.noise import MaskingNoise, Noise
 from aerec.training.batches import Batch
+from aerec.training.composite_prior import composite_kl
 from aerec.training.losses import first_layer
 from aerec.training.network import Architecture, Network, affine
 from aerec.training.rows import Rows
@@ -25,9 +25,7 @@ __all__ = ["RecVAE"]
 
 _LAYERS = 5  # dense layers of the encoder
 _EPSILON = 0.1  # of the layer normalisation, as in the authors' code
-_MIXTURE = (0.15, 0.75, 0.1)  # weights of N(0, I), of the former posterior, and of the wide normal
 _CODE_BYTES = 2**28  # of the codes kept from one epoch to the next
-_WIDE = 10.0  # log variance of the wide normal
 
 
 class RecVAE(Autoencoder):
@@ -164,7 +162,7 @@ class _Encoder:
         """Return mean and log variance of the code; `first` is x·W₁ + b₁."""
         hidden = total = self._layer(0, first)
         for k in range(1, len(self.gains)):
-            hidden = self._layer(k, affine(hidden, self.weights[k], self.biases[k], half) + total)
+            hidden = self._layer(k, affine(hidden, self.weights[k], self.biases[k], half, total))
             total = total + hidden
         mean, log_variance = affine(hidden, self.weights[-1], self.biases[-1], half).chunk(2, dim=1)
         return mean, log_variance
@@ -231,7 +229,7 @@ class _RecVAENetwork(Network):
         return mean, log_variance
 
     def _divergence(self, batch: Batch, drawn: Tensor, mean: Tensor, log_variance: Tensor, half: bool) -> Tensor:
-        """Σ over rows of |x| · (log q(z) − log p(z)) at the drawn z; the mixture is taken unit by unit.
+        """Σ over rows of |x| · (log q(z) − log p(z)) at the drawn z.
 
         While the decoder is trained it is left at 0: the decoder has no part in it.
         """
@@ -239,20 +237,7 @@ class _RecVAENetwork(Network):
             return mean.new_zeros(())
         known = self.former_codes is not None
         former_mean, former_log_variance = self._known_codes(batch) if known else self.former_code(batch, half)
-        zero, wide = drawn.new_zeros(()), drawn.new_full((), _WIDE)
-        parts = (
-            _log_normal(drawn, zero, zero),
-            _log_normal(drawn, former_mean, former_log_variance),
-            _log_normal(drawn, zero, wide),
-        )
-        weighted = [part + math.log(share) for part, share in zip(parts, _MIXTURE, strict=True)]
-        excess = _log_normal(drawn, mean, log_variance) - torch.logsumexp(torch.stack(weighted), dim=0)
-        return torch.dot(excess.sum(dim=1), batch.totals())
-
-
-def _log_normal(z: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Log density of N(mean, exp log_variance) at z, entry by entry."""
-    return -0.5 * (math.log(2 * math.pi) + log_variance + (z - mean).square() * torch.exp(-log_variance))
+        return composite_kl(drawn, mean, log_variance, former_mean, former_log_variance, batch.totals())
 
 
 class _AlternatingTrainer(Trainer):

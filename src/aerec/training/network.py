@@ -279,27 +279,29 @@ class Network(nn.Module):
         return self.biases()
 
 
-def affine(x: Tensor, weight: Tensor, bias: Tensor, half: bool) -> Tensor:
-    """Return x·W + b; with `half` of bfloat16 factors, the sum in float32."""
-    if not half:
-        return torch.addmm(bias, x, weight)
-    found: Tensor = _HalfAffine.apply(x, weight, bias)  # type: ignore[no-untyped-call]
-    return found
+def affine(x: Tensor, weight: Tensor, bias: Tensor, half: bool, plus: Tensor | None = None) -> Tensor:
+    """Return x·W + b, plus another matrix; with `half` of bfloat16 factors, the sum in float32."""
+    if half:
+        found: Tensor = _HalfAffine.apply(x, weight, bias, plus)  # type: ignore[no-untyped-call]
+        return found
+    return torch.addmm(bias if plus is None else bias + plus, x, weight)
 
 
 class _HalfAffine(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, plus: Tensor | None) -> Tensor:
         ctx.factors = x, weight = x.bfloat16(), weight.bfloat16()
-        return (x @ weight).float().add_(bias)
+        found = (x @ weight).float().add_(bias)
+        return found if plus is None else found.add_(plus)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         (x, weight), half = ctx.factors, gradient.bfloat16()
-        for_x, for_weight, for_bias = ctx.needs_input_grad
+        for_x, for_weight, for_bias, for_plus = ctx.needs_input_grad
         return (
             (half @ weight.T).float() if for_x else None,
             (x.T @ half).float() if for_weight else None,
             gradient.sum(dim=0) if for_bias else None,
+            gradient if for_plus else None,
         )
