@@ -21,7 +21,8 @@ def composite_kl(
     r"""Return Σ over rows of weight · (log q(z) − log p(z)) at the drawn z, as a scalar.
 
     .. math:: q = N(m, e^{v}), \quad
-              p = \tfrac{3}{20} N(0, 1) + \tfrac{3}{4} N(m_{\text{old}}, e^{v_{\text{old}}}) + \tfrac{1}{10} N(0, e^{10})
+              p = \tfrac{3}{20} N(0, 1) + \tfrac{3}{4} N(m_{\text{old}}, e^{v_{\text{old}}})
+                  + \tfrac{1}{10} N(0, e^{10})
 
     unit by unit, as in the code of Shenbin et al. (2020). It has gradients of its own: autograd would keep and go
     over some thirty matrices of this shape, which for a code of 200 takes longer than Adam.
