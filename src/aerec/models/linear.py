@@ -89,12 +89,11 @@ def gram_matrix(X: CSR, advice: str, *, upper: bool = False) -> NDArray[np.float
     threads = cpu_cores()
     needed = 4 * n_items**2 + 4 * threads * _BLOCK_BYTES + 2 * _DENSE_BYTES
     require_memory(needed, f"an item-item matrix of {n_items:,} x {n_items:,}", advice)
-    items: CSR = X.T.tocsr()
     gram = np.empty((n_items, n_items), dtype=np.float32)
     if _many_ratings_per_user(X):
-        _fill_from_dense_columns(gram, X, items, upper)
+        _fill_from_dense_columns(gram, X, upper)
     else:
-        _fill_from_sparse_rows(gram, X, items, upper)
+        _fill_from_sparse_rows(gram, X, upper)
     return gram
 
 
@@ -105,19 +104,18 @@ def _many_ratings_per_user(X: CSR) -> bool:
     return bool(counts @ np.arange(len(counts), dtype=np.float64) < _DENSE_IS_FASTER * pairs)
 
 
-def _fill_from_dense_columns(gram: NDArray[np.float32], X: CSR, items: CSR, upper: bool) -> None:
+def _fill_from_dense_columns(gram: NDArray[np.float32], X: CSR, upper: bool) -> None:
     """Fill XᵀX some columns at a time, those of popular items first: sums of rows of X, dense over these columns.
 
     Of two items, the ratings of the rarer one are summed: that is a fraction of the work.
     """
     n_users, n_items = X.shape
-    order = np.argsort(-np.diff(items.indptr), kind="stable")
-    items = take_rows(items, order)
-    items.indices = items.indices.astype(np.int64)  # once, for the sums
-    threads = torch.get_num_threads()
-    width = max(1, min(_COLUMNS, _DENSE_BYTES // (4 * max(n_users, 1) * threads)))
+    order = np.argsort(-column_counts(X), kind="stable")
     place = np.empty_like(order)
     place[order] = np.arange(n_items)
+    items: CSR = sp.csr_array((X.data, place[X.indices], X.indptr), shape=X.shape).T.tocsr()  # popular ones first
+    threads = torch.get_num_threads()
+    width = max(1, min(_COLUMNS, _DENSE_BYTES // (4 * max(n_users, 1) * threads)))
 
     def fill(start: int) -> None:
         stop = min(start + width, n_items)
@@ -147,9 +145,10 @@ def _dense_columns(items: CSR, start: int, stop: int, n_users: int) -> NDArray[n
     return dense
 
 
-def _fill_from_sparse_rows(gram: NDArray[np.float32], X: CSR, items: CSR, upper: bool) -> None:
+def _fill_from_sparse_rows(gram: NDArray[np.float32], X: CSR, upper: bool) -> None:
     """Fill XᵀX some rows at a time by products of sparse matrices."""
     n_items = X.shape[1]
+    items: CSR = X.T.tocsr()
     edges = np.linspace(0, n_items, _CUTS + 1 if upper else 2).astype(np.int64).tolist()
     with ThreadPoolExecutor(cpu_cores()) as pool:
         for start, stop in itertools.pairwise(edges):
@@ -230,20 +229,19 @@ def closed_form_weights(gram: NDArray[np.float32], ridge: NDArray[np.float32] | 
     weights: NDArray[np.float32] = inverse.T
     shrinks = -1 / weights[diagonal]
 
-    def mirror(rows: NDArray[np.int64]) -> None:
+    def finish(rows: NDArray[np.int64]) -> None:
+        """Scale the columns `rows` of what stands above the diagonal, and mirror them, scaled, to below it."""
         start, stop = rows[0], rows[-1] + 1
         for left in range(0, start, _TILE):
             right = min(left + _TILE, start)
-            weights[start:stop, left:right] = weights[left:right, start:stop].T
+            above = weights[left:right, start:stop]
+            np.multiply(above.T, shrinks[left:right], out=weights[start:stop, left:right])
+            above *= shrinks[start:stop]
         square = weights[start:stop, start:stop]
-        square[:] = np.triu(square) + np.triu(square, 1).T
-
-    def scale(rows: NDArray[np.int64]) -> None:
-        weights[rows[0] : rows[-1] + 1] *= shrinks
+        square[:] = (np.triu(square) + np.triu(square, 1).T) * shrinks[start:stop]
 
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        list(pool.map(mirror, row_blocks(*weights.shape)))
-        list(pool.map(scale, row_blocks(*weights.shape)))
+        list(pool.map(finish, row_blocks(*weights.shape)))
     weights[diagonal] = 0
     return weights
 
