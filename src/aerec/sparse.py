@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from aerec.errors import DataError
 from aerec.mapped import blocks, empty_like_mapped, is_mapped, release
 
-__all__ = ["CSR", "canonical_csr", "column_counts", "row_ids", "row_positions", "take_rows", "take_values"]
+__all__ = ["CSR", "canonical_csr", "column_counts", "row_ids", "row_positions", "row_sums", "take_rows", "take_values"]
 
 CSR: TypeAlias = "sp.csr_array[Any, tuple[int, int]]"
 
@@ -157,3 +157,22 @@ def column_counts(matrix: CSR) -> NDArray[np.int64]:
 def row_ids(matrix: CSR) -> NDArray[np.int64]:
     """Return the row of every stored value, aligned with ``matrix.data``."""
     return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+
+
+def row_sums(matrix: CSR) -> NDArray[np.float64]:
+    """Return the sum of each row and that of its squares; shape (2, n_rows).
+
+    Some rows at a time, so that nothing of the size of the matrix is held beside it.
+    """
+    n_rows = matrix.shape[0]
+    sums = np.zeros((2, n_rows))
+    begin = 0
+    while begin < n_rows:
+        most = int(matrix.indptr[begin]) + _BLOCK
+        end = max(begin + 1, int(np.searchsorted(matrix.indptr, most, side="right")) - 1)
+        values = matrix.data[matrix.indptr[begin] : matrix.indptr[end]]
+        rows = np.repeat(np.arange(end - begin), np.diff(matrix.indptr[begin : end + 1]))
+        for into, weights in zip(sums, (values, np.square(values)), strict=True):
+            into[begin:end] = np.bincount(rows, weights, end - begin)
+        begin = end
+    return sums

@@ -11,11 +11,23 @@ from aerec.training.rows import MappedRows, RowRange, SparseRows, shuffled, spar
 CPU = torch.device("cpu")
 
 
-def test_rows_on_the_device_are_a_copy_of_a_sparse_matrix():
+def test_rows_on_a_processor_are_the_matrix_itself_and_their_batches_copies():
     matrix = sp.csr_array(np.float32([[1, 0], [0, 2]]))
     rows = SparseRows(matrix, CPU)
+    before = rows.batch(torch.tensor([1, 0]))
     matrix.data[:] = 9
-    assert rows.batch(torch.tensor([1, 0])).values.tolist() == [2, 1]
+    assert before.values.tolist() == [2, 1]
+    assert rows.batch(torch.tensor([1, 0])).values.tolist() == [9, 9]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_matrix_that_may_not_be_written_is_copied_without_a_warning():
+    matrix = sp.csr_array(np.float32([[1, 0], [0, 2]]))
+    for array in (matrix.data, matrix.indices):
+        array.flags.writeable = False
+    batch = SparseRows(matrix, CPU).batch(torch.tensor([1, 0]))
+    assert batch.values.tolist() == [2, 1]
+    assert batch.columns.dtype == torch.int64
 
 
 def mapped_matrix(folder, n_rows=300, n_columns=20):

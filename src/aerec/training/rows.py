@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aerec.mapped import blocks, is_mapped, release
-from aerec.sparse import CSR, row_ids, take_rows
+from aerec.sparse import CSR, row_sums, take_rows
 from aerec.training.batches import DenseBatch, SparseBatch
 
 __all__ = ["DenseRows", "MappedRows", "RowRange", "Rows", "SparseRows", "shuffled", "sparse_rows"]
@@ -21,7 +21,7 @@ _KEPT = 1 << 25  # values of a mapped matrix that stay resident after they were 
 
 
 class SparseRows:
-    """A CSR matrix on the device, from which batches are taken by index arithmetic.
+    """A CSR matrix on the device, from which batches are taken by index arithmetic; on a CPU it is the matrix itself.
 
     Parameters
     ----------
@@ -36,12 +36,10 @@ class SparseRows:
         indptr = torch.from_numpy(matrix.indptr.astype(np.int64))
         self._lengths = indptr.diff()  # on the processor: it knows how large a batch is without asking the device
         self._starts = indptr.to(device)
-        self._columns = torch.as_tensor(matrix.indices.astype(np.int64), device=device)
-        self._values = torch.as_tensor(matrix.data.copy(), device=device)
-        rows, n_rows = row_ids(matrix), matrix.shape[0]
-        sums = (np.bincount(rows, weights, n_rows) for weights in (matrix.data, np.square(matrix.data)))
-        self._sums = [torch.as_tensor(one.astype(np.float32), device=device) for one in sums]
-        self._targets = None if targets is None else torch.as_tensor(targets.astype(np.float32), device=device)
+        self._columns = _shared(matrix.indices).to(device)
+        self._values = _shared(matrix.data).to(device)
+        self._sums = [torch.from_numpy(one.astype(np.float32)).to(device) for one in row_sums(matrix)]
+        self._targets = None if targets is None else _shared(targets.astype(np.float32, copy=False)).to(device)
 
     def mean_wanted(self) -> float:
         """Return the mean of what the "observed" likelihood wants to see."""
@@ -72,7 +70,7 @@ class SparseRows:
         offsets = torch.repeat_interleave(begins - starts[:-1], lengths, output_size=n_values)
         positions = offsets.add_(torch.arange(n_values, device=rows.device))
         targets = None if self._targets is None else self._targets.index_select(0, positions)
-        columns, values = self._columns.index_select(0, positions), self._values.index_select(0, positions)
+        columns, values = self._columns.index_select(0, positions).long(), self._values.index_select(0, positions)
         totals, squares = (one.index_select(0, rows) for one in self._sums)
         return SparseBatch(starts, columns, values, self.shape[1], rows, targets, _sums=(totals, squares))
 
@@ -88,7 +86,7 @@ class SparseRows:
         of_row = torch.searchsorted(ends, places, right=True).clamp_max_(len(rows) - 1)
         stored = places < ends[-1]
         positions = torch.where(stored, places + (begins - ends + lengths).index_select(0, of_row), 0)
-        columns = torch.where(stored, self._columns.index_select(0, positions), places % self.shape[1])
+        columns = torch.where(stored, self._columns.index_select(0, positions).long(), places % self.shape[1])
         values = torch.where(stored, self._values.index_select(0, positions), 0.0)
         starts = torch.cat([torch.zeros_like(ends[:1]), ends[:-1], torch.full_like(ends[:1], n_values)])
         totals, squares = (one.index_select(0, rows) for one in self._sums)
@@ -171,6 +169,11 @@ class RowRange:
 
 
 Rows: TypeAlias = SparseRows | MappedRows | DenseRows | RowRange
+
+
+def _shared(array: NDArray[Any]) -> Tensor:
+    """Return a tensor in the memory of the array; of one that may not be written, which PyTorch warns of, a copy."""
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
 def sparse_rows(
