@@ -16,23 +16,23 @@ def ratings(n_users=50, n_items=13, seed=0):
     return np.where(rng.random((n_users, n_items)) < 0.3, rng.integers(1, 6, size=(n_users, n_items)), 0).astype(float)
 
 
-@pytest.mark.parametrize("dense", [True, False])
+@pytest.mark.parametrize("n_dense", [0, 1, 5, 13])
 @pytest.mark.parametrize("rows_per_block", [1, 4, 1000])
-def test_the_gram_matrix_filled_in_blocks(rows_per_block, dense, monkeypatch):
+def test_the_gram_matrix_filled_in_blocks(rows_per_block, n_dense, monkeypatch):
     monkeypatch.setattr(linear, "_BLOCK_BYTES", rows_per_block * 4 * 13)
     monkeypatch.setattr(linear, "_COLUMNS", rows_per_block)
-    monkeypatch.setattr(linear, "_many_ratings_per_user", lambda X: dense)
+    monkeypatch.setattr(linear, "_n_dense_columns", lambda X: n_dense)
     X = ratings()
     found = gram_matrix(csr_array(X.astype(np.float32)), advice="")
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, X.T @ X)
 
 
-@pytest.mark.parametrize("dense", [True, False])
+@pytest.mark.parametrize("n_dense", [0, 1, 8, 21])
 @pytest.mark.parametrize("rows_per_block", [1, 3, 100])
-def test_the_upper_triangle_of_the_gram_matrix_is_all_that_the_closed_form_reads(rows_per_block, dense, monkeypatch):
+def test_the_upper_triangle_of_the_gram_matrix_is_all_that_the_closed_form_reads(rows_per_block, n_dense, monkeypatch):
     monkeypatch.setattr(linear, "_COLUMNS", rows_per_block)
-    monkeypatch.setattr(linear, "_many_ratings_per_user", lambda X: dense)
+    monkeypatch.setattr(linear, "_n_dense_columns", lambda X: n_dense)
     X = (np.random.default_rng(3).random((40, 21)) < 0.2).astype(np.float32)
     monkeypatch.setattr(linear, "_BLOCK_BYTES", rows_per_block * 4 * X.shape[1])
     gram = gram_matrix(csr_array(X), advice="", upper=True)
@@ -46,7 +46,7 @@ def test_the_upper_triangle_of_the_gram_matrix_is_all_that_the_closed_form_reads
 @pytest.mark.parametrize("upper", [True, False])
 def test_the_gram_matrix_of_any_values_and_of_items_without_ratings(upper, monkeypatch):
     monkeypatch.setattr(linear, "_COLUMNS", 4)
-    monkeypatch.setattr(linear, "_many_ratings_per_user", lambda X: True)
+    monkeypatch.setattr(linear, "_n_dense_columns", lambda X: X.shape[1] // 2)
     rng = np.random.default_rng(5)
     X = np.where(rng.random((60, 30)) < rng.random(30) ** 2, rng.standard_normal((60, 30)), 0).astype(np.float32)
     X[:, [0, 7, 29]] = 0
@@ -58,7 +58,7 @@ def test_the_gram_matrix_of_any_values_and_of_items_without_ratings(upper, monke
 
 
 def test_the_gram_matrix_of_mapped_ratings(tmp_path, monkeypatch):
-    monkeypatch.setattr(linear, "_many_ratings_per_user", lambda X: True)
+    monkeypatch.setattr(linear, "_n_dense_columns", lambda X: X.shape[1] // 2)
     X = csr_array(ratings().astype(np.float32))
     for name in ("data", "indices", "indptr"):
         np.save(tmp_path / name, getattr(X, name))
@@ -71,7 +71,7 @@ def test_the_gram_matrix_of_mapped_ratings(tmp_path, monkeypatch):
 @pytest.mark.parametrize("threads", [1, 3])
 def test_the_gram_matrix_is_the_same_on_any_number_of_threads_and_leaves_it_as_it_was(threads, monkeypatch):
     monkeypatch.setattr(linear, "_COLUMNS", 2)
-    monkeypatch.setattr(linear, "_many_ratings_per_user", lambda X: True)
+    monkeypatch.setattr(linear, "_n_dense_columns", lambda X: X.shape[1] // 2)
     X = ratings() * 0.1
     before = torch.get_num_threads()
     try:

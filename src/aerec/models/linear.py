@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -21,7 +22,7 @@ from aerec.sparse import CSR, column_counts, take_rows
 __all__ = ["ItemItemRecommender", "closed_form_weights", "gram_matrix", "row_blocks"]
 
 _BLOCK_BYTES = 4 * 2**20  # dense rows that one thread fills at once
-_DENSE_IS_FASTER = 12  # times as many products a second as scipy's of two sparse matrices
+_DENSE_IS_FASTER = 30  # times as many products a second as scipy's of two sparse matrices
 _DENSE_BYTES = 64 * 2**20  # of columns of X that are dense at once, no more than _COLUMNS
 _COLUMNS = 64  # of a table summed at once, where its rows are wanted …
 _WANTED = 8  # … so many times each
@@ -64,9 +65,9 @@ class ItemItemRecommender(Recommender):
 def gram_matrix(X: CSR, advice: str, *, upper: bool = False) -> NDArray[np.float32]:
     """Return the dense item-item matrix G = XᵀX, filled block by block so that nothing else of its size is held.
 
-    Where most users rate few items it is a product of sparse matrices that costs the sum of their squared history
-    lengths, of which the upper triangle alone costs half; else one with blocks of dense columns that costs for each
-    rating as much as there are items more popular than the one rated.
+    Its columns of popular items are sums of dense rows, which cost for each rating as much as there are such items more
+    popular than the one rated; what is left is a product of sparse matrices, which costs the sum of the squared lengths
+    of what is left of the histories, and about half of that for the upper triangle alone.
 
     Parameters
     ----------
@@ -90,48 +91,83 @@ def gram_matrix(X: CSR, advice: str, *, upper: bool = False) -> NDArray[np.float
     needed = 4 * n_items**2 + 4 * threads * _BLOCK_BYTES + 2 * _DENSE_BYTES
     require_memory(needed, f"an item-item matrix of {n_items:,} x {n_items:,}", advice)
     gram = np.empty((n_items, n_items), dtype=np.float32)
-    if _many_ratings_per_user(X):
-        _fill_from_dense_columns(gram, X, upper)
-    else:
-        _fill_from_sparse_rows(gram, X, upper)
+    counts, n_dense = column_counts(X), _n_dense_columns(X)
+    popular = np.argsort(-counts, kind="stable")[:n_dense]
+    order = np.concatenate([popular, np.setdiff1d(np.arange(n_items), popular, assume_unique=True)])
+    place = np.empty(n_items, dtype=X.indices.dtype)
+    place[order] = np.arange(n_items)
+    ordered: CSR = sp.csr_array((X.data, place[X.indices], X.indptr), shape=X.shape)
+    items: CSR = ordered.T.tocsr()
+    # until the end the rows stand where they belong, the columns in this order
+    _fill_popular(gram, items, order, n_dense)
+    _fill_rest(gram, items, ordered, order, n_dense, upper)
+    if n_dense > 0:
+        _settle(gram, place, upper)
     return gram
 
 
-def _many_ratings_per_user(X: CSR) -> bool:
-    """Whether multiplying each rating by all more popular items is quicker than by those of the same user alone."""
-    pairs = np.square(np.diff(X.indptr), dtype=np.float64).sum()
-    counts = np.sort(column_counts(X))[::-1]
-    return bool(counts @ np.arange(len(counts), dtype=np.float64) < _DENSE_IS_FASTER * pairs)
+def _n_dense_columns(X: CSR) -> int:
+    """Return of how many of the most popular items the columns are better made of dense rows.
+
+    What is left of the histories then is estimated as if users chose items by nothing but their popularity.
+    """
+    counts = np.sort(column_counts(X))[::-1].astype(np.float64)
+    n_ratings, pairs = counts.sum(), np.square(np.diff(X.indptr), dtype=np.float64).sum()
+    left = n_ratings - np.concatenate(([0], np.cumsum(counts)))  # ratings of the items behind the first so many
+    share = left / max(n_ratings, 1)
+    dense = np.concatenate(([0], np.cumsum(left[1:])))
+    return int(np.argmin(dense / _DENSE_IS_FASTER + share**2 * pairs + share * (1 - share) * n_ratings))
 
 
-def _fill_from_dense_columns(gram: NDArray[np.float32], X: CSR, upper: bool) -> None:
-    """Fill XᵀX some columns at a time, those of popular items first: sums of rows of X, dense over these columns.
+def _fill_popular(gram: NDArray[np.float32], items: CSR, order: NDArray[np.int64], n_dense: int) -> None:
+    """Fill rows and columns of the first `n_dense` items some at a time: sums of rows of X, dense over these columns.
 
     Of two items, the ratings of the rarer one are summed: that is a fraction of the work.
     """
-    n_users, n_items = X.shape
-    order = np.argsort(-column_counts(X), kind="stable")
-    place = np.empty_like(order)
-    place[order] = np.arange(n_items)
-    items: CSR = sp.csr_array((X.data, place[X.indices], X.indptr), shape=X.shape).T.tocsr()  # popular ones first
-    threads = torch.get_num_threads()
-    width = max(1, min(_COLUMNS, _DENSE_BYTES // (4 * max(n_users, 1) * threads)))
+    n_items, n_users = items.shape
+    width = max(1, min(_COLUMNS, _DENSE_BYTES // (4 * max(n_users, 1) * torch.get_num_threads())))
 
     def fill(start: int) -> None:
-        stop = min(start + width, n_items)
+        stop = min(start + width, n_dense)
         products = _sum_rows(items, start, n_items, _dense_columns(items, start, stop, n_users))
-        # rows stand where they belong, columns for now in the order of popularity
         gram[order[start:], start:stop] = products
         gram[order[start:stop], stop:] = products[stop - start :].T
+
+    _on_all_threads(fill, range(0, n_dense, width))
+
+
+def _fill_rest(
+    gram: NDArray[np.float32], items: CSR, ordered: CSR, order: NDArray[np.int64], n_dense: int, upper: bool
+) -> None:
+    """Fill rows and columns of the other items, which are in their own order, by products of sparse matrices."""
+    n_items = items.shape[0]
+    edges = np.unique(np.linspace(n_dense, n_items, _CUTS + 1 if upper else 2).astype(np.int64)).tolist()
+    right = ordered
+    for start, stop in itertools.pairwise(edges):
+        right = _columns_from(right, start)
+
+        def fill(rows: NDArray[np.int64], right: CSR = right, start: int = start) -> None:
+            gram[order[rows], start:] = (take_rows(items, rows) @ right).toarray()[:, start:]
+
+        _on_all_threads(fill, row_blocks(stop, n_items, start))
+
+
+def _settle(gram: NDArray[np.float32], place: NDArray[np.integer[Any]], upper: bool) -> None:
+    """Put the columns where they belong; with `upper` those right of the diagonal."""
 
     def settle(rows: NDArray[np.int64]) -> None:
         first, block = (rows[0] if upper else 0), gram[rows[0] : rows[-1] + 1]
         block[:, first:] = block.take(place[first:], axis=1)
 
+    _on_all_threads(settle, row_blocks(*gram.shape))
+
+
+def _on_all_threads(function: Callable[[Any], None], tasks: Iterable[Any]) -> None:
+    """Call `function` with each of the tasks, each on one thread."""
+    threads = torch.get_num_threads()
     try:
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            list(pool.map(fill, range(0, n_items, width)))
-            list(pool.map(settle, row_blocks(n_items, n_items)))
+            list(pool.map(function, tasks))
     finally:
         torch.set_num_threads(threads)  # those of the pool were the latest to be set
 
@@ -143,21 +179,6 @@ def _dense_columns(items: CSR, start: int, stop: int, n_users: int) -> NDArray[n
     column = np.repeat(np.arange(stop - start), np.diff(items.indptr[start : stop + 1]))
     dense[items.indices[here], column] = items.data[here]
     return dense
-
-
-def _fill_from_sparse_rows(gram: NDArray[np.float32], X: CSR, upper: bool) -> None:
-    """Fill XᵀX some rows at a time by products of sparse matrices."""
-    n_items = X.shape[1]
-    items: CSR = X.T.tocsr()
-    edges = np.linspace(0, n_items, _CUTS + 1 if upper else 2).astype(np.int64).tolist()
-    with ThreadPoolExecutor(cpu_cores()) as pool:
-        for start, stop in itertools.pairwise(edges):
-            right = _columns_from(X, start)
-
-            def fill(rows: NDArray[np.int64], right: CSR = right) -> None:
-                (take_rows(items, rows) @ right).toarray(out=gram[rows[0] : rows[-1] + 1])
-
-            list(pool.map(fill, row_blocks(stop, n_items, start)))
 
 
 def _sum_rows(weights: CSR, start: int, stop: int, table: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -240,8 +261,7 @@ def closed_form_weights(gram: NDArray[np.float32], ridge: NDArray[np.float32] | 
         square = weights[start:stop, start:stop]
         square[:] = (np.triu(square) + np.triu(square, 1).T) * shrinks[start:stop]
 
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        list(pool.map(finish, row_blocks(*weights.shape)))
+    _on_all_threads(finish, row_blocks(*weights.shape))
     weights[diagonal] = 0
     return weights
 
