@@ -48,9 +48,11 @@ def test_every_recommender_that_is_public_has_a_name():
     assert len(set(MODELS.values())) == len(MODELS)
 
 
-def test_an_unknown_name_lists_those_there_are():
-    with pytest.raises(ValueError, match="unknown model 'easy'; there are popularity, item-knn"):
+def test_an_unknown_name_is_told_the_nearest_and_all_there_are():
+    with pytest.raises(ValueError, match="unknown model 'easy'; did you mean ease"):
         get_model_class("easy")
+    with pytest.raises(ValueError, match="unknown model 'x'; there are popularity, item-knn"):
+        get_model_class("x")
 
 
 @pytest.mark.parametrize("name", MODELS)

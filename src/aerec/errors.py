@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from typing import Any
 
 __all__ = [
@@ -11,6 +13,7 @@ __all__ = [
     "MissingExtraError",
     "ModelFileError",
     "TrainingError",
+    "names_like",
 ]
 
 
@@ -46,3 +49,20 @@ class TrainingError(AerecError, ArithmeticError):
     def __init__(self, message: str, records: list[dict[str, Any]] | None = None) -> None:
         super().__init__(message)
         self.records = records or []
+
+
+def names_like(word: str, known: Iterable[str]) -> str:
+    """Return the end of a message about an unknown name: the one most like `word`, where one is, and all there are.
+
+    Examples
+    --------
+    >>> from aerec.errors import names_like
+    >>> names_like("epoch", ["epochs", "seed"])
+    'did you mean epochs? there are epochs, seed'
+    >>> names_like("x", ["epochs", "seed"])
+    'there are epochs, seed'
+    """
+    names = list(known)
+    near = difflib.get_close_matches(word, names, n=1)
+    listed = f"there are {', '.join(names) or 'none'}"
+    return f"did you mean {near[0]}? {listed}" if near else listed

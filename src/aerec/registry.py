@@ -24,7 +24,7 @@ from aerec.baselines import (
     RP3Beta,
     UserKNN,
 )
-from aerec.errors import ModelFileError
+from aerec.errors import ModelFileError, names_like
 from aerec.models import (
     CDAE,
     EASE,
@@ -100,7 +100,7 @@ def get_model_class(name: str) -> type[Recommender]:
     by_class = {model.__name__: model for model in MODELS.values()}
     found = MODELS.get(name.lower(), by_class.get(name))
     if found is None:
-        raise ValueError(f"unknown model {name!r}; there are {', '.join(MODELS)}")
+        raise ValueError(f"unknown model {name!r}; {names_like(name, MODELS)}")
     return found
 
 

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from sklearn.base import clone
 
+from aerec.errors import names_like
 from aerec.models.base import Recommender
 from aerec.noise import GaussianNoise, MaskingNoise
 from aerec.sparsity import KLSparsity, L1Sparsity, TopKSparsity
@@ -183,7 +184,7 @@ def check_space(space: Mapping[str, Any], model: Recommender) -> None:
         raise ValueError(f"the space of {name} is empty: there is nothing to tune")
     for parameter, dimension in space.items():
         if parameter not in known:
-            raise ValueError(f"space: {name} has no parameter {parameter!r}; there are {', '.join(known) or 'none'}")
+            raise ValueError(f"space: {name} has no parameter {parameter!r}; {names_like(parameter, known)}")
         if not isinstance(dimension, Choice | Number | Whole):
             raise ValueError(f"space: {parameter!r} must be a Choice, a Number or a Whole, got {dimension!r}")
         for value in dimension.ends():

@@ -168,7 +168,7 @@ BLEND = "[model]\nname = 'blend'\nparameters.models = ["
         (f"{BLEND}{{ name = 'easy' }}]", "model.parameters.models: unknown model 'easy'"),
         (
             f"{BLEND}{{ name = 'ease', l2 = 1 }}]",
-            "unknown key model.parameters.models.l2: no such word; there are name",
+            "unknown key model.parameters.models.l2: there are name",
         ),
         (
             f"{BLEND}{{ name = 'ease', parameters = {{ l = 1 }} }}]",
@@ -191,12 +191,15 @@ BLEND = "[model]\nname = 'blend'\nparameters.models = ["
         ("[model]\nname = 'cdae'\nparameters.noise = 'masking:x'", "model.parameters.noise: 'masking:x' cannot be"),
         ("[model]\nname = 'cdae'\nparameters.noise.p = 0.5", "model.parameters.noise: a dict is no hyper-parameter"),
         ("[model]\nname = 'cdae'\nparameters.epochs = 1979-05-27", "model.parameters.epochs: a date is no"),
-        ("[split]\nkind = 'weak'", "split.kind: no such word; there are strong, random, last, temporal, given, none"),
+        (
+            "[split]\nkind = 'weak'",
+            "split.kind: unknown split 'weak'; there are strong, random, last, temporal, given, none",
+        ),
         ("[split]\nparameters.seed = 3", "split.parameters are given without split.kind"),
         ("[split]\nkind = 'strong'\nparameters.fold_out = 0.5", "unknown key split.parameters.fold_out: did you mean"),
         (
             "[split]\nkind = 'none'\nparameters.seed = 1",
-            "unknown key split.parameters.seed: no such word; there are no",
+            "unknown key split.parameters.seed: there are no",
         ),
         ("[split]\nkind = 'strong'\nparameters.seed = 1.5", "split.parameters.seed must be a whole number, got 1.5"),
         ("[split]\nkind = 'strong'\nparameters.fold_in = 1.5", "split.parameters: fold_in"),

@@ -181,7 +181,7 @@ def test_a_file_that_is_not_there(refused, data):
 
 
 def test_an_unknown_data_set_lists_those_there_are(refused):
-    assert "unknown data set 'ml-2m'; known are sample, ml-100k" in refused("train", "ml-2m")
+    assert "unknown data set 'ml-20'; did you mean ml-20m? there are sample, ml-100k" in refused("train", "ml-20")
 
 
 def test_too_few_users_to_hold_any_out(refused, tmp_path):
@@ -197,7 +197,7 @@ def test_too_few_users_to_hold_any_out(refused, tmp_path):
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["--model", "easy"], "unknown model 'easy'; there are popularity, item-knn"),
+        (["--model", "easy"], "unknown model 'easy'; did you mean ease? there are popularity"),
         (["--model", "ease", "--set", "lambda=3"], "EASE has no parameter 'lambda'; there are l2"),
         (["--model", "ease", "--set", "l2"], "'l2' is no setting; write name=value"),
         (["--model", "ease", "--set", "l2=-1"], "The 'l2' parameter of EASE must be a float in the range (0"),
@@ -208,7 +208,10 @@ def test_too_few_users_to_hold_any_out(refused, tmp_path):
         (["--seed", "-1"], "The 'seed' parameter of MultVAE must be"),
         (["--model", "ease", "--split", "weekly"], "unknown split 'weekly'; there are strong, random"),
         (["--model", "ease", "--split", "given"], "comes without a given split"),
-        (["--model", "ease", "--metrics", "recall"], "unknown metric 'recall'; there are recall@k"),
+        (
+            ["--model", "ease", "--metrics", "recall"],
+            "unknown metric 'recall'; did you mean recall@k? there are recall@k",
+        ),
         (["--model", "ease", "--metrics", "recall@0"], "unknown metric 'recall@0'"),
         (["--model", "ease", "--metrics", ","], "--metrics is empty"),
         (["--model", "ease", "--metrics", "rmse"], "EASE ranks items and does not predict ratings"),

@@ -136,8 +136,8 @@ def test_a_path_that_leads_nowhere_is_named(places):
 
 
 def test_an_unknown_name_is_told_the_known_ones(places):
-    with pytest.raises(DataError, match=r"unknown data set 'ml-2m'; known are sample, .*ml-1m.*or give a path"):
-        load_dataset("ml-2m")
+    with pytest.raises(DataError, match=r"'ml-20'; did you mean ml-20m\? there are sample, .*ml-1m.*or give a path"):
+        load_dataset("ml-20")
 
 
 # ---------------------------------------------------------------------- downloading

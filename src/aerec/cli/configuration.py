@@ -19,7 +19,6 @@ lists, which TOML has itself::
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import os
 import sys
 import warnings
@@ -31,7 +30,7 @@ from typing import Any
 from aerec._version import __version__
 from aerec.cli.options import build_model, parse_choice, parse_list
 from aerec.cli.toml import format_toml
-from aerec.errors import DataError
+from aerec.errors import DataError, names_like
 from aerec.metrics import parse_metric
 from aerec.models.base import Recommender
 from aerec.registry import get_model_class
@@ -242,7 +241,7 @@ class _Reader:
         kind = self._of(table, "kind", str, "a text", None, "split.")
         parameters = self._of(table, "parameters", dict, "a table", {}, "split.")
         if kind is not None and kind not in _KINDS:
-            raise DataError(f"{self.path}: split.kind: {_unknown(kind, _KINDS)}")
+            raise DataError(f"{self.path}: split.kind: unknown split {kind!r}; {names_like(kind, _KINDS)}")
         if parameters and kind is None:
             raise DataError(f"{self.path}: split.parameters are given without split.kind; say which split they are of")
         fields = {one.name: one.type for one in dataclasses.fields(SPLITTERS[kind])} if kind in SPLITTERS else {}
@@ -283,10 +282,4 @@ class _Reader:
     def _known(self, table: dict[str, Any], names: tuple[str, ...], prefix: str) -> None:
         for key in table:
             if key not in names:
-                raise DataError(f"{self.path}: unknown key {prefix}{key}: {_unknown(key, names)}")
-
-
-def _unknown(word: str, known: tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(word, known, n=1)
-    listed = f"there are {', '.join(known)}" if known else "there are none here"
-    return f"did you mean {near[0]}? {listed}" if near else f"no such word; {listed}"
+                raise DataError(f"{self.path}: unknown key {prefix}{key}: {names_like(key, names)}")

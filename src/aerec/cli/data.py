@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from aerec.datasets import load_parts
-from aerec.errors import DataError
+from aerec.errors import DataError, names_like
 from aerec.interactions import Interactions
 from aerec.mapped import is_mapped
 from aerec.models.base import Recommender
@@ -103,7 +103,7 @@ def choose_split(kind: str | None, parts: dict[str, Interactions], model: Recomm
             raise ValueError(f"this data set comes without a given split; choose one of {', '.join(SPLITTERS)}")
         return SplitPlan(kind)
     if kind not in SPLITTERS:
-        raise ValueError(f"unknown split {kind!r}; there are {', '.join([*SPLITTERS, 'given', 'none'])}")
+        raise ValueError(f"unknown split {kind!r}; {names_like(kind, [*SPLITTERS, 'given', 'none'])}")
     n_users = whole(parts).shape[0]
     parameters: dict[str, dict[str, Any]] = {
         "strong": {"n_users": max(1, min(n_users // 10, 10_000)), "seed": seed},

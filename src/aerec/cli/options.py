@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
-from aerec.errors import DataError
+from aerec.errors import DataError, names_like
 from aerec.models.base import Recommender
 from aerec.noise import GaussianNoise, MaskingNoise
 from aerec.sparsity import KLSparsity, L1Sparsity, TopKSparsity
@@ -68,7 +68,7 @@ def build_model(
         if not equals:
             raise ValueError(f"{setting!r} is no setting; write name=value, such as epochs=50")
         if name not in known:
-            raise ValueError(f"{model.__name__} has no parameter {name!r}; there are {', '.join(known)}")
+            raise ValueError(f"{model.__name__} has no parameter {name!r}; {names_like(name, known)}")
         values[name] = _value(text)
     found = model(**values)
     found._validate_params()

@@ -18,7 +18,7 @@ import pandas as pd
 from aerec.datasets.download import download, matches
 from aerec.datasets.readers import has_parts, read_parts, read_ratings
 from aerec.datasets.synthetic import load_sample
-from aerec.errors import DataError
+from aerec.errors import DataError, names_like
 from aerec.interactions import Interactions
 
 if sys.version_info >= (3, 11):
@@ -152,7 +152,8 @@ def load_dataset(
     if card is None:
         if _is_path(name_or_path):
             return read_ratings(name_or_path)
-        raise DataError(f"unknown data set {str(name_or_path)!r}; known are {', '.join(cards())}, or give a path")
+        known = names_like(str(name_or_path), cards())
+        raise DataError(f"unknown data set {str(name_or_path)!r}; {known}, or give a path")
     if card.name == _SAMPLE:
         return load_sample()
     return read_ratings(_find(card) or _get(card, checksum, progress))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from aerec.errors import DataError
+from aerec.errors import DataError, names_like
 from aerec.interactions import Interactions
 from aerec.metrics.formulas import METRICS, coverage, find_hits, measure_hits
 from aerec.metrics.rating import mae, rmse
@@ -32,8 +32,8 @@ def parse_metric(name: str) -> tuple[str, int]:
     base, _, k = str(name).partition("@")
     if base in METRICS and re.fullmatch(r"[1-9]\d{0,8}", k):
         return base, int(k)
-    known = ", ".join([*(f"{one}@k" for one in METRICS), *RATING_METRICS])
-    raise ValueError(f"unknown metric {name!r}; there are {known} (with a number for k, as in recall@20)")
+    known = names_like(str(name), [*(f"{one}@k" for one in METRICS), *RATING_METRICS])
+    raise ValueError(f"unknown metric {name!r}; {known} (with a number for k, as in recall@20)")
 
 
 def higher_is_better(name: str) -> bool:
