@@ -19,7 +19,7 @@ from aerec.splitting import Holdout
 
 __all__ = ["LowRankEDLAE"]
 
-_REMEMBERED = 20  # steps that L-BFGS learns the curvature from
+_REMEMBERED = 5  # steps that L-BFGS learns the curvature from: each keeps two copies of both factors, in float64
 _DENSE_ITEMS = 8_000  # up to here XᵀX is held (256 MB); beyond, products with it are made from X
 
 
