@@ -136,16 +136,19 @@ class _Gram:
     """Products with G = XᵀX, in float64."""
 
     def __init__(self, X: CSR) -> None:
-        small = X.shape[1] <= _DENSE_ITEMS
-        self._dense = gram_matrix(X, advice="use a smaller catalogue") if small else None
-        self._X, self._by_item = X.astype(np.float64), X.T.tocsr().astype(np.float64)
-        self.diagonal = np.asarray(self._by_item.multiply(self._by_item).sum(axis=1)).ravel()
+        squares = np.square(X.data, dtype=np.float64)
+        self.diagonal: NDArray[np.float64] = np.bincount(X.indices, squares, minlength=X.shape[1])
+        self._dense: NDArray[np.float32] | None = None
+        if X.shape[1] <= _DENSE_ITEMS:
+            self._dense = gram_matrix(X, advice="use a smaller catalogue")
+        else:
+            self._X, self._by_item = X.astype(np.float64), X.T.tocsr().astype(np.float64)
 
     def __matmul__(self, factors: NDArray[np.float64]) -> NDArray[np.float64]:
-        if self._dense is None:
-            product: NDArray[np.float64] = self._by_item @ (self._X @ factors)
-            return product
-        return (self._dense @ factors.astype(np.float32)).astype(np.float64)
+        if self._dense is not None:
+            return (self._dense @ factors.astype(np.float32)).astype(np.float64)
+        product: NDArray[np.float64] = self._by_item @ (self._X @ factors)
+        return product
 
 
 def _cost_and_gradients(
