@@ -136,8 +136,8 @@ class _Gram:
     """Products with G = XᵀX, in float64."""
 
     def __init__(self, X: CSR) -> None:
-        squares = np.square(X.data, dtype=np.float64)
-        self.diagonal: NDArray[np.float64] = np.bincount(X.indices, squares, minlength=X.shape[1])
+        squares = np.bincount(X.indices, np.square(X.data, dtype=np.float64), minlength=X.shape[1])
+        self.diagonal = squares.astype(np.float64)
         self._dense: NDArray[np.float32] | None = None
         if X.shape[1] <= _DENSE_ITEMS:
             self._dense = gram_matrix(X, advice="use a smaller catalogue")
