@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from hypothesis import given
@@ -41,6 +42,25 @@ def test_unsorted_matrix_of_another_type_stays_as_it_was():
     messy = sp.csr_array((np.array([1, 2]), np.array([1, 0]), np.array([0, 2])), shape=(1, 2))
     assert canonical_csr(messy).toarray().tolist() == [[2, 1]]
     assert messy.indices.tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("dtype", [float, pd.SparseDtype(float, 0), pd.SparseDtype(int, 0), pd.SparseDtype(float, 1)])
+def test_a_frame_with_a_row_per_user_is_a_matrix(dtype):
+    frame = pd.DataFrame([[0, 2, 0], [1, 0, 0]], columns=["a", "b", "c"], index=["x", "y"]).astype(dtype)
+    assert canonical_csr(frame).toarray().tolist() == [[0, 2, 0], [1, 0, 0]]
+
+
+def test_a_frame_of_sparse_columns_stays_sparse(monkeypatch):
+    frame = pd.DataFrame.sparse.from_spmatrix(sp.eye_array(4))
+    monkeypatch.delattr(pd.DataFrame, "__array__")  # what would make it dense
+    assert canonical_csr(frame).nnz == 4
+
+
+@pytest.mark.parametrize("names", [("user", "item"), ("userId", "movieId"), ("user_id", "item_id")])
+def test_a_frame_with_a_row_per_rating_is_not_taken_for_a_matrix(names):
+    frame = pd.DataFrame([[1, 7, 4.0]], columns=[*names, "rating"])
+    with pytest.raises(DataError, match=r"a row per rating.*Interactions\.from_frame"):
+        canonical_csr(frame)
 
 
 def test_a_canonical_matrix_is_not_copied():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
@@ -16,6 +17,7 @@ __all__ = ["CSR", "canonical_csr", "column_counts", "row_ids", "row_positions", 
 CSR: TypeAlias = "sp.csr_array[Any, tuple[int, int]]"
 
 _BLOCK = 1 << 22  # values copied at once
+_USER_COLUMNS, _ITEM_COLUMNS = {"user", "userid"}, {"item", "itemid", "movieid"}  # of a frame that is no matrix
 
 
 def canonical_csr(X: Any) -> CSR:
@@ -23,8 +25,8 @@ def canonical_csr(X: Any) -> CSR:
 
     Parameters
     ----------
-    X : scipy sparse matrix or array, or array-like of shape (n_rows, n_columns)
-        Duplicated entries of a sparse matrix are summed, as scipy does.
+    X : scipy sparse matrix or array, pandas.DataFrame, or array-like of shape (n_rows, n_columns)
+        Duplicated entries of a sparse matrix are summed, as scipy does. A frame of sparse columns stays sparse.
 
     Returns
     -------
@@ -34,8 +36,9 @@ def canonical_csr(X: Any) -> CSR:
     Raises
     ------
     DataError
-        If `X` is not two-dimensional or holds NaN, infinite or non-numeric values.
+        If `X` is not two-dimensional, holds NaN, infinite or non-numeric values, or is a frame with a row per rating.
     """
+    X = _of_frame(X) if isinstance(X, pd.DataFrame) else X
     given, is_sparse = X, sp.issparse(X)
     if not is_sparse:
         try:
@@ -58,6 +61,17 @@ def canonical_csr(X: Any) -> CSR:
         )
     release(csr.indices)  # read to see whether they are sorted
     return csr
+
+
+def _of_frame(df: pd.DataFrame) -> Any:
+    names = {str(name).lower().replace("_", "") for name in df.columns}
+    if names & _USER_COLUMNS and names & _ITEM_COLUMNS:
+        raise DataError(
+            f"the frame has a row per rating, its columns are {list(df.columns)}: that is not a matrix of users and "
+            "items; make one with Interactions.from_frame(df, user=…, item=…, rating=…)"
+        )
+    is_sparse = all(isinstance(dtype, pd.SparseDtype) and dtype.fill_value == 0 for dtype in df.dtypes)
+    return df.sparse.to_coo() if is_sparse and len(df.columns) > 0 else df  # type: ignore[attr-defined]
 
 
 def _first_not_finite(data: NDArray[Any]) -> int | None:
