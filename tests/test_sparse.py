@@ -52,7 +52,7 @@ def test_a_frame_with_a_row_per_user_is_a_matrix(dtype):
 
 def test_a_frame_of_sparse_columns_stays_sparse(monkeypatch):
     frame = pd.DataFrame.sparse.from_spmatrix(sp.eye_array(4))
-    monkeypatch.delattr(pd.DataFrame, "__array__")  # what would make it dense
+    monkeypatch.setattr(pd.DataFrame, "__array__", None)  # what would make it dense
     assert canonical_csr(frame).nnz == 4
 
 
