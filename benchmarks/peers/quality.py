@@ -37,7 +37,10 @@ METRICS = ("plain_recall@20", "ndcg@20")
 
 @dataclass(frozen=True)
 class Pair:
-    """A peer's model and ours, of the same hyper-parameters; `differs` says what cannot be made the same."""
+    """A peer's model and ours, of the same hyper-parameters; `differs` says what cannot be made the same.
+
+    `note` sets two pairs of the same peer's model apart.
+    """
 
     peer: str
     model: str
@@ -46,10 +49,11 @@ class Pair:
     our_params: dict[str, Any]
     epochs: int = 1
     differs: str = ""
+    note: str = ""
     name: str = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "name", f"{self.peer} {self.model}")
+        object.__setattr__(self, "name", f"{self.peer} {self.model}{self.note}")
 
 
 ADAM = {"batch_size": 500, "learning_rate": 1e-3}
@@ -92,6 +96,12 @@ PAIRS = [
     Pair(
         "recbole", "RecVAE", RECBOLE, "rec-vae", {**ADAM, "hidden": (600, 200), "kl_weight": 0.005}, 40,
         "as MultiVAE",
+    ),
+    Pair(
+        "recbole", "RecVAE", RECBOLE, "rec-vae",
+        {**ADAM, "hidden": (600, 200), "kl_weight": 0.005, "deviations": 0.01}, 40,
+        "as MultiDAE; but aerec's code is drawn as RecBole's is",
+        ", drawn alike",
     ),
     Pair(
         "cornac", "RecVAE", {"batch_size": 500, "lr": 1e-3}, "rec-vae",

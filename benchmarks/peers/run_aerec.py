@@ -10,6 +10,7 @@ import torch
 from aerec import Interactions
 from aerec.noise import MaskingNoise
 from aerec.registry import get_model_class
+from aerec.training.network import Network
 from job import Job, run
 
 
@@ -25,6 +26,8 @@ class Aerec:
             params["noise"] = None if params["noise"] is None else MaskingNoise(params["noise"])
         if "hidden" in params:
             params["hidden"] = tuple(np.atleast_1d(params["hidden"]).tolist())
+        if "deviations" in params:  # no parameter of aerec's
+            _draw_within(params.pop("deviations"))
         defaults = model().get_params()
         own = {"epochs": job.epochs, "seed": job.seed, "progress": False}
         self.model: Any = model(**params, **{key: value for key, value in own.items() if key in defaults})
@@ -47,6 +50,12 @@ class Aerec:
         """Rank by the model's own `rank`."""
         items: np.ndarray[Any, Any] = self.model.rank(self.train_data, k)[0]
         return items
+
+
+def _draw_within(deviations: float) -> None:
+    """Have variational codes drawn with so many of their standard deviations, where aerec draws with one."""
+    draw = Network._draw
+    Network._draw = lambda self, mean, *of: mean + deviations * (draw(self, mean, *of) - mean)  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

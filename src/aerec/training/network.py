@@ -241,8 +241,7 @@ class Network(nn.Module):
         drawn = code
         if log_variance is not None:
             if noise_from is not None:
-                normal = torch.randn(code.shape, generator=noise_from, device=code.device)
-                drawn = code + normal * torch.exp(0.5 * log_variance)
+                drawn = self._draw(code, log_variance, noise_from)
             kl = self._divergence(batch, drawn, code, log_variance, half) / batch.n_rows
         penalty, statistic = code.new_zeros(()), code.new_zeros(code.shape[1])
         if arch.sparsity is not None:
@@ -260,6 +259,11 @@ class Network(nn.Module):
             assert isinstance(batch, SparseBatch)
             loss = observed_loss(hidden, weight, bias, batch, half, self.scratch)
         return Cost(loss / batch.n_rows, penalty, kl), statistic
+
+    def _draw(self, mean: Tensor, log_variance: Tensor, noise_from: torch.Generator) -> Tensor:
+        """Return a code drawn from N(mean, variance), with gradients to both."""
+        normal = torch.randn(mean.shape, generator=noise_from, device=mean.device)
+        return mean + normal * torch.exp(0.5 * log_variance)
 
     def _divergence(self, batch: Batch, drawn: Tensor, mean: Tensor, log_variance: Tensor, half: bool) -> Tensor:
         """Σ over rows of KL(N(mean, variance) ‖ N(0, I)), in closed form."""
