@@ -2,10 +2,10 @@
 
     python benchmarks/quality/paired.py
 
-The settings are those that `top_n.py` chose on validation data (12 to 16 settings a model), those of RecVAE the best by
-validation of the first four that `top_n.py --models rec-vae --trials 4` draws. "blend" is the sum of the standardised
-scores of EDLAE, ELSA and RecVAE with weights chosen on validation data (`aerec.models.Blend`). Differences are
-paired over the test users, with the first seed: bootstrap intervals, and p-values of t-tests, corrected after Holm.
+The settings are those that `top_n.py` chose on validation data, read from its results: of Mult-VAE, and of the blend,
+the sum of the standardised scores of its parts with weights chosen on validation data (`aerec.models.Blend`). The parts
+are measured one by one as well. Differences are paired over the test users, with the first seed: bootstrap intervals,
+and p-values of t-tests, corrected after Holm.
 """
 
 from __future__ import annotations
@@ -21,26 +21,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 
 from aerec import compare, evaluate
-from aerec.models import EDLAE, ELSA, Blend, MultVAE, RecVAE
-from aerec.noise import MaskingNoise
+from aerec.models import Blend, MultVAE
 from protocol import RESULTS, as_json, markdown, save, set_threads
-from top_n import load
+from top_n import decoded, earlier, load, reseeded
 
 METRICS = ("plain_recall@20", "ndcg@20", "recall@20")
 
 
 def models(seed: int) -> dict[str, Any]:
-    """Return Mult-VAE, and a blend whose parts are measured one by one as well."""
-    learned = {"validation_metric": "ndcg@20", "progress": False, "seed": seed}
-    parts = [
-        EDLAE(l2=600.0, dropout=0.5),
-        ELSA(n_factors=400, learning_rate=0.1, batch_size=256, epochs=150, patience=6, **learned),
-        RecVAE(noise=MaskingNoise(0.7), kl_weight=0.005, learning_rate=5e-4, epochs=150, patience=6, **learned),
-    ]
-    mult_vae = MultVAE(
-        hidden=600, kl_weight=0.1, noise=MaskingNoise(0.1), learning_rate=1e-3, epochs=200, patience=10, **learned
-    )
-    return {"Mult-VAE": mult_vae, "blend": Blend(parts, validation_metric="ndcg@20")}
+    """Return Mult-VAE and the blend at the settings that were found for them."""
+    found = {one["name"]: decoded(one) for one in earlier(RESULTS, "ml-1m-implicit")}
+    parts = tuple(reseeded(part, seed) for part in found["blend"].pop("models"))
+    return {"Mult-VAE": MultVAE(**found["mult-vae"] | {"seed": seed}), "blend": Blend(parts, **found["blend"])}
 
 
 def main() -> None:

@@ -29,7 +29,7 @@ from aerec import evaluate
 from aerec.datasets import load_dataset, read_parts
 from aerec.datasets.catalogue import list_datasets
 from aerec.models.state import decode_parameter, encode_parameter
-from aerec.registry import get_model_class
+from aerec.registry import MODELS, get_model_class
 from aerec.splitting import Split, StrongGeneralization
 from protocol import (
     Space,
@@ -49,6 +49,7 @@ from spaces import top_n_spaces
 
 GIVEN = ("plain_recall@20", "ndcg@20", "recall@20", "coverage@20")
 LIANG = ("recall@20", "recall@50", "ndcg@100")
+ESTIMATORS = {model.__name__: model for model in MODELS.values()}
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2, 3, 4])
     given = parser.parse_args()
     metric, data = SETS[given.data].chosen_by, given.data
-    details = {one["name"]: one for one in _earlier(given.out, data)} if given.add or given.again else {}
+    details = {one["name"]: one for one in earlier(given.out, data)} if given.add or given.again else {}
     order = [*(space.name for space in top_n_spaces(metric)), "blend"]
     for space in top_n_spaces(metric):
         if not given.models or space.name in given.models:
@@ -164,8 +165,8 @@ def _measure(space: Space, given: Any, before: dict[str, Any] | None = None) -> 
 
 def _found_before(space: Space, before: dict[str, Any]) -> dict[str, Any]:
     """Return the parameters of the setting that was chosen in an earlier run, out of those of the space."""
-    earlier = _decoded(before)
-    chosen = {name: earlier.get(name, value) for name, value in space.fixed.items()}
+    found = decoded(before)
+    chosen = {name: found.get(name, value) for name, value in space.fixed.items()}
     for name, values in space.choices.items():
         same = [value for value in values if as_json(value) == before["tuned"].get(name)]
         if not same:
@@ -178,12 +179,13 @@ def _with_seeds(trial: Trial, seeds: list[int]) -> list[dict[str, Any]]:
     """Return the chosen parameters with each seed, once where nothing is left to chance."""
     if trial.model == "blend":
         parts = trial.params["models"]
-        return [{**trial.params, "models": tuple(_reseeded(part, seed) for part in parts)} for seed in seeds]
+        return [{**trial.params, "models": tuple(reseeded(part, seed) for part in parts)} for seed in seeds]
     by_chance = "seed" in get_model_class(trial.model)().get_params()
     return [seeded(trial.model, trial.params, seed) for seed in (seeds if by_chance else seeds[:1])]
 
 
-def _reseeded(model: Any, seed: int) -> Any:
+def reseeded(model: Any, seed: int) -> Any:
+    """Return an unfitted copy with this seed, if it has one."""
     return clone(model).set_params(seed=seed) if "seed" in model.get_params() else clone(model)
 
 
@@ -194,7 +196,7 @@ def _seed(params: dict[str, Any]) -> int | None:
 def _blends(details: dict[str, Any], metric: str) -> Space | None:
     """Return the blends of linear models, and of them with RecVAE, at the settings found for each of them alone."""
     parts = {
-        name: get_model_class(name)(**_decoded(details[name]))
+        name: get_model_class(name)(**decoded(details[name]))
         for name in ("edlae", "elsa", "rec-vae")
         if name in details
     }
@@ -203,15 +205,19 @@ def _blends(details: dict[str, Any], metric: str) -> Space | None:
     return Space("blend", {"models": found}, {"validation_metric": metric}) if found else None
 
 
-def _decoded(details: dict[str, Any]) -> dict[str, Any]:
-    return {name: decode_parameter(value) for name, value in details.get("parameters", details["tuned"]).items()}
+def decoded(details: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a model of the results."""
+    return {
+        name: decode_parameter(value, ESTIMATORS) for name, value in details.get("parameters", details["tuned"]).items()
+    }
 
 
 def _name(data: str) -> str:
     return SETS[data].results or f"top-n-{data}"
 
 
-def _earlier(out: Path, data: str) -> list[dict[str, Any]]:
+def earlier(out: Path, data: str) -> list[dict[str, Any]]:
+    """Return the models of the results that are there."""
     path = out / f"{_name(data)}.json"
     found: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["models"] if path.exists() else []
     return found
