@@ -9,11 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["top_k", "top_k_tensor"]
+__all__ = ["candidates", "order_candidates", "top_k", "top_k_tensor"]
 
 _BLOCK_BYTES = 2**21  # scores looked at several times over: no more than stay near a core
 _CHUNKS = 16  # of a row at most, see `_lower_bound`
 _LOWER = 2**32 - 1  # half of a 64-bit key
+_NOTHING = (0x7F800001 << 32) + _LOWER  # the key of −∞ in column −1
 _CROWDED = 2  # times k candidates: so many that those which equal the bound are worth counting
 
 
@@ -44,10 +45,7 @@ def top_k(scores: NDArray[np.floating[Any]], k: int) -> tuple[NDArray[np.int64],
     size = max(1, _BLOCK_BYTES // (n_columns * scores.itemsize))
     for start in range(0, n_rows, size):
         rows = slice(start, start + size)
-        columns = _best_columns(scores[rows], kept)
-        indices[rows, :kept] = columns
-        found = np.take_along_axis(scores[rows], columns, axis=1)  # −1 reads the last column
-        values[rows, :kept] = np.where(columns < 0, -np.inf, found)
+        indices[rows, :kept], values[rows, :kept] = _best(scores[rows], kept)
     return indices, values
 
 
@@ -88,8 +86,34 @@ def _keys(scores: Tensor, columns: Tensor) -> Tensor:
     return torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits).long() * 2**32 + (columns ^ _LOWER)
 
 
-def _best_columns(scores: NDArray[Any], kept: int) -> NDArray[np.int64]:
-    """Return the columns of the `kept` highest scores of each row in their order, −1 where there are fewer."""
+def _best(scores: NDArray[Any], kept: int) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """Return the `kept` highest scores of each row and their columns, in their order."""
+    places, starts, _ = candidates(scores, kept)
+    columns = places - np.repeat(np.arange(len(scores)) * scores.shape[1], np.diff(starts))
+    return order_candidates(columns, starts, scores.reshape(-1)[places], kept)
+
+
+def candidates(
+    scores: NDArray[Any], kept: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.floating[Any]]]:
+    """Return where the `kept` highest scores of each row are, and a few more, none of which is −∞.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_rows, n_columns)
+        Contiguous, without NaN.
+    kept : int
+        At most `n_columns`.
+
+    Returns
+    -------
+    places : ndarray of int64, shape (n_candidates,)
+        Of the candidates in the flat array, ascending.
+    starts : ndarray of int64, shape (n_rows + 1,)
+        Where the candidates of each row begin among them.
+    bound : ndarray of shape (n_rows, 1)
+        What no score of the others exceeds.
+    """
     bound = _lower_bound(scores, kept)
     chosen = scores >= bound
     places, starts = _true_places(chosen)
@@ -97,21 +121,32 @@ def _best_columns(scores: NDArray[Any], kept: int) -> NDArray[np.int64]:
     if crowded.size:
         chosen[crowded] = _first_of_ties(scores[crowded], bound[crowded], kept)
         places, starts = _true_places(chosen)
+    return places, starts, bound
+
+
+def order_candidates(
+    columns: NDArray[np.int64], starts: NDArray[np.int64], scores: NDArray[Any], kept: int
+) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """Return columns and scores of the `kept` best candidates of each row in their order.
+
+    `columns` ascend within each row, whose candidates begin at `starts`; `scores` are those of the candidates. A row
+    with fewer is filled up with column −1, score −∞.
+    """
+    n_rows = len(starts) - 1
     counts = np.diff(starts)
-    rows = np.repeat(np.arange(len(scores)), counts)
-    columns = places - rows * scores.shape[1]
-    at = rows, np.arange(len(places)) - starts[rows]  # the candidates of a row stand side by side, in their order
-    shape = (len(scores), max(kept, int(counts.max(initial=0))))
-    best = scores.reshape(-1)[places]
+    rows = np.repeat(np.arange(n_rows), counts)
+    at = rows, np.arange(len(columns)) - starts[rows]  # the candidates of a row stand side by side, in their order
+    shape = (n_rows, max(kept, int(counts.max(initial=0))))
     if scores.dtype == np.float32:
-        keys = np.full(shape, np.iinfo(np.int64).max)  # its lower half is −1
-        keys[at] = _descending(best) * 2**32 + columns
+        keys = np.full(shape, _NOTHING)
+        keys[at] = _descending(scores) * 2**32 + columns
         keys.sort(axis=1)
-        return keys[:, :kept].astype(np.int32).astype(np.int64)
+        best = keys[:, :kept]
+        return best.astype(np.int32).astype(np.int64), _ascending(best >> 32)
     negated, table = np.full(shape, np.inf, dtype=scores.dtype), np.full(shape, -1, dtype=np.int64)
-    negated[at], table[at] = -best, columns
+    negated[at], table[at] = -scores, columns
     order = np.argsort(negated, axis=1, kind="stable")[:, :kept]
-    return np.take_along_axis(table, order, axis=1)
+    return np.take_along_axis(table, order, axis=1), -np.take_along_axis(negated, order, axis=1)
 
 
 def _lower_bound(scores: NDArray[Any], kept: int) -> NDArray[Any]:
@@ -146,3 +181,9 @@ def _descending(values: NDArray[np.float32]) -> NDArray[np.int64]:
     """Return 32-bit whole numbers in the opposite order of the values; both zeros are the same."""
     bits = (values + np.float32(0)).view(np.int32)  # −0 + 0 is 0
     return -np.where(bits < 0, bits ^ np.int32(0x7FFFFFFF), bits).astype(np.int64)
+
+
+def _ascending(places: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the values that `_descending` gave these numbers for."""
+    bits = (-places).astype(np.int32)
+    return np.where(bits < 0, bits ^ np.int32(0x7FFFFFFF), bits).view(np.float32)

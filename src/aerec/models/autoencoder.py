@@ -87,7 +87,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Coding):  #
     device : str, default "auto"
         "auto" takes CUDA where it is there, else the CPU; or the name of a PyTorch device.
     precision : {"auto", "float32", "bf16"}, default "auto"
-        Of the factors in the products of the output layer; "auto" takes bf16 where the hardware has it.
+        Of the factors in the products of the output layer; "auto" takes bf16 where the hardware has it. Scores are of
+        float32 factors always: where many users are ranked, bf16 only names the candidates.
     seed : int, default 0
         Of the initial weights, the order of rows and the noise.
     progress : bool, default True

@@ -87,6 +87,7 @@ class AutoRec(RatingPredictor, Autoencoder):
     (2,)
     """
 
+    _scores_are_logits = False  # in the item's orientation, and with biases
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **Autoencoder._parameter_constraints,
         "orientation": [StrOptions({"item", "user"})],
@@ -268,9 +269,6 @@ class AutoRec(RatingPredictor, Autoencoder):
         scores = self._score_without(history, known_users)
         scores += (np.add.outer(user_bias, biases.items) + biases.mean).astype(np.float32)
         return scores
-
-    def _ranks_on_device(self) -> bool:
-        return False  # `_score` adds to what the network says
 
     def _score_without(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
         """Score a block of users by the network alone."""

@@ -197,8 +197,14 @@ class Recommender(Ranking, BaseEstimator, ABC):  # type: ignore[misc]
         """Score a block of users by `_score`; those of whom nothing is known by popularity, where that is asked for."""
         scores = self._score(history, known_users)
         if self._popularity_for_empty:
-            scores[(np.diff(history.indptr) == 0) & (known_users < 0)] = self.popularity_
+            scores[self._empty(history, known_users)] = self.popularity_
         return scores
+
+    @staticmethod
+    def _empty(history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Say of which users nothing is known."""
+        empty: NDArray[np.bool_] = (np.diff(history.indptr) == 0) & (known_users < 0)
+        return empty
 
     def _contributions(
         self, history: CSR, items: NDArray[np.int64], known_users: NDArray[np.int64]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -18,11 +18,14 @@ from aerec.likelihood import LIKELIHOODS
 from aerec.memory import require_memory
 from aerec.models.base import History
 from aerec.models.blocks import score_blocks
+from aerec.models.half_ranking import HalfRanking, half_ranking_pays
 from aerec.models.interpret import InterpretableCode
 from aerec.models.neural import NeuralRecommender
+from aerec.models.ranking import Ranker
 from aerec.sparse import CSR
 from aerec.topk import top_k_tensor
 from aerec.training.batches import Batch, SparseBatch
+from aerec.training.device import use_bfloat16
 from aerec.training.rows import Rows
 
 __all__ = ["Coding", "output_layer"]
@@ -34,6 +37,9 @@ _MANY_ROWS = 128  # from which on NumPy's matrix product is taken on a CPU
 
 class Coding(InterpretableCode, NeuralRecommender):
     """The side of the autoencoders that does not learn: transform, generate, reconstruct, total_cost, weights."""
+
+    _scores_are_logits: ClassVar[bool] = True
+    """Whether `_device_scores` is all there is to `_score`, and at items that were not seen nothing but `_logits`."""
 
     @abstractmethod
     def _training_rows(self, data: CSR | NDArray[np.float32]) -> Rows:
@@ -135,31 +141,63 @@ class Coding(InterpretableCode, NeuralRecommender):
 
     def _logits(self, code: torch.Tensor) -> torch.Tensor:
         """Return ``network_.decode(code)``."""
-        network = self.network_
-        return output_layer(network.decode_hidden(code), network.output_weight, network.decoder_biases[-1])
+        return output_layer(self._last_hidden(code), *self._output_layer())
+
+    def _last_hidden(self, code: torch.Tensor) -> torch.Tensor:
+        return self.network_.decode_hidden(code)
+
+    def _output_layer(self) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return weight and bias of the layer that makes logits of the last hidden one."""
+        return self.network_.output_weight, self.network_.decoder_biases[-1]
 
     def _rank_blocks(self, n_users: int) -> Iterator[NDArray[np.int64]]:
         if not self._ranks_on_device():
             return super()._rank_blocks(n_users)
         return score_blocks(n_users, self.n_features_in_, _DEVICE_BYTES)
 
-    def _best(
+    def _ranker(self, n_users: int, k: int) -> Ranker:
+        if self._ranks_on_device():
+            return self._best_on_device
+        on_cpu = self._device.type == "cpu"
+        if not (self._scores_are_logits and on_cpu and use_bfloat16(self.precision, self._device)):
+            return super()._ranker(n_users, k)
+        with torch.inference_mode():
+            weight, bias = self._output_layer()
+            if not half_ranking_pays(n_users, k, weight):
+                return super()._ranker(n_users, k)
+            ranking = HalfRanking(weight, bias)
+
+        @torch.inference_mode()
+        def best(
+            history: CSR,
+            known_users: NDArray[np.int64],
+            k: int,
+            left_out: Sequence[CSR],
+            barred: NDArray[np.bool_] | None,
+        ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+            by_popularity = self._popularity_for_empty and self._empty(history, known_users).any()
+            rank_seen = not any(one is history for one in left_out)  # whose scores may be more than logits
+            if by_popularity or rank_seen:
+                return self._best(history, known_users, k, left_out, barred)
+            return ranking.best(self._last_hidden(self._code(history, known_users)), k, left_out, barred)
+
+        return best
+
+    def _best_on_device(
         self,
         history: CSR,
         known_users: NDArray[np.int64],
         k: int,
         left_out: Sequence[CSR],
-        barred: NDArray[Any] | None,
+        barred: NDArray[np.bool_] | None,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Rank where the scores are: only the best of them leave an accelerator."""
-        if not self._ranks_on_device():
-            return super()._best(history, known_users, k, left_out, barred)
         device = self._device
         with torch.inference_mode():
             batch = SparseBatch.of(history, device)
             scores = self._device_scores(batch, known_users)
             if self._popularity_for_empty:
-                nothing = torch.from_numpy((np.diff(history.indptr) == 0) & (known_users < 0)).to(device)
+                nothing = torch.from_numpy(self._empty(history, known_users)).to(device)
                 scores = torch.where(nothing[:, None], torch.from_numpy(self.popularity_).to(device), scores)
             for one in left_out:
                 places = (batch if one is history else SparseBatch.of(one, device)).places
@@ -170,8 +208,7 @@ class Coding(InterpretableCode, NeuralRecommender):
         return columns.cpu().numpy(), values.cpu().numpy()
 
     def _ranks_on_device(self) -> bool:
-        """Whether `_device_scores` is all there is to `_score`, and not on the processor anyway."""
-        return self._device.type == "cuda"
+        return self._scores_are_logits and self._device.type == "cuda"
 
     def _scores_at(self, history: CSR, known_users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.float32]:
         """Score the columns `items` only: the output layer is most of the work."""

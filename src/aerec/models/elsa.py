@@ -18,7 +18,6 @@ from typing_extensions import Self
 from aerec.likelihood import LIKELIHOODS
 from aerec.models.autoencoder import Autoencoder
 from aerec.models.base import History, item_popularity
-from aerec.models.coding import output_layer
 from aerec.sparse import CSR, canonical_csr
 from aerec.training.batches import Batch, SparseBatch
 from aerec.training.callbacks import Callback
@@ -224,8 +223,11 @@ class ELSA(Autoencoder):
     def _device_scores(self, history: SparseBatch, known_users: NDArray[np.int64]) -> Tensor:
         return history.subtract_from(super()._device_scores(history, known_users))
 
-    def _logits(self, code: Tensor) -> Tensor:
-        return output_layer(code, self.network_.vectors())
+    def _last_hidden(self, code: Tensor) -> Tensor:
+        return code
+
+    def _output_layer(self) -> tuple[Tensor, None]:
+        return self.network_.vectors(), None
 
     def _contributions(
         self, history: CSR, items: NDArray[np.int64], known_users: NDArray[np.int64]

@@ -27,7 +27,7 @@ from aerec.progress import EpochProgress
 from aerec.splitting import Holdout
 from aerec.training.callbacks import Callback, Callbacks
 from aerec.training.checkpoint import Checkpoint
-from aerec.training.device import resolve_device, use_bfloat16
+from aerec.training.device import resolve_device, resolve_precision
 from aerec.training.loop import Validator, train
 from aerec.training.network import Network
 from aerec.training.rows import Rows
@@ -88,7 +88,7 @@ class NeuralRecommender(Recommender):
             weight_decay=self.weight_decay,
             kl_weight=self.kl_weight,
             kl_annealing_steps=self.kl_annealing_steps,
-            half=use_bfloat16(self.precision, device),
+            half=resolve_precision(self.precision, device),
             device=device,
             seed=int(self.seed),
             even_batches=self._even_batches,

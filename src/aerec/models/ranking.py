@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
-from typing import Any, overload
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias, overload
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,14 @@ from aerec.models.catalogue import Catalogue, History
 from aerec.sparse import CSR, row_ids, take_rows
 from aerec.topk import top_k
 
-__all__ = ["Ranking"]
+__all__ = ["Ranker", "Ranking"]
+
+
+Ranker: TypeAlias = Callable[
+    [CSR, NDArray[np.int64], int, Sequence[CSR], NDArray[np.bool_] | None],
+    tuple[NDArray[np.int64], NDArray[np.float32]],
+]
+"""From a block of histories, its known users, k, what is left out for each user and what for all, to the best items."""
 
 
 class Ranking(Catalogue):
@@ -66,10 +73,11 @@ class Ranking(Catalogue):
         require_memory(12 * n_users * k, f"a list of {k:,} for {n_users:,} users", "ask for a smaller k")
         indices = np.full((matrix.shape[0], k), -1, dtype=np.int64)
         values = np.full((matrix.shape[0], k), -np.inf, dtype=np.float32)
+        best = self._ranker(n_users, k)
         for rows in self._rank_blocks(n_users):
             block = take_rows(matrix, rows)
             left_out = [*([block] if exclude_seen else []), *([] if more is None else [take_rows(more, rows)])]
-            indices[rows], values[rows] = self._best(block, known[rows], k, left_out, barred)
+            indices[rows], values[rows] = best(block, known[rows], k, left_out, barred)
         return indices, values
 
     @overload
@@ -135,13 +143,17 @@ class Ranking(Catalogue):
         """Row numbers of the users that are ranked at once."""
         return score_blocks(n_users, self.n_features_in_)
 
+    def _ranker(self, n_users: int, k: int) -> Ranker:
+        """Return what ranks a block of so many users: by default `_best`, which ranks by `_scores`."""
+        return self._best
+
     def _best(
         self,
         history: CSR,
         known_users: NDArray[np.int64],
         k: int,
         left_out: Sequence[CSR],
-        barred: NDArray[Any] | None,
+        barred: NDArray[np.bool_] | None,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Rank a block of users, without what is stored in any of `left_out` and without the columns `barred`."""
         scores = self._scores(history, known_users)

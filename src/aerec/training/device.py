@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import torch
 
-__all__ = ["resolve_device", "use_bfloat16"]
+__all__ = ["resolve_device", "resolve_precision", "use_bfloat16"]
 
 _log = logging.getLogger(__name__)
 
@@ -37,10 +37,18 @@ def use_bfloat16(precision: str, device: torch.device) -> bool:
     """Whether the large matrix products take bfloat16 factors: asked for, or "auto" where the hardware has them."""
     if precision != "auto":
         return precision == "bf16"
-    has = torch.cuda.is_bf16_supported() if device.type == "cuda" else device.type == "cpu" and _cpu_has_bfloat16()
-    why = "bf16 matrix products, the hardware has them" if has else "float32, the hardware has no fast bf16 products"
-    _log.info("precision 'auto' on %s: %s", device, why)
-    return bool(has)
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    return device.type == "cpu" and _cpu_has_bfloat16()
+
+
+def resolve_precision(precision: str, device: torch.device) -> bool:
+    """Return `use_bfloat16`; the log says what "auto" took, and why."""
+    half = use_bfloat16(precision, device)
+    if precision == "auto":
+        why = "bf16 matrix products, the hardware has them" if half else "float32, no fast bf16 products here"
+        _log.info("precision 'auto' on %s: %s", device, why)
+    return half
 
 
 @lru_cache(maxsize=1)

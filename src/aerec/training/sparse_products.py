@@ -11,7 +11,7 @@ from torch.nn.functional import embedding_bag
 from aerec.training.batches import SparseBatch
 from aerec.training.scratch import Scratch
 
-__all__ = ["gather_rows", "observed_logits", "observed_logits_by_column", "scatter_rows"]
+__all__ = ["gather_rows", "observed_logits", "observed_logits_by_column", "sampled_products", "scatter_rows"]
 
 _BLOCK_BYTES = 2**20  # of rows summed up at once: they stay in the cache until they are copied to their place
 _CAST_PAYS = 4  # stored values per column from which a matrix is read faster after it was cast
@@ -80,18 +80,18 @@ def gather_rows(batch: SparseBatch, values: Tensor, dense: Tensor, scratch: Scra
 
 def observed_logits(hidden: Tensor, weight: Tensor, bias: Tensor, batch: SparseBatch) -> Tensor:
     """Return l = hidden·Wᵀ + b at the stored entries of `batch` only, aligned with its values."""
-    products = _sampled(batch.starts, batch.columns, hidden, weight)
+    products = sampled_products(batch.starts, batch.columns, hidden, weight)
     return products.add_(bias.index_select(0, batch.columns))
 
 
 def observed_logits_by_column(hidden: Tensor, weight: Tensor, bias: Tensor, batch: SparseBatch) -> Tensor:
     """Return the same in the order of ``batch.by_column``: in large batches faster, as a row of W is read once."""
     starts, rows, order = batch.by_column
-    products = _sampled(starts, rows, weight, hidden)
+    products = sampled_products(starts, rows, weight, hidden)
     return products.add_(bias.index_select(0, batch.columns.index_select(0, order)))
 
 
-def _sampled(starts: Tensor, columns: Tensor, left: Tensor, right: Tensor) -> Tensor:
+def sampled_products(starts: Tensor, columns: Tensor, left: Tensor, right: Tensor) -> Tensor:
     """Return left·rightᵀ at the entries of a CSR pattern."""
     pattern = _csr(starts, columns, left.new_zeros(len(columns)), (len(left), len(right)))
     products: Tensor = torch.sparse.sampled_addmm(pattern, left, right.T, beta=0.0).values()
