@@ -1,4 +1,4 @@
-"""How much faster is a ranking whose candidates come from bfloat16 products, and are its lists those of float32?
+"""What candidates from bfloat16 products gain in ranking, and whether the lists stay those of float32.
 
 The same fitted models rank everybody's top 100 by float32 products of all items, and by candidates that are scored
 again in float32 (`aerec.models.half_ranking`), which is what is taken where the processor has bfloat16 products.
