@@ -74,9 +74,10 @@ def _save(runs: list[dict[str, Any]], out: Path) -> None:
     differences = compare(list(first.values()))
     frame = differences[differences["metric"].isin(METRICS[:2])]
     users = len(next(iter(first.values())).per_user)
+    spread = ": mean ± standard deviation" if len(runs) > 1 else ""
     weights = "; ".join(f"seed {run['seed']}: {', '.join(run['weights'])}" for run in runs)
     note = (
-        f"\n\n{users:,} test users; seeds {[run['seed'] for run in runs]}: mean ± standard deviation. Weights of the "
+        f"\n\n{users:,} test users; seeds {[run['seed'] for run in runs]}{spread}. Weights of the "
         f"blend, {weights}.\n\nDifferences user by user, seed {runs[0]['seed']}; low and high are of a 95 % bootstrap "
         f"interval:\n\n{markdown(list(frame.columns), _cells(frame))}"
     )
