@@ -11,12 +11,12 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
-from scipy.linalg import lapack
 
 from aerec.environment import cpu_cores
 from aerec.errors import TrainingError
 from aerec.memory import require_memory
 from aerec.models.base import Recommender
+from aerec.models.inverse import invert_upper
 from aerec.sparse import CSR, column_counts, take_rows
 
 __all__ = ["ItemItemRecommender", "closed_form_weights", "gram_matrix", "row_blocks"]
@@ -241,13 +241,9 @@ def closed_form_weights(gram: NDArray[np.float32], ridge: NDArray[np.float32] | 
     """
     diagonal = np.diag_indices_from(gram)
     gram[diagonal] += ridge
-    # Cholesky and inverse by LAPACK, on the transpose because it reads columns first; its lower is our upper triangle
-    factor, failed = lapack.spotrf(gram.T, lower=1, clean=0, overwrite_a=1)
-    if failed == 0:
-        inverse, failed = lapack.spotri(factor, lower=1, overwrite_c=1)
-    if failed != 0:
+    if not invert_upper(gram):
         raise TrainingError("XᵀX + l2 · I cannot be inverted in float32: l2 is too small for these ratings, raise it")
-    weights: NDArray[np.float32] = inverse.T
+    weights = gram
     shrinks = -1 / weights[diagonal]
 
     def finish(rows: NDArray[np.int64]) -> None:
