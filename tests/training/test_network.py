@@ -14,7 +14,7 @@ from aerec.models import Autoencoder
 from aerec.noise import GaussianNoise, MaskingNoise
 from aerec.sparse import canonical_csr
 from aerec.sparsity import KLSparsity, L1Sparsity, TopKSparsity
-from aerec.training.network import ACTIVATIONS, Architecture, Network, affine
+from aerec.training.network import ACTIVATIONS, Architecture, Network
 from aerec.training.rows import DenseRows, SparseRows
 
 CPU = torch.device("cpu")
@@ -378,18 +378,3 @@ def test_the_layout_for_single_rows_changes_neither_values_nor_what_is_saved(tie
     np.testing.assert_array_equal(model.coefs_[-1], weight)
     model.save(tmp_path / "model")
     np.testing.assert_allclose(load_model(tmp_path / "model").score_items(some), before, atol=1e-5)
-
-
-def test_what_affine_adds_gets_its_gradient_in_both_precisions():
-    random = torch.Generator().manual_seed(0)
-    given = [torch.randn(*shape, generator=random) for shape in ((40, 8), (8, 6), (6,), (40, 6))]
-    x, weight, bias, plus = (one.double().numpy() for one in given)
-    factor = np.random.default_rng(0).normal(size=(40, 6))
-    gradients = factor @ weight.T, x.T @ factor, factor.sum(axis=0), factor
-    for half, close in ((False, 1e-6), (True, 2**-7)):  # bfloat16 keeps 8 bits
-        leaves = [one.clone().requires_grad_() for one in given]
-        found = affine(leaves[0], leaves[1], leaves[2], half, leaves[3])
-        found.backward(torch.from_numpy(factor).float())
-        wanted = x @ weight + bias + plus, *gradients
-        for ours, exact in zip((found.detach(), *(one.grad for one in leaves)), wanted, strict=True):
-            assert np.linalg.norm(ours.numpy() - exact) < close * np.linalg.norm(exact)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,7 +21,7 @@ from aerec.models.blocks import score_blocks
 from aerec.models.half_ranking import HalfRanking, half_ranking_pays
 from aerec.models.interpret import InterpretableCode
 from aerec.models.neural import NeuralRecommender
-from aerec.models.ranking import Ranker
+from aerec.models.ranking import Ranker, UserBlock
 from aerec.sparse import CSR
 from aerec.topk import top_k_tensor
 from aerec.training.batches import Batch, SparseBatch
@@ -168,42 +168,30 @@ class Coding(InterpretableCode, NeuralRecommender):
             ranking = HalfRanking(weight, bias)
 
         @torch.inference_mode()
-        def best(
-            history: CSR,
-            known_users: NDArray[np.int64],
-            k: int,
-            left_out: Sequence[CSR],
-            barred: NDArray[np.bool_] | None,
-        ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-            by_popularity = self._popularity_for_empty and self._empty(history, known_users).any()
-            rank_seen = not any(one is history for one in left_out)  # whose scores may be more than logits
+        def best(block: UserBlock, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+            by_popularity = self._popularity_for_empty and self._empty(block.history, block.known_users).any()
+            rank_seen = not any(one is block.history for one in block.left_out)  # their scores may be more than logits
             if by_popularity or rank_seen:
-                return self._best(history, known_users, k, left_out, barred)
-            return ranking.best(self._last_hidden(self._code(history, known_users)), k, left_out, barred)
+                return self._best(block, k)
+            hidden = self._last_hidden(self._code(block.history, block.known_users))
+            return ranking.best(hidden, k, block.left_out, block.barred)
 
         return best
 
-    def _best_on_device(
-        self,
-        history: CSR,
-        known_users: NDArray[np.int64],
-        k: int,
-        left_out: Sequence[CSR],
-        barred: NDArray[np.bool_] | None,
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def _best_on_device(self, block: UserBlock, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Rank where the scores are: only the best of them leave an accelerator."""
         device = self._device
         with torch.inference_mode():
-            batch = SparseBatch.of(history, device)
-            scores = self._device_scores(batch, known_users)
+            batch = SparseBatch.of(block.history, device)
+            scores = self._device_scores(batch, block.known_users)
             if self._popularity_for_empty:
-                nothing = torch.from_numpy(self._empty(history, known_users)).to(device)
+                nothing = torch.from_numpy(self._empty(block.history, block.known_users)).to(device)
                 scores = torch.where(nothing[:, None], torch.from_numpy(self.popularity_).to(device), scores)
-            for one in left_out:
-                places = (batch if one is history else SparseBatch.of(one, device)).places
+            for one in block.left_out:
+                places = (batch if one is block.history else SparseBatch.of(one, device)).places
                 scores.view(-1).index_fill_(0, places, -torch.inf)
-            if barred is not None:
-                scores[:, torch.from_numpy(barred).to(device)] = -torch.inf
+            if block.barred is not None:
+                scores[:, torch.from_numpy(block.barred).to(device)] = -torch.inf
             columns, values = top_k_tensor(scores, k)
         return columns.cpu().numpy(), values.cpu().numpy()
 

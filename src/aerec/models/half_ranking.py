@@ -16,7 +16,7 @@ from aerec.training.sparse_products import sampled_products
 __all__ = ["HalfRanking", "half_ranking_pays"]
 
 _BLOCK_BYTES = 2**21  # of scores looked at several times over: no more than stay near a core
-_MORE, _AT_LEAST = 0.25, 16  # candidates beyond k: this share of it, and so many
+_SHARE, _MORE = 0.25, 16  # candidates beyond k: this share of it, and so many more
 _CAUTION = 2  # times the largest error among the candidates: so far off may other scores be
 _USERS = 128  # from which on the copy of the weight is worth its time,
 _WEIGHTS = 2**21  # and from which on the product is what takes the time
@@ -84,7 +84,7 @@ class HalfRanking:
     ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.bool_]]:
         """Rank the candidates of some rows, and say whether no other item can be among the best."""
         n_rows, n_items = rough.shape
-        places, starts, bound = candidates(rough, min(n_items, int((1 + _MORE) * k) + _AT_LEAST))
+        places, starts, bound = candidates(rough, min(n_items, int((1 + _SHARE) * k) + _MORE))
         columns = places - np.repeat(np.arange(n_rows) * n_items, np.diff(starts))
         exact = self._scores_at(hidden, columns, starts)
         found, values = order_candidates(columns, starts, exact, k)

@@ -20,7 +20,7 @@ def invert_upper(matrix: NDArray[np.float32]) -> bool:
 
     Parameters
     ----------
-    matrix : ndarray of shape (n, n), float32, contiguous
+    matrix : ndarray of shape (n, n), float32, C-contiguous
         Below the diagonal it is not read, and not defined afterwards.
 
     Returns

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias, overload
 
 import numpy as np
@@ -18,14 +19,24 @@ from aerec.models.catalogue import Catalogue, History
 from aerec.sparse import CSR, row_ids, take_rows
 from aerec.topk import top_k
 
-__all__ = ["Ranker", "Ranking"]
+__all__ = ["Ranker", "Ranking", "UserBlock"]
 
 
-Ranker: TypeAlias = Callable[
-    [CSR, NDArray[np.int64], int, Sequence[CSR], NDArray[np.bool_] | None],
-    tuple[NDArray[np.int64], NDArray[np.float32]],
-]
-"""From a block of histories, its known users, k, what is left out for each user and what for all, to the best items."""
+@dataclass(frozen=True)
+class UserBlock:
+    """Users that are ranked at once: their histories, their rows in the training data (−1: new), what not to show.
+
+    That is what is stored in any of `left_out`, each of the shape of the history, and the columns `barred`.
+    """
+
+    history: CSR
+    known_users: NDArray[np.int64]
+    left_out: Sequence[CSR]
+    barred: NDArray[np.bool_] | None
+
+
+Ranker: TypeAlias = Callable[[UserBlock, int], tuple[NDArray[np.int64], NDArray[np.float32]]]
+"""From a block of users and k to columns and scores of the k best items of each."""
 
 
 class Ranking(Catalogue):
@@ -77,7 +88,7 @@ class Ranking(Catalogue):
         for rows in self._rank_blocks(n_users):
             block = take_rows(matrix, rows)
             left_out = [*([block] if exclude_seen else []), *([] if more is None else [take_rows(more, rows)])]
-            indices[rows], values[rows] = best(block, known[rows], k, left_out, barred)
+            indices[rows], values[rows] = best(UserBlock(block, known[rows], left_out, barred), k)
         return indices, values
 
     @overload
@@ -147,18 +158,11 @@ class Ranking(Catalogue):
         """Return what ranks a block of so many users: by default `_best`, which ranks by `_scores`."""
         return self._best
 
-    def _best(
-        self,
-        history: CSR,
-        known_users: NDArray[np.int64],
-        k: int,
-        left_out: Sequence[CSR],
-        barred: NDArray[np.bool_] | None,
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Rank a block of users, without what is stored in any of `left_out` and without the columns `barred`."""
-        scores = self._scores(history, known_users)
-        for one in left_out:
+    def _best(self, block: UserBlock, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Rank a block of users by all their scores."""
+        scores = self._scores(block.history, block.known_users)
+        for one in block.left_out:
             scores[row_ids(one), one.indices] = -np.inf
-        if barred is not None:
-            scores[:, barred] = -np.inf
+        if block.barred is not None:
+            scores[:, block.barred] = -np.inf
         return top_k(scores, k)

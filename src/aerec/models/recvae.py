@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from aerec.likelihood import LIKELIHOODS
 from aerec.models.autoencoder import Autoencoder
 from aerec.noise import MaskingNoise, Noise
+from aerec.training.affine import affine
 from aerec.training.batches import Batch
 from aerec.training.composite_prior import composite_kl
 from aerec.training.losses import first_layer
-from aerec.training.network import Architecture, Network, affine
+from aerec.training.network import Architecture, Network
 from aerec.training.rows import Rows
 from aerec.training.trainer import Trainer
 

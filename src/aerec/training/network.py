@@ -6,21 +6,20 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from aerec.likelihood import Likelihood
 from aerec.noise import GaussianNoise, MaskingNoise, Noise
 from aerec.sparsity import Sparsity
+from aerec.training.affine import affine
 from aerec.training.batches import Batch, SparseBatch
 from aerec.training.losses import all_entries_loss, first_layer, observed_loss
 from aerec.training.sampled import sampled_loss
 from aerec.training.scratch import Scratch
 
-__all__ = ["ACTIVATIONS", "Architecture", "Cost", "Network", "affine"]
+__all__ = ["ACTIVATIONS", "Architecture", "Cost", "Network"]
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "identity": lambda x: x,
@@ -281,31 +280,3 @@ class Network(nn.Module):
     def undecayed(self) -> list[nn.Parameter]:
         """All that is learned without weight decay."""
         return self.biases()
-
-
-def affine(x: Tensor, weight: Tensor, bias: Tensor, half: bool, plus: Tensor | None = None) -> Tensor:
-    """Return x·W + b, plus another matrix; with `half` of bfloat16 factors, the sum in float32."""
-    if half:
-        found: Tensor = _HalfAffine.apply(x, weight, bias, plus)  # type: ignore[no-untyped-call]
-        return found
-    return torch.addmm(bias if plus is None else bias + plus, x, weight)
-
-
-class _HalfAffine(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, plus: Tensor | None) -> Tensor:
-        ctx.factors = x, weight = x.bfloat16(), weight.bfloat16()
-        found = (x @ weight).float().add_(bias)
-        return found if plus is None else found.add_(plus)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        (x, weight), half = ctx.factors, gradient.bfloat16()
-        for_x, for_weight, for_bias, for_plus = ctx.needs_input_grad
-        return (
-            (half @ weight.T).float() if for_x else None,
-            (x.T @ half).float() if for_weight else None,
-            gradient.sum(dim=0) if for_bias else None,
-            gradient if for_plus else None,
-        )
