@@ -20,12 +20,14 @@ from aerec.models.autoencoder import Autoencoder
 from aerec.models.base import History, item_popularity
 from aerec.sparse import CSR, canonical_csr
 from aerec.training.batches import Batch, SparseBatch
+from aerec.training.blockwise_nadam import BlockwiseNAdam
 from aerec.training.callbacks import Callback
 from aerec.training.loop import Validator
 from aerec.training.losses import first_layer
 from aerec.training.network import Architecture, Cost, Network
 from aerec.training.rows import Rows
 from aerec.training.trainer import Trainer
+from aerec.training.unit_rows import unit_products, unit_rows
 
 if TYPE_CHECKING:
     from aerec.training.item_shards import ItemShards
@@ -250,7 +252,7 @@ class _ELSANetwork(Network):
 
     def vectors(self) -> Tensor:
         """A; shape (n_items, n_factors)."""
-        return nn.functional.normalize(self.encoder_weights[0], dim=1)
+        return unit_rows(self.encoder_weights[0])
 
     @torch.no_grad()
     def settle(self) -> None:
@@ -282,10 +284,9 @@ class _ELSANetwork(Network):
         half: bool = False,
     ) -> tuple[Cost, Tensor]:
         """Return the mean over rows of 2 − 2 cos(o, x) as the likelihood part; rows without ratings count 2."""
-        vectors = self.vectors()
-        code = self.add_up(first_layer(batch, vectors))
+        code, gram = map(self.add_up, unit_products(batch, self.encoder_weights[0], self.scratch, half=half))
         own, of_code = self.add_up(batch.squares()), code.square().sum(dim=1)
-        of_output = ((code @ self.add_up(vectors.T @ vectors)) * code).sum(dim=1) - 2 * of_code + own
+        of_output = ((code @ gram) * code).sum(dim=1) - 2 * of_code + own
         cosine = (of_code - own) / (of_output.clamp_min(_TINY) * own.clamp_min(_TINY)).sqrt()
         loss = (2 - 2 * cosine).mean()
         return Cost(loss, loss.new_zeros(()), loss.new_zeros(())), code.new_zeros(code.shape[1])
@@ -299,4 +300,5 @@ class _NAdamTrainer(Trainer):
     """NAdam instead of Adam, as in the paper."""
 
     def _adam(self, decayed: list[nn.Parameter], free: list[nn.Parameter]) -> torch.optim.Optimizer:
-        return torch.optim.NAdam([*decayed, *free], lr=self.learning_rate)
+        kind = BlockwiseNAdam if self.device.type == "cpu" else torch.optim.NAdam
+        return kind([*decayed, *free], lr=self.learning_rate)

@@ -1,0 +1,39 @@
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from aerec.training import blockwise_nadam
+from aerec.training.blockwise_nadam import BlockwiseNAdam
+
+
+@pytest.mark.parametrize("shape", [(50, 3), (7,), (0, 3)])
+def test_its_steps_are_those_of_nadam(monkeypatch, shape):
+    monkeypatch.setattr(blockwise_nadam, "_BLOCK_BYTES", 100)  # several blocks, the last of them a rest
+    made = torch.Generator().manual_seed(0)
+    start, pulls = torch.randn(shape, generator=made), torch.randn(6, *shape, generator=made)
+    found = []
+    for kind in (BlockwiseNAdam, torch.optim.NAdam):
+        weight, idle = nn.Parameter(start.clone()), nn.Parameter(torch.ones(2))
+        optimizer = kind([weight, idle], lr=0.05, weight_decay=0.1)
+        for pull in pulls:
+            weight.grad = pull.clone()
+            optimizer.step()
+        assert torch.equal(idle, torch.ones(2))
+        found.append((weight.detach(), *(optimizer.state[weight][name] for name in ("step", "mu_product", "exp_avg"))))
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_its_state_goes_on_where_that_of_nadam_stopped():
+    """A checkpoint of the one is a checkpoint of the other."""
+    weights = [nn.Parameter(torch.ones(4, 2)) for _ in range(2)]
+    theirs, ours = torch.optim.NAdam([weights[0]], lr=0.1), BlockwiseNAdam([weights[1]], lr=0.1)
+    for weight in weights:
+        weight.grad = torch.full((4, 2), 0.5)
+    theirs.step()
+    ours.load_state_dict(copy.deepcopy(theirs.state_dict()))
+    weights[1].data.copy_(weights[0].data)
+    theirs.step(), ours.step()
+    torch.testing.assert_close(*weights)
