@@ -26,9 +26,9 @@ from typing import Any
 
 import numpy as np
 
+from aerec.atomic import atomic_write
 from aerec.environment import describe_machine, package_versions
 from aerec.models.state import encode_parameter
-from aerec.storage import atomic_write
 
 RESULTS = Path(__file__).parent / "results"
 

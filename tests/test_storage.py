@@ -12,7 +12,6 @@ from aerec import storage
 from aerec.errors import DataError, ModelFileError
 from aerec.storage import (
     FORMAT_VERSION,
-    atomic_write,
     decode_index,
     encode_index,
     read_folder,
@@ -105,31 +104,6 @@ def test_ids_of_mixed_types_are_refused():
 
 
 # ---------------------------------------------------------------------- whole or not at all
-
-
-def test_an_error_while_writing_leaves_the_old_content_and_no_litter(tmp_path):
-    target = tmp_path / "file.txt"
-    target.write_text("old")
-
-    def write_half():
-        with atomic_write(target) as stream:
-            stream.write("half of the n")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write_half()
-    assert target.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [target]
-
-
-def test_until_the_block_ends_readers_see_the_old_content(tmp_path):
-    target = tmp_path / "file.bin"
-    target.write_bytes(b"old")
-    with atomic_write(target, "wb") as stream:
-        stream.write(b"new")
-        stream.flush()
-        assert target.read_bytes() == b"old"
-    assert target.read_bytes() == b"new"
 
 
 def test_a_save_that_stops_before_the_header_leaves_the_previous_model(folder, monkeypatch):

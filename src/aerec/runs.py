@@ -20,6 +20,7 @@ from typing import Any
 
 import pandas as pd
 
+from aerec.atomic import find_leftovers, output_error, remove_leftovers, replace_folder, temporary_prefix
 from aerec.datasets.readers import join_parts
 from aerec.datasets.saved import load_interactions, save_interactions
 from aerec.errors import DataError, ModelFileError
@@ -27,15 +28,7 @@ from aerec.interactions import Interactions
 from aerec.models.base import Recommender
 from aerec.registry import load_model
 from aerec.splitting import LeaveLastOut, RandomHoldout, Split, StrongGeneralization, TemporalSplit
-from aerec.storage import (
-    find_leftovers,
-    output_error,
-    read_header,
-    remove_leftovers,
-    replace_folder,
-    temporary_prefix,
-    write_header,
-)
+from aerec.storage import read_header, write_header
 
 __all__ = [
     "SPLITTERS",

@@ -19,12 +19,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from aerec.atomic import atomic_write
 from aerec.datasets.scale import load_pyarrow
 from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.models.base import Recommender
 from aerec.models.blocks import block_rows
-from aerec.storage import atomic_write
 
 __all__ = ["Scored", "recommend_all"]
 

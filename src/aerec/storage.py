@@ -1,4 +1,4 @@
-"""Files that aerec writes: a folder of one JSON header and one safetensors file, replaced atomically.
+"""What aerec saves: a folder of one JSON header and one safetensors file, replaced atomically.
 
 The header names its tensor file and holds the checksums of both, so that it is the one point of commitment: until it is
 replaced the folder shows the previous content, afterwards the new one. Loading reads data only; no code is run.
@@ -6,20 +6,13 @@ replaced the folder shows the previous content, afterwards the new one. Loading 
 
 from __future__ import annotations
 
-import contextlib
-import glob
 import hashlib
 import itertools
 import json
 import os
-import platform
-import re
-import shutil
-import sys
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,138 +22,21 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as dump_tensors
 
 from aerec._version import __version__
+from aerec.atomic import atomic_write, remove_leftovers
 from aerec.errors import DataError, ModelFileError
 
 __all__ = [
     "FORMAT_VERSION",
-    "atomic_write",
     "check_offsets",
     "decode_index",
     "encode_index",
-    "find_leftovers",
-    "output_error",
     "read_folder",
     "read_header",
-    "remove_leftovers",
-    "replace_folder",
-    "temporary_prefix",
     "write_folder",
     "write_header",
 ]
 
 FORMAT_VERSION = 1
-
-
-_NODE = re.sub(r"\W", "_", platform.node())[:40]
-
-
-@contextlib.contextmanager
-def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[Any]]:
-    """Open a temporary file beside `path` that takes its place only when the block ends without an error.
-
-    What a killed process left beside `path` is removed first. An OSError of the block, such as that of a full disk,
-    names `path`.
-    """
-    target = Path(path)
-    temporary = None
-    remove_leftovers(target.parent, target.name)
-    try:
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=temporary_prefix(target.name), suffix=".part")
-        with os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).chmod(0o644)
-        os.replace(temporary, target)  # noqa: PTH105 (Path.replace says the same, less plainly)
-    except BaseException as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        named = output_error(error, temporary or target.parent / temporary_prefix(target.name), target)
-        if named is not error:
-            raise named from None
-        raise
-    _sync_folder(target.parent)
-
-
-def output_error(error: BaseException, temporary: str | os.PathLike[str], target: Path) -> BaseException:
-    """Return `error`; one of the system that names no file, or a temporary one, comes to name `target`."""
-    if not isinstance(error, OSError) or error.errno is None:
-        return error
-    if error.filename is not None and not str(error.filename).startswith(str(temporary)):
-        return error
-    return OSError(error.errno, f"not written, {str(error.strerror).removeprefix('not written, ')}", str(target))
-
-
-def temporary_prefix(name: str) -> str:
-    """How the names of temporary files and folders for `name` begin: they say which process writes them."""
-    return f".{name}.{_NODE}-{os.getpid()}."
-
-
-def find_leftovers(folder: Path, name: str, suffix: str = ".part") -> list[Path]:
-    """Return what processes of this machine that are no longer alive left in `folder` while they wrote `name`.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-    name : str
-        Of the file or folder that was to be written; ``*`` stands for anything.
-    suffix : str, default ".part"
-    """
-    pattern = glob.escape(name).replace("[*]", "*")
-    found = []
-    for left in folder.glob(f".{pattern}.{glob.escape(_NODE)}-*{suffix}"):
-        owner = re.search(rf"\.{re.escape(_NODE)}-(\d+)\.[^.]*{re.escape(suffix)}$", left.name)
-        if owner is not None and not _is_alive(int(owner.group(1))):
-            found.append(left)
-    return sorted(found)
-
-
-def remove_leftovers(folder: Path, name: str, suffix: str = ".part") -> None:
-    """Delete what `find_leftovers` finds."""
-    for left in find_leftovers(folder, name, suffix):
-        if left.is_dir() and not left.is_symlink():
-            shutil.rmtree(left, ignore_errors=True)
-        else:
-            with contextlib.suppress(OSError):
-                left.unlink()
-
-
-def _is_alive(process: int) -> bool:
-    if sys.platform == "win32":  # os.kill would end it there
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (OSError, OverflowError):
-        return True
-    return True
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` survive a loss of power, where the system can."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def replace_folder(temporary: Path, target: Path) -> None:
-    """Put the folder `temporary` in the place of `target`, which is removed where it is there."""
-    temporary.chmod(0o755)
-    if not target.exists():
-        temporary.rename(target)
-        return
-    outgoing = temporary.with_suffix(".old")
-    target.rename(outgoing)
-    try:
-        temporary.rename(target)
-    except BaseException:
-        outgoing.rename(target)
-        raise
-    shutil.rmtree(outgoing, ignore_errors=True)
 
 
 def write_folder(

@@ -17,9 +17,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from aerec.atomic import atomic_write, output_error
 from aerec.errors import MissingExtraError
 from aerec.models.base import Recommender
-from aerec.storage import atomic_write, output_error
 from aerec.training.callbacks import Callback
 
 __all__ = ["TRACKERS", "Callback", "JSONLines", "MLflow", "TensorBoard", "Tracker", "require_tracking"]

@@ -15,6 +15,7 @@ import pandas as pd
 from sklearn.base import clone
 
 from aerec import studies
+from aerec.atomic import atomic_write
 from aerec.errors import DataError, TrainingError
 from aerec.evaluation import evaluate
 from aerec.holdout import Split
@@ -25,7 +26,7 @@ from aerec.models.state import encode_parameter
 from aerec.progress import EpochProgress
 from aerec.registry import MODELS, get_model_class
 from aerec.search_spaces import SPACES, Space, check_space
-from aerec.storage import atomic_write, write_header
+from aerec.storage import write_header
 
 if TYPE_CHECKING:
     from optuna import Study, Trial

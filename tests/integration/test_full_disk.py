@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from aerec import load_model
+from aerec.atomic import temporary_prefix
 from aerec.cli.output import write_frame
 from aerec.datasets import generate_interactions
 from aerec.datasets.download import download
@@ -19,7 +20,7 @@ from aerec.datasets.saved import save_interactions
 from aerec.errors import DataError
 from aerec.models import CDAE, EASE, ELSA
 from aerec.runs import SplitPlan, read_run, write_run
-from aerec.storage import temporary_prefix, write_header
+from aerec.storage import write_header
 from aerec.tracking import JSONLines
 from aerec.tuning import TuningResult
 

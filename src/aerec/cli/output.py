@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from aerec.atomic import atomic_write
 from aerec.errors import DataError, MissingExtraError
 from aerec.evaluation import Report
-from aerec.storage import atomic_write
 
 __all__ = ["check_output", "print_json", "print_note", "print_table", "report_row", "write_frame"]
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from aerec.atomic import remove_leftovers, replace_folder, temporary_prefix
 from aerec.datasets.array_file import ArrayFile
 from aerec.datasets.columns import Columns
 from aerec.datasets.core import Core
@@ -24,7 +25,6 @@ from aerec.datasets.scale import load_duckdb, load_pyarrow
 from aerec.datasets.store import is_store, open_store, write_store_header
 from aerec.errors import DataError
 from aerec.interactions import Interactions
-from aerec.storage import remove_leftovers, replace_folder, temporary_prefix
 
 __all__ = ["import_parquet"]
 

@@ -9,10 +9,10 @@ import os
 import numpy as np
 
 from aerec._version import __version__
+from aerec.atomic import atomic_write
 from aerec.export.extra import check_file, import_for_export
 from aerec.export.vectors import item_vectors
 from aerec.models.base import Recommender
-from aerec.storage import atomic_write
 
 __all__ = ["export_index"]
 

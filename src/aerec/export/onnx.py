@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from aerec._version import __version__
+from aerec.atomic import atomic_write
 from aerec.baselines import PureSVD
 from aerec.errors import DataError
 from aerec.export.extra import check_file, import_for_export
@@ -26,7 +27,6 @@ from aerec.models import ELSA, Autoencoder, AutoRec
 from aerec.models.autorec import SHRINKAGE
 from aerec.models.base import Recommender
 from aerec.models.linear import ItemItemRecommender
-from aerec.storage import atomic_write
 from aerec.training.batches import DenseBatch
 
 __all__ = ["export_onnx"]

@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from aerec.atomic import atomic_write
 from aerec.errors import DataError
 from aerec.notebook import Html
 from aerec.plotting import import_matplotlib
@@ -25,7 +26,6 @@ from aerec.reporting.tables import (
     sample_tables,
     scrolling_table,
 )
-from aerec.storage import atomic_write
 
 __all__ = ["check_report_path", "render_page", "write_report"]
 

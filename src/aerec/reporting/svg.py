@@ -10,10 +10,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from aerec.atomic import atomic_write
 from aerec.notebook import Html
 from aerec.plotting import INK, LINE, SERIES, SOFT, import_matplotlib
 from aerec.reporting.pictures import Picture
-from aerec.storage import atomic_write
 
 __all__ = ["inline_svg", "matplotlib_style", "save_picture"]
 
