@@ -20,6 +20,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,14 +82,25 @@ def run_trials(
 ) -> list[Trial]:
     """Run ``fit(model, params)`` for each (name, model, params), `jobs` processes at once with `threads` each."""
     os.environ.update({name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")})
-    context = multiprocessing.get_context("spawn")
     trials = []
-    with context.Pool(jobs, maxtasksperchild=1) as pool:
-        arguments = ((fit, *task) for task in tasks)
-        for trial in pool.imap_unordered(_one_trial, arguments, chunksize=1):
-            trials.append(trial)
-            print(f"{trial.name:<22} {_short(trial.found)}  {_short(as_json(trial.params))}", flush=True)
+    with ThreadPoolExecutor(jobs) as pool:
+        started = {pool.submit(in_own_process, _one_trial, (fit, *task)): task for task in tasks}
+        try:
+            for done in as_completed(started):
+                trials.append(trial := done.result())
+                print(f"{trial.name:<22} {_short(trial.found)}  {_short(as_json(trial.params))}", flush=True)
+        except BrokenProcessPool:
+            name, _, params = started[done]
+            raise SystemExit(f"{name} with {_short(as_json(params))}: its process was killed") from None
+        finally:
+            pool.shutdown(cancel_futures=True)
     return trials
+
+
+def in_own_process(call: Callable[..., Any], *given: Any) -> Any:
+    """Return ``call(*given)``, made in a fresh process; BrokenProcessPool says that it was killed."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as own:
+        return own.submit(call, *given).result()
 
 
 def _one_trial(task: tuple[Callable[[str, dict[str, Any]], dict[str, Any]], str, str, dict[str, Any]]) -> Trial:

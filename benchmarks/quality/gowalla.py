@@ -17,10 +17,8 @@ from __future__ import annotations
 
 import functools
 import json
-import multiprocessing
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +41,7 @@ from protocol import (
     arguments,
     as_json,
     commit,
+    in_own_process,
     machine_line,
     markdown,
     run_trials,
@@ -233,12 +232,6 @@ def _measure(chosen: dict[str, Any], given: Any) -> dict[str, Any]:
     }
 
 
-def _in_a_process(function: Callable[[], Any]) -> Any:
-    """Call it in a process of its own: a child begins with the peak memory of its parent, which is to stay small."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(function)
-
-
 def _save(details: list[dict[str, Any]], out: Path) -> None:
     rows = []
     for one in details:
@@ -272,7 +265,7 @@ Why that tenth: the lists of train are in the order of time, test is what came a
 Mean popularity of the held-out items over that of all that is learnt from; and the correlation, over the 300 most
 popular items, of the share of an item that is held out with its share in test:
 
-""" + "\n".join(f"- {line}" for line in _in_a_process(describe_parts))
+""" + "\n".join(f"- {line}" for line in in_own_process(describe_parts))
     note += f"\n\nPublished: {published['source']}.\n\n" + "\n".join(f"- {line}" for line in made)
     save(NAME, "Top-N, Gowalla", markdown(header, rows) + note, {"models": details}, out)
 
