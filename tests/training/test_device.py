@@ -53,9 +53,15 @@ def test_auto_precision_is_float32_on_mps(monkeypatch):
 
 
 @pytest.mark.parametrize(("says", "expected"), [(lambda: True, True), (lambda: False, False), (None, False)])
-def test_a_pytorch_that_cannot_tell_counts_as_without_bfloat16(monkeypatch, says, expected):
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [("_cpu_has_bfloat16", "_is_avx512_bf16_supported"), ("cpu_has_tiles", "_is_amx_tile_supported")],
+)
+def test_a_pytorch_that_cannot_tell_counts_as_without(monkeypatch, ours, theirs, says, expected):
     if says is None:
-        monkeypatch.delattr(torch.cpu, "_is_avx512_bf16_supported", raising=False)
+        monkeypatch.delattr(torch.cpu, theirs, raising=False)
     else:
-        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", says, raising=False)
-    assert rooms._cpu_has_bfloat16.__wrapped__() is expected
+        monkeypatch.setattr(torch.cpu, theirs, says, raising=False)
+    rooms._cpu_supports.cache_clear()
+    assert getattr(rooms, ours)() is expected
+    rooms._cpu_supports.cache_clear()

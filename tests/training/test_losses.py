@@ -89,7 +89,7 @@ def test_blocks_of_rows_and_items_change_nothing(name, kind, half, monkeypatch):
 
     whole, whole_gradients = found()
     monkeypatch.setattr(losses, "_BLOCK_BYTES", (0, 0))
-    monkeypatch.setattr(losses, "_WIDTH", 4)
+    monkeypatch.setattr(losses, "_WIDTHS", (4, 4))
     cut, cut_gradients = found()
     assert cut == pytest.approx(whole, rel=1e-3 if half else 1e-5)
     for one, other in zip(cut_gradients, whole_gradients, strict=True):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from functools import lru_cache
+from functools import cache
 
 import torch
 
-__all__ = ["resolve_device", "resolve_precision", "use_bfloat16"]
+__all__ = ["cpu_has_tiles", "resolve_device", "resolve_precision", "use_bfloat16"]
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +51,17 @@ def resolve_precision(precision: str, device: torch.device) -> bool:
     return half
 
 
-@lru_cache(maxsize=1)
+def cpu_has_tiles() -> bool:
+    """Whether the processor multiplies bfloat16 matrices in tiles (AMX)."""
+    return _cpu_supports("_is_amx_tile_supported")
+
+
 def _cpu_has_bfloat16() -> bool:
-    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return _cpu_supports("_is_avx512_bf16_supported")
+
+
+@cache
+def _cpu_supports(question: str) -> bool:
+    """Ask PyTorch; one that does not know the question counts as saying no."""
+    supported = getattr(torch.cpu, question, None)
     return bool(supported()) if supported is not None else False
