@@ -3,12 +3,13 @@ import pytest
 import scipy.sparse as sp
 import torch
 
-from aerec import evaluate
+from aerec import evaluate, load_model
 from aerec.baselines import Popularity
 from aerec.datasets import load_dataset
 from aerec.models import ELSA
 from aerec.sparse import canonical_csr
 from aerec.splitting import StrongGeneralization
+from aerec.training.callbacks import Callback
 from aerec.training.rows import SparseRows
 
 
@@ -78,3 +79,25 @@ def test_it_clearly_beats_popularity_on_the_sample():
     model = ELSA(n_factors=32, epochs=15, batch_size=100, progress=False).fit(split.train, split.validation)
     found = evaluate(model, split.test, "ndcg@100")["ndcg@100"]
     assert found > 1.5 * evaluate(Popularity().fit(split.train), split.test, "ndcg@100")["ndcg@100"]
+
+
+def test_scores_are_those_of_unit_vectors_before_between_and_after_training_and_when_loaded(tmp_path):
+    X = likes()
+    model, seen = quick(), []
+
+    class Watch(Callback):
+        def epoch_done(self, record, model):
+            lengths = torch.linalg.vector_norm(model.network_.encoder_weights[0].detach(), dim=1)
+            seen.append(not torch.allclose(lengths, torch.ones(12)))
+            lengths = torch.linalg.vector_norm(model.network_.vectors().detach(), dim=1)
+            torch.testing.assert_close(lengths, torch.ones(12))
+
+    model.fit(X, X, callbacks=[Watch()])
+    for _ in range(2):
+        A, x = model.item_vectors_.astype(np.float64), X.toarray()
+        np.testing.assert_allclose(np.linalg.norm(A, axis=1), 1, rtol=1e-6)
+        np.testing.assert_allclose(model.transform(X), x @ A, atol=1e-5)
+        model.save(tmp_path / "model")
+        assert np.array_equal(load_model(tmp_path / "model").score_items(X), model.score_items(X))
+        model.partial_fit(X)
+    assert seen == [True] * 3  # so that there was something to scale

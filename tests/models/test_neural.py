@@ -297,3 +297,11 @@ def test_choices_weights_and_history_come_back(choices, tmp_path):
     assert loaded.n_iter_ == 3
     np.testing.assert_array_equal(loaded.score_items(data), model.score_items(data))
     assert loaded.total_cost(data) == model.total_cost(data)
+
+
+def test_a_history_of_epochs_with_and_without_validation_comes_back(tmp_path):
+    held = holdout(ratings())
+    model = quick(epochs=2).fit(held.history, held).partial_fit(held.history)
+    assert model.history_["ndcg@100"].notna().tolist() == [True, True, False]
+    model.save(tmp_path / "model")
+    pd.testing.assert_frame_equal(load_model(tmp_path / "model").history_, model.history_)

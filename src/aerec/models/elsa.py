@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -221,6 +221,10 @@ class ELSA(Autoencoder):
             del self._trainer
         self.network_.settle()
 
+    def _set_state(self, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
+        super()._set_state(header, tensors)
+        self.network_.settled = True  # as they were when they were saved
+
     @torch.inference_mode()
     def _device_scores(self, history: SparseBatch, known_users: NDArray[np.int64]) -> Tensor:
         return history.subtract_from(super()._device_scores(history, known_users))
@@ -243,21 +247,24 @@ class ELSA(Autoencoder):
 
 
 class _ELSANetwork(Network):
-    """One matrix, whose rows are scaled to length 1 wherever it is read.
+    """One matrix, whose rows are scaled to length 1 wherever it is read, unless they are `settled`.
 
     `add_up` makes sums over the items of all processes of sums over those that are here.
     """
 
     add_up: Callable[[Tensor], Tensor] = staticmethod(lambda partial: partial)
+    settled = False  # whether the stored rows have length 1 themselves: in training they have not
 
     def vectors(self) -> Tensor:
         """A; shape (n_items, n_factors)."""
-        return unit_rows(self.encoder_weights[0])
+        weight: Tensor = self.encoder_weights[0]
+        return weight if self.settled else unit_rows(weight)
 
     @torch.no_grad()
     def settle(self) -> None:
         """Scale the stored rows themselves, so that they are what `coefs_` shows."""
         self.encoder_weights[0].copy_(self.vectors())
+        self.settled = True
 
     def encode(
         self,
@@ -298,6 +305,13 @@ class _ELSANetwork(Network):
 
 class _NAdamTrainer(Trainer):
     """NAdam instead of Adam, as in the paper."""
+
+    network: _ELSANetwork
+
+    def run_epoch(self, rows: Rows, *, with_users: bool) -> dict[str, float]:
+        """As `Trainer.run_epoch`; afterwards the rows of A are of any length."""
+        self.network.settled = False
+        return super().run_epoch(rows, with_users=with_users)
 
     def _adam(self, decayed: list[nn.Parameter], free: list[nn.Parameter]) -> torch.optim.Optimizer:
         kind = BlockwiseNAdam if self.device.type == "cpu" else torch.optim.NAdam

@@ -208,7 +208,8 @@ class NeuralRecommender(Recommender):
 
     def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         header, arrays = super()._state()
-        header["history"] = {name: column.tolist() for name, column in self.history_.items()}
+        known = self.history_.astype(object).where(self.history_.notna(), None)  # some epochs may lack a metric
+        header["history"] = {name: column.tolist() for name, column in known.items()}
         header["n_users"] = int(self.network_.architecture.n_users)
         header["n_inputs"] = int(self.network_.architecture.n_inputs)
         weights = {f"network.{name}": value.cpu().numpy() for name, value in self.network_.state_dict().items()}
