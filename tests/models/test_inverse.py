@@ -1,12 +1,14 @@
 """Inverses in place, by LAPACK and by block sweeps."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from aerec.models import inverse
-from aerec.models.inverse import invert_upper
+from aerec.models.inverse import invert_upper, memory_beside
 
 
 @pytest.fixture(params=["LAPACK", "sweeps"])
@@ -52,3 +54,16 @@ def test_what_is_not_positive_definite_is_said_to_be(way, at):
     A = positive_definite(60).astype(np.float32)
     A[at, at] = -1
     assert not invert_upper(A)
+
+
+def test_it_takes_no_more_memory_than_it_says(way):
+    A = positive_definite(600).astype(np.float32)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        assert invert_upper(A)
+        peak = tracemalloc.get_traced_memory()[1] - before
+    finally:
+        tracemalloc.stop()
+    assert peak <= memory_beside(600) + 20_000  # a few pivots and tiles
+    assert (memory_beside(600) > 0) == (way == "sweeps")

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
-__all__ = ["invert_upper"]
+__all__ = ["invert_upper", "memory_beside"]
 
 _LAPACK_ROWS = 23_000  # the Cholesky factor of OpenBLAS, on several threads, crashes at 40,981 rows
 _PANEL = 1024  # rows swept at once
@@ -37,6 +37,11 @@ def invert_upper(matrix: NDArray[np.float32]) -> bool:
     return bool(failed == 0)
 
 
+def memory_beside(n_rows: int) -> int:
+    """Bytes that `invert_upper` takes beside a matrix of so many rows: the panel of a sweep, twice."""
+    return 2 * 4 * _PANEL * n_rows if n_rows > _LAPACK_ROWS else 0
+
+
 def _sweep(matrix: NDArray[np.float32]) -> bool:
     r"""Invert block by block, as Goodnight (1979), A tutorial on the SWEEP operator, does row by row.
 
@@ -58,6 +63,7 @@ def _sweep(matrix: NDArray[np.float32]) -> bool:
         matrix[:start, start:stop] = scaled[:start]
         matrix[start:stop, start:stop] = -inverse
         matrix[start:stop, stop:] = scaled[stop:].T
+        del panel, scaled  # before the next are made
     np.negative(matrix, out=matrix)
     return True
 

@@ -16,7 +16,7 @@ from aerec.environment import cpu_cores
 from aerec.errors import TrainingError
 from aerec.memory import require_memory
 from aerec.models.base import Recommender
-from aerec.models.inverse import invert_upper
+from aerec.models.inverse import invert_upper, memory_beside
 from aerec.sparse import CSR, column_counts, take_rows
 
 __all__ = ["ItemItemRecommender", "closed_form_weights", "gram_matrix", "row_blocks"]
@@ -88,7 +88,8 @@ def gram_matrix(X: CSR, advice: str, *, upper: bool = False) -> NDArray[np.float
     """
     n_items = X.shape[1]
     threads = cpu_cores()
-    needed = 4 * n_items**2 + 4 * threads * _BLOCK_BYTES + 2 * _DENSE_BYTES
+    beside = max(4 * threads * _BLOCK_BYTES + 2 * _DENSE_BYTES, memory_beside(n_items))  # here, and when it is inverted
+    needed = 4 * n_items**2 + beside
     require_memory(needed, f"an item-item matrix of {n_items:,} x {n_items:,}", advice)
     gram = np.empty((n_items, n_items), dtype=np.float32)
     counts, n_dense = column_counts(X), _n_dense_columns(X)
