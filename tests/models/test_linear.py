@@ -1,5 +1,7 @@
 """The parts of the item-item models: XᵀX, the closed form, and scores as weighted sums."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -146,6 +148,21 @@ def test_scores_summed_some_columns_at_a_time_are_the_same_bits(monkeypatch):
     whole = model.score_items(history)
     monkeypatch.setattr(linear, "_WANTED", 0)
     np.testing.assert_array_equal(model.score_items(history), whole)
+
+
+def test_arrays_that_may_not_be_written_to_are_read_without_a_warning():
+    X = csr_array(ratings())
+    model = EASE().fit(X)
+    expected = model.score_items(X)
+    for array in (X.data, X.indices, X.indptr, model.weights_):
+        array.flags.writeable = False
+    torch.set_warn_always(True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert np.array_equal(model.score_items(X), expected)
+    finally:
+        torch.set_warn_always(False)
 
 
 @pytest.mark.parametrize("layout", [np.asarray, csr_array])

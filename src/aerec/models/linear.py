@@ -182,15 +182,20 @@ def _dense_columns(items: CSR, start: int, stop: int, n_users: int) -> NDArray[n
     return dense
 
 
+def _tensor(array: NDArray[Any]) -> torch.Tensor:
+    """Return an array as a tensor; PyTorch warns of one that may not be written to, which is copied therefore."""
+    return torch.from_numpy(np.require(array, requirements="W"))
+
+
 def _sum_rows(weights: CSR, start: int, stop: int, table: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return weights[start:stop] · table, on all threads, where scipy's product takes one.
 
     Where each row of the table is wanted several times, some columns at a time: their part stays in the cache.
     """
     here = slice(weights.indptr[start], weights.indptr[stop])
-    at = torch.from_numpy(weights.indices[here].astype(np.int64, copy=False))
+    at = _tensor(weights.indices[here].astype(np.int64, copy=False))
     starts = torch.from_numpy(weights.indptr[start : stop + 1].astype(np.int64) - int(here.start))
-    values, whole = torch.as_tensor(weights.data[here]), torch.as_tensor(table)
+    values, whole = _tensor(weights.data[here]), _tensor(table)
 
     def columns(first: int, last: int) -> torch.Tensor:
         part = whole[:, first:last]
