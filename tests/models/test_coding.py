@@ -1,10 +1,13 @@
-"""The output layer, by either of the matrix products."""
+"""Codes, and the output layer by either of the matrix products."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from sklearn import config_context
 
-from aerec.models import ELSA, MultDAE
+from aerec.datasets import generate_interactions
+from aerec.models import ELSA, Autoencoder, MultDAE
 from aerec.models.coding import output_layer
 
 QUICK = {"epochs": 2, "device": "cpu", "progress": False}
@@ -46,3 +49,16 @@ def test_ranking_where_the_scores_are_gives_the_same(model, monkeypatch):
         found = model.rank(X, 6, **one)
         np.testing.assert_array_equal(found[0], items)
         np.testing.assert_array_equal(found[1], scores)
+
+
+def test_set_output_makes_frames_of_codes_and_changes_nothing_else():
+    data = generate_interactions(40, 20, 200, seed=1)
+    model = Autoencoder(hidden=3, epochs=1, progress=False).fit(data)
+    expected, told = model.transform(data), model.explain_code(data.select_users(data.users[:1]), data.items[0])
+    assert isinstance(expected, np.ndarray)
+    with config_context(transform_output="pandas"):
+        frame = model.transform(data)
+        pd.testing.assert_frame_equal(model.explain_code(data.select_users(data.users[:1]), data.items[0]), told)
+    assert frame.columns.tolist() == ["autoencoder0", "autoencoder1", "autoencoder2"]
+    np.testing.assert_array_equal(frame.to_numpy(), expected)
+    assert isinstance(model.set_output(transform="pandas").transform(data), pd.DataFrame)

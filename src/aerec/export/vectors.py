@@ -110,7 +110,7 @@ def _last_hidden(model: Autoencoder, history: History, matrix: CSR, known: NDArr
 
 _OUTPUT_LAYER = _Vectors(_output_layer, _last_hidden)
 _KINDS: dict[type[Recommender], _Vectors] = {
-    ELSA: _Vectors(lambda model: model.item_vectors_, lambda model, history, *_: model.transform(history)),
+    ELSA: _Vectors(lambda model: model.item_vectors_, lambda model, history, *_: np.asarray(model.transform(history))),
     Autoencoder: _OUTPUT_LAYER,
     PureSVD: _Vectors(lambda model: model.item_factors_, lambda model, _, matrix, __: matrix @ model.item_factors_),
     ALS: _Vectors(lambda model: model.item_factors_, lambda model, _, matrix, __: model._fold_in(matrix)),

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.sparse import issparse
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 from typing_extensions import Self
@@ -35,7 +34,7 @@ from aerec.training.rows import DenseRows, MappedRows, Rows, SparseRows, sparse_
 __all__ = ["Autoencoder"]
 
 
-class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Coding):  # type: ignore[misc]
+class Autoencoder(Coding):
     r"""Autoencoder for sparse ratings or dense data, kept from copying its input by a narrow code, noise or sparsity.
 
     With encoder layers :math:`h_l = f(W_l^\top h_{l-1} + b_l)`, :math:`h_0 = \tilde x` the corrupted row, the code is

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import issparse
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from aerec.errors import DataError
@@ -35,7 +36,7 @@ _DEVICE_BYTES = 2**28  # of scores held at once on an accelerator
 _MANY_ROWS = 128  # from which on NumPy's matrix product is taken on a CPU
 
 
-class Coding(InterpretableCode, NeuralRecommender):
+class Coding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, InterpretableCode, NeuralRecommender):  # type: ignore[misc]
     """The side of the autoencoders that does not learn: transform, generate, reconstruct, total_cost, weights."""
 
     _scores_are_logits: ClassVar[bool] = True
@@ -46,7 +47,13 @@ class Coding(InterpretableCode, NeuralRecommender):
         """Return the rows that the network reads, on the device."""
 
     def transform(self, X: History) -> NDArray[np.float32]:
-        """Return the code of each row (the mean, where it is variational); shape (n_rows, n_code)."""
+        """Return the code of each row (the mean, where it is variational); shape (n_rows, n_code).
+
+        After ``set_output(transform="pandas")`` as a frame, as in every transformer of scikit-learn.
+        """
+        return self._codes(X)
+
+    def _codes(self, X: History) -> NDArray[np.float32]:
         rows, users = self._rows_of(X)
         codes = np.empty((rows.shape[0], self._n_features_out), dtype=np.float32)
         with torch.inference_mode():

@@ -24,7 +24,7 @@ class InterpretableCode(Recommender):
     network_: Network
 
     @abstractmethod
-    def transform(self, X: History) -> NDArray[np.float32]:
+    def _codes(self, X: History) -> NDArray[np.float32]:
         """Return the code of each row; shape (n_rows, n_code)."""
 
     def describe_code(self, unit: int, n: int = 10, activation: float = 1.0) -> pd.DataFrame:
@@ -79,7 +79,7 @@ class InterpretableCode(Recommender):
             Columns unit, activation and contribution, the largest first; units that are 0 are left out.
         """
         column = self._column_for_one(item, history)
-        activation = self.transform(history)[0]
+        activation = self._codes(history)[0]
         units = np.flatnonzero(activation)
         terms = self._unit_contributions(activation, units, np.array([column]))[:, 0]
         order = np.argsort(-terms, kind="stable")[:n]

@@ -145,7 +145,7 @@ def _code(model: Recommender, split: Split) -> dict[str, Any] | None:
         return None
     of_items = getattr(model, "orientation", "user") == "item"  # such codes are of items, read from the training data
     rows = split.train if of_items else _first_users(split.test.history)
-    code = model.transform(rows)
+    code = np.asarray(model.transform(rows))  # scikit-learn may have been told to make frames
     activation = "identity" if getattr(model, "variational", True) else model.activation
     at_rest = _resting(code, activation)
     counts, edges = np.histogram(code, _BINS)
