@@ -40,3 +40,15 @@ def test_too_large_a_wish_is_met_with_fresh_memory():
     scratch.give(scratch.take(*LARGE, like=LIKE))
     assert scratch.take(2000, 1000, like=LIKE).numel() == 2_000_000
     assert scratch.take(3, 2, like=LIKE).shape == (3, 2)
+
+
+def test_what_is_cleared_is_forgotten_also_what_is_lent():
+    scratch = Scratch()
+    kept, lent = scratch.take(*LARGE, like=LIKE), scratch.take(*LARGE, like=LIKE)
+    lent.fill_(1)
+    scratch.give(kept)
+    scratch.clear()
+    scratch.give(lent)  # comes too late
+    taken = scratch.take(*LARGE, like=LIKE)
+    taken.fill_(2)
+    assert lent.unique().tolist() == [1]

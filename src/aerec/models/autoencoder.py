@@ -238,6 +238,7 @@ class Autoencoder(Coding):
         validator = self._validator(validation)
         kept = self._checkpoint(checkpoint, train, None if validator is None else validation)
         self._run(rows, self.epochs, validator, with_users=self.user_factors, checkpoint=kept, callbacks=callbacks)
+        self._trainer.release()
         self._finished()
         return self
 

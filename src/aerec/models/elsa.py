@@ -263,7 +263,7 @@ class _ELSANetwork(Network):
     @torch.no_grad()
     def settle(self) -> None:
         """Scale the stored rows themselves, so that they are what `coefs_` shows."""
-        self.encoder_weights[0].copy_(self.vectors())
+        unit_rows(self.encoder_weights[0], in_place=True)
         self.settled = True
 
     def encode(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
+from torch import Tensor, nn
 
 from aerec.errors import TrainingError
 from aerec.progress import EpochProgress
@@ -83,7 +84,7 @@ def train(
         ranks.check_same(state.epoch, trainer.device)
         ranks.equalize(trainer)
         validator = None if validator is None else ranks.shared(validator, trainer.device)
-    last_good = copy.deepcopy(trainer.network.state_dict()) if validator is None else None
+    last_good = _copied(trainer.network) if validator is None else None
     while state.epoch < epochs and not _out_of_patience(state, validator, patience):
         epoch, began = state.epoch + 1, time.perf_counter()
         trainer.follow_schedule(state.epoch / epochs)
@@ -97,13 +98,14 @@ def train(
             raise _fall_back(trainer, state, last_good, error) from None
         shown = {"cost": record["cost"]}
         if validator is None:
-            last_good = copy.deepcopy(trainer.network.state_dict())
+            if epoch < epochs:
+                last_good = _copied(trainer.network, last_good)
         elif value is not None:
             shown[validator.name] = record[validator.name] = value
             signed = value if validator.higher_is_better else -value
             if signed > state.best_value or state.best_weights is None:
                 state.best_value, state.best_epoch = signed, epoch
-                state.best_weights = copy.deepcopy(trainer.network.state_dict())
+                state.best_weights = _copied(trainer.network, state.best_weights)
         record["seconds"] = time.perf_counter() - began
         state.records.append(record)
         if callbacks is not None:
@@ -117,6 +119,16 @@ def train(
     if state.best_weights is not None:
         trainer.network.load_state_dict(state.best_weights)
     return pd.DataFrame(state.records)
+
+
+@torch.no_grad()
+def _copied(network: nn.Module, former: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
+    """Return a copy of all weights, in the memory of the `former` one where there is one."""
+    if former is None:
+        return {name: value.clone() for name, value in network.state_dict().items()}
+    for name, value in network.state_dict().items():
+        former[name].copy_(value)
+    return former
 
 
 def _measured(validator: Validator, epoch: int) -> float:

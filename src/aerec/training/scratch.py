@@ -44,3 +44,8 @@ class Scratch:
             self._lent.remove(one.data_ptr())
             memory = torch.empty(0, dtype=torch.uint8, device=one.device)
             self._free.append(memory.set_(one.untyped_storage()))
+
+    def clear(self) -> None:
+        """Forget all of it; what is still lent is not taken back."""
+        self._free.clear()
+        self._lent.clear()

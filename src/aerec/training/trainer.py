@@ -179,6 +179,12 @@ class Trainer:
             self.network.scratch.give(parameter.grad)
             parameter.grad = None
 
+    def release(self) -> None:
+        """Give back the memory that only steps need: gradients, and what one step leaves to the next."""
+        for parameter in self.network.parameters():
+            parameter.grad = None
+        self.network.scratch.clear()
+
     def _pieces(self, order: Tensor, n_rows: int) -> tuple[Tensor, ...]:
         """Divide the order of the rows into steps."""
         if self.ranks is None:

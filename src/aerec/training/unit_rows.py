@@ -19,9 +19,9 @@ _SHORTEST = 1e-12  # rows below that are not scaled to length 1
 _BLOCK_BYTES = 2**20  # of rows worked on at once on a CPU: they stay in its cache
 
 
-def unit_rows(weight: Tensor) -> Tensor:
-    """Return A, the rows of `weight` scaled to length 1."""
-    return torch.nn.functional.normalize(weight, dim=1, eps=_SHORTEST)
+def unit_rows(weight: Tensor, *, in_place: bool = False) -> Tensor:
+    """Return A, the rows of `weight` scaled to length 1; if `in_place` the weight becomes A."""
+    return torch.nn.functional.normalize(weight, dim=1, eps=_SHORTEST, out=weight if in_place else None)
 
 
 def unit_products(
