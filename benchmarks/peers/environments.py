@@ -25,6 +25,7 @@ PEERS: dict[str, tuple[list[str], list[str]]] = {
     "implicit": ([], ["implicit==0.7.3"]),
     "irspack": ([], ["irspack==0.5.2"]),
     "ranx": ([], ["ranx==0.3.21"]),
+    "elsarec": (TORCH, ["elsarec==0.1.4"]),
 }
 OWN = ("aerec", "dense")  # those that run in aerec's own environment
 

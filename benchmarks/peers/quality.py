@@ -108,6 +108,11 @@ PAIRS = [
         {**ADAM, "hidden": (600, 200), "kl_weight": 0.005}, 40,
         "as RecBole's MultiVAE; PyTorch's initialisation instead of Xavier's",
     ),
+    Pair(
+        "elsarec", "ELSA", {"n_dims": 400, "lr": 0.1, "batch_size": 256}, "elsa",
+        {"n_factors": 400, "learning_rate": 0.1, "batch_size": 256}, 20,
+        "its cost is the mean over users and items, aerec's that over users, of which NAdam's ε makes something else",
+    ),
 ]  # fmt: skip
 
 
