@@ -9,7 +9,17 @@ from aerec import Interactions, load_model
 from aerec.errors import DataError, TrainingError
 from aerec.evaluation import evaluate
 from aerec.holdout import Holdout
-from aerec.models import CDAE, Autoencoder, AutoRec, DenoisingAutoencoder, MultDAE, MultVAE, SparseAutoencoder
+from aerec.models import (
+    CDAE,
+    ELSA,
+    Autoencoder,
+    AutoRec,
+    DenoisingAutoencoder,
+    MultDAE,
+    MultVAE,
+    RecVAE,
+    SparseAutoencoder,
+)
 from aerec.noise import GaussianNoise, MaskingNoise
 from aerec.sparsity import KLSparsity, TopKSparsity
 
@@ -305,3 +315,17 @@ def test_a_history_of_epochs_with_and_without_validation_comes_back(tmp_path):
     assert model.history_["ndcg@100"].notna().tolist() == [True, True, False]
     model.save(tmp_path / "model")
     pd.testing.assert_frame_equal(load_model(tmp_path / "model").history_, model.history_)
+
+
+@pytest.mark.parametrize("kind", [MultDAE, ELSA, RecVAE])
+def test_a_fitted_model_holds_weights_and_moments_but_nothing_of_its_steps(kind):
+    data = (np.random.default_rng(0).random((300, 1200)) < 0.05).astype(np.float32)
+    width = {"n_factors": 256} if kind is ELSA else {"hidden": (256, 8)} if kind is RecVAE else {"hidden": 256}
+    model = kind(**width, epochs=1, batch_size=100, progress=False).fit(data)
+    assert all(one.grad is None for one in model.network_.parameters())
+    scratch = model.network_.scratch
+    assert not scratch._free
+    assert not scratch._lent
+    assert getattr(model._trainer, "_codes", None) is None
+    before = model.total_cost(data)
+    assert model.partial_fit(data).total_cost(data) < before  # which does not miss it

@@ -279,6 +279,11 @@ class _AlternatingTrainer(Trainer):
             self.network.former_codes = None  # other rows follow, for validation
         return parts
 
+    def release(self) -> None:
+        """As `Trainer.release`; the codes of the rows go, too."""
+        super().release()
+        self._codes = None
+
     def _former_codes(self, rows: Rows) -> Tensor | None:
         """Return mean and log variance of every row by the former encoder; None where they take too much memory."""
         n_rows, width = rows.shape[0], 2 * self.network.architecture.hidden[-1]
