@@ -26,7 +26,9 @@ PEERS: dict[str, tuple[list[str], list[str]]] = {
     "irspack": ([], ["irspack==0.5.2"]),
     "ranx": ([], ["ranx==0.3.21"]),
     "elsarec": (TORCH, ["elsarec==0.1.4"]),
+    "sansa": ([], ["sansa==1.1.0", "scikit-sparse==0.4.16"]),  # later releases of the second want SuiteSparse 7
 }
+COMPILED = ("sansa",)  # made by name only: it wants a compiler and the headers of SuiteSparse (libsuitesparse-dev)
 OWN = ("aerec", "dense")  # those that run in aerec's own environment
 
 
@@ -62,8 +64,8 @@ def _python(peer: str) -> Path:
 def main() -> None:
     """Make those that were asked for, or all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("peers", nargs="*", choices=[[], *PEERS], help="all by default")
-    for peer in parser.parse_args().peers or PEERS:
+    parser.add_argument("peers", nargs="*", choices=[[], *PEERS], help="all by default but sansa")
+    for peer in parser.parse_args().peers or [name for name in PEERS if name not in COMPILED]:
         print(f"{peer} in {FOLDER / peer}", flush=True)
         make(peer)
 

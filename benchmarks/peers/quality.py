@@ -113,6 +113,12 @@ PAIRS = [
         {"n_factors": 400, "learning_rate": 0.1, "batch_size": 256}, 20,
         "its cost is the mean over users and items, aerec's that over users, of which NAdam's ε makes something else",
     ),
+    Pair(
+        "sansa", "SANSA", {"l2": 500.0, "weight_matrix_density": 0.028}, "sparse-ease",
+        {"l2": 500.0, "n_neighbors": 200}, 1,
+        "a sparse factor and an approximate inverse of it (two matrices of 2.8 % of the weights each), where aerec "
+        "solves for each item among its 200 nearest (5.6 %)",
+    ),
 ]  # fmt: skip
 
 
