@@ -42,6 +42,11 @@ def interpreter(peer: str) -> Path:
     return python
 
 
+def is_there(peer: str) -> bool:
+    """Whether the peer has an environment."""
+    return _python(peer).exists()
+
+
 def make(peer: str) -> None:
     """Make the environment, or bring it to these versions."""
     first, packages = PEERS[peer]

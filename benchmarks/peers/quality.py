@@ -27,7 +27,7 @@ from aerec import compare
 from aerec.evaluation import ndcg_at_k, recall_at_k
 from aerec.evaluation.bootstrap import bootstrap_sums, percentile_interval
 from aerec.evaluation.report import Report
-from environments import PEERS
+from environments import COMPILED, PEERS, is_there
 from launch import launch
 from protocol import RESULTS, as_json, commit, machine_line, markdown, save
 from top_n import load
@@ -246,6 +246,9 @@ def main() -> None:
     run = functools.partial(contest, seeds=given.seeds, threads=given.threads, folder=given.rankings)
     wanted = [pair for pair in PAIRS if pair.name in (given.only or []) or not (given.only or given.join)]
     for pair in wanted:
+        if not given.only and pair.peer in COMPILED and not is_there(pair.peer):
+            print(f"{pair.name} is left out: python benchmarks/peers/environments.py {pair.peer}")
+            continue
         details[pair.name] = run(pair)
         report([details[one.name] for one in PAIRS if one.name in details], given.out)
     if not wanted:
