@@ -71,7 +71,7 @@ def spaces() -> list[Space]:
         Space("sparse-ease", {"l2": [50.0, 150.0, 500.0], "n_neighbors": [200]}),
         Space(  # up to the factors with which it takes less than a tenth of the memory of EASE
             "elsa",
-            {"learning_rate": [0.03, 0.1, 0.3], "n_factors": [256, 512, 640]},
+            {"learning_rate": [0.03, 0.1, 0.3], "n_factors": [256, 512, 600]},
             {"batch_size": 1000, "epochs": 12, "patience": 3, **learned},
         ),
         Space("ease", {"l2": [16.0]}),
@@ -240,7 +240,7 @@ def _save(details: list[dict[str, Any]], out: Path) -> None:
     rows = []
     for one in details:
         metrics = [run["report"]["metrics"] for run in one["runs"]]
-        cells = [f"{np.mean([values[name]['mean'] for values in metrics]):.4f}" for name in METRICS]
+        cells = [_spread([values[name]["mean"] for values in metrics]) for name in METRICS]
         low, high = metrics[0]["ndcg@20"]["interval"]
         cells[1] += f" [{low:.4f}, {high:.4f}]"
         seconds = np.mean([run["seconds"] for run in one["runs"]])
@@ -251,19 +251,21 @@ def _save(details: list[dict[str, Any]], out: Path) -> None:
             for key, value in one["parameters"].items()
             if key not in left_out
         )
-        rows.append([one["name"], *cells, str(one["settings"]), f"{seconds:.0f}", f"{more:,.0f}", told])
+        counts = str(one["settings"]), str(len(one["runs"]))
+        rows.append([one["name"], *cells, *counts, f"{seconds:.0f}", f"{more:,.0f}", told])
     published = json.loads((Path(__file__).parent / "published.json").read_text(encoding="utf-8"))["gowalla"]
     rows += [
-        [f"{name} (published)", *(f"{v:.4f}" for v in values), "", "", "", "", ""]
+        [f"{name} (published)", *(f"{v:.4f}" for v in values), *[""] * 6]
         for name, values in published["models"].items()
     ]
-    header = ["model", *METRICS, "settings", "fit s", "peak MB above start", "chosen"]
+    header = ["model", *METRICS, "settings", "seeds", "fit s", "peak MB above start", "chosen"]
     made = sorted({f"{one['machine']}, commit {one['commit']}, {one['processes']}: {one['name']}" for one in details})
     note = f"""
 
 Trained on train + valid (810,128 interactions), measured on test. Settings chosen, out of the number in the table, by
 {CHOSEN_BY} of {USERS:,} users on the last tenth of the lists in train, after training on the rest of it and valid. Peak
-memory of the process of the fit and its evaluation, above what it had after the imports.
+memory of the process of the fit and its evaluation, above what it had after the imports. ± is the standard deviation
+over seeds.
 
 Why that tenth: the lists of train are in the order of time, test is what came after them, valid was drawn at random.
 Mean popularity of the held-out items over that of all that is learnt from; and the correlation, over the 300 most
@@ -272,6 +274,11 @@ popular items, of the share of an item that is held out with its share in test:
 """ + "\n".join(f"- {line}" for line in in_own_process(describe_parts))
     note += f"\n\nPublished: {published['source']}.\n\n" + "\n".join(f"- {line}" for line in made)
     save(NAME, "Top-N, Gowalla", markdown(header, rows) + note, {"models": details}, out)
+
+
+def _spread(values: list[float]) -> str:
+    """Return mean and, of several seeds, standard deviation."""
+    return f"{np.mean(values):.4f}" + (f" ± {np.std(values, ddof=1):.4f}" if len(values) > 1 else "")
 
 
 def _told(value: Any) -> Any:
