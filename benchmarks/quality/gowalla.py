@@ -64,10 +64,10 @@ def spaces() -> list[Space]:
     learned = {"validation_metric": CHOSEN_BY, "progress": False}
     return [
         Space("popularity"),
-        Space("item-knn", {"k": [200, 800], "shrinkage": [0.0, 20.0]}),
+        Space("item-knn", {"k": [50, 100, 200], "shrinkage": [0.0, 20.0, 100.0]}),
         Space("rp3-beta", {"alpha": [0.5, 0.75, 1.0], "beta": [0.1, 0.2, 0.3], "k": [500]}),
         Space("pure-svd", {"n_factors": [128, 256, 512]}),
-        Space("als", {"n_factors": [256], "l2": [3.0, 30.0], "alpha": [10.0]}),
+        Space("als", {"n_factors": [256], "l2": [10.0, 30.0, 100.0], "alpha": [3.0, 10.0, 30.0]}),
         Space("sparse-ease", {"l2": [50.0, 150.0, 500.0], "n_neighbors": [200]}),
         Space(  # up to the factors with which it takes less than a tenth of the memory of EASE
             "elsa",
