@@ -64,7 +64,7 @@ def spaces() -> list[Space]:
     learned = {"validation_metric": CHOSEN_BY, "progress": False}
     return [
         Space("popularity"),
-        Space("item-knn", {"k": [50, 100, 200], "shrinkage": [0.0, 20.0, 100.0]}),
+        Space("item-knn", {"k": [200, 800], "shrinkage": [0.0, 20.0]}),
         Space("rp3-beta", {"alpha": [0.5, 0.75, 1.0], "beta": [0.1, 0.2, 0.3], "k": [500]}),
         Space("pure-svd", {"n_factors": [128, 256, 512]}),
         Space("als", {"n_factors": [256], "l2": [10.0, 30.0, 100.0], "alpha": [3.0, 10.0, 30.0]}),
