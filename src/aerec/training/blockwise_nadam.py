@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim.nadam import nadam
 
+from aerec.training.parameterwise import Parameterwise
+
 __all__ = ["BlockwiseNAdam"]
 
-_BLOCK_BYTES = 2**20  # of a parameter: with gradient, both moments and what lies between them, a megabyte or two
+_BLOCK_BYTES = 2**20  # of a parameter: with gradient, both moments and what lies between them a few megabytes
 
 
-class BlockwiseNAdam(torch.optim.NAdam):
-    """`torch.optim.NAdam`, for parameters on a processor; the same steps, in a third of the time.
+class BlockwiseNAdam(Parameterwise, torch.optim.NAdam):
+    """`torch.optim.NAdam`, for parameters on a processor; the same steps, in less time.
 
     PyTorch has no fused NAdam: it goes through memory a dozen times in a step.
 
@@ -23,14 +24,6 @@ class BlockwiseNAdam(torch.optim.NAdam):
     ----------
     Dozat (2016). Incorporating Nesterov momentum into Adam. ICLR workshop.
     """
-
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """Take one step; `closure` is not supported."""
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    self._update(parameter, parameter.grad, group)
 
     def _update(self, parameter: nn.Parameter, gradient: Tensor, group: dict[str, Any]) -> None:
         state = self.state[parameter]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from aerec.training.parameterwise import Parameterwise
+
 __all__ = ["LazyAdam"]
 
 
-class LazyAdam(torch.optim.Optimizer):
+class LazyAdam(Parameterwise):
     r"""Adam whose step costs what the rows with a gradient cost, for weights of which a batch touches few.
 
     For the rows of a sparse gradient it is Adam with the corrections of the step at hand. The other rows and their
@@ -39,14 +41,6 @@ class LazyAdam(torch.optim.Optimizer):
         eps: float = 1e-8,
     ) -> None:
         super().__init__(groups, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": 0.0})
-
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """Take one step; `closure` is not supported."""
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    self._update(parameter, parameter.grad, group)
 
     def _update(self, parameter: nn.Parameter, gradient: Tensor, group: dict[str, Any]) -> None:
         state = self.state[parameter]
