@@ -64,11 +64,11 @@ def spaces() -> list[Space]:
     learned = {"validation_metric": CHOSEN_BY, "progress": False}
     return [
         Space("popularity"),
-        Space("item-knn", {"k": [200, 800], "shrinkage": [0.0, 20.0]}),
+        Space("item-knn", {"k": [100, 200, 400], "shrinkage": [0.0, 20.0, 100.0]}),
         Space("rp3-beta", {"alpha": [0.5, 0.75, 1.0], "beta": [0.1, 0.2, 0.3], "k": [500]}),
-        Space("pure-svd", {"n_factors": [128, 256, 512]}),
+        Space("pure-svd", {"n_factors": [32, 64, 128, 256, 384, 512, 768, 1024, 1536]}),
         Space("als", {"n_factors": [256], "l2": [10.0, 30.0, 100.0], "alpha": [3.0, 10.0, 30.0]}),
-        Space("sparse-ease", {"l2": [50.0, 150.0, 500.0], "n_neighbors": [200]}),
+        Space("sparse-ease", {"l2": [15.0, 50.0, 150.0], "n_neighbors": [100, 200, 300]}),
         Space(  # up to the factors with which it takes less than a tenth of the memory of EASE
             "elsa",
             {"learning_rate": [0.03, 0.1, 0.3], "n_factors": [256, 512, 600]},
