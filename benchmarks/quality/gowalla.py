@@ -64,7 +64,7 @@ def spaces() -> list[Space]:
     learned = {"validation_metric": CHOSEN_BY, "progress": False}
     return [
         Space("popularity"),
-        Space("item-knn", {"k": [100, 200, 400], "shrinkage": [0.0, 20.0, 100.0]}),
+        Space("item-knn", {"k": [200, 400, 800], "shrinkage": [30.0, 100.0, 300.0]}),
         Space("rp3-beta", {"alpha": [0.5, 0.75, 1.0], "beta": [0.1, 0.2, 0.3], "k": [500]}),
         Space("pure-svd", {"n_factors": [32, 64, 128, 256, 384, 512, 768, 1024, 1536]}),
         Space("als", {"n_factors": [256], "l2": [10.0, 30.0, 100.0], "alpha": [3.0, 10.0, 30.0]}),
@@ -74,7 +74,7 @@ def spaces() -> list[Space]:
             {"learning_rate": [0.03, 0.1, 0.3], "n_factors": [256, 512, 600]},
             {"batch_size": 1000, "epochs": 12, "patience": 3, **learned},
         ),
-        Space("ease", {"l2": [16.0]}),
+        Space("ease", {"l2": [16.0, 50.0, 150.0, 500.0]}),
     ]
 
 
