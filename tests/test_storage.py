@@ -227,3 +227,12 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
     with pytest.raises(DataError, match="is a file; a model is saved as a folder"):
         write_folder(path, "model", {}, tensors())
     assert path.read_text() == "x"
+
+
+def test_a_kind_leaves_another_alone_whose_name_begins_alike(tmp_path):
+    write_folder(tmp_path, "ratings-test", {}, {"x": np.zeros(2)})
+    write_folder(tmp_path, "ratings", {}, {"x": np.ones(2)})
+    write_folder(tmp_path, "ratings", {}, {"x": np.full(2, 2.0)})
+    assert read_folder(tmp_path, "ratings-test")[1]["x"].tolist() == [0, 0]
+    assert read_folder(tmp_path, "ratings")[1]["x"].tolist() == [2, 2]
+    assert len(list(tmp_path.glob("*.safetensors"))) == 2

@@ -10,6 +10,7 @@ import hashlib
 import itertools
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -71,8 +72,9 @@ def write_folder(
         if not was_there:  # a full disk gets its space back
             (folder / name).unlink(missing_ok=True)
         raise
-    for stale in folder.glob(f"{kind}-*.safetensors"):
-        if stale.name != name:
+    own = re.compile(rf"{re.escape(kind)}-[0-9a-f]{{12}}\.safetensors")  # not those of a kind that only begins alike
+    for stale in folder.iterdir():
+        if own.fullmatch(stale.name) and stale.name != name:
             stale.unlink(missing_ok=True)
 
 

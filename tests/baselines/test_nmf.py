@@ -139,3 +139,12 @@ def test_ratings_below_zero_are_refused_with_a_way_out(ratings):
 def test_parameters_out_of_range_are_refused(ratings, wrong):
     with pytest.raises(ValueError, match=f"'{next(iter(wrong))}' parameter of NMF must be"):
         NMF(**wrong).fit(csr_array(ratings))
+
+
+def test_the_only_item_of_a_history_contributes_the_whole_score():
+    rng = np.random.default_rng(0)
+    X = Interactions.from_matrix(csr_array((rng.random((60, 12)) < 0.4).astype(np.float32)))
+    model = NMF(n_factors=4, l2=0.1, epochs=50).fit(X)
+    one = csr_array(([1.0], ([0], [3])), shape=(1, 12))
+    score = model.score_items(one)[0, 5]
+    assert model.explain(one, 5)["contribution"].tolist() == pytest.approx([score], abs=1e-6)

@@ -40,3 +40,11 @@ def test_users_are_divided_evenly_into_batches():
     assert model._trainer.even_batches
     assert model._trainer.step == 2
     assert [len(piece) for piece in model._trainer._pieces(torch.arange(40), 40)] == [20, 20]
+
+
+def test_partial_fit_wants_the_users_in_the_same_order():
+    model = CDAE(hidden=4, epochs=1, progress=False).fit(data())
+    turned = data().with_users(model.users_[::-1])
+    with pytest.raises(ValueError, match="same order"):
+        model.partial_fit(turned)
+    model.partial_fit(turned.with_users(model.users_))

@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from sklearn.exceptions import NotFittedError
 
+from aerec import Interactions
+from aerec.errors import TrainingError
 from aerec.models import EASE, SparseEASE, sparse_ease
 from aerec.models.neighbours import nearest_rows
 from aerec.sparse import canonical_csr
@@ -56,3 +59,25 @@ def test_nearest_rows_are_at_most_k_a_row():
     near = nearest_rows(rows, rows, 3, 0.0, exclude=np.arange(25))
     assert (np.diff(near.indptr) <= 3).all()
     assert near.diagonal().sum() == 0
+
+
+def test_too_small_a_penalty_is_a_training_error():
+    X = Interactions.from_matrix(sp.csr_array(np.ones((6, 5), dtype=np.float32)))
+    with pytest.raises(TrainingError, match="l2 is too small"):
+        SparseEASE(l2=1e-12, n_neighbors=4).fit(X)
+
+
+def test_a_fit_that_fails_leaves_the_model_as_it_was():
+    good = Interactions.from_matrix(sp.csr_array(np.eye(5, dtype=np.float32) + np.eye(5, k=1, dtype=np.float32)))
+    bad = Interactions.from_matrix(sp.csr_array(np.ones((6, 5), dtype=np.float32)), items=list("vwxyz"))
+    model = SparseEASE(l2=1.0, n_neighbors=4).fit(good)
+    before = model.score_items(good)
+    with pytest.raises(TrainingError):
+        model.set_params(l2=1e-12).fit(bad)
+    assert list(model.items_) == list(good.items)
+    assert np.array_equal(model.score_items(good), before)
+    fresh = SparseEASE(l2=1e-12, n_neighbors=4)
+    with pytest.raises(TrainingError):
+        fresh.fit(bad)
+    with pytest.raises(NotFittedError):
+        fresh.score_items(bad)

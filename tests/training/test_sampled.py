@@ -73,3 +73,13 @@ def test_negatives_are_distinct_never_in_the_batch_and_each_as_likely():
     assert (counts[own] == 0).all()
     assert counts[[1, 2, 5, 6, 7, 8]].tolist() == pytest.approx([1000] * 6, abs=4 * (2000 * 0.25) ** 0.5)
     assert _others(own, 10, 99, generator).tolist() == [1, 2, 5, 6, 7, 8]
+
+
+@pytest.mark.parametrize("name", ["multinomial", "bernoulli", "gaussian"])
+def test_a_batch_without_a_rating_has_a_finite_loss_and_gradients(name):
+    variables, generator = parameters(), torch.Generator().manual_seed(0)
+    nothing = SparseRows(sp.csr_array((8, N_ITEMS), dtype=np.float32), torch.device("cpu")).batch(torch.arange(8))
+    found = sampled_loss(*variables, nothing, LIKELIHOODS[name], 10, generator)
+    for gradient in dense(torch.autograd.grad(found, variables)):
+        assert np.isfinite(gradient).all()
+    assert np.isfinite(found.item())

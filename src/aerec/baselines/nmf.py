@@ -107,9 +107,13 @@ class NMF(Recommender):
         self.item_factors_: NDArray[np.float32] = np.ascontiguousarray(model.components_.T, dtype=np.float32)
 
     def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
-        users = self._fold_in(history)
-        scores = users @ self.item_factors_.T
-        scores[~users.any(axis=1)] = self.popularity_
+        scores: NDArray[np.float32] = self._fold_in(history) @ self.item_factors_.T
+        return scores
+
+    def _scores(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Score a block of users; those with nothing but zeros, of whom no factor speaks, by popularity."""
+        scores = self._score(history, known_users)
+        scores[~scores.any(axis=1)] = self.popularity_
         return scores
 
     def _fold_in(self, history: CSR) -> NDArray[np.float32]:

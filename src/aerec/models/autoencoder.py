@@ -231,7 +231,8 @@ class Autoencoder(Coding):
             none, it counts as not fitted.
         """
         self._validate_params()
-        data = self._take_in(train, reset=True)
+        with self._unchanged_on_error():
+            data = self._take_in(train, reset=True)
         rows = self._training_rows(data)
         self._start_on(rows)
         self._started(data, rows)
@@ -249,7 +250,8 @@ class Autoencoder(Coding):
         """
         self._validate_params()
         fresh = not hasattr(self, "network_")
-        data = self._take_in(X, reset=fresh)
+        with self._unchanged_on_error():
+            data = self._take_in(X, reset=fresh)
         rows = self._training_rows(data)
         if not fresh:
             self._check_width(rows)
@@ -260,6 +262,12 @@ class Autoencoder(Coding):
         if self.user_factors and rows.shape[0] != self.network_.architecture.n_users:
             raise DataError(
                 f"user factors are for {self.network_.architecture.n_users} users, got {rows.shape[0]} rows"
+            )
+        by_place = (self.user_factors or not self._has_user_codes) and isinstance(X, Interactions)
+        if by_place and self.users_ is not None and not X.users.equals(self.users_):
+            raise DataError(
+                f"what {type(self).__name__} has learned of its users is kept row by row: partial_fit takes the users "
+                "of the first call in the same order; give X.with_users(model.users_)"
             )
         self._started(data, rows)
         self._run(rows, 1, None, with_users=self.user_factors)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
@@ -98,10 +99,11 @@ class Recommender(Ranking, BaseEstimator, ABC):  # type: ignore[misc]
         data = train if isinstance(train, Interactions) else Interactions.from_matrix(train)
         if data.n_ratings == 0:
             raise DataError(f"{type(self).__name__} has nothing to learn from: {data} holds no ratings")
-        self._remember_ids(data, from_matrix=data is not train)
-        if self._popularity_for_empty:
-            self.popularity_ = item_popularity(data.matrix)
-        self._fit(data, validation if isinstance(validation, Holdout) else None)
+        with self._unchanged_on_error():
+            self._remember_ids(data, from_matrix=data is not train)
+            if self._popularity_for_empty:
+                self.popularity_ = item_popularity(data.matrix)
+            self._fit(data, validation if isinstance(validation, Holdout) else None)
         return self
 
     def score_items(self, history: History) -> NDArray[np.float32]:
@@ -171,6 +173,17 @@ class Recommender(Ranking, BaseEstimator, ABC):  # type: ignore[misc]
             "state": header,
         }
         write_folder(path, "model", content, tensors)
+
+    @contextmanager
+    def _unchanged_on_error(self) -> Iterator[None]:
+        """Take back what the block has set where it fails: the model stays what it was, fitted or not."""
+        before = dict(vars(self))
+        try:
+            yield
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
 
     # ------------------------------------------------------------------ hooks with a default
 

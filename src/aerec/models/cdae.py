@@ -14,8 +14,8 @@ class CDAE(Autoencoder):
 
     .. math:: z_u = f(W^\top \tilde x_u + V_u + b), \qquad l_u = W' z_u + b'
 
-    with x̃ the masked history and V_u a learned vector of user u. The paper samples unrated items for its loss; here
-    every item counts, which is the same in expectation and costs little.
+    with x̃ the masked history and V_u a learned vector of user u. The paper samples a few unrated items for each
+    rated one; here all of them count, so that unrated items weigh more.
 
     A user who was not in the training data has no V_u: their code is made of their history alone (V_u = 0). The same
     holds for the rows of a plain matrix, which carry no ids; give an `Interactions` to have users recognised.

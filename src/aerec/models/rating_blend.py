@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 from sklearn.base import clone
 
+from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.models.autorec import AutoRec
 from aerec.models.base import Recommender
@@ -95,6 +96,8 @@ class RatingBlend(RatingPredictor, Blend):
     def _fit_weights(self, validation: Holdout) -> NDArray[np.float64]:
         """Least squares with weights that are not negative and sum to about 1, which a heavy extra row asks for."""
         pairs = validation.target.to_frame()
+        if pairs.empty:
+            raise DataError("weights cannot be chosen: nobody has a held-out rating; give weights=")
         columns = [model.predict(pairs["user"], pairs["item"]) for model in self._predictors()]
         system, wanted = np.stack(columns, axis=1).astype(np.float64), pairs["rating"].to_numpy(dtype=np.float64)
         heavy = 100 * np.sqrt(len(wanted))

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval
 
+from aerec.errors import TrainingError
 from aerec.interactions import Interactions
 from aerec.models.linear import ItemItemRecommender, gram_matrix
 from aerec.models.neighbours import nearest_rows
@@ -123,7 +124,9 @@ def _solve(
     system *= there[:, :, None] & there[:, None, :]  # places without a neighbour: a row of the unit matrix, answer 0
     system[:, np.arange(shape[1]), np.arange(shape[1])] += np.where(there, l2, 1.0).astype(np.float32)
     wanted = gram[at, items[:, None]] * there
-    factor = torch.linalg.cholesky(torch.from_numpy(system))
+    factor, failed = torch.linalg.cholesky_ex(torch.from_numpy(system))
+    if failed.any():
+        raise TrainingError("XᵀX + l2 · I cannot be inverted in float32: l2 is too small for these ratings, raise it")
     found = torch.cholesky_solve(torch.from_numpy(wanted[:, :, None]), factor)[:, :, 0].numpy()
     solved: NDArray[np.float32] = found[rows, places]
     return solved

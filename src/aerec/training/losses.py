@@ -183,7 +183,7 @@ class _AllEntriesLoss(torch.autograd.Function):
 
 def _block_rows(weight: Tensor) -> int:
     """Return of how many rows the logits fit into the cache of a CPU; on accelerators more."""
-    return max(1, _BLOCK_BYTES[weight.device.type == "cpu"] // (4 * len(weight)))
+    return max(1, _BLOCK_BYTES[weight.device.type == "cpu"] // (4 * max(1, len(weight))))
 
 
 def _blocks(weight: Tensor) -> Iterator[slice]:

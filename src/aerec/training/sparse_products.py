@@ -65,6 +65,8 @@ def gather_rows(batch: SparseBatch, values: Tensor, dense: Tensor, scratch: Scra
     """
     starts, rows, _ = batch.by_column
     product = scratch.take(batch.n_columns, dense.shape[1], like=dense)
+    if len(values) == 0:
+        return product.zero_()
     if dense.device.type != "cpu":
         transposed = _csr(starts, rows, values, (batch.n_columns, batch.n_rows))
         return torch.addmm(product, transposed, dense, beta=0.0, out=product)
