@@ -148,12 +148,13 @@ class NeuralRecommender(Recommender):
 
     def _give_up(self, error: TrainingError, done: int) -> None:
         """Keep what was learned before `error`; a model that has learned nothing counts as not fitted."""
-        del self._trainer  # its optimiser has seen what went wrong: partial_fit begins with a new one
         if done or error.records:
             self._remember(pd.DataFrame(error.records), done)
             self._finished()
         else:
             del self.network_
+        # its optimiser has seen what went wrong: partial_fit begins with a new one; ELSA may have dropped it already
+        self.__dict__.pop("_trainer", None)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "network_")
