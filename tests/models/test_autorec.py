@@ -130,3 +130,10 @@ def test_the_output_begins_at_the_mean_rating():
     data = ratings()
     model = AutoRec(hidden=3, epochs=1, learning_rate=1e-9, progress=False).fit(data)
     np.testing.assert_allclose(model.intercepts_[-1], data.matrix.data.mean(), atol=1e-5)
+
+
+def test_partial_fit_of_items_wants_the_users_in_the_same_order():
+    data = ratings()
+    model = AutoRec(**{**QUICK, "epochs": 1}).fit(data)
+    with pytest.raises(DataError, match="same order"):
+        model.partial_fit(data.with_users(data.users[::-1]))

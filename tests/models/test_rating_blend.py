@@ -4,8 +4,9 @@ import pytest
 from aerec import evaluate, load_model
 from aerec.baselines import BiasBaseline, BiasedMF
 from aerec.datasets import load_dataset
+from aerec.errors import DataError
 from aerec.models import EASE, AutoRec, RatingBlend
-from aerec.splitting import RandomHoldout
+from aerec.splitting import Holdout, RandomHoldout
 
 PARTS = (BiasBaseline(), BiasedMF(n_factors=4, epochs=3), AutoRec(hidden=8, epochs=3, progress=False))
 
@@ -59,3 +60,9 @@ def test_it_is_measured_saved_and_loaded_like_any_rating_model(fitted, split, tm
 def test_a_model_that_only_ranks_is_refused(split):
     with pytest.raises(ValueError, match="EASE ranks items only, use Blend"):
         RatingBlend([BiasBaseline(), EASE()]).fit(split.train)
+
+
+def test_weights_without_a_rating_to_choose_them_by_are_refused(split):
+    nothing = Holdout(split.train, split.train.keep(np.zeros(split.train.n_ratings, dtype=bool)))
+    with pytest.raises(DataError, match="give weights="):
+        RatingBlend(PARTS[:2]).fit(split.train, nothing)

@@ -19,7 +19,9 @@ from aerec.models.base import Recommender
 from aerec.models.inverse import invert_upper, memory_beside
 from aerec.sparse import CSR, column_counts, take_rows
 
-__all__ = ["ItemItemRecommender", "closed_form_weights", "gram_matrix", "row_blocks"]
+__all__ = ["NOT_INVERTIBLE", "ItemItemRecommender", "closed_form_weights", "gram_matrix", "row_blocks"]
+
+NOT_INVERTIBLE = "XᵀX + l2 · I cannot be inverted in float32: l2 is too small for these ratings, raise it"
 
 _BLOCK_BYTES = 4 * 2**20  # dense rows that one thread fills at once
 _DENSE_IS_FASTER = 30  # times as many products a second as scipy's of two sparse matrices
@@ -248,7 +250,7 @@ def closed_form_weights(gram: NDArray[np.float32], ridge: NDArray[np.float32] | 
     diagonal = np.diag_indices_from(gram)
     gram[diagonal] += ridge
     if not invert_upper(gram):
-        raise TrainingError("XᵀX + l2 · I cannot be inverted in float32: l2 is too small for these ratings, raise it")
+        raise TrainingError(NOT_INVERTIBLE)
     weights = gram
     shrinks = -1 / weights[diagonal]
 

@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import Interval
 
 from aerec.errors import TrainingError
 from aerec.interactions import Interactions
-from aerec.models.linear import ItemItemRecommender, gram_matrix
+from aerec.models.linear import NOT_INVERTIBLE, ItemItemRecommender, gram_matrix
 from aerec.models.neighbours import nearest_rows
 from aerec.sparse import CSR, row_ids, take_rows
 from aerec.splitting import Holdout
@@ -126,7 +126,7 @@ def _solve(
     wanted = gram[at, items[:, None]] * there
     factor, failed = torch.linalg.cholesky_ex(torch.from_numpy(system))
     if failed.any():
-        raise TrainingError("XᵀX + l2 · I cannot be inverted in float32: l2 is too small for these ratings, raise it")
+        raise TrainingError(NOT_INVERTIBLE)
     found = torch.cholesky_solve(torch.from_numpy(wanted[:, :, None]), factor)[:, :, 0].numpy()
     solved: NDArray[np.float32] = found[rows, places]
     return solved
