@@ -5,6 +5,7 @@ from aerec.datasets import load_dataset
 from aerec.errors import DataError, ModelFileError
 from aerec.models import CDAE, ELSA, AutoRec, MultVAE, RecVAE, SparseAutoencoder
 from aerec.splitting import RandomHoldout, StrongGeneralization
+from aerec.storage import read_folder, write_folder
 from aerec.training.trainer import Trainer
 
 QUICK = {"epochs": 4, "batch_size": 100, "progress": False, "device": "cpu"}  # which repeats to the bit
@@ -99,4 +100,15 @@ def test_a_damaged_checkpoint_is_refused(tmp_path, splits):
     file = next(tmp_path.glob("*.safetensors"))
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(ModelFileError, match="checksum"):
+        CDAE(hidden=4, **QUICK).fit(train, checkpoint=tmp_path)
+
+
+def test_a_moment_of_one_number_is_refused_before_the_fused_optimiser_reads_beyond_it(tmp_path, splits):
+    train = splits["rank"].train
+    CDAE(hidden=4, **QUICK).fit(train, checkpoint=tmp_path)
+    header, tensors = read_folder(tmp_path, "checkpoint")
+    name = next(name for name, value in tensors.items() if name.endswith(".exp_avg") and value.size > 1)
+    tensors[name] = np.zeros(1, dtype=np.float32)
+    write_folder(tmp_path, "checkpoint", {"fingerprint": header["fingerprint"], "step": header["step"]}, tensors)
+    with pytest.raises(ModelFileError, match=r"exp_avg of parameter \d+ has the shape \(1,\)"):
         CDAE(hidden=4, **QUICK).fit(train, checkpoint=tmp_path)

@@ -148,7 +148,8 @@ def _check_optimizer(optimizer: torch.optim.Optimizer, values: dict[int, dict[st
         if not 0 <= at < len(parameters) or state.keys() != expected:
             raise ValueError(f"the optimiser holds {sorted(state)} of parameter {at}")
         for name, value in state.items():
-            if value.numel() != 1 and value.shape != parameters[at].shape:
+            fits = value.numel() == 1 if name in ("step", "mu_product") else value.shape == parameters[at].shape
+            if not fits:
                 raise ValueError(f"{name} of parameter {at} has the shape {tuple(value.shape)}")
 
 
