@@ -81,10 +81,12 @@ def _codes(ids: pd.Series[Any]) -> tuple[NDArray[np.int64], pd.Index[Any]]:
         codes, uniques = pd.factorize(ids, sort=True)
     except TypeError:  # ids of mixed types have no order: they keep that of their appearance
         codes, uniques = pd.factorize(ids)
-    return codes.astype(np.int64), pd.Index(uniques)
+    return codes.astype(np.int64), pd.Index(uniques, tupleize_cols=False)
 
 
 def _ratings(column: pd.Series[Any]) -> NDArray[np.float32]:
+    if column.dtype.kind in "mM":
+        raise DataError(f"the column {column.name!r} holds dates or durations, not ratings")
     try:
         values = pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError):
@@ -115,8 +117,11 @@ def _times(column: pd.Series[Any]) -> NDArray[Any]:
 
 
 def _seconds(dates: pd.Series[Any]) -> NDArray[Any]:
-    stamps: NDArray[Any] = pd.DatetimeIndex(dates).as_unit("s").asi8
-    return stamps
+    """Seconds since 1970: whole numbers where all are whole, else with their fractions."""
+    stamps = pd.DatetimeIndex(dates)
+    per_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[stamps.unit]
+    whole, rest = np.divmod(stamps.asi8, per_second)
+    return whole + rest / per_second if rest.any() else whole
 
 
 def _first(mask: pd.Series[Any]) -> int:

@@ -14,7 +14,7 @@ from aerec.interactions import Interactions
 from aerec.notebook import html_table
 from aerec.sparse import row_ids
 
-__all__ = ["Holdout", "Split", "check_fraction", "draw_ratings", "places_in_rows", "weak_split"]
+__all__ = ["Holdout", "Split", "as_holdout", "check_fraction", "draw_ratings", "places_in_rows", "weak_split"]
 
 
 @dataclass(frozen=True)
@@ -176,6 +176,24 @@ def places_in_rows(data: Interactions, keys: NDArray[Any]) -> NDArray[np.int64]:
     places = np.empty(len(rows), dtype=np.int64)
     places[order] = np.arange(len(rows)) - data.matrix.indptr[rows]
     return places
+
+
+def as_holdout(validation: Any) -> Holdout | None:
+    """Return what `fit` was given to validate on as a Holdout: as it is, of a pair (history, target), else None.
+
+    Raises
+    ------
+    TypeError
+        If it is a whole `Split`.
+    """
+    if isinstance(validation, Split):
+        raise TypeError("validation data is a part of a split, not all of it: give split.validation")
+    if isinstance(validation, Holdout):
+        return validation
+    is_pair = isinstance(validation, tuple) and len(validation) == 2
+    if not is_pair or any(not isinstance(one, Interactions) and getattr(one, "ndim", 0) != 2 for one in validation):
+        return None
+    return Holdout(*(one if isinstance(one, Interactions) else Interactions.from_matrix(one) for one in validation))
 
 
 def check_fraction(name: str, value: float, *, zero: bool = False) -> None:

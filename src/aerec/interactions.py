@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from aerec.errors import DataError
 from aerec.frames import ratings_of_frame
+from aerec.ids import as_ids
 from aerec.notebook import html_table
 from aerec.sparse import CSR, canonical_csr, column_counts, row_ids, row_positions, take_values
 
@@ -32,7 +33,7 @@ class Interactions:
         The raw id of each row and of each column, unique.
     timestamps : ndarray of shape (n_ratings,), optional
         Aligned with ``matrix.data``. With timestamps `matrix` must be in canonical form already.
-    item_names, item_genres : pandas.Series, optional
+    item_names, item_genres : pandas.Series or mapping, optional
         A readable name, and a tuple of genres, of each item; indexed by `items` (missing ones become "" and ()).
 
     Raises
@@ -63,7 +64,7 @@ class Interactions:
 
     def __post_init__(self) -> None:
         matrix = canonical_csr(self.matrix)
-        users, items = pd.Index(self.users, name="user"), pd.Index(self.items, name="item")
+        users, items = _index(self.users, "user"), _index(self.items, "item")
         if matrix.shape != (len(users), len(items)):
             raise DataError(f"the matrix is {matrix.shape}, but there are {len(users)} users and {len(items)} items")
         for index in (users, items):
@@ -83,8 +84,8 @@ class Interactions:
             (_read_only(matrix.data), _read_only(matrix.indices), _read_only(matrix.indptr)), shape=matrix.shape
         )
         frozen.has_canonical_format = True
-        names = _of_items(self.item_names, items, "")
-        genres = _of_items(self.item_genres, items, ())
+        names = _of_items(self.item_names, items, "", "item_names")
+        genres = _of_items(self.item_genres, items, (), "item_genres")
         for name, value in (
             ("matrix", frozen),
             ("users", users),
@@ -106,8 +107,8 @@ class Interactions:
         rating: str | None = "rating",
         timestamp: str | None = "timestamp",
         *,
-        item_names: pd.Series[Any] | None = None,
-        item_genres: pd.Series[Any] | None = None,
+        item_names: pd.Series[Any] | Mapping[Any, str] | None = None,
+        item_genres: pd.Series[Any] | Mapping[Any, tuple[str, ...]] | None = None,
     ) -> Interactions:
         """Build from a frame with one row per rating.
 
@@ -123,9 +124,9 @@ class Interactions:
         rating : str or None, default "rating"
             Name of the rating column; None for implicit feedback (every row counts as 1).
         timestamp : str or None, default "timestamp"
-            Name of the time column: numbers, datetimes or ISO 8601 text (dates are stored as seconds since 1970);
-            ignored where absent.
-        item_names, item_genres : pandas.Series, optional
+            Name of the time column: numbers, datetimes or ISO 8601 text (dates are stored as seconds since 1970, with
+            fractions where there are any); ignored where absent.
+        item_names, item_genres : pandas.Series or mapping, optional
             Indexed by raw item id.
 
         Returns
@@ -151,7 +152,8 @@ class Interactions:
                 "shift the scale (rating + 1) to keep them",
                 stacklevel=2,
             )
-        return cls(ratings.matrix, ratings.users, ratings.items, ratings.timestamps, item_names, item_genres)
+        known: Any = (item_names, item_genres)  # made series where they are mappings
+        return cls(ratings.matrix, ratings.users, ratings.items, ratings.timestamps, *known)
 
     @classmethod
     def from_matrix(
@@ -159,8 +161,11 @@ class Interactions:
     ) -> Interactions:
         """Build from a (sparse) matrix; ids default to the row and column numbers."""
         csr = canonical_csr(matrix)
-        row_index = pd.RangeIndex(csr.shape[0]) if users is None else pd.Index(list(users))
-        return cls(csr, row_index, pd.RangeIndex(csr.shape[1]) if items is None else pd.Index(list(items)))
+        rows, columns = (
+            pd.RangeIndex(n) if ids is None else pd.Index(list(ids), tupleize_cols=False)
+            for n, ids in zip(csr.shape, (users, items), strict=True)
+        )
+        return cls(csr, rows, columns)
 
     # ------------------------------------------------------------------ reading them
 
@@ -259,7 +264,7 @@ class Interactions:
 
     def select_users(self, ids: ArrayLike | pd.Index[Any]) -> Interactions:
         """Return the rows of the users `ids`, in that order; a DataError names the first id that is not known."""
-        wanted: pd.Index[Any] = pd.Index(np.asarray(ids))
+        wanted = as_ids(ids)
         rows = self.users.get_indexer(wanted)
         if (rows < 0).any():
             raise DataError(
@@ -315,6 +320,11 @@ class Interactions:
         return replace(self, matrix=matrix, users=self.users.take(rows), timestamps=times[0] if times else None)
 
 
+def _index(ids: Any, name: str) -> pd.Index[Any]:
+    index: pd.Index[Any] = pd.Index(ids, name=name, tupleize_cols=False)
+    return index
+
+
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:
     view = array.view()
     view.flags.writeable = False
@@ -325,8 +335,14 @@ def _is_canonical(matrix: Any) -> bool:
     return getattr(matrix, "format", None) == "csr" and bool(matrix.has_canonical_format)
 
 
-def _of_items(values: pd.Series[Any] | None, items: pd.Index[Any], missing: Any) -> pd.Series[Any] | None:
-    if values is None or values.index.equals(items):
+def _of_items(values: Any, items: pd.Index[Any], missing: Any, what: str) -> pd.Series[Any] | None:
+    if values is None:
+        return None
+    if isinstance(values, Mapping):
+        values = pd.Series(list(values.values()), index=as_ids(values), dtype=object)
+    if not isinstance(values, pd.Series):
+        raise TypeError(f"{what} is a Series indexed by item id, or a dict, got {type(values).__name__}")
+    if values.index.equals(items):
         return values
     if not values.index.is_unique:
         repeated = values.index[values.index.duplicated()][0]

@@ -138,13 +138,19 @@ def load_model(path: str | os.PathLike[str], models: Iterable[type[Recommender]]
         )
     try:
         _check_claims(header, tensors)
-        model = known[name](**{key: decode_parameter(value, known) for key, value in header["parameters"].items()})
+        parameters, fitted_with = (
+            {key: decode_parameter(value, known) for key, value in part.items()}
+            for part in (header["parameters"], header.get("fitted_with", {}))
+        )
+        model = known[name](**{**parameters, **fitted_with})
+        model._fitted_with = model.get_params(deep=False)
         model.n_features_in_ = int(header["n_items"])
         model.items_ = decode_index(tensors, "items")
         model.users_ = decode_index(tensors, "users")
         if model.items_ is not None and len(model.items_) != model.n_features_in_:
             raise ValueError(f"{len(model.items_)} ids for {model.n_features_in_} items")
         model._set_state(header["state"], tensors)
+        model.set_params(**{key: parameters[key] for key in fitted_with})
         _try_out(model)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, IndexError, OverflowError) as error:
         raise ModelFileError(

@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike
 from aerec.atomic import atomic_write
 from aerec.datasets.scale import load_pyarrow
 from aerec.errors import DataError
+from aerec.ids import as_ids
 from aerec.interactions import Interactions
 from aerec.models.base import Recommender
 from aerec.models.blocks import block_rows
@@ -103,12 +104,9 @@ def recommend_all(
     folder.mkdir(parents=True, exist_ok=True)
     n_users, block = data.shape[0], block_rows(model.n_features_in_)
     size = -(-(users_per_part or max(1, _ROWS // k)) // block) * block
-    choices = [
-        k,
-        exclude_seen,
-        *(None if one is None else np.asarray(one).tolist() for one in (allow_items, block_items)),
-    ]
-    made_of = hashlib.sha256(json.dumps([fingerprint, size, n_users, choices]).encode()).hexdigest()
+    lists = (None if one is None else as_ids(one).tolist() for one in (allow_items, block_items))
+    choices = [k, exclude_seen, *lists]
+    made_of = hashlib.sha256(json.dumps([fingerprint, size, n_users, choices], default=str).encode()).hexdigest()
     n_parts = -(-n_users // size)
     if not _all_there(folder, n_parts, made_of):
         (folder / _DONE).unlink(missing_ok=True)

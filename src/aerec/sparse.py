@@ -49,7 +49,8 @@ def canonical_csr(X: Any) -> CSR:
         raise DataError(f"expected a matrix of shape (n_users, n_items), got {X.ndim} dimension(s): {X.shape}")
     csr: CSR = sp.csr_array(X).astype(np.float32, copy=False)
     if not (csr.has_canonical_format and csr.data.all()):
-        if is_sparse and np.shares_memory(csr.data, given.data):
+        stored = getattr(given, "data", None)  # a matrix in the form of a dictionary has none
+        if is_sparse and isinstance(stored, np.ndarray) and np.shares_memory(csr.data, stored):
             csr = csr.copy()
         csr.sum_duplicates()
         csr.eliminate_zeros()

@@ -8,7 +8,8 @@ cost of a whole data set can be computed block by block.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from numbers import Integral
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -136,7 +137,8 @@ class TopKSparsity:
     k: int = 32
 
     def __post_init__(self) -> None:
-        if isinstance(self.k, bool) or self.k != int(self.k) or self.k < 1:
+        given: Any = self.k
+        if isinstance(given, bool) or not isinstance(given, Integral) or given < 1:
             raise ValueError(f"TopKSparsity: k is a number of units, at least 1; got {self.k!r}")
 
     def check_activation(self, activation: str) -> None:

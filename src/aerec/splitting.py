@@ -57,14 +57,15 @@ class StrongGeneralization:
             raise ValueError(f"n_users must be at least 1, got {self.n_users}")
         check_fraction("fold_in", self.fold_in)
 
-    def split(self, interactions: Interactions) -> Split:
-        """Split `interactions`.
+    def split(self, interactions: Interactions | Any) -> Split:
+        """Split `interactions`, or a matrix of shape (n_users, n_items).
 
         Raises
         ------
         DataError
             If fewer than 2 · n_users + 1 users are there.
         """
+        interactions = _as_interactions(interactions)
         total = interactions.shape[0]
         if 2 * self.n_users >= total:
             raise DataError(
@@ -125,8 +126,9 @@ class RandomHoldout:
         check_fraction("fraction", self.fraction)
         check_fraction("validation_fraction", self.validation_fraction, zero=True)
 
-    def split(self, interactions: Interactions) -> Split:
-        """Split `interactions`."""
+    def split(self, interactions: Interactions | Any) -> Split:
+        """Split `interactions`, or a matrix of shape (n_users, n_items)."""
+        interactions = _as_interactions(interactions)
         rng = np.random.default_rng(self.seed)
         test = draw_ratings(interactions, self.fraction, rng, per_user=self.per_user)
         rest, parts = interactions.keep(~test), [interactions.keep(test)]
@@ -159,14 +161,15 @@ class LeaveLastOut:
 
     validation: bool = True
 
-    def split(self, interactions: Interactions) -> Split:
-        """Split `interactions`.
+    def split(self, interactions: Interactions | Any) -> Split:
+        """Split `interactions`, or a matrix of shape (n_users, n_items).
 
         Raises
         ------
         DataError
             If the ratings have no timestamps.
         """
+        interactions = _as_interactions(interactions)
         times = _timestamps(interactions, type(self).__name__)
         lengths = np.diff(interactions.matrix.indptr)
         age = np.repeat(lengths, lengths) - 1 - places_in_rows(interactions, times)  # 0: the user's last rating
@@ -207,14 +210,15 @@ class TemporalSplit:
         if self.validation_fraction + self.test_fraction >= 1:
             raise ValueError("validation_fraction and test_fraction leave nothing to train on")
 
-    def split(self, interactions: Interactions) -> Split:
-        """Split `interactions`.
+    def split(self, interactions: Interactions | Any) -> Split:
+        """Split `interactions`, or a matrix of shape (n_users, n_items).
 
         Raises
         ------
         DataError
             If the ratings have no timestamps, or too few different ones.
         """
+        interactions = _as_interactions(interactions)
         times = _timestamps(interactions, type(self).__name__)
         ordered = np.sort(times)
         n = len(ordered)
@@ -228,6 +232,10 @@ class TemporalSplit:
         if (test | validation).all() or (self.validation_fraction and not validation.any()):
             raise DataError("the timestamps are too much alike to be cut in time; use RandomHoldout")
         return _chronological_split(interactions, validation, test, self.validation_fraction > 0)
+
+
+def _as_interactions(data: Interactions | Any) -> Interactions:
+    return data if isinstance(data, Interactions) else Interactions.from_matrix(data)
 
 
 def _chronological_split(

@@ -55,6 +55,8 @@ def write_folder(
         Whatever JSON can hold.
     tensors : mapping of str to ndarray
     """
+    if not os.fspath(path):
+        raise DataError(f"a {kind} is saved as a folder, give its path")
     folder = Path(path)
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder} is a file; a {kind} is saved as a folder, give another path")

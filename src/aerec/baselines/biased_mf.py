@@ -76,7 +76,7 @@ class BiasedMF(RatingPredictor, Recommender):
         "l2_bias": [Interval(Real, 0, None, closed="neither")],
         "count_power": [Interval(Real, 0, 1, closed="both")],
         "epochs": [Interval(Integral, 1, None, closed="left")],
-        "seed": [Interval(Integral, 0, None, closed="left")],
+        "seed": [Interval(Integral, 0, 2**32 - 1, closed="both")],
     }
 
     def __init__(

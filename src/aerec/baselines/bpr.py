@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval
 
 from aerec.baselines.extra import import_implicit, one_blas_thread
+from aerec.errors import TrainingError
 from aerec.interactions import Interactions
 from aerec.models.base import Recommender
 from aerec.sparse import CSR
@@ -99,7 +100,10 @@ class BPR(Recommender):
                 num_threads=1,
                 random_state=self.seed,
             )
-            model.fit(sp.csr_matrix(train.matrix, copy=True), show_progress=False)
+            try:
+                model.fit(sp.csr_matrix(train.matrix, copy=True), show_progress=False)
+            except import_implicit("recommender_base", "BPR").ModelFitError:
+                raise TrainingError(f"the factors became NaN: lower learning_rate={self.learning_rate:g}") from None
         self.user_factors_: NDArray[np.float32] = np.ascontiguousarray(model.user_factors)
         self.item_factors_: NDArray[np.float32] = np.ascontiguousarray(model.item_factors)
 

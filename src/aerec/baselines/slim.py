@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -89,6 +90,14 @@ class SLIM(ItemItemRecommender):
         self.weights_ = sp.hstack([weights for weights, _ in solved], format="csr", dtype=np.float32)
         self.n_unconverged_ = sum(unconverged for _, unconverged in solved)
 
+    def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        header, arrays = super()._state()
+        return {**header, "n_unconverged": self.n_unconverged_}, arrays
+
+    def _set_state(self, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
+        super()._set_state(header, tensors)
+        self.n_unconverged_ = int(header["n_unconverged"])
+
     def _columns_of(self, ratings: sp.csc_array[Any], items: NDArray[np.int64]) -> tuple[sp.csc_array[Any], int]:
         """Solve the columns `items` of W."""
         n_users = ratings.shape[0]
@@ -100,6 +109,7 @@ class SLIM(ItemItemRecommender):
             copy_X=False,
             max_iter=self.epochs,
             tol=self.tol,
+            random_state=0,  # of no use to a solver that goes through the features in order; without, it asks NumPy's
         )
         others = sp.csc_array(  # the solver reads 32-bit indices; the values are this task's own
             (ratings.data.copy(), ratings.indices.astype(np.int32), ratings.indptr.astype(np.int32)),

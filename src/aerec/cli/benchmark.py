@@ -36,7 +36,7 @@ def benchmark(
         list[str] | None,
         typer.Option("--set", "-s", help="A hyper-parameter for those models that have it; repeatable."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the models and the split.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the models and the split.")] = 0,
     split: SplitKind = None,
     threshold: Threshold = 4.0,
     min_per_user: MinPerUser = 5,

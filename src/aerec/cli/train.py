@@ -48,7 +48,7 @@ def train(
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Short for --set epochs=…")] = None,
     device: Annotated[str | None, typer.Option(help="Short for --set device=…")] = None,
-    seed: Annotated[int, typer.Option(help="Of the model and the split.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the model and the split.")] = 0,
     split: SplitKind = None,
     threshold: Threshold = 4.0,
     min_per_user: MinPerUser = 5,
@@ -71,14 +71,13 @@ def train(
         raise typer.BadParameter("say what to train on, or --config FILE", ctx=context, param_hint="DATA")
     told = read_configuration(config) if config is not None else Configuration()
     told = override(told, context.params, lambda word: _was_given(context, word))
-    chosen = get_model_class(told.model or model)
     name, source = told.model or model, told.data["source"]
+    chosen = get_model_class(name)
+    short = [f"{word}={value}" for word, value in (("epochs", epochs), ("device", device)) if value is not None]
     recommender = build_model(
         chosen,
-        settings or [],
+        [*short, *(settings or [])],
         told.parameters,
-        epochs=epochs,
-        device=device,
         seed=None if "seed" in told.parameters else told.seed,
         progress=False if quiet else None,
     )

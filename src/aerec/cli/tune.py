@@ -43,7 +43,7 @@ def tune(
         typer.Option("--set", "-s", help="A hyper-parameter that stays as it is, such as epochs=50; repeatable."),
     ] = None,
     timeout: Annotated[float | None, typer.Option(help="Begin no further trial after so many seconds.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the search, the model and the split.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the search, the model and the split.")] = 0,
     split: SplitKind = None,
     threshold: Threshold = 4.0,
     min_per_user: MinPerUser = 5,

@@ -73,7 +73,7 @@ class RatingsQuery:
         self.has_times = "timestamp" in found
         self._ids = {role: self._id(found[role], types[found[role]]) for role in ("user", "item")}
         rating = f"CAST({_name(found['rating'])} AS FLOAT)" if "rating" in found else "CAST(1 AS FLOAT)"
-        time = self._time(found["timestamp"], types[found["timestamp"]]) if self.has_times else "0"
+        time = self._time(found["timestamp"], types[found["timestamp"]], raw) if self.has_times else "0"
         self.times_type = np.float64 if time.endswith("AS DOUBLE)") else np.int64
         connection.execute("CREATE TEMP TABLE files (file VARCHAR, number BIGINT)")
         connection.executemany("INSERT INTO files VALUES (?, ?)", [[str(one), at] for at, one in enumerate(files)])
@@ -174,16 +174,22 @@ class RatingsQuery:
             return f"CAST({_name(name)} AS VARCHAR)"
         raise DataError(f"{self._label}: ids must be whole numbers or text, column {name!r} is {kind}")
 
-    def _time(self, name: str, kind: str) -> str:
+    def _time(self, name: str, kind: str, raw: str) -> str:
         if kind in _WHOLE:
             return f"CAST({_name(name)} AS BIGINT)"
         if kind in ("FLOAT", "DOUBLE") or kind.startswith("DECIMAL"):
             return f"CAST({_name(name)} AS DOUBLE)"
         if kind == "VARCHAR":  # ISO 8601
-            return f"CAST(floor(epoch(CAST({_name(name)} AS TIMESTAMPTZ))) AS BIGINT)"
+            return self._seconds(f"CAST({_name(name)} AS TIMESTAMPTZ)", raw)
         if kind.startswith(("TIMESTAMP", "DATE")):
-            return f"CAST(floor(epoch({_name(name)})) AS BIGINT)"
+            return self._seconds(_name(name), raw)
         raise DataError(f"{self._label}: column {name!r} is {kind}: neither numbers nor dates; pass timestamp=None")
+
+    def _seconds(self, date: str, raw: str) -> str:
+        """Seconds since 1970: whole numbers where all are whole, else with their fractions."""
+        seconds = f"epoch({date})"
+        fractions = f"SELECT count(*) FROM {raw} WHERE {seconds} <> floor({seconds})"
+        return f"CAST({seconds} AS {'DOUBLE' if self._connection.execute(fractions).fetchone()[0] else 'BIGINT'})"
 
 
 def _mask(values: NDArray[np.bool_]) -> Any:

@@ -16,7 +16,7 @@ from aerec.interactions import Interactions
 from aerec.metrics import RATING_METRICS, find_hits, measure_hits, measure_ranking, parse_metric
 from aerec.models.base import Recommender
 from aerec.sparse import row_ids
-from aerec.splitting import Holdout
+from aerec.splitting import Holdout, Split
 
 __all__ = ["DEFAULT_METRICS", "align_holdout", "evaluate"]
 
@@ -66,6 +66,8 @@ def evaluate(
         If no user has a relevant item, or a metric of ratings is asked of a model that does not predict them.
     ValueError
         If a metric is unknown.
+    TypeError
+        If `holdout` is something else, such as a whole `Split`.
 
     Examples
     --------
@@ -127,6 +129,10 @@ def align_holdout(model: Recommender, holdout: Holdout | tuple[Any, Any]) -> tup
     Items that the model does not know follow after its own. The second value says whether the holdout came with ids;
     the columns of matrices are those of the model already.
     """
+    if isinstance(holdout, Split):
+        raise TypeError("a model is evaluated on a part of a split, not on all of it: give split.test")
+    if not isinstance(holdout, Holdout) and not (isinstance(holdout, tuple | list) and len(holdout) == 2):
+        raise TypeError(f"a model is evaluated on a Holdout or a pair (history, target), got {type(holdout).__name__}")
     by_id = isinstance(holdout, Holdout) or isinstance(holdout[0], Interactions)
     items = getattr(model, "items_", None)
     if not isinstance(holdout, Holdout):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -18,12 +18,12 @@ from aerec.metrics import higher_is_better
 __all__ = ["compare", "holm", "leaders"]
 
 
-def compare(reports: Sequence[Report], *, n_resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
+def compare(reports: Iterable[Report], *, n_resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
     """Compare models pairwise on the users that they share, metric by metric.
 
     Parameters
     ----------
-    reports : sequence of Report
+    reports : iterable of Report
         At least two, of the same holdout.
     n_resamples : int, default 1000
         Of the bootstrap over users.
@@ -56,6 +56,7 @@ def compare(reports: Sequence[Report], *, n_resamples: int = 1000, seed: int = 0
     >>> compare(reports)[["metric", "a", "b"]].head(1).to_numpy().tolist()
     [['recall@20', 'ItemKNN', 'Popularity']]
     """
+    reports = list(reports)
     if len(reports) < 2:
         raise DataError(f"comparing takes at least two reports, got {len(reports)}")
     first = reports[0]

@@ -16,6 +16,7 @@ from sklearn.utils.validation import validate_data
 from typing_extensions import Self
 
 from aerec.errors import DataError
+from aerec.holdout import Holdout, as_holdout
 from aerec.interactions import Interactions
 from aerec.likelihood import LIKELIHOODS
 from aerec.models.base import History
@@ -24,7 +25,6 @@ from aerec.models.neural import NeuralRecommender
 from aerec.noise import GaussianNoise, MaskingNoise, Noise
 from aerec.sparse import CSR, canonical_csr
 from aerec.sparsity import KLSparsity, L1Sparsity, Sparsity, TopKSparsity
-from aerec.splitting import Holdout
 from aerec.training.callbacks import Callback
 from aerec.training.device import resolve_device
 from aerec.training.loop import Validator
@@ -54,7 +54,8 @@ class Autoencoder(Coding):
     likelihood : {"multinomial", "bernoulli", "gaussian", "observed"}, default "multinomial"
         The reconstruction loss, see `aerec.likelihood`; "observed" reads zeros as missing.
     variational : bool, default False
-        The encoder gives mean and log variance of a normal code (Kingma & Welling 2014), pulled to N(0, I).
+        The encoder gives mean and log variance of a normal code (Kingma & Welling 2014), pulled to N(0, I). A sparsity
+        is that of the mean, the code outside of training; what is drawn around it in training is dense.
     user_factors : bool, default False
         Add a learned vector per user to the first hidden layer (CDAE). Users not seen in training, and rows of a
         plain matrix (which carry no ids), get none.
@@ -206,7 +207,7 @@ class Autoencoder(Coding):
         Parameters
         ----------
         train : Interactions, sparse matrix or dense array of shape (n_rows, n_items)
-        validation : Holdout, or matrix of shape (n_rows, n_items), optional
+        validation : Holdout, (history, target), or matrix of shape (n_rows, n_items), optional
             For early stopping: on a metric of a Holdout, on the cost of a matrix. Anything one-dimensional, such as
             the ``y`` that a scikit-learn pipeline passes, is ignored.
         checkpoint : path-like, optional
@@ -227,18 +228,28 @@ class Autoencoder(Coding):
             training.
         TrainingError
             If the cost stops being a finite number, or explodes; names epoch, batch and the likely cause. The model
-            keeps the weights of the best epoch so far (without validation data, of the last good one); if there is
-            none, it counts as not fitted.
+            keeps the weights of the best epoch so far (without validation data, of the last good one).
+
+        Whatever goes wrong before the end of the first epoch leaves the model as it was, fitted or not.
         """
         self._validate_params()
-        with self._unchanged_on_error():
+        with self._unchanged_on_error() as learned:
+            self._fitted_with = self.get_params(deep=False)
             data = self._take_in(train, reset=True)
-        rows = self._training_rows(data)
-        self._start_on(rows)
-        self._started(data, rows)
-        validator = self._validator(validation)
-        kept = self._checkpoint(checkpoint, train, None if validator is None else validation)
-        self._run(rows, self.epochs, validator, with_users=self.user_factors, checkpoint=kept, callbacks=callbacks)
+            rows = self._training_rows(data)
+            self._start_on(rows)
+            self._started(data, rows)
+            validator = self._validator(validation)
+            kept = self._checkpoint(checkpoint, train, None if validator is None else validation)
+            self._run(
+                rows,
+                self.epochs,
+                validator,
+                learned,
+                with_users=self.user_factors,
+                checkpoint=kept,
+                callbacks=callbacks,
+            )
         self._trainer.release()
         self._finished()
         return self
@@ -250,15 +261,24 @@ class Autoencoder(Coding):
         """
         self._validate_params()
         fresh = not hasattr(self, "network_")
-        with self._unchanged_on_error():
+        with self._unchanged_on_error() as learned:
+            if fresh:
+                self._fitted_with = self.get_params(deep=False)
             data = self._take_in(X, reset=fresh)
-        rows = self._training_rows(data)
-        if not fresh:
-            self._check_width(rows)
-        if fresh:
-            self._start_on(rows)
-        elif not hasattr(self, "_trainer"):  # a loaded model: the optimiser starts anew
-            self._new_trainer()
+            rows = self._training_rows(data)
+            if fresh:
+                self._start_on(rows)
+            else:
+                self._check_more(X, rows)
+                learned()  # the weights change in place
+            self._started(data, rows)
+            self._run(rows, 1, None, learned, with_users=self.user_factors)
+        self._finished()
+        return self
+
+    def _check_more(self, X: History, rows: Rows) -> None:
+        """Refuse rows that what was learned before is not of; make a trainer where there is none."""
+        self._check_width(rows)
         if self.user_factors and rows.shape[0] != self.network_.architecture.n_users:
             raise DataError(
                 f"user factors are for {self.network_.architecture.n_users} users, got {rows.shape[0]} rows"
@@ -269,15 +289,17 @@ class Autoencoder(Coding):
                 f"what {type(self).__name__} has learned of its users is kept row by row: partial_fit takes the users "
                 "of the first call in the same order; give X.with_users(model.users_)"
             )
-        self._started(data, rows)
-        self._run(rows, 1, None, with_users=self.user_factors)
-        self._finished()
-        return self
+        if not hasattr(self, "_trainer"):  # a loaded model: the optimiser starts anew
+            self._new_trainer()
 
     def _take_in(self, X: History, *, reset: bool) -> CSR | NDArray[np.float32]:
         """Check training data and return it: dense arrays as they are, all else as CSR over the model's items."""
         likelihood = LIKELIHOODS[self.likelihood]
         data: CSR | NDArray[np.float32]
+        if reset:
+            self._remember_columns(X)
+        else:
+            self._check_columns(X)
         if isinstance(X, Interactions):
             if reset:
                 self._remember_ids(X, from_matrix=False)
@@ -349,13 +371,12 @@ class Autoencoder(Coding):
         )
 
     def _validator(self, validation: Any) -> Validator | None:
-        if validation is None or (
-            not isinstance(validation, Holdout | Interactions) and getattr(validation, "ndim", 0) < 2
-        ):
+        if (holdout := as_holdout(validation)) is not None:
+            return self._holdout_validator(holdout, "rmse" if hasattr(self, "predict") else "ndcg@100")
+        if not isinstance(validation, Interactions) and getattr(validation, "ndim", 0) < 2:
             return None
-        if isinstance(validation, Holdout):
-            return self._holdout_validator(validation, "rmse" if hasattr(self, "predict") else "ndcg@100")
-        return Validator("validation_cost", lambda: self.total_cost(validation), higher_is_better=False)
+        rows, users = self._rows_of(validation)
+        return Validator("validation_cost", lambda: self._cost_of(rows, users), higher_is_better=False)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

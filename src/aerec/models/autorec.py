@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
+import warnings
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -23,7 +22,6 @@ from aerec.models.rating import RatingPredictor
 from aerec.noise import Noise
 from aerec.sparse import CSR, canonical_csr, row_ids
 from aerec.sparsity import Sparsity
-from aerec.training.callbacks import Callback
 from aerec.training.device import resolve_device
 from aerec.training.rows import Rows, SparseRows
 
@@ -145,23 +143,6 @@ class AutoRec(RatingPredictor, Autoencoder):
 
     # ------------------------------------------------------------------ learning
 
-    def fit(
-        self,
-        train: History,
-        validation: Any = None,
-        *,
-        checkpoint: str | os.PathLike[str] | None = None,
-        callbacks: Iterable[Callback] = (),
-    ) -> AutoRec:
-        """Learn from the ratings `train`; see `Autoencoder.fit`."""
-        self.hidden_rows_ = None
-        return super().fit(train, validation, checkpoint=checkpoint, callbacks=callbacks)
-
-    def partial_fit(self, X: History, y: Any = None) -> AutoRec:
-        """Train for one more epoch over the ratings `X` of the same users; see `Autoencoder.partial_fit`."""
-        self.hidden_rows_ = None
-        return super().partial_fit(X, y)
-
     def _take_in(self, X: History, *, reset: bool) -> CSR | NDArray[np.float32]:
         data = super()._take_in(X, reset=reset)
         if reset:
@@ -187,6 +168,7 @@ class AutoRec(RatingPredictor, Autoencoder):
         return Biases(float(self.mean_[0]), self.user_bias_, self.item_bias_)
 
     def _started(self, data: CSR | NDArray[np.float32], rows: Rows) -> None:
+        self.hidden_rows_ = None
         self.n_users_ = data.shape[0]
         self.rating_range_ = np.array([data.data.min(), data.data.max()], dtype=np.float32)  # type: ignore[union-attr]
         self._live_rows: Rows | None = rows
@@ -199,7 +181,25 @@ class AutoRec(RatingPredictor, Autoencoder):
         super()._remember_ids(data, from_matrix=from_matrix)
         self.users_ = None if from_matrix else data.users
 
+    def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        self.hidden_rows_ = self._hidden()  # not there yet after a training that was broken off by hand
+        return super()._state()
+
     # ------------------------------------------------------------------ after learning
+
+    def _rows_of(self, X: History) -> tuple[Rows, NDArray[np.int64]]:
+        """See `Coding._rows_of`; a row of an item holds the ratings of the training users, who are matched by id."""
+        users = getattr(self, "users_", None)
+        if self.orientation == "item" and isinstance(X, Interactions) and users is not None:
+            aligned = X.with_users(users)
+            if (lost := X.n_ratings - aligned.n_ratings) > 0:
+                warnings.warn(
+                    f"{lost:,} of {X.n_ratings:,} ratings left out: {type(self).__name__}(orientation='item') was not "
+                    "trained on their users",
+                    stacklevel=3,
+                )
+            X = aligned
+        return super()._rows_of(X)
 
     def reconstruct(self, X: History) -> NDArray[np.float32]:
         """Return the reconstructed ratings, one row per item or user as ``orientation`` says; see `Autoencoder`."""

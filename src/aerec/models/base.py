@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -16,14 +16,14 @@ from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
 
 from aerec.errors import DataError
+from aerec.holdout import Holdout, as_holdout
 from aerec.interactions import Interactions
 from aerec.memory import require_memory
 from aerec.models.blocks import score_blocks
-from aerec.models.catalogue import History
+from aerec.models.catalogue import History, check_n
 from aerec.models.ranking import Ranking
 from aerec.models.state import decode_array, encode_array, encode_parameter
 from aerec.sparse import CSR, column_counts, take_rows
-from aerec.splitting import Holdout
 from aerec.storage import encode_index, write_folder
 
 __all__ = ["History", "Recommender", "item_popularity"]
@@ -51,6 +51,9 @@ class Recommender(Ranking, BaseEstimator, ABC):  # type: ignore[misc]
     _popularity_for_empty: ClassVar[bool] = False
     """Whether a new user with an empty history is ranked by popularity, because `_score` would give all zeros."""
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
+
+    _fitted_with: dict[str, Any]
+    """The parameters of the last fit: `set_params` may have changed them since, what was learned is of these."""
 
     # ------------------------------------------------------------------ what a subclass writes
 
@@ -81,8 +84,8 @@ class Recommender(Ranking, BaseEstimator, ABC):  # type: ignore[misc]
         Parameters
         ----------
         train : Interactions or matrix of shape (n_users, n_items)
-        validation : Holdout, optional
-            Watched by models that learn in epochs, for early stopping; the others ignore it.
+        validation : Holdout or (history, target), optional
+            Watched by models that learn in epochs, for early stopping; the others ignore it, as all ignore a ``y``.
 
         Returns
         -------
@@ -100,10 +103,12 @@ class Recommender(Ranking, BaseEstimator, ABC):  # type: ignore[misc]
         if data.n_ratings == 0:
             raise DataError(f"{type(self).__name__} has nothing to learn from: {data} holds no ratings")
         with self._unchanged_on_error():
+            self._fitted_with = self.get_params(deep=False)
+            self._remember_columns(train)
             self._remember_ids(data, from_matrix=data is not train)
             if self._popularity_for_empty:
                 self.popularity_ = item_popularity(data.matrix)
-            self._fit(data, validation if isinstance(validation, Holdout) else None)
+            self._fit(data, as_holdout(validation))
         return self
 
     def score_items(self, history: History) -> NDArray[np.float32]:
@@ -154,6 +159,7 @@ class Recommender(Ranking, BaseEstimator, ABC):  # type: ignore[misc]
         pandas.DataFrame
             Columns item and contribution, the largest first.
         """
+        check_n(n)
         matrix, known = self._history(history)
         column = self._column_for_one(item, history)
         terms = self._contributions(matrix, np.array([column]), known)[:, 0]
@@ -166,23 +172,30 @@ class Recommender(Ranking, BaseEstimator, ABC):  # type: ignore[misc]
         check_is_fitted(self)
         header, tensors = self._state()
         tensors |= encode_index(self.items_, "items") | encode_index(self.users_, "users")
+        parameters = _encoded(self.get_params(deep=False))
+        fitted_with = _encoded(self._fitted_with)
         content = {
             "model": type(self).__name__,
-            "parameters": {name: encode_parameter(value) for name, value in self.get_params(deep=False).items()},
+            "parameters": parameters,
+            "fitted_with": {name: value for name, value in fitted_with.items() if value != parameters[name]},
             "n_items": int(self.n_features_in_),
             "state": header,
         }
         write_folder(path, "model", content, tensors)
 
     @contextmanager
-    def _unchanged_on_error(self) -> Iterator[None]:
-        """Take back what the block has set where it fails: the model stays what it was, fitted or not."""
-        before = dict(vars(self))
+    def _unchanged_on_error(self) -> Iterator[Callable[[], None]]:
+        """Take back what the block has set where it fails: the model stays what it was, fitted or not.
+
+        The block is given a function that ends this: what fails after it was called leaves things as they are.
+        """
+        before = [dict(vars(self))]
         try:
-            yield
+            yield before.clear
         except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
+            if before:
+                self.__dict__.clear()
+                self.__dict__.update(before[0])
             raise
 
     # ------------------------------------------------------------------ hooks with a default
@@ -238,6 +251,10 @@ class Recommender(Ranking, BaseEstimator, ABC):  # type: ignore[misc]
     def _scores_at(self, history: CSR, known_users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the columns `items` of `_score`."""
         return self._score(history, known_users)[:, items]
+
+
+def _encoded(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: encode_parameter(value) for name, value in parameters.items()}
 
 
 def item_popularity(matrix: CSR) -> NDArray[np.float32]:

@@ -11,10 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from aerec.errors import DataError
+from aerec.ids import as_ids
 from aerec.interactions import Interactions
 from aerec.sparse import CSR, canonical_csr
 
-__all__ = ["Catalogue", "History"]
+__all__ = ["Catalogue", "History", "check_n"]
 
 History: TypeAlias = Interactions | Any
 """What a user has rated: an `Interactions`, or any matrix of shape (n_users, n_items)."""
@@ -39,6 +40,21 @@ class Catalogue:
     n_features_in_: int
     items_: pd.Index[Any] | None
     users_: pd.Index[Any] | None
+    _columns_in: pd.Index[Any] | None = None
+    """Columns of the frame that it was fitted on, where it was one."""
+
+    def _remember_columns(self, train: Any) -> None:
+        self._columns_in = train.columns if isinstance(train, pd.DataFrame) else None
+
+    def _check_columns(self, history: Any) -> None:
+        """Refuse a frame whose columns are not those that the model was fitted on: they would be read by position."""
+        if self._columns_in is None or not isinstance(history, pd.DataFrame):
+            return
+        if not history.columns.equals(self._columns_in):
+            raise DataError(
+                f"the columns of the frame are not those that {type(self).__name__} was fitted on, in that order; "
+                "give the frame with its columns as they were"
+            )
 
     def _remember_ids(self, data: Interactions, *, from_matrix: bool) -> None:
         self.n_features_in_ = data.shape[1]
@@ -49,6 +65,7 @@ class Catalogue:
         """Return the history over the model's columns, and each user's row in the training data (−1: new)."""
         check_is_fitted(self)
         if not isinstance(history, Interactions):
+            self._check_columns(history)
             matrix = canonical_csr(history)
             if matrix.shape[1] != self.n_features_in_:
                 raise DataError(
@@ -97,8 +114,14 @@ class Catalogue:
         return barred
 
 
+def check_n(n: int | None) -> None:
+    """Refuse a number of rows to show that is none."""
+    if n is not None and n < 1:
+        raise ValueError(f"n is a number of rows to show, at least 1; got {n!r}")
+
+
 def _columns(ids: ArrayLike, items: pd.Index[Any]) -> NDArray[np.int64]:
-    wanted = pd.Index(np.atleast_1d(np.asarray(ids)))
+    wanted = as_ids(ids)
     columns = items.get_indexer(wanted).astype(np.int64)
     if (columns < 0).any():
         unknown = wanted[columns < 0].tolist()[0]

@@ -103,7 +103,12 @@ class Coding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, InterpretableCod
         The mean over rows of [−log p(x | logits) + sparsity penalty + kl_weight · KL]; a variational code is its mean,
         and the activations of `KLSparsity` are averaged over all rows of `X`.
         """
-        rows, users = self._rows_of(X)
+        return self._cost_of(*self._rows_of(X))
+
+    def _cost_of(self, rows: Rows, users: NDArray[np.int64]) -> float:
+        """Return `total_cost` of what `_rows_of` gave."""
+        if rows.shape[0] == 0:
+            raise DataError("the cost is a mean over rows, and there are none")
         sums = torch.zeros(2, dtype=torch.float64)
         statistic = torch.zeros(self._n_features_out, dtype=torch.float64)
         with torch.inference_mode():
@@ -235,6 +240,7 @@ class Coding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, InterpretableCod
             matrix, known = self._history(X)
             rows = self._training_rows(matrix)
         else:
+            self._check_columns(X)
             dense = validate_data(self, X, dtype=np.float32, reset=False)
             rows, known = self._training_rows(dense), np.full(len(dense), -1, dtype=np.int64)
         self._check_width(rows)

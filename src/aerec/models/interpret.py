@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from aerec.models.base import History, Recommender
+from aerec.models.catalogue import check_n
 from aerec.sparse import CSR
 from aerec.training.network import Network
 
@@ -55,6 +56,7 @@ class InterpretableCode(Recommender):
         n_code = self.network_.architecture.hidden[-1]
         if not 0 <= unit < n_code:
             raise ValueError(f"unit must be from 0 to {n_code - 1}, got {unit!r}")
+        check_n(n)
         weights = self._unit_weights(unit, activation)
         best = np.argsort(-weights, kind="stable")[:n]
         items = pd.RangeIndex(len(weights)) if self.items_ is None else self.items_
@@ -78,6 +80,7 @@ class InterpretableCode(Recommender):
         pandas.DataFrame
             Columns unit, activation and contribution, the largest first; units that are 0 are left out.
         """
+        check_n(n)
         column = self._column_for_one(item, history)
         activation = self._codes(history)[0]
         units = np.flatnonzero(activation)

@@ -78,7 +78,7 @@ class LowRankEDLAE(Recommender):
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "n_factors": [Interval(Integral, 1, None, closed="left")],
         "epochs": [Interval(Integral, 1, None, closed="left")],
-        "seed": [Interval(Integral, 0, None, closed="left")],
+        "seed": [Interval(Integral, 0, 2**32 - 1, closed="both")],
     }
     _learned = ("input_factors_", "output_factors_")
     _popularity_for_empty = True

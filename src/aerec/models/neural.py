@@ -55,7 +55,7 @@ class NeuralRecommender(Recommender):
         "validation_metric": [str, None],
         "device": [str],
         "precision": [StrOptions({"auto", "float32", "bf16"})],
-        "seed": [Interval(Integral, 0, None, closed="left")],
+        "seed": [Interval(Integral, 0, 2**32 - 1, closed="both")],
         "progress": ["boolean"],
     }
 
@@ -113,12 +113,13 @@ class NeuralRecommender(Recommender):
         rows: Rows,
         epochs: int,
         validator: Validator | None,
+        learned: Callable[[], None],
         *,
         with_users: bool,
         checkpoint: Checkpoint | None = None,
         callbacks: Iterable[Callback] = (),
     ) -> None:
-        """Train on `rows` for up to `epochs` more epochs and add them to the history."""
+        """Train on `rows` for up to `epochs` more epochs and add them to the history; see `train`."""
         done = len(self.history_)
         told = Callbacks(callbacks, self)
         try:
@@ -133,6 +134,7 @@ class NeuralRecommender(Recommender):
                     progress=progress,
                     on_epoch=self._on_epoch,
                     callbacks=told,
+                    learned=learned,
                     checkpoint=checkpoint,
                 )
         except TrainingError as error:
@@ -147,12 +149,10 @@ class NeuralRecommender(Recommender):
         self.n_iter_ = len(self.history_)
 
     def _give_up(self, error: TrainingError, done: int) -> None:
-        """Keep what was learned before `error`; a model that has learned nothing counts as not fitted."""
+        """Keep what was learned before `error`, if anything was."""
         if done or error.records:
             self._remember(pd.DataFrame(error.records), done)
             self._finished()
-        else:
-            del self.network_
         # its optimiser has seen what went wrong: partial_fit begins with a new one; ELSA may have dropped it already
         self.__dict__.pop("_trainer", None)
 
@@ -176,6 +176,8 @@ class NeuralRecommender(Recommender):
     def _holdout_validator(self, holdout: Holdout, default: str) -> Validator:
         """Measure a metric on `holdout` with the weights of the moment."""
         name = self.validation_metric or default
+        if holdout.target.n_ratings == 0:
+            raise DataError(f"{name} cannot be measured: nobody in the validation data has a held-out item")
         if self.items_ is not None:
             holdout = holdout.over(self.items_)
         measure: Callable[[], float]
@@ -186,8 +188,6 @@ class NeuralRecommender(Recommender):
                     "a model with predict, such as AutoRec"
                 )
             pairs = holdout.target.to_frame()
-            if pairs.empty:
-                raise DataError(f"{name} cannot be measured: nobody has a held-out item")
 
             def measure() -> float:
                 return RATING_METRICS[name](pairs["rating"], self.predict(pairs["user"], pairs["item"]))

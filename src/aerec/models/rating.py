@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from aerec.errors import DataError
+from aerec.ids import as_ids
 from aerec.interactions import Interactions
 
 __all__ = ["RatingPredictor"]
@@ -86,6 +87,5 @@ class RatingPredictor:
 
 def _positions(ids: ArrayLike, known: pd.Index[Any] | None, size: int) -> NDArray[np.int64]:
     index: pd.Index[Any] = pd.RangeIndex(size) if known is None else known
-    wanted: pd.Index[Any] = pd.Index(np.atleast_1d(np.asarray(ids)))
-    positions: NDArray[np.int64] = index.get_indexer(wanted).astype(np.int64)
+    positions: NDArray[np.int64] = index.get_indexer(as_ids(ids)).astype(np.int64)
     return positions

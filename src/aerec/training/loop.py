@@ -43,10 +43,12 @@ def train(
     on_epoch: Callable[[int, Mapping[str, float]], None] | None = None,
     callbacks: Callbacks | None = None,
     checkpoint: Checkpoint | None = None,
+    learned: Callable[[], None] | None = None,
 ) -> pd.DataFrame:
     """Run up to `epochs` epochs; with a validator the weights of the best epoch are restored at the end.
 
-    A training that fails leaves the weights of the best epoch too; without a validator, those of the last good epoch.
+    A training that fails leaves the weights of the best epoch too; without a validator, those of the last epoch whose
+    cost was seen to be good: by the first batch after it.
 
     Parameters
     ----------
@@ -65,6 +67,8 @@ def train(
         Given the record of each epoch before the checkpoint is written, so that none is missing after a resumption.
     checkpoint : Checkpoint, optional
         Written after every epoch; where there is one already, the training goes on from it.
+    learned : callable, optional
+        Called as soon as there is an epoch to show for the training, here or in the checkpoint.
 
     Returns
     -------
@@ -84,23 +88,25 @@ def train(
         ranks.check_same(state.epoch, trainer.device)
         ranks.equalize(trainer)
         validator = None if validator is None else ranks.shared(validator, trainer.device)
-    last_good = _copied(trainer.network) if validator is None else None
+    kept = _Kept(trainer, learned or (lambda: None))
+    if state.epoch:
+        kept.learned()
     while state.epoch < epochs and not _out_of_patience(state, validator, patience):
         epoch, began = state.epoch + 1, time.perf_counter()
         trainer.follow_schedule(state.epoch / epochs)
         trainer.epoch += 1
         if ranks is not None:
             ranks.reseed(trainer)
+        trainer.on_good_cost = kept.copy if validator is None else None
         try:
             record: dict[str, Any] = {"epoch": epoch, **trainer.run_epoch(rows, with_users=with_users)}
             value = None if validator is None else _measured(validator, trainer.epoch)
         except TrainingError as error:
-            raise _fall_back(trainer, state, last_good, error) from None
+            raise kept.fall_back(state, error) from None
+        finally:
+            trainer.on_good_cost = None
         shown = {"cost": record["cost"]}
-        if validator is None:
-            if epoch < epochs:
-                last_good = _copied(trainer.network, last_good)
-        elif value is not None:
+        if validator is not None and value is not None:
             shown[validator.name] = record[validator.name] = value
             signed = value if validator.higher_is_better else -value
             if signed > state.best_value or state.best_weights is None:
@@ -108,6 +114,8 @@ def train(
                 state.best_weights = _copied(trainer.network, state.best_weights)
         record["seconds"] = time.perf_counter() - began
         state.records.append(record)
+        if validator is not None:
+            kept.learned()
         if callbacks is not None:
             callbacks.epoch_done(record)
         if checkpoint is not None and (ranks is None or ranks.is_first):
@@ -115,10 +123,44 @@ def train(
         progress.epoch_done(epoch, shown)
         if on_epoch is not None:
             on_epoch(epoch, shown)
+    kept.learned()
     trainer.captured.forget()
     if state.best_weights is not None:
         trainer.network.load_state_dict(state.best_weights)
     return pd.DataFrame(state.records)
+
+
+class _Kept:
+    """The weights that are put back where a training without validation fails.
+
+    Parameters
+    ----------
+    trainer : Trainer
+    learned : callable
+        Called when there are some that have been through an epoch.
+    """
+
+    def __init__(self, trainer: Trainer, learned: Callable[[], None]) -> None:
+        self.learned = learned
+        self._trainer, self._begins = trainer, trainer.epoch
+        self._weights: dict[str, Tensor] | None = None
+        self._epoch = trainer.epoch  # that they are of
+
+    def copy(self) -> None:
+        """Take a copy: the first batch of an epoch has shown that those of the epoch before are good."""
+        self._weights, self._epoch = _copied(self._trainer.network, self._weights), self._trainer.epoch - 1
+        if self._epoch > self._begins:
+            self.learned()
+
+    def fall_back(self, state: TrainingState, error: TrainingError) -> TrainingError:
+        """Put the best or the last good weights back; return `error` with what was kept, and the history."""
+        weights = self._weights if state.best_weights is None else state.best_weights
+        if weights is not None:
+            self._trainer.network.load_state_dict(weights)
+        epoch = state.best_epoch or self._epoch
+        if epoch == 0:
+            return TrainingError(f"{error}; nothing was learned")
+        return TrainingError(f"{error}; the last good weights, those of epoch {epoch}, are kept", state.records)
 
 
 @torch.no_grad()
@@ -139,18 +181,6 @@ def _measured(validator: Validator, epoch: int) -> float:
             "target in it? If there is, lower learning_rate"
         )
     return value
-
-
-def _fall_back(
-    trainer: Trainer, state: TrainingState, last_good: dict[str, Any] | None, error: TrainingError
-) -> TrainingError:
-    """Put the last good weights back; return `error` with what was kept, and the history."""
-    weights = state.best_weights if state.best_weights is not None else last_good
-    if weights is not None:
-        trainer.network.load_state_dict(weights)
-    kept = f"those of epoch {state.best_epoch or trainer.epoch - 1}"
-    told = f"the last good weights, {kept}, are kept" if trainer.epoch > 1 else "nothing was learned"
-    return TrainingError(f"{error}; {told}", state.records)
 
 
 def _out_of_patience(state: TrainingState, validator: Validator | None, patience: int | None) -> bool:

@@ -51,6 +51,9 @@ class Trainer:
     ----------
     ranks : Ranks or None
         The processes that train together; None for this one alone.
+    on_good_cost : callable or None
+        Called once, when the cost of the next batch was found to be good, before its step is taken; on a device that
+        is not asked for every cost, before the batch.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class Trainer:
         self.seed = seed
         self.even_batches = even_batches
         self.ranks: Ranks | None = None
+        self.on_good_cost: Callable[[], None] | None = None
         self.learning_rate, self.schedule = learning_rate, schedule
         self.optimizer = self._adam(network.weights(), network.undecayed())
         self.order = torch.Generator().manual_seed(seed)
@@ -130,12 +134,15 @@ class Trainer:
         pieces = self._pieces(shuffled(own, self.order), n_rows)
         sums = torch.zeros(3, device=self.device, dtype=torch.float64)
         steps = self.captured.steps(own, kind)
+        if not self.watch.at_once:
+            self._found_good()
         for number, chosen in enumerate(pieces, start=1):
             kl_weight = self._kl_weight_now()
             replayed = steps.replay(chosen, kl_weight)
             total, parts = replayed or self.cost_of(steps.batch(chosen), kind, kl_weight)
             if self.watch.see(total) is not None:
                 raise self._failure(rows, float(total.detach()), number, len(pieces))
+            self._found_good()
             if replayed is None:
                 self.descend(total, kind, len(chosen))
             self.step += 1
@@ -150,6 +157,11 @@ class Trainer:
         if bad is not None or not np.isfinite(record["cost"]):
             raise self._failure(rows, record["cost"], bad or len(pieces), len(pieces))
         return record
+
+    def _found_good(self) -> None:
+        if self.on_good_cost is not None:
+            self.on_good_cost()
+            self.on_good_cost = None
 
     def cost_of(self, batch: Batch, kind: StepKind, kl_weight: float | Tensor) -> tuple[Tensor, Tensor]:
         """Return the total cost of a batch, and its parts as one tensor: likelihood, sparsity, KL without its weight.

@@ -25,21 +25,26 @@ class CostWatch:
     Parameters
     ----------
     device : torch.device
+
+    Attributes
+    ----------
+    at_once : bool
+        Whether it looks at every cost at the batch.
     """
 
     def __init__(self, device: torch.device) -> None:
         self.first: float | None = None
-        self._at_once = device.type == "cpu"
+        self.at_once = device.type == "cpu"
         self._costs: list[Tensor] = []
 
     def see(self, cost: Tensor) -> int | None:
         """Take in the cost of the next batch of a pass; return the number of the batch, from 1, where it is bad."""
         self._costs.append(cost.detach())
-        return self._bad([float(cost.detach())], len(self._costs)) if self._at_once else None
+        return self._bad([float(cost.detach())], len(self._costs)) if self.at_once else None
 
     def end(self) -> int | None:
         """End a pass; return the number of the first batch whose cost was bad."""
-        found = None if self._at_once or not self._costs else self._bad(torch.stack(self._costs).tolist(), 1)
+        found = None if self.at_once or not self._costs else self._bad(torch.stack(self._costs).tolist(), 1)
         self._costs = []
         return found
 
