@@ -250,3 +250,43 @@ def test_a_notebook_shows_counts_as_a_table():
         assert f'<th scope="row">{name}</th><td>{value}</td>' in shown
     assert "all 1" in Interactions.from_frame(frame, rating=None)._repr_html_()
     assert "values" not in Interactions.from_matrix(sp.csr_array((2, 3)))._repr_html_()
+
+
+def test_ids_of_mixed_types_and_pairs_are_selected():
+    mixed = [1, "a", (2, 3)]
+    data = Interactions.from_matrix(np.eye(3), users=mixed, items=[(1, 2), (3, 4), (5, 6)])
+    assert data.users.tolist() == mixed
+    assert data.items.tolist() == [(1, 2), (3, 4), (5, 6)]
+    for at, one in enumerate(mixed):
+        assert data.select_users([one]).matrix.toarray().tolist() == [np.eye(3)[at].tolist()]
+    assert data.select_users(mixed[::-1]).users.tolist() == mixed[::-1]
+    large = Interactions.from_matrix(np.eye(2), users=[2**63 + 1, 2**63 + 3])
+    assert large.select_users([2**63 + 3]).matrix.toarray().tolist() == [[0, 1]]
+    with pytest.raises(DataError, match="unknown user 9223372036854775810"):
+        large.select_users([2**63 + 2])
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_fractions_of_a_second_decide_what_came_last(unit):
+    times = pd.Series(pd.to_datetime(["2024-01-01T00:00:00.75", "2024-01-01T00:00:00.25", "1969-12-31T23:59:58.5"]))
+    for stamps in (times.dt.as_unit(unit), times.astype(str)):
+        frame = pd.DataFrame({"user": [1, 1, 2], "item": [1, 1, 1], "rating": [5.0, 1.0, 3.0], "timestamp": stamps})
+        with pytest.warns(UserWarning, match="duplicated"):
+            data = Interactions.from_frame(frame)
+        assert data.matrix.data.tolist() == [5, 3]
+        assert data.timestamps.tolist() == [1704067200.75, -1.5]
+
+
+def test_names_and_genres_may_be_given_as_a_dict():
+    frame = pd.DataFrame({"user": [1, 1], "item": [7, 8], "rating": [1.0, 2.0]})
+    data = Interactions.from_frame(frame, item_names={8: "eight"}, item_genres={7: ("a", "b")})
+    assert data.item_names.tolist() == ["", "eight"]
+    assert data.item_genres.tolist() == [("a", "b"), ()]
+    with pytest.raises(TypeError, match="item_names is a Series indexed by item id, or a dict, got list"):
+        Interactions.from_frame(frame, item_names=["seven", "eight"])
+
+
+def test_dates_are_no_ratings():
+    frame = pd.DataFrame({"user": [1], "item": [7], "rating": pd.to_datetime(["2024-01-01"])})
+    with pytest.raises(DataError, match="'rating' holds dates"):
+        Interactions.from_frame(frame)

@@ -124,3 +124,13 @@ def test_a_value_that_is_not_finite_is_found_in_any_block(monkeypatch):
     monkeypatch.setattr("aerec.sparse._BLOCK", 2)
     with pytest.raises(DataError, match="holds nan at row 2, column 1"):
         canonical_csr(np.array([[1, 2, 0], [3, 0, 0], [0, np.nan, 1]]))
+
+
+@pytest.mark.parametrize("kind", [sp.dok_array, sp.dok_matrix])
+def test_a_zero_stored_in_a_dictionary_of_keys_is_dropped(kind):
+    X = kind((2, 3), dtype=float)
+    X[0, 1], X[1, 2] = 2.0, 1.0
+    X._dict[(0, 0)] = 0.0
+    found = canonical_csr(X)
+    assert found.nnz == 2
+    np.testing.assert_array_equal(found.toarray(), [[0, 2, 0], [0, 0, 1]])

@@ -53,6 +53,8 @@ def test_top_k_keeps_the_largest_magnitudes_with_their_sign():
         lambda: KLSparsity(-0.9),
         lambda: KLSparsity(0.1, -1),
         lambda: TopKSparsity(0),
+        lambda: TopKSparsity(2.0),
+        lambda: TopKSparsity(True),
     ],
 )
 def test_bad_choices_are_refused_by_name(make):

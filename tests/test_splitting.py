@@ -6,6 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -313,3 +314,11 @@ def test_a_splitter_cannot_be_changed():
         name = dataclasses.fields(splitter)[0].name
         with pytest.raises(dataclasses.FrozenInstanceError):
             setattr(splitter, name, 3)
+
+
+@pytest.mark.parametrize("splitter", [StrongGeneralization(2), RandomHoldout(0.2)])
+def test_a_matrix_is_split_like_interactions_without_ids(splitter):
+    matrix = sp.csr_array(np.random.default_rng(0).integers(0, 3, (12, 9)))
+    of_matrix, of_data = splitter.split(matrix), splitter.split(Interactions.from_matrix(matrix))
+    assert (of_matrix.train.matrix != of_data.train.matrix).nnz == 0
+    assert (of_matrix.test.target.matrix != of_data.test.target.matrix).nnz == 0

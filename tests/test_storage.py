@@ -236,3 +236,10 @@ def test_a_kind_leaves_another_alone_whose_name_begins_alike(tmp_path):
     assert read_folder(tmp_path, "ratings-test")[1]["x"].tolist() == [0, 0]
     assert read_folder(tmp_path, "ratings")[1]["x"].tolist() == [2, 2]
     assert len(list(tmp_path.glob("*.safetensors"))) == 2
+
+
+def test_a_path_that_is_empty_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="a model is saved as a folder, give its path"):
+        write_folder("", "model", HEADER, tensors())
+    assert not list(tmp_path.iterdir())

@@ -6,6 +6,7 @@ from scipy.sparse import csr_array
 
 from aerec import Interactions
 from aerec.baselines import BPR
+from aerec.errors import TrainingError
 
 pytest.importorskip("implicit")
 
@@ -58,3 +59,8 @@ def test_the_seed_decides(two_tastes):
     first, again, other = (BPR(n_factors=3, epochs=5, seed=seed).fit(two_tastes).item_factors_ for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert not np.allclose(first, other)
+
+
+def test_factors_that_are_no_numbers_are_a_training_error(two_tastes):
+    with pytest.raises(TrainingError, match=r"lower learning_rate=1e\+30"):
+        BPR(n_factors=4, epochs=5, learning_rate=1e30).fit(two_tastes)

@@ -6,6 +6,7 @@ from scipy.sparse import csr_array
 from sklearn.linear_model import ElasticNet
 
 from aerec.baselines import SLIM, slim
+from aerec.registry import load_model
 
 
 def objective(X, W, l1, l2):
@@ -58,3 +59,11 @@ def test_columns_in_many_tasks_are_the_same(ratings, monkeypatch):
 def test_columns_that_used_up_their_epochs_are_counted(ratings):
     assert SLIM(l1=0.1, l2=0.1, epochs=1, tol=1e-12).fit(csr_array(ratings)).n_unconverged_ > 0
     assert SLIM().fit(csr_array(ratings)).n_unconverged_ == 0
+
+
+def test_it_asks_numpy_for_no_random_numbers_and_keeps_its_count(ratings, tmp_path):
+    before = np.random.get_state()[1].tolist()  # noqa: NPY002
+    model = SLIM(epochs=1, l1=0.1, l2=1.0).fit(ratings)
+    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
+    model.save(tmp_path)
+    assert load_model(tmp_path).n_unconverged_ == model.n_unconverged_ > 0

@@ -205,7 +205,10 @@ def test_too_few_users_to_hold_any_out(refused, tmp_path):
         (["--set", "noise=masking:much"], "'masking:much' cannot be read; write it like masking:0.5"),
         (["--epochs", "0"], "The 'epochs' parameter of MultVAE must be"),
         (["--epochs", "1", "--device", "abacus"], "device 'abacus' cannot be used"),
-        (["--seed", "-1"], "The 'seed' parameter of MultVAE must be"),
+        (["--seed", "-1"], "--seed"),
+        (["--seed", str(2**64)], "--seed"),
+        (["--model", "ease", "--epochs", "3"], "EASE has no parameter 'epochs'; there are l2"),
+        (["--model", "ease", "--device", "cpu"], "EASE has no parameter 'device'"),
         (["--model", "ease", "--split", "weekly"], "unknown split 'weekly'; there are strong, random"),
         (["--model", "ease", "--split", "given"], "comes without a given split"),
         (

@@ -105,6 +105,17 @@ def test_other_names_dates_and_no_ratings(tmp_path):
     assert found.is_implicit
 
 
+@pytest.mark.parametrize("as_text", [False, True])
+def test_fractions_of_a_second_decide_what_came_last(tmp_path, as_text):
+    times = pd.Series(pd.to_datetime(["2024-01-01T00:00:00.75", "2024-01-01T00:00:00.25", "1969-12-31T23:59:58.5"]))
+    frame = pd.DataFrame({"user": [1, 1, 2], "item": [1, 1, 1], "rating": [5.0, 1.0, 3.0]})
+    frame["timestamp"] = times.astype(str) if as_text else times
+    frame.to_parquet(tmp_path / "a.parquet")
+    found = import_parquet(tmp_path / "a.parquet", tmp_path / "out")
+    assert found.matrix.data.tolist() == [5, 3]
+    assert found.timestamps.tolist() == [1704067200.75, -1.5]
+
+
 def test_everything_that_takes_a_path_takes_a_store(tmp_path):
     store = tmp_path / "store"
     made = import_parquet(write(table(), tmp_path / "in"), store)

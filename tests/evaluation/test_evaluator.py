@@ -27,7 +27,7 @@ from aerec.metrics import (
     rmse,
 )
 from aerec.models import EASE, blocks
-from aerec.splitting import Holdout
+from aerec.splitting import Holdout, RandomHoldout
 
 FRONT_DOORS = {
     "recall": recall_at_k,
@@ -370,3 +370,11 @@ def test_parts_that_do_not_fit_are_refused(train):
         evaluate(model, (np.ones((3, 5)), np.ones((3, 5))))
     with pytest.raises(ValueError, match="n_resamples"):
         evaluate(model, (np.zeros((2, 16)), np.ones((2, 16))), n_resamples=0)
+
+
+def test_what_is_no_holdout_is_refused(train):
+    model, split = Popularity().fit(train), RandomHoldout().split(train)
+    with pytest.raises(TypeError, match=r"give split\.test"):
+        evaluate(model, split)
+    with pytest.raises(TypeError, match=r"a Holdout or a pair .*, got Interactions"):
+        evaluate(model, train)

@@ -186,3 +186,7 @@ def test_where_nothing_is_compared_only_the_best_values_lead():
 
 def test_the_leaders_of_what_was_compared(three):
     assert leaders(three, compare(three)) == {"ndcg@10": ["good"], "recall@5": ["good", "fair", "bad"]}
+
+
+def test_reports_may_come_one_by_one(three):
+    pd.testing.assert_frame_equal(compare(one for one in three), compare(three))

@@ -1,12 +1,15 @@
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 
 from aerec.baselines import BiasBaseline
 from aerec.errors import DataError
 from aerec.interactions import Interactions
-from aerec.models import AutoRec
+from aerec.models import AutoRec, KernelAutoRec
+from aerec.registry import load_model
 from aerec.splitting import RandomHoldout
+from aerec.training.callbacks import Callback
 
 
 def ratings(n_users=120, n_items=60, seed=0):
@@ -88,8 +91,9 @@ def test_a_second_fit_on_other_data_starts_anew():
     model = AutoRec(**{**QUICK, "epochs": 1}).fit(ratings())
     model.fit(ratings(50, 30))
     assert model.predict([1000], [0]).shape == (1,)
+    assert model.users_.equals(ratings(50, 30).users)
     with pytest.raises(DataError, match="50"):
-        model.transform(ratings(40, 30))
+        model.transform(ratings(40, 30).matrix)
 
 
 @pytest.mark.parametrize("orientation", ["item", "user"])
@@ -137,3 +141,52 @@ def test_partial_fit_of_items_wants_the_users_in_the_same_order():
     model = AutoRec(**{**QUICK, "epochs": 1}).fit(data)
     with pytest.raises(DataError, match="same order"):
         model.partial_fit(data.with_users(data.users[::-1]))
+
+
+@pytest.mark.parametrize("biases", [False, True])
+@pytest.mark.parametrize("model", [AutoRec, KernelAutoRec])
+def test_rows_of_items_are_read_by_the_ids_of_their_users(model, biases):
+    data = ratings(40, 15)
+    model = model(biases=biases, **{**QUICK, "epochs": 2}).fit(data)
+    turned = data.with_users(data.users[::-1])
+    for call in (model.transform, model.reconstruct, model.total_cost):
+        np.testing.assert_array_equal(call(turned), call(data))
+    few = data.select_users(data.users[[3, 7, 1]])
+    np.testing.assert_array_equal(model.transform(few), model.transform(few.with_users(data.users)))
+
+
+def test_ratings_of_strangers_are_no_part_of_the_row_of_an_item():
+    data = ratings(40, 15)
+    model = AutoRec(**{**QUICK, "epochs": 1}).fit(data)
+    strangers = data.with_users(data.users[:10].append(pd.Index(["nobody"])))
+    np.testing.assert_array_equal(model.transform(strangers), model.transform(data.select_users(data.users[:10])))
+    others = Interactions.from_matrix(data.matrix, users=range(5000, 5040))
+    with pytest.warns(UserWarning, match=f"{data.n_ratings} of {data.n_ratings} ratings left out: AutoRec"):
+        model.transform(others)
+
+
+@pytest.mark.parametrize("call", ["fit", "partial_fit"])
+def test_a_call_that_is_refused_leaves_the_predictions_as_they_were(call):
+    data = ratings(40, 15)
+    model = AutoRec(**{**QUICK, "epochs": 1}).fit(data)
+    pairs = data.to_frame()
+    before = model.predict(pairs["user"], pairs["item"])
+    with pytest.raises(DataError):
+        getattr(model, call)(data.keep(np.zeros(data.n_ratings, dtype=bool)))
+    np.testing.assert_array_equal(model.predict(pairs["user"], pairs["item"]), before)
+
+
+def test_a_training_broken_off_by_hand_can_be_saved(tmp_path):
+    class Interrupt(Callback):
+        def epoch_done(self, record, model):
+            if record["epoch"] == 3:
+                raise KeyboardInterrupt
+
+    data = ratings(40, 15)
+    model = AutoRec(**QUICK)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(data, callbacks=[Interrupt()])
+    model.save(tmp_path)
+    pairs = data.to_frame()
+    found = load_model(tmp_path).predict(pairs["user"], pairs["item"])
+    np.testing.assert_array_equal(found, model.predict(pairs["user"], pairs["item"]))

@@ -10,8 +10,8 @@ from sklearn.exceptions import NotFittedError
 
 from aerec import Interactions, memory, storage
 from aerec.errors import DataError, InsufficientMemoryError, ModelFileError
-from aerec.holdout import Holdout
-from aerec.models import EASE, blocks
+from aerec.holdout import Holdout, Split
+from aerec.models import EASE, Autoencoder, blocks
 from aerec.models.base import Recommender, item_popularity
 from aerec.registry import load_model
 
@@ -270,6 +270,38 @@ def test_only_a_holdout_is_validation_data():
     holdout = Holdout(train(), train())
     assert Table().fit(train(), holdout).validation_ is holdout
     assert Table().fit(train(), np.ones(4)).validation_ is None
+
+
+def test_validation_may_be_a_pair_but_not_a_split():
+    found = Table().fit(train(), (train(), train())).validation_
+    assert isinstance(found, Holdout)
+    with pytest.raises(TypeError, match=r"give split\.validation"):
+        Table().fit(train(), Split(train(), None, Holdout(train(), train())))
+
+
+def test_a_frame_with_its_columns_in_another_order_is_refused():
+    frame = pd.DataFrame(train().matrix.toarray(), columns=[3, 1, 4, 5, 9, 2])
+    for model in (Table(), Autoencoder(hidden=2, epochs=1, progress=False), EASE()):
+        model.fit(frame)
+        for call in (model.score_items, model.recommend, *([model.transform] if hasattr(model, "transform") else [])):
+            call(frame)
+            with pytest.raises(DataError, match="the columns of the frame are not those"):
+                call(frame[sorted(frame.columns)])
+        model.fit(train()).score_items(frame)
+
+
+def test_lists_of_items_may_hold_ids_of_any_type():
+    data = Interactions.from_matrix(np.eye(3, 6), items=[1, "1", (1, 2), 2.5, "b", 7])
+    model = Table().fit(data)
+    kept = ["1", (1, 2), 7]
+    assert set(model.recommend(data, k=6, exclude_seen=False, allow_items=kept)["item"]) == set(kept)
+    left = model.recommend(data, k=6, exclude_seen=False, block_items=kept)["item"]
+    assert set(left) == {1, 2.5, "b"}
+
+
+def test_explanations_have_at_least_a_row():
+    with pytest.raises(ValueError, match="n is a number of rows to show, at least 1; got -1"):
+        Table().fit(train()).explain(train().select_users(["ann"]), "c", n=-1)
 
 
 def test_ids_are_remembered_where_there_are_any():

@@ -8,7 +8,7 @@ from sklearn.exceptions import NotFittedError
 from aerec import Interactions, load_model
 from aerec.errors import DataError, TrainingError
 from aerec.evaluation import evaluate
-from aerec.holdout import Holdout
+from aerec.holdout import Holdout, Split
 from aerec.models import (
     CDAE,
     ELSA,
@@ -329,3 +329,84 @@ def test_a_fitted_model_holds_weights_and_moments_but_nothing_of_its_steps(kind)
     assert getattr(model._trainer, "_codes", None) is None
     before = model.total_cost(data)
     assert model.partial_fit(data).total_cost(data) < before  # which does not miss it
+
+
+# ---------------------------------------------------------------------- fits that fail
+
+
+def empty_target(data):
+    return Holdout(data, data.keep(np.zeros(data.n_ratings, bool)))
+
+
+@pytest.mark.parametrize("make", [quick, lambda **changes: ELSA(n_factors=4, epochs=2, progress=False, **changes)])
+@pytest.mark.parametrize(
+    ("changes", "arguments"),
+    [
+        ({"validation_metric": "ndgc@10"}, lambda data, path: {"validation": holdout(data)}),
+        ({"validation_metric": "rmse"}, lambda data, path: {"validation": holdout(data)}),
+        ({}, lambda data, path: {"validation": empty_target(data)}),
+        ({}, lambda data, path: {"validation": data.matrix[:, :5]}),
+        ({}, lambda data, path: {"validation": np.zeros((0, 15))}),
+        ({}, lambda data, path: {"callbacks": [print]}),
+        ({}, lambda data, path: {"checkpoint": path}),
+    ],
+    ids=["no metric", "not of this model", "no target", "other width", "no rows", "no callback", "other checkpoint"],
+)
+def test_a_fit_that_cannot_begin_leaves_the_model_as_it_was(tmp_path, make, changes, arguments):
+    data, other = ratings(), ratings(30, 15, seed=5)
+    make().fit(other, checkpoint=tmp_path / "kept")
+    model = make(**changes)
+    with pytest.raises((ValueError, TypeError)):
+        model.fit(data, **arguments(data, tmp_path / "kept"))
+    with pytest.raises(NotFittedError):
+        model.score_items(data)
+    model.set_params(validation_metric=None).fit(other)
+    before = model.score_items(other), len(model.history_), model.users_, model.items_
+    model.set_params(**changes)
+    with pytest.raises((ValueError, TypeError)):
+        model.fit(data, **arguments(data, tmp_path / "kept"))
+    np.testing.assert_array_equal(model.score_items(other), before[0])
+    assert (len(model.history_), model.users_, model.items_) == before[1:]
+    model.set_params(validation_metric=None).partial_fit(other)  # and its optimiser is the one that it had
+
+
+def test_weights_that_exploded_in_the_last_step_of_an_epoch_are_not_kept():
+    data = ratings(40, 15)
+    model = quick(batch_size=40, learning_rate=1e30, likelihood="gaussian", epochs=5)  # one step an epoch
+    with pytest.raises(TrainingError, match=r"epoch 2, batch 1 of 1: .*nothing was learned"):
+        model.fit(data)
+    with pytest.raises(NotFittedError):
+        model.score_items(data)
+
+
+def test_validation_may_be_a_pair_and_is_no_split():
+    held = holdout(ratings())
+    as_pair, as_holdout = (quick().fit(held.history, one) for one in ((held.history, held.target), held))
+    assert as_pair.history_["ndcg@100"].tolist() == as_holdout.history_["ndcg@100"].tolist()
+    with pytest.raises(TypeError, match=r"give split\.validation"):
+        quick().fit(held.history, Split(held.history, held, held))
+
+
+def test_the_cost_of_no_rows_is_no_number():
+    model = quick().fit(ratings())
+    with pytest.raises(DataError, match="a mean over rows, and there are none"):
+        model.total_cost(ratings().matrix[:0])
+
+
+# ---------------------------------------------------------------------- parameters set after the fit
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"activation": "relu"}, {"hidden": (7, 3)}, {"normalize": True}, {"likelihood": "gaussian"}, {"progress": True}],
+)
+def test_a_saved_model_is_what_it_was_whatever_was_set_after_the_fit(tmp_path, changes):
+    data = ratings().binarize(3.0)
+    model = quick().fit(data)
+    model.set_params(**changes).save(tmp_path)
+    loaded = load_model(tmp_path)
+    np.testing.assert_array_equal(loaded.score_items(data), model.score_items(data))
+    np.testing.assert_array_equal(loaded.reconstruct(data), model.reconstruct(data))
+    assert loaded.get_params() == model.get_params()
+    loaded.save(tmp_path / "again")
+    np.testing.assert_array_equal(load_model(tmp_path / "again").score_items(data), model.score_items(data))

@@ -130,3 +130,11 @@ def test_strangers_are_all_predicted_alike_and_within_range(model):
     assert ((found >= 2) & (found <= 5)).all()
     assert found[0] == found[1]
     assert found[3] == found[4]
+
+
+def test_ids_of_mixed_types_and_large_numbers_stay_what_they_are():
+    large = [2**63 + 1, 2**63 + 3]
+    mixed = Interactions.from_matrix(np.array([[2.0, 3], [4, 4.5]]), users=[1, "1"], items=large)
+    model = Places().fit(mixed)
+    assert model.predict([1, "1"], large).tolist() == model.predict(mixed.users, mixed.items).tolist()
+    assert model.predict(["1", 1], [large[1], -1]).tolist() == [11, -1]

@@ -1,5 +1,6 @@
 """The loop: Adam worked out by hand, KL annealing, scripted early stopping, a cost that explodes."""
 
+import contextlib
 import copy
 import itertools
 import re
@@ -222,7 +223,7 @@ class Poisoned(Trainer):
         return super().run_epoch(rows, with_users=with_users)
 
 
-@pytest.mark.parametrize(("values", "kept"), [(None, 3), ([1, 5, 2], 2)])
+@pytest.mark.parametrize(("values", "kept"), [(None, 2), ([1, 5, 2], 2)])  # what followed epoch 3 was seen to be bad
 def test_a_training_that_fails_keeps_the_last_good_weights(monkeypatch, values, kept):
     expected = network()
     run(expected, epochs=kept)
@@ -232,6 +233,23 @@ def test_a_training_that_fails_keeps_the_last_good_weights(monkeypatch, values, 
         run(net, values, patience=None)
     assert same(state(net), state(expected))
     assert [record["epoch"] for record in raised.value.records] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("at", "values", "expected"),
+    [(9, None, True), (9, [3, 2], True), (3, None, True), (2, None, False), (2, [3, 2], True), (1, [3], False)],
+)
+def test_it_tells_whether_anything_was_learned(monkeypatch, at, values, expected):
+    """Of an epoch without validation, the first batch after it has to agree."""
+    monkeypatch.setattr(sys.modules[__name__], "Trainer", Poisoned)
+    monkeypatch.setattr(Poisoned, "at", at)
+    told = []
+    fails = pytest.raises(TrainingError) if at < 9 else contextlib.nullcontext()
+    with fails as raised:
+        run(network(), values, epochs=2 if at == 9 else 4, learned=lambda: told.append(True))
+    assert bool(told) is expected
+    if raised:
+        assert bool(raised.value.records) is expected
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -270,7 +288,7 @@ def test_the_likely_cause(rows, fresh, said):
 # ---------------------------------------------------------------------- epochs and early stopping
 
 
-def run(net, values=None, *, higher_is_better=True, epochs=8, patience=2, **changes):
+def run(net, values=None, *, higher_is_better=True, epochs=8, patience=2, learned=None, **changes):
     """Train with a validator that reads its values from a list; return the history and the state of each epoch."""
     states, script = [], iter([] if values is None else values)
 
@@ -287,6 +305,7 @@ def run(net, values=None, *, higher_is_better=True, epochs=8, patience=2, **chan
         validator=validator,
         patience=patience,
         progress=EpochProgress("test", epochs, False),
+        learned=learned,
     )
     return history, states
 

@@ -134,7 +134,7 @@ class DenseRows:
 
     def __init__(self, array: NDArray[np.float32], device: torch.device) -> None:
         self.shape = (array.shape[0], array.shape[1])
-        self._values = torch.as_tensor(array, device=device)
+        self._values = _shared(array).to(device)
 
     def largest(self) -> float:
         """Return the largest magnitude among the values; NaN where one is NaN."""
