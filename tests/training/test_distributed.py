@@ -21,7 +21,9 @@ from aerec.training.rows import DenseRows
 
 WORKER = """
 import hashlib, json, os, pathlib, signal, sys
-from test_distributed import elsa, exact, recvae, sharded, split_sample
+from test_distributed import elsa, exact, recvae, sampled, sharded, split_sample
+from aerec.errors import AerecError
+from aerec.registry import load_model
 from aerec.training import distributed
 from aerec.training.distributed import joined
 
@@ -47,6 +49,18 @@ with joined("cpu") as ranks:
         found["recvae"] = digest(recvae().fit(split.train))
         found["sharded"] = [layer.tolist() for layer in sharded().fit(split.train, split.validation).coefs_]
         found["sharded ndcg"] = sharded().fit(split.train, split.validation).history_["ndcg@100"].tolist()
+        model = sharded().fit(split.train, split.validation.history)
+        model.save(out / f"sharded-{ranks.rank}")
+        loaded = load_model(out / f"sharded-{ranks.rank}")
+        found["saved"] = [one.score_items(split.test.history)[:5].tolist() for one in (model, loaded)]
+        found["costs"] = model.history_["validation_cost"].tolist() + [loaded.total_cost(split.validation.history)]
+        found["refused"] = {}
+        huge = split.train.matrix * 1e30  # its squares are no float32
+        for name, bad, data in (("diverged", sharded(), huge), ("negatives", sampled(), split.train)):
+            try:
+                bad.fit(data)
+            except AerecError as error:
+                found["refused"][name] = str(error)
         found["again"] = digest(elsa().fit(split.train, split.validation))
     model = elsa().fit(split.train, split.validation, checkpoint=out / "checkpoint")
     found |= {"digest": digest(model)}
@@ -66,6 +80,10 @@ def elsa():
 
 def sharded():
     return elsa().set_params(sharded=True, epochs=3, precision="float32")  # only the order of sums is to differ
+
+
+def sampled():
+    return Autoencoder(hidden=4, negatives=10, epochs=1, device="cpu", progress=False)
 
 
 def recvae():
@@ -115,6 +133,26 @@ def test_items_divided_over_two_ranks_learn_what_they_learn_undivided(launched):
     assert launched["plain-0"]["sharded"] == launched["plain-1"]["sharded"]
     np.testing.assert_allclose(launched["plain-0"]["sharded"][0], alone.item_vectors_, atol=2e-3)
     np.testing.assert_allclose(launched["plain-1"]["sharded ndcg"], alone.history_["ndcg@100"], atol=2e-3)
+
+
+def test_a_model_whose_items_were_divided_is_whole_again(launched):
+    split = split_sample()
+    alone = sharded().fit(split.train, split.validation.history)
+    expected = alone.score_items(split.test.history)[:5]
+    for rank in range(2):
+        fitted, loaded = launched[f"plain-{rank}"]["saved"]
+        assert fitted == loaded
+        np.testing.assert_allclose(fitted, expected, atol=5e-3)
+        costs = launched[f"plain-{rank}"]["costs"]
+        np.testing.assert_allclose(costs[:-1], alone.history_["validation_cost"], rtol=1e-3)
+        assert costs[-1] == pytest.approx(min(costs[:-1]), rel=1e-5)
+
+
+def test_what_cannot_be_trained_together_says_so_on_every_rank(launched):
+    for rank in range(2):
+        refused = launched[f"plain-{rank}"]["refused"]
+        assert "the cost became nan in epoch 1" in refused["diverged"]
+        assert "negatives= is for one process" in refused["negatives"]
 
 
 def test_both_ranks_hold_the_same_network_and_a_repetition_gives_it_again(launched):

@@ -163,6 +163,14 @@ class ELSA(Autoencoder):
     def _training_rows(self, data: CSR | NDArray[np.float32]) -> Rows:
         return super()._training_rows(data if self._shards is None else canonical_csr(data[:, self._shards.own]))
 
+    def _rows_of(self, X: History) -> tuple[Rows, NDArray[np.int64]]:
+        """See `Coding._rows_of`; of all items, also while it is fitted on several processes."""
+        shards, self._shards = self._shards, None
+        try:
+            return super()._rows_of(X)
+        finally:
+            self._shards = shards
+
     def _start_on(self, rows: Rows) -> None:
         super()._start_on(rows)
         if self._shards is not None:
@@ -187,8 +195,11 @@ class ELSA(Autoencoder):
         """Return a network of the items of all processes."""
         assert self._shards is not None
         own = self._trainer.network.encoder_weights[0].detach()
-        whole = self._new_network(1)
+        n_items = self._shards.n_items
+        whole = self._new_network(1)  # of one item, so that no initial vectors of all are drawn for nothing
+        whole.architecture = replace(whole.architecture, n_inputs=n_items)
         whole.encoder_weights[0] = nn.Parameter(self._shards.gather(own))
+        whole.decoder_biases[-1] = nn.Parameter(torch.zeros(n_items), requires_grad=False)
         return whole
 
     def _build(self, n_inputs: int, n_users: int) -> Network:

@@ -97,6 +97,8 @@ class NeuralRecommender(Recommender):
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             from aerec.training.distributed import current_ranks
 
+            if self.network_.architecture.negatives is not None:
+                raise DataError("negatives= is for one process: set negatives=None, or train without torchrun")
             self._trainer.ranks = current_ranks()
 
     def _make_trainer(self, **options: Any) -> Trainer:
