@@ -1,6 +1,8 @@
+import os
+
 import pytest
 
-from aerec.atomic import atomic_write
+from aerec.atomic import atomic_write, replace_folder, temporary_folder
 
 
 def test_an_error_while_writing_leaves_the_old_content_and_no_litter(tmp_path):
@@ -26,3 +28,19 @@ def test_until_the_block_ends_readers_see_the_old_content(tmp_path):
         stream.flush()
         assert target.read_bytes() == b"old"
     assert target.read_bytes() == b"new"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="has no umask")
+@pytest.mark.parametrize(
+    ("umask", "file", "folder"), [(0o027, 0o640, 0o750), (0o002, 0o664, 0o775), (0o077, 0o600, 0o700)]
+)
+def test_permissions_are_those_of_any_new_file(tmp_path, umask, file, folder):
+    before = os.umask(umask)
+    try:
+        with atomic_write(tmp_path / "file") as stream:
+            stream.write("new")
+        replace_folder(temporary_folder(tmp_path / "folder"), tmp_path / "folder")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == file
+    assert (tmp_path / "folder").stat().st_mode & 0o777 == folder

@@ -333,3 +333,11 @@ def test_a_model_with_weights_out_of_the_catalogue_is_refused(films, tmp_path, a
     write_folder(tmp_path / "run" / "model", "model", content, tensors)
     with pytest.raises(ModelFileError, match="does not fit the ItemKNN of this aerec"):
         read_run(tmp_path / "run").model
+
+
+@pytest.mark.parametrize("path", [".", "..", "../here"])
+def test_the_folder_one_is_in_is_not_replaced(tmp_path, monkeypatch, path):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(DataError, match="the folder that you are in"):
+        check_run_path(path, overwrite=True)

@@ -127,3 +127,9 @@ def test_the_marker_says_what_the_part_is_made_of(films, model, tmp_path):
     marker = json.loads((tmp_path / "_part-000000.json").read_text())
     assert marker["rows"] == 21 * 5
     assert marker["bytes"] == (tmp_path / "part-000000.parquet").stat().st_size
+
+
+def test_lists_have_at_least_one_item(films, model, tmp_path):
+    with pytest.raises(ValueError, match="k must be a whole number of at least 1, got 0"):
+        recommend_all(model, films, tmp_path / "out", k=0, fingerprint="m")
+    assert not (tmp_path / "out").exists()

@@ -7,9 +7,9 @@ import glob
 import os
 import platform
 import re
+import secrets
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -20,6 +20,7 @@ __all__ = [
     "output_error",
     "remove_leftovers",
     "replace_folder",
+    "temporary_folder",
     "temporary_prefix",
 ]
 
@@ -37,16 +38,15 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[A
     temporary = None
     remove_leftovers(target.parent, target.name)
     try:
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=temporary_prefix(target.name), suffix=".part")
-        with os.fdopen(handle, mode, encoding=None if "b" in mode else "utf-8") as stream:
+        temporary = _temporary_path(target)
+        with temporary.open(mode.replace("w", "x"), encoding=None if "b" in mode else "utf-8") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        Path(temporary).chmod(0o644)
         os.replace(temporary, target)  # noqa: PTH105 (Path.replace says the same, less plainly)
     except BaseException as error:
         if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
         named = output_error(error, temporary or target.parent / temporary_prefix(target.name), target)
         if named is not error:
             raise named from None
@@ -66,6 +66,17 @@ def output_error(error: BaseException, temporary: str | os.PathLike[str], target
 def temporary_prefix(name: str) -> str:
     """How the names of temporary files and folders for `name` begin: they say which process writes them."""
     return f".{name}.{_NODE}-{os.getpid()}."
+
+
+def temporary_folder(target: Path) -> Path:
+    """Make a folder beside `target` that is to take its place, with the permissions that a new folder has."""
+    temporary = _temporary_path(target)
+    temporary.mkdir()
+    return temporary
+
+
+def _temporary_path(target: Path) -> Path:
+    return target.with_name(f"{temporary_prefix(target.name)}{secrets.token_hex(4)}.part")
 
 
 def find_leftovers(folder: Path, name: str, suffix: str = ".part") -> list[Path]:
@@ -121,7 +132,6 @@ def _sync_folder(folder: Path) -> None:
 
 def replace_folder(temporary: Path, target: Path) -> None:
     """Put the folder `temporary` in the place of `target`, which is removed where it is there."""
-    temporary.chmod(0o755)
     if not target.exists():
         temporary.rename(target)
         return

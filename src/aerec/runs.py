@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,7 +19,7 @@ from typing import Any
 
 import pandas as pd
 
-from aerec.atomic import find_leftovers, output_error, remove_leftovers, replace_folder, temporary_prefix
+from aerec.atomic import find_leftovers, output_error, remove_leftovers, replace_folder, temporary_folder
 from aerec.datasets.readers import join_parts
 from aerec.datasets.saved import load_interactions, save_interactions
 from aerec.errors import DataError, ModelFileError
@@ -106,6 +105,8 @@ def check_run_path(path: str | os.PathLike[str], overwrite: bool = False) -> Pat
         If the folder cannot be written to.
     """
     target = Path(path).expanduser().resolve()
+    if target in (Path.cwd(), *Path.cwd().parents):
+        raise DataError(f"{path} is, or holds, the folder that you are in; give another one")
     if target.is_dir():
         if (target / "run.json").exists():
             if not overwrite:
@@ -151,7 +152,7 @@ def write_run(
     target = check_run_path(path, overwrite)
     target.parent.mkdir(parents=True, exist_ok=True)
     _tidy(target)
-    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=temporary_prefix(target.name), suffix=".part"))
+    temporary = temporary_folder(target)
     try:
         model.save(temporary / "model")
         for name, part in parts.items():

@@ -26,6 +26,7 @@ from aerec.ids import as_ids
 from aerec.interactions import Interactions
 from aerec.models.base import Recommender
 from aerec.models.blocks import block_rows
+from aerec.models.ranking import check_k
 
 __all__ = ["Scored", "recommend_all"]
 
@@ -98,6 +99,7 @@ def recommend_all(
     MissingExtraError
         If pyarrow is not installed.
     """
+    check_k(k)
     load_pyarrow(str(out))
     folder = Path(out)
     _check(folder)

@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 
 import numpy as np
 import pandas as pd
@@ -120,6 +121,17 @@ def test_coverage_alone_has_no_differences_but_a_best(aerec, here, films_path):
     assert found["best"] == {"coverage@10": ["ease"]}
     _, popularity, ease, *_ = aerec("benchmark", films_path, *words).out.splitlines()
     assert ("*" in popularity, "*" in ease) == (False, True)
+
+
+def test_a_model_whose_process_is_killed_is_named(refused, monkeypatch, films_path):
+    class Killed(InThisProcess):
+        def submit(self, function, *args):
+            future = Future()
+            future.set_exception(BrokenProcessPool("terminated abruptly"))
+            return future
+
+    monkeypatch.setattr(verb, "ProcessPoolExecutor", Killed)
+    assert "the process that trained ease was killed" in refused("benchmark", films_path, "--models", "ease")
 
 
 def test_what_was_set_is_said(aerec, here, films_path):

@@ -3,6 +3,7 @@
 import hashlib
 import http.server
 import socket
+import sys
 import threading
 
 import pytest
@@ -236,3 +237,17 @@ def test_matches_compares_the_content(tmp_path):
     assert matches(path, CHECKSUM)
     path.write_bytes(CONTENT[:-1])
     assert not matches(path, CHECKSUM)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="locks nothing there")
+def test_one_process_at_a_time_downloads_a_file(server, get, tmp_path):
+    import fcntl
+
+    (tmp_path / "cache").mkdir()
+    lock = tmp_path / "cache" / "file.zip.part.lock"
+    with lock.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        with pytest.raises(DataError, match=r"file\.zip\.part is being downloaded by another process"):
+            get()
+    assert server.asked == []
+    assert get().read_bytes() == CONTENT

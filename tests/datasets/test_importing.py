@@ -1,5 +1,6 @@
 """Importing gives what the way through memory gives, whatever the blocks; and refuses what it cannot use."""
 
+import dataclasses
 import warnings
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from aerec import Interactions
 from aerec.datasets import core, import_parquet, importing, load_dataset, load_parts, read_ratings
+from aerec.datasets.query import RatingsQuery
 from aerec.errors import DataError
 
 SMALL = {"importing": 7, "core": 5}  # ratings at once: every kind of border falls inside of the data
@@ -74,6 +76,22 @@ def test_import_is_from_frame_binarize_and_filter(tmp_path, blocks, text, times)
         write(frame, tmp_path / "in"), tmp_path / "out", threshold=3.0, min_per_user=3, min_per_item=4
     )
     assert_same(found, expected)
+
+
+def test_a_first_block_without_a_user_makes_none(tmp_path, monkeypatch):
+    """As where the first batch of DuckDB has one row, which waits for what comes behind it."""
+    whole = RatingsQuery.blocks
+
+    def late(self, size):
+        for number, block in enumerate(whole(self, size)):
+            if number == 0:
+                fields = {field.name: getattr(block, field.name)[:0] for field in dataclasses.fields(block)}
+                yield dataclasses.replace(block, **fields)
+            yield block
+
+    monkeypatch.setattr(RatingsQuery, "blocks", late)
+    frame = table()
+    assert_same(import_parquet(write(frame, tmp_path / "in"), tmp_path / "out"), through_memory(frame).filter(1, 1))
 
 
 def test_ratings_stay_as_they_are_without_a_threshold(tmp_path, blocks):

@@ -110,3 +110,11 @@ def test_a_blend_of_models_that_know_their_users_is_saved_with_them(split, tmp_p
 def test_what_cannot_be_blended_is_refused(split, given, message):
     with pytest.raises(ValueError, match=message):
         Blend(**given).fit(split.train)
+
+
+def test_weights_may_be_an_array(split, tmp_path):
+    model = Blend([EASE(l2=10.0), PureSVD(n_factors=4)], weights=np.array([0.3, 0.1])).fit(split.train)
+    np.testing.assert_allclose(model.weights_, [0.75, 0.25])
+    model.save(tmp_path)
+    history = split.test.history
+    np.testing.assert_array_equal(load_model(tmp_path).score_items(history), model.score_items(history))

@@ -7,6 +7,7 @@ from scipy.special import log_softmax
 
 from aerec.models import MultVAE
 from aerec.noise import MaskingNoise
+from aerec.registry import load_model
 from aerec.sparse import canonical_csr
 from aerec.sparsity import KLSparsity
 from aerec.training.rows import SparseRows
@@ -92,3 +93,14 @@ def test_recommendations_come_from_the_mean_of_the_code_without_chance():
 def test_a_code_without_bounds_refuses_kl_sparsity():
     with pytest.raises(ValueError, match="KLSparsity needs a code with bounds"):
         quick(sparsity=KLSparsity()).fit(LIKES)
+
+
+def test_the_weight_of_the_kl_term_goes_on_where_it_was(tmp_path):
+    model = quick(kl_weight=0.4, kl_annealing_steps=12, epochs=2).fit(LIKES)  # 4 steps an epoch
+    model.save(tmp_path)
+    for one in (model, load_model(tmp_path)):
+        last = one.partial_fit(LIKES).history_.iloc[-1]
+        assert last["cost"] == pytest.approx(last["likelihood"] + 0.4 * last["kl"], rel=1e-6)
+    model.fit(LIKES)  # and begins anew with a new fit
+    last = model.history_.iloc[-1]
+    assert last["cost"] == pytest.approx(last["likelihood"] + 0.4 * 8 / 12 * last["kl"], rel=1e-6)

@@ -56,7 +56,8 @@ UNFIT = {
     "function": len,
     "dict": {"a": 1},
     "object in a tuple": (1, object()),
-    "array": np.arange(3),
+    "matrix": np.eye(2),
+    "array of objects": np.array([object()]),
 }
 
 

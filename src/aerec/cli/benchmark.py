@@ -6,6 +6,7 @@ import multiprocessing
 import time
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import Annotated, Any
 
 import pandas as pd
@@ -17,6 +18,7 @@ from aerec.cli.output import print_json, print_note, print_table, report_row
 from aerec.cli.report import PlotFolder, ReportPath, check_report_options
 from aerec.cli.train import chosen_metrics
 from aerec.environment import package_versions
+from aerec.errors import TrainingError
 from aerec.evaluation import Report, evaluate
 from aerec.memory import peak_memory
 from aerec.registry import get_model_class
@@ -78,7 +80,13 @@ def benchmark(
     for name, recommender in zip(names, recommenders, strict=True):
         task = (name, recommender, data, preprocessing, plan, measured, json or report is not None)
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-            measured_report, seconds, peak, details = pool.submit(_fit, *task).result()
+            try:
+                measured_report, seconds, peak, details = pool.submit(_fit, *task).result()
+            except BrokenProcessPool:
+                raise TrainingError(
+                    f"the process that trained {name} was killed, for want of memory most likely; leave {name} out, "
+                    "or take a smaller one with --set"
+                ) from None
         reports.append(measured_report)
         cost = {"fit_seconds": round(seconds, 2), "peak_mb": peak and round(peak / 1e6)}
         costs.append(cost if details is None else {**cost, "details": details})

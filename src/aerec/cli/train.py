@@ -82,6 +82,7 @@ def train(
         progress=False if quiet else None,
     )
     names = chosen_metrics(None if told.metrics is None else ",".join(told.metrics), recommender)
+    out = out.expanduser()
     check_run_path(out, overwrite)
     ranks = join_ranks(context, recommender)
     alone = ranks is None or ranks.is_first

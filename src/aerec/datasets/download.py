@@ -20,6 +20,9 @@ from aerec._version import __version__
 from aerec.errors import DataError
 from aerec.notebook import NotebookBar, in_notebook
 
+if sys.platform != "win32":
+    import fcntl
+
 __all__ = ["download", "matches"]
 
 _log = logging.getLogger(__name__)
@@ -72,7 +75,7 @@ def download(
         target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part")
     resumed = part.exists()
-    with _progress_bar(target.name, progress) as bar:
+    with _alone(part), _progress_bar(target.name, progress) as bar:
         _fetch_all(address, part, attempts, timeout, pause, allow_loopback, bar)
         if resumed and not matches(part, checksum):  # the beginning may have been of another file: start anew, once
             part.unlink()
@@ -84,6 +87,26 @@ def download(
             "by its owner, or altered on the way: do not use it unverified"
         )
     part.replace(target)
+
+
+@contextlib.contextmanager
+def _alone(part: Path) -> Iterator[None]:
+    """Keep other processes from writing the same file at the same time, where the system can."""
+    if sys.platform == "win32":
+        yield
+        return
+    lock = part.with_name(f"{part.name}.lock")
+    with _writing(lock):
+        stream = lock.open("w")
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise DataError(f"{part} is being downloaded by another process; wait for it") from None
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
 
 
 def matches(path: Path, checksum: str) -> bool:

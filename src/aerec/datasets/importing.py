@@ -9,14 +9,13 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from aerec.atomic import remove_leftovers, replace_folder, temporary_prefix
+from aerec.atomic import remove_leftovers, replace_folder, temporary_folder
 from aerec.datasets.array_file import ArrayFile
 from aerec.datasets.columns import Columns
 from aerec.datasets.core import Core
@@ -102,7 +101,7 @@ def import_parquet(
     _check_target(target, overwrite)
     target.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(target.parent, target.name)
-    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=temporary_prefix(target.name), suffix=".part"))
+    temporary = temporary_folder(target)
     try:
         work = temporary / "work"
         work.mkdir()
@@ -177,7 +176,8 @@ def _stream(query: RatingsQuery, work: Path, n_rows: int, rules: _Rules, parquet
         parquet.ParquetWriter(work / "users.parquet", query.users_schema) as users,
     ):
         of_last = 0  # ratings kept so far of the user who is not finished
-        for number, block in enumerate(query.blocks(_BATCH)):
+        begun = False
+        for block in query.blocks(_BATCH):
             users.write_table(block.new_users)
             last = block.is_last_of_pair
             duplicates += int(np.count_nonzero(~last))
@@ -195,7 +195,8 @@ def _stream(query: RatingsQuery, work: Path, n_rows: int, rules: _Rules, parquet
             found = np.bincount(np.cumsum(block.is_new_user)[keep], minlength=1 + int(block.is_new_user.sum()))
             found[0] += of_last
             of_last = int(found[-1])
-            counts.append(found[:-1] if number else found[1:-1])  # before the first user there is none
+            counts.append(found[:-1] if begun else found[1:-1])  # before the first user there is none
+            begun = begun or bool(block.is_new_user.any())
         counts.append(np.array([of_last]))
     if duplicates:
         _log.warning("%s duplicated (user, item) pairs: kept the last rating of each", f"{duplicates:,}")

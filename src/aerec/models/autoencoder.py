@@ -257,7 +257,8 @@ class Autoencoder(Coding):
     def partial_fit(self, X: History, y: Any = None) -> Self:
         """Train for one more epoch over `X`, going on from the present weights and optimiser.
 
-        With user factors `X` has to hold the users of the first call, row by row.
+        The learning rate is the one with which its schedule begins. With user factors `X` has to hold the users of the
+        first call, row by row.
         """
         self._validate_params()
         fresh = not hasattr(self, "network_")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -242,19 +243,18 @@ class AutoRec(RatingPredictor, Autoencoder):
             hidden = [network.decode_hidden(network.encode(batch)[0]).cpu().numpy() for batch in batches]
         return np.concatenate(hidden)
 
-    def _output(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return weight and bias of every output, and their average at the end, for one that was not seen."""
+    def _outputs(self) -> _Outputs:
         weight = self.network_.output_weight.detach().cpu().numpy()
-        bias = self.network_.decoder_biases[-1].detach().cpu().numpy()
-        return np.concatenate([weight, weight.mean(axis=0, keepdims=True)]), np.append(bias, bias.mean())
+        return _Outputs(weight, self.network_.decoder_biases[-1].detach().cpu().numpy())
 
     def _predict(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.floating[Any]]:
-        hidden, (weight, bias) = self._hidden(), self._output()
-        rows, outputs = (items, users) if self.orientation == "item" else (users, items)
-        found = bias[outputs]
+        hidden, outputs = self._hidden(), self._outputs()
+        rows, columns = (items, users) if self.orientation == "item" else (users, items)
+        found = np.empty(len(rows), dtype=np.float32)
         for at in range(0, len(found), _PAIRS):
             part = slice(at, at + _PAIRS)
-            found[part] += np.einsum("ij,ij->i", hidden[rows[part]], weight[outputs[part]])
+            weight, bias = outputs.of(columns[part])
+            found[part] = np.einsum("ij,ij->i", hidden[rows[part]], weight) + bias
         biases = self._biases()
         return found if biases is None else found + biases.at(users, items)
 
@@ -274,9 +274,9 @@ class AutoRec(RatingPredictor, Autoencoder):
         """Score a block of users by the network alone."""
         if self.orientation == "user":
             return super()._score(history, known_users)
-        weight, bias = self._output()
+        weight, bias = self._outputs().of(known_users)
         items = self._hidden()[:-1]
-        weights = np.concatenate([weight[known_users], bias[known_users, None]], axis=1)
+        weights = np.concatenate([weight, bias[:, None]], axis=1)
         new = np.flatnonzero(known_users < 0)
         if new.size:
             weights[new] = self._fold_in(history, new, items, weights[new[0]])
@@ -306,3 +306,23 @@ class AutoRec(RatingPredictor, Autoencoder):
 
     def _scores_at(self, history: CSR, known_users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.float32]:
         return self._score(history, known_users)[:, items]
+
+
+@dataclass(frozen=True)
+class _Outputs:
+    """Weight and bias of every output: shapes (n_outputs, n_hidden) and (n_outputs,)."""
+
+    weight: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+    def of(self, columns: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return those of the outputs `columns`; −1 stands for one that was not seen, and gets their average."""
+        weight, bias = self.weight[columns], self.bias[columns]
+        unseen = columns < 0
+        if unseen.any():
+            weight[unseen], bias[unseen] = self._average
+        return weight, bias
+
+    @functools.cached_property
+    def _average(self) -> tuple[NDArray[np.float32], np.float32]:
+        return self.weight.mean(axis=0), self.bias.mean()

@@ -64,6 +64,7 @@ class NeuralRecommender(Recommender):
 
     network_: Network
     history_: pd.DataFrame
+    _steps = 0  # taken so far: the weight of the KL term rises with them
     _on_epoch: Callable[[int, Mapping[str, float]], None] | None = None  # for a search that ends hopeless fits
 
     @abstractmethod
@@ -76,6 +77,7 @@ class NeuralRecommender(Recommender):
         """Make a fresh network, trainer and history."""
         self.network_ = self._build(n_inputs, n_users).to(resolve_device(self.device))
         self.history_ = pd.DataFrame()
+        self._steps = 0
         self._new_trainer()
 
     def _new_trainer(self) -> None:
@@ -93,7 +95,7 @@ class NeuralRecommender(Recommender):
             seed=int(self.seed),
             even_batches=self._even_batches,
         )
-        self._trainer.epoch = len(self.history_)
+        self._trainer.epoch, self._trainer.step = len(self.history_), self._steps
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             from aerec.training.distributed import current_ranks
 
@@ -149,6 +151,7 @@ class NeuralRecommender(Recommender):
             history["epoch"] += done
         self.history_ = pd.concat([self.history_, history], ignore_index=True) if done else history
         self.n_iter_ = len(self.history_)
+        self._steps = self._trainer.step
 
     def _give_up(self, error: TrainingError, done: int) -> None:
         """Keep what was learned before `error`, if anything was."""
@@ -213,6 +216,7 @@ class NeuralRecommender(Recommender):
         header, arrays = super()._state()
         known = self.history_.astype(object).where(self.history_.notna(), None)  # some epochs may lack a metric
         header["history"] = {name: column.tolist() for name, column in known.items()}
+        header["steps"] = self._steps
         header["n_users"] = int(self.network_.architecture.n_users)
         header["n_inputs"] = int(self.network_.architecture.n_inputs)
         weights = {f"network.{name}": value.cpu().numpy() for name, value in self.network_.state_dict().items()}
@@ -221,6 +225,7 @@ class NeuralRecommender(Recommender):
     def _set_state(self, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
         super()._set_state(header, tensors)
         self.history_ = pd.DataFrame(header["history"])
+        self._steps = int(header["steps"])
         self.n_iter_ = len(self.history_)
         prefix = "network."
         with _Budget(sum(value.size for name, value in tensors.items() if name.startswith(prefix))):

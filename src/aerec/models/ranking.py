@@ -19,7 +19,7 @@ from aerec.models.catalogue import Catalogue, History
 from aerec.sparse import CSR, row_ids, take_rows
 from aerec.topk import top_k
 
-__all__ = ["Ranker", "Ranking", "UserBlock"]
+__all__ = ["Ranker", "Ranking", "UserBlock", "check_k"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,12 @@ class UserBlock:
 
 Ranker: TypeAlias = Callable[[UserBlock, int], tuple[NDArray[np.int64], NDArray[np.float32]]]
 """From a block of users and k to columns and scores of the k best items of each."""
+
+
+def check_k(k: Any) -> None:
+    """Refuse a length of a list that is none."""
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise ValueError(f"k must be a whole number of at least 1, got {k!r}")
 
 
 class Ranking(Catalogue):
@@ -73,8 +79,7 @@ class Ranking(Catalogue):
         indices : ndarray of int64, shape (n_users, k)
         scores : ndarray of float32, shape (n_users, k)
         """
-        if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-            raise ValueError(f"k must be a whole number of at least 1, got {k!r}")
+        check_k(k)
         matrix, known = self._history(history)
         more = None if exclude is None else self._history(exclude)[0]
         if more is not None and more.shape[0] != matrix.shape[0]:

@@ -26,11 +26,13 @@ _CHUNK = 1 << 20  # values hashed at once
 
 
 def encode_parameter(value: Any) -> Any:
-    """Return a hyper-parameter as JSON: plain values as they are, tuples and choices of ours named as such."""
+    """Return a hyper-parameter as JSON: plain values as they are, rows of values and choices of ours named as such."""
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, bool | int | float | str):
         return value
+    if isinstance(value, np.ndarray) and value.ndim == 1:
+        value = value.tolist()
     if isinstance(value, tuple | list):
         return {"tuple": [encode_parameter(one) for one in value]}
     if type(value).__name__ in _CHOICES and dataclasses.is_dataclass(value):
