@@ -276,7 +276,9 @@ def test_nothing_is_printed_and_the_logging_of_optuna_stays_as_it_was(split, cap
 
 def test_without_optuna_the_line_that_installs_it_is_named(split, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(MissingExtraError, match=r"hyper-parameter search needs optuna.*pip install 'aerec\[tune\]'"):
+    with pytest.raises(
+        MissingExtraError, match=r"hyper-parameter search needs the package optuna.*pip install 'aerec\[tune\]'"
+    ):
         tune(EASE, split)
 
 

@@ -6,15 +6,14 @@ Figures are made without pyplot: nothing is shown by itself, and no state outsid
 from __future__ import annotations
 
 import functools
-import importlib
 import io
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from aerec.errors import DataError, MissingExtraError
+from aerec.errors import DataError
+from aerec.extras import import_extra
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,14 +28,9 @@ SERIES = ("#3949ab", "#c2570c", "#0b7a6b", "#a8326f", "#7a6a00", "#1f7fb8", "#7b
 _PARTS = {"epoch", "likelihood", "sparsity", "kl", "weight_decay", "cost", "seconds"}
 
 
-def import_matplotlib(module: str = "matplotlib.figure") -> ModuleType:
+def import_matplotlib(module: str = "matplotlib.figure") -> Any:
     """Return a module of matplotlib; a MissingExtraError tells how to install it."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise MissingExtraError(
-            f"drawing needs the package matplotlib, which cannot be imported ({error}): pip install 'aerec[report]'"
-        ) from error
+    return import_extra(module, "drawing")
 
 
 def new_axes(width: float = 4.8, height: float = 3.2) -> Axes:

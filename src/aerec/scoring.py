@@ -20,8 +20,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from aerec.atomic import atomic_write
-from aerec.datasets.scale import load_pyarrow
 from aerec.errors import DataError
+from aerec.extras import import_extra
 from aerec.ids import as_ids
 from aerec.interactions import Interactions
 from aerec.models.base import Recommender
@@ -100,7 +100,7 @@ def recommend_all(
         If pyarrow is not installed.
     """
     check_k(k)
-    load_pyarrow(str(out))
+    import_extra("pyarrow.parquet", f"{out}: Parquet")
     folder = Path(out)
     _check(folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -12,12 +12,12 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aerec.errors import DataError, MissingExtraError
+from aerec.errors import DataError
+from aerec.extras import import_extra
 from aerec.holdout import Split
 from aerec.models.base import Recommender
 from aerec.models.state import add_to_digest
@@ -43,15 +43,9 @@ _IRRELEVANT = ("device", "progress")  # parameters that say nothing of what is l
 _DESCRIPTION, _ERROR = "aerec", "error"  # attributes of a study, and of a trial that failed
 
 
-def import_optuna() -> ModuleType:
+def import_optuna() -> Any:
     """Return the package optuna; a MissingExtraError tells how to install it."""
-    try:
-        import optuna
-    except ImportError as error:
-        raise MissingExtraError(
-            f"hyper-parameter search needs optuna, which cannot be imported ({error}): pip install 'aerec[tune]'"
-        ) from error
-    return optuna
+    return import_extra("optuna", "hyper-parameter search")
 
 
 @contextmanager

@@ -6,7 +6,6 @@ Each is a callback of ``fit``; the packages of the extra ``track`` are imported 
 from __future__ import annotations
 
 import errno
-import importlib
 import json
 import logging
 import os
@@ -14,25 +13,14 @@ import re
 from collections.abc import Mapping
 from io import FileIO
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from aerec.atomic import atomic_write, output_error
-from aerec.errors import MissingExtraError
+from aerec.extras import import_extra
 from aerec.models.base import Recommender
 from aerec.training.callbacks import Callback
 
-__all__ = ["TRACKERS", "Callback", "JSONLines", "MLflow", "TensorBoard", "Tracker", "require_tracking"]
-
-
-def require_tracking(package: str) -> ModuleType:
-    """Return the module `package`; a MissingExtraError tells how to install it."""
-    try:
-        return importlib.import_module(package)
-    except ImportError as error:
-        raise MissingExtraError(
-            f"tracking needs the package {package}, which cannot be imported ({error}): pip install 'aerec[track]'"
-        ) from error
+__all__ = ["TRACKERS", "Callback", "JSONLines", "MLflow", "TensorBoard", "Tracker"]
 
 
 class JSONLines(Callback):
@@ -129,8 +117,8 @@ class TensorBoard(Tracker):
 
     def _opened(self, model: Recommender, epoch: int | None) -> Any:
         if self._writer is None:
-            require_tracking("tensorboard")
-            module = require_tracking("torch.utils.tensorboard")
+            import_extra("tensorboard", "tracking")
+            module = import_extra("torch.utils.tensorboard", "tracking")
             self._writer = module.SummaryWriter(str(self.folder), purge_step=0 if epoch == 1 else epoch)
             if epoch is None or epoch == 1:
                 rows = [f"| {name} | {value} |" for name, value in _parameters(model).items()]
@@ -198,7 +186,7 @@ class MLflow(Tracker):
     def _begin(self, model: Recommender, fresh: bool) -> str:
         """Return the id of the run that is kept, or of a new one with the parameters of the model."""
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
-        self._client = require_tracking("mlflow.tracking").MlflowClient(self.uri)
+        self._client = import_extra("mlflow.tracking", "tracking").MlflowClient(self.uri)
         if self.keep is not None and self.keep.exists() and not fresh:
             known = self.keep.read_text(encoding="utf-8").strip()
             self._client.set_terminated(known, "RUNNING")

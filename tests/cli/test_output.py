@@ -1,7 +1,7 @@
 """What verbs print and write: JSON that parses, tables that are not cut, files written whole."""
 
-import builtins
 import json
+import sys
 
 import numpy as np
 import pandas as pd
@@ -96,14 +96,7 @@ def test_a_folder_is_no_file(tmp_path):
 
 
 def test_without_pyarrow_the_pip_line_is_named(tmp_path, monkeypatch):
-    real = builtins.__import__
-
-    def without(name, *rest, **more):
-        if name == "pyarrow":
-            raise ImportError(name)
-        return real(name, *rest, **more)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'aerec\[scale\]'"):
         check_output(tmp_path / "recs.parquet")
 

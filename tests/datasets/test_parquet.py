@@ -77,5 +77,5 @@ def test_without_pyarrow_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     path = tmp_path / "mine.parquet"
     path.write_bytes(b"PAR1")
-    with pytest.raises(MissingExtraError, match=r'mine\.parquet: .*pip install "aerec\[scale\]"'):
+    with pytest.raises(MissingExtraError, match=r"mine\.parquet: .*pip install 'aerec\[scale\]'"):
         read_ratings(path)

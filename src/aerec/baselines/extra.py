@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 from contextlib import AbstractContextManager
-from types import ModuleType
+from typing import Any
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from aerec.errors import MissingExtraError
+from aerec.extras import import_extra
 
 __all__ = ["import_implicit", "one_blas_thread"]
 
 
-def import_implicit(module: str, model: str) -> ModuleType:
+def import_implicit(module: str, model: str) -> Any:
     """Return ``implicit.<module>``; a MissingExtraError tells how to install it for `model`."""
-    try:
-        return importlib.import_module(f"implicit.{module}")
-    except ImportError as error:
-        raise MissingExtraError(
-            f"{model} is trained by the library implicit, which cannot be imported ({error}): "
-            "pip install 'aerec[baselines]'"
-        ) from error
+    return import_extra(f"implicit.{module}", f"{model} is trained by another library: it")
 
 
 def one_blas_thread() -> AbstractContextManager[object]:

@@ -13,8 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from aerec.atomic import atomic_write
-from aerec.errors import DataError, MissingExtraError
+from aerec.errors import DataError
 from aerec.evaluation import Report
+from aerec.extras import import_extra
 
 __all__ = ["check_output", "print_json", "print_note", "print_table", "report_row", "write_frame"]
 
@@ -70,10 +71,7 @@ def check_output(path: Path) -> Callable[[pd.DataFrame, Any], None]:
         raise DataError(f"{path} cannot be written: {path.parent} is no folder")
     suffix = path.suffix.lower()
     if suffix == ".parquet":
-        try:
-            import pyarrow  # noqa: F401
-        except ImportError:
-            raise MissingExtraError("writing Parquet needs pyarrow: pip install 'aerec[scale]'") from None
+        import_extra("pyarrow", "writing Parquet")
         return lambda frame, stream: frame.to_parquet(stream, index=False)
     writers: dict[str, Callable[[pd.DataFrame, Any], None]] = {
         ".csv": lambda frame, stream: frame.to_csv(stream, index=False),

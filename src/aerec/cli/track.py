@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from aerec.tracking import TRACKERS, MLflow, TensorBoard, Tracker, require_tracking
+from aerec.extras import import_extra
+from aerec.tracking import TRACKERS, MLflow, TensorBoard, Tracker
 
 __all__ = ["Track", "build_tracker"]
 
@@ -41,7 +42,7 @@ def build_tracker(text: str, out: Path, kept: Path | None) -> Tracker:
     word, _, where = text.partition(":")
     if word not in TRACKERS:
         raise ValueError(f"--track {text}: there is no tracker {word!r}; there are {', '.join(TRACKERS)}")
-    require_tracking(word)
+    import_extra(word, "tracking")
     out = out.resolve()
     if word == "tensorboard":
         return TensorBoard(where or out.parent / "tensorboard" / out.name)

@@ -20,9 +20,9 @@ from aerec.datasets.array_file import ArrayFile
 from aerec.datasets.columns import Columns
 from aerec.datasets.core import Core
 from aerec.datasets.query import RatingsQuery
-from aerec.datasets.scale import load_duckdb, load_pyarrow
 from aerec.datasets.store import is_store, open_store, write_store_header
 from aerec.errors import DataError
+from aerec.extras import import_extra
 from aerec.interactions import Interactions
 
 __all__ = ["import_parquet"]
@@ -94,7 +94,10 @@ def import_parquet(
     MissingExtraError
         If DuckDB or pyarrow is not installed.
     """
-    duckdb, parquet = load_duckdb(), load_pyarrow(str(path))
+    duckdb, parquet = (
+        import_extra("duckdb", "importing into a store"),
+        import_extra("pyarrow.parquet", f"{path}: Parquet"),
+    )
     source, target = Path(path).expanduser(), Path(out).expanduser().resolve()
     rules = _Rules(threshold, min_per_user, min_per_item)
     files = parquet_files(source)

@@ -10,7 +10,8 @@ import pandas as pd
 
 from aerec.datasets.columns import Columns
 from aerec.datasets.files import ALWAYS_ALLOWED, MAX_RATIO, Files
-from aerec.errors import DataError, MissingExtraError
+from aerec.errors import DataError
+from aerec.extras import import_extra
 
 __all__ = ["read_parquet"]
 
@@ -28,11 +29,10 @@ def read_parquet(files: Files, name: str, columns: Columns) -> pd.DataFrame:
         If the file is no Parquet file, has no rows or lacks a column.
     """
     label = files.label(name)
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise MissingExtraError(f'{label}: reading Parquet needs pyarrow; run pip install "aerec[scale]"') from None
+    import_extra("pyarrow.parquet", f"{label}: Parquet")
+    import pyarrow
+    import pyarrow.parquet
+
     with files.open(name) as stream:
         content = io.BytesIO(stream.read())
     try:

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aerec.datasets.columns import Columns
-from aerec.datasets.scale import load_pyarrow
 from aerec.errors import DataError
+from aerec.extras import import_extra
 
 __all__ = ["Block", "RatingsQuery"]
 
@@ -113,12 +113,12 @@ class RatingsQuery:
     @property
     def users_schema(self) -> Any:
         """The Arrow schema of a table of users: the one column "id"."""
-        arrow = load_pyarrow(self._label)
+        arrow = import_extra("pyarrow.parquet", f"{self._label}: Parquet")
         return arrow.core.pa.schema([("id", arrow.core.pa.int64() if self._whole("user") else arrow.core.pa.string())])
 
     def blocks(self, size: int) -> Iterator[Block]:
         """Stream all ratings, about `size` at a time; after `write_items`."""
-        arrow = load_pyarrow(self._label).core.pa
+        arrow = import_extra("pyarrow.parquet", f"{self._label}: Parquet").core.pa
         self._connection.execute("SET preserve_insertion_order = true")  # or the sorted rows may come out of order
         relation = self._connection.sql(
             f"SELECT u AS id, code, r, t FROM {self._ratings} AS ratings JOIN items ON ratings.i = items.id "

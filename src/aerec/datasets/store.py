@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from aerec.datasets.scale import load_pyarrow
 from aerec.errors import ModelFileError
+from aerec.extras import import_extra
 from aerec.interactions import Interactions
 from aerec.mapped import mapped_file
 from aerec.sparse import CSR
@@ -133,6 +133,6 @@ def _checksum(path: Path) -> str:
 
 
 def _read_ids(path: Path) -> pd.Index[Any]:
-    table = load_pyarrow(str(path)).read_table(path, columns=["id"])
+    table = import_extra("pyarrow.parquet", f"{path}: Parquet").read_table(path, columns=["id"])
     ids: pd.Index[Any] = pd.Index(table.column("id").to_pandas())
     return ids

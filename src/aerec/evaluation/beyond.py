@@ -27,17 +27,18 @@ from aerec.models.base import Recommender
 from aerec.sparse import CSR, canonical_csr, row_ids, take_rows
 from aerec.splitting import Holdout
 
-__all__ = ["BeyondAccuracy", "describe_recommendations"]
+__all__ = ["MEANINGS", "BeyondAccuracy", "describe_recommendations"]
 
 _ACTIVITY = ("low", "middle", "high")
 _POPULARITY = ("head", "middle", "tail")
-_MEANINGS = {
+MEANINGS = {
     "novelty": "bits; the higher, the less known the items",
     "gini": "0: every item is shown alike often",
     "coverage": "share of the catalogue that is shown",
     "genre_diversity": "1: no two items of a list share a genre",
     "calibration": "nats; 0: genres as in the history",
 }
+"""Metric → unit, and what its values mean."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -104,7 +105,7 @@ class BeyondAccuracy:
             shown = f"{value:.4f}" if value == value else "     –"
             measured = self.n_measured[metric]
             of = f" ({measured:,} users)" if measured != self.n_users else ""
-            lines.append(f"  {metric:<{width}}  {shown}  {_MEANINGS[metric.partition('@')[0]]}{of}")
+            lines.append(f"  {metric:<{width}}  {shown}  {MEANINGS[metric.partition('@')[0]]}{of}")
         for title, frame in (
             ("by length of the history", self.by_activity),
             ("by popularity of the target items, a third of the training ratings each", self.by_popularity),
@@ -192,8 +193,8 @@ def describe_recommendations(
     return BeyondAccuracy(
         name or type(model).__name__,
         k,
-        {f"{one}@{k}": means[one] for one in _MEANINGS},
-        {f"{one}@{k}": measured.get(one, len(evaluated)) for one in _MEANINGS},
+        {f"{one}@{k}": means[one] for one in MEANINGS},
+        {f"{one}@{k}": measured.get(one, len(evaluated)) for one in MEANINGS},
         _by_activity(ranking, seen, target, k),
         _by_popularity(ranking, counts, target, k),
         len(evaluated),

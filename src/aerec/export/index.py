@@ -10,8 +10,9 @@ import numpy as np
 
 from aerec._version import __version__
 from aerec.atomic import atomic_write
-from aerec.export.extra import check_file, import_for_export
+from aerec.export.target import check_file
 from aerec.export.vectors import item_vectors
+from aerec.extras import import_extra
 from aerec.models.base import Recommender
 
 __all__ = ["export_index"]
@@ -57,7 +58,7 @@ def export_index(model: Recommender, path: str | os.PathLike[str], *, threads: i
     """
     target = check_file(path)
     vectors = item_vectors(model)
-    usearch = import_for_export("usearch.index")
+    usearch = import_extra("usearch.index", "this export")
     index = usearch.Index(ndim=vectors.shape[1], metric="ip", dtype="f32")
     index.add(np.arange(len(vectors), dtype=np.uint64), vectors, threads=threads)
     payload = bytes(index.save())

@@ -21,7 +21,8 @@ from aerec._version import __version__
 from aerec.atomic import atomic_write
 from aerec.baselines import PureSVD
 from aerec.errors import DataError
-from aerec.export.extra import check_file, import_for_export
+from aerec.export.target import check_file
+from aerec.extras import import_extra
 from aerec.memory import require_memory
 from aerec.models import ELSA, Autoencoder, AutoRec
 from aerec.models.autorec import SHRINKAGE
@@ -69,8 +70,8 @@ def export_onnx(model: Recommender, path: str | os.PathLike[str]) -> None:
     """
     target = check_file(path)
     check_is_fitted(model)
-    onnx = import_for_export("onnx")
-    import_for_export("onnxscript")
+    onnx = import_extra("onnx", "this export")
+    import_extra("onnxscript", "this export")
     graph = _graph(model).eval()
     with _quiet():
         program: Any = torch.onnx.export(

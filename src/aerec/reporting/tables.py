@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from aerec.evaluation.beyond import MEANINGS
 from aerec.notebook import Html, html_table
 
 __all__ = [
@@ -20,13 +21,6 @@ __all__ = [
 ]
 
 _NONE = "–"
-_MEANINGS = {
-    "novelty": "bits; the higher, the less known the items",
-    "gini": "0: every item is shown alike often",
-    "coverage": "share of the catalogue that is shown",
-    "genre_diversity": "1: no two items of a list share a genre",
-    "calibration": "nats; 0: genres as in the history",
-}
 
 
 def quality_table(results: Mapping[str, Any]) -> Html:
@@ -85,7 +79,7 @@ def beyond_table(models: Sequence[Mapping[str, Any]]) -> Html:
     if not known:
         return Html()
     metrics = list(known[0][1]["metrics"])
-    head = [Html(f"{escape(one)}<small>{escape(_MEANINGS.get(one.partition('@')[0], ''))}</small>") for one in metrics]
+    head = [Html(f"{escape(one)}<small>{escape(MEANINGS.get(one.partition('@')[0], ''))}</small>") for one in metrics]
     rows = [(name, *(_number(beyond["metrics"][one]["value"], ".3f") for one in metrics)) for name, beyond in known]
     return scrolling_table("What the lists are like", ("model", *head), rows)
 
