@@ -227,7 +227,8 @@ def _save(data: str, details: list[dict[str, Any]], given: Any) -> None:
     metric = SETS[data].chosen_by
     split = load(data)
     header = ["model", *SETS[data].metrics, "settings", "seeds", "fit s", "peak MB"]
-    counts = f"{split.train.n_ratings:,} training ratings; {split.test.n_users:,} test users"
+    tested = np.count_nonzero(np.diff(split.test.target.matrix.indptr))
+    counts = f"{split.train.n_ratings:,} training ratings; {tested:,} test users with a target"
     made = "\n".join(
         f"- {machine}, commit {at}, {processes}: {', '.join(names)}"
         for (machine, at, processes), names in _made(details).items()

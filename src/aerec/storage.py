@@ -103,7 +103,7 @@ def read_folder(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any]
     FileNotFoundError
         If there is no such header in `path`.
     ModelFileError
-        If header or tensors are truncated, altered, or of a newer format; names the file and the mend.
+        If header or tensors are truncated, altered, or of a newer format; names the file and what to do.
     """
     source = Path(path) / f"{kind}.json"
     header = read_header(path, kind)

@@ -31,7 +31,7 @@ from aerec.tracking import JSONLines
 __all__ = ["train"]
 
 HISTORY = "history.jsonl"
-"""A line an epoch: in OUT.checkpoint during the training, then in OUT."""
+"""One line per epoch: in OUT.checkpoint during the training, then in OUT."""
 
 
 def train(

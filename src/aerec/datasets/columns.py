@@ -76,11 +76,11 @@ class Columns:
     def _missing(self, role: str, names: Sequence[str]) -> str:
         wanted = getattr(self, role) or role
         shown = ", ".join(repr(name) for name in names[:12]) + (", …" if len(names) > 12 else "")
-        mend = f"name it with {role}=…"
+        cure = f"name it with {role}=…"
         if role == "rating":
-            mend += ", or pass rating=None for implicit feedback"
+            cure += ", or pass rating=None for implicit feedback"
         return (
-            f"no column {wanted!r}, the columns are {shown}; {mend}, "
+            f"no column {wanted!r}, the columns are {shown}; {cure}, "
             'or pass columns=("user", "item", …) if the file has no header'
         )
 

@@ -60,7 +60,7 @@ class AutoRec(RatingPredictor, Autoencoder):
     tied : bool, default False
     biases : bool, default False
     weight_decay : float, default 0.01
-        λ, for a cost that is a mean over rows. The paper's λ is for the sum: n_rows times as large.
+        λ. The paper's is 2 · n_rows times as large: its cost is the sum over rows, of the squared errors without ½.
     epochs, batch_size, learning_rate, learning_rate_schedule, patience, validation_metric, device, precision, seed,
     progress
         As in `Autoencoder`. With a Holdout of ratings, early stopping watches "rmse".
