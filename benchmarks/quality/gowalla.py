@@ -60,7 +60,7 @@ ESTIMATORS = {model.__name__: model for model in MODELS.values()}
 
 
 def spaces() -> list[Space]:
-    """Return the spaces, all of which is tried; EASE has the one setting that others report."""
+    """Return the spaces, all of which is tried."""
     learned = {"validation_metric": CHOSEN_BY, "progress": False}
     return [
         Space("popularity"),
@@ -74,7 +74,7 @@ def spaces() -> list[Space]:
             {"learning_rate": [0.03, 0.1, 0.3], "n_factors": [256, 512, 600]},
             {"batch_size": 1000, "epochs": 12, "patience": 3, **learned},
         ),
-        Space("ease", {"l2": [16.0, 50.0, 150.0, 500.0]}),
+        Space("ease", {"l2": [16.0, 30.0, 50.0, 75.0, 100.0, 150.0, 250.0, 500.0, 1000.0]}),
     ]
 
 
