@@ -109,6 +109,12 @@ PAIRS = [
         "as RecBole's MultiVAE; PyTorch's initialisation instead of Xavier's",
     ),
     Pair(
+        "cornac", "RecVAE", {"batch_size": 500, "lr": 1e-3}, "rec-vae",
+        {**ADAM, "hidden": (600, 200), "kl_weight": 0.005, "deviations": 0.01}, 40,
+        "PyTorch's initialisation instead of Xavier's; but aerec's code is drawn as Cornac's is",
+        ", drawn alike",
+    ),
+    Pair(
         "elsarec", "ELSA", {"n_dims": 400, "lr": 0.1, "batch_size": 256}, "elsa",
         {"n_factors": 400, "learning_rate": 0.1, "batch_size": 256}, 20,
         "its cost is the mean over users and items, aerec's that over users, of which NAdam's ε makes something else",
