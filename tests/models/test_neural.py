@@ -164,7 +164,6 @@ def test_a_model_whose_next_epoch_fails_keeps_its_weights_and_can_go_on():
     model.fit(data)
     before, epochs = model.score_items(data), len(model.history_)
     model.set_params(learning_rate=1e30)
-    model._new_trainer()
     with pytest.raises(TrainingError, match=f"epoch {epochs + 1}, .*those of epoch {epochs}, are kept"):
         model.partial_fit(data)
     np.testing.assert_array_equal(model.score_items(data), before)
@@ -410,3 +409,39 @@ def test_a_saved_model_is_what_it_was_whatever_was_set_after_the_fit(tmp_path, c
     assert loaded.get_params() == model.get_params()
     loaded.save(tmp_path / "again")
     np.testing.assert_array_equal(load_model(tmp_path / "again").score_items(data), model.score_items(data))
+
+
+@pytest.mark.parametrize("loaded", [False, True])
+@pytest.mark.parametrize(
+    ("changes", "column"),
+    [({"learning_rate": 1e-9}, None), ({"weight_decay": 0.5}, "weight_decay"), ({"batch_size": 40}, None)],
+)
+def test_partial_fit_follows_what_was_set_since(tmp_path, loaded, changes, column):
+    data = ratings()
+    model = quick(epochs=1).fit(data)
+    if loaded:
+        model.save(tmp_path)
+        model = load_model(tmp_path)
+    before = weights(model)
+    model.set_params(**changes).partial_fit(data)
+    moved = max(np.abs(a - b).max() for a, b in zip(weights(model), before, strict=True))
+    if "learning_rate" in changes:
+        assert moved < 1e-7
+    else:
+        assert moved > 1e-3
+    if "batch_size" in changes:  # one step of Adam moves nothing by much more than the rate
+        assert moved < 0.05
+    if column:
+        assert model.history_[column].tolist()[0] == 0 < model.history_[column].tolist()[1]
+
+
+@pytest.mark.parametrize("changes", [{"hidden": 4}, {"activation": "relu"}, {"noise": None}, {"normalize": True}])
+def test_partial_fit_refuses_what_would_be_another_network(changes):
+    data = ratings()
+    model = quick().fit(data)
+    before = model.score_items(data)
+    name = next(iter(changes))
+    with pytest.raises(ValueError, match=f"^{name}=.* was made with .*: set it back"):
+        model.set_params(**changes).partial_fit(data)
+    np.testing.assert_array_equal(model.score_items(data), before)
+    model.set_params(**{name: getattr(quick(), name)}).partial_fit(data)

@@ -257,6 +257,9 @@ class Autoencoder(Coding):
     def partial_fit(self, X: History, y: Any = None) -> Self:
         """Train for one more epoch over `X`, going on from the present weights and optimiser.
 
+        What `set_params` has changed of the training (batch size, learning rate, weights of penalties) counts from then
+        on; what made the network may not be changed.
+
         The learning rate is the one with which its schedule begins. With user factors `X` has to hold the users of the
         first call, row by row.
         """
@@ -278,7 +281,7 @@ class Autoencoder(Coding):
         return self
 
     def _check_more(self, X: History, rows: Rows) -> None:
-        """Refuse rows that what was learned before is not of; make a trainer where there is none."""
+        """Refuse rows that what was learned before is not of; bring the trainer up to date."""
         self._check_width(rows)
         if self.user_factors and rows.shape[0] != self.network_.architecture.n_users:
             raise DataError(
@@ -290,8 +293,7 @@ class Autoencoder(Coding):
                 f"what {type(self).__name__} has learned of its users is kept row by row: partial_fit takes the users "
                 "of the first call in the same order; give X.with_users(model.users_)"
             )
-        if not hasattr(self, "_trainer"):  # a loaded model: the optimiser starts anew
-            self._new_trainer()
+        self._follow_parameters()
 
     def _take_in(self, X: History, *, reset: bool) -> CSR | NDArray[np.float32]:
         """Check training data and return it: dense arrays as they are, all else as CSR over the model's items."""

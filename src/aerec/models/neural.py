@@ -84,16 +84,11 @@ class NeuralRecommender(Recommender):
         device = resolve_device(self.device)
         self._trainer = self._make_trainer(
             network=self.network_,
-            batch_size=int(self.batch_size),
-            learning_rate=self.learning_rate,
-            schedule=SCHEDULES[self.learning_rate_schedule],
-            weight_decay=self.weight_decay,
-            kl_weight=self.kl_weight,
-            kl_annealing_steps=self.kl_annealing_steps,
-            half=resolve_precision(self.precision, device),
             device=device,
             seed=int(self.seed),
             even_batches=self._even_batches,
+            half=resolve_precision(self.precision, device),
+            **self._step_options(),
         )
         self._trainer.epoch, self._trainer.step = len(self.history_), self._steps
         if torch.distributed.is_available() and torch.distributed.is_initialized():
@@ -102,6 +97,39 @@ class NeuralRecommender(Recommender):
             if self.network_.architecture.negatives is not None:
                 raise DataError("negatives= is for one process: set negatives=None, or train without torchrun")
             self._trainer.ranks = current_ranks()
+
+    def _step_options(self) -> dict[str, Any]:
+        """Return what may be another from one `partial_fit` to the next."""
+        return {
+            "batch_size": int(self.batch_size),
+            "learning_rate": self.learning_rate,
+            "schedule": SCHEDULES[self.learning_rate_schedule],
+            "weight_decay": self.weight_decay,
+            "kl_weight": self.kl_weight,
+            "kl_annealing_steps": self.kl_annealing_steps,
+        }
+
+    def _follow_parameters(self) -> None:
+        """Have the next steps follow the parameters of the moment, where `set_params` has changed them.
+
+        Raises
+        ------
+        ValueError
+            If one is another that made the network what it is.
+        """
+        for name, value in self.get_params(deep=False).items():
+            before = self._fitted_with[name]
+            if name not in NeuralRecommender._parameter_constraints and encode_parameter(value) != encode_parameter(
+                before
+            ):
+                raise ValueError(
+                    f"{name}={value!r}, but the network of this {type(self).__name__} was made with {before!r}: set it "
+                    "back to go on with partial_fit, or fit anew"
+                )
+        if hasattr(self, "_trainer"):
+            self._trainer.follow(**self._step_options())
+        else:  # a loaded model: the optimiser starts anew
+            self._new_trainer()
 
     def _make_trainer(self, **options: Any) -> Trainer:
         """Return what trains the network; `options` are those of `Trainer`."""

@@ -105,6 +105,23 @@ class Trainer:
         """All there are: part of what a checkpoint holds."""
         return [self.optimizer]
 
+    def follow(
+        self,
+        *,
+        batch_size: int,
+        learning_rate: float,
+        schedule: Callable[[float], float],
+        weight_decay: float,
+        kl_weight: float,
+        kl_annealing_steps: int,
+    ) -> None:
+        """Take other parameters from the next step on; moments, steps and random generators stay."""
+        self.batch_size, self.learning_rate, self.schedule = batch_size, learning_rate, schedule
+        self.kl_weight, self.kl_annealing_steps = kl_weight, kl_annealing_steps
+        self.weight_decay = weight_decay
+        for optimizer in self.optimizers():
+            optimizer.param_groups[0]["weight_decay"] = weight_decay
+
     def follow_schedule(self, progress: float) -> None:
         """Set the learning rate of all optimizers; `progress` is the share of the epochs that is over."""
         for optimizer in self.optimizers():
