@@ -178,13 +178,21 @@ def places_in_rows(data: Interactions, keys: NDArray[Any]) -> NDArray[np.int64]:
     return places
 
 
-def as_holdout(validation: Any) -> Holdout | None:
+def as_holdout(validation: Any, *, by_id: bool) -> Holdout | None:
     """Return what `fit` was given to validate on as a Holdout: as it is, of a pair (history, target), else None.
+
+    Parameters
+    ----------
+    validation : Any
+    by_id : bool
+        Whether the model was given the ids of its items.
 
     Raises
     ------
     TypeError
         If it is a whole `Split`.
+    DataError
+        If it is a pair of matrices, which have no ids, and the model goes by them.
     """
     if isinstance(validation, Split):
         raise TypeError("validation data is a part of a split, not all of it: give split.validation")
@@ -193,6 +201,8 @@ def as_holdout(validation: Any) -> Holdout | None:
     is_pair = isinstance(validation, tuple) and len(validation) == 2
     if not is_pair or any(not isinstance(one, Interactions) and getattr(one, "ndim", 0) != 2 for one in validation):
         return None
+    if by_id and not all(isinstance(one, Interactions) for one in validation):
+        raise DataError("the training data has ids, the validation data are matrices without: give Interactions")
     return Holdout(*(one if isinstance(one, Interactions) else Interactions.from_matrix(one) for one in validation))
 
 

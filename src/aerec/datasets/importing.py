@@ -94,10 +94,8 @@ def import_parquet(
     MissingExtraError
         If DuckDB or pyarrow is not installed.
     """
-    duckdb, parquet = (
-        import_extra("duckdb", "importing into a store"),
-        import_extra("pyarrow.parquet", f"{path}: Parquet"),
-    )
+    duckdb = import_extra("duckdb", "importing into a store")
+    parquet = import_extra("pyarrow.parquet", f"{path}: Parquet")
     source, target = Path(path).expanduser(), Path(out).expanduser().resolve()
     rules = _Rules(threshold, min_per_user, min_per_item)
     files = parquet_files(source)

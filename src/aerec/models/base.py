@@ -108,7 +108,7 @@ class Recommender(Ranking, BaseEstimator, ABC):  # type: ignore[misc]
             self._remember_ids(data, from_matrix=data is not train)
             if self._popularity_for_empty:
                 self.popularity_ = item_popularity(data.matrix)
-            self._fit(data, as_holdout(validation))
+            self._fit(data, as_holdout(validation, by_id=self.items_ is not None))
         return self
 
     def score_items(self, history: History) -> NDArray[np.float32]:

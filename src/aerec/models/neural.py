@@ -117,11 +117,9 @@ class NeuralRecommender(Recommender):
         ValueError
             If one is another that made the network what it is.
         """
-        for name, value in self.get_params(deep=False).items():
-            before = self._fitted_with[name]
-            if name not in NeuralRecommender._parameter_constraints and encode_parameter(value) != encode_parameter(
-                before
-            ):
+        for name in self.get_params(deep=False).keys() - NeuralRecommender._parameter_constraints.keys():
+            value, before = getattr(self, name), self._fitted_with[name]
+            if encode_parameter(value) != encode_parameter(before):
                 raise ValueError(
                     f"{name}={value!r}, but the network of this {type(self).__name__} was made with {before!r}: set it "
                     "back to go on with partial_fit, or fit anew"
@@ -254,6 +252,8 @@ class NeuralRecommender(Recommender):
         super()._set_state(header, tensors)
         self.history_ = pd.DataFrame(header["history"])
         self._steps = int(header["steps"])
+        if self._steps < 0:
+            raise ValueError(f"it has taken {self._steps} steps")
         self.n_iter_ = len(self.history_)
         prefix = "network."
         with _Budget(sum(value.size for name, value in tensors.items() if name.startswith(prefix))):
