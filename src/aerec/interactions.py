@@ -343,7 +343,7 @@ def _of_items(values: Any, items: pd.Index[Any], missing: Any, what: str) -> pd.
     if not isinstance(values, pd.Series):
         raise TypeError(f"{what} is a Series indexed by item id, or a dict, got {type(values).__name__}")
     if values.index.equals(items):
-        return values
+        return values.copy(deep=False)  # whoever changes one of them changes that one alone
     if not values.index.is_unique:
         repeated = values.index[values.index.duplicated()][0]
         raise DataError(f"item {_shown(repeated)} has two names or two lists of genres")

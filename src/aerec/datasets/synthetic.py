@@ -6,6 +6,7 @@ the same ratings on every platform. Time and memory grow with the number of rati
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -29,9 +30,13 @@ _FIRST_DAY, _LAST_DAY = 820_454_400, 1_041_379_200  # 1996 to 2002, in seconds s
 _CHUNK = 1 << 20
 
 
-@cache
 def load_sample() -> Interactions:
     """Return the sample: 1,000 users, 600 films and 60,000 ratings from 1 to 5, the same ones every time."""
+    return replace(_sample())  # of its own titles and genres: those of the next caller are others
+
+
+@cache
+def _sample() -> Interactions:
     return generate_interactions(1000, 600, 60_000, seed=42)
 
 
