@@ -71,7 +71,10 @@ def temporary_prefix(name: str) -> str:
 def temporary_folder(target: Path) -> Path:
     """Make a folder beside `target` that is to take its place, with the permissions that a new folder has."""
     temporary = _temporary_path(target)
-    temporary.mkdir()
+    try:
+        temporary.mkdir()
+    except OSError as error:
+        raise output_error(error, temporary, target) from None
     return temporary
 
 

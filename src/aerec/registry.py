@@ -143,10 +143,13 @@ def load_model(path: str | os.PathLike[str], models: Iterable[type[Recommender]]
             for part in (header["parameters"], header.get("fitted_with", {}))
         )
         model = known[name](**{**parameters, **fitted_with})
-        model._fitted_with = model.get_params(deep=False)
+        model._fitted_with = model._copied_params()
         model.n_features_in_ = int(header["n_items"])
         model.items_ = decode_index(tensors, "items")
         model.users_ = decode_index(tensors, "users")
+        model._columns_in = decode_index(tensors, "columns")
+        if header.get("feature_names") and model._columns_in is not None:
+            model.feature_names_in_ = model._columns_in.to_numpy(dtype=object)
         if model.items_ is not None and len(model.items_) != model.n_features_in_:
             raise ValueError(f"{len(model.items_)} ids for {model.n_features_in_} items")
         model._set_state(header["state"], tensors)

@@ -136,11 +136,39 @@ def test_the_output_begins_at_the_mean_rating():
     np.testing.assert_allclose(model.intercepts_[-1], data.matrix.data.mean(), atol=1e-5)
 
 
-def test_partial_fit_of_items_wants_the_users_in_the_same_order():
+@pytest.mark.parametrize("biases", [False, True])
+@pytest.mark.parametrize("orientation", ["item", "user"])
+def test_partial_fit_wants_the_users_in_the_same_order(orientation, biases):
     data = ratings()
-    model = AutoRec(**{**QUICK, "epochs": 1}).fit(data)
+    model = AutoRec(orientation=orientation, biases=biases, **{**QUICK, "epochs": 1}).fit(data)
+    pairs = data.to_frame()
+    before = model.predict(pairs["user"], pairs["item"])
     with pytest.raises(DataError, match="same order"):
         model.partial_fit(data.with_users(data.users[::-1]))
+    for others in (data.select_users(data.users[:5]), ratings(130), ratings(130).matrix):
+        with pytest.raises(DataError, match=f"row by row, for 120 users, got {others.shape[0]}"):
+            model.partial_fit(others)
+    np.testing.assert_array_equal(model.predict(pairs["user"], pairs["item"]), before)
+    np.testing.assert_array_equal(
+        model.set_params(learning_rate=1e-30).partial_fit(data).predict(*pairs.T.to_numpy()[:2]), before
+    )
+
+
+def test_the_range_of_ratings_is_that_of_all_calls():
+    data = ratings()
+    model = AutoRec(**{**QUICK, "epochs": 1}).fit(data.keep(data.matrix.data >= 3))
+    assert model.rating_range_.tolist() == [3, 5]
+    model.partial_fit(data.keep(data.matrix.data <= 4))
+    assert model.rating_range_.tolist() == [1, 5]
+    assert model.fit(data.keep(data.matrix.data <= 4)).rating_range_.tolist() == [1, 4]
+
+
+@pytest.mark.parametrize("biases", [False, True])
+def test_rows_of_items_are_as_long_as_in_training(biases):
+    model = AutoRec(biases=biases, **{**QUICK, "epochs": 1}).fit(ratings(40, 15).matrix)
+    for call in (model.transform, model.total_cost, lambda X: model.fit(ratings(40, 15).matrix, X)):
+        with pytest.raises(DataError, match="trained on rows of 40 entries, these have 45"):
+            call(ratings(45, 15).matrix)
 
 
 @pytest.mark.parametrize("biases", [False, True])
@@ -160,9 +188,12 @@ def test_ratings_of_strangers_are_no_part_of_the_row_of_an_item():
     model = AutoRec(**{**QUICK, "epochs": 1}).fit(data)
     strangers = data.with_users(data.users[:10].append(pd.Index(["nobody"])))
     np.testing.assert_array_equal(model.transform(strangers), model.transform(data.select_users(data.users[:10])))
-    others = Interactions.from_matrix(data.matrix, users=range(5000, 5040))
-    with pytest.warns(UserWarning, match=f"{data.n_ratings} of {data.n_ratings} ratings left out: AutoRec"):
-        model.transform(others)
+    half = Interactions.from_matrix(data.matrix, users=[*data.users[:20], *range(5000, 5020)])
+    kept = data.select_users(data.users[:20]).n_ratings
+    with pytest.warns(UserWarning, match=f"{data.n_ratings - kept} of {data.n_ratings} ratings left out: AutoRec"):
+        model.transform(half)
+    with pytest.raises(DataError, match="none of these ratings is of a user"):
+        model.total_cost(Interactions.from_matrix(data.matrix, users=range(5000, 5040)))
 
 
 @pytest.mark.parametrize("call", ["fit", "partial_fit"])

@@ -1,5 +1,7 @@
 """Recommender: ranking against a plain sort, blocks, ids, explanations, and what is saved."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.exceptions import NotFittedError
 
-from aerec import Interactions, memory, storage
+from aerec import Interactions, evaluate, memory, storage
 from aerec.errors import DataError, InsufficientMemoryError, ModelFileError
 from aerec.holdout import Holdout, Split
 from aerec.models import EASE, Autoencoder, blocks
@@ -288,6 +290,33 @@ def test_a_frame_with_its_columns_in_another_order_is_refused():
             with pytest.raises(DataError, match="the columns of the frame are not those"):
                 call(frame[sorted(frame.columns)])
         model.fit(train()).score_items(frame)
+
+
+@pytest.mark.parametrize("columns", [list("uvwxyz"), [3, 1, 4, 5, 9, 2]])
+@pytest.mark.parametrize("model", [EASE(), Autoencoder(hidden=2, epochs=1, noise=None, progress=False)])
+def test_the_columns_of_a_frame_are_remembered_by_a_saved_model(tmp_path, model, columns):
+    frame = pd.DataFrame(train().matrix.toarray(), columns=columns)
+    model.fit(frame).save(tmp_path)
+    loaded = load_model(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(loaded.score_items(frame), model.score_items(frame))
+        if isinstance(model, Autoencoder):
+            np.testing.assert_array_equal(loaded.transform(frame), model.transform(frame))
+    with pytest.raises(DataError, match="the columns of the frame are not those"):
+        loaded.score_items(frame[sorted(frame.columns, reverse=True)])
+
+
+def test_columns_of_validation_and_evaluation_data_are_those_of_training(tmp_path):
+    frame = pd.DataFrame(train().matrix.toarray(), columns=list("uvwxyz"))
+    turned = frame[frame.columns[::-1]]
+    model = Autoencoder(hidden=2, epochs=1, progress=False)
+    for bad in ((turned, turned), (frame, turned)):
+        for call in (lambda bad=bad: model.fit(frame, bad), lambda bad=bad: Table().fit(frame, bad)):
+            with pytest.raises(DataError, match="the columns of the frame are not those"):
+                call()
+        with pytest.raises(DataError, match="the columns of the frame are not those"):
+            evaluate(EASE().fit(frame), bad)
 
 
 def test_lists_of_items_may_hold_ids_of_any_type():

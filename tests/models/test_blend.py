@@ -6,7 +6,7 @@ from aerec import evaluate, load_model
 from aerec.baselines import Popularity, PureSVD
 from aerec.datasets import load_dataset
 from aerec.holdout import Holdout
-from aerec.models import CDAE, EASE, Blend, blend
+from aerec.models import CDAE, EASE, Blend, MultDAE, blend
 from aerec.splitting import RandomHoldout, StrongGeneralization
 
 
@@ -117,4 +117,20 @@ def test_weights_may_be_an_array(split, tmp_path):
     np.testing.assert_allclose(model.weights_, [0.75, 0.25])
     model.save(tmp_path)
     history = split.test.history
+    np.testing.assert_array_equal(load_model(tmp_path).score_items(history), model.score_items(history))
+
+
+def test_a_saved_blend_is_the_fitted_one_whatever_becomes_of_the_models_it_was_given(split, tmp_path):
+    part = PureSVD(n_factors=4)
+    model = Blend([part, EASE(l2=10.0)], weights=[1, 1]).fit(split.train)
+    part.set_params(n_factors=9).fit(split.train)
+    model.save(tmp_path)
+    history = split.test.history
+    np.testing.assert_array_equal(load_model(tmp_path).score_items(history), model.score_items(history))
+    hidden = [4]
+    network = MultDAE(hidden=hidden, epochs=1, progress=False)
+    model = Blend([network, EASE(l2=10.0)], weights=[1, 1]).fit(split.train)
+    network.set_params(hidden=7)
+    hidden[0] = 9
+    model.save(tmp_path)
     np.testing.assert_array_equal(load_model(tmp_path).score_items(history), model.score_items(history))

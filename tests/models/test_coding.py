@@ -1,5 +1,7 @@
 """Codes, and the output layer by either of the matrix products."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -62,3 +64,12 @@ def test_set_output_makes_frames_of_codes_and_changes_nothing_else():
     assert frame.columns.tolist() == ["autoencoder0", "autoencoder1", "autoencoder2"]
     np.testing.assert_array_equal(frame.to_numpy(), expected)
     assert isinstance(model.set_output(transform="pandas").transform(data), pd.DataFrame)
+
+
+def test_a_code_may_be_a_frame():
+    X = np.random.default_rng(0).normal(size=(30, 6)).astype(np.float32)
+    model = Autoencoder(hidden=3, noise=None, likelihood="gaussian", epochs=1, progress=False).fit(X)
+    code = model.transform(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(model.generate(pd.DataFrame(code)), model.generate(code))

@@ -450,3 +450,11 @@ def test_partial_fit_refuses_what_would_be_another_network(changes):
         model.set_params(**changes).partial_fit(data)
     np.testing.assert_array_equal(model.score_items(data), before)
     model.set_params(**{name: getattr(quick(), name)}).partial_fit(data)
+
+
+def test_weights_that_were_bad_before_are_not_called_good():
+    data = ratings()
+    model = quick(batch_size=40, likelihood="gaussian", epochs=1).fit(data)
+    model.set_params(learning_rate=1e20).partial_fit(data)  # one step: its outcome is seen with the next
+    with pytest.raises(TrainingError, match="the weights were bad already before this call: fit anew"):
+        model.partial_fit(data)

@@ -134,6 +134,8 @@ def align_holdout(model: Recommender, holdout: Holdout | tuple[Any, Any]) -> tup
     if not isinstance(holdout, Holdout) and not (isinstance(holdout, tuple | list) and len(holdout) == 2):
         raise TypeError(f"a model is evaluated on a Holdout or a pair (history, target), got {type(holdout).__name__}")
     by_id = isinstance(holdout, Holdout) or isinstance(holdout[0], Interactions)
+    for part in () if isinstance(holdout, Holdout) else holdout:
+        model._check_columns(part)
     items = getattr(model, "items_", None)
     if not isinstance(holdout, Holdout):
         holdout = Holdout(

@@ -44,6 +44,9 @@ class AutoRec(RatingPredictor, Autoencoder):
     for others the row that fits their history best: the ridge solution around the average user, with the penalty of
     the training cost (at least 1).
 
+    What `predict` and `score_items` know of an item, or with ``orientation="user"`` of a user, are its ratings in the
+    last call of `fit` or `partial_fit`.
+
     With ``biases`` the network does not have to learn what every rating scale has, that some users are stricter and
     some items better: h(r) is added to :math:`\mu + b_u + b_i`, shrunken means of the training ratings (5 ratings'
     worth of shrinkage), and is trained on what they leave over. The paper's model is without; with them it is better
@@ -157,6 +160,9 @@ class AutoRec(RatingPredictor, Autoencoder):
         matrix = canonical_csr(data.T if self.orientation == "item" else data)
         targets = None
         if (biases := self._biases()) is not None:
+            if self.orientation == "item" and matrix.shape[1] != len(biases.users):
+                known, name = len(biases.users), type(self).__name__
+                raise DataError(f"{name} was trained on rows of {known} entries, these have {matrix.shape[1]}")
             if self.orientation == "user":  # rows may be of other users than in training
                 biases = replace(biases, users=biases.of_users(matrix, SHRINKAGE))
             pairs = row_ids(matrix), matrix.indices
@@ -169,14 +175,21 @@ class AutoRec(RatingPredictor, Autoencoder):
         return Biases(float(self.mean_[0]), self.user_bias_, self.item_bias_)
 
     def _started(self, data: CSR | NDArray[np.float32], rows: Rows) -> None:
+        seen = [data.data.min(), data.data.max()]  # type: ignore[union-attr]
+        if len(self.history_):
+            seen = [min(seen[0], self.rating_range_[0]), max(seen[1], self.rating_range_[1])]
         self.hidden_rows_ = None
         self.n_users_ = data.shape[0]
-        self.rating_range_ = np.array([data.data.min(), data.data.max()], dtype=np.float32)  # type: ignore[union-attr]
+        self.rating_range_ = np.array(seen, dtype=np.float32)
         self._live_rows: Rows | None = rows
 
     def _finished(self) -> None:
         self.hidden_rows_ = self._hidden()
         self._live_rows = None
+
+    @property
+    def _n_kept_users(self) -> int:
+        return self.n_users_
 
     def _remember_ids(self, data: Interactions, *, from_matrix: bool) -> None:
         super()._remember_ids(data, from_matrix=from_matrix)
@@ -193,6 +206,8 @@ class AutoRec(RatingPredictor, Autoencoder):
         users = getattr(self, "users_", None)
         if self.orientation == "item" and isinstance(X, Interactions) and users is not None:
             aligned = X.with_users(users)
+            if X.n_ratings > 0 == aligned.n_ratings:
+                raise DataError(f"none of these ratings is of a user that {type(self).__name__} was trained on")
             if (lost := X.n_ratings - aligned.n_ratings) > 0:
                 warnings.warn(
                     f"{lost:,} of {X.n_ratings:,} ratings left out: {type(self).__name__}(orientation='item') was not "

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
 
@@ -103,12 +103,12 @@ class Recommender(Ranking, BaseEstimator, ABC):  # type: ignore[misc]
         if data.n_ratings == 0:
             raise DataError(f"{type(self).__name__} has nothing to learn from: {data} holds no ratings")
         with self._unchanged_on_error():
-            self._fitted_with = self.get_params(deep=False)
+            self._fitted_with = self._copied_params()
             self._remember_columns(train)
             self._remember_ids(data, from_matrix=data is not train)
             if self._popularity_for_empty:
                 self.popularity_ = item_popularity(data.matrix)
-            self._fit(data, as_holdout(validation, by_id=self.items_ is not None))
+            self._fit(data, self._as_holdout(validation))
         return self
 
     def score_items(self, history: History) -> NDArray[np.float32]:
@@ -171,7 +171,7 @@ class Recommender(Ranking, BaseEstimator, ABC):  # type: ignore[misc]
         """Write the fitted model into the folder `path` (JSON + safetensors), atomically."""
         check_is_fitted(self)
         header, tensors = self._state()
-        tensors |= encode_index(self.items_, "items") | encode_index(self.users_, "users")
+        tensors |= encode_index(self.items_, "items") | encode_index(self.users_, "users") | self._encoded_columns()
         parameters = _encoded(self.get_params(deep=False))
         fitted_with = _encoded(self._fitted_with)
         content = {
@@ -179,6 +179,7 @@ class Recommender(Ranking, BaseEstimator, ABC):  # type: ignore[misc]
             "parameters": parameters,
             "fitted_with": {name: value for name, value in fitted_with.items() if value != parameters[name]},
             "n_items": int(self.n_features_in_),
+            "feature_names": hasattr(self, "feature_names_in_"),
             "state": header,
         }
         write_folder(path, "model", content, tensors)
@@ -197,6 +198,16 @@ class Recommender(Ranking, BaseEstimator, ABC):  # type: ignore[misc]
                 self.__dict__.clear()
                 self.__dict__.update(before[0])
             raise
+
+    def _copied_params(self) -> dict[str, Any]:
+        """Return the parameters as they are now, whatever becomes of a list or of a model among them."""
+        return {name: clone(value, safe=False) for name, value in self.get_params(deep=False).items()}
+
+    def _as_holdout(self, validation: Any) -> Holdout | None:
+        """Return validation data as a Holdout; None where it is none."""
+        for part in validation if isinstance(validation, tuple) else ():
+            self._check_columns(part)
+        return as_holdout(validation, by_id=self.items_ is not None)
 
     # ------------------------------------------------------------------ hooks with a default
 

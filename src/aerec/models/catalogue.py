@@ -14,6 +14,7 @@ from aerec.errors import DataError
 from aerec.ids import as_ids
 from aerec.interactions import Interactions
 from aerec.sparse import CSR, canonical_csr
+from aerec.storage import encode_index
 
 __all__ = ["Catalogue", "History", "check_n"]
 
@@ -45,6 +46,13 @@ class Catalogue:
 
     def _remember_columns(self, train: Any) -> None:
         self._columns_in = train.columns if isinstance(train, pd.DataFrame) else None
+
+    def _encoded_columns(self) -> dict[str, NDArray[Any]]:
+        """Return the columns as tensors; nothing where they are neither numbers nor text."""
+        try:
+            return encode_index(self._columns_in, "columns")
+        except DataError:
+            return {}
 
     def _check_columns(self, history: Any) -> None:
         """Refuse a frame whose columns are not those that the model was fitted on: they would be read by position."""

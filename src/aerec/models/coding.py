@@ -74,7 +74,7 @@ class Coding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, InterpretableCod
             The mean of the likelihood: probabilities for "bernoulli" and (over items) "multinomial", else values.
         """
         check_is_fitted(self)
-        checked = check_array(code, dtype=np.float32)
+        checked = check_array(code, dtype=np.float32, force_writeable=True)  # or PyTorch warns of a frame's values
         n_code = self.network_.architecture.hidden[-1]
         if checked.shape[1] != n_code:
             raise ValueError(f"a code has {n_code} units, got an array of shape {checked.shape}")

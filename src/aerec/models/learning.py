@@ -14,7 +14,7 @@ from sklearn.utils.validation import validate_data
 from typing_extensions import Self
 
 from aerec.errors import DataError
-from aerec.holdout import Holdout, as_holdout
+from aerec.holdout import Holdout
 from aerec.interactions import Interactions
 from aerec.likelihood import LIKELIHOODS
 from aerec.models.base import History
@@ -71,7 +71,7 @@ class Learning(Coding):
         """
         self._validate_params()
         with self._unchanged_on_error() as learned:
-            self._fitted_with = self.get_params(deep=False)
+            self._fitted_with = self._copied_params()
             data = self._take_in(train, reset=True)
             rows = self._training_rows(data)
             self._start_on(rows)
@@ -97,40 +97,46 @@ class Learning(Coding):
         What `set_params` has changed of the training (batch size, learning rate, weights of penalties) counts from then
         on; what made the network may not be changed.
 
-        The learning rate is the one with which its schedule begins. With user factors `X` has to hold the users of the
-        first call, row by row.
+        The learning rate is the one with which its schedule begins. With user factors, and in `AutoRec`, `X` holds the
+        users of the first call, row by row.
         """
         self._validate_params()
         fresh = not hasattr(self, "network_")
         with self._unchanged_on_error() as learned:
             if fresh:
-                self._fitted_with = self.get_params(deep=False)
+                self._fitted_with = self._copied_params()
             data = self._take_in(X, reset=fresh)
+            if not fresh:
+                self._check_users(X, data.shape[0])
             rows = self._training_rows(data)
             if fresh:
                 self._start_on(rows)
             else:
-                self._check_more(X, rows)
+                self._check_width(rows)
+                self._follow_parameters()
                 learned()  # the weights change in place
             self._started(data, rows)
             self._run(rows, 1, None, learned, with_users=self.user_factors)
         self._finished()
         return self
 
-    def _check_more(self, X: History, rows: Rows) -> None:
-        """Refuse rows that what was learned before is not of; bring the trainer up to date."""
-        self._check_width(rows)
-        if self.user_factors and rows.shape[0] != self.network_.architecture.n_users:
+    @property
+    def _n_kept_users(self) -> int | None:
+        """Of how many users something is kept row by row; None where it is of none."""
+        return self.network_.architecture.n_users if self.user_factors else None
+
+    def _check_users(self, X: History, n_users: int) -> None:
+        """Refuse other users than those of whom something is kept row by row."""
+        if self._n_kept_users is None:
+            return
+        kept = f"what {type(self).__name__} has learned of its users is kept row by row"
+        if n_users != self._n_kept_users:
+            raise DataError(f"{kept}, for {self._n_kept_users:,} users, got {n_users:,}")
+        if isinstance(X, Interactions) and self.users_ is not None and not X.users.equals(self.users_):
             raise DataError(
-                f"user factors are for {self.network_.architecture.n_users} users, got {rows.shape[0]} rows"
+                f"{kept}: partial_fit takes the users of the first call in the same order; give "
+                "X.with_users(model.users_)"
             )
-        by_place = (self.user_factors or not self._has_user_codes) and isinstance(X, Interactions)
-        if by_place and self.users_ is not None and not X.users.equals(self.users_):
-            raise DataError(
-                f"what {type(self).__name__} has learned of its users is kept row by row: partial_fit takes the users "
-                "of the first call in the same order; give X.with_users(model.users_)"
-            )
-        self._follow_parameters()
 
     def _take_in(self, X: History, *, reset: bool) -> CSR | NDArray[np.float32]:
         """Check training data and return it: dense arrays as they are, all else as CSR over the model's items."""
@@ -188,7 +194,7 @@ class Learning(Coding):
         self.fit(train, validation)
 
     def _validator(self, validation: Any) -> Validator | None:
-        if (holdout := as_holdout(validation, by_id=self.items_ is not None)) is not None:
+        if (holdout := self._as_holdout(validation)) is not None:
             return self._holdout_validator(holdout, "rmse" if hasattr(self, "predict") else "ndcg@100")
         if not isinstance(validation, Interactions) and getattr(validation, "ndim", 0) < 2:
             return None

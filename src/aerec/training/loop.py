@@ -160,6 +160,8 @@ class _Kept:
         epoch = state.best_epoch or self._epoch
         if epoch == 0:
             return TrainingError(f"{error}; nothing was learned")
+        if weights is None:
+            return TrainingError(f"{error}; the weights were bad already before this call: fit anew", state.records)
         return TrainingError(f"{error}; the last good weights, those of epoch {epoch}, are kept", state.records)
 
 
