@@ -12,6 +12,8 @@ from aerec.datasets import core, import_parquet, importing, load_dataset, load_p
 from aerec.datasets.query import RatingsQuery
 from aerec.errors import DataError
 
+pytest.importorskip("duckdb")
+
 SMALL = {"importing": 7, "core": 5}  # ratings at once: every kind of border falls inside of the data
 
 

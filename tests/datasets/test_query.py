@@ -1,6 +1,5 @@
 """What DuckDB is asked, and how its answer is cut into blocks."""
 
-import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow
@@ -9,6 +8,8 @@ import pytest
 from aerec.datasets.columns import Columns
 from aerec.datasets.query import RatingsQuery
 from aerec.errors import DataError
+
+duckdb = pytest.importorskip("duckdb")
 
 
 @pytest.fixture
