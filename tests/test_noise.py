@@ -43,7 +43,9 @@ def test_noise_on_all_entries_has_the_covariance_of_dense_noise(shape):
     weight = torch.randn(shape, generator=generator(3))
     drawn = GaussianNoise(0.5, entries="all").preactivation_noise(weight, 400_000, generator(4))
     expected = 0.25 * (weight.T @ weight)
-    assert np.allclose(np.cov(drawn.numpy(), rowvar=False), expected.numpy(), atol=0.03 * expected.diagonal().max())
+    assert np.allclose(
+        np.cov(drawn.numpy(), rowvar=False), expected.numpy(), atol=0.03 * float(expected.diagonal().max())
+    )
     assert drawn.mean(dim=0).abs().max() < 0.02
 
 

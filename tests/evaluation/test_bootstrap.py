@@ -47,7 +47,9 @@ def test_resampled_means_have_the_mean_and_the_standard_error_of_the_sample(valu
 
 def test_the_interval_is_that_of_scipy_but_for_chance(values):
     ours = interval_of_the_mean(values, n_resamples=20_000)
-    theirs = stats.bootstrap((values,), np.mean, n_resamples=20_000, method="percentile", rng=0).confidence_interval
+    theirs = stats.bootstrap(
+        (values,), np.mean, n_resamples=20_000, method="percentile", random_state=0
+    ).confidence_interval
     standard_error = values.std() / len(values) ** 0.5
     assert ours == pytest.approx((theirs.low, theirs.high), abs=0.1 * standard_error)
 

@@ -52,7 +52,7 @@ def test_the_p_value_is_that_of_a_paired_t_test(three):
 def test_the_interval_is_that_of_scipy_but_for_chance(three):
     difference = three[0].per_user["ndcg@10"] - three[1].per_user["ndcg@10"]
     row = compare(three[:2], n_resamples=20_000).iloc[0]
-    theirs = stats.bootstrap((difference.to_numpy(),), np.mean, n_resamples=20_000, method="percentile", rng=0)
+    theirs = stats.bootstrap((difference.to_numpy(),), np.mean, n_resamples=20_000, method="percentile", random_state=0)
     expected = (theirs.confidence_interval.low, theirs.confidence_interval.high)
     assert (row.low, row.high) == pytest.approx(expected, abs=0.1 * difference.std() / 50**0.5)
 

@@ -36,10 +36,10 @@ def read_adjacency(files: Files, name: str) -> Interactions:
     starts = np.flatnonzero(~blank & np.concatenate(([True], blank[:-1])))  # where each token begins
     line_of = np.searchsorted(np.flatnonzero(letters == ord("\n")), starts)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # numpy stops at a token that is no number
+        warnings.simplefilter("error", DeprecationWarning)  # older NumPy stops at a token that is no number
         try:
             numbers = np.fromstring(content, dtype=np.int64, sep=" ")
-        except ValueError:
+        except (ValueError, DeprecationWarning):
             numbers = np.empty(0, np.int64)
     if len(numbers) != len(starts) or (len(numbers) and numbers.max() == np.iinfo(np.int64).max):
         raise DataError(f"{label} {_wrong_token(content)}")
