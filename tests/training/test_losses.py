@@ -97,7 +97,7 @@ def test_blocks_of_rows_and_items_change_nothing(name, kind, half, monkeypatch):
 
 
 def test_memory_given_back_serves_the_next_step_and_no_gradient_is_lost():
-    x = sp.random_array((64, 3000), density=0.02, rng=np.random.default_rng(0), format="csr", dtype=np.float32)
+    x = sp.random_array((64, 3000), density=0.02, random_state=np.random.default_rng(0), format="csr", dtype=np.float32)
     batch, scratch = SparseRows(x, CPU).batch(torch.arange(64)), Scratch()
     variables = parameters(3000, 128, 64)
     expected = gradients(all_entries_loss(*variables, batch, LIKELIHOODS["multinomial"], False), variables)
@@ -115,7 +115,7 @@ def test_memory_given_back_serves_the_next_step_and_no_gradient_is_lost():
 
 def test_two_losses_at_once_do_not_share_memory():
     batch, scratch, variables = batches()[0], Scratch(), parameters(3000, 128)
-    x = sp.random_array((4, 3000), density=0.1, rng=np.random.default_rng(0), format="csr", dtype=np.float32)
+    x = sp.random_array((4, 3000), density=0.1, random_state=np.random.default_rng(0), format="csr", dtype=np.float32)
     batch = SparseRows(x, CPU).batch(torch.arange(4))
     first, second = (all_entries_loss(*variables, batch, LIKELIHOODS["gaussian"], False, scratch) for _ in range(2))
     apart = gradients(first, variables)

@@ -32,7 +32,7 @@ def test_a_matrix_that_may_not_be_written_is_copied_without_a_warning():
 
 def mapped_matrix(folder, n_rows=300, n_columns=20):
     matrix = sp.random_array(
-        (n_rows, n_columns), density=0.2, format="csr", rng=np.random.default_rng(0), dtype=np.float32
+        (n_rows, n_columns), density=0.2, format="csr", random_state=np.random.default_rng(0), dtype=np.float32
     )
     parts = []
     for name in ("data", "indices", "indptr"):

@@ -16,7 +16,7 @@ ROUNDING = {False: 1e-5, True: 3 * 2**-8}  # relative to the largest entry: of f
 
 def batch_of(density=0.6):
     x = sp.random_array(
-        (N_ROWS, N_ITEMS), density=density, rng=np.random.default_rng(0), format="csr", dtype=np.float32
+        (N_ROWS, N_ITEMS), density=density, random_state=np.random.default_rng(0), format="csr", dtype=np.float32
     )
     return SparseRows(x, torch.device("cpu")).batch(torch.arange(N_ROWS)), x.toarray().astype(float)
 

@@ -12,7 +12,7 @@ from aerec.training.unit_rows import unit_products
 
 def given(n_rows=30, n_items=50, n_factors=8):
     random = np.random.default_rng(0)
-    x = sp.random_array((n_rows, n_items), density=0.1, rng=random, format="csr", dtype=np.float32)
+    x = sp.random_array((n_rows, n_items), density=0.1, random_state=random, format="csr", dtype=np.float32)
     weight = random.normal(size=(n_items, n_factors)) * random.uniform(0.1, 9, size=(n_items, 1))
     factors = random.normal(size=(n_rows, n_factors)), random.normal(size=(n_factors, n_factors))
     return x, weight.astype(np.float32), factors
