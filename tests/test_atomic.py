@@ -44,3 +44,12 @@ def test_permissions_are_those_of_any_new_file(tmp_path, umask, file, folder):
         os.umask(before)
     assert (tmp_path / "file").stat().st_mode & 0o777 == file
     assert (tmp_path / "folder").stat().st_mode & 0o777 == folder
+
+
+def test_a_folder_that_cannot_be_made_is_named_itself(tmp_path, monkeypatch):
+    def refuse(self, *_, **__):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr("pathlib.Path.mkdir", refuse)
+    with pytest.raises(PermissionError, match=r"not written, Permission denied: '\S*/run'"):
+        temporary_folder(tmp_path / "run")

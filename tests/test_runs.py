@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 from aerec import runs
-from aerec.atomic import temporary_folder
 from aerec.baselines import ItemKNN, Popularity
 from aerec.datasets import generate_interactions
 from aerec.errors import DataError, ModelFileError
@@ -342,12 +341,3 @@ def test_the_folder_one_is_in_is_not_replaced(tmp_path, monkeypatch, path):
     monkeypatch.chdir(tmp_path / "here")
     with pytest.raises(DataError, match="the folder that you are in"):
         check_run_path(path, overwrite=True)
-
-
-def test_a_folder_that_cannot_be_made_is_named_itself(tmp_path, monkeypatch):
-    def refuse(self, *_, **__):
-        raise PermissionError(13, "Permission denied", str(self))
-
-    monkeypatch.setattr("pathlib.Path.mkdir", refuse)
-    with pytest.raises(PermissionError, match=r"not written, Permission denied: '\S*/run'"):
-        temporary_folder(tmp_path / "run")

@@ -1,7 +1,7 @@
 """Gowalla (29,858 users, 40,981 places): quality, time and peak memory of what fits a large catalogue.
 
     python benchmarks/quality/gowalla.py
-    python benchmarks/quality/gowalla.py --models ease --threads 4    # items × items: 7 GB and several minutes
+    python benchmarks/quality/gowalla.py --models ease --threads 4    # items × items: 7 GB, several minutes a setting
 
 Measured in the set-up of LightGCN: fitted on train + valid, measured on test. plain_recall@20 is hits / |test items|.
 

@@ -86,7 +86,9 @@ def _codes(ids: pd.Series[Any]) -> tuple[NDArray[np.int64], pd.Index[Any]]:
 
 def _ratings(column: pd.Series[Any]) -> NDArray[np.float32]:
     if column.dtype.kind in "mM":
-        raise DataError(f"the column {column.name!r} holds dates or durations, not ratings")
+        raise DataError(
+            f"the column {column.name!r} holds dates or durations, not ratings; name another one with rating=…"
+        )
     try:
         values = pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError):

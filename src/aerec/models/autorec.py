@@ -160,10 +160,9 @@ class AutoRec(RatingPredictor, Autoencoder):
         matrix = canonical_csr(data.T if self.orientation == "item" else data)
         targets = None
         if (biases := self._biases()) is not None:
-            if self.orientation == "item" and matrix.shape[1] != len(biases.users):
-                known, name = len(biases.users), type(self).__name__
-                raise DataError(f"{name} was trained on rows of {known} entries, these have {matrix.shape[1]}")
-            if self.orientation == "user":  # rows may be of other users than in training
+            if self.orientation == "item":  # before the biases of users that there are not are asked for
+                self._check_width(matrix.shape[1], len(biases.users))
+            else:  # rows may be of other users than in training
                 biases = replace(biases, users=biases.of_users(matrix, SHRINKAGE))
             pairs = row_ids(matrix), matrix.indices
             targets = matrix.data - biases.at(*(pairs if self.orientation == "user" else pairs[::-1]))
@@ -206,12 +205,15 @@ class AutoRec(RatingPredictor, Autoencoder):
         users = getattr(self, "users_", None)
         if self.orientation == "item" and isinstance(X, Interactions) and users is not None:
             aligned = X.with_users(users)
-            if X.n_ratings > 0 == aligned.n_ratings:
-                raise DataError(f"none of these ratings is of a user that {type(self).__name__} was trained on")
+            if X.n_ratings and not aligned.n_ratings:
+                raise DataError(
+                    f"none of these ratings is of a user that {type(self).__name__} was trained on; give ratings of "
+                    "those in users_, or fit anew"
+                )
             if (lost := X.n_ratings - aligned.n_ratings) > 0:
                 warnings.warn(
                     f"{lost:,} of {X.n_ratings:,} ratings left out: {type(self).__name__}(orientation='item') was not "
-                    "trained on their users",
+                    "trained on their users; fit anew on data that holds them",
                     stacklevel=3,
                 )
             X = aligned

@@ -243,14 +243,12 @@ class Coding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, InterpretableCod
             self._check_columns(X)
             dense = validate_data(self, X, dtype=np.float32, reset=False)
             rows, known = self._training_rows(dense), np.full(len(dense), -1, dtype=np.int64)
-        self._check_width(rows)
+        self._check_width(rows.shape[1], self.network_.architecture.n_inputs)
         return rows, known
 
-    def _check_width(self, rows: Rows) -> None:
-        expected = self.network_.architecture.n_inputs
-        if rows.shape[1] != expected:
-            name = type(self).__name__
-            raise DataError(f"{name} was trained on rows of {expected} entries, these have {rows.shape[1]}")
+    def _check_width(self, width: int, trained: int) -> None:
+        if width != trained:
+            raise DataError(f"{type(self).__name__} was trained on rows of {trained} entries, these have {width}")
 
     def _blocks(self, rows: Rows, users: NDArray[np.int64]) -> Iterator[tuple[slice, Batch, torch.Tensor | None]]:
         """Give the rows block by block: where they stand, the batch, and its users where they have factors."""

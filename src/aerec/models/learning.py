@@ -67,7 +67,8 @@ class Learning(Coding):
             If the cost stops being a finite number, or explodes; names epoch, batch and the likely cause. The model
             keeps the weights of the best epoch so far (without validation data, of the last good one).
 
-        Whatever goes wrong before the end of the first epoch leaves the model as it was, fitted or not.
+        Whatever goes wrong before the first epoch was validated (without validation data: before the first batch after
+        it) leaves the model as it was, fitted or not.
         """
         self._validate_params()
         with self._unchanged_on_error() as learned:
@@ -112,7 +113,7 @@ class Learning(Coding):
             if fresh:
                 self._start_on(rows)
             else:
-                self._check_width(rows)
+                self._check_width(rows.shape[1], self.network_.architecture.n_inputs)
                 self._follow_parameters()
                 learned()  # the weights change in place
             self._started(data, rows)
@@ -131,7 +132,9 @@ class Learning(Coding):
             return
         kept = f"what {type(self).__name__} has learned of its users is kept row by row"
         if n_users != self._n_kept_users:
-            raise DataError(f"{kept}, for {self._n_kept_users:,} users, got {n_users:,}")
+            raise DataError(
+                f"{kept}, for {self._n_kept_users:,} users, got {n_users:,}: partial_fit takes those of the first call"
+            )
         if isinstance(X, Interactions) and self.users_ is not None and not X.users.equals(self.users_):
             raise DataError(
                 f"{kept}: partial_fit takes the users of the first call in the same order; give "
