@@ -5,8 +5,8 @@ Three of them score *every* entry, rated or not, and are exponential families: w
 .. math:: -\log p(x \mid l) = A(l) - \sum_j x_j l_j + c(x), \qquad \partial / \partial l = \nabla A(l) - x,
 
 where A is the log-partition function and ∇A the mean of the distribution. Only Σ xⱼlⱼ and the subtraction of x involve
-the data, and both touch nothing but the stored entries: no dense target is ever made. A is computed block of rows by
-block of rows, each while it is in the cache.
+the data, and both touch nothing but the stored entries: no dense target is ever made. A is computed block of items by
+block of items, each while it is in the cache.
 
 =============  ===========================  ==================  ============
 name           A(l)                         mean ∇A(l)          c(x)
@@ -39,34 +39,33 @@ class Likelihood(Protocol):
     highest: float
     """The values that an entry may take."""
 
-    def block(self, logits: Tensor, mean: Tensor) -> Tensor:
-        """Return A(l) of each row of a block, and write the mean into `mean`, both up to what `combine` does to them.
+    def block(self, logits: Tensor) -> Tensor:
+        """Turn the logits of a block of items into the mean, in place, and return what `combine` needs of the block.
 
         Parameters
         ----------
         logits : Tensor of shape (n_rows, n_items)
-        mean : Tensor of shape (n_rows, n_items)
-            Receives ∇A(l) up to the factor, one per row, that `combine` gives.
+            Becomes ∇A(l) up to the factor, one per row and block, that `combine` gives.
 
         Returns
         -------
-        Tensor of shape (n_rows,)
+        Tensor of shape (n_numbers, n_rows)
         """
 
     def combine(self, parts: Tensor, totals: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Return Σ over rows of A(l), a scalar, and the factors of the means; None where they are 1.
+        """Return A(l), summed over the rows, and the factors that the means of each row lack; None stands for 1.
 
         Parameters
         ----------
-        parts : Tensor of shape (n_rows,)
-            What `block` returned, of all rows.
+        parts : Tensor of shape (n_blocks, n_numbers, n_rows)
+            What `block` returned, of all blocks of items.
         totals : Tensor of shape (n_rows,)
             Σⱼ xⱼ of each row.
 
         Returns
         -------
         partition : Tensor, scalar
-        factors : Tensor of shape (n_rows,), or None
+        factors : Tensor of shape (n_blocks, n_rows), or None
         """
 
     def constant(self, values: Tensor) -> Tensor:
@@ -81,14 +80,16 @@ class Multinomial:
 
     name, all_entries, lowest, highest = "multinomial", True, 0.0, float("inf")
 
-    def block(self, logits: Tensor, mean: Tensor) -> Tensor:
-        """Return log Σ exp l, read off the softmax: at the largest logit it is l − log softmax(l)."""
-        torch.softmax(logits, dim=1, out=mean)
-        return logits.amax(dim=1).sub_(mean.amax(dim=1).log_())
+    def block(self, logits: Tensor) -> Tensor:
+        """Return the largest logit m of each row and Σ exp(l − m); the mean is left as exp(l − m)."""
+        largest = logits.amax(dim=1)
+        return torch.stack([largest, logits.sub_(largest[:, None]).exp_().sum(dim=1)])
 
     def combine(self, parts: Tensor, totals: Tensor) -> tuple[Tensor, Tensor | None]:
         """A(l) = Σx · logsumexp(l)."""
-        return torch.dot(parts, totals), totals
+        largest, sums = parts.unbind(dim=1)
+        log_sums = torch.logsumexp(largest + sums.log(), dim=0)
+        return torch.dot(log_sums, totals), totals * (largest - log_sums).exp()
 
     def constant(self, values: Tensor) -> Tensor:
         """Without the multinomial coefficient, as in the literature."""
@@ -104,10 +105,11 @@ class Bernoulli:
 
     name, all_entries, lowest, highest = "bernoulli", True, 0.0, 1.0
 
-    def block(self, logits: Tensor, mean: Tensor) -> Tensor:
+    def block(self, logits: Tensor) -> Tensor:
         """Σ softplus(l)."""
-        torch.sigmoid(logits, out=mean)
-        return torch.nn.functional.softplus(logits).sum(dim=1)
+        total = torch.nn.functional.softplus(logits).sum(dim=1)
+        torch.sigmoid(logits, out=logits)
+        return total[None]
 
     def combine(self, parts: Tensor, totals: Tensor) -> tuple[Tensor, Tensor | None]:
         """A(l) = Σ softplus(l)."""
@@ -127,10 +129,9 @@ class Gaussian:
 
     name, all_entries, lowest, highest = "gaussian", True, -float("inf"), float("inf")
 
-    def block(self, logits: Tensor, mean: Tensor) -> Tensor:
-        """½ Σ l²."""
-        mean.copy_(logits)
-        return 0.5 * logits.square().sum(dim=1)
+    def block(self, logits: Tensor) -> Tensor:
+        """½ Σ l²; the logits are the mean."""
+        return 0.5 * logits.square().sum(dim=1)[None]
 
     def combine(self, parts: Tensor, totals: Tensor) -> tuple[Tensor, Tensor | None]:
         """A(l) = ½ Σ l²."""

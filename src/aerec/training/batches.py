@@ -96,13 +96,21 @@ class SparseBatch:
 
     def dot(self, logits: Tensor, bias: Tensor | None = None) -> Tensor:
         """Σ of the stored values times the logits in their places, a scalar; `bias` is added to each row of logits."""
-        chosen = logits.view(-1).index_select(0, self.places).float()
+        memory, places = self._places_in(logits)
+        chosen = memory.index_select(0, places).float()
         return torch.dot(self.values, chosen if bias is None else chosen.add_(bias.index_select(0, self.columns)))
 
     def subtract_from(self, dense: Tensor, scale: float | Tensor = 1.0) -> Tensor:
         """``dense − scale · x`` in place."""
-        dense.view(-1).index_add_(0, self.places, (self.values * -scale).to(dense.dtype))
+        memory, places = self._places_in(dense)
+        memory.index_add_(0, places, (self.values * -scale).to(dense.dtype))
         return dense
+
+    def _places_in(self, dense: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the memory of a matrix, row after row or column after column, and where the stored values are in it."""
+        if dense.is_contiguous():
+            return dense.view(-1), self.places
+        return dense.T.view(-1), self._found("places_by_column", lambda: self.columns * self.n_rows + self.rows)
 
     @property
     def places(self) -> Tensor:

@@ -1,7 +1,7 @@
 """The first layer and the losses, computed from the stored entries of a batch with gradients of their own.
 
 Each function costs what its stored entries and its matrix products cost. Rows × items numbers are held once at most;
-what is computed from them on the way stays within a block of rows that fits into the cache.
+what is computed from them on the way stays within a block of items that fits into the cache.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from aerec.training.sparse_products import gather_rows, observed_logits_by_colum
 __all__ = ["all_entries_loss", "first_layer", "observed_loss"]
 
 _BLOCK_BYTES = (2**28, 2**20)  # of float32 logits worked on at once: on accelerators, on a CPU
-_WIDTHS = (512, 2048)  # of the items multiplied at once on a CPU; on one with tiles
+_WIDTH = 512  # of the items multiplied at once on a CPU without tiles
 
 
 def first_layer(
@@ -111,7 +111,7 @@ def observed_loss(
 class _SparseProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, weight: Tensor, batch: SparseBatch, half: bool, scratch: Scratch) -> Tensor:
-        ctx.batch, ctx.half, ctx.scratch = batch, half, scratch
+        ctx.batch, ctx.scratch = batch, scratch
         return scatter_rows(batch, batch.values, weight, half, scratch)
 
     @staticmethod
@@ -119,7 +119,7 @@ class _SparseProduct(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
         batch = ctx.batch
         values = batch.values.index_select(0, batch.by_column[2])
-        return gather_rows(batch, values, gradient, ctx.scratch, ctx.half), None, None, None
+        return gather_rows(batch, values, gradient, ctx.scratch), None, None, None
 
 
 class _AllEntriesLoss(torch.autograd.Function):
@@ -139,21 +139,19 @@ class _AllEntriesLoss(torch.autograd.Function):
         if half:
             hidden = hidden.bfloat16()
             weight = scratch.take(*weight.shape, like=weight, dtype=torch.bfloat16).copy_(weight)
-        means = scratch.take(batch.n_rows, len(weight), like=hidden)
-        for items in _blocks(weight):
+        means = _rows_by_items(batch.n_rows, hidden, weight, scratch)
+        for items in _product_blocks(weight):
             torch.mm(hidden, weight[items].T, out=means[:, items])
         explained = batch.dot(means, bias)
         parts = []
-        for block in torch.split(means, _block_rows(weight)):  # each in the cache from logits to means
-            logits = scratch.take(*block.shape, like=bias)
-            torch.add(block, bias, out=logits)
-            mean = scratch.take(*block.shape, like=bias) if half else block
-            parts.append(likelihood.block(logits, mean))
+        for items in _cache_blocks(means):  # each in the cache from logits to means
+            block = means[:, items]
+            logits = _rows_by_items(batch.n_rows, bias, weight[items], scratch).copy_(block) if half else block
+            parts.append(likelihood.block(logits.add_(bias[items])))
             if half:
-                block.copy_(mean)
-                scratch.give(mean)
-            scratch.give(logits)
-        partition, factors = likelihood.combine(torch.cat(parts), batch.totals())
+                block.copy_(logits)
+                scratch.give(logits)
+        partition, factors = likelihood.combine(torch.stack(parts), batch.totals())
         if any(ctx.needs_input_grad[:3]):
             ctx.held = hidden, weight, means, factors, batch, half, scratch
         else:
@@ -166,13 +164,17 @@ class _AllEntriesLoss(torch.autograd.Function):
         hidden, weight, residual, factors, batch, half, scratch = ctx.held
         ctx.held = None
         for_hidden, for_weight, for_bias = ctx.needs_input_grad[:3]
-        residual.mul_((gradient if factors is None else gradient * factors[:, None]).to(residual.dtype))
+        if factors is None:
+            residual.mul_(gradient)
+        else:
+            for items, factor in zip(_cache_blocks(residual), (gradient * factors).to(residual.dtype), strict=True):
+                residual[:, items].mul_(factor[:, None])
         batch.subtract_from(residual, gradient)
         to_hidden = (residual @ weight).float() if for_hidden else None
         to_weight = scratch.take(*weight.shape, like=gradient) if for_weight else None
         if to_weight is not None:
             product = weight if half else to_weight  # the copy of the weight has done its work
-            for items in _blocks(weight):
+            for items in _product_blocks(weight):
                 torch.mm(residual[:, items].T, hidden, out=product[items])
             if half:
                 to_weight.copy_(product)
@@ -181,15 +183,31 @@ class _AllEntriesLoss(torch.autograd.Function):
         return to_hidden, to_weight, to_bias, None, None, None, None
 
 
-def _block_rows(weight: Tensor) -> int:
-    """Return of how many rows the logits fit into the cache of a CPU; on accelerators more."""
-    return max(1, _BLOCK_BYTES[weight.device.type == "cpu"] // (4 * max(1, len(weight))))
+def _rows_by_items(n_rows: int, like: Tensor, weight: Tensor, scratch: Scratch) -> Tensor:
+    """Lend memory for a number per row and item; shape (n_rows, n_items).
+
+    On a CPU it lies item after item: products with tiles of bfloat16 are up to twice as fast so.
+    """
+    n_items = len(weight)
+    on_cpu = like.device.type == "cpu"
+    return scratch.take(n_items, n_rows, like=like).T if on_cpu else scratch.take(n_rows, n_items, like=like)
 
 
-def _blocks(weight: Tensor) -> Iterator[slice]:
-    """Blocks of items: a CPU multiplies narrow matrices faster, by up to a third; one with tiles a power of 2."""
-    width = _WIDTHS[cpu_has_tiles()] if weight.device.type == "cpu" else len(weight)
-    for first in range(0, len(weight), width):
+def _cache_blocks(means: Tensor) -> Iterator[slice]:
+    """Blocks of items whose logits fit into the cache of a CPU; on accelerators larger ones."""
+    n_rows, n_items = means.shape
+    width = max(1, _BLOCK_BYTES[means.device.type == "cpu"] // (4 * max(1, n_rows)))
+    return _blocks(n_items, width)
+
+
+def _product_blocks(weight: Tensor) -> Iterator[slice]:
+    """Blocks of items: a CPU multiplies narrow matrices faster, by up to a third, unless it has tiles."""
+    narrow = weight.device.type == "cpu" and not cpu_has_tiles()
+    return _blocks(len(weight), _WIDTH if narrow else max(1, len(weight)))
+
+
+def _blocks(n_items: int, width: int) -> Iterator[slice]:
+    for first in range(0, max(1, n_items), width):  # at least one, be it empty
         yield slice(first, first + width)
 
 
@@ -213,7 +231,7 @@ class _ObservedLoss(torch.autograd.Function):
         batch, residual, order = ctx.batch, residual * gradient, ctx.batch.by_column[2]
         columns = batch.columns.index_select(0, order)
         to_bias = torch.zeros(batch.n_columns, device=residual.device).index_add_(0, columns, residual)
-        to_weight = gather_rows(batch, residual, hidden, ctx.scratch, ctx.half)
+        to_weight = gather_rows(batch, residual, hidden, ctx.scratch)
         by_row = torch.empty_like(residual).index_copy_(0, order, residual)
         to_hidden = scatter_rows(batch, by_row, weight, ctx.half, ctx.scratch)
         return to_hidden, to_weight, to_bias, None, None, None

@@ -13,7 +13,6 @@ from aerec.training.scratch import Scratch
 
 __all__ = ["gather_rows", "observed_logits", "observed_logits_by_column", "sampled_products", "scatter_rows"]
 
-_BLOCK_BYTES = 2**20  # of rows summed up at once: they stay in the cache until they are copied to their place
 _CAST_PAYS = 4  # stored values per column from which a matrix is read faster after it was cast
 
 
@@ -48,16 +47,18 @@ def scatter_rows(
     return product
 
 
-def gather_rows(batch: SparseBatch, values: Tensor, dense: Tensor, scratch: Scratch, half: bool = False) -> Tensor:
+def gather_rows(batch: SparseBatch, values: Tensor, dense: Tensor, scratch: Scratch) -> Tensor:
     """Return xᵀ·D: for each column Σ over its stored entries of `values` times the rows of `dense` at their rows.
 
     Parameters
     ----------
-    batch, half, scratch
-        As in `scatter_rows`; the product is lent, too.
+    batch : SparseBatch of shape (n_rows, n_items)
+        Its pattern is that of x.
     values : Tensor of shape (n_values,)
         Column after column: in the order of ``batch.by_column``.
     dense : Tensor of shape (n_rows, n_hidden)
+    scratch : Scratch
+        Lends the memory of the product.
 
     Returns
     -------
@@ -65,19 +66,8 @@ def gather_rows(batch: SparseBatch, values: Tensor, dense: Tensor, scratch: Scra
     """
     starts, rows, _ = batch.by_column
     product = scratch.take(batch.n_columns, dense.shape[1], like=dense)
-    if len(values) == 0:
-        return product.zero_()
-    if dense.device.type != "cpu":
-        transposed = _csr(starts, rows, values, (batch.n_columns, batch.n_rows))
-        return torch.addmm(product, transposed, dense, beta=0.0, out=product)
-    factors = dense.bfloat16() if half else dense
-    width = max(1, _BLOCK_BYTES // (4 * dense.shape[1]))
-    edges = [*starts[:-1:width].tolist(), len(values)]
-    for at, block in enumerate(torch.split(product, width)):
-        own = slice(edges[at], edges[at + 1])
-        begins = starts[at * width : at * width + len(block) + 1] - own.start
-        block.copy_(_sum_bags(rows[own], factors, begins, values[own]))
-    return product
+    transposed = _csr(starts, rows, values, (batch.n_columns, batch.n_rows))
+    return torch.addmm(product, transposed, dense, beta=0.0, out=product)
 
 
 def observed_logits(hidden: Tensor, weight: Tensor, bias: Tensor, batch: SparseBatch) -> Tensor:
