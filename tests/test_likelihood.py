@@ -22,13 +22,13 @@ def negative_log(name, x, logits):
     return 0.5 * ((x - logits) ** 2).sum()
 
 
-def in_blocks(likelihood, logits, totals, edges):
-    """The partition and the mean, computed over blocks of items that end at `edges`."""
+def in_pieces(likelihood, logits, totals, edges):
+    """The partition and the mean, computed over pieces of the items that end at `edges`."""
     mean = logits.clone()
-    blocks = [mean[:, a:b] for a, b in itertools.pairwise((0, *edges))]
-    partition, factors = likelihood.combine(torch.stack([likelihood.block(block) for block in blocks]), totals)
-    for block, factor in zip(blocks, [] if factors is None else factors, strict=factors is not None):
-        block.mul_(factor[:, None])
+    pieces = [mean.T[None, a:b] for a, b in itertools.pairwise((0, *edges))]
+    partition, factors = likelihood.combine(torch.cat([likelihood.block(piece) for piece in pieces]), totals)
+    for piece, factor in zip(pieces, [] if factors is None else factors, strict=factors is not None):
+        piece.mul_(factor)
     return partition, mean
 
 
@@ -38,7 +38,7 @@ def test_partition_minus_explained_plus_constant_is_the_negative_log_likelihood(
     likelihood = LIKELIHOODS[name]
     x = COUNTS.clip(0, 1) if name == "bernoulli" else COUNTS
     explained = float((x * LOGITS).sum())
-    partition, mean = in_blocks(likelihood, torch.tensor(LOGITS), torch.tensor(x.sum(axis=1)), edges)
+    partition, mean = in_pieces(likelihood, torch.tensor(LOGITS), torch.tensor(x.sum(axis=1)), edges)
     constant = float(likelihood.constant(torch.tensor(x).reshape(-1)))
     assert float(partition) - explained + constant == pytest.approx(negative_log(name, x, LOGITS))
     expected = {
@@ -52,6 +52,6 @@ def test_partition_minus_explained_plus_constant_is_the_negative_log_likelihood(
 @pytest.mark.parametrize("edges", [(3,), (1, 3), (1, 2, 3)])
 def test_multinomial_survives_extreme_logits(edges):
     logits = torch.tensor([[1e4, -1e4, 0.0]])
-    partition, mean = in_blocks(LIKELIHOODS["multinomial"], logits, torch.tensor([2.0]), edges)
+    partition, mean = in_pieces(LIKELIHOODS["multinomial"], logits, torch.tensor([2.0]), edges)
     assert float(partition) == pytest.approx(2e4)
     assert mean.tolist() == [[2.0, 0.0, 0.0]]

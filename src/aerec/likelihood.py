@@ -5,8 +5,8 @@ Three of them score *every* entry, rated or not, and are exponential families: w
 .. math:: -\log p(x \mid l) = A(l) - \sum_j x_j l_j + c(x), \qquad \partial / \partial l = \nabla A(l) - x,
 
 where A is the log-partition function and ∇A the mean of the distribution. Only Σ xⱼlⱼ and the subtraction of x involve
-the data, and both touch nothing but the stored entries: no dense target is ever made. A is computed block of items by
-block of items, each while it is in the cache.
+the data, and both touch nothing but the stored entries: no dense target is ever made. A is computed piece by piece of
+the items, each while it is in the cache.
 
 =============  ===========================  ==================  ============
 name           A(l)                         mean ∇A(l)          c(x)
@@ -40,16 +40,16 @@ class Likelihood(Protocol):
     """The values that an entry may take."""
 
     def block(self, logits: Tensor) -> Tensor:
-        """Turn the logits of a block of items into the mean, in place, and return what `combine` needs of the block.
+        """Turn the logits of some pieces of the items into the mean, in place, and return what `combine` needs of them.
 
         Parameters
         ----------
-        logits : Tensor of shape (n_rows, n_items)
-            Becomes ∇A(l) up to the factor, one per row and block, that `combine` gives.
+        logits : Tensor of shape (n_pieces, n_items, n_rows)
+            Becomes ∇A(l) up to the factor, one per piece and row, that `combine` gives.
 
         Returns
         -------
-        Tensor of shape (n_numbers, n_rows)
+        Tensor of shape (n_pieces, n_numbers, n_rows)
         """
 
     def combine(self, parts: Tensor, totals: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -57,15 +57,15 @@ class Likelihood(Protocol):
 
         Parameters
         ----------
-        parts : Tensor of shape (n_blocks, n_numbers, n_rows)
-            What `block` returned, of all blocks of items.
+        parts : Tensor of shape (n_pieces, n_numbers, n_rows)
+            What `block` returned, of all pieces.
         totals : Tensor of shape (n_rows,)
             Σⱼ xⱼ of each row.
 
         Returns
         -------
         partition : Tensor, scalar
-        factors : Tensor of shape (n_blocks, n_rows), or None
+        factors : Tensor of shape (n_pieces, n_rows), or None
         """
 
     def constant(self, values: Tensor) -> Tensor:
@@ -81,15 +81,17 @@ class Multinomial:
     name, all_entries, lowest, highest = "multinomial", True, 0.0, float("inf")
 
     def block(self, logits: Tensor) -> Tensor:
-        """Return the largest logit m of each row and Σ exp(l − m); the mean is left as exp(l − m)."""
-        largest = logits.amax(dim=1)
-        return torch.stack([largest, logits.sub_(largest[:, None]).exp_().sum(dim=1)])
+        """Return the largest logit m of a piece and Σ exp(l − m); the mean is left as exp(l − m)."""
+        largest = logits.amax(dim=1, keepdim=True)
+        return torch.cat([largest, logits.sub_(largest).exp_().sum(dim=1, keepdim=True)], dim=1)
 
     def combine(self, parts: Tensor, totals: Tensor) -> tuple[Tensor, Tensor | None]:
         """A(l) = Σx · logsumexp(l)."""
         largest, sums = parts.unbind(dim=1)
-        log_sums = torch.logsumexp(largest + sums.log(), dim=0)
-        return torch.dot(log_sums, totals), totals * (largest - log_sums).exp()
+        top = largest.amax(dim=0)
+        scale = (largest - top).exp_()
+        sums = (scale * sums).sum(dim=0)
+        return torch.dot(top + sums.log(), totals), scale.mul_(totals / sums)
 
     def constant(self, values: Tensor) -> Tensor:
         """Without the multinomial coefficient, as in the literature."""
@@ -107,9 +109,9 @@ class Bernoulli:
 
     def block(self, logits: Tensor) -> Tensor:
         """Σ softplus(l)."""
-        total = torch.nn.functional.softplus(logits).sum(dim=1)
+        total = torch.nn.functional.softplus(logits).sum(dim=1, keepdim=True)
         torch.sigmoid(logits, out=logits)
-        return total[None]
+        return total
 
     def combine(self, parts: Tensor, totals: Tensor) -> tuple[Tensor, Tensor | None]:
         """A(l) = Σ softplus(l)."""
@@ -131,7 +133,7 @@ class Gaussian:
 
     def block(self, logits: Tensor) -> Tensor:
         """½ Σ l²; the logits are the mean."""
-        return 0.5 * logits.square().sum(dim=1)[None]
+        return 0.5 * logits.square().sum(dim=1, keepdim=True)
 
     def combine(self, parts: Tensor, totals: Tensor) -> tuple[Tensor, Tensor | None]:
         """A(l) = ½ Σ l²."""

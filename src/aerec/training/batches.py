@@ -107,7 +107,7 @@ class SparseBatch:
         return dense
 
     def _places_in(self, dense: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the memory of a matrix, row after row or column after column, and where the stored values are in it."""
+        """Return the memory of a matrix, which may be laid out by columns, and where in it the stored values are."""
         if dense.is_contiguous():
             return dense.view(-1), self.places
         return dense.T.view(-1), self._found("places_by_column", lambda: self.columns * self.n_rows + self.rows)

@@ -23,6 +23,7 @@ from aerec.training.sparse_products import gather_rows, observed_logits_by_colum
 __all__ = ["all_entries_loss", "first_layer", "observed_loss"]
 
 _BLOCK_BYTES = (2**28, 2**20)  # of float32 logits worked on at once: on accelerators, on a CPU
+_PIECES = 16  # of which such a block consists
 _WIDTH = 512  # of the items multiplied at once on a CPU without tiles
 
 
@@ -139,19 +140,21 @@ class _AllEntriesLoss(torch.autograd.Function):
         if half:
             hidden = hidden.bfloat16()
             weight = scratch.take(*weight.shape, like=weight, dtype=torch.bfloat16).copy_(weight)
-        means = _rows_by_items(batch.n_rows, hidden, weight, scratch)
+        means = _items_by_rows(len(weight), hidden, scratch)
         for items in _product_blocks(weight):
-            torch.mm(hidden, weight[items].T, out=means[:, items])
-        explained = batch.dot(means, bias)
+            torch.mm(hidden, weight[items].T, out=means.T[:, items])
+        explained = batch.dot(means.T, bias)
         parts = []
-        for items in _cache_blocks(means):  # each in the cache from logits to means
-            block = means[:, items]
-            logits = _rows_by_items(batch.n_rows, bias, weight[items], scratch).copy_(block) if half else block
-            parts.append(likelihood.block(logits.add_(bias[items])))
+        for block, of_bias in zip(_cached(means, means), _cached(bias[:, None], means), strict=True):
+            logits = block
+            if half:
+                logits = _items_by_rows(of_bias.numel(), hidden, scratch, bias.dtype).unflatten(0, block.shape[:2])
+                logits.copy_(block)
+            parts.append(likelihood.block(logits.add_(of_bias)))
             if half:
                 block.copy_(logits)
                 scratch.give(logits)
-        partition, factors = likelihood.combine(torch.stack(parts), batch.totals())
+        partition, factors = likelihood.combine(torch.cat(parts), batch.totals())
         if any(ctx.needs_input_grad[:3]):
             ctx.held = hidden, weight, means, factors, batch, half, scratch
         else:
@@ -167,47 +170,54 @@ class _AllEntriesLoss(torch.autograd.Function):
         if factors is None:
             residual.mul_(gradient)
         else:
-            for items, factor in zip(_cache_blocks(residual), (gradient * factors).to(residual.dtype), strict=True):
-                residual[:, items].mul_(factor[:, None])
-        batch.subtract_from(residual, gradient)
-        to_hidden = (residual @ weight).float() if for_hidden else None
+            factors = (gradient * factors).to(residual.dtype)
+            for block in _cached(residual, residual):
+                block.mul_(factors[: len(block), None])
+                factors = factors[len(block) :]
+        batch.subtract_from(residual.T, gradient)
+        to_hidden = (residual.T @ weight).float() if for_hidden else None
         to_weight = scratch.take(*weight.shape, like=gradient) if for_weight else None
         if to_weight is not None:
             product = weight if half else to_weight  # the copy of the weight has done its work
             for items in _product_blocks(weight):
-                torch.mm(residual[:, items].T, hidden, out=product[items])
+                torch.mm(residual[items], hidden, out=product[items])
             if half:
                 to_weight.copy_(product)
-        to_bias = residual.sum(dim=0).float() if for_bias else None
+        to_bias = residual.sum(dim=1).float() if for_bias else None
         scratch.give(residual, weight)
         return to_hidden, to_weight, to_bias, None, None, None, None
 
 
-def _rows_by_items(n_rows: int, like: Tensor, weight: Tensor, scratch: Scratch) -> Tensor:
-    """Lend memory for a number per row and item; shape (n_rows, n_items).
+def _items_by_rows(n_items: int, hidden: Tensor, scratch: Scratch, dtype: torch.dtype | None = None) -> Tensor:
+    """Lend memory for a number per item and row of `hidden`; shape (n_items, n_rows).
 
-    On a CPU it lies item after item: products with tiles of bfloat16 are up to twice as fast so.
+    On a CPU it lies item after item: tiles multiply bfloat16 up to twice as fast so. On accelerators row after row.
     """
-    n_items = len(weight)
-    on_cpu = like.device.type == "cpu"
-    return scratch.take(n_items, n_rows, like=like).T if on_cpu else scratch.take(n_rows, n_items, like=like)
+    if hidden.device.type == "cpu":
+        return scratch.take(n_items, len(hidden), like=hidden, dtype=dtype)
+    return scratch.take(len(hidden), n_items, like=hidden, dtype=dtype).T
 
 
-def _cache_blocks(means: Tensor) -> Iterator[slice]:
-    """Blocks of items whose logits fit into the cache of a CPU; on accelerators larger ones."""
-    n_rows, n_items = means.shape
-    width = max(1, _BLOCK_BYTES[means.device.type == "cpu"] // (4 * max(1, n_rows)))
-    return _blocks(n_items, width)
+def _cached(matrix: Tensor, means: Tensor) -> Iterator[Tensor]:
+    """Views of a matrix with a row per item, block after block: each (n_pieces, n_items, n_columns).
+
+    The logits of a block fit into the cache of a CPU (on accelerators they are more). It has pieces, because threads
+    divide the first dimension among them: what one has written it then reads again, in sums over items as well.
+    """
+    n_items, n_rows = means.shape
+    width = max(1, _BLOCK_BYTES[means.device.type == "cpu"] // (4 * max(1, n_rows) * _PIECES))
+    whole = n_items - n_items % width
+    for block in torch.split(matrix[:whole], width * _PIECES):
+        yield block.unflatten(0, (-1, width))
+    if whole < n_items:
+        yield matrix[None, whole:]
 
 
 def _product_blocks(weight: Tensor) -> Iterator[slice]:
     """Blocks of items: a CPU multiplies narrow matrices faster, by up to a third, unless it has tiles."""
     narrow = weight.device.type == "cpu" and not cpu_has_tiles()
-    return _blocks(len(weight), _WIDTH if narrow else max(1, len(weight)))
-
-
-def _blocks(n_items: int, width: int) -> Iterator[slice]:
-    for first in range(0, max(1, n_items), width):  # at least one, be it empty
+    width = _WIDTH if narrow else max(1, len(weight))
+    for first in range(0, len(weight), width):
         yield slice(first, first + width)
 
 

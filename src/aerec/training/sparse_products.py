@@ -67,7 +67,7 @@ def gather_rows(batch: SparseBatch, values: Tensor, dense: Tensor, scratch: Scra
     starts, rows, _ = batch.by_column
     product = scratch.take(batch.n_columns, dense.shape[1], like=dense)
     transposed = _csr(starts, rows, values, (batch.n_columns, batch.n_rows))
-    return torch.addmm(product, transposed, dense, beta=0.0, out=product)
+    return product.addmm_(transposed, dense, beta=0.0)
 
 
 def observed_logits(hidden: Tensor, weight: Tensor, bias: Tensor, batch: SparseBatch) -> Tensor:
