@@ -148,8 +148,7 @@ class _AllEntriesLoss(torch.autograd.Function):
         for block, of_bias in zip(_cached(means, means), _cached(bias[:, None], means), strict=True):
             logits = block
             if half:
-                logits = _items_by_rows(of_bias.numel(), hidden, scratch, bias.dtype).unflatten(0, block.shape[:2])
-                logits.copy_(block)
+                logits = _items_by_rows(of_bias.numel(), hidden, scratch, bias.dtype).view(block.shape).copy_(block)
             parts.append(likelihood.block(logits.add_(of_bias)))
             if half:
                 block.copy_(logits)
@@ -208,7 +207,7 @@ def _cached(matrix: Tensor, means: Tensor) -> Iterator[Tensor]:
     width = max(1, _BLOCK_BYTES[means.device.type == "cpu"] // (4 * max(1, n_rows) * _PIECES))
     whole = n_items - n_items % width
     for block in torch.split(matrix[:whole], width * _PIECES):
-        yield block.unflatten(0, (-1, width))
+        yield block.view(len(block) // width, width, block.shape[1])
     if whole < n_items:
         yield matrix[None, whole:]
 
