@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aerec.models import CDAE, ELSA, MultVAE, coding
+from aerec.models import CDAE, ELSA, MultVAE, coding, half_ranking
 from aerec.models.half_ranking import HalfRanking, half_ranking_pays
 from aerec.topk import top_k
 
@@ -31,18 +31,20 @@ def test_the_lists_are_those_of_float32(seed, n_items, k, offset, with_bias):
     scores = (hidden @ weight.T + (0 if bias is None else bias)).numpy()
     scores[(left_out[0] + left_out[1]).toarray() > 0] = -np.inf
     scores[:, barred] = -np.inf
-    found, values = HalfRanking(weight, bias).best(hidden, k, left_out, barred)
+    found, values = HalfRanking(weight, bias, n_users=5).best(hidden, k, left_out, barred)
     expected, their_values = top_k(scores, k)
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(values, their_values)
 
 
-@pytest.mark.parametrize("n_items", [50, 3000])
-def test_what_bfloat16_cannot_tell_apart_is_ranked_by_float32(n_items):
+@pytest.mark.parametrize("n_users", [40, 10_000])
+@pytest.mark.parametrize("n_items", [50, 30_000])
+def test_what_bfloat16_cannot_tell_apart_is_ranked_by_float32(n_items, n_users, monkeypatch):
+    monkeypatch.setattr(half_ranking, "cpu_has_tiles", lambda: True)
     rng = np.random.default_rng(0)
     hidden, weight = whole(rng, 1, 3, (40, 4)), 1000 + whole(rng, 0, 2, (n_items, 4))
     assert len(weight.bfloat16().unique()) == 1
-    found, values = HalfRanking(weight, None).best(hidden, 5, [], None)
+    found, values = HalfRanking(weight, None, n_users).best(hidden, 5, [], None)
     expected, their_values = top_k((hidden @ weight.T).numpy(), 5)
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(values, their_values)

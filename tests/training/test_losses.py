@@ -124,15 +124,14 @@ def test_two_losses_at_once_do_not_share_memory():
         assert np.array_equal(one, other)
 
 
-@pytest.mark.parametrize("half", [False, True])
-def test_observed_loss_and_gradients_equal_the_masked_dense_form(half):
+def test_observed_loss_and_gradients_equal_the_masked_dense_form():
     batch, variables = batches()[0], parameters()
-    loss = observed_loss(*variables, batch, half)
+    loss = observed_loss(*variables, batch)
     exact = [v.detach().double().requires_grad_() for v in variables]
     expected = reference("observed", torch.tensor(X[ROWS.numpy()]).double(), *exact)
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
     for found, wanted in zip(gradients(loss, variables), gradients(expected, exact), strict=True):
-        assert np.allclose(found, wanted, atol=(2**-6 if half else 1e-5) * np.abs(wanted).max())
+        assert np.allclose(found, wanted, atol=1e-5 * np.abs(wanted).max())
 
 
 def test_bfloat16_factors_stay_close_to_float32():

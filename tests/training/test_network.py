@@ -78,6 +78,9 @@ def test_encoder_equals_numpy(hidden, variational, normalize, kind):
     else:
         np.testing.assert_allclose(code.detach(), np.tanh(h), atol=1e-5)
         assert log_variance is None
+    alone, nothing = net.encode(batch_of(RATINGS, kind), with_variance=False)
+    np.testing.assert_allclose(alone.detach(), code.detach(), atol=1e-6)
+    assert nothing is None
 
 
 @pytest.mark.parametrize("variational", [False, True])

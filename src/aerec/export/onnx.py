@@ -175,7 +175,7 @@ class _NetworkScores(nn.Module):
         self.subtract = subtract
 
     def forward(self, history: Tensor) -> Tensor:
-        code, _ = self.network.encode(DenseBatch(history, history[:, 0]))
+        code, _ = self.network.encode(DenseBatch(history, history[:, 0]), with_variance=False)
         scores: Tensor = self.network.decode(code)
         return scores - history if self.subtract else scores
 

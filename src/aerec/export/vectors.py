@@ -101,7 +101,7 @@ def _last_hidden(model: Autoencoder, history: History, matrix: CSR, known: NDArr
     rows = model._rows_of(matrix)[0]
     with torch.inference_mode():
         parts = [
-            model.network_.decode_hidden(model.network_.encode(batch, users)[0]).cpu().numpy()
+            model.network_.decode_hidden(model.network_.encode(batch, users, with_variance=False)[0]).cpu().numpy()
             for _, batch, users in model._blocks(rows, known)
         ]
     width = model.network_.output_weight.shape[1]

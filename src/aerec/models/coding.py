@@ -58,7 +58,7 @@ class Coding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, InterpretableCod
         codes = np.empty((rows.shape[0], self._n_features_out), dtype=np.float32)
         with torch.inference_mode():
             for at, batch, known in self._blocks(rows, users):
-                codes[at] = self.network_.encode(batch, known)[0].cpu().numpy()
+                codes[at] = self.network_.encode(batch, known, with_variance=False)[0].cpu().numpy()
         return codes
 
     def generate(self, code: ArrayLike) -> NDArray[np.float32]:
@@ -94,7 +94,7 @@ class Coding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, InterpretableCod
         found = np.empty(rows.shape, dtype=np.float32)
         with torch.inference_mode():
             for at, batch, known in self._blocks(rows, users):
-                found[at] = self._decode(self.network_.encode(batch, known)[0])
+                found[at] = self._decode(self.network_.encode(batch, known, with_variance=False)[0])
         return found
 
     def total_cost(self, X: History) -> float:
@@ -177,7 +177,7 @@ class Coding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, InterpretableCod
             weight, bias = self._output_layer()
             if not half_ranking_pays(n_users, k, weight):
                 return super()._ranker(n_users, k)
-            ranking = HalfRanking(weight, bias)
+            ranking = HalfRanking(weight, bias, n_users)
 
         @torch.inference_mode()
         def best(block: UserBlock, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -225,7 +225,8 @@ class Coding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, InterpretableCod
         return self._encoded(SparseBatch.of(history, self._device), known_users)
 
     def _encoded(self, history: SparseBatch, known_users: NDArray[np.int64]) -> torch.Tensor:
-        return self.network_.encode(history, torch.as_tensor(known_users, device=self._device))[0]
+        known = torch.as_tensor(known_users, device=self._device)
+        return self.network_.encode(history, known, with_variance=False)[0]
 
     def _decode(self, code: torch.Tensor) -> NDArray[np.float32]:
         with torch.inference_mode():

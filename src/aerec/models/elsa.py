@@ -284,6 +284,7 @@ class _ELSANetwork(Network):
         *,
         noise_from: torch.Generator | None = None,
         half: bool = False,
+        with_variance: bool = True,
     ) -> tuple[Tensor, Tensor | None]:
         """Return xA."""
         return first_layer(batch, self.vectors()), None

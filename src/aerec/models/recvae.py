@@ -211,17 +211,18 @@ class _RecVAENetwork(Network):
         *,
         noise_from: torch.Generator | None = None,
         half: bool = False,
+        with_variance: bool = True,
     ) -> tuple[Tensor, Tensor | None]:
         """Return mean and log variance of the code of each row."""
         if self.former_codes is not None and not self.gains[0].requires_grad:
             return self._known_codes(batch)  # the decoder learns: the encoder is the one that the prior knows
-        return self.encoder().read(self._first_layer(batch.normalized(), noise_from, half), half)
+        return self.encoder().read(self._first_layer(batch.normalized(), noise_from), half)
 
     @torch.no_grad()
     def former_code(self, batch: Batch, half: bool) -> tuple[Tensor, Tensor]:
         """Return mean and log variance of the code by the encoder that the prior knows, of clean input."""
         former = self.former()
-        read = first_layer(batch.normalized(), former.weights[0], self.scratch, half=half) + former.biases[0]
+        read = first_layer(batch.normalized(), former.weights[0], self.scratch) + former.biases[0]
         return former.read(read, half)
 
     def _known_codes(self, batch: Batch) -> tuple[Tensor, Tensor]:

@@ -27,9 +27,7 @@ _PIECES = 16  # of which such a block consists
 _WIDTH = 512  # of the items multiplied at once on a CPU without tiles
 
 
-def first_layer(
-    batch: Batch, weight: Tensor, scratch: Scratch | None = None, *, lazy: bool = False, half: bool = False
-) -> Tensor:
+def first_layer(batch: Batch, weight: Tensor, scratch: Scratch | None = None, *, lazy: bool = False) -> Tensor:
     """Return x·W: for a sparse row the sum of the rows of W at its items, weighted by its values.
 
     Parameters
@@ -40,8 +38,6 @@ def first_layer(
         Lends the memory of the gradient.
     lazy : bool, default False
         Whether the gradient is sparse, with the rows of the batch's items only.
-    half : bool, default False
-        Whether a CPU takes bfloat16 factors where that is faster.
 
     Returns
     -------
@@ -53,7 +49,7 @@ def first_layer(
         own, places = torch.unique(batch.columns, return_inverse=True)
         batch = replace(batch, columns=places, n_columns=len(own), _pattern={})
         weight = torch.nn.functional.embedding(own, weight, sparse=True)
-    product: Tensor = _SparseProduct.apply(weight, batch, half, scratch or Scratch())  # type: ignore[no-untyped-call]
+    product: Tensor = _SparseProduct.apply(weight, batch, scratch or Scratch())  # type: ignore[no-untyped-call]
     return product
 
 
@@ -93,34 +89,32 @@ def observed_loss(
     weight: Tensor,
     bias: Tensor,
     batch: SparseBatch,
-    half: bool = False,
     scratch: Scratch | None = None,
 ) -> Tensor:
     """½ Σ (x − l)² over the stored entries, as a scalar; logits are computed nowhere else.
 
-    x are the targets of the batch where it has some, else its values. With `half` the gradients, not the logits, are
-    computed from bfloat16 factors, where that is faster.
+    x are the targets of the batch where it has some, else its values. All in float32: memory limits it, not products.
 
     Shapes as in `all_entries_loss`. The cost grows with stored entries × hidden units.
     """
     loss: Tensor = _ObservedLoss.apply(  # type: ignore[no-untyped-call]
-        hidden, weight, bias, batch, half, scratch or Scratch()
+        hidden, weight, bias, batch, scratch or Scratch()
     )
     return loss
 
 
 class _SparseProduct(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, weight: Tensor, batch: SparseBatch, half: bool, scratch: Scratch) -> Tensor:
+    def forward(ctx: Any, weight: Tensor, batch: SparseBatch, scratch: Scratch) -> Tensor:
         ctx.batch, ctx.scratch = batch, scratch
-        return scatter_rows(batch, batch.values, weight, half, scratch)
+        return scatter_rows(batch, batch.values, weight)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         batch = ctx.batch
         values = batch.values.index_select(0, batch.by_column[2])
-        return gather_rows(batch, values, gradient, ctx.scratch), None, None, None
+        return gather_rows(batch, values, gradient, ctx.scratch), None, None
 
 
 class _AllEntriesLoss(torch.autograd.Function):
@@ -224,12 +218,10 @@ class _ObservedLoss(torch.autograd.Function):
     """Everything column after column, but for the gradient of `hidden`, which is a sum over each row."""
 
     @staticmethod
-    def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, batch: SparseBatch, half: bool, scratch: Scratch
-    ) -> Tensor:
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, batch: SparseBatch, scratch: Scratch) -> Tensor:
         order = batch.by_column[2]
         residual = observed_logits_by_column(hidden, weight, bias, batch).sub_(batch.wanted.index_select(0, order))
-        ctx.batch, ctx.half, ctx.scratch = batch, half, scratch
+        ctx.batch, ctx.scratch = batch, scratch
         ctx.save_for_backward(hidden, weight, residual)
         return 0.5 * torch.dot(residual, residual)
 
@@ -242,5 +234,5 @@ class _ObservedLoss(torch.autograd.Function):
         to_bias = torch.zeros(batch.n_columns, device=residual.device).index_add_(0, columns, residual)
         to_weight = gather_rows(batch, residual, hidden, ctx.scratch)
         by_row = torch.empty_like(residual).index_copy_(0, order, residual)
-        to_hidden = scatter_rows(batch, by_row, weight, ctx.half, ctx.scratch)
-        return to_hidden, to_weight, to_bias, None, None, None
+        to_hidden = scatter_rows(batch, by_row, weight)
+        return to_hidden, to_weight, to_bias, None, None

@@ -122,6 +122,7 @@ class Network(nn.Module):
         *,
         noise_from: torch.Generator | None = None,
         half: bool = False,
+        with_variance: bool = True,
     ) -> tuple[Tensor, Tensor | None]:
         """Return the code of each row, and its log variance where the code is variational.
 
@@ -134,6 +135,8 @@ class Network(nn.Module):
             Draws the noise; without it the input is clean.
         half : bool, default False
             Whether the products take bfloat16 factors.
+        with_variance : bool, default True
+            Without it no log variance is computed where that saves anything, and None returned.
 
         Returns
         -------
@@ -141,19 +144,22 @@ class Network(nn.Module):
         log_variance : Tensor of shape (n_rows, n_code) or None
         """
         arch = self.architecture
-        hidden = self._first_layer(batch.normalized() if arch.normalize else batch, noise_from, half)
+        hidden = self._first_layer(batch.normalized() if arch.normalize else batch, noise_from)
         if self.user_factors is not None and users is not None:
             known = (users >= 0).to(hidden.dtype)[:, None]
             hidden = hidden + self.user_factors[users.clamp_min(0)] * known
         activation = ACTIVATIONS[arch.activation]
-        for weight, bias in zip(self.encoder_weights[1:], self.encoder_biases[1:], strict=True):
+        weights, biases = list(self.encoder_weights[1:]), list(self.encoder_biases[1:])
+        if arch.variational and weights and not with_variance:
+            weights[-1], biases[-1] = self._code_part(weights[-1]), biases[-1][: arch.hidden[-1]]
+        for weight, bias in zip(weights, biases, strict=True):
             hidden = affine(activation(hidden), self.effective(weight), bias, half)
         if arch.variational:
-            mean, log_variance = hidden.chunk(2, dim=1)
-            return self._sparse(mean), log_variance
+            mean, log_variance = hidden[:, : arch.hidden[-1]], hidden[:, arch.hidden[-1] :]
+            return self._sparse(mean), log_variance if with_variance else None
         return self._sparse(activation(hidden)), None
 
-    def _first_layer(self, batch: Batch, noise_from: torch.Generator | None, half: bool) -> Tensor:
+    def _first_layer(self, batch: Batch, noise_from: torch.Generator | None) -> Tensor:
         """Return the first hidden layer before its activation."""
         weight, noise = self.effective(self.encoder_weights[0]), self.architecture.noise
         read = batch if noise is None or noise_from is None else batch.corrupted(noise, noise_from)
@@ -161,7 +167,7 @@ class Network(nn.Module):
         counted = weight.device.type == "cpu" and not lazy  # a device would have to be asked how many are left
         if isinstance(noise, MaskingNoise) and isinstance(read, SparseBatch) and read is not batch and counted:
             read = read.without_zeros()
-        hidden: Tensor = first_layer(read, weight, self.scratch, lazy=lazy, half=half) + self.encoder_biases[0]
+        hidden: Tensor = first_layer(read, weight, self.scratch, lazy=lazy) + self.encoder_biases[0]
         if noise_from is None:
             return hidden
         if isinstance(noise, GaussianNoise) and noise.entries == "all" and isinstance(batch, SparseBatch):
@@ -256,7 +262,7 @@ class Network(nn.Module):
             loss = all_entries_loss(hidden, weight, bias, batch, arch.likelihood, half, self.scratch)
         else:
             assert isinstance(batch, SparseBatch)
-            loss = observed_loss(hidden, weight, bias, batch, half, self.scratch)
+            loss = observed_loss(hidden, weight, bias, batch, self.scratch)
         return Cost(loss / batch.n_rows, penalty, kl), statistic
 
     def _draw(self, mean: Tensor, log_variance: Tensor, noise_from: torch.Generator) -> Tensor:

@@ -6,19 +6,14 @@ import warnings
 
 import torch
 from torch import Tensor
-from torch.nn.functional import embedding_bag
 
 from aerec.training.batches import SparseBatch
 from aerec.training.scratch import Scratch
 
 __all__ = ["gather_rows", "observed_logits", "observed_logits_by_column", "sampled_products", "scatter_rows"]
 
-_CAST_PAYS = 4  # stored values per column from which a matrix is read faster after it was cast
 
-
-def scatter_rows(
-    batch: SparseBatch, values: Tensor, weight: Tensor, half: bool = False, scratch: Scratch | None = None
-) -> Tensor:
+def scatter_rows(batch: SparseBatch, values: Tensor, weight: Tensor) -> Tensor:
     """Return x·W: for each row Σ over its stored entries of `values` times the rows of `weight` at their columns.
 
     Parameters
@@ -27,24 +22,13 @@ def scatter_rows(
         Its pattern is that of x.
     values : Tensor of shape (n_values,)
     weight : Tensor of shape (n_items, n_hidden)
-    half : bool, default False
-        Whether a CPU may take bfloat16 factors: memory is what limits it.
-    scratch : Scratch, optional
-        Lends the memory of them.
 
     Returns
     -------
     Tensor of shape (n_rows, n_hidden)
     """
-    if weight.device.type != "cpu":
-        return _csr(batch.starts, batch.columns, values, (batch.n_rows, batch.n_columns)) @ weight
-    if not half or len(values) < _CAST_PAYS * batch.n_columns:
-        return _sum_bags(batch.columns, weight, batch.starts, values)
-    scratch = scratch or Scratch()
-    factors = scratch.take(*weight.shape, like=weight, dtype=torch.bfloat16).copy_(weight)
-    product = _sum_bags(batch.columns, factors, batch.starts, values).float()
-    scratch.give(factors)
-    return product
+    product = weight.new_empty(batch.n_rows, weight.shape[1])
+    return product.addmm_(_csr(batch.starts, batch.columns, values, (batch.n_rows, batch.n_columns)), weight, beta=0.0)
 
 
 def gather_rows(batch: SparseBatch, values: Tensor, dense: Tensor, scratch: Scratch) -> Tensor:
@@ -88,12 +72,6 @@ def sampled_products(starts: Tensor, columns: Tensor, left: Tensor, right: Tenso
     pattern = _csr(starts, columns, left.new_zeros(len(columns)), (len(left), len(right)))
     products: Tensor = torch.sparse.sampled_addmm(pattern, left, right.T, beta=0.0).values()
     return products
-
-
-def _sum_bags(rows: Tensor, dense: Tensor, starts: Tensor, values: Tensor) -> Tensor:
-    return embedding_bag(
-        rows, dense, starts, mode="sum", per_sample_weights=values.to(dense.dtype), include_last_offset=True
-    )
 
 
 def _csr(starts: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, int]) -> Tensor:
