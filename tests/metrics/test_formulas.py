@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from aerec.metrics import METRICS, find_hits, measure_hits
+from aerec.metrics import METRICS, find_hits, formulas, measure_hits
 from aerec.metrics.formulas import coverage
 from aerec.sparse import canonical_csr
 
@@ -102,7 +102,9 @@ def test_hits_are_the_recommended_items_in_the_target(data):
     n_users, n_items = data.draw(st.integers(1, 5)), data.draw(st.integers(0, 6))
     target = data.draw(hnp.arrays(bool, (n_users, n_items)))
     ranking = data.draw(hnp.arrays(np.int64, (n_users, data.draw(st.integers(1, 6))), elements=st.integers(-1, 9)))
-    hits = find_hits(ranking, canonical_csr(sp.csr_array(target.astype(np.float32))))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(formulas, "_TABLE_BYTES", data.draw(st.sampled_from([1, 20, 2**21])))  # one block and several
+        hits = find_hits(ranking, canonical_csr(sp.csr_array(target.astype(np.float32))))
     relevant = [set(np.flatnonzero(row)) for row in target]
     assert hits.dtype == bool
     assert hits.tolist() == [

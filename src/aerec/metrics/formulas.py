@@ -8,9 +8,11 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from aerec.sparse import CSR, row_ids
+from aerec.sparse import CSR
 
 __all__ = ["METRICS", "Counts", "Hits", "Values", "coverage", "find_hits", "measure_hits"]
+
+_TABLE_BYTES = 2**21
 
 Hits: TypeAlias = NDArray[np.bool_]
 """Which of the recommended items are relevant; shape (n_users, k)."""
@@ -23,21 +25,21 @@ Values: TypeAlias = NDArray[np.float64]
 def find_hits(ranking: NDArray[np.int64], target: CSR) -> Hits:
     """Return which of the recommended items are relevant, in the shape of `ranking`; `target` is canonical.
 
-    Items and ranks of each row are sorted together, and searched for the targets: these are fewer, and in order.
+    Some users at a time, the targets are marked in a table of all items, in which the ranking is looked up.
     """
     hits = np.zeros(ranking.shape, dtype=bool)
     if ranking.size == 0:
         return hits
-    n_users, k = ranking.shape
-    width = max(target.shape[1], int(ranking.max()) + 1) + 1  # the first place of a row is for −1
-    keys = (np.arange(n_users)[:, None] * width + ranking + 1) * k + np.arange(k)
-    keys.sort(axis=1)
-    users = row_ids(target)
-    wanted = (users * width + target.indices + 1) * k
-    begins, ends = np.searchsorted(keys.ravel(), wanted), np.searchsorted(keys.ravel(), wanted + k)
-    counts = ends - begins
-    places = np.arange(counts.sum()) + np.repeat(ends - np.cumsum(counts), counts)
-    hits[np.repeat(users, counts), keys.ravel()[places] % k] = True
+    width = max(target.shape[1], int(ranking.max()) + 1) + 1  # the last column is for −1
+    size = max(1, _TABLE_BYTES // width)
+    relevant = np.zeros((min(size, len(ranking)), width), dtype=bool)
+    for start in range(0, len(ranking), size):
+        block = ranking[start : start + size]
+        begins = target.indptr[start : start + len(block) + 1]
+        at = np.repeat(np.arange(len(block)), np.diff(begins)), target.indices[begins[0] : begins[-1]]
+        relevant[at] = True
+        hits[start : start + size] = np.take_along_axis(relevant, block, axis=1)
+        relevant[at] = False
     return hits
 
 
