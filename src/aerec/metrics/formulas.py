@@ -38,7 +38,7 @@ def find_hits(ranking: NDArray[np.int64], target: CSR) -> Hits:
         begins = target.indptr[start : start + len(block) + 1]
         at = np.repeat(np.arange(len(block)), np.diff(begins)), target.indices[begins[0] : begins[-1]]
         relevant[at] = True
-        hits[start : start + size] = np.take_along_axis(relevant, block, axis=1)
+        hits[start : start + size] = np.take_along_axis(relevant[: len(block)], block, axis=1)
         relevant[at] = False
     return hits
 
