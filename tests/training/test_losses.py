@@ -97,6 +97,26 @@ def test_blocks_of_items_change_nothing(name, kind, half, monkeypatch):
         assert np.allclose(one, other, rtol=2**-5 if half else 1e-4, atol=0.1 if half else 1e-4)
 
 
+@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("name", ["multinomial", "bernoulli", "gaussian"])
+def test_logits_may_lie_row_after_row_as_on_accelerators(name, half, monkeypatch):
+    batch, variables = batches((X > 0).astype(np.float32))[0], parameters()
+
+    def found():
+        loss = all_entries_loss(*variables, batch, LIKELIHOODS[name], half)
+        return loss.item(), gradients(loss, variables)
+
+    def by_rows(n_items, hidden, scratch, dtype=None):
+        return scratch.take(len(hidden), n_items, like=hidden, dtype=dtype).T
+
+    expected, expected_gradients = found()
+    monkeypatch.setattr(losses, "_items_by_rows", by_rows)
+    other, other_gradients = found()
+    assert other == pytest.approx(expected, rel=1e-3 if half else 1e-6)
+    for one, wanted in zip(other_gradients, expected_gradients, strict=True):
+        assert np.allclose(one, wanted, rtol=2**-5 if half else 1e-5, atol=0.1 if half else 1e-5)
+
+
 def test_memory_given_back_serves_the_next_step_and_no_gradient_is_lost():
     x = sp.random_array((64, 3000), density=0.02, random_state=np.random.default_rng(0), format="csr", dtype=np.float32)
     batch, scratch = SparseRows(x, CPU).batch(torch.arange(64)), Scratch()

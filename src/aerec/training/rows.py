@@ -67,12 +67,13 @@ class SparseRows:
         lengths = self._starts[rows + 1] - begins
         starts = torch.zeros(len(rows) + 1, dtype=torch.int64, device=rows.device)
         torch.cumsum(lengths, 0, out=starts[1:])
-        offsets = torch.repeat_interleave(begins - starts[:-1], lengths, output_size=n_values)
+        of_row = torch.repeat_interleave(torch.arange(len(rows), device=rows.device), lengths, output_size=n_values)
+        offsets = (begins - starts[:-1]).index_select(0, of_row)
         positions = offsets.add_(torch.arange(n_values, device=rows.device))
         targets = None if self._targets is None else self._targets.index_select(0, positions)
         columns, values = self._columns.index_select(0, positions).long(), self._values.index_select(0, positions)
         totals, squares = (one.index_select(0, rows) for one in self._sums)
-        return SparseBatch(starts, columns, values, self.shape[1], rows, targets, _sums=(totals, squares))
+        return SparseBatch(starts, columns, values, self.shape[1], rows, targets, {"rows": of_row}, (totals, squares))
 
     def padded(self, rows: Tensor, n_values: int) -> SparseBatch:
         """Return `batch`, with as many zeros stored behind its last value as it takes to have `n_values`.
