@@ -11,7 +11,7 @@ from torch import Tensor
 
 __all__ = ["candidates", "order_candidates", "top_k", "top_k_tensor"]
 
-_BLOCK_BYTES = 2**21  # scores looked at several times over: no more than stay near a core
+_BLOCK_BYTES = 2**23  # scores looked at several times over: few enough to stay near a core, if not in it
 _CHUNKS = 16  # of a row at most, see `_lower_bound`
 _LOWER = 2**32 - 1  # half of a 64-bit key
 _NOTHING = (0x7F800001 << 32) + _LOWER  # the key of −∞ in column −1

@@ -16,7 +16,7 @@ from aerec.training.sparse_products import sampled_products
 
 __all__ = ["HalfRanking", "half_ranking_pays"]
 
-_BLOCK_BYTES = 2**21  # of scores looked at several times over: no more than stay near a core
+_ROWS = 256  # looked at several times over, and not too few for what each block costs whatever its size
 _SHARE, _MORE = 0.25, 16  # candidates beyond k: this share of it, and so many more
 _CAUTION = 2  # times the largest error among the candidates: so far off may other scores be
 _USERS = 128  # from which on the copy of the weight is worth its time,
@@ -71,17 +71,16 @@ class HalfRanking:
         n_rows, n_items = len(hidden), len(self._weight)
         products = hidden.bfloat16() @ self._half.T
         indices, values = np.empty((n_rows, k), dtype=np.int64), np.empty((n_rows, k), dtype=np.float32)
-        size = max(1, _BLOCK_BYTES // (4 * n_items))
-        scores = hidden.new_empty(min(size, n_rows), n_items)  # of one block after the other
-        for start in range(0, n_rows, size):
-            rows = np.arange(start, min(start + size, n_rows))
-            rough = scores[: len(rows)].copy_(products[start : start + size]).add_(self._bias).numpy()
+        scores = hidden.new_empty(min(_ROWS, n_rows), n_items)  # of one block after the other
+        for start in range(0, n_rows, _ROWS):
+            rows = np.arange(start, min(start + _ROWS, n_rows))
+            rough = scores[: len(rows)].copy_(products[start : start + _ROWS]).add_(self._bias).numpy()
             for one in left_out:
                 part = take_rows(one, rows)
                 rough[row_ids(part), part.indices] = -np.inf
             if barred is not None:
                 rough[:, barred] = -np.inf
-            indices[rows], values[rows], sure = self._best(hidden[start : start + size], rough, k)
+            indices[rows], values[rows], sure = self._best(hidden[start : start + _ROWS], rough, k)
             if not sure.all():
                 unsure = rows[~sure]
                 exact: NDArray[np.float32] = torch.addmm(self._bias, hidden[unsure], self._weight.T).numpy()
