@@ -12,7 +12,7 @@ from aerec.sparse import CSR
 
 __all__ = ["METRICS", "Counts", "Hits", "Values", "coverage", "find_hits", "measure_hits"]
 
-_TABLE_BYTES = 2**21
+_TABLE_BYTES = 2**21  # of the table in which hits are looked up, so that it stays near a core
 
 Hits: TypeAlias = NDArray[np.bool_]
 """Which of the recommended items are relevant; shape (n_users, k)."""

@@ -140,7 +140,7 @@ class _AllEntriesLoss(torch.autograd.Function):
         explained = batch.dot(means.T, bias)
         parts = []
         for block, of_bias in zip(_cached(means, means), _cached(bias[:, None], means), strict=True):
-            logits = block
+            logits = block  # in float32 they become the means where they lie
             if half:
                 logits = _items_by_rows(of_bias.numel(), hidden, scratch, bias.dtype).view(block.shape).copy_(block)
             parts.append(likelihood.block(logits.add_(of_bias)))

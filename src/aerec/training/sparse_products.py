@@ -27,8 +27,9 @@ def scatter_rows(batch: SparseBatch, values: Tensor, weight: Tensor) -> Tensor:
     -------
     Tensor of shape (n_rows, n_hidden)
     """
+    x = _csr(batch.starts, batch.columns, values, (batch.n_rows, batch.n_columns))
     product = weight.new_empty(batch.n_rows, weight.shape[1])
-    return product.addmm_(_csr(batch.starts, batch.columns, values, (batch.n_rows, batch.n_columns)), weight, beta=0.0)
+    return torch.addmm(product, x, weight, beta=0.0, out=product)  # `x @ weight` writes the zeros it adds to first
 
 
 def gather_rows(batch: SparseBatch, values: Tensor, dense: Tensor, scratch: Scratch) -> Tensor:
@@ -51,7 +52,7 @@ def gather_rows(batch: SparseBatch, values: Tensor, dense: Tensor, scratch: Scra
     starts, rows, _ = batch.by_column
     product = scratch.take(batch.n_columns, dense.shape[1], like=dense)
     transposed = _csr(starts, rows, values, (batch.n_columns, batch.n_rows))
-    return product.addmm_(transposed, dense, beta=0.0)
+    return torch.addmm(product, transposed, dense, beta=0.0, out=product)
 
 
 def observed_logits(hidden: Tensor, weight: Tensor, bias: Tensor, batch: SparseBatch) -> Tensor:
