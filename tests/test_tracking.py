@@ -151,7 +151,7 @@ def test_models_without_epochs_have_their_test_metrics_tracked(split, tmp_path, 
 
 @pytest.mark.parametrize(
     ("package", "make"),
-    [("tensorboard", lambda path: TensorBoard(path)), ("mlflow.tracking", lambda path: MLflow())],
+    [("tensorboard", lambda path: TensorBoard(path)), ("mlflow", lambda path: MLflow())],
     ids=["tensorboard", "mlflow"],
 )
 def test_without_the_package_the_pip_line_is_given(split, tmp_path, monkeypatch, package, make):

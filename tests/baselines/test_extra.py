@@ -9,8 +9,8 @@ from aerec.baselines import ALS, BPR
 from aerec.errors import MissingExtraError
 
 
-@pytest.mark.parametrize(("model", "module"), [(ALS(), "implicit.cpu.als"), (BPR(), "implicit.cpu.bpr")])
-def test_a_missing_package_is_named_with_the_line_that_installs_it(model, module, monkeypatch):
-    monkeypatch.setitem(sys.modules, module, None)
+@pytest.mark.parametrize("model", [ALS(), BPR()])
+def test_a_missing_package_is_named_with_the_line_that_installs_it(model, monkeypatch):
+    monkeypatch.setitem(sys.modules, "implicit", None)
     with pytest.raises(MissingExtraError, match=rf"{type(model).__name__} .*pip install 'aerec\[baselines\]'"):
         model.fit(csr_array([[1.0, 0], [0, 1]]))

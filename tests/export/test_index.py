@@ -91,6 +91,6 @@ def test_bad_places_and_models_are_refused_and_nothing_is_left(likes, tmp_path):
 
 
 def test_without_usearch_the_pip_line_is_given(likes, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "usearch.index", None)
+    monkeypatch.setitem(sys.modules, "usearch", None)
     with pytest.raises(MissingExtraError, match=r"needs the package usearch.index.*pip install 'aerec\[export\]'"):
         export_index(PureSVD(n_factors=4).fit(likes), tmp_path / "items")
