@@ -6,6 +6,9 @@ quicker ways for the products and the top-k, so that it can stay below. implicit
 factors as the last hidden layer has units (600), its default (100), and 64; "aerec, … factors" are the same factors,
 ranked and evaluated by aerec. RecBole evaluates models of the same shape by its own trainer, in its own environment
 (`make peers`), 500 users at a time.
+
+With ``--threads 1`` set OMP_NUM_THREADS=1 as well: NumPy's BLAS reads it, and its other threads, which wait, would
+count as processor time.
 """
 
 from __future__ import annotations
