@@ -139,7 +139,7 @@ class _AllEntriesLoss(torch.autograd.Function):
             torch.mm(hidden, weight[items].T, out=means.T[:, items])
         explained = batch.dot(means.T, bias)
         parts = []
-        for block, of_bias in zip(_cached(means, means), _cached(bias[:, None], means), strict=True):
+        for block, of_bias in zip(_in_pieces(means, means), _in_pieces(bias[:, None], means), strict=True):
             logits = block  # in float32 they become the means where they lie
             if half:
                 logits = _items_by_rows(of_bias.numel(), hidden, scratch, bias.dtype).view(block.shape).copy_(block)
@@ -164,7 +164,7 @@ class _AllEntriesLoss(torch.autograd.Function):
             residual.mul_(gradient)
         else:
             factors = (gradient * factors).to(residual.dtype)
-            for block in _cached(residual, residual):
+            for block in _in_pieces(residual, residual):
                 block.mul_(factors[: len(block), None])
                 factors = factors[len(block) :]
         batch.subtract_from(residual.T, gradient)
@@ -191,7 +191,7 @@ def _items_by_rows(n_items: int, hidden: Tensor, scratch: Scratch, dtype: torch.
     return scratch.take(len(hidden), n_items, like=hidden, dtype=dtype).T
 
 
-def _cached(matrix: Tensor, means: Tensor) -> Iterator[Tensor]:
+def _in_pieces(matrix: Tensor, means: Tensor) -> Iterator[Tensor]:
     """Views of a matrix with a row per item, block after block: each (n_pieces, n_items, n_columns).
 
     The logits of a block fit into the cache of a CPU (on accelerators they are more). It has pieces, because threads
