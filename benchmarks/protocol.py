@@ -28,9 +28,9 @@ from typing import Any
 
 import numpy as np
 
-from aerec.atomic import atomic_write
-from aerec.environment import describe_machine, package_versions
-from aerec.models.state import encode_parameter
+from aerec.files.atomic import atomic_write
+from aerec.recommender.saving import encode_parameter
+from aerec.system.environment import describe_machine, package_versions
 
 RESULTS = Path(__file__).parent / "results"
 

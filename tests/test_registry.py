@@ -12,8 +12,8 @@ from sklearn.exceptions import NotFittedError
 from aerec import Interactions, baselines, models, storage
 from aerec.baselines import ItemKNN, Popularity
 from aerec.errors import ModelFileError
-from aerec.models.base import Recommender
 from aerec.models.ease import EASE
+from aerec.recommender.base import Recommender
 from aerec.registry import MODELS, get_model_class, load_model
 
 QUICK = {"epochs": 1, "progress": False, "hidden": 4, "n_factors": 3}

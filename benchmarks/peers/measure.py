@@ -46,7 +46,7 @@ def with_aerec(data: Measured, n_resamples: int = 1) -> Callable[[], dict[str, f
 
     from aerec import Interactions, evaluate
     from aerec.holdout import Holdout
-    from aerec.models.base import Recommender
+    from aerec.recommender.base import Recommender
 
     torch.set_num_threads(data.threads)
 

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from aerec import Interactions
+from aerec.network.network import Network
 from aerec.noise import MaskingNoise
 from aerec.registry import get_model_class
-from aerec.training.network import Network
 from job import Job, run
 
 

@@ -32,7 +32,7 @@ from aerec import Interactions, evaluate
 from aerec.datasets import list_datasets, read_parts
 from aerec.holdout import Holdout, draw_ratings, places_in_rows
 from aerec.models import Blend
-from aerec.models.state import decode_parameter, encode_parameter
+from aerec.recommender.saving import decode_parameter, encode_parameter
 from aerec.registry import MODELS, get_model_class
 from aerec.splitting import Split
 from protocol import (

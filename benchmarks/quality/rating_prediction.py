@@ -29,8 +29,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from aerec import evaluate
 from aerec.datasets import list_datasets, load_dataset, load_parts, read_parts
 from aerec.models import RatingBlend
-from aerec.models.base import Recommender
 from aerec.noise import MaskingNoise
+from aerec.recommender.base import Recommender
 from aerec.registry import get_model_class
 from aerec.splitting import Holdout, RandomHoldout, Split
 from protocol import Space, Trial, arguments, as_json, markdown, run_trials, save, search, seeded, set_threads

@@ -28,7 +28,7 @@ from sklearn.base import clone
 from aerec import evaluate
 from aerec.datasets import load_dataset, read_parts
 from aerec.datasets.catalogue import list_datasets
-from aerec.models.state import decode_parameter, encode_parameter
+from aerec.recommender.saving import decode_parameter, encode_parameter
 from aerec.registry import MODELS, get_model_class
 from aerec.splitting import Split, StrongGeneralization
 from protocol import (

@@ -36,7 +36,7 @@ def fit(name: str, params: dict[str, Any]) -> dict[str, Any]:
     import torch
 
     from aerec.models import MultDAE
-    from aerec.training.rows import SparseRows
+    from aerec.network.rows import SparseRows
 
     torch.set_num_threads(params["threads"])
     X = canonical_csr(sp.load_npz(params["path"]))

@@ -27,8 +27,8 @@ from timing import interleaved
 
 from aerec import evaluate
 from aerec.models import MultVAE
+from aerec.network.rows import SparseRows
 from aerec.sparse import CSR, take_rows
-from aerec.training.rows import SparseRows
 from protocol import RESULTS, markdown, save
 from top_n import load
 

@@ -23,12 +23,12 @@ from generated import ML_1M, generated
 from timing import interleaved
 
 from aerec.models import AutoRec
+from aerec.network.batches import SparseBatch
+from aerec.network.buffers import Scratch
+from aerec.network.device import use_bfloat16
+from aerec.network.losses import observed_loss
+from aerec.network.rows import SparseRows
 from aerec.sparse import CSR, canonical_csr, take_rows
-from aerec.training.batches import SparseBatch
-from aerec.training.device import use_bfloat16
-from aerec.training.losses import observed_loss
-from aerec.training.rows import SparseRows
-from aerec.training.scratch import Scratch
 from protocol import RESULTS, markdown, save, set_threads
 
 HIDDEN = 500

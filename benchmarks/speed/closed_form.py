@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from generated import generated, ml_1m_implicit
 
+from aerec.closed_form.item_item import gram_matrix
 from aerec.models import EASE, EDLAE
-from aerec.models.linear import gram_matrix
 from protocol import RESULTS, arguments, markdown, peak_memory, run_trials, save
 
 L2 = 500.0

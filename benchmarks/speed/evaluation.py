@@ -38,9 +38,9 @@ from timing import interleaved
 from aerec import Interactions, evaluate
 from aerec.holdout import Holdout
 from aerec.models import EASE, MultVAE
-from aerec.models.base import Recommender
+from aerec.network.rows import SparseRows
+from aerec.recommender.base import Recommender
 from aerec.sparse import CSR, canonical_csr, row_ids, take_rows
-from aerec.training.rows import SparseRows
 from protocol import RESULTS, markdown, save, set_threads
 
 METRICS = ("recall@20", "recall@50", "ndcg@100")

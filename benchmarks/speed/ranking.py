@@ -1,7 +1,7 @@
 """What candidates from bfloat16 products gain in ranking, and whether the lists stay those of float32.
 
 The same fitted models rank everybody's top 100 by float32 products of all items, and by candidates that are scored
-again in float32 (`aerec.models.half_ranking`), which is what is taken where the processor has bfloat16 products.
+again in float32 (`aerec.recommender.bf16_ranking`), which is what is taken where the processor has bfloat16 products.
 """
 
 from __future__ import annotations

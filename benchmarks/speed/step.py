@@ -23,9 +23,9 @@ from generated import ML_20M, generated, ml_1m_implicit
 from timing import interleaved
 
 from aerec.models import MultVAE
+from aerec.network.device import use_bfloat16
+from aerec.network.rows import SparseRows
 from aerec.sparse import CSR, take_rows
-from aerec.training.device import use_bfloat16
-from aerec.training.rows import SparseRows
 from protocol import RESULTS, markdown, save, set_threads
 
 BATCH, HIDDEN, CODE = 500, 600, 200

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from aerec.display.notebook import html_table
 from aerec.errors import DataError
 from aerec.interactions import Interactions
-from aerec.notebook import html_table
 from aerec.sparse import row_ids
 
 __all__ = ["Holdout", "Split", "as_holdout", "check_fraction", "draw_ratings", "places_in_rows", "weak_split"]

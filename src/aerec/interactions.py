@@ -12,10 +12,10 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
+from aerec.display.notebook import html_table
 from aerec.errors import DataError
 from aerec.frames import ratings_of_frame
 from aerec.ids import as_ids
-from aerec.notebook import html_table
 from aerec.sparse import CSR, canonical_csr, column_counts, row_ids, row_positions, take_values
 
 __all__ = ["Interactions"]

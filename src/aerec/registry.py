@@ -25,6 +25,7 @@ from aerec.baselines import (
     UserKNN,
 )
 from aerec.errors import ModelFileError, names_like
+from aerec.files.storage import decode_index, read_folder
 from aerec.models import (
     CDAE,
     EASE,
@@ -43,9 +44,8 @@ from aerec.models import (
     SparseAutoencoder,
     SparseEASE,
 )
-from aerec.models.base import Recommender
-from aerec.models.state import decode_parameter
-from aerec.storage import decode_index, read_folder
+from aerec.recommender.base import Recommender
+from aerec.recommender.saving import decode_parameter
 
 __all__ = ["MODELS", "get_model_class", "load_model"]
 

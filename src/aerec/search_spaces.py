@@ -15,8 +15,8 @@ from typing import Any, TypeAlias
 from sklearn.base import clone
 
 from aerec.errors import names_like
-from aerec.models.base import Recommender
 from aerec.noise import GaussianNoise, MaskingNoise
+from aerec.recommender.base import Recommender
 from aerec.sparsity import KLSparsity, L1Sparsity, TopKSparsity
 
 __all__ = ["SPACES", "Choice", "Dimension", "Number", "Space", "Whole", "check_space"]

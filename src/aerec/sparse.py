@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from aerec.errors import DataError
-from aerec.mapped import blocks, empty_like_mapped, is_mapped, release
+from aerec.files.memmap import blocks, empty_like_mapped, is_mapped, release
 
 __all__ = ["CSR", "canonical_csr", "column_counts", "row_ids", "row_positions", "row_sums", "take_rows", "take_values"]
 

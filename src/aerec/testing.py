@@ -16,7 +16,7 @@ from sklearn.base import clone
 
 from aerec.errors import MissingExtraError
 from aerec.interactions import Interactions
-from aerec.models.base import Recommender
+from aerec.recommender.base import Recommender
 from aerec.registry import load_model
 from aerec.sparse import CSR
 
@@ -26,7 +26,7 @@ _USERS, _ITEMS = 30, 20
 
 
 def check_recommender(estimator: Recommender) -> None:
-    """Check that a recommender keeps the contract of `aerec.models.base.Recommender`.
+    """Check that a recommender keeps the contract of `aerec.recommender.base.Recommender`.
 
     The model is trained several times on 30 users and 20 items with values of 0.5 and 1 (so that every likelihood
     takes them), among them a user and an item without a rating. Checked are: parameters are stored unchanged, cloned

@@ -15,9 +15,9 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from aerec.atomic import atomic_write, output_error
-from aerec.extras import import_extra
-from aerec.models.base import Recommender
+from aerec.files.atomic import atomic_write, output_error
+from aerec.recommender.base import Recommender
+from aerec.system.extras import import_extra
 from aerec.training.callbacks import Callback
 
 __all__ = ["TRACKERS", "Callback", "JSONLines", "MLflow", "TensorBoard", "Tracker"]

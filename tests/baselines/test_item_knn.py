@@ -5,8 +5,8 @@ import pytest
 from scipy.sparse import csr_array, issparse
 
 from aerec.baselines import ItemKNN
-from aerec.models import linear
-from aerec.models.neighbours import nearest_rows
+from aerec.closed_form import item_item as linear
+from aerec.closed_form.neighbours import nearest_rows
 
 
 def similarities(X, shrinkage, similarity):

@@ -7,9 +7,9 @@ from collections import namedtuple
 
 import pytest
 
-from aerec import storage
 from aerec.cli import main
 from aerec.datasets import generate_interactions
+from aerec.files import storage
 
 Result = namedtuple("Result", "code out err")
 

@@ -6,7 +6,7 @@ from aerec.cli.configuration import Configuration, override, read_configuration
 from aerec.cli.toml import format_toml
 from aerec.noise import GaussianNoise, MaskingNoise
 from aerec.registry import MODELS
-from aerec.runs import read_run
+from aerec.runs.folder import read_run
 from aerec.sparsity import KLSparsity, TopKSparsity
 
 # ---------------------------------------------------------------------- there and back

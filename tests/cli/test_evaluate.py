@@ -9,7 +9,7 @@ import pytest
 from aerec.cli.train import chosen_metrics
 from aerec.evaluation import describe_recommendations
 from aerec.models import EASE
-from aerec.runs import read_run
+from aerec.runs.folder import read_run
 
 
 def test_measuring_again_gives_what_training_gave(aerec, ease_run):

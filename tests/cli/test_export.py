@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from aerec import load_model
-from aerec.runs import read_run
+from aerec.runs.folder import read_run
 
 
 def test_a_run_as_onnx(aerec, ease_run, tmp_path):

@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from aerec.runs import read_run
+from aerec.runs.folder import read_run
 
 
 @pytest.fixture

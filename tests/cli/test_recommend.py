@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from aerec import Interactions
-from aerec.runs import read_run
+from aerec.runs.folder import read_run
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from aerec import evaluate
-from aerec.runs import read_run
+from aerec.runs.folder import read_run
 
 pytest.importorskip("matplotlib")
 

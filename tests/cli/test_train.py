@@ -12,7 +12,7 @@ import pytest
 from aerec import evaluate, load_model
 from aerec.datasets import read_ratings
 from aerec.models import EASE, AutoRec
-from aerec.runs import read_run
+from aerec.runs.folder import read_run
 from aerec.splitting import RandomHoldout, StrongGeneralization
 from aerec.training.trainer import Trainer
 

@@ -10,16 +10,16 @@ import pytest
 from aerec import evaluate
 from aerec.cli.options import build_model, format_setting
 from aerec.datasets import read_ratings
+from aerec.files.storage import read_header
 from aerec.models import EASE, Autoencoder
-from aerec.models.state import decode_parameter
 from aerec.noise import GaussianNoise, MaskingNoise
+from aerec.recommender.saving import decode_parameter
 from aerec.registry import MODELS
-from aerec.runs import read_run
+from aerec.runs.folder import read_run
 from aerec.search_spaces import SPACES
 from aerec.sparsity import KLSparsity
 from aerec.splitting import StrongGeneralization
-from aerec.storage import read_header
-from aerec.tuning import tune
+from aerec.tuning.search import tune
 
 pytest.importorskip("optuna", reason="the search needs the package optuna")
 

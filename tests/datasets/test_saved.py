@@ -10,7 +10,7 @@ from aerec import Interactions
 from aerec.datasets import generate_interactions
 from aerec.datasets.saved import load_interactions, save_interactions
 from aerec.errors import DataError, ModelFileError
-from aerec.storage import read_folder, write_folder
+from aerec.files.storage import read_folder, write_folder
 
 
 @pytest.fixture(scope="module")

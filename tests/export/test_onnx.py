@@ -102,7 +102,7 @@ def test_nothing_is_half_written(ratings, tmp_path, monkeypatch):
     def fail(_):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("aerec.atomic.os.fsync", fail)
+    monkeypatch.setattr("aerec.files.atomic.os.fsync", fail)
     with pytest.raises(OSError, match="no space"):
         export_onnx(model, tmp_path / "model.onnx")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"model.onnx": b"before"}

@@ -7,7 +7,7 @@ from aerec.baselines import ALS, BPR, NMF, BiasedMF, Popularity, PureSVD
 from aerec.datasets import load_dataset
 from aerec.export import item_vectors, query_vectors
 from aerec.models import CDAE, EASE, ELSA, Autoencoder, AutoRec, MultVAE, RecVAE
-from aerec.training.network import Network
+from aerec.network.network import Network
 
 QUICK = {"epochs": 2, "progress": False}
 LIKES = {

@@ -23,6 +23,7 @@ from aerec.datasets import generate_interactions, read_parts, read_ratings
 from aerec.datasets.catalogue import Card, tomllib
 from aerec.datasets.saved import load_interactions, save_interactions
 from aerec.errors import AerecError
+from aerec.files.storage import FORMAT_VERSION, _digest, read_header
 from aerec.models import (
     CDAE,
     EASE,
@@ -34,8 +35,7 @@ from aerec.models import (
     RecVAE,
     SparseEASE,
 )
-from aerec.runs import read_run
-from aerec.storage import FORMAT_VERSION, _digest, read_header
+from aerec.runs.folder import read_run
 
 DOCUMENTED = (AerecError, ValueError, TypeError, OSError)
 

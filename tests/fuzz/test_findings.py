@@ -19,9 +19,9 @@ from aerec.datasets import generate_interactions, read_ratings
 from aerec.datasets.catalogue import Card
 from aerec.datasets.saved import load_interactions
 from aerec.errors import DataError, ModelFileError
-from aerec.memory import peak_memory
+from aerec.files.storage import decode_index, read_header
 from aerec.models import CDAE
-from aerec.storage import decode_index, read_header
+from aerec.system.memory import peak_memory
 
 
 @cache

@@ -12,17 +12,17 @@ import pandas as pd
 import pytest
 
 from aerec import load_model
-from aerec.atomic import temporary_prefix
 from aerec.cli.output import write_frame
 from aerec.datasets import generate_interactions
 from aerec.datasets.download import download
 from aerec.datasets.saved import save_interactions
 from aerec.errors import DataError
+from aerec.files.atomic import temporary_prefix
+from aerec.files.storage import write_header
 from aerec.models import CDAE, EASE, ELSA
-from aerec.runs import SplitPlan, read_run, write_run
-from aerec.storage import write_header
+from aerec.runs.folder import SplitPlan, read_run, write_run
 from aerec.tracking import JSONLines
-from aerec.tuning import TuningResult
+from aerec.tuning.search import TuningResult
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 

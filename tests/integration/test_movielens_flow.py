@@ -12,7 +12,7 @@ import pytest
 from aerec import load_model
 from aerec.cli import main
 from aerec.datasets import generate_interactions
-from aerec.runs import read_run
+from aerec.runs.folder import read_run
 
 N_USERS, N_FILMS, N_RATINGS = 150, 80, 3000
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from aerec.models import DenoisingAutoencoder
+from aerec.network.rows import SparseRows
 from aerec.noise import GaussianNoise, MaskingNoise
 from aerec.sparse import canonical_csr
-from aerec.training.rows import SparseRows
 
 ROW = np.float32([[0, 2, 0, 3, 1, 0]])
 

@@ -7,10 +7,10 @@ from aerec import evaluate, load_model
 from aerec.baselines import Popularity
 from aerec.datasets import load_dataset
 from aerec.models import ELSA
+from aerec.network.rows import SparseRows
 from aerec.sparse import canonical_csr
 from aerec.splitting import StrongGeneralization
 from aerec.training.callbacks import Callback
-from aerec.training.rows import SparseRows
 
 
 def likes(n_users=50, n_items=12, seed=0):

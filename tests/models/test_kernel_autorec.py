@@ -8,8 +8,8 @@ import torch
 import aerec
 from aerec.interactions import Interactions
 from aerec.models import AutoRec, KernelAutoRec
+from aerec.network.rows import SparseRows
 from aerec.splitting import RandomHoldout
-from aerec.training.rows import SparseRows
 
 
 def ratings(n_users=80, n_items=50, seed=0):

@@ -4,9 +4,9 @@ import scipy.sparse as sp
 from sklearn.exceptions import NotFittedError
 
 from aerec import Interactions
+from aerec.closed_form.neighbours import nearest_rows
 from aerec.errors import TrainingError
 from aerec.models import EASE, SparseEASE, sparse_ease
-from aerec.models.neighbours import nearest_rows
 from aerec.sparse import canonical_csr
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from aerec.plotting import SERIES
+from aerec.display.plotting import SERIES
 from aerec.reporting import measure_models
 from aerec.reporting.pictures import draw_pictures
 from aerec.reporting.svg import matplotlib_style

@@ -8,7 +8,7 @@ from aerec import compare, evaluate
 from aerec.errors import DataError
 from aerec.evaluation.significance import leaders
 from aerec.reporting import measure_models, read_results
-from aerec.reporting.shape import check_results
+from aerec.reporting.schema import check_results
 
 
 def test_they_hold_what_the_library_says(measured, fitted, split):

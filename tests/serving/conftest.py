@@ -9,7 +9,7 @@ import pytest
 
 from aerec.datasets import generate_interactions
 from aerec.models import EASE
-from aerec.runs import SplitPlan, write_run
+from aerec.runs.folder import SplitPlan, write_run
 from aerec.serving import Engine
 
 pytest.importorskip("fastapi", reason="serving needs the extra serve")

@@ -3,9 +3,9 @@ import pytest
 
 from aerec.datasets import load_dataset
 from aerec.errors import DataError, ModelFileError
+from aerec.files.storage import read_folder, write_folder
 from aerec.models import CDAE, ELSA, AutoRec, MultVAE, RecVAE, SparseAutoencoder
 from aerec.splitting import RandomHoldout, StrongGeneralization
-from aerec.storage import read_folder, write_folder
 from aerec.training.trainer import Trainer
 
 QUICK = {"epochs": 4, "batch_size": 100, "progress": False, "device": "cpu"}  # which repeats to the bit

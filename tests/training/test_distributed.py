@@ -15,9 +15,9 @@ import torch
 from aerec.datasets import load_dataset
 from aerec.errors import DataError
 from aerec.models import ELSA, Autoencoder, RecVAE
+from aerec.network.rows import DenseRows
 from aerec.splitting import StrongGeneralization
 from aerec.training.distributed import Ranks, current_ranks, joined
-from aerec.training.rows import DenseRows
 
 WORKER = """
 import hashlib, json, os, pathlib, signal, sys

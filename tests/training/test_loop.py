@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 import torch
 
+from aerec.display.progress import EpochProgress
 from aerec.errors import TrainingError
 from aerec.likelihood import LIKELIHOODS
+from aerec.network.network import Architecture, Network
+from aerec.network.rows import DenseRows, SparseRows
 from aerec.noise import MaskingNoise
-from aerec.progress import EpochProgress
 from aerec.sparse import canonical_csr
+from aerec.training.divergence import CostWatch, likely_cause
 from aerec.training.loop import Validator, train
-from aerec.training.network import Architecture, Network
-from aerec.training.rows import DenseRows, SparseRows
 from aerec.training.schedule import SCHEDULES
 from aerec.training.trainer import Trainer
-from aerec.training.watch import CostWatch, likely_cause
 
 CPU = torch.device("cpu")
 X = (np.random.default_rng(0).random((10, 8)) < 0.4).astype(np.float32)

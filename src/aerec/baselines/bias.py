@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval
 
+from aerec.closed_form.biases import Biases
 from aerec.interactions import Interactions
-from aerec.models.base import Recommender
-from aerec.models.biases import Biases
-from aerec.models.rating import RatingPredictor
+from aerec.recommender.base import Recommender
+from aerec.recommender.rating import RatingPredictor
 from aerec.sparse import CSR
 from aerec.splitting import Holdout
 

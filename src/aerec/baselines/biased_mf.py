@@ -10,10 +10,10 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval
 
-from aerec.baselines.least_squares import solve_rows
+from aerec.closed_form.least_squares import solve_rows
 from aerec.interactions import Interactions
-from aerec.models.base import Recommender
-from aerec.models.rating import RatingPredictor
+from aerec.recommender.base import Recommender
+from aerec.recommender.rating import RatingPredictor
 from aerec.sparse import CSR
 from aerec.splitting import Holdout
 

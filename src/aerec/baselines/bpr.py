@@ -10,12 +10,13 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval
 
-from aerec.baselines.extra import import_implicit, one_blas_thread
 from aerec.errors import TrainingError
 from aerec.interactions import Interactions
-from aerec.models.base import Recommender
+from aerec.recommender.base import Recommender
 from aerec.sparse import CSR
 from aerec.splitting import Holdout
+from aerec.system.extras import import_implicit
+from aerec.system.threads import one_blas_thread
 
 __all__ = ["BPR"]
 

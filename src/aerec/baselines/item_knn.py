@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from aerec.closed_form.item_item import ItemItemRecommender
+from aerec.closed_form.neighbours import nearest_rows
 from aerec.interactions import Interactions
-from aerec.models.linear import ItemItemRecommender
-from aerec.models.neighbours import nearest_rows
 from aerec.sparse import CSR
 from aerec.splitting import Holdout
 

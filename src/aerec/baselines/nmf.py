@@ -12,10 +12,10 @@ from sklearn import decomposition
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval
 
-from aerec.baselines.least_squares import solve_nonnegative
+from aerec.closed_form.least_squares import solve_nonnegative
 from aerec.errors import DataError
 from aerec.interactions import Interactions
-from aerec.models.base import Recommender
+from aerec.recommender.base import Recommender
 from aerec.sparse import CSR
 from aerec.splitting import Holdout
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aerec.interactions import Interactions
-from aerec.models.base import Recommender, item_popularity
+from aerec.recommender.base import Recommender, item_popularity
 from aerec.sparse import CSR
 from aerec.splitting import Holdout
 

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.extmath import randomized_svd
 
 from aerec.interactions import Interactions
-from aerec.models.base import Recommender
+from aerec.recommender.base import Recommender
 from aerec.sparse import CSR
 from aerec.splitting import Holdout
 

@@ -10,9 +10,9 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval
 
+from aerec.closed_form.item_item import ItemItemRecommender, row_blocks
+from aerec.closed_form.neighbours import largest
 from aerec.interactions import Interactions
-from aerec.models.linear import ItemItemRecommender, row_blocks
-from aerec.models.neighbours import largest
 from aerec.sparse import CSR, row_ids, take_rows
 from aerec.splitting import Holdout
 

@@ -15,10 +15,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet
 from sklearn.utils._param_validation import Interval
 
-from aerec.environment import cpu_cores
+from aerec.closed_form.item_item import ItemItemRecommender
 from aerec.interactions import Interactions
-from aerec.models.linear import ItemItemRecommender
 from aerec.splitting import Holdout
+from aerec.system.environment import cpu_cores
 
 __all__ = ["SLIM"]
 

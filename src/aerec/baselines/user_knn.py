@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from aerec.closed_form.neighbours import nearest_rows
 from aerec.interactions import Interactions
-from aerec.models.base import Recommender
-from aerec.models.neighbours import nearest_rows
+from aerec.recommender.base import Recommender
 from aerec.sparse import CSR
 from aerec.splitting import Holdout
 

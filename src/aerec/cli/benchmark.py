@@ -17,13 +17,13 @@ from aerec.cli.options import Json, Quiet, build_model, parse_list
 from aerec.cli.output import print_json, print_note, print_table, report_row
 from aerec.cli.report import PlotFolder, ReportPath, check_report_options
 from aerec.cli.train import chosen_metrics
-from aerec.environment import package_versions
 from aerec.errors import TrainingError
 from aerec.evaluation import Report, evaluate
-from aerec.memory import peak_memory
 from aerec.registry import get_model_class
 from aerec.reporting import describe_model, gather_results, write_report
-from aerec.runs import SplitPlan
+from aerec.runs.folder import SplitPlan
+from aerec.system.environment import package_versions
+from aerec.system.memory import peak_memory
 
 __all__ = ["benchmark"]
 

@@ -32,9 +32,9 @@ from aerec.cli.options import build_model, parse_choice, parse_list
 from aerec.cli.toml import format_toml
 from aerec.errors import DataError, names_like
 from aerec.metrics import parse_metric
-from aerec.models.base import Recommender
+from aerec.recommender.base import Recommender
 from aerec.registry import get_model_class
-from aerec.runs import SPLITTERS, SplitPlan
+from aerec.runs.folder import SPLITTERS, SplitPlan
 
 if sys.version_info >= (3, 11):
     import tomllib

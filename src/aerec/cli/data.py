@@ -10,10 +10,10 @@ import typer
 
 from aerec.datasets import load_parts
 from aerec.errors import DataError, names_like
+from aerec.files.memmap import is_mapped
 from aerec.interactions import Interactions
-from aerec.mapped import is_mapped
-from aerec.models.base import Recommender
-from aerec.runs import SPLITTERS, SplitPlan, whole
+from aerec.recommender.base import Recommender
+from aerec.runs.folder import SPLITTERS, SplitPlan, whole
 
 __all__ = [
     "MinPerItem",

@@ -12,8 +12,8 @@ from aerec.cli.options import Json
 from aerec.cli.output import print_json, print_note
 from aerec.datasets import list_datasets
 from aerec.datasets.catalogue import cache_folder
-from aerec.environment import describe_machine, package_versions
-from aerec.training.device import resolve_device, use_bfloat16
+from aerec.network.device import resolve_device, use_bfloat16
+from aerec.system.environment import describe_machine, package_versions
 
 __all__ = ["doctor"]
 

@@ -13,7 +13,7 @@ from aerec.cli.train import chosen_metrics
 from aerec.errors import DataError
 from aerec.evaluation import describe_recommendations
 from aerec.evaluation import evaluate as evaluate_model
-from aerec.runs import read_run
+from aerec.runs.folder import read_run
 
 __all__ = ["evaluate"]
 

@@ -11,8 +11,8 @@ import pandas as pd
 import typer
 
 from aerec.errors import DataError, names_like
-from aerec.models.base import Recommender
 from aerec.noise import GaussianNoise, MaskingNoise
+from aerec.recommender.base import Recommender
 from aerec.sparsity import KLSparsity, L1Sparsity, TopKSparsity
 
 __all__ = [

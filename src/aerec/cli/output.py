@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from aerec.atomic import atomic_write
 from aerec.errors import DataError
 from aerec.evaluation import Report
-from aerec.extras import import_extra
+from aerec.files.atomic import atomic_write
+from aerec.system.extras import import_extra
 
 __all__ = ["check_output", "print_json", "print_note", "print_table", "report_row", "write_frame"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from aerec.models import Autoencoder
-from aerec.models.base import Recommender
+from aerec.recommender.base import Recommender
 
 if TYPE_CHECKING:
     from aerec.training.distributed import Ranks

@@ -16,9 +16,9 @@ from aerec.cli.output import check_output, print_json, print_note, print_table, 
 from aerec.cli.ranks import rank_and_size
 from aerec.errors import DataError
 from aerec.interactions import Interactions
-from aerec.models.base import Recommender
-from aerec.runs import Run, read_run, run_fingerprint
-from aerec.scoring import recommend_all, with_titles
+from aerec.recommender.base import Recommender
+from aerec.runs.batch_recommend import recommend_all, with_titles
+from aerec.runs.folder import Run, read_run, run_fingerprint
 
 __all__ = ["recommend"]
 

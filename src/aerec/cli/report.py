@@ -14,7 +14,7 @@ from aerec.errors import DataError
 from aerec.evaluation import evaluate
 from aerec.reporting import describe_model, gather_results, read_results, write_report
 from aerec.reporting.page import check_report_path
-from aerec.runs import Run, read_run
+from aerec.runs.folder import Run, read_run
 
 __all__ = ["PlotFolder", "ReportPath", "check_report_options", "report"]
 

@@ -12,9 +12,9 @@ from typing import Annotated
 import torch
 import typer
 
-from aerec.baselines.extra import one_blas_thread
 from aerec.cli.output import print_note
 from aerec.serving import require_serving
+from aerec.system.threads import one_blas_thread
 
 __all__ = ["serve"]
 

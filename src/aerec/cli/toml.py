@@ -9,7 +9,7 @@ from typing import Any
 
 from aerec.cli.options import format_value
 from aerec.errors import DataError
-from aerec.models.base import Recommender
+from aerec.recommender.base import Recommender
 from aerec.registry import MODELS
 
 __all__ = ["format_toml"]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from aerec.extras import import_extra
+from aerec.system.extras import import_extra
 from aerec.tracking import TRACKERS, MLflow, TensorBoard, Tracker
 
 __all__ = ["Track", "build_tracker"]

@@ -16,16 +16,16 @@ from aerec.cli.options import Json, Quiet, build_model, parse_list
 from aerec.cli.output import print_json, print_note
 from aerec.cli.ranks import join_ranks, restarts
 from aerec.cli.track import Track, build_tracker
-from aerec.environment import describe_machine, package_versions
 from aerec.errors import DataError
 from aerec.evaluation import Report, evaluate
 from aerec.evaluation.evaluator import DEFAULT_METRICS
 from aerec.metrics import parse_metric
 from aerec.models import Autoencoder
-from aerec.models.base import Recommender
-from aerec.models.state import encode_parameter
+from aerec.recommender.base import Recommender
+from aerec.recommender.saving import encode_parameter
 from aerec.registry import MODELS, get_model_class
-from aerec.runs import check_run_path, whole, write_run
+from aerec.runs.folder import check_run_path, whole, write_run
+from aerec.system.environment import describe_machine, package_versions
 from aerec.tracking import JSONLines
 
 __all__ = ["train"]

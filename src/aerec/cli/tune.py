@@ -16,13 +16,13 @@ from aerec.cli.output import print_json, print_note, print_table
 from aerec.cli.train import train
 from aerec.errors import DataError
 from aerec.metrics import parse_metric
-from aerec.models.base import Recommender
-from aerec.models.state import encode_parameter
+from aerec.recommender.base import Recommender
+from aerec.recommender.saving import encode_parameter
 from aerec.registry import MODELS, get_model_class
-from aerec.runs import whole
-from aerec.studies import import_optuna
-from aerec.tuning import TuningResult, default_space
-from aerec.tuning import tune as search
+from aerec.runs.folder import whole
+from aerec.tuning.search import TuningResult, default_space
+from aerec.tuning.search import tune as search
+from aerec.tuning.studies import import_optuna
 
 __all__ = ["tune"]
 

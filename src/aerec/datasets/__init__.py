@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from aerec.datasets.catalogue import list_datasets, load_dataset, load_parts
-from aerec.datasets.importing import import_parquet
-from aerec.datasets.readers import read_parts, read_ratings
-from aerec.datasets.store import open_store
+from aerec.datasets.readers.read import read_parts, read_ratings
+from aerec.datasets.store.folder import open_store
+from aerec.datasets.store.importing import import_parquet
 from aerec.datasets.synthetic import generate_interactions
 
 __all__ = [

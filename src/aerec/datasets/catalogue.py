@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from aerec.datasets.download import download, matches
-from aerec.datasets.readers import has_parts, read_parts, read_ratings
+from aerec.datasets.readers.read import has_parts, read_parts, read_ratings
 from aerec.datasets.synthetic import load_sample
 from aerec.errors import DataError, names_like
 from aerec.interactions import Interactions

@@ -17,8 +17,8 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from aerec._version import __version__
+from aerec.display.notebook import NotebookBar, in_notebook
 from aerec.errors import DataError
-from aerec.notebook import NotebookBar, in_notebook
 
 if sys.platform != "win32":
     import fcntl

@@ -13,11 +13,9 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from aerec.datasets.store import is_store, open_store, store_of
+from aerec.datasets.store.folder import is_store, open_store, store_of
 from aerec.errors import ModelFileError
-from aerec.interactions import Interactions
-from aerec.sparse import CSR
-from aerec.storage import (
+from aerec.files.storage import (
     check_offsets,
     decode_index,
     encode_index,
@@ -26,6 +24,8 @@ from aerec.storage import (
     write_folder,
     write_header,
 )
+from aerec.interactions import Interactions
+from aerec.sparse import CSR
 
 __all__ = ["load_interactions", "save_interactions"]
 

@@ -23,7 +23,7 @@ from aerec.metrics.beyond import (
     popularity_groups,
 )
 from aerec.metrics.formulas import coverage, find_hits, measure_hits
-from aerec.models.base import Recommender
+from aerec.recommender.base import Recommender
 from aerec.sparse import CSR, canonical_csr, row_ids, take_rows
 from aerec.splitting import Holdout
 

@@ -14,7 +14,7 @@ from aerec.evaluation.bootstrap import bootstrap_sums, percentile_interval
 from aerec.evaluation.report import Report
 from aerec.interactions import Interactions
 from aerec.metrics import RATING_METRICS, find_hits, measure_hits, measure_ranking, parse_metric
-from aerec.models.base import Recommender
+from aerec.recommender.base import Recommender
 from aerec.sparse import row_ids
 from aerec.splitting import Holdout, Split
 

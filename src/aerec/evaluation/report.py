@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from aerec.notebook import html_table
+from aerec.display.notebook import html_table
 
 __all__ = ["Report"]
 

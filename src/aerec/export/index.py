@@ -9,11 +9,11 @@ import os
 import numpy as np
 
 from aerec._version import __version__
-from aerec.atomic import atomic_write
 from aerec.export.target import check_file
 from aerec.export.vectors import item_vectors
-from aerec.extras import import_extra
-from aerec.models.base import Recommender
+from aerec.files.atomic import atomic_write
+from aerec.recommender.base import Recommender
+from aerec.system.extras import import_extra
 
 __all__ = ["export_index"]
 

@@ -18,17 +18,17 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from aerec._version import __version__
-from aerec.atomic import atomic_write
 from aerec.baselines import PureSVD
+from aerec.closed_form.item_item import ItemItemRecommender
 from aerec.errors import DataError
 from aerec.export.target import check_file
-from aerec.extras import import_extra
-from aerec.memory import require_memory
+from aerec.files.atomic import atomic_write
 from aerec.models import ELSA, Autoencoder, AutoRec
 from aerec.models.autorec import SHRINKAGE
-from aerec.models.base import Recommender
-from aerec.models.linear import ItemItemRecommender
-from aerec.training.batches import DenseBatch
+from aerec.network.batches import DenseBatch
+from aerec.recommender.base import Recommender
+from aerec.system.extras import import_extra
+from aerec.system.memory import require_memory
 
 __all__ = ["export_onnx"]
 

@@ -15,9 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from aerec.baselines import ALS, BPR, NMF, BiasedMF, PureSVD
 from aerec.models import ELSA, Autoencoder, AutoRec
-from aerec.models.base import History, Recommender
+from aerec.network.network import Network
+from aerec.recommender.base import History, Recommender
 from aerec.sparse import CSR
-from aerec.training.network import Network
 
 __all__ = ["item_vectors", "query_vectors"]
 

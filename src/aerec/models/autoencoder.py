@@ -12,9 +12,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from aerec.likelihood import LIKELIHOODS
 from aerec.models.learning import Learning
 from aerec.models.neural import NeuralRecommender
+from aerec.network.network import ACTIVATIONS, Architecture, Network
 from aerec.noise import GaussianNoise, MaskingNoise, Noise
 from aerec.sparsity import KLSparsity, L1Sparsity, Sparsity, TopKSparsity
-from aerec.training.network import ACTIVATIONS, Architecture, Network
 
 __all__ = ["Autoencoder"]
 
@@ -88,7 +88,7 @@ class Autoencoder(Learning):
         Biases, in the same order.
     history_ : pandas.DataFrame
         A row per epoch: epoch, likelihood, sparsity, kl, weight_decay, cost, validation metric, seconds.
-    network_ : aerec.training.network.Network
+    network_ : aerec.network.network.Network
         The PyTorch module.
     n_features_in_ : int
         Number of items (columns).

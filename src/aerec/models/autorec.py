@@ -13,18 +13,18 @@ import torch
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import StrOptions
 
+from aerec.closed_form.biases import Biases
 from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.models.autoencoder import Autoencoder
-from aerec.models.base import History
-from aerec.models.biases import Biases
-from aerec.models.fold_in import ridge_rows
-from aerec.models.rating import RatingPredictor
+from aerec.network.device import resolve_device
+from aerec.network.fold_in import ridge_rows
+from aerec.network.rows import Rows, SparseRows
 from aerec.noise import Noise
+from aerec.recommender.base import History
+from aerec.recommender.rating import RatingPredictor
 from aerec.sparse import CSR, canonical_csr, row_ids
 from aerec.sparsity import Sparsity
-from aerec.training.device import resolve_device
-from aerec.training.rows import Rows, SparseRows
 
 __all__ = ["SHRINKAGE", "AutoRec"]
 

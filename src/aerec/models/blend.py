@@ -13,10 +13,10 @@ from sklearn.utils._param_validation import Interval
 
 from aerec.interactions import Interactions
 from aerec.metrics import find_hits, measure_hits, parse_metric
-from aerec.models.base import Recommender
-from aerec.models.blocks import score_blocks
 from aerec.models.edlae import EDLAE
 from aerec.models.elsa import ELSA
+from aerec.recommender.base import Recommender
+from aerec.recommender.blocks import score_blocks
 from aerec.sparse import CSR, row_ids, take_rows
 from aerec.splitting import Holdout
 from aerec.topk import top_k

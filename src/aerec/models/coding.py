@@ -16,18 +16,18 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.likelihood import LIKELIHOODS
-from aerec.memory import require_memory
-from aerec.models.base import History
-from aerec.models.blocks import score_blocks
-from aerec.models.half_ranking import HalfRanking, half_ranking_pays
 from aerec.models.interpret import InterpretableCode
 from aerec.models.neural import NeuralRecommender
-from aerec.models.ranking import Ranker, UserBlock
+from aerec.network.batches import Batch, SparseBatch
+from aerec.network.device import use_bfloat16
+from aerec.network.rows import Rows
+from aerec.recommender.base import History
+from aerec.recommender.bf16_ranking import HalfRanking, half_ranking_pays
+from aerec.recommender.blocks import score_blocks
+from aerec.recommender.ranking import Ranker, UserBlock
 from aerec.sparse import CSR
+from aerec.system.memory import require_memory
 from aerec.topk import top_k_tensor
-from aerec.training.batches import Batch, SparseBatch
-from aerec.training.device import use_bfloat16
-from aerec.training.rows import Rows
 
 __all__ = ["Coding", "output_layer"]
 

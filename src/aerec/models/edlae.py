@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
+from aerec.closed_form.item_item import ItemItemRecommender, closed_form_weights, gram_matrix
 from aerec.interactions import Interactions
-from aerec.models.linear import ItemItemRecommender, closed_form_weights, gram_matrix
 from aerec.splitting import Holdout
 
 __all__ = ["EDLAE"]

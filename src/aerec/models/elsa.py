@@ -17,17 +17,17 @@ from typing_extensions import Self
 
 from aerec.likelihood import LIKELIHOODS
 from aerec.models.autoencoder import Autoencoder
-from aerec.models.base import History, item_popularity
+from aerec.network.batches import Batch, SparseBatch
+from aerec.network.losses import first_layer
+from aerec.network.network import Architecture, Cost, Network
+from aerec.network.rows import Rows
+from aerec.network.unit_rows import unit_products, unit_rows
+from aerec.recommender.base import History, item_popularity
 from aerec.sparse import CSR, canonical_csr
-from aerec.training.batches import Batch, SparseBatch
 from aerec.training.blockwise_nadam import BlockwiseNAdam
 from aerec.training.callbacks import Callback
 from aerec.training.loop import Validator
-from aerec.training.losses import first_layer
-from aerec.training.network import Architecture, Cost, Network
-from aerec.training.rows import Rows
 from aerec.training.trainer import Trainer
-from aerec.training.unit_rows import unit_products, unit_rows
 
 if TYPE_CHECKING:
     from aerec.training.item_shards import ItemShards

@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from aerec.models.base import History, Recommender
-from aerec.models.catalogue import check_n
+from aerec.network.network import Network
+from aerec.recommender.base import History, Recommender
+from aerec.recommender.id_matching import check_n
 from aerec.sparse import CSR
-from aerec.training.network import Network
 
 __all__ = ["InterpretableCode"]
 

@@ -11,10 +11,10 @@ from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
 from aerec.models.autorec import AutoRec
+from aerec.network.batches import Batch
+from aerec.network.network import Architecture, Cost, Network
 from aerec.noise import MaskingNoise, Noise
 from aerec.sparsity import Sparsity
-from aerec.training.batches import Batch
-from aerec.training.network import Architecture, Cost, Network
 
 __all__ = ["KernelAutoRec"]
 

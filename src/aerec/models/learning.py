@@ -17,13 +17,13 @@ from aerec.errors import DataError
 from aerec.holdout import Holdout
 from aerec.interactions import Interactions
 from aerec.likelihood import LIKELIHOODS
-from aerec.models.base import History
 from aerec.models.coding import Coding
+from aerec.network.device import resolve_device
+from aerec.network.rows import DenseRows, MappedRows, Rows, SparseRows, sparse_rows
+from aerec.recommender.base import History
 from aerec.sparse import CSR, canonical_csr
 from aerec.training.callbacks import Callback
-from aerec.training.device import resolve_device
 from aerec.training.loop import Validator
-from aerec.training.rows import DenseRows, MappedRows, Rows, SparseRows, sparse_rows
 
 __all__ = ["Learning"]
 

@@ -11,9 +11,9 @@ from scipy.optimize import minimize
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.extmath import randomized_svd
 
+from aerec.closed_form.item_item import gram_matrix
 from aerec.interactions import Interactions
-from aerec.models.base import Recommender
-from aerec.models.linear import gram_matrix
+from aerec.recommender.base import Recommender
 from aerec.sparse import CSR, row_ids
 from aerec.splitting import Holdout
 

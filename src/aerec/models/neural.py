@@ -18,19 +18,19 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch.overrides import TorchFunctionMode
 
+from aerec.display.plotting import plot_history
+from aerec.display.progress import EpochProgress
 from aerec.errors import DataError, TrainingError
 from aerec.metrics import RATING_METRICS, higher_is_better, measure_ranking, parse_metric
-from aerec.models.base import Recommender
-from aerec.models.state import add_to_digest, encode_parameter
-from aerec.plotting import plot_history
-from aerec.progress import EpochProgress
+from aerec.network.device import resolve_device, resolve_precision
+from aerec.network.network import Network
+from aerec.network.rows import Rows
+from aerec.recommender.base import Recommender
+from aerec.recommender.saving import add_to_digest, encode_parameter
 from aerec.splitting import Holdout
 from aerec.training.callbacks import Callback, Callbacks
 from aerec.training.checkpoint import Checkpoint
-from aerec.training.device import resolve_device, resolve_precision
 from aerec.training.loop import Validator, train
-from aerec.training.network import Network
-from aerec.training.rows import Rows
 from aerec.training.schedule import SCHEDULES
 from aerec.training.trainer import Trainer
 

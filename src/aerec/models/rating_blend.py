@@ -13,10 +13,10 @@ from sklearn.base import clone
 from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.models.autorec import AutoRec
-from aerec.models.base import Recommender
 from aerec.models.blend import Blend, scores_of
-from aerec.models.rating import RatingPredictor
 from aerec.noise import MaskingNoise
+from aerec.recommender.base import Recommender
+from aerec.recommender.rating import RatingPredictor
 from aerec.sparse import CSR
 from aerec.splitting import Holdout
 

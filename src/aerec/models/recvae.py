@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from aerec.likelihood import LIKELIHOODS
 from aerec.models.autoencoder import Autoencoder
+from aerec.network.affine import affine
+from aerec.network.batches import Batch
+from aerec.network.composite_prior import composite_kl
+from aerec.network.losses import first_layer
+from aerec.network.network import Architecture, Network
+from aerec.network.rows import Rows
 from aerec.noise import MaskingNoise, Noise
-from aerec.training.affine import affine
-from aerec.training.batches import Batch
-from aerec.training.composite_prior import composite_kl
-from aerec.training.losses import first_layer
-from aerec.training.network import Architecture, Network
-from aerec.training.rows import Rows
 from aerec.training.trainer import Trainer
 
 __all__ = ["RecVAE"]

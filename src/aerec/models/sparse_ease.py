@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from sklearn.utils._param_validation import Interval
 
+from aerec.closed_form.item_item import NOT_INVERTIBLE, ItemItemRecommender, gram_matrix
+from aerec.closed_form.neighbours import nearest_rows
 from aerec.errors import TrainingError
 from aerec.interactions import Interactions
-from aerec.models.linear import NOT_INVERTIBLE, ItemItemRecommender, gram_matrix
-from aerec.models.neighbours import nearest_rows
 from aerec.sparse import CSR, row_ids, take_rows
 from aerec.splitting import Holdout
 

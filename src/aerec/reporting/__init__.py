@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from aerec.plotting import plot_history
-from aerec.reporting.findings import describe_model
+from aerec.display.plotting import plot_history
+from aerec.reporting.model_summary import describe_model
 from aerec.reporting.page import write_report
 from aerec.reporting.results import gather_results, measure_models, read_results
 

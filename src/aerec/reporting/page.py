@@ -9,12 +9,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from aerec.atomic import atomic_write
+from aerec.display.notebook import Html
+from aerec.display.plotting import import_matplotlib
 from aerec.errors import DataError
-from aerec.notebook import Html
-from aerec.plotting import import_matplotlib
+from aerec.files.atomic import atomic_write
 from aerec.reporting.pictures import Picture, draw_pictures
-from aerec.reporting.shape import check_results
+from aerec.reporting.schema import check_results
 from aerec.reporting.svg import inline_svg, matplotlib_style, save_picture
 from aerec.reporting.tables import (
     beyond_table,

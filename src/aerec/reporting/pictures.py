@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from aerec.plotting import INK, SERIES, SOFT, new_axes, plot_history, validation_metric
+from aerec.display.plotting import INK, SERIES, SOFT, new_axes, plot_history, validation_metric
 
 __all__ = ["Picture", "draw_pictures"]
 

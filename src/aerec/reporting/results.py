@@ -10,15 +10,15 @@ from typing import Any
 
 import pandas as pd
 
-from aerec.environment import describe_machine, package_versions
 from aerec.errors import DataError
 from aerec.evaluation import Report, compare, evaluate
 from aerec.evaluation.evaluator import DEFAULT_METRICS
 from aerec.evaluation.significance import leaders
-from aerec.models.base import Recommender
-from aerec.reporting.findings import describe_model
-from aerec.reporting.shape import check_results
+from aerec.recommender.base import Recommender
+from aerec.reporting.model_summary import describe_model
+from aerec.reporting.schema import check_results
 from aerec.splitting import Split
+from aerec.system.environment import describe_machine, package_versions
 
 __all__ = ["gather_results", "measure_models", "read_results"]
 

@@ -10,9 +10,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from aerec.atomic import atomic_write
-from aerec.notebook import Html
-from aerec.plotting import INK, LINE, SERIES, SOFT, import_matplotlib
+from aerec.display.notebook import Html
+from aerec.display.plotting import INK, LINE, SERIES, SOFT, import_matplotlib
+from aerec.files.atomic import atomic_write
 from aerec.reporting.pictures import Picture
 
 __all__ = ["inline_svg", "matplotlib_style", "save_picture"]

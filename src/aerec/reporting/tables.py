@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from aerec.display.notebook import Html, html_table
 from aerec.evaluation.beyond import MEANINGS
-from aerec.notebook import Html, html_table
 
 __all__ = [
     "beyond_table",

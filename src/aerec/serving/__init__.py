@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from aerec.serving.catalogue import Catalogue, Filters
 from aerec.serving.engine import Engine
-from aerec.serving.extra import require_serving
+from aerec.serving.items import Catalogue, Filters
 from aerec.serving.search import TitleIndex
+from aerec.system.extras import require_serving
 
 __all__ = ["Catalogue", "Engine", "Filters", "TitleIndex", "require_serving"]

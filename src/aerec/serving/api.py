@@ -7,9 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import PlainTextResponse
 
-from aerec.serving.catalogue import Filters
 from aerec.serving.engine import Engine
-from aerec.serving.gate import Gate
+from aerec.serving.items import Filters
 from aerec.serving.problems import RequestError
 from aerec.serving.schema import (
     MAX_K,
@@ -24,6 +23,7 @@ from aerec.serving.schema import (
     RecommendRequest,
     SimilarItems,
 )
+from aerec.serving.worker_pool import Gate
 
 __all__ = ["probes", "v1"]
 

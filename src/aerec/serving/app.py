@@ -19,12 +19,12 @@ from starlette.exceptions import HTTPException
 
 from aerec._version import __version__
 from aerec.serving.api import probes, v1
-from aerec.serving.gate import Gate
-from aerec.serving.guard import Guard
 from aerec.serving.metrics import Metrics
+from aerec.serving.middleware import Guard
 from aerec.serving.problems import RequestError, first_problem, problem
-from aerec.serving.served import Served, watch
+from aerec.serving.reload import Served, watch
 from aerec.serving.settings import Settings
+from aerec.serving.worker_pool import Gate
 
 __all__ = ["create_app"]
 

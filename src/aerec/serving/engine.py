@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from aerec.models.neural import NeuralRecommender
 from aerec.registry import MODELS
-from aerec.runs import read_run
-from aerec.serving.catalogue import Catalogue, Filters, RawId, typed_id
+from aerec.runs.folder import read_run
+from aerec.serving.code_units import Units
+from aerec.serving.items import Catalogue, Filters, RawId, typed_id
 from aerec.serving.problems import RequestError, shown
-from aerec.serving.units import Units
 from aerec.sparse import CSR, take_rows
 from aerec.topk import top_k
 

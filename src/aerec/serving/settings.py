@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from aerec.environment import cpu_cores
+from aerec.system.environment import cpu_cores
 
 __all__ = ["Settings"]
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aerec.errors import DataError, ModelFileError
-from aerec.storage import read_folder, write_folder
+from aerec.files.storage import read_folder, write_folder
 
 if TYPE_CHECKING:
     from aerec.training.trainer import Trainer

@@ -23,8 +23,8 @@ from torch import Tensor
 from torch.distributed.rendezvous import rendezvous
 
 from aerec.errors import DataError
+from aerec.network.rows import DenseRows, MappedRows, RowRange, Rows, SparseRows
 from aerec.training.loop import Validator
-from aerec.training.rows import DenseRows, MappedRows, RowRange, Rows, SparseRows
 from aerec.training.trainer import Trainer
 
 __all__ = ["Ranks", "current_ranks", "joined"]

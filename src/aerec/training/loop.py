@@ -12,11 +12,11 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from aerec.display.progress import EpochProgress
 from aerec.errors import TrainingError
-from aerec.progress import EpochProgress
+from aerec.network.rows import Rows
 from aerec.training.callbacks import Callbacks
 from aerec.training.checkpoint import Checkpoint, TrainingState
-from aerec.training.rows import Rows
 from aerec.training.trainer import Trainer
 
 __all__ = ["Validator", "train"]

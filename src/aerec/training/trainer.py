@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from aerec.errors import TrainingError
-from aerec.training.batches import Batch
-from aerec.training.captured import CapturedSteps, StepKind, own_stream
+from aerec.network.batches import Batch
+from aerec.network.network import Network
+from aerec.network.rows import Rows, shuffled
+from aerec.training.cuda_graphs import CapturedSteps, StepKind, own_stream
+from aerec.training.divergence import CostWatch, likely_cause
 from aerec.training.lazy_adam import LazyAdam
-from aerec.training.network import Network
-from aerec.training.rows import Rows, shuffled
-from aerec.training.watch import CostWatch, likely_cause
 
 if TYPE_CHECKING:
     from aerec.training.distributed import Ranks

@@ -1,0 +1,1 @@
+"""Models solved rather than iterated: Gram matrices, inverses, neighbours."""

@@ -1,0 +1,267 @@
+"""`read_ratings` and `read_parts`: from files on disk to Interactions, whatever the layout."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import Any
+
+import pandas as pd
+
+from aerec.datasets.readers.adjacency import looks_like_adjacency, read_adjacency
+from aerec.datasets.readers.columns import Columns
+from aerec.datasets.readers.delimited import read_delimited
+from aerec.datasets.readers.files import Files
+from aerec.datasets.readers.layout import first_line
+from aerec.datasets.readers.parquet import read_parquet
+from aerec.datasets.readers.titles import read_titles
+from aerec.datasets.store.folder import is_store, open_store
+from aerec.errors import DataError
+from aerec.interactions import Interactions
+
+__all__ = ["has_parts", "join_parts", "read_parts", "read_ratings"]
+
+_WHOLE = ("u.data", "ratings.dat", "ratings.csv")  # MovieLens 100K; 1M and 10M; 20M, 25M, 32M and latest
+_PARTS = {"train": ("train", "base"), "validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
+_TABLES = (".csv", ".tsv", ".txt", ".dat", ".data", ".inter", ".parquet")
+
+
+@dataclass(frozen=True)
+class _Manner:
+    """What the caller says about how the file is written."""
+
+    columns: Columns
+    sep: str | None = None
+    header: Sequence[str] | None = None
+
+
+def read_ratings(
+    path: str | os.PathLike[str],
+    *,
+    user: str | None = None,
+    item: str | None = None,
+    rating: str | None = "rating",
+    timestamp: str | None = "timestamp",
+    sep: str | None = None,
+    columns: Sequence[str] | None = None,
+) -> Interactions:
+    r"""Read ratings from a file, a folder or a zip archive; the layout is detected.
+
+    Known layouts: MovieLens 100K (``u.data``, ``u1.base`` …), 1M and 10M (``ratings.dat``), 20M, 25M, 32M and
+    latest-small (``ratings.csv``), each with the titles and genres beside it; text with one rating a line and named
+    columns; Parquet; stores of `import_parquet`; RecBole ``.inter``; LightGCN (one line a user: ``user item item …``).
+    Each may be gzipped (``.gz``) or in a zip archive, such as an official ``ml-1m.zip``. A folder that holds a given
+    split (``train.*``, ``valid.*``, ``test.*``) is read as one; see `read_parts` for its parts.
+
+    Parameters
+    ----------
+    path : path-like
+    user, item : str, optional
+        Names of the id columns; by default one of the usual names (user, userId, user_id, item, movieId, …).
+    rating : str or None, default "rating"
+        Name of the rating column; None for implicit feedback (every line counts as 1).
+    timestamp : str or None, default "timestamp"
+        Name of the column of times (seconds, or ISO dates); the default may be absent. None ignores it.
+    sep : str, optional
+        The separator, taken literally; detected by default.
+    columns : sequence of str, optional
+        The names of the fields of a file that has no header line, such as ``("user", "item", "rating")``.
+
+    Returns
+    -------
+    Interactions
+        Ids are integers where all in the file are (without leading zeros), else text.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing at `path`.
+    DataError
+        If anything in the file cannot be read: one line that names the file, the line in it, the column and the value.
+        Nothing is ever left out silently.
+    MissingExtraError
+        If Parquet is to be read and pyarrow is not installed.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from aerec.datasets import read_ratings
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "mine.csv")
+    >>> _ = path.write_text("who;what;stars\nann;7;5\nbob;9;3.5\n")
+    >>> read_ratings(path, user="who", item="what", rating="stars")
+    Interactions(2 users × 2 items, 2 ratings from 3.5 to 5, density 50 %)
+    """
+    if is_store(path):
+        return open_store(path)
+    files, name = Files.at(path)
+    manner = _Manner(Columns(user, item, rating, timestamp), sep, columns)
+    if name is None:
+        name = files.find(*_WHOLE)
+    if name is None:
+        parts = _part_names(files)
+        if "train" in parts:
+            return join_parts(_read_parts(files, parts, manner))
+        name = _only_table(files)
+    return _read_one(files, name, manner)
+
+
+def read_parts(
+    path: str | os.PathLike[str],
+    fold: str | None = None,
+    *,
+    user: str | None = None,
+    item: str | None = None,
+    rating: str | None = "rating",
+    timestamp: str | None = "timestamp",
+    sep: str | None = None,
+    columns: Sequence[str] | None = None,
+) -> dict[str, Interactions]:
+    """Read a split that somebody else made, over one common index of users and items.
+
+    Parameters
+    ----------
+    path : path-like
+        A folder or zip archive that holds ``train.*``, ``test.*`` and perhaps ``valid.*`` (or ``validation``, ``val``,
+        ``dev``) in any layout that `read_ratings` knows; RecBole's ``name.train.inter`` too.
+    fold : str, optional
+        One of several splits in the same folder: ``fold="u1"`` reads MovieLens 100K's ``u1.base`` and ``u1.test``.
+    user, item, rating, timestamp, sep, columns
+        As in `read_ratings`.
+
+    Returns
+    -------
+    dict of str to Interactions
+        Keys "train", "validation" (where there is one) and "test"; all have the same users and items: the sorted
+        union, with titles where known. A user or item that a part lacks is an empty row or column of it.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing at `path`.
+    DataError
+        If the train or the test part is missing, or a file cannot be read.
+    """
+    files, name = Files.at(path)
+    if name is not None:
+        raise DataError(f"{path} is a file; give the folder (or zip archive) that holds the train and test files")
+    parts = _part_names(files, fold)
+    if missing := [part for part in ("train", "test") if part not in parts]:
+        wanted = f"{fold}.base and {fold}.test" if fold else "train.* and test.*"
+        raise DataError(f"{files.where}: no {missing[0]} part; expected {wanted}, found {_listing(files)}")
+    return _read_parts(files, parts, _Manner(Columns(user, item, rating, timestamp), sep, columns))
+
+
+def has_parts(path: str | os.PathLike[str]) -> bool:
+    """Whether `path` is a folder or zip archive that holds a given split, and no table of all ratings.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing at `path`.
+    """
+    files, name = Files.at(path)
+    return name is None and files.find(*_WHOLE) is None and {"train", "test"} <= set(_part_names(files))
+
+
+def join_parts(parts: dict[str, Interactions]) -> Interactions:
+    """Return the ratings of all parts as one; users and items stay, even those without a rating."""
+    first = parts["train"]
+    frames = [part.to_frame() for part in parts.values()]
+    if any("timestamp" not in frame for frame in frames):
+        frames = [frame.drop(columns="timestamp", errors="ignore") for frame in frames]
+    joined = Interactions.from_frame(pd.concat(frames, ignore_index=True))
+    return replace(
+        joined.with_users(first.users).with_items(first.items),
+        item_names=first.item_names,
+        item_genres=first.item_genres,
+    )
+
+
+# ---------------------------------------------------------------------- which file
+
+
+def _part_names(files: Files, fold: str | None = None) -> dict[str, str]:
+    """Part → file name, for the parts there are; the words that tell the part stand right before the suffix."""
+    found: dict[str, str] = {}
+    for name in files.members:
+        words = name.removesuffix(".gz").removesuffix(".zip").split(".")
+        if fold is not None:
+            word = words[1] if len(words) == 2 and words[0] == fold else ""
+        else:
+            word = words[-2] if len(words) > 1 and f".{words[-1]}" in _TABLES else ""
+        for part, known in _PARTS.items():
+            if word in known:
+                if part in found:
+                    raise DataError(f"{files.where}: {found[part]} and {name} are both a {part} part; keep one of them")
+                found[part] = name
+    return found
+
+
+def _only_table(files: Files) -> str:
+    tables = [name for name in files.members if name.removesuffix(".gz").endswith(_TABLES)]
+    interactions = [name for name in tables if ".inter" in name]
+    for candidates in (interactions, tables):
+        if len(candidates) == 1:
+            return candidates[0]
+    raise DataError(
+        f"{files.where}: cannot tell which file holds the ratings; expected {', '.join(_WHOLE)}, train.* and test.*, "
+        f"or a single table, found {_listing(files)}; give the path of the file"
+    )
+
+
+def _listing(files: Files) -> str:
+    names = list(files.members)
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") if names else "no files"
+
+
+# ---------------------------------------------------------------------- reading
+
+
+def _read_one(files: Files, name: str, manner: _Manner) -> Interactions:
+    ratings = _read_table(files, name, manner)
+    titles, genres = read_titles(files, name, ratings.items)
+    return replace(ratings, item_names=titles, item_genres=genres)
+
+
+def _read_table(files: Files, name: str, manner: _Manner) -> Interactions:
+    if re.search(r"\.(parquet|pq)(\.gz)?$", name):
+        frame = read_parquet(files, name, manner.columns)
+    else:
+        if manner.header is None and manner.sep is None and looks_like_adjacency(first_line(files, name)[0]):
+            return read_adjacency(files, name)
+        frame = read_delimited(files, name, manner.columns, manner.sep, manner.header)
+    rating = "rating" if "rating" in frame else None
+    try:
+        return Interactions.from_frame(frame, rating=rating)
+    except DataError as error:
+        raise DataError(f"{files.label(name)}: {error}") from None
+
+
+def _read_parts(files: Files, names: dict[str, str], manner: _Manner) -> dict[str, Interactions]:
+    parts = {part: _read_table(files, names[part], manner) for part in _PARTS if part in names}
+    users = _union([part.users for part in parts.values()])
+    items = _union([part.items for part in parts.values()])
+    titles, genres = read_titles(files, names["train"], items)
+    return {
+        name: replace(
+            _with_ids_like(part, users, items).with_users(users).with_items(items),
+            item_names=titles,
+            item_genres=genres,
+        )
+        for name, part in parts.items()
+    }
+
+
+def _union(indexes: list[pd.Index[Any]]) -> pd.Index[Any]:
+    """The sorted union; text where one part has numbers and another text."""
+    if len({index.dtype.kind == "i" for index in indexes}) > 1:
+        indexes = [index.astype(str) for index in indexes]
+    union: pd.Index[Any] = reduce(lambda one, other: one.union(other), indexes)
+    return union
+
+
+def _with_ids_like(part: Interactions, users: pd.Index[Any], items: pd.Index[Any]) -> Interactions:
+    return replace(part, users=part.users.astype(users.dtype), items=part.items.astype(items.dtype))

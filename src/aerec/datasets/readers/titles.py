@@ -1,0 +1,128 @@
+"""What stands beside the ratings: titles and genres of the items, in the layouts of MovieLens and RecBole."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from typing import Any, Literal, TypeAlias
+
+import pandas as pd
+
+from aerec.datasets.readers.files import Files
+from aerec.errors import DataError
+
+__all__ = ["read_titles"]
+
+# Genres of u.item when u.genre, which lists them, is not beside it.
+_GENRES_100K = (
+    *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama"),
+    *("Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western"),
+)
+
+_Pair: TypeAlias = "tuple[pd.Series[Any] | None, pd.Series[Any] | None]"
+
+
+def read_titles(files: Files, name: str, items: pd.Index[Any]) -> _Pair:
+    """Read titles and genres of the items that the ratings file `name` is about.
+
+    Parameters
+    ----------
+    files, name
+        The ratings, and what lies beside them.
+    items : pandas.Index
+        The ids to look for: numbers or text, whatever those in the file of titles would be read as.
+
+    Returns
+    -------
+    titles, genres : pandas.Series or None
+        Indexed by those of `items` that are listed; None where no such file lies beside the ratings.
+
+    Raises
+    ------
+    DataError
+        If the file of titles is there and cannot be read.
+    """
+    titles, genres = _read_all(files, name)
+    return _of(titles, items), _of(genres, items)
+
+
+def _of(values: pd.Series[Any] | None, items: pd.Index[Any]) -> pd.Series[Any] | None:
+    """The values of `items`, which the files know by their text."""
+    if values is None:
+        return None
+    position = values.index.get_indexer(pd.Index(items.astype(str), dtype=object))
+    known = position >= 0
+    return pd.Series(values.to_numpy()[position[known]], index=items[known], dtype=object)
+
+
+def _read_all(files: Files, name: str) -> _Pair:
+    plain = name.removesuffix(".gz")
+    if re.fullmatch(r"u\.data|u[1-5ab]\.(base|test)", plain) and (found := files.find("u.item")):
+        return _u_item(files, found)
+    if (plain == "ratings.dat" or re.fullmatch(r"r[1-5ab]\.(train|test)", plain)) and (
+        found := files.find("movies.dat")
+    ):
+        table = _table(files, found, "::", 3)
+        return table[1], _split(table[2], "|")
+    if plain == "ratings.csv" and (found := files.find("movies.csv")):
+        table = _table(files, found, ",", 3, header=True)
+        return table[1], _split(table[2].replace("(no genres listed)", ""), "|")
+    if plain.endswith(".inter"):
+        stem = re.sub(r"\.(train|valid|test)$", "", plain.removesuffix(".inter"))
+        if found := files.find(f"{stem}.item"):
+            return _recbole(files, found)
+    return None, None
+
+
+def _u_item(files: Files, name: str) -> tuple[pd.Series[Any], pd.Series[Any]]:
+    table = _table(files, name, "|", 6)
+    flags = table[table.columns[4:]] == "1"
+    listed = files.find("u.genre")
+    genres = list(_table(files, listed, "|", 1).index) if listed else _GENRES_100K
+    if flags.shape[1] != len(genres):
+        raise DataError(f"{files.label(name)}: {flags.shape[1]} genre columns for the {len(genres)} genres of u.genre")
+    names = [
+        tuple(genre for genre, given in zip(genres, row, strict=True) if given and genre != "unknown")
+        for row in flags.to_numpy()
+    ]
+    return table[1], pd.Series(names, index=table.index, dtype=object)
+
+
+def _recbole(files: Files, name: str) -> _Pair:
+    table = _table(files, name, "\t", 1, header=True)
+    fields = {str(field).split(":")[0]: field for field in table.columns}
+    title = next((fields[one] for one in ("movie_title", "title", "item_name", "name") if one in fields), None)
+    genre = next((fields[one] for one in ("genre", "genres", "class", "categories") if one in fields), None)
+    return None if title is None else table[title], None if genre is None else _split(table[genre], " ")
+
+
+def _split(column: pd.Series[Any], mark: str) -> pd.Series[Any]:
+    split = [tuple(one for one in text.split(mark) if one) for text in column]
+    return pd.Series(split, index=column.index, dtype=object)
+
+
+def _table(files: Files, name: str, sep: str, at_least: int, header: bool = False) -> pd.DataFrame:
+    """Read all fields as text, indexed by the first."""
+    with files.open(name) as stream:
+        content = stream.read()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:  # MovieLens 100K and 1M were written in Latin-1, the later ones in UTF-8
+        text = content.decode("latin-1")
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if sep == "," else csv.QUOTE_NONE
+    one = "\x1f" if len(sep) > 1 else sep
+    try:
+        rows = [row for row in csv.reader(io.StringIO(text.replace(sep, one)), delimiter=one, quoting=quoting) if row]
+    except csv.Error as error:  # a quotation mark that is never closed makes one field of the rest
+        raise DataError(f"{files.label(name)}: {error}; get the file again") from None
+    if not rows or any(len(row) != len(rows[0]) for row in rows) or len(rows[0]) < at_least:
+        wrong = next((at for at, row in enumerate(rows, start=1) if len(row) != len(rows[0])), 1)
+        raise DataError(
+            f"{files.label(name)} row {wrong}: not a list of items separated by {sep!r}; get the file again"
+        )
+    names = rows.pop(0) if header else list(range(len(rows[0])))
+    table = pd.DataFrame(rows, columns=names, dtype=object).drop_duplicates(names[0]).set_index(names[0])
+    if header:
+        table.columns = pd.Index(names[1:] if sep == "\t" else range(1, len(names)))
+    return table

@@ -1,0 +1,1 @@
+"""Stores: ratings larger than memory."""

@@ -1,0 +1,206 @@
+"""What DuckDB is asked: the ratings of Parquet files, checked, with numbered items, in the order of a CSR matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aerec.datasets.readers.columns import Columns
+from aerec.errors import DataError
+from aerec.system.extras import import_extra
+
+__all__ = ["Block", "RatingsQuery"]
+
+_WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT")
+
+
+@dataclass(frozen=True)
+class Block:
+    """Consecutive ratings, sorted by user, item and time.
+
+    Attributes
+    ----------
+    new_users : pyarrow.Table
+        The ids of the users who begin here.
+    is_new_user, is_last_of_pair : ndarray of bool, shape (n,)
+        Whether a rating is the first of its user, and whether it is the one that counts for its user and item.
+    items : ndarray of int64, shape (n,)
+    ratings : ndarray of float32, shape (n,)
+    times : ndarray of shape (n,)
+        Empty where there are none.
+    """
+
+    new_users: Any
+    is_new_user: NDArray[np.bool_]
+    is_last_of_pair: NDArray[np.bool_]
+    items: NDArray[np.int64]
+    ratings: NDArray[np.float32]
+    times: NDArray[Any]
+
+
+class RatingsQuery:
+    """The ratings in `files`, through a connection to DuckDB.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+    files : list of Path
+    columns : Columns
+    label : str
+        What messages call the files.
+
+    Raises
+    ------
+    DataError
+        If a column is missing, or of a type that cannot be an id, a rating or a time.
+    """
+
+    def __init__(self, connection: Any, files: list[Path], columns: Columns, label: str) -> None:
+        self._connection, self._label = connection, label
+        names = ", ".join(_text(str(one)) for one in files)
+        raw = (
+            f"read_parquet([{names}], hive_partitioning = true, union_by_name = true, filename = 'aerec_file', "
+            "file_row_number = true)"
+        )
+        described = connection.execute(f"DESCRIBE SELECT * FROM {raw}").fetchall()
+        types = {row[0]: row[1] for row in described if row[0] not in ("aerec_file", "file_row_number")}
+        found = columns.locate(list(types), label, implicit_allowed=True)
+        self.has_times = "timestamp" in found
+        self._ids = {role: self._id(found[role], types[found[role]]) for role in ("user", "item")}
+        rating = f"CAST({_name(found['rating'])} AS FLOAT)" if "rating" in found else "CAST(1 AS FLOAT)"
+        time = self._time(found["timestamp"], types[found["timestamp"]], raw) if self.has_times else "0"
+        self.times_type = np.float64 if time.endswith("AS DOUBLE)") else np.int64
+        connection.execute("CREATE TEMP TABLE files (file VARCHAR, number BIGINT)")
+        connection.executemany("INSERT INTO files VALUES (?, ?)", [[str(one), at] for at, one in enumerate(files)])
+        self._ratings = (
+            f"(SELECT {self._ids['user']} AS u, {self._ids['item']} AS i, {rating} AS r, {time} AS t, "
+            f"aerec_file AS f, file_row_number AS n FROM {raw})"
+        )
+
+    def check(self) -> int:
+        """Return the number of rows, after a look at every one.
+
+        Raises
+        ------
+        DataError
+            If there are none, or one has no id, no time or no finite rating; says how many.
+        """
+        faults = {"no user": "u IS NULL", "no item": "i IS NULL", "no finite rating": "r IS NULL OR NOT isfinite(r)"}
+        faults |= {"no timestamp": "t IS NULL"} if self.has_times else {}
+        counts = ", ".join(f"count(*) FILTER (WHERE {fault})" for fault in faults.values())
+        n_rows, *found = self._connection.execute(f"SELECT count(*), {counts} FROM {self._ratings}").fetchall()[0]
+        if n_rows == 0:
+            raise DataError(f"{self._label} has columns and no ratings")
+        for name, count in zip(faults, found, strict=True):
+            if count:
+                raise DataError(f"{self._label}: {count:,} of {n_rows:,} rows have {name}; repair or remove them")
+        return int(n_rows)
+
+    def write_items(self, path: Path) -> int:
+        """Number the items in the order of their ids, write the ids to `path`, and return how many there are."""
+        self._connection.execute(
+            "CREATE TEMP TABLE items AS SELECT i AS id, row_number() OVER (ORDER BY i) - 1 AS code "
+            f"FROM (SELECT DISTINCT i FROM {self._ratings})"
+        )
+        self._connection.execute(f"COPY (SELECT id FROM items ORDER BY code) TO {_text(str(path))} (FORMAT parquet)")
+        return int(self._connection.execute("SELECT count(*) FROM items").fetchall()[0][0])
+
+    @property
+    def users_schema(self) -> Any:
+        """The Arrow schema of a table of users: the one column "id"."""
+        arrow = import_extra("pyarrow.parquet", f"{self._label}: Parquet")
+        return arrow.core.pa.schema([("id", arrow.core.pa.int64() if self._whole("user") else arrow.core.pa.string())])
+
+    def blocks(self, size: int) -> Iterator[Block]:
+        """Stream all ratings, about `size` at a time; after `write_items`."""
+        arrow = import_extra("pyarrow.parquet", f"{self._label}: Parquet").core.pa
+        self._connection.execute("SET preserve_insertion_order = true")  # or the sorted rows may come out of order
+        relation = self._connection.sql(
+            f"SELECT u AS id, code, r, t FROM {self._ratings} AS ratings JOIN items ON ratings.i = items.id "
+            "JOIN files ON ratings.f = files.file ORDER BY u, code, t, number, n"
+        )
+        read = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader  # newer and older DuckDB
+        pending = None  # the last rating so far: whether it counts is known with the one behind it
+        pending_is_new = True
+        for batch in read(size):
+            table = arrow.Table.from_batches([batch])
+            if table.num_rows == 0:
+                continue
+            if pending is not None:
+                table = arrow.concat_tables([pending, table])
+            changed, ended = self._changes(table)
+            yield self._block(table.slice(0, table.num_rows - 1), np.append(pending_is_new, changed[:-1]), ended)
+            pending = table.slice(table.num_rows - 1).combine_chunks()
+            pending_is_new = bool(changed[-1]) if changed.size else pending_is_new
+        assert pending is not None
+        yield self._block(pending, np.array([pending_is_new]), np.array([True]))
+
+    def _changes(self, table: Any) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """For each rating but the first: whether its user is another than the one before; and whether the pair is."""
+        import pyarrow.compute as compute
+
+        users, n = table.column("id").combine_chunks(), table.num_rows
+        later, earlier = users.slice(1), users.slice(0, n - 1)
+        changed = compute.not_equal(later, earlier).to_numpy(zero_copy_only=False)
+        ascending = compute.greater_equal(later, earlier).to_numpy(zero_copy_only=False)
+        steps = np.diff(table.column("code").to_numpy())
+        if not (ascending & (changed | (steps >= 0))).all():
+            raise DataError("DuckDB gave the ratings out of order; try another version of it")
+        return changed, changed | (steps != 0)
+
+    def _block(self, table: Any, is_new: NDArray[np.bool_], is_last: NDArray[np.bool_]) -> Block:
+        is_new = is_new[: table.num_rows]
+        return Block(
+            table.select(["id"]).filter(_mask(is_new)).cast(self.users_schema),
+            is_new,
+            is_last,
+            table.column("code").to_numpy(),
+            table.column("r").to_numpy(),
+            table.column("t").to_numpy(),
+        )
+
+    def _whole(self, role: str) -> bool:
+        return self._ids[role].endswith("AS BIGINT)")
+
+    def _id(self, name: str, kind: str) -> str:
+        if kind in _WHOLE:
+            return f"CAST({_name(name)} AS BIGINT)"
+        if kind in ("VARCHAR", "UUID") or kind.startswith("ENUM"):
+            return f"CAST({_name(name)} AS VARCHAR)"
+        raise DataError(f"{self._label}: ids must be whole numbers or text, column {name!r} is {kind}")
+
+    def _time(self, name: str, kind: str, raw: str) -> str:
+        if kind in _WHOLE:
+            return f"CAST({_name(name)} AS BIGINT)"
+        if kind in ("FLOAT", "DOUBLE") or kind.startswith("DECIMAL"):
+            return f"CAST({_name(name)} AS DOUBLE)"
+        if kind == "VARCHAR":  # ISO 8601
+            return self._seconds(f"CAST({_name(name)} AS TIMESTAMPTZ)", raw)
+        if kind.startswith(("TIMESTAMP", "DATE")):
+            return self._seconds(_name(name), raw)
+        raise DataError(f"{self._label}: column {name!r} is {kind}: neither numbers nor dates; pass timestamp=None")
+
+    def _seconds(self, date: str, raw: str) -> str:
+        """Seconds since 1970: whole numbers where all are whole, else with their fractions."""
+        seconds = f"epoch({date})"
+        fractions = f"SELECT count(*) FROM {raw} WHERE {seconds} <> floor({seconds})"
+        return f"CAST({seconds} AS {'DOUBLE' if self._connection.execute(fractions).fetchone()[0] else 'BIGINT'})"
+
+
+def _mask(values: NDArray[np.bool_]) -> Any:
+    import pyarrow
+
+    return pyarrow.array(values)
+
+
+def _name(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

@@ -1,0 +1,138 @@
+"""Stores: ratings larger than memory, as a folder of plain arrays that are mapped, not read.
+
+``store.json`` says what there is, with sizes and checksums; ``indptr.npy``, ``indices.npy``, ``data.npy`` and
+``timestamps.npy`` (where there are times) are the CSR matrix; ``users.parquet`` and ``items.parquet`` the raw ids of
+its rows and columns. `import_parquet` writes them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from aerec.errors import ModelFileError
+from aerec.files.memmap import mapped_file
+from aerec.files.storage import read_header, write_header
+from aerec.interactions import Interactions
+from aerec.sparse import CSR
+from aerec.system.extras import import_extra
+
+__all__ = ["ARRAYS", "is_store", "open_store", "store_of", "write_store_header"]
+
+_KIND = "store"
+ARRAYS = ("indptr", "indices", "data", "timestamps")
+_CHUNK = 1 << 24
+
+
+def is_store(path: str | os.PathLike[str]) -> bool:
+    """Whether `path` is a store."""
+    return (Path(path).expanduser() / f"{_KIND}.json").is_file()
+
+
+def open_store(path: str | os.PathLike[str], *, verify: bool = False) -> Interactions:
+    """Open the store in the folder `path`; its ratings stay on disk until they are looked at.
+
+    Parameters
+    ----------
+    path : path-like
+    verify : bool, default False
+        Read everything and compare the checksums. The sizes of the files are compared in any case.
+
+    Returns
+    -------
+    Interactions
+        Over memory-mapped arrays. What is derived from it by `StrongGeneralization` or ``take_users`` is mapped too;
+        ``binarize``, and ``filter`` where it leaves something out, give a copy in memory.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no store in `path`.
+    ModelFileError
+        If it is damaged, altered, or of a newer format.
+    MissingExtraError
+        If pyarrow is not installed.
+    """
+    folder = Path(path).expanduser()
+    header = read_header(folder, _KIND)
+    try:
+        for name, known in header["files"].items():
+            _check(folder / name, known, verify)
+        arrays = {
+            name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+            for name in ARRAYS
+            if f"{name}.npy" in header["files"]
+        }
+        shape = (header["n_users"], header["n_items"])
+        matrix: CSR = sp.csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=shape)
+        matrix.check_format()
+        users, items = (_read_ids(folder / f"{name}.parquet") for name in ("users", "items"))
+        return Interactions(matrix, users, items, arrays.get("timestamps"))
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        if isinstance(error, ModelFileError):
+            raise
+        raise ModelFileError(f"{folder} does not hold a store ({error}); import the ratings again") from None
+
+
+def store_of(data: Interactions) -> tuple[Path, str] | None:
+    """Return the folder and the fingerprint of the store that `data` is all of; None where it is of none."""
+    files = [mapped_file(array) for array in (data.matrix.data, data.matrix.indices)]
+    if files[0] is None or files[1] is None or files[0].parent != files[1].parent:
+        return None
+    folder = files[0].parent
+    if not is_store(folder) or [file.name for file in files if file is not None] != ["data.npy", "indices.npy"]:
+        return None
+    header = read_header(folder, _KIND)
+    whole = (header["n_users"], header["n_items"], header["n_ratings"])
+    return (folder.resolve(), header["fingerprint"]) if (*data.shape, data.n_ratings) == whole else None
+
+
+def write_store_header(folder: Path, n_users: int, n_items: int, n_ratings: int, origin: dict[str, Any]) -> None:
+    """Write ``store.json`` over the files that lie in `folder`: the last step of making a store."""
+    files = {
+        path.name: {"bytes": path.stat().st_size, "sha256": _checksum(path)}
+        for path in sorted(folder.iterdir())
+        if path.suffix in (".npy", ".parquet")
+    }
+    sums = "".join(f"{name} {known['sha256']}\n" for name, known in files.items())
+    write_header(
+        folder,
+        _KIND,
+        {
+            "n_users": n_users,
+            "n_items": n_items,
+            "n_ratings": n_ratings,
+            "fingerprint": hashlib.sha256(sums.encode()).hexdigest(),
+            "files": files,
+            "origin": origin,
+        },
+    )
+
+
+def _check(path: Path, known: dict[str, Any], verify: bool) -> None:
+    if not path.is_file():
+        raise ModelFileError(f"{path} is missing; import the ratings again, or copy the whole folder")
+    if path.stat().st_size != known["bytes"]:
+        raise ModelFileError(f"{path} has {path.stat().st_size:,} bytes instead of {known['bytes']:,}; import again")
+    if verify and _checksum(path) != known["sha256"]:
+        raise ModelFileError(f"{path} was altered: its checksum does not fit; import the ratings again")
+
+
+def _checksum(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _read_ids(path: Path) -> pd.Index[Any]:
+    table = import_extra("pyarrow.parquet", f"{path}: Parquet").read_table(path, columns=["id"])
+    ids: pd.Index[Any] = pd.Index(table.column("id").to_pandas())
+    return ids

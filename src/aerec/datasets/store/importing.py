@@ -1,0 +1,205 @@
+"""`import_parquet`: from a folder of Parquet files to a store, without ever holding the ratings in memory.
+
+DuckDB maps the items to columns and sorts the ratings by user, item and time, on disk where memory does not do. What it
+streams is deduplicated and written piece by piece; filtering then goes over the mapped arrays.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aerec.datasets.readers.columns import Columns
+from aerec.datasets.store.array_file import ArrayFile
+from aerec.datasets.store.duckdb_query import RatingsQuery
+from aerec.datasets.store.filtering import Core
+from aerec.datasets.store.folder import is_store, open_store, write_store_header
+from aerec.errors import DataError
+from aerec.files.atomic import remove_leftovers, replace_folder, temporary_folder
+from aerec.interactions import Interactions
+from aerec.system.extras import import_extra
+
+__all__ = ["import_parquet"]
+
+_log = logging.getLogger(__name__)
+_BATCH = 1 << 20  # ratings streamed at once
+
+
+@dataclass(frozen=True)
+class _Rules:
+    threshold: float | None
+    min_per_user: int
+    min_per_item: int
+
+
+def import_parquet(
+    path: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    user: str | None = None,
+    item: str | None = None,
+    rating: str | None = "rating",
+    timestamp: str | None = "timestamp",
+    threshold: float | None = None,
+    min_per_user: int = 1,
+    min_per_item: int = 1,
+    memory_limit: str = "2GB",
+    threads: int | None = None,
+    overwrite: bool = False,
+) -> Interactions:
+    """Turn Parquet files into a store: ratings that are mapped from disk, for data larger than memory.
+
+    Of a pair of user and item that occurs more than once the last rating by time counts, or the last row (files in the
+    order of their paths) without times; ratings of 0 are dropped. Then `threshold`, then the smallest numbers of
+    ratings apply, as in ``Interactions.from_frame(…).binarize(threshold).filter(min_per_user, min_per_item)``.
+
+    Parameters
+    ----------
+    path : path-like
+        A Parquet file, or a folder of them as Spark, DuckDB or Polars write it: subfolders such as ``year=2024`` are
+        columns; files and folders whose names begin with "_" or "." are left out.
+    out : path-like
+        The folder of the store. It is there whole, or not at all.
+    user, item, rating, timestamp : str or None
+        Names of columns, as in `read_ratings`; without a column of ratings each row counts as 1.
+    threshold : float, optional
+        Ratings from here on become 1, the others are left out.
+    min_per_user, min_per_item : int, default 1
+        Users and items with fewer ratings are left out, repeatedly until both hold.
+    memory_limit : str, default "2GB"
+        What DuckDB may use; it sorts on disk beyond. Beside it stand some 100 MB and about 20 bytes per user and item.
+    threads : int, optional
+        Of DuckDB; as many as there are cores by default.
+    overwrite : bool, default False
+        Replace a store that is in `out`.
+
+    Returns
+    -------
+    Interactions
+        As `open_store` gives it.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing at `path`.
+    DataError
+        If there is no Parquet file, a column is missing, an id is missing, a rating is not a finite number, no rating
+        is left, or `out` holds something else.
+    MissingExtraError
+        If DuckDB or pyarrow is not installed.
+    """
+    duckdb = import_extra("duckdb", "importing into a store")
+    parquet = import_extra("pyarrow.parquet", f"{path}: Parquet")
+    source, target = Path(path).expanduser(), Path(out).expanduser().resolve()
+    rules = _Rules(threshold, min_per_user, min_per_item)
+    files = parquet_files(source)
+    _check_target(target, overwrite)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(target.parent, target.name)
+    temporary = temporary_folder(target)
+    try:
+        work = temporary / "work"
+        work.mkdir()
+        settings = {"memory_limit": memory_limit, "temp_directory": str(work), "preserve_insertion_order": False}
+        if threads is not None:
+            settings["threads"] = threads
+        try:
+            with duckdb.connect(":memory:", config=settings) as connection:
+                query = RatingsQuery(connection, files, Columns(user, item, rating, timestamp), str(source))
+                n_rows = query.check()
+                n_items = query.write_items(work / "items.parquet")
+                _stream(query, work, n_rows, rules, parquet)
+        except duckdb.Error as error:
+            raise DataError(f"{source} cannot be imported: {str(error).splitlines()[0]}") from None
+        shape = Core(work, n_items, query.has_times).write(temporary, min_per_user, min_per_item, parquet)
+        if shape[2] == 0:
+            raise DataError(f"no rating of {source} is left with {asdict(rules)}; ask for less")
+        shutil.rmtree(work)
+        write_store_header(temporary, *shape, {"source": str(source), "rows": n_rows, **asdict(rules)})
+        replace_folder(temporary, target)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    return open_store(target)
+
+
+def parquet_files(path: Path) -> list[Path]:
+    """Return `path` itself, or the Parquet files below it in the order of their paths.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing at `path`.
+    DataError
+        If there is no Parquet file.
+    """
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise FileNotFoundError(f"{path} does not exist; give a Parquet file or a folder of them")
+    found = sorted(
+        one
+        for one in path.rglob("*")
+        if one.suffix in (".parquet", ".pq")
+        and one.is_file()
+        and not any(part.startswith(("_", ".")) for part in one.relative_to(path).parts)
+    )
+    if not found:
+        raise DataError(f"{path} holds no Parquet files (*.parquet); other formats are read by read_ratings")
+    return found
+
+
+def _check_target(target: Path, overwrite: bool) -> None:
+    if not target.exists():
+        return
+    if is_store(target):
+        if not overwrite:
+            raise DataError(f"{target} holds a store already; give another folder, or overwrite it")
+    elif not target.is_dir() or any(target.iterdir()):
+        raise DataError(f"{target} is there and no store; give another folder")
+
+
+def _stream(query: RatingsQuery, work: Path, n_rows: int, rules: _Rules, parquet: Any) -> None:
+    """Write what `query` streams, sorted by user and item: columns, values, times, and per user its id and count."""
+    columns_type = np.int32 if n_rows < 2**31 else np.int64
+    duplicates, zeros = 0, 0
+    with (
+        ArrayFile(work / "indices.npy", columns_type) as columns,
+        ArrayFile(work / "data.npy", np.float32) as data,
+        ArrayFile(work / "timestamps.npy", query.times_type) as timestamps,
+        ArrayFile(work / "counts.npy", np.int64) as counts,
+        parquet.ParquetWriter(work / "users.parquet", query.users_schema) as users,
+    ):
+        of_last = 0  # ratings kept so far of the user who is not finished
+        begun = False
+        for block in query.blocks(_BATCH):
+            users.write_table(block.new_users)
+            last = block.is_last_of_pair
+            duplicates += int(np.count_nonzero(~last))
+            keep = last & (block.ratings != 0)
+            zeros += int(np.count_nonzero(last)) - int(np.count_nonzero(keep))
+            values = block.ratings
+            if rules.threshold is not None:
+                keep &= values >= rules.threshold
+                values = np.ones_like(values)
+            columns.append(block.items[keep])
+            data.append(values[keep])
+            if query.has_times:
+                timestamps.append(block.times[keep])
+            # place 0 stands for the user who was not finished; each new user is one more place
+            found = np.bincount(np.cumsum(block.is_new_user)[keep], minlength=1 + int(block.is_new_user.sum()))
+            found[0] += of_last
+            of_last = int(found[-1])
+            counts.append(found[:-1] if begun else found[1:-1])  # before the first user there is none
+            begun = begun or bool(block.is_new_user.any())
+        counts.append(np.array([of_last]))
+    if duplicates:
+        _log.warning("%s duplicated (user, item) pairs: kept the last rating of each", f"{duplicates:,}")
+    if zeros:
+        _log.warning("%s ratings of 0 dropped: a sparse matrix reads 0 as 'not rated'", f"{zeros:,}")

@@ -1,0 +1,77 @@
+"""Progress of long work: one bar in a terminal or notebook, log records everywhere else."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from aerec.display.notebook import NotebookBar, in_notebook
+
+__all__ = ["EpochProgress"]
+
+_log = logging.getLogger("aerec")
+
+
+class EpochProgress:
+    """Shows the cost of each epoch: a bar where someone is looking, else a record of level INFO per epoch.
+
+    Parameters
+    ----------
+    name : str
+        What is being trained.
+    epochs : int
+    shown : bool
+        False for log records only.
+    unit : str, default "epoch"
+        What is counted.
+    """
+
+    def __init__(self, name: str, epochs: int, shown: bool, unit: str = "epoch") -> None:
+        self._name = name
+        self._unit = unit
+        self._epochs = epochs
+        self._bar: Progress | None = None
+        self._notebook: NotebookBar | None = None
+        self._began = time.perf_counter()
+        if not shown:
+            return
+        console = Console(stderr=True)
+        if in_notebook():  # where the bars of rich need ipywidgets
+            self._notebook = NotebookBar(name)
+        elif console.is_terminal:
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[note]}"),
+            )
+            self._bar = Progress(*columns, TimeRemainingColumn(), console=console)
+
+    def __enter__(self) -> EpochProgress:
+        if self._bar is not None:
+            self._bar.start()
+            self._task = self._bar.add_task(self._name, total=self._epochs, note="")
+        if self._notebook is not None:
+            self._notebook.update(0, self._epochs)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def epoch_done(self, epoch: int, values: Mapping[str, float]) -> None:
+        """Report epoch number `epoch` (from 1) with its cost and validation metric."""
+        note = "  ".join(f"{name} {value:.5g}" for name, value in values.items())
+        _log.info("%s %s %d/%d  %s", self._name, self._unit, epoch, self._epochs, note)
+        if self._bar is not None:
+            self._bar.update(self._task, completed=epoch, note=note)
+        if self._notebook is not None:
+            left = (time.perf_counter() - self._began) / max(epoch, 1) * (self._epochs - epoch)
+            self._notebook.update(epoch, self._epochs, f"{note}  {left:.0f} s left" if left >= 1 else note)

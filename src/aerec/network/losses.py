@@ -1,0 +1,238 @@
+"""The first layer and the losses, computed from the stored entries of a batch with gradients of their own.
+
+Each function costs what its stored entries and its matrix products cost. Rows × items numbers are held once at most;
+what is computed from them on the way stays within a block of items that fits into the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from aerec.likelihood import Likelihood
+from aerec.network.batches import Batch, DenseBatch, SparseBatch
+from aerec.network.buffers import Scratch
+from aerec.network.device import cpu_has_tiles
+from aerec.network.sparse_products import gather_rows, observed_logits_by_column, scatter_rows
+
+__all__ = ["all_entries_loss", "first_layer", "observed_loss"]
+
+_BLOCK_BYTES = (2**28, 2**20)  # of float32 logits worked on at once: on accelerators, on a CPU
+_PIECES = 16  # of which such a block consists
+_WIDTH = 512  # of the items multiplied at once on a CPU without tiles
+
+
+def first_layer(batch: Batch, weight: Tensor, scratch: Scratch | None = None, *, lazy: bool = False) -> Tensor:
+    """Return x·W: for a sparse row the sum of the rows of W at its items, weighted by its values.
+
+    Parameters
+    ----------
+    batch : Batch of shape (n_rows, n_items)
+    weight : Tensor of shape (n_items, n_hidden)
+    scratch : Scratch, optional
+        Lends the memory of the gradient.
+    lazy : bool, default False
+        Whether the gradient is sparse, with the rows of the batch's items only.
+
+    Returns
+    -------
+    Tensor of shape (n_rows, n_hidden)
+    """
+    if isinstance(batch, DenseBatch):
+        return batch.values @ weight
+    if lazy:
+        own, places = torch.unique(batch.columns, return_inverse=True)
+        batch = replace(batch, columns=places, n_columns=len(own), _pattern={})
+        weight = torch.nn.functional.embedding(own, weight, sparse=True)
+    product: Tensor = _SparseProduct.apply(weight, batch, scratch or Scratch())  # type: ignore[no-untyped-call]
+    return product
+
+
+def all_entries_loss(
+    hidden: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    batch: Batch,
+    likelihood: Likelihood,
+    half: bool,
+    scratch: Scratch | None = None,
+) -> Tensor:
+    """Σ over rows of −log p(x | l) with l = hidden·Wᵀ + b at every item, as a scalar.
+
+    Parameters
+    ----------
+    hidden : Tensor of shape (n_rows, n_hidden)
+    weight : Tensor of shape (n_items, n_hidden)
+    bias : Tensor of shape (n_items,)
+    batch : Batch of shape (n_rows, n_items)
+        The clean data.
+    likelihood : Likelihood
+        One with ``all_entries``.
+    half : bool
+        Whether the matrix products take bfloat16 factors.
+    scratch : Scratch, optional
+        Lends the memory of the means and of the gradient.
+    """
+    loss: Tensor = _AllEntriesLoss.apply(  # type: ignore[no-untyped-call]
+        hidden, weight, bias, batch, likelihood, half, scratch or Scratch()
+    )
+    return loss
+
+
+def observed_loss(
+    hidden: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    batch: SparseBatch,
+    scratch: Scratch | None = None,
+) -> Tensor:
+    """½ Σ (x − l)² over the stored entries, as a scalar; logits are computed nowhere else.
+
+    x are the targets of the batch where it has some, else its values. All in float32: memory limits it, not products.
+
+    Shapes as in `all_entries_loss`. The cost grows with stored entries × hidden units.
+    """
+    loss: Tensor = _ObservedLoss.apply(  # type: ignore[no-untyped-call]
+        hidden, weight, bias, batch, scratch or Scratch()
+    )
+    return loss
+
+
+class _SparseProduct(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, batch: SparseBatch, scratch: Scratch) -> Tensor:
+        ctx.batch, ctx.scratch = batch, scratch
+        return scatter_rows(batch, batch.values, weight)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        batch = ctx.batch
+        values = batch.values.index_select(0, batch.by_column[2])
+        return gather_rows(batch, values, gradient, ctx.scratch), None, None
+
+
+class _AllEntriesLoss(torch.autograd.Function):
+    """Forward turns the logits into the means, in the type of the factors; backward makes the residuals of them."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        batch: Batch,
+        likelihood: Likelihood,
+        half: bool,
+        scratch: Scratch,
+    ) -> Tensor:
+        if half:
+            hidden = hidden.bfloat16()
+            weight = scratch.take(*weight.shape, like=weight, dtype=torch.bfloat16).copy_(weight)
+        means = _items_by_rows(len(weight), hidden, scratch)
+        for items in _product_blocks(weight):
+            torch.mm(hidden, weight[items].T, out=means.T[:, items])
+        explained = batch.dot(means.T, bias)
+        parts = []
+        for block, of_bias in zip(_in_pieces(means, means), _in_pieces(bias[:, None], means), strict=True):
+            logits = block  # in float32 they become the means where they lie
+            if half:
+                logits = _items_by_rows(of_bias.numel(), hidden, scratch, bias.dtype).view(block.shape).copy_(block)
+            parts.append(likelihood.block(logits.add_(of_bias)))
+            if half:
+                block.copy_(logits)
+                scratch.give(logits)
+        partition, factors = likelihood.combine(torch.cat(parts), batch.totals())
+        if any(ctx.needs_input_grad[:3]):
+            ctx.held = hidden, weight, means, factors, batch, half, scratch
+        else:
+            scratch.give(means, weight)
+        return partition - explained + likelihood.constant(batch.values.reshape(-1))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        hidden, weight, residual, factors, batch, half, scratch = ctx.held
+        ctx.held = None
+        for_hidden, for_weight, for_bias = ctx.needs_input_grad[:3]
+        if factors is None:
+            residual.mul_(gradient)
+        else:
+            factors = (gradient * factors).to(residual.dtype)
+            for block in _in_pieces(residual, residual):
+                block.mul_(factors[: len(block), None])
+                factors = factors[len(block) :]
+        batch.subtract_from(residual.T, gradient)
+        to_hidden = (residual.T @ weight).float() if for_hidden else None
+        to_weight = scratch.take(*weight.shape, like=gradient) if for_weight else None
+        if to_weight is not None:
+            product = weight if half else to_weight  # the copy of the weight has done its work
+            for items in _product_blocks(weight):
+                torch.mm(residual[items], hidden, out=product[items])
+            if half:
+                to_weight.copy_(product)
+        to_bias = residual.sum(dim=1).float() if for_bias else None
+        scratch.give(residual, weight)
+        return to_hidden, to_weight, to_bias, None, None, None, None
+
+
+def _items_by_rows(n_items: int, hidden: Tensor, scratch: Scratch, dtype: torch.dtype | None = None) -> Tensor:
+    """Lend memory for a number per item and row of `hidden`; shape (n_items, n_rows).
+
+    On a CPU it lies item after item: tiles multiply bfloat16 up to twice as fast so. On accelerators row after row.
+    """
+    if hidden.device.type == "cpu":
+        return scratch.take(n_items, len(hidden), like=hidden, dtype=dtype)
+    return scratch.take(len(hidden), n_items, like=hidden, dtype=dtype).T
+
+
+def _in_pieces(matrix: Tensor, means: Tensor) -> Iterator[Tensor]:
+    """Views of a matrix with a row per item, block after block: each (n_pieces, n_items, n_columns).
+
+    The logits of a block fit into the cache of a CPU (on accelerators they are more). It has pieces, because threads
+    divide the first dimension among them: what one has written it then reads again, in sums over items as well.
+    """
+    n_items, n_rows = means.shape
+    width = max(1, _BLOCK_BYTES[means.device.type == "cpu"] // (4 * max(1, n_rows) * _PIECES))
+    whole = n_items - n_items % width
+    for block in torch.split(matrix[:whole], width * _PIECES):
+        yield block.view(len(block) // width, width, block.shape[1])
+    if whole < n_items:
+        yield matrix[None, whole:]
+
+
+def _product_blocks(weight: Tensor) -> Iterator[slice]:
+    """Blocks of items: a CPU multiplies narrow matrices faster, by up to a third, unless it has tiles."""
+    narrow = weight.device.type == "cpu" and not cpu_has_tiles()
+    width = _WIDTH if narrow else max(1, len(weight))
+    for first in range(0, len(weight), width):
+        yield slice(first, first + width)
+
+
+class _ObservedLoss(torch.autograd.Function):
+    """Everything column after column, but for the gradient of `hidden`, which is a sum over each row."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, batch: SparseBatch, scratch: Scratch) -> Tensor:
+        order = batch.by_column[2]
+        residual = observed_logits_by_column(hidden, weight, bias, batch).sub_(batch.wanted.index_select(0, order))
+        ctx.batch, ctx.scratch = batch, scratch
+        ctx.save_for_backward(hidden, weight, residual)
+        return 0.5 * torch.dot(residual, residual)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        hidden, weight, residual = ctx.saved_tensors
+        batch, residual, order = ctx.batch, residual * gradient, ctx.batch.by_column[2]
+        columns = batch.columns.index_select(0, order)
+        to_bias = torch.zeros(batch.n_columns, device=residual.device).index_add_(0, columns, residual)
+        to_weight = gather_rows(batch, residual, hidden, ctx.scratch)
+        by_row = torch.empty_like(residual).index_copy_(0, order, residual)
+        to_hidden = scatter_rows(batch, by_row, weight)
+        return to_hidden, to_weight, to_bias, None, None

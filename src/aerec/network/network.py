@@ -1,0 +1,288 @@
+"""The network of an autoencoder: weights, biases, and the way from a batch to the code and back."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from aerec.likelihood import Likelihood
+from aerec.network.affine import affine
+from aerec.network.batches import Batch, SparseBatch
+from aerec.network.buffers import Scratch
+from aerec.network.losses import all_entries_loss, first_layer, observed_loss
+from aerec.network.sampled import sampled_loss
+from aerec.noise import GaussianNoise, MaskingNoise, Noise
+from aerec.sparsity import Sparsity
+
+__all__ = ["ACTIVATIONS", "Architecture", "Cost", "Network"]
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "identity": lambda x: x,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "swish": nn.functional.silu,
+}
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Everything that shapes the network; the hyper-parameters of `Autoencoder` of the same names."""
+
+    n_inputs: int
+    hidden: tuple[int, ...]
+    activation: str
+    likelihood: Likelihood
+    noise: Noise | None = None
+    sparsity: Sparsity | None = None
+    variational: bool = False
+    tied: bool = False
+    normalize: bool = False
+    n_users: int = 0
+    negatives: int | None = None
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The parts of the cost, each a mean over the rows of a batch; `kl` without its weight."""
+
+    likelihood: Tensor
+    sparsity: Tensor
+    kl: Tensor
+
+    def total(self, kl_weight: float | Tensor) -> Tensor:
+        """Likelihood + sparsity + kl_weight · KL."""
+        return self.likelihood + self.sparsity + kl_weight * self.kl
+
+
+class Network(nn.Module):
+    """Encoder and decoder, mirror images of each other: ``hidden`` names the encoder's layers, the last is the code.
+
+    Weights of shape (in, out), as in scikit-learn, but for the output layer, whose weight is kept as (items, hidden):
+    one row per item, like the first layer's, with which it is shared where weights are tied.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    generator : torch.Generator
+        Draws the initial weights.
+    """
+
+    def __init__(self, architecture: Architecture, generator: torch.Generator) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.scratch = Scratch()
+        sizes = (architecture.n_inputs, *architecture.hidden)
+        code_width = 2 if architecture.variational else 1  # mean and log variance
+        widths = [*sizes[1:-1], sizes[-1] * code_width]
+        self.encoder_weights = nn.ParameterList(
+            nn.Parameter(torch.empty(n_in, n_out)) for n_in, n_out in zip(sizes[:-1], widths, strict=True)
+        )
+        self.encoder_biases = nn.ParameterList(nn.Parameter(torch.empty(n_out)) for n_out in widths)
+        back = self._decoder_sizes(sizes)
+        shapes = list(itertools.pairwise(back))
+        shapes[-1] = shapes[-1][::-1]  # the output layer: (items, hidden)
+        own = [] if architecture.tied else shapes
+        self.decoder_weights = nn.ParameterList(nn.Parameter(torch.empty(*shape)) for shape in own)
+        self.decoder_biases = nn.ParameterList(nn.Parameter(torch.empty(n_out)) for n_out in back[1:])
+        self.user_factors = nn.Parameter(torch.empty(architecture.n_users, widths[0])) if architecture.n_users else None
+        self.reset_parameters(generator)
+
+    @staticmethod
+    def _decoder_sizes(sizes: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the widths from the code to the items; `sizes` are those from the items to the code."""
+        return sizes[::-1]
+
+    @torch.no_grad()
+    def reset_parameters(self, generator: torch.Generator) -> None:
+        """Weights uniform as Glorot and Bengio (2010), "Xavier"; biases and user factors 0."""
+        for weight in (*self.encoder_weights, *self.decoder_weights):
+            bound = math.sqrt(6 / sum(weight.shape))
+            weight.copy_(torch.rand(weight.shape, generator=generator) * (2 * bound) - bound)
+        for bias in (*self.encoder_biases, *self.decoder_biases):
+            bias.zero_()
+        if self.user_factors is not None:
+            self.user_factors.zero_()
+
+    def extra_repr(self) -> str:
+        """Sizes and choices."""
+        return str(self.architecture)
+
+    # ------------------------------------------------------------------ encoder
+
+    def encode(
+        self,
+        batch: Batch,
+        users: Tensor | None = None,
+        *,
+        noise_from: torch.Generator | None = None,
+        half: bool = False,
+        with_variance: bool = True,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return the code of each row, and its log variance where the code is variational.
+
+        Parameters
+        ----------
+        batch : Batch of shape (n_rows, n_inputs)
+        users : Tensor of int, shape (n_rows,), optional
+            Row of each user in the user factors, −1 for none.
+        noise_from : torch.Generator, optional
+            Draws the noise; without it the input is clean.
+        half : bool, default False
+            Whether the products take bfloat16 factors.
+        with_variance : bool, default True
+            Without it no log variance is computed where that saves anything, and None returned.
+
+        Returns
+        -------
+        code : Tensor of shape (n_rows, n_code)
+        log_variance : Tensor of shape (n_rows, n_code) or None
+        """
+        arch = self.architecture
+        hidden = self._first_layer(batch.normalized() if arch.normalize else batch, noise_from)
+        if self.user_factors is not None and users is not None:
+            known = (users >= 0).to(hidden.dtype)[:, None]
+            hidden = hidden + self.user_factors[users.clamp_min(0)] * known
+        activation = ACTIVATIONS[arch.activation]
+        weights, biases = list(self.encoder_weights[1:]), list(self.encoder_biases[1:])
+        if arch.variational and weights and not with_variance:
+            weights[-1], biases[-1] = self._code_part(weights[-1]), biases[-1][: arch.hidden[-1]]
+        for weight, bias in zip(weights, biases, strict=True):
+            hidden = affine(activation(hidden), self.effective(weight), bias, half)
+        if arch.variational:
+            mean, log_variance = hidden[:, : arch.hidden[-1]], hidden[:, arch.hidden[-1] :]
+            return self._sparse(mean), log_variance if with_variance else None
+        return self._sparse(activation(hidden)), None
+
+    def _first_layer(self, batch: Batch, noise_from: torch.Generator | None) -> Tensor:
+        """Return the first hidden layer before its activation."""
+        weight, noise = self.effective(self.encoder_weights[0]), self.architecture.noise
+        read = batch if noise is None or noise_from is None else batch.corrupted(noise, noise_from)
+        lazy = self.architecture.negatives is not None
+        counted = weight.device.type == "cpu" and not lazy  # a device would have to be asked how many are left
+        if isinstance(noise, MaskingNoise) and isinstance(read, SparseBatch) and read is not batch and counted:
+            read = read.without_zeros()
+        hidden: Tensor = first_layer(read, weight, self.scratch, lazy=lazy) + self.encoder_biases[0]
+        if noise_from is None:
+            return hidden
+        if isinstance(noise, GaussianNoise) and noise.entries == "all" and isinstance(batch, SparseBatch):
+            hidden = hidden + noise.preactivation_noise(weight, batch.n_rows, noise_from)
+        return hidden
+
+    def effective(self, weight: Tensor) -> Tensor:
+        """Return what a layer multiplies by, given its weight: the weight itself, unless a subclass says otherwise."""
+        return weight
+
+    def _sparse(self, code: Tensor) -> Tensor:
+        sparsity = self.architecture.sparsity
+        return code if sparsity is None else sparsity.apply(code)
+
+    # ------------------------------------------------------------------ decoder
+
+    def decode_hidden(self, code: Tensor, half: bool = False) -> Tensor:
+        """Return the last hidden layer, from which the output layer computes the logits."""
+        activation = ACTIVATIONS[self.architecture.activation]
+        for weight, bias in zip(self.decoder()[:-1], self.decoder_biases[:-1], strict=True):
+            code = activation(affine(code, self.effective(weight), bias, half))
+        return code
+
+    def decode(self, code: Tensor) -> Tensor:
+        """Return the logits at every item; shape (n_rows, n_inputs)."""
+        return torch.addmm(self.decoder_biases[-1], self.decode_hidden(code), self.output_weight.T)
+
+    @property
+    def output_weight(self) -> Tensor:
+        """Weight of the output layer, one row per item; shape (n_inputs, n_hidden)."""
+        return self.effective(self.decoder()[-1])
+
+    @torch.no_grad()
+    def lay_out_for_single_rows(self) -> None:
+        """Keep the output weight one hidden unit after the other in memory; values and shape stay what they are.
+
+        The product with a single row then reads it about twice as fast. Tied weights stay item after item, which is
+        how the encoder reads them.
+        """
+        if not self.architecture.tied:
+            weight = self.decoder_weights[-1]
+            weight.data = weight.data.T.contiguous().T
+
+    def decoder(self) -> Sequence[Tensor]:
+        """Weights of the decoder, the output layer last; those of the encoder, transposed, where they are tied."""
+        if not self.architecture.tied:
+            return list(self.decoder_weights)
+        inner = [self._code_part(weight).T for weight in list(self.encoder_weights)[:0:-1]]
+        first = self.encoder_weights[0]
+        return [*inner, self._code_part(first) if len(self.encoder_weights) == 1 else first]
+
+    def _code_part(self, weight: Tensor) -> Tensor:
+        """Return the part of an encoder weight that makes the mean, not the log variance, of a variational code."""
+        last = weight is self.encoder_weights[-1]
+        return weight[:, : self.architecture.hidden[-1]] if last else weight
+
+    # ------------------------------------------------------------------ cost
+
+    def cost(
+        self,
+        batch: Batch,
+        users: Tensor | None = None,
+        *,
+        noise_from: torch.Generator | None = None,
+        corrupt: bool = True,
+        half: bool = False,
+    ) -> tuple[Cost, Tensor]:
+        """Return the parts of the cost of a batch, and the sparsity statistic (Σ over rows, per code unit).
+
+        With `noise_from` the input is corrupted (unless `corrupt` is false) and a variational code is drawn; without
+        it the input is clean and the code is its mean.
+        """
+        arch = self.architecture
+        code, log_variance = self.encode(batch, users, noise_from=noise_from if corrupt else None, half=half)
+        kl = code.new_zeros(())
+        drawn = code
+        if log_variance is not None:
+            if noise_from is not None:
+                drawn = self._draw(code, log_variance, noise_from)
+            kl = self._divergence(batch, drawn, code, log_variance, half) / batch.n_rows
+        penalty, statistic = code.new_zeros(()), code.new_zeros(code.shape[1])
+        if arch.sparsity is not None:
+            statistic = arch.sparsity.statistic(code, arch.activation)
+            penalty = arch.sparsity.cost(statistic / batch.n_rows)
+        hidden = self.decode_hidden(drawn, half)
+        weight, bias = self.output_weight, self.decoder_biases[-1]
+        if arch.negatives is not None and noise_from is not None and isinstance(batch, SparseBatch):
+            loss = sampled_loss(
+                hidden, weight, bias, batch, arch.likelihood, arch.negatives, noise_from, half, self.scratch
+            )
+        elif arch.likelihood.all_entries:
+            loss = all_entries_loss(hidden, weight, bias, batch, arch.likelihood, half, self.scratch)
+        else:
+            assert isinstance(batch, SparseBatch)
+            loss = observed_loss(hidden, weight, bias, batch, self.scratch)
+        return Cost(loss / batch.n_rows, penalty, kl), statistic
+
+    def _draw(self, mean: Tensor, log_variance: Tensor, noise_from: torch.Generator) -> Tensor:
+        """Return a code drawn from N(mean, variance), with gradients to both."""
+        normal = torch.randn(mean.shape, generator=noise_from, device=mean.device)
+        return mean + normal * torch.exp(0.5 * log_variance)
+
+    def _divergence(self, batch: Batch, drawn: Tensor, mean: Tensor, log_variance: Tensor, half: bool) -> Tensor:
+        """Σ over rows of KL(N(mean, variance) ‖ N(0, I)), in closed form."""
+        return 0.5 * (log_variance.exp() + mean.square() - 1 - log_variance).sum()
+
+    def weights(self) -> list[nn.Parameter]:
+        """All weights, without biases: what weight decay acts on."""
+        factors = [] if self.user_factors is None else [self.user_factors]
+        return [*self.encoder_weights, *self.decoder_weights, *factors]
+
+    def biases(self) -> list[nn.Parameter]:
+        """All biases."""
+        return [*self.encoder_biases, *self.decoder_biases]
+
+    def undecayed(self) -> list[nn.Parameter]:
+        """All that is learned without weight decay."""
+        return self.biases()

@@ -1,0 +1,1 @@
+"""What every recommender shares: ids, ranking, explanations, files."""

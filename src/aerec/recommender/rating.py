@@ -1,0 +1,91 @@
+"""Models that predict ratings: from raw ids to numbers within the rating scale."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from aerec.errors import DataError
+from aerec.ids import as_ids
+from aerec.interactions import Interactions
+
+__all__ = ["RatingPredictor"]
+
+
+class RatingPredictor:
+    """Mixin that gives a recommender `predict`; the model writes `_predict` for row and column numbers.
+
+    Attributes
+    ----------
+    rating_range_ : ndarray of shape (2,)
+        The lowest and the highest rating seen in training.
+    """
+
+    items_: pd.Index[Any] | None
+    users_: pd.Index[Any] | None
+    n_features_in_: int
+    n_users_: int
+    rating_range_: NDArray[np.float32]
+
+    @abstractmethod
+    def _predict(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.floating[Any]]:
+        """Predict the rating of each pair of training row and column; −1 stands for one that was not seen."""
+
+    def predict(self, user_ids: ArrayLike, item_ids: ArrayLike) -> NDArray[np.float32]:
+        """Predict the rating of each pair, clipped to the range of the training ratings.
+
+        Parameters
+        ----------
+        user_ids, item_ids : array-like of shape (n,)
+            Raw ids where the model was fitted on an `Interactions`, else row and column numbers. Users and items that
+            were not in the training data are allowed: the model falls back on what it knows of the other side.
+
+        Returns
+        -------
+        ndarray of shape (n,), float32
+
+        Raises
+        ------
+        DataError
+            If the model was trained on implicit feedback, where every rating is 1 and none can be predicted.
+        """
+        check_is_fitted(self)
+        low, high = self.rating_range_
+        if low == high == 1:
+            raise DataError(
+                f"{type(self).__name__} was trained on implicit feedback (every rating is 1) and cannot predict "
+                "ratings; fit it on the ratings themselves, without binarize"
+            )
+        users = _positions(user_ids, self.users_, self.n_users_)
+        items = _positions(item_ids, self.items_, self.n_features_in_)
+        if users.shape != items.shape:
+            raise DataError(f"predict takes pairs: {users.shape} users and {items.shape} items")
+        predicted: NDArray[np.float32] = np.clip(self._predict(users, items), low, high).astype(np.float32)
+        return predicted
+
+    def _remember_ratings(self, train: Interactions, *, from_matrix: bool) -> None:
+        """Keep what `predict` needs of the training data."""
+        data = train.matrix.data
+        self.rating_range_ = np.array([data.min(), data.max()], dtype=np.float32)
+        self.users_ = None if from_matrix else train.users
+        self.n_users_ = train.shape[0]
+
+    def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        header, arrays = super()._state()  # type: ignore[misc]
+        return {**header, "n_training_users": self.n_users_}, arrays
+
+    def _set_state(self, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
+        super()._set_state(header, tensors)  # type: ignore[misc]
+        self.n_users_ = int(header["n_training_users"])
+
+
+def _positions(ids: ArrayLike, known: pd.Index[Any] | None, size: int) -> NDArray[np.int64]:
+    index: pd.Index[Any] = pd.RangeIndex(size) if known is None else known
+    positions: NDArray[np.int64] = index.get_indexer(as_ids(ids)).astype(np.int64)
+    return positions

@@ -1,0 +1,261 @@
+"""Run folders: a trained model with its data, its split and what it takes to repeat it.
+
+A run folder holds ``run.json`` (data, preprocessing, split, model and parameters, metrics, versions, machine),
+``model/``, ``data/`` (the interactions after preprocessing, with titles), ``config.toml`` (from which `aerec train`
+makes it again) and, for models that learn in epochs, ``history.csv`` and ``history.jsonl``. Everything is data only:
+JSON, safetensors, TOML and CSV.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from aerec.datasets.readers.read import join_parts
+from aerec.datasets.saved import load_interactions, save_interactions
+from aerec.errors import DataError, ModelFileError
+from aerec.files.atomic import find_leftovers, output_error, remove_leftovers, replace_folder, temporary_folder
+from aerec.files.storage import read_header, write_header
+from aerec.interactions import Interactions
+from aerec.recommender.base import Recommender
+from aerec.registry import load_model
+from aerec.splitting import LeaveLastOut, RandomHoldout, Split, StrongGeneralization, TemporalSplit
+
+__all__ = [
+    "SPLITTERS",
+    "Run",
+    "SplitPlan",
+    "check_run_path",
+    "read_run",
+    "run_fingerprint",
+    "write_run",
+]
+
+SPLITTERS: dict[str, Any] = {
+    "strong": StrongGeneralization,
+    "random": RandomHoldout,
+    "last": LeaveLastOut,
+    "temporal": TemporalSplit,
+}
+"""Name of a way of splitting → the splitter; beside them there are "given" and "none"."""
+
+_GIVEN = ("train", "validation", "test")
+_WHOLE = "all"
+
+
+@dataclass(frozen=True)
+class SplitPlan:
+    """How ratings are split, in a form that can be written down.
+
+    Parameters
+    ----------
+    kind : {"strong", "random", "last", "temporal", "given", "none"}
+        "given": by whoever published the data; "none": everything is for training.
+    parameters : dict
+        Of the splitter.
+    """
+
+    kind: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    def apply(self, parts: Mapping[str, Interactions]) -> Split | None:
+        """Split `parts`: ``{"all": …}``, or ``{"train": …, "validation": …, "test": …}`` for "given".
+
+        Returns
+        -------
+        Split or None
+            None where nothing is held out.
+        """
+        if self.kind == "none":
+            return None
+        if self.kind == "given":
+            return Split.from_parts(parts["train"], parts["test"], parts.get("validation"))
+        split: Split = SPLITTERS[self.kind](**self.parameters).split(whole(parts))
+        return split
+
+    def __str__(self) -> str:
+        values = ", ".join(f"{name}={value}" for name, value in self.parameters.items())
+        return f"{self.kind} ({values})" if values else self.kind
+
+
+def whole(parts: Mapping[str, Interactions]) -> Interactions:
+    """Return all ratings of a data set that came in parts, or as ``{"all": …}``."""
+    return parts[_WHOLE] if _WHOLE in parts else join_parts(dict(parts))
+
+
+# ---------------------------------------------------------------------- writing
+
+
+def check_run_path(path: str | os.PathLike[str], overwrite: bool = False) -> Path:
+    """Return where a run is to be written, after checking that it can be; called before anything takes long.
+
+    Raises
+    ------
+    DataError
+        If `path` is a file, a folder of something else, or holds a run that is not to be overwritten.
+    PermissionError
+        If the folder cannot be written to.
+    """
+    target = Path(path).expanduser().resolve()
+    if target in (Path.cwd(), *Path.cwd().parents):
+        raise DataError(f"{path} is, or holds, the folder that you are in; give another one")
+    if target.is_dir():
+        if (target / "run.json").exists():
+            if not overwrite:
+                raise DataError(f"{path} holds a run already; give another folder, or overwrite it (--overwrite)")
+        elif any(target.iterdir()):
+            raise DataError(f"{path} is a folder that holds something other than a run; give another one")
+    elif target.exists():
+        raise DataError(f"{path} is a file; a run is saved as a folder, give another path")
+    above = next(folder for folder in target.parents if folder.exists())
+    if not above.is_dir():
+        raise DataError(f"{path} cannot be made: {above} is a file; give another path")
+    if not os.access(above, os.W_OK):
+        raise PermissionError(f"{path} cannot be made: no permission to write into {above}")
+    return target
+
+
+def write_run(
+    path: str | os.PathLike[str],
+    model: Recommender,
+    parts: Mapping[str, Interactions],
+    split: SplitPlan,
+    description: Mapping[str, Any],
+    overwrite: bool = False,
+    files: Mapping[str, str] | None = None,
+) -> None:
+    """Write a run folder: all of it, or nothing.
+
+    Parameters
+    ----------
+    path : path-like
+    model : Recommender
+        Fitted.
+    parts : mapping of str to Interactions
+        What `split` applies to.
+    split : SplitPlan
+    description : mapping
+        What else ``run.json`` is to say; whatever JSON can hold.
+    overwrite : bool, default False
+        Replace a run that is there.
+    files : mapping of str to str, optional
+        Names and content of more files in text.
+    """
+    target = check_run_path(path, overwrite)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _tidy(target)
+    temporary = temporary_folder(target)
+    try:
+        model.save(temporary / "model")
+        for name, part in parts.items():
+            save_interactions(part, temporary / "data", name)
+        history = getattr(model, "history_", None)
+        if isinstance(history, pd.DataFrame):
+            history.to_csv(temporary / "history.csv", index=False)
+        for name, text in (files or {}).items():
+            (temporary / name).write_text(text, encoding="utf-8")
+        plan = {"kind": split.kind, "parameters": split.parameters}
+        write_header(temporary, "run", {**description, "split": plan, "parts": list(parts)})
+        replace_folder(temporary, target)
+    except BaseException as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        named = output_error(error, temporary, target)
+        if named is not error:
+            raise named from None
+        raise
+
+
+def _tidy(target: Path) -> None:
+    """Remove what killed processes left beside the run; bring back a run that was moved out and never replaced."""
+    if not target.exists():
+        for outgoing in find_leftovers(target.parent, target.name, ".old")[:1]:
+            outgoing.rename(target)
+    for suffix in (".part", ".old"):
+        remove_leftovers(target.parent, target.name, suffix)
+
+
+# ---------------------------------------------------------------------- reading
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder; model and data are read when they are asked for.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+    description : dict
+        The content of ``run.json``.
+    """
+
+    path: Path
+    description: dict[str, Any]
+
+    @property
+    def plan(self) -> SplitPlan:
+        """How the data was split."""
+        return SplitPlan(self.description["split"]["kind"], self.description["split"]["parameters"])
+
+    @cached_property
+    def model(self) -> Recommender:
+        """The trained model."""
+        return load_model(self.path / "model")
+
+    @cached_property
+    def parts(self) -> dict[str, Interactions]:
+        """The data after preprocessing, in the parts it came in."""
+        return {name: load_interactions(self.path / "data", name) for name in self.description["parts"]}
+
+    @cached_property
+    def data(self) -> Interactions:
+        """All ratings after preprocessing: what is known of each user."""
+        return whole(self.parts)
+
+    @cached_property
+    def split(self) -> Split | None:
+        """The split that the model was trained with; None where nothing was held out."""
+        return self.plan.apply(self.parts)
+
+
+def run_fingerprint(run: Run) -> str:
+    """Return a checksum of the model and the data of a run: of their headers, which hold those of their files."""
+    headers = [
+        run.path / "model" / "model.json",
+        *(run.path / "data" / f"{name}.json" for name in run.description["parts"]),
+    ]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in headers)).hexdigest()
+
+
+def read_run(path: str | os.PathLike[str]) -> Run:
+    """Open the run folder `path`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no run in `path`.
+    ModelFileError
+        If ``run.json`` is damaged, altered, or of a newer format.
+    """
+    folder = Path(path).expanduser()
+    if not folder.exists():
+        _tidy(folder)
+    if not (folder / "run.json").is_file():
+        hint = "it holds a model without its data" if (folder / "model.json").exists() else "make one: aerec train"
+        raise FileNotFoundError(f"no run in {path}: {folder / 'run.json'} does not exist; {hint}")
+    description = read_header(folder, "run")
+    known = {*SPLITTERS, "given", "none"}
+    try:
+        fits = description["split"]["kind"] in known and set(description["parts"]) <= {_WHOLE, *_GIVEN}
+    except (KeyError, TypeError):
+        fits = False
+    if not fits:
+        raise ModelFileError(f"{folder / 'run.json'} does not describe a run that this aerec knows; train again")
+    return Run(folder, description)

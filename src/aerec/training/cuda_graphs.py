@@ -1,0 +1,212 @@
+"""Training steps recorded once as CUDA graphs and replayed: on a GPU, launching a step's kernels outlasts their work.
+
+A step of a few hundred rows is about 150 kernels of a few microseconds each. A graph needs the same shapes in the same
+memory at every replay, so that a sparse batch is filled up with stored zeros; the rare one that is too large for that
+is not replayed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from aerec.network.batches import Batch
+from aerec.network.buffers import Scratch
+from aerec.network.rows import DenseRows, Rows, SparseRows
+from aerec.noise import GaussianNoise
+
+if TYPE_CHECKING:
+    from aerec.training.trainer import Trainer
+
+__all__ = ["CapturedSteps", "StepKind", "Steps", "own_stream"]
+
+_WARM_UP = 3  # steps taken as ever before one is recorded: libraries set themselves up in them
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class StepKind:
+    """What the steps of one pass have in common: whose they are, and whether they know users and corrupt the input."""
+
+    optimizer: torch.optim.Optimizer
+    with_users: bool
+    corrupt: bool
+
+
+class Steps:
+    """The steps of a pass over `rows`, none of them recorded.
+
+    Parameters
+    ----------
+    rows : Rows
+    """
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+
+    def batch(self, chosen: Tensor) -> Batch:
+        """Return the batch of the rows with the numbers `chosen`, which are on the processor."""
+        return self._rows.batch(chosen)
+
+    def replay(self, chosen: Tensor, kl_weight: float) -> tuple[Tensor, Tensor] | None:
+        """Take the step on these rows and return its cost as `Trainer.cost_of` does; None where none was recorded."""
+        return None
+
+
+class CapturedSteps:
+    """The recorded steps of a trainer, one for each kind of them.
+
+    Parameters
+    ----------
+    trainer : Trainer
+    """
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._trainer = trainer
+        self._kept: dict[StepKind, tuple[tuple[Any, ...], _RecordedSteps]] = {}
+
+    def steps(self, rows: Rows, kind: StepKind) -> Steps:
+        """Return the steps of a pass over `rows`, recorded where that can be."""
+        if not (isinstance(rows, SparseRows | DenseRows) and _can_be_recorded(self._trainer, rows, kind)):
+            return Steps(rows)
+        made_for = id(rows), *(one.data_ptr() for one in self._trainer.network.parameters())
+        kept = self._kept.get(kind)
+        if kept is None or kept[0] != made_for:
+            kept = self._kept[kind] = (made_for, _RecordedSteps(self._trainer, rows, kind))
+        return kept[1]
+
+    def forget(self) -> None:
+        """Give back the memory of the recorded steps, and of the rows they read."""
+        self._kept = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return CapturedSteps, (self._trainer,)  # a copy records its own
+
+
+class _RecordedSteps(Steps):
+    """The steps of one kind, recorded for each number of rows: those of a pass differ by one at most."""
+
+    def __init__(self, trainer: Trainer, rows: SparseRows | DenseRows, kind: StepKind) -> None:
+        self._make = functools.partial(_Recorded, trainer, rows, kind)
+        self._by_size: dict[int, _Recorded] = {}
+
+    def _of_size(self, n_rows: int) -> _Recorded:
+        if n_rows not in self._by_size:
+            self._by_size[n_rows] = self._make(n_rows)
+        return self._by_size[n_rows]
+
+    def batch(self, chosen: Tensor) -> Batch:
+        """Return the batch."""
+        return self._of_size(len(chosen)).batch(chosen)
+
+    def replay(self, chosen: Tensor, kl_weight: float) -> tuple[Tensor, Tensor] | None:
+        """Replay the step where it was recorded."""
+        return self._of_size(len(chosen)).replay(chosen, kl_weight)
+
+
+class _Recorded(Steps):
+    """One kind of step on so many rows: recorded at the fourth batch, and replayed from then on.
+
+    The first batches are filled up like those of the replays, so that as many random numbers are drawn for them: a
+    training that is resumed goes on with the numbers of one that was not broken off.
+    """
+
+    def __init__(self, trainer: Trainer, rows: SparseRows | DenseRows, kind: StepKind, n_rows: int) -> None:
+        super().__init__(rows)
+        self._trainer, self._kind = trainer, kind
+        self._n_values = rows.values_of_most(n_rows) if isinstance(rows, SparseRows) else 0
+        self._chosen = torch.zeros(n_rows, dtype=torch.int64, device=trainer.device)
+        self._kl_weight = torch.zeros((), device=trainer.device)
+        self._scratch = Scratch()  # memory that only the replays use
+        self._seen = 0
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._found: tuple[Tensor, Tensor] | None = None
+
+    def _fits(self, chosen: Tensor) -> bool:
+        rows = self._rows
+        return not (isinstance(rows, SparseRows) and rows.n_values(chosen) > self._n_values)
+
+    def batch(self, chosen: Tensor) -> Batch:
+        """Return the batch, filled up where it fits."""
+        return self._filled_up(chosen.to(self._chosen.device)) if self._fits(chosen) else super().batch(chosen)
+
+    def _filled_up(self, chosen: Tensor) -> Batch:
+        rows = self._rows
+        return rows.padded(chosen, self._n_values) if isinstance(rows, SparseRows) else rows.batch(chosen)
+
+    def replay(self, chosen: Tensor, kl_weight: float) -> tuple[Tensor, Tensor] | None:
+        """Replay the step where it was recorded and the batch fits."""
+        if not self._fits(chosen):
+            return None
+        self._seen += 1
+        if self._seen == _WARM_UP + 1:
+            self._record()
+        if self._graph is None or self._found is None:
+            return None
+        self._chosen.copy_(chosen, non_blocking=True)
+        self._kl_weight.fill_(kl_weight)
+        self._graph.replay()
+        total, parts = self._found
+        return total.clone(), parts  # the total is kept by who watches it; the next replay changes it
+
+    def _record(self) -> None:
+        trainer, network, graph = self._trainer, self._trainer.network, torch.cuda.CUDAGraph()
+        shared, network.scratch = network.scratch, self._scratch
+        try:
+            graph.register_generator_state(trainer.noise)
+            with torch.cuda.graph(graph, stream=torch.cuda.current_stream()):
+                batch = self._filled_up(self._chosen)
+                total, parts = trainer.cost_of(batch, self._kind, self._kl_weight)
+                trainer.descend(total, self._kind, batch.n_rows)
+            self._graph, self._found = graph, (total.detach(), parts)
+        except RuntimeError as error:
+            _log.warning("the training step could not be recorded as a CUDA graph (%s): it goes on without", error)
+        finally:
+            network.scratch = shared
+            for parameter in network.parameters():
+                parameter.grad = None
+
+
+def _can_be_recorded(trainer: Trainer, rows: SparseRows | DenseRows, kind: StepKind) -> bool:
+    """Whether a step runs on CUDA, by itself, without asking the device anything, and does not mind stored zeros."""
+    architecture = trainer.network.architecture
+    noise, sparse = architecture.noise, isinstance(rows, SparseRows)
+    return (
+        trainer.device.type == "cuda"
+        and hasattr(torch.cuda.CUDAGraph, "register_generator_state")
+        and trainer.ranks is None
+        and architecture.negatives is None
+        and architecture.likelihood.all_entries
+        and all(group.get("capturable") for group in kind.optimizer.param_groups)
+        and not (sparse and isinstance(noise, GaussianNoise) and noise.entries == "all")  # factorises WᵀW, and waits
+    )
+
+
+@contextlib.contextmanager
+def own_stream(device: torch.device) -> Iterator[None]:
+    """On CUDA, work on a stream of its own, after what was asked of the device before, and before what comes after.
+
+    A step can be recorded on no other, and those that are not recorded have to be where the recorded ones are.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    outside, stream = torch.cuda.current_stream(device), _stream(device)
+    stream.wait_stream(outside)
+    try:
+        with torch.cuda.stream(stream):
+            yield
+    finally:
+        outside.wait_stream(stream)
+
+
+@functools.cache
+def _stream(device: torch.device) -> torch.cuda.Stream:
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]

@@ -1,0 +1,297 @@
+"""tune: search for the hyper-parameters that do best on validation data, with Optuna (extra ``tune``)."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from sklearn.base import clone
+
+from aerec.display.progress import EpochProgress
+from aerec.errors import DataError, TrainingError
+from aerec.evaluation import evaluate
+from aerec.files.atomic import atomic_write
+from aerec.files.storage import write_header
+from aerec.holdout import Split
+from aerec.metrics import RATING_METRICS, higher_is_better, parse_metric
+from aerec.models.neural import NeuralRecommender
+from aerec.recommender.base import Recommender
+from aerec.recommender.saving import encode_parameter
+from aerec.registry import MODELS, get_model_class
+from aerec.search_spaces import SPACES, Space, check_space
+from aerec.tuning import studies
+
+if TYPE_CHECKING:
+    from optuna import Study, Trial
+    from optuna.trial import FrozenTrial
+
+__all__ = ["TuningResult", "default_space", "tune"]
+
+_log = logging.getLogger("aerec")
+
+_STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
+
+
+@dataclass(frozen=True, eq=False)
+class TuningResult:
+    """What a search found.
+
+    Attributes
+    ----------
+    best_params : dict
+        The searched hyper-parameters of the best trial; of equal ones the first.
+    best_value : float
+        Its metric on validation data. The best of many: report a model fitted with them on test data instead.
+    best_model : Recommender
+        With these parameters, not fitted.
+    metric : str
+    trials : pandas.DataFrame
+        A row per trial: number, state ("complete", "pruned" or "failed"), value (NaN unless complete), seconds, and a
+        column per searched parameter.
+    """
+
+    best_params: dict[str, Any]
+    best_value: float
+    best_model: Recommender
+    metric: str
+    trials: pd.DataFrame
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write ``best.json`` and ``trials.csv`` into `folder`, each whole or not at all; earlier ones are replaced.
+
+        Raises
+        ------
+        DataError
+            If `folder` is a file.
+        """
+        path = Path(folder).expanduser()
+        if path.exists() and not path.is_dir():
+            raise DataError(f"{folder} is a file; a search is saved as a folder, give another path")
+        path.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path / "trials.csv", "wb") as stream:
+            self.trials.to_csv(stream, index=False)
+        found = {
+            "model": type(self.best_model).__name__,
+            "metric": self.metric,
+            "value": self.best_value,
+            "params": {name: encode_parameter(value) for name, value in self.best_params.items()},
+            "trials": len(self.trials),
+        }
+        write_header(path, "best", found)
+
+
+def tune(
+    model: Recommender | type[Recommender] | str,
+    split: Split,
+    space: Space | None = None,
+    trials: int = 20,
+    *,
+    metric: str | None = None,
+    seed: int = 0,
+    timeout: float | None = None,
+    storage: str | os.PathLike[str] | None = None,
+    study_name: str = "aerec",
+    progress: bool = True,
+) -> TuningResult:
+    """Search for the hyper-parameters with which `model` does best on the validation part of `split`.
+
+    The first ten trials are drawn at random, the others by the tree-structured Parzen estimator (TPE). Each fits a
+    fresh model to ``split.train`` and measures it on ``split.validation``; ``split.test`` is not looked at. Models that
+    learn in epochs stop early by their own ``patience``; from the sixth trial on they are given up (pruned) where,
+    after ten epochs or more, their best value so far is worse than the median of the earlier trials at that epoch.
+    Settings that come up again are not fitted again.
+
+    Parameters
+    ----------
+    model : Recommender, class or str
+        What stays as it is: an unfitted estimator with its other parameters, a class, or a name such as "mult-vae".
+    split : Split
+        With a validation part.
+    space : dict of str to Choice, Number or Whole, optional
+        What may be chosen; by default that of `aerec.search_spaces.SPACES`.
+    trials : int, default 20
+        In total, those in `storage` included.
+    metric : str, optional
+        Such as "recall@20"; by default "ndcg@100", or "rmse" for models that predict ratings. A model without a
+        ``validation_metric`` of its own stops early on it as well.
+    seed : int, default 0
+        Of the search; the model keeps its own. The same seed gives the same trials.
+    timeout : float, optional
+        Seconds after which no further trial begins.
+    storage : path-like, optional
+        An SQLite file that keeps the trials. A search that was interrupted, or had fewer `trials`, goes on from it and
+        ends where an uninterrupted one ends; only one at a time may use it.
+    study_name : str, default "aerec"
+        So that one file can hold several searches.
+    progress : bool, default True
+        Show a bar over the trials in a terminal or notebook.
+
+    Returns
+    -------
+    TuningResult
+
+    Raises
+    ------
+    MissingExtraError
+        If Optuna is not installed.
+    ValueError
+        If the space is empty or does not fit the model, or another argument is out of its range; before any fit.
+    DataError
+        If there is no validation data, the model cannot be measured by `metric`, or `storage` holds another search.
+    TrainingError
+        If all trials failed: one in which the cost is no longer finite or memory does not suffice is recorded as
+        failed, and the search goes on.
+
+    References
+    ----------
+    Akiba, Sano, Yanase, Ohta, Koyama (2019). Optuna: a next-generation hyperparameter optimization framework. KDD.
+    Bergstra, Bardenet, Bengio, Kégl (2011). Algorithms for hyper-parameter optimization. NIPS.
+
+    Examples
+    --------
+    >>> from aerec.datasets import load_dataset
+    >>> from aerec.search_spaces import Number
+    >>> from aerec.splitting import StrongGeneralization
+    >>> from aerec.tuning.search import tune
+    >>> split = StrongGeneralization(n_users=100).split(load_dataset("sample"))
+    >>> found = tune("ease", split, {"l2": Number(1.0, 1000.0, log=True)}, trials=2)
+    >>> sorted(found.best_params), found.trials["state"].tolist()
+    (['l2'], ['complete', 'complete'])
+    """
+    studies.import_optuna()
+    estimator = _estimator(model)
+    space = default_space(estimator) if space is None else dict(space)
+    usual = "rmse" if hasattr(estimator, "predict") else "ndcg@100"
+    metric = usual if metric is None else metric
+    _check_numbers(trials, seed, timeout)
+    check_space(space, estimator)
+    _check_measurable(estimator, split, metric)
+    if metric != usual and estimator.get_params(deep=False).get("validation_metric", metric) is None:
+        estimator.set_params(validation_metric=metric)
+    with studies.quiet_optuna():
+        description = studies.describe_search(estimator, split, space, metric, seed)
+        study = studies.open_study(storage, study_name, higher_is_better(metric), description)
+        with EpochProgress(f"Tuning {type(estimator).__name__}", trials, progress, unit="trial") as bar:
+            began = time.monotonic()
+            for number in range(len(studies.finished_trials(study)) + 1, trials + 1):
+                _run_trial(study, studies.next_trial(study, seed), estimator, space, split, metric)
+                last = studies.finished_trials(study)[-1]
+                bar.epoch_done(number, {} if last.value is None else {metric: last.value})
+                if timeout is not None and time.monotonic() - began >= timeout:
+                    break
+        return _result(studies.finished_trials(study)[:trials], estimator, space, metric)
+
+
+def default_space(model: Recommender | type[Recommender] | str) -> Space:
+    """Return the default space of a model, or of the class of aerec that it is derived from.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+
+    Examples
+    --------
+    >>> from aerec.models import EASE
+    >>> list(default_space(EASE))
+    ['l2']
+    """
+    cls = type(_estimator(model))
+    names = {known: name for name, known in MODELS.items()}
+    found = next((SPACES.get(names[one]) for one in cls.__mro__ if one in names), None)
+    if found is None:
+        raise ValueError(f"{cls.__name__} has no default space; give one, such as {{'epochs': Whole(5, 50)}}")
+    return found
+
+
+def _estimator(model: Recommender | type[Recommender] | str) -> Recommender:
+    if isinstance(model, str):
+        model = get_model_class(model)
+    if isinstance(model, type) and issubclass(model, Recommender):
+        return model()
+    if isinstance(model, Recommender):
+        unfitted: Recommender = clone(model)
+        return unfitted
+    raise ValueError(f"model is an estimator, a class or a name of aerec, got {model!r}")
+
+
+def _check_numbers(trials: int, seed: int, timeout: float | None) -> None:
+    for name, value, least in (("trials", trials, 1), ("seed", seed, 0)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
+    if timeout is not None and not timeout > 0:
+        raise ValueError(f"timeout is a number of seconds above 0, got {timeout!r}")
+
+
+def _check_measurable(estimator: Recommender, split: Split, metric: str) -> None:
+    parse_metric(metric)
+    if metric in RATING_METRICS and not hasattr(estimator, "predict"):
+        raise DataError(f"{type(estimator).__name__} ranks items and cannot be tuned by {metric}; use ndcg@100")
+    if not isinstance(split, Split):
+        raise ValueError(f"split must be a Split, as splitters give it, got {type(split).__name__}")
+    if split.validation is None or split.validation.target.n_ratings == 0:
+        raise DataError("the split has no validation data to tune on; choose a splitter that holds some out")
+
+
+def _run_trial(study: Study, trial: Trial, estimator: Recommender, space: Space, split: Split, metric: str) -> None:
+    """Fit and measure what `trial` draws, and tell the study."""
+    optuna = studies.import_optuna()
+    candidate: Recommender = clone(estimator)
+    candidate.set_params(**{name: one.suggest(trial, name) for name, one in space.items()})
+    if "progress" in candidate.get_params(deep=False):
+        candidate.set_params(progress=False)
+    for former in studies.finished_trials(study):
+        if former.value is not None and former.state.name == "COMPLETE" and former.params == trial.params:
+            study.tell(trial, former.value)
+            return
+    if isinstance(candidate, NeuralRecommender):
+        candidate._on_epoch = _pruning(trial, metric)
+    assert split.validation is not None
+    try:
+        candidate.fit(split.train, split.validation)
+        value = evaluate(candidate, split.validation, metric, n_resamples=1)[metric]
+        if not math.isfinite(value):
+            raise TrainingError(f"{metric} became {value}")
+    except optuna.TrialPruned:
+        study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+    except (TrainingError, MemoryError) as error:
+        _log.warning("trial with %s failed: %s", trial.params, error)
+        studies.fail(study, trial, error)
+    else:
+        study.tell(trial, value)
+
+
+def _pruning(trial: Trial, metric: str) -> Callable[[int, Mapping[str, float]], None]:
+    """Return what tells `trial` of each epoch and ends a fit that falls behind the others."""
+
+    def on_epoch(epoch: int, values: Mapping[str, float]) -> None:
+        if metric in values:  # absent where early stopping watches another one
+            trial.report(values[metric], epoch)
+            if trial.should_prune():
+                raise studies.import_optuna().TrialPruned
+
+    return on_epoch
+
+
+def _result(done: list[FrozenTrial], estimator: Recommender, space: Space, metric: str) -> TuningResult:
+    rows: list[dict[str, Any]] = []
+    for number, one in enumerate(done):
+        params = {name: dimension.read(one.params[name]) for name, dimension in space.items()}
+        value = one.value if one.state.name == "COMPLETE" else None
+        seconds = one.duration.total_seconds() if one.duration else math.nan
+        rows.append({"number": number, "state": _STATES[one.state.name], "value": value, "seconds": seconds, **params})
+    values = [row["value"] for row in rows if row["value"] is not None]
+    if not values:
+        raise TrainingError(f"all {len(done)} trials failed, the last one because: {done[-1].user_attrs['error']}")
+    best_value: float = max(values) if higher_is_better(metric) else min(values)
+    best = next(row for row in rows if row["value"] == best_value)
+    best_params = {name: best[name] for name in space}
+    frame = pd.DataFrame(rows).astype({"value": float})
+    return TuningResult(best_params, best_value, clone(estimator).set_params(**best_params), metric, frame)

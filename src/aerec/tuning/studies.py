@@ -1,0 +1,178 @@
+"""Optuna studies as `aerec.tuning` uses them: made, stored in an SQLite file, and continued as if never interrupted.
+
+Optuna is imported only when a search begins. The sampler of each trial is new and seeded by the trial's place among the
+finished ones, so that what it draws depends on the seed and the results so far alone, not on who computed them or when.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from aerec.errors import DataError
+from aerec.holdout import Split
+from aerec.recommender.base import Recommender
+from aerec.recommender.saving import add_to_digest
+from aerec.search_spaces import Space
+from aerec.system.extras import import_extra
+
+if TYPE_CHECKING:
+    from optuna import Study, Trial
+    from optuna.trial import FrozenTrial
+
+__all__ = [
+    "describe_search",
+    "fail",
+    "finished_trials",
+    "import_optuna",
+    "next_trial",
+    "open_study",
+    "quiet_optuna",
+]
+
+_SQLITE = b"SQLite format 3\0"
+_WARMUP = 10  # epochs in which no fit is pruned
+_IRRELEVANT = ("device", "progress")  # parameters that say nothing of what is learned
+_DESCRIPTION, _ERROR = "aerec", "error"  # attributes of a study, and of a trial that failed
+
+
+def import_optuna() -> Any:
+    """Return the package optuna; a MissingExtraError tells how to install it."""
+    return import_extra("optuna", "hyper-parameter search")
+
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Keep Optuna's own account of each trial from standard error, where it goes by default."""
+    log = import_optuna().logging
+    before = log.get_verbosity()
+    log.set_verbosity(log.WARNING)
+    try:
+        yield
+    finally:
+        log.set_verbosity(before)
+
+
+def open_study(
+    storage: str | os.PathLike[str] | None, name: str, maximize: bool, description: Mapping[str, Any]
+) -> Study:
+    """Return a study in memory, or the one of that name in the SQLite file `storage`, made where absent.
+
+    Parameters
+    ----------
+    storage : path-like or None
+    name : str
+    maximize : bool
+    description : mapping
+        What is searched, by which an interrupted search is recognised; whatever JSON can hold.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be used, or the study in it is of another search.
+    """
+    optuna = import_optuna()
+    direction = "maximize" if maximize else "minimize"
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=_WARMUP)
+    if storage is None:
+        study: Study = optuna.create_study(direction=direction, pruner=pruner)
+        return study
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        study = optuna.create_study(
+            storage=f"sqlite:///{_check_file(storage)}",
+            study_name=name,
+            direction=direction,
+            pruner=pruner,
+            load_if_exists=True,
+        )
+    except (SQLAlchemyError, optuna.exceptions.OptunaError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"{storage} cannot be used as storage ({reason}); give another file") from error
+    _recognise(study, json.loads(json.dumps(description)), storage)
+    for cut_off in study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.RUNNING]):
+        study.tell(cut_off.number, state=optuna.trial.TrialState.FAIL)
+    return study
+
+
+def finished_trials(study: Study) -> list[FrozenTrial]:
+    """Return trials with a result, pruned ones and failed ones, but not those that were interrupted."""
+    return [
+        one
+        for one in study.get_trials(deepcopy=False)
+        if one.state.name in ("COMPLETE", "PRUNED") or (one.state.name == "FAIL" and _ERROR in one.user_attrs)
+    ]
+
+
+def next_trial(study: Study, seed: int) -> Trial:
+    """Begin a trial, whose parameters depend on `seed` and on the finished trials."""
+    place = len(finished_trials(study))
+    drawn = np.random.SeedSequence((seed, place)).generate_state(1)
+    study.sampler = import_optuna().samplers.TPESampler(seed=int(drawn[0]))
+    return study.ask()
+
+
+def fail(study: Study, trial: Trial, error: Exception) -> None:
+    """End a trial that has no result because of `error`."""
+    trial.set_user_attr(_ERROR, str(error))
+    study.tell(trial, state=import_optuna().trial.TrialState.FAIL)
+
+
+def describe_search(estimator: Recommender, split: Split, space: Space, metric: str, seed: int) -> dict[str, Any]:
+    """Return what makes this search another one than the next, in words that JSON can hold."""
+    fixed = {
+        name: repr(value)
+        for name, value in estimator.get_params(deep=False).items()
+        if name not in space and name not in _IRRELEVANT
+    }
+    return {
+        "model": type(estimator).__name__,
+        "fixed parameters": fixed,
+        "space": {name: repr(one) for name, one in space.items()},
+        "metric": metric,
+        "seed": seed,
+        "data": _fingerprint(split),
+    }
+
+
+def _fingerprint(split: Split) -> str:
+    """Return a checksum of what a search sees: ratings and ids of the training and validation parts."""
+    digest = hashlib.sha256()
+    for part in (split.train, split.validation):
+        add_to_digest(digest, part)
+    return digest.hexdigest()
+
+
+def _check_file(storage: str | os.PathLike[str]) -> Path:
+    path = Path(storage).expanduser().resolve()
+    if path.parent.exists() and not path.parent.is_dir():
+        raise DataError(f"{storage} cannot be made: {path.parent} is a file")
+    if path.is_dir():
+        raise DataError(f"{storage} is a folder; storage is the path of an SQLite file, such as study.db")
+    if path.is_file() and path.stat().st_size:
+        with path.open("rb") as stream:
+            if stream.read(len(_SQLITE)) != _SQLITE:
+                raise DataError(f"{storage} is no SQLite file and is left as it is; give another path")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _recognise(study: Study, description: dict[str, Any], storage: str | os.PathLike[str]) -> None:
+    """Describe a new study; refuse one that was made for something else."""
+    known = study.user_attrs.get(_DESCRIPTION)
+    if known is None and not study.get_trials(deepcopy=False):
+        study.set_user_attr(_DESCRIPTION, description)
+    elif known != description:
+        other = [name for name in description if (known or {}).get(name) != description[name]]
+        raise DataError(
+            f"{storage} holds a search that differs in {', '.join(other)}; repeat that one as it was to continue it, "
+            "or give another storage or study_name"
+        )

@@ -1,0 +1,186 @@
+"""The parts of the item-item models: XᵀX, the closed form, and scores as weighted sums."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from scipy.sparse import csr_array
+
+from aerec import Interactions, memory
+from aerec.closed_form.item_item import ItemItemRecommender, closed_form_weights, gram_matrix, row_blocks
+from aerec.errors import InsufficientMemoryError, TrainingError
+from aerec.models import EASE, linear
+
+
+def ratings(n_users=50, n_items=13, seed=0):
+    rng = np.random.default_rng(seed)
+    return np.where(rng.random((n_users, n_items)) < 0.3, rng.integers(1, 6, size=(n_users, n_items)), 0).astype(float)
+
+
+@pytest.mark.parametrize("n_dense", [0, 1, 5, 13])
+@pytest.mark.parametrize("rows_per_block", [1, 4, 1000])
+def test_the_gram_matrix_filled_in_blocks(rows_per_block, n_dense, monkeypatch):
+    monkeypatch.setattr(linear, "_BLOCK_BYTES", rows_per_block * 4 * 13)
+    monkeypatch.setattr(linear, "_COLUMNS", rows_per_block)
+    monkeypatch.setattr(linear, "_n_dense_columns", lambda X: n_dense)
+    X = ratings()
+    found = gram_matrix(csr_array(X.astype(np.float32)), advice="")
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, X.T @ X)
+
+
+@pytest.mark.parametrize("n_dense", [0, 1, 8, 21])
+@pytest.mark.parametrize("rows_per_block", [1, 3, 100])
+def test_the_upper_triangle_of_the_gram_matrix_is_all_that_the_closed_form_reads(rows_per_block, n_dense, monkeypatch):
+    monkeypatch.setattr(linear, "_COLUMNS", rows_per_block)
+    monkeypatch.setattr(linear, "_n_dense_columns", lambda X: n_dense)
+    X = (np.random.default_rng(3).random((40, 21)) < 0.2).astype(np.float32)
+    monkeypatch.setattr(linear, "_BLOCK_BYTES", rows_per_block * 4 * X.shape[1])
+    gram = gram_matrix(csr_array(X), advice="", upper=True)
+    assert np.array_equal(np.triu(gram), np.triu(X.T @ X))
+    gram[np.tril_indices_from(gram, -1)] = np.nan
+    P = np.linalg.inv(X.T.astype(float) @ X + 2 * np.eye(21))
+    expected = np.eye(21) - P / np.diag(P)
+    assert np.allclose(closed_form_weights(gram, 2.0), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("upper", [True, False])
+def test_the_gram_matrix_of_any_values_and_of_items_without_ratings(upper, monkeypatch):
+    monkeypatch.setattr(linear, "_COLUMNS", 4)
+    monkeypatch.setattr(linear, "_n_dense_columns", lambda X: X.shape[1] // 2)
+    rng = np.random.default_rng(5)
+    X = np.where(rng.random((60, 30)) < rng.random(30) ** 2, rng.standard_normal((60, 30)), 0).astype(np.float32)
+    X[:, [0, 7, 29]] = 0
+    wanted = X.T.astype(np.float64) @ X
+    found = gram_matrix(csr_array(X), advice="", upper=upper)
+    part = np.triu_indices(30) if upper else np.indices((30, 30))
+    np.testing.assert_allclose(found[tuple(part)], wanted[tuple(part)], atol=1e-5)
+    assert upper or np.array_equal(found, found.T)
+
+
+def test_the_gram_matrix_of_mapped_ratings(tmp_path, monkeypatch):
+    monkeypatch.setattr(linear, "_n_dense_columns", lambda X: X.shape[1] // 2)
+    X = csr_array(ratings().astype(np.float32))
+    for name in ("data", "indices", "indptr"):
+        np.save(tmp_path / name, getattr(X, name))
+    mapped = csr_array(
+        tuple(np.load(tmp_path / f"{name}.npy", mmap_mode="r") for name in ("data", "indices", "indptr")), X.shape
+    )
+    np.testing.assert_array_equal(gram_matrix(mapped, advice=""), ratings().T @ ratings())
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_the_gram_matrix_is_the_same_on_any_number_of_threads_and_leaves_it_as_it_was(threads, monkeypatch):
+    monkeypatch.setattr(linear, "_COLUMNS", 2)
+    monkeypatch.setattr(linear, "_n_dense_columns", lambda X: X.shape[1] // 2)
+    X = ratings() * 0.1
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        found = gram_matrix(csr_array(X.astype(np.float32)), advice="")
+        assert torch.get_num_threads() == threads
+        torch.set_num_threads(2)
+        np.testing.assert_array_equal(gram_matrix(csr_array(X.astype(np.float32)), advice=""), found)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_gram_matrix_that_does_not_fit_is_refused_before_it_is_made(monkeypatch):
+    monkeypatch.setattr(memory, "available_memory", lambda: 2**20)
+    with pytest.raises(InsufficientMemoryError, match=r"item-item matrix of 2,000 x 2,000 needs .*; take ELSA"):
+        gram_matrix(csr_array((3, 2000), dtype=np.float32), advice="take ELSA")
+
+
+@pytest.mark.parametrize("rows_per_block", [1, 5, 1000])
+@pytest.mark.parametrize("ridge", [3.0, np.arange(1, 14, dtype=np.float32)], ids=["one", "each"])
+def test_every_column_is_the_ridge_regression_on_all_others(rows_per_block, ridge, monkeypatch):
+    monkeypatch.setattr(linear, "_BLOCK_BYTES", rows_per_block * 4 * 13)
+    X = ratings()
+    penalty = np.broadcast_to(ridge, 13).astype(np.float64)
+    B = closed_form_weights((X.T @ X).astype(np.float32), ridge)
+    for item in range(13):
+        others = np.delete(np.arange(13), item)
+        normal = X[:, others].T @ X[:, others] + np.diag(penalty[others])
+        expected = np.linalg.solve(normal, X[:, others].T @ X[:, item])
+        np.testing.assert_allclose(B[others, item], expected, atol=1e-4)
+        assert B[item, item] == 0
+
+
+def test_the_closed_form_works_in_place():
+    gram = (ratings().T @ ratings()).astype(np.float32)
+    assert np.shares_memory(closed_form_weights(gram, 1.0), gram)
+
+
+def test_a_matrix_that_cannot_be_inverted_is_refused_with_the_cure():
+    with pytest.raises(TrainingError, match="l2 is too small"):
+        closed_form_weights(np.full((3, 3), 1e6, dtype=np.float32), 1e-6)
+
+
+def test_row_blocks_cover_every_row_once():
+    blocks = list(row_blocks(10_000, 5_000))
+    assert len(blocks) > 1
+    np.testing.assert_array_equal(np.concatenate(blocks), np.arange(10_000))
+    assert list(row_blocks(0, 5)) == []
+
+
+def with_weights(weights):
+    class Fixed(ItemItemRecommender):
+        def _fit(self, train, validation):
+            self.weights_ = weights
+
+    return Fixed().fit(Interactions.from_matrix(np.eye(len(ratings().T)), items=[f"i{at}" for at in range(13)]))
+
+
+@pytest.mark.parametrize("layout", [np.asarray, csr_array])
+def test_scores_are_weighted_sums_over_the_history(layout):
+    weights = np.where(np.random.default_rng(1).random((13, 13)) < 0.5, 0.25, 0).astype(np.float32)
+    scores = with_weights(layout(weights)).score_items(ratings(4))
+    assert isinstance(scores, np.ndarray)
+    np.testing.assert_allclose(scores, ratings(4) @ weights, rtol=1e-6)
+
+
+def test_scores_summed_some_columns_at_a_time_are_the_same_bits(monkeypatch):
+    model = with_weights(np.random.default_rng(1).standard_normal((13, 13)).astype(np.float32))
+    monkeypatch.setattr(linear, "_COLUMNS", 4)
+    history = ratings(200)
+    monkeypatch.setattr(linear, "_WANTED", 10**9)
+    whole = model.score_items(history)
+    monkeypatch.setattr(linear, "_WANTED", 0)
+    np.testing.assert_array_equal(model.score_items(history), whole)
+
+
+def test_arrays_that_may_not_be_written_to_are_read_without_a_warning():
+    X = csr_array(ratings())
+    model = EASE().fit(X)
+    expected = model.score_items(X)
+    for array in (X.data, X.indices, X.indptr, model.weights_):
+        array.flags.writeable = False
+    torch.set_warn_always(True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert np.array_equal(model.score_items(X), expected)
+    finally:
+        torch.set_warn_always(False)
+
+
+@pytest.mark.parametrize("layout", [np.asarray, csr_array])
+def test_explanations_are_the_terms_of_the_sum(layout):
+    weights = np.random.default_rng(1).standard_normal((13, 13)).astype(np.float32)
+    model = with_weights(layout(weights))
+    values = np.zeros((1, 13))
+    values[0, [2, 5, 7]] = [4, 1, 3]
+    history = Interactions.from_matrix(values, users=["ann"], items=[f"i{at}" for at in range(13)])
+    terms = model.explain(history, "i3")
+    expected = dict(zip(["i2", "i5", "i7"], values[0, [2, 5, 7]] * weights[[2, 5, 7], 3], strict=True))
+    assert dict(zip(terms["item"], terms["contribution"], strict=True)) == pytest.approx(expected)
+    assert terms["contribution"].is_monotonic_decreasing
+    assert terms["contribution"].sum() == pytest.approx(model.score_items(history)[0, 3], rel=1e-5)
+    assert len(model.explain(history, "i3", n=2)) == 2
+
+
+def test_an_empty_history_is_ranked_by_popularity():
+    X = ratings()
+    scores = EASE(l2=1.0).fit(X).score_items(np.zeros((2, 13)))
+    np.testing.assert_allclose(scores, np.tile((X > 0).mean(axis=0), (2, 1)), rtol=1e-6)

@@ -1,0 +1,47 @@
+"""What DuckDB is asked, and how its answer is cut into blocks."""
+
+import numpy as np
+import pandas as pd
+import pyarrow
+import pytest
+
+from aerec.datasets.readers.columns import Columns
+from aerec.datasets.store.duckdb_query import RatingsQuery
+from aerec.errors import DataError
+
+duckdb = pytest.importorskip("duckdb")
+
+
+@pytest.fixture
+def query(tmp_path):
+    path = tmp_path / "it's.parquet"  # quoted in SQL
+    frame = pd.DataFrame({"user": [2, 1, 2, 1], "item": ["b", "b", "a", "b"], 'my "stars"': [1, 2, 3, 4]})
+    frame.to_parquet(path)
+    columns = Columns(rating='my "stars"')
+    with duckdb.connect(":memory:") as connection:
+        query = RatingsQuery(connection, [path], columns, "here")
+        assert query.check() == 4
+        assert query.write_items(tmp_path / "items.parquet") == 2
+        yield query
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_blocks_are_sorted_and_say_what_begins_and_ends(query, size):
+    blocks = list(query.blocks(size))
+    joined = {
+        name: np.concatenate([getattr(block, name) for block in blocks]).tolist()
+        for name in ("is_new_user", "is_last_of_pair", "items", "ratings")
+    }
+    assert joined == {
+        "is_new_user": [True, False, True, False],
+        "is_last_of_pair": [False, True, True, True],
+        "items": [1, 1, 0, 1],
+        "ratings": [2.0, 4.0, 3.0, 1.0],
+    }
+    assert [one for block in blocks for one in block.new_users.column("id").to_pylist()] == [1, 2]
+
+
+@pytest.mark.parametrize(("ids", "codes"), [([2, 1], [0, 0]), ([1, 1], [1, 0])])
+def test_rows_out_of_order_are_noticed(query, ids, codes):
+    with pytest.raises(DataError, match="out of order"):
+        query._changes(pyarrow.table({"id": ids, "code": codes}))

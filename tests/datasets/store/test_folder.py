@@ -1,0 +1,119 @@
+"""Stores: mapped, not loaded, all the way into the batches; damage is found."""
+
+import json
+
+import numpy as np
+import pytest
+
+from aerec.datasets import generate_interactions, import_parquet, open_store
+from aerec.datasets.store.folder import is_store, store_of
+from aerec.errors import ModelFileError
+from aerec.files.memmap import is_mapped, mapped_file
+from aerec.models import ELSA, MultDAE
+from aerec.network.rows import MappedRows
+from aerec.splitting import StrongGeneralization
+
+
+@pytest.fixture(scope="module")
+def films():
+    return generate_interactions(150, 60, 2600, seed=3)
+
+
+@pytest.fixture(scope="module")
+def path(films, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("store")
+    films.to_frame().to_parquet(folder / "films.parquet")
+    import_parquet(folder / "films.parquet", folder / "store", threshold=4.0)
+    return folder / "store"
+
+
+@pytest.fixture
+def copied(path, tmp_path):
+    for file in path.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    return tmp_path
+
+
+def test_the_matrix_is_a_view_of_the_files(path):
+    data = open_store(path, verify=True)
+    assert [mapped_file(getattr(data.matrix, name)) for name in ("data", "indices")] == [
+        path / "data.npy",
+        path / "indices.npy",
+    ]
+    assert mapped_file(data.timestamps) == path / "timestamps.npy"
+    assert not data.matrix.data.flags.writeable
+
+
+def test_a_store_is_known_by_what_is_mapped_from_it(path, films):
+    data = open_store(path)
+    assert store_of(data) == (path.resolve(), json.loads((path / "store.json").read_text())["fingerprint"])
+    assert store_of(films) is None
+    assert store_of(data.take_users(np.arange(10))) is None
+    assert is_store(path)
+    assert not is_store(path.parent)
+
+
+def test_filters_that_leave_nothing_out_copy_nothing(path):
+    data = open_store(path)
+    assert data.filter(1, 1) is data
+
+
+def test_models_read_mapped_rows_and_learn_the_same(path):
+    mapped = open_store(path)
+    loaded = type(mapped)(mapped.matrix.copy(), mapped.users, mapped.items)
+    assert not is_mapped(loaded.matrix.data)
+    for model in (MultDAE(hidden=8, epochs=2, progress=False), ELSA(n_factors=4, epochs=2, progress=False)):
+        assert isinstance(model._training_rows(mapped.matrix), MappedRows)
+        weights = [model.fit(data).coefs_ for data in (mapped, loaded)]
+        for one, other in zip(*weights, strict=True):
+            np.testing.assert_array_equal(one, other)
+        np.testing.assert_array_equal(model.transform(mapped), model.transform(loaded))
+
+
+def test_users_taken_from_much_mapped_data_are_mapped_too(path, monkeypatch):
+    data = open_store(path)
+    loaded = type(data)(data.matrix.copy(), data.users, data.items, data.timestamps.copy())
+    monkeypatch.setattr("aerec.sparse._BLOCK", 50)
+    split, expected = (StrongGeneralization(20, seed=1).split(one) for one in (data, loaded))
+    assert is_mapped(split.train.matrix.data)
+    assert is_mapped(split.train.timestamps)
+    for name in ("indptr", "indices", "data"):
+        np.testing.assert_array_equal(getattr(split.train.matrix, name), getattr(expected.train.matrix, name))
+    np.testing.assert_array_equal(split.train.timestamps, expected.train.timestamps)
+    assert split.test.target.users.equals(expected.test.target.users)
+    assert sorted(file.suffix for file in path.iterdir()) == sorted([".npy"] * 4 + [".parquet"] * 2 + [".json"])
+
+
+@pytest.mark.parametrize("name", ["data.npy", "users.parquet", "indptr.npy"])
+def test_a_missing_or_shortened_file_is_named(copied, name):
+    content = (copied / name).read_bytes()
+    (copied / name).write_bytes(content[:-1])
+    with pytest.raises(ModelFileError, match=rf"{name} has .* bytes instead of"):
+        open_store(copied)
+    (copied / name).unlink()
+    with pytest.raises(ModelFileError, match=f"{name} is missing"):
+        open_store(copied)
+
+
+def test_an_altered_byte_is_found_when_asked_for(copied):
+    content = bytearray((copied / "data.npy").read_bytes())
+    content[-1] ^= 1
+    (copied / "data.npy").write_bytes(content)
+    with pytest.raises(ModelFileError, match="was altered"):
+        open_store(copied, verify=True)
+
+
+def test_an_altered_header_is_found(copied):
+    header = json.loads((copied / "store.json").read_text())
+    (copied / "store.json").write_text(json.dumps({**header, "n_users": 3}))
+    with pytest.raises(ModelFileError, match="altered"):
+        open_store(copied)
+
+
+def test_the_checkpoint_of_a_store_is_bound_to_it(path, tmp_path):
+    data = open_store(path)
+    model = MultDAE(hidden=4, epochs=2, progress=False)
+    model.fit(data, checkpoint=tmp_path / "kept")
+    first = [weight.copy() for weight in model.coefs_]
+    model.fit(data, checkpoint=tmp_path / "kept")  # all epochs are done already
+    assert all(np.array_equal(one, other) for one, other in zip(first, model.coefs_, strict=True))

@@ -1,0 +1,163 @@
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import torch
+
+from aerec.likelihood import LIKELIHOODS
+from aerec.network import losses
+from aerec.network.buffers import Scratch
+from aerec.network.losses import all_entries_loss, first_layer, observed_loss
+from aerec.network.rows import DenseRows, SparseRows
+
+CPU = torch.device("cpu")
+RNG = np.random.default_rng(1)
+X = (RNG.random((6, 9)) < 0.4) * RNG.integers(1, 5, size=(6, 9)).astype(np.float32)
+X[2] = 0  # a user without ratings
+ROWS = torch.tensor([5, 2, 0, 3])
+
+
+def batches(x=X):
+    sparse = sp.csr_array(x.astype(np.float32))
+    return SparseRows(sparse, CPU).batch(ROWS), DenseRows(x.astype(np.float32), CPU).batch(ROWS)
+
+
+def parameters(n_items=9, n_hidden=4, n_rows=4):
+    made = torch.Generator().manual_seed(0)
+    shapes = [(n_rows, n_hidden), (n_items, n_hidden), (n_items,)]
+    return [torch.randn(shape, generator=made, requires_grad=True) for shape in shapes]
+
+
+def gradients(loss, variables):
+    return [g.numpy() for g in torch.autograd.grad(loss, variables)]
+
+
+def test_batches_hold_the_rows_asked_for():
+    sparse, dense = batches()
+    rebuilt = np.zeros((4, 9), dtype=np.float32)
+    rebuilt[sparse.rows.numpy(), sparse.columns.numpy()] = sparse.values.numpy()
+    assert np.array_equal(rebuilt, X[ROWS.numpy()])
+    assert np.array_equal(dense.values.numpy(), X[ROWS.numpy()])
+    assert np.allclose(sparse.totals(), dense.totals())
+    assert np.allclose(sparse.normalized().values.square().sum(), 3.0)  # one of the four rows is empty
+    assert np.allclose(dense.normalized().values.square().sum(), 3.0)
+
+
+def test_first_layer_is_the_dense_product_with_its_gradient():
+    sparse, dense = batches()
+    weight = torch.randn((9, 3), generator=torch.Generator().manual_seed(0), requires_grad=True)
+    pull = torch.randn((4, 3), generator=torch.Generator().manual_seed(1))
+    for batch in (sparse, dense):
+        out = first_layer(batch, weight)
+        assert np.allclose(out.detach(), X[ROWS.numpy()] @ weight.detach().numpy(), atol=1e-5)
+        (gradient,) = torch.autograd.grad((out * pull).sum(), weight)
+        assert np.allclose(gradient, X[ROWS.numpy()].T @ pull.numpy(), atol=1e-5)
+
+
+def reference(name, x, hidden, weight, bias):
+    logits = hidden @ weight.T + bias
+    if name == "multinomial":
+        return -(x * torch.log_softmax(logits, dim=1)).sum()
+    if name == "bernoulli":
+        return torch.nn.functional.binary_cross_entropy_with_logits(logits, x, reduction="sum")
+    squared = 0.5 * (x - logits).square()
+    return (squared * (x != 0)).sum() if name == "observed" else squared.sum()
+
+
+@pytest.mark.parametrize("kind", ["sparse", "dense"])
+@pytest.mark.parametrize("name", ["multinomial", "bernoulli", "gaussian"])
+def test_all_entries_loss_and_gradients_equal_autograd_in_float64(name, kind):
+    x = (X > 0).astype(np.float32) if name == "bernoulli" else X
+    batch = batches(x)[kind == "dense"]
+    variables = parameters()
+    loss = all_entries_loss(*variables, batch, LIKELIHOODS[name], half=False)
+    exact = [v.detach().double().requires_grad_() for v in variables]
+    expected = reference(name, torch.tensor(x[ROWS.numpy()]).double(), *exact)
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    for found, wanted in zip(gradients(3 * loss, variables), gradients(3 * expected, exact), strict=True):
+        assert np.allclose(found, wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("kind", ["sparse", "dense"])
+@pytest.mark.parametrize("name", ["multinomial", "bernoulli", "gaussian"])
+def test_blocks_of_items_change_nothing(name, kind, half, monkeypatch):
+    batch, variables = batches((X > 0).astype(np.float32))[kind == "dense"], parameters()
+
+    def found():
+        loss = all_entries_loss(*variables, batch, LIKELIHOODS[name], half)
+        return loss.item(), gradients(3 * loss, variables)
+
+    whole, whole_gradients = found()
+    monkeypatch.setattr(losses, "_BLOCK_BYTES", (0, 0))
+    monkeypatch.setattr(losses, "_WIDTH", 4)
+    monkeypatch.setattr(losses, "cpu_has_tiles", lambda: False)
+    cut, cut_gradients = found()
+    assert cut == pytest.approx(whole, rel=1e-3 if half else 1e-5)
+    for one, other in zip(cut_gradients, whole_gradients, strict=True):
+        assert np.allclose(one, other, rtol=2**-5 if half else 1e-4, atol=0.1 if half else 1e-4)
+
+
+@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("name", ["multinomial", "bernoulli", "gaussian"])
+def test_logits_may_lie_row_after_row_as_on_accelerators(name, half, monkeypatch):
+    batch, variables = batches((X > 0).astype(np.float32))[0], parameters()
+
+    def found():
+        loss = all_entries_loss(*variables, batch, LIKELIHOODS[name], half)
+        return loss.item(), gradients(loss, variables)
+
+    def by_rows(n_items, hidden, scratch, dtype=None):
+        return scratch.take(len(hidden), n_items, like=hidden, dtype=dtype).T
+
+    expected, expected_gradients = found()
+    monkeypatch.setattr(losses, "_items_by_rows", by_rows)
+    monkeypatch.setattr(losses, "_PIECES", 2)
+    monkeypatch.setattr(losses, "_BLOCK_BYTES", (4 * batch.n_rows * 4,) * 2)  # four items, two in each piece
+    other, other_gradients = found()
+    assert other == pytest.approx(expected, rel=1e-3 if half else 1e-6)
+    for one, wanted in zip(other_gradients, expected_gradients, strict=True):
+        assert np.allclose(one, wanted, rtol=2**-5 if half else 1e-5, atol=0.1 if half else 1e-5)
+
+
+def test_memory_given_back_serves_the_next_step_and_no_gradient_is_lost():
+    x = sp.random_array((64, 3000), density=0.02, random_state=np.random.default_rng(0), format="csr", dtype=np.float32)
+    batch, scratch = SparseRows(x, CPU).batch(torch.arange(64)), Scratch()
+    variables = parameters(3000, 128, 64)
+    expected = gradients(all_entries_loss(*variables, batch, LIKELIHOODS["multinomial"], False), variables)
+    places = set()
+    for _ in range(3):
+        all_entries_loss(*variables, batch, LIKELIHOODS["multinomial"], False, scratch).backward()
+        for variable, wanted in zip(variables, expected, strict=True):
+            assert np.array_equal(variable.grad, wanted)
+        places.add(variables[1].grad.data_ptr())
+        scratch.give(variables[1].grad)
+        for variable in variables:
+            variable.grad = None
+    assert len(places) == 1
+
+
+def test_two_losses_at_once_do_not_share_memory():
+    batch, scratch, variables = batches()[0], Scratch(), parameters(3000, 128)
+    x = sp.random_array((4, 3000), density=0.1, random_state=np.random.default_rng(0), format="csr", dtype=np.float32)
+    batch = SparseRows(x, CPU).batch(torch.arange(4))
+    first, second = (all_entries_loss(*variables, batch, LIKELIHOODS["gaussian"], False, scratch) for _ in range(2))
+    apart = gradients(first, variables)
+    for one, other in zip(gradients(second, variables), apart, strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_observed_loss_and_gradients_equal_the_masked_dense_form():
+    batch, variables = batches()[0], parameters()
+    loss = observed_loss(*variables, batch)
+    exact = [v.detach().double().requires_grad_() for v in variables]
+    expected = reference("observed", torch.tensor(X[ROWS.numpy()]).double(), *exact)
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    for found, wanted in zip(gradients(loss, variables), gradients(expected, exact), strict=True):
+        assert np.allclose(found, wanted, atol=1e-5 * np.abs(wanted).max())
+
+
+def test_bfloat16_factors_stay_close_to_float32():
+    batch, variables = batches()[0], parameters()
+    full = all_entries_loss(*variables, batch, LIKELIHOODS["multinomial"], half=False)
+    half = all_entries_loss(*variables, batch, LIKELIHOODS["multinomial"], half=True)
+    assert half.item() == pytest.approx(full.item(), rel=0.02)

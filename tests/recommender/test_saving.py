@@ -1,0 +1,72 @@
+import json
+
+import numpy as np
+import pytest
+
+from aerec.errors import DataError
+from aerec.noise import GaussianNoise, MaskingNoise
+from aerec.recommender.saving import decode_parameter, encode_parameter
+from aerec.sparsity import KLSparsity, L1Sparsity, TopKSparsity
+
+PARAMETERS = [
+    None,
+    True,
+    3,
+    0.25,
+    "tanh",
+    (600, 200),
+    (1, (2.5, None), "x"),
+    (),
+    MaskingNoise(0.3, rescale=False),
+    GaussianNoise(0.2, entries="all"),
+    L1Sparsity(0.5),
+    KLSparsity(0.1, 2.0),
+    TopKSparsity(7),
+]
+
+
+@pytest.mark.parametrize("value", PARAMETERS, ids=str)
+def test_parameters_pass_through_json(value):
+    back = decode_parameter(json.loads(json.dumps(encode_parameter(value))))
+    assert back == value
+    assert type(back) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (np.int64(3), 3),
+        (np.float32(0.5), 0.5),
+        (np.bool_(True), True),
+        (np.str_("tanh"), "tanh"),
+        ((np.int32(6), np.int64(3)), (6, 3)),
+        (MaskingNoise(np.float64(0.25)), MaskingNoise(0.25)),
+        (TopKSparsity(np.int64(4)), TopKSparsity(4)),
+    ],
+    ids=str,
+)
+def test_numpy_numbers_are_saved_as_plain_ones(value, expected):
+    encoded = json.loads(json.dumps(encode_parameter(value)))
+    assert encoded == encode_parameter(expected)
+    assert decode_parameter(encoded) == expected
+
+
+UNFIT = {
+    "generator": np.random.default_rng(0),
+    "function": len,
+    "dict": {"a": 1},
+    "object in a tuple": (1, object()),
+    "matrix": np.eye(2),
+    "array of objects": np.array([object()]),
+}
+
+
+@pytest.mark.parametrize("value", UNFIT.values(), ids=UNFIT)
+def test_what_cannot_be_saved_is_refused_by_type(value):
+    with pytest.raises(DataError, match=r"a hyper-parameter of type \w+ cannot be saved"):
+        encode_parameter(value)
+
+
+def test_only_choices_of_aerec_are_made_from_a_file():
+    with pytest.raises(KeyError, match="Popen"):
+        decode_parameter({"choice": "Popen", "fields": {"args": "true"}})

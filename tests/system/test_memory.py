@@ -1,0 +1,91 @@
+"""Memory: what the system's files say is read, the smaller limit counts, and what does not fit is refused."""
+
+import pytest
+
+from aerec.errors import AerecError, InsufficientMemoryError
+from aerec.system import memory
+
+GIB = 2**30
+
+
+@pytest.fixture
+def system(tmp_path, monkeypatch):
+    """Put text in place of the system's files; a file that is not given does not exist."""
+
+    def write(meminfo=None, **cgroup):
+        texts = {"meminfo": meminfo}
+        for version in ("", "memory/"):
+            texts |= {f"{version}memory.{name}": None for name in ("max", "current", "stat")}
+            texts |= {f"{version}memory.{name}": None for name in ("limit_in_bytes", "usage_in_bytes")}
+        texts |= {
+            name.replace("v1_", "memory/memory.").replace("v2_", "memory."): text for name, text in cgroup.items()
+        }
+        (tmp_path / "memory").mkdir(exist_ok=True)
+        for name, text in texts.items():
+            (tmp_path / name).unlink(missing_ok=True)
+            if text is not None:
+                (tmp_path / name).write_text(f"{text}\n")
+        monkeypatch.setattr(memory, "_MEMINFO", tmp_path / "meminfo")
+        monkeypatch.setattr(memory, "_CGROUP", tmp_path)
+
+    return write
+
+
+MEMINFO = f"MemTotal: {9 * GIB // 1024} kB\nMemFree: 5 kB\nMemAvailable:   {8 * GIB // 1024} kB\nSwapTotal: 0 kB"
+
+
+def test_of_machine_and_container_the_smaller_counts(system):
+    system(MEMINFO, v2_max=4 * GIB, v2_current=GIB)
+    assert memory.available_memory() == 3 * GIB
+    system(MEMINFO, v2_max=64 * GIB, v2_current=GIB)
+    assert memory.available_memory() == 8 * GIB
+
+
+def test_containers_of_the_first_version_are_read_too(system):
+    system(MEMINFO, v1_limit_in_bytes=4 * GIB, v1_usage_in_bytes=3 * GIB, v1_stat=f"total_inactive_file {GIB}")
+    assert memory.available_memory() == 2 * GIB
+    system(MEMINFO, v1_limit_in_bytes=9223372036854771712, v1_usage_in_bytes=GIB)  # no limit
+    assert memory.available_memory() == 8 * GIB
+
+
+def test_file_cache_that_can_be_dropped_counts_as_free(system):
+    system(MEMINFO, v2_max=4 * GIB, v2_current=3 * GIB, v2_stat=f"anon {GIB}\ninactive_file {GIB // 2}\nactive_file 7")
+    assert memory.available_memory() == 1.5 * GIB
+    system(MEMINFO, v2_max=4 * GIB, v2_current=5 * GIB)
+    assert memory.available_memory() == 0
+
+
+def test_a_container_without_a_limit_leaves_the_machine(system):
+    system(MEMINFO, v2_max="max", v2_current=GIB)
+    assert memory.available_memory() == 8 * GIB
+    system(MEMINFO)
+    assert memory.available_memory() == 8 * GIB
+
+
+def test_without_meminfo_half_of_the_physical_memory_is_taken(system, monkeypatch):
+    pages = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 1000}
+    monkeypatch.setattr(memory.os, "sysconf", pages.__getitem__)
+    system()
+    assert memory.available_memory() == 4096 * 1000 // 2
+    system("a text of another kind")
+    assert memory.available_memory() == 4096 * 1000 // 2
+
+
+def test_where_nothing_is_known_nothing_is_refused(system, monkeypatch):
+    def unknown(name):
+        raise ValueError(name)
+
+    monkeypatch.setattr(memory.os, "sysconf", unknown)
+    system()
+    assert memory.available_memory() is None
+    memory.require_memory(2**80, "anything", "no advice")
+
+
+def test_what_does_not_fit_is_refused_with_sizes_and_advice(monkeypatch):
+    monkeypatch.setattr(memory, "available_memory", lambda: 3 * GIB)
+    memory.require_memory(3 * GIB, "a block", "advice")
+    with pytest.raises(InsufficientMemoryError) as refused:
+        memory.require_memory(6 * GIB, "a matrix of 9 x 9", "take fewer items")
+    assert str(refused.value) == "a matrix of 9 x 9 needs 6.0 GiB, 3.0 GiB are available; take fewer items"
+    assert isinstance(refused.value, MemoryError)
+    assert isinstance(refused.value, AerecError)
