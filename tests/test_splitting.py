@@ -1,6 +1,8 @@
 """Splitters: nothing lost, nothing in two parts, no look into the future, and the same again by the same seed."""
 
 import dataclasses
+import itertools
+import warnings
 from fractions import Fraction
 
 import numpy as np
@@ -31,13 +33,23 @@ def interactions(draw, min_users=1, last_time=30):
     return Interactions.from_frame(frame)
 
 
-@pytest.fixture(scope="module")
-def many():
+def frame_of_many(ties=1):
+    """Ratings of 60 users in no particular order, `ties` of them at any one time."""
     rng = np.random.default_rng(0)
     user, item = np.nonzero(rng.random((60, 40)) < 0.3)
-    return Interactions.from_frame(
-        pd.DataFrame({"user": user, "item": item, "rating": 1.0, "timestamp": rng.permutation(len(user))})
-    )
+    times = rng.permutation(len(user)) // ties
+    frame = pd.DataFrame({"user": user, "item": item, "rating": rng.integers(1, 6, len(user)), "timestamp": times})
+    return frame.sample(frac=1, random_state=1)
+
+
+@pytest.fixture(scope="module")
+def many():
+    return Interactions.from_frame(frame_of_many())
+
+
+@pytest.fixture(scope="module")
+def many_tied():
+    return Interactions.from_frame(frame_of_many(ties=120))
 
 
 def rows(*parts):
@@ -147,27 +159,77 @@ def test_random_shares_of_each_user_are_rounded_down(data, fraction, validation_
 # ---------------------------------------------------------------------- LeaveLastOut
 
 
-@given(interactions(last_time=6), st.booleans())
+def is_ordered_by_time(*parts):
+    """Whether no rating of a user is later than one of the same user in a part further on."""
+    times = [part.to_frame().groupby("user")["timestamp"] for part in parts]
+    return all(
+        (earlier.max().reindex(later.min().index) <= later.min()).dropna().all()
+        for earlier, later in itertools.pairwise(times)
+    )
+
+
+@pytest.mark.filterwarnings("ignore:.*made their last ratings at the same time")
+@given(interactions(last_time=6), st.booleans(), st.one_of(st.none(), seeds))
 @settings(deadline=None)
-def test_leave_last_out_takes_the_last_by_time_then_by_column(data, with_validation):
-    split = LeaveLastOut(validation=with_validation).split(data)
+def test_leave_last_out_takes_the_last_by_time(data, with_validation, seed):
+    split = LeaveLastOut(with_validation, seed).split(data)
     check_weak(split, data)
-    train, validation, test = [], [], []
-    for _, mine in data.to_frame().groupby("user"):
-        ordered = sorted(mine.itertuples(index=False, name=None), key=lambda row: (row[3], row[1]))
-        if with_validation and len(ordered) > 2:
-            validation.append(ordered.pop(-2))
-        if len(ordered) > 1 and (not with_validation or len(mine) > 2):
-            test.append(ordered.pop())
-        train += ordered
-    assert rows(split.train) == sorted(train)
-    assert rows(split.test.target) == sorted(test)
-    assert rows(split.test.history) == sorted(train + validation)
+    counts = np.diff(data.matrix.indptr)
+    enough = counts > (2 if with_validation else 1)
+    assert np.diff(split.test.target.matrix.indptr).tolist() == enough.astype(int).tolist()
+    assert is_ordered_by_time(split.test.history, split.test.target)
+    assert rows(split.test.history, split.test.target) == rows(data)
     assert split.test.exclude is None
     if with_validation:
-        assert rows(split.validation.target) == sorted(validation)
+        assert np.diff(split.validation.target.matrix.indptr).tolist() == enough.astype(int).tolist()
+        assert is_ordered_by_time(split.train, split.validation.target, split.test.target)
     else:
         assert split.validation is None
+
+
+@pytest.mark.filterwarnings("ignore:.*made their last ratings at the same time")
+@given(interactions(last_time=6))
+@settings(deadline=None)
+def test_without_a_seed_the_higher_column_is_later(data):
+    found = LeaveLastOut(validation=False, seed=None).split(data).test.target
+    expected = []
+    for _, mine in data.to_frame().groupby("user"):
+        ordered = sorted(mine.itertuples(index=False, name=None), key=lambda row: (row[3], row[1]))
+        expected += ordered[-1:] if len(ordered) > 1 else []
+    assert rows(found) == sorted(expected)
+
+
+def test_of_ratings_at_the_same_time_each_is_as_likely_to_be_held_out():
+    n_users, n_items = 4000, 4  # of four ratings the last three are of one time
+    frame = pd.DataFrame({"user": np.repeat(range(n_users), n_items), "item": np.tile(range(n_items), n_users)})
+    data = Interactions.from_frame(frame.assign(rating=1.0, timestamp=np.minimum(frame["item"], 1)))
+    with pytest.warns(UserWarning, match=r"4,000 of 4,000 users .* \(drawn by seed 3\)"):
+        split = LeaveLastOut(seed=3).split(data)
+    for part in (split.validation.target, split.test.target):
+        shares = np.bincount(part.matrix.indices, minlength=n_items) / n_users
+        assert shares[0] == 0
+        assert np.abs(shares[1:] - 1 / 3).max() < 4 * (2 / 9 / n_users) ** 0.5
+    pairs = split.validation.target.matrix.indices * n_items + split.test.target.matrix.indices
+    assert len(np.unique(pairs)) == 6  # every ordered pair of the three
+
+
+@pytest.mark.parametrize(
+    ("times", "with_validation", "tied"),
+    [
+        ([1, 2, 2], True, True),
+        ([2, 2, 3], True, True),  # validation or training
+        ([2, 2, 3], False, False),
+        ([1, 2, 3], True, False),
+        ([1, 1], True, False),  # too few to be held out
+    ],
+)
+def test_users_whose_last_ratings_are_of_one_time_are_counted(times, with_validation, tied):
+    frame = pd.DataFrame({"user": "ann", "item": range(len(times)), "rating": 1.0, "timestamp": times})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        LeaveLastOut(with_validation).split(Interactions.from_frame(frame))
+    assert [str(one.message).startswith("1 of 1 users made") for one in caught] == [True] * tied
+    assert all(one.filename == __file__ for one in caught)
 
 
 def test_leave_last_out_by_hand():
@@ -241,12 +303,13 @@ def test_ratings_of_the_same_moment_are_not_divided():
 # ---------------------------------------------------------------------- all of them
 
 BY_SEED = [
+    LeaveLastOut(),
     StrongGeneralization(10),
     StrongGeneralization(10, fold_in=0.5, drop_unseen_items=False),
     RandomHoldout(),
     RandomHoldout(per_user=True),
 ]
-EVERY_SPLITTER = [*BY_SEED, LeaveLastOut(), LeaveLastOut(validation=False), TemporalSplit(), TemporalSplit(0.0, 0.3)]
+EVERY_SPLITTER = [*BY_SEED, LeaveLastOut(validation=False), TemporalSplit(), TemporalSplit(0.0, 0.3)]
 
 
 @pytest.mark.parametrize("splitter", EVERY_SPLITTER, ids=repr)
@@ -272,11 +335,32 @@ def test_no_target_is_seen_in_training_or_in_a_history(splitter, many):
         assert not set(rows(split.validation.target)) & set(rows(split.test.target))
 
 
+@pytest.mark.filterwarnings("ignore:.*made their last ratings at the same time")
 @pytest.mark.parametrize("splitter", BY_SEED, ids=repr)
-def test_another_seed_splits_another_way(splitter, many):
-    splits = [dataclasses.replace(splitter, seed=seed).split(many) for seed in range(5)]
+def test_another_seed_splits_another_way(splitter, many_tied):
+    splits = [dataclasses.replace(splitter, seed=seed).split(many_tied) for seed in range(5)]
     assert len({tuple(rows(split.train)) for split in splits}) == 5
     assert len({tuple(rows(split.test.target)) for split in splits}) == 5
+
+
+@pytest.mark.filterwarnings("ignore:.*made their last ratings at the same time")
+@pytest.mark.parametrize("splitter", EVERY_SPLITTER, ids=repr)
+def test_the_order_of_the_rows_does_not_matter(splitter):
+    frame = frame_of_many(ties=40)
+    expected = content(splitter.split(Interactions.from_frame(frame)))
+    for ordered in (frame[::-1], frame.sort_values(["item", "rating"]), frame.sample(frac=1, random_state=7)):
+        assert content(splitter.split(Interactions.from_frame(ordered))) == expected
+
+
+@pytest.mark.parametrize("splitter", EVERY_SPLITTER, ids=repr)
+def test_ids_come_out_as_they_went_in(splitter):
+    frame = frame_of_many()
+    named = frame.assign(user=frame["user"].map("u{:02}".format), item=frame["item"].map("i{:02}".format))
+    numbered, texts = (splitter.split(Interactions.from_frame(one)) for one in (frame, named))
+    for found, expected in zip(content(texts), content(numbered), strict=True):
+        pairs = zip(found, expected, strict=True) if isinstance(found[0], list) else [(found, expected)]
+        for some, others in pairs:
+            assert some == [(f"u{user:02}", f"i{item:02}", *rest) for user, item, *rest in others]
 
 
 @pytest.mark.parametrize("splitter", [LeaveLastOut(), TemporalSplit()], ids=repr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aerec.errors import DataError
-from aerec.holdout import Holdout, Split, check_fraction, draw_ratings, places_in_rows, weak_split
+from aerec.holdout import Holdout, Split, check_fraction, draw_ratings, weak_split
 from aerec.interactions import Interactions
-from aerec.sparse import column_counts
+from aerec.sparse import column_counts, row_ids
 
 __all__ = ["Holdout", "LeaveLastOut", "RandomHoldout", "Split", "StrongGeneralization", "TemporalSplit"]
 
@@ -143,12 +144,16 @@ class RandomHoldout:
 class LeaveLastOut:
     """Hold out the last rating of each user for test, and the one before for validation.
 
-    Of ratings with the same timestamp the item in the higher column counts as later. Users with one rating (two, with
-    validation) stay in the training data whole. The test history is all that came before, validation included.
+    Among ratings of the same time the order is drawn at random; a warning says how many users that concerns. Users with
+    one rating (two, with validation) stay in the training data whole. The test history is all that came before,
+    validation included.
 
     Parameters
     ----------
     validation : bool, default True
+    seed : int or None, default 0
+        Of the order among ratings of the same time. None: the item in the higher column counts as later, as in version
+        0.1. Columns are in the order of ids, which says something of an item: in MovieLens later ids are less popular.
 
     Examples
     --------
@@ -160,6 +165,7 @@ class LeaveLastOut:
     """
 
     validation: bool = True
+    seed: int | None = 0
 
     def split(self, interactions: Interactions | Any) -> Split:
         """Split `interactions`, or a matrix of shape (n_users, n_items).
@@ -171,12 +177,28 @@ class LeaveLastOut:
         """
         interactions = _as_interactions(interactions)
         times = _timestamps(interactions, type(self).__name__)
-        lengths = np.diff(interactions.matrix.indptr)
-        age = np.repeat(lengths, lengths) - 1 - places_in_rows(interactions, times)  # 0: the user's last rating
-        enough = np.repeat(lengths > (2 if self.validation else 1), lengths)
-        test = enough & (age == 0)
-        validation = enough & (age == 1) if self.validation else np.zeros_like(test)
+        matrix, n = interactions.matrix, interactions.n_ratings
+        draws = np.arange(n) if self.seed is None else np.random.default_rng(self.seed).random(n)
+        order = np.lexsort((draws, times, row_ids(matrix)))
+        n_held_out = 2 if self.validation else 1
+        users = np.flatnonzero(np.diff(matrix.indptr) > n_held_out)
+        last = order[matrix.indptr[users + 1][:, None] - 1 - np.arange(n_held_out + 1)]  # of each user, latest first
+        self._tell_of_ties(times[last])
+        test, validation = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
+        test[last[:, 0]] = True
+        if self.validation:
+            validation[last[:, 1]] = True
         return _chronological_split(interactions, validation, test, self.validation)
+
+    def _tell_of_ties(self, last: NDArray[Any]) -> None:
+        n_tied = int(np.count_nonzero((last[:, 1:] == last[:, :-1]).any(axis=1)))
+        if n_tied:
+            rule = "the higher column counts as later" if self.seed is None else f"drawn by seed {self.seed}"
+            warnings.warn(
+                f"{n_tied:,} of {len(last):,} users made their last ratings at the same time: which is held out "
+                f"is not known from the data ({rule})",
+                stacklevel=3,
+            )
 
 
 @dataclass(frozen=True)

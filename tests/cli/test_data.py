@@ -100,6 +100,11 @@ def test_the_split_suits_the_model(parts, model, kind, parameters):
     assert (found.kind, found.parameters) == (kind, parameters)
 
 
+@pytest.mark.parametrize(("kind", "parameters"), [("last", {"seed": 9}), ("temporal", {})])
+def test_a_split_that_draws_is_given_the_seed(parts, kind, parameters):
+    assert choose_split(kind, parts, EASE(), seed=9).parameters == parameters
+
+
 def test_a_given_split_goes_before_what_suits_the_model(parts):
     given = {"train": parts["all"], "test": parts["all"]}
     for model in (EASE(), BiasBaseline()):

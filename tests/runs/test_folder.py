@@ -15,6 +15,7 @@ from aerec.models import MultDAE
 from aerec.runs import folder as runs
 from aerec.runs.folder import (
     SPLITTERS,
+    Run,
     SplitPlan,
     check_run_path,
     read_run,
@@ -61,7 +62,7 @@ def assert_same(found, expected):
     [
         ("strong", {"n_users": 5, "seed": 3}),
         ("random", {"seed": 2, "per_user": True}),
-        ("last", {}),
+        ("last", {"seed": 3}),
         ("temporal", {"test_fraction": 0.3}),
     ],
 )
@@ -97,6 +98,12 @@ def test_a_given_split_may_lack_validation(parts):
 def test_the_whole_of_parts_is_what_they_were_cut_from(films, parts):
     assert whole({"all": films}) is films
     assert_same(whole(parts), films)
+
+
+@pytest.mark.parametrize(("written", "seed"), [({}, None), ({"validation": False}, None), ({"seed": 4}, 4)])
+def test_a_run_of_version_0_1_keeps_the_split_it_was_trained_with(tmp_path, written, seed):
+    run = Run(tmp_path, {"split": {"kind": "last", "parameters": written}, "parts": ["all"]})
+    assert run.plan.parameters == {"seed": seed, **written}
 
 
 def test_a_plan_tells_its_parameters():

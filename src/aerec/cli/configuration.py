@@ -51,7 +51,7 @@ _DATA = {
     "min_per_item": "a whole number",
 }
 _TYPES: dict[str, Any] = {"a text": str, "a number": (int, float), "a whole number": int, "true or false": bool}
-_FORMS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
+_FORMS = {"int": "a whole number", "int | None": "a whole number", "float": "a number", "bool": "true or false"}
 _KINDS = (*SPLITTERS, "given", "none")
 
 

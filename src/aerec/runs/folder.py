@@ -202,7 +202,10 @@ class Run:
     @property
     def plan(self) -> SplitPlan:
         """How the data was split."""
-        return SplitPlan(self.description["split"]["kind"], self.description["split"]["parameters"])
+        kind, parameters = self.description["split"]["kind"], self.description["split"]["parameters"]
+        if kind == "last":  # without a seed: a run of version 0.1, which settled ties of time by the column
+            parameters = {"seed": None, **parameters}
+        return SplitPlan(kind, parameters)
 
     @cached_property
     def model(self) -> Recommender:
