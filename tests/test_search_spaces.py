@@ -5,6 +5,7 @@ import pytest
 from aerec.baselines import ItemKNN, Popularity
 from aerec.models import EASE, Autoencoder
 from aerec.noise import MaskingNoise
+from aerec.parameters import check_parameters
 from aerec.registry import MODELS
 from aerec.search_spaces import SPACES, Choice, Number, Whole, check_space
 from aerec.sparsity import KLSparsity
@@ -22,7 +23,7 @@ def test_a_default_space_fits_its_model_at_every_end(name):
     assert set(SPACES[name]) <= set(model.get_params(deep=False))
     for parameter, dimension in SPACES[name].items():
         for value in dimension.ends():
-            MODELS[name](**{parameter: value})._validate_params()
+            check_parameters(MODELS[name](**{parameter: value}))
     check_space(SPACES[name], model)
 
 
@@ -114,7 +115,7 @@ def test_a_dimension_without_sense_is_refused(make, reason):
         (Popularity(), {"k": Whole(1, 5)}, "Popularity has no parameter 'k'; there are none"),
         (ItemKNN(), {"l2": Number(1, 5)}, "ItemKNN has no parameter 'l2'; there are k, "),
         (ItemKNN(), {"k": [10, 20]}, r"'k' must be a Choice, a Number or a Whole, got \[10, 20\]"),
-        (ItemKNN(), {"k": Number(1.0, 5.0)}, "'k' does not fit: The 'k' parameter of ItemKNN must be an int"),
+        (ItemKNN(), {"k": Number(1.0, 5.0)}, "'k' does not fit: The 'k' parameter of ItemKNN must be a whole number"),
         (ItemKNN(), {"k": Whole(0, 5)}, "'k' does not fit"),
         (EASE(), {"l2": Choice([1.0, "much"])}, "'l2' does not fit"),
         (Autoencoder(), {"noise": Choice([None, "masking"])}, "'noise' does not fit"),

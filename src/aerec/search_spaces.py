@@ -16,6 +16,7 @@ from sklearn.base import clone
 
 from aerec.errors import names_like
 from aerec.noise import GaussianNoise, MaskingNoise
+from aerec.parameters import check_parameters
 from aerec.recommender.base import Recommender
 from aerec.sparsity import KLSparsity, L1Sparsity, TopKSparsity
 
@@ -189,7 +190,7 @@ def check_space(space: Mapping[str, Any], model: Recommender) -> None:
             raise ValueError(f"space: {parameter!r} must be a Choice, a Number or a Whole, got {dimension!r}")
         for value in dimension.ends():
             try:
-                clone(model).set_params(**{parameter: value})._validate_params()
+                check_parameters(clone(model).set_params(**{parameter: value}))
             except ValueError as error:  # noqa: PERF203
                 raise ValueError(f"space: {parameter!r} does not fit: {error}") from None
 

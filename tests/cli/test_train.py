@@ -200,7 +200,7 @@ def test_too_few_users_to_hold_any_out(refused, tmp_path):
         (["--model", "easy"], "unknown model 'easy'; did you mean ease? there are popularity"),
         (["--model", "ease", "--set", "lambda=3"], "EASE has no parameter 'lambda'; there are l2"),
         (["--model", "ease", "--set", "l2"], "'l2' is no setting; write name=value"),
-        (["--model", "ease", "--set", "l2=-1"], "The 'l2' parameter of EASE must be a float in the range (0"),
+        (["--model", "ease", "--set", "l2=-1"], "The 'l2' parameter of EASE must be a number above 0"),
         (["--model", "ease", "--set", "l2=much"], "The 'l2' parameter of EASE must be"),
         (["--set", "noise=masking:much"], "'masking:much' cannot be read; write it like masking:0.5"),
         (["--epochs", "0"], "The 'epochs' parameter of MultVAE must be"),

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.utils._param_validation import Interval
 
 from aerec.closed_form.least_squares import solve_rows
 from aerec.interactions import Interactions
+from aerec.parameters import Constraint, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
 from aerec.sparse import CSR
 from aerec.splitting import Holdout
@@ -66,12 +65,12 @@ class ALS(Recommender):
 
     _learned = ("item_factors_",)
     _popularity_for_empty = True
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "n_factors": [Interval(Integral, 1, None, closed="left")],
-        "l2": [Interval(Real, 0, None, closed="neither")],
-        "alpha": [Interval(Real, 0, None, closed="neither")],
-        "epochs": [Interval(Integral, 1, None, closed="left")],
-        "seed": [Interval(Integral, 0, 2**32 - 1, closed="both")],
+    _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
+        "n_factors": [WholeNumber(1)],
+        "l2": [RealNumber(above=0)],
+        "alpha": [RealNumber(above=0)],
+        "epochs": [WholeNumber(1)],
+        "seed": [WholeNumber(0, 2**32 - 1)],
     }
 
     def __init__(

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils._param_validation import Interval
 
 from aerec.closed_form.biases import Biases
 from aerec.interactions import Interactions
+from aerec.parameters import Constraint, RealNumber
 from aerec.recommender.base import Recommender
 from aerec.recommender.rating import RatingPredictor
 from aerec.sparse import CSR
@@ -58,9 +57,9 @@ class BiasBaseline(RatingPredictor, Recommender):
 
     _learned = ("mean_", "user_bias_", "item_bias_", "rating_range_")
     _knows_users = True
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "l2_user": [Interval(Real, 0, None, closed="left")],
-        "l2_item": [Interval(Real, 0, None, closed="left")],
+    _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
+        "l2_user": [RealNumber(at_least=0)],
+        "l2_item": [RealNumber(at_least=0)],
     }
 
     def __init__(self, l2_user: float = 10.0, l2_item: float = 25.0) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.utils._param_validation import Interval
 
 from aerec.closed_form.least_squares import solve_rows
 from aerec.interactions import Interactions
+from aerec.parameters import Constraint, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
 from aerec.recommender.rating import RatingPredictor
 from aerec.sparse import CSR
@@ -70,13 +69,13 @@ class BiasedMF(RatingPredictor, Recommender):
 
     _learned = ("mean_", "user_factors_", "item_factors_", "rating_range_")
     _knows_users = True
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "n_factors": [Interval(Integral, 1, None, closed="left")],
-        "l2": [Interval(Real, 0, None, closed="neither")],
-        "l2_bias": [Interval(Real, 0, None, closed="neither")],
-        "count_power": [Interval(Real, 0, 1, closed="both")],
-        "epochs": [Interval(Integral, 1, None, closed="left")],
-        "seed": [Interval(Integral, 0, 2**32 - 1, closed="both")],
+    _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
+        "n_factors": [WholeNumber(1)],
+        "l2": [RealNumber(above=0)],
+        "l2_bias": [RealNumber(above=0)],
+        "count_power": [RealNumber(at_least=0, at_most=1)],
+        "epochs": [WholeNumber(1)],
+        "seed": [WholeNumber(0, 2**32 - 1)],
     }
 
     def __init__(

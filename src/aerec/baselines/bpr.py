@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.utils._param_validation import Interval
 
 from aerec.errors import TrainingError
 from aerec.interactions import Interactions
+from aerec.parameters import Constraint, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
 from aerec.sparse import CSR
 from aerec.splitting import Holdout
@@ -68,12 +67,12 @@ class BPR(Recommender):
     _learned = ("user_factors_", "item_factors_")
     _knows_users = True
     _popularity_for_empty = True
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "n_factors": [Interval(Integral, 1, None, closed="left")],
-        "l2": [Interval(Real, 0, None, closed="left")],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "epochs": [Interval(Integral, 1, None, closed="left")],
-        "seed": [Interval(Integral, 0, 2**32 - 1, closed="both")],
+    _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
+        "n_factors": [WholeNumber(1)],
+        "l2": [RealNumber(at_least=0)],
+        "learning_rate": [RealNumber(above=0)],
+        "epochs": [WholeNumber(1)],
+        "seed": [WholeNumber(0, 2**32 - 1)],
     }
 
     def __init__(

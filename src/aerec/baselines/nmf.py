@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn import decomposition
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils._param_validation import Interval
 
 from aerec.closed_form.least_squares import solve_nonnegative
 from aerec.errors import DataError
 from aerec.interactions import Interactions
+from aerec.parameters import Constraint, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
 from aerec.sparse import CSR
 from aerec.splitting import Holdout
@@ -72,11 +71,11 @@ class NMF(Recommender):
 
     _learned = ("item_factors_",)
     _popularity_for_empty = True
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "n_factors": [Interval(Integral, 1, None, closed="left")],
-        "l2": [Interval(Real, 0, None, closed="left")],
-        "epochs": [Interval(Integral, 1, None, closed="left")],
-        "seed": [Interval(Integral, 0, 2**32 - 1, closed="both")],
+    _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
+        "n_factors": [WholeNumber(1)],
+        "l2": [RealNumber(at_least=0)],
+        "epochs": [WholeNumber(1)],
+        "seed": [WholeNumber(0, 2**32 - 1)],
     }
 
     def __init__(self, n_factors: int = 64, l2: float = 3.0, epochs: int = 100, seed: int = 0) -> None:

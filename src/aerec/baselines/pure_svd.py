@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from numbers import Integral
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils._param_validation import Interval
 from sklearn.utils.extmath import randomized_svd
 
 from aerec.interactions import Interactions
+from aerec.parameters import Constraint, WholeNumber
 from aerec.recommender.base import Recommender
 from aerec.sparse import CSR
 from aerec.splitting import Holdout
@@ -50,9 +49,9 @@ class PureSVD(Recommender):
 
     _learned = ("item_factors_",)
     _popularity_for_empty = True
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "n_factors": [Interval(Integral, 1, None, closed="left")],
-        "seed": [Interval(Integral, 0, 2**32 - 1, closed="both")],
+    _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
+        "n_factors": [WholeNumber(1)],
+        "seed": [WholeNumber(0, 2**32 - 1)],
     }
 
     def __init__(self, n_factors: int = 64, seed: int = 0) -> None:

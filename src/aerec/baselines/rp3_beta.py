@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.utils._param_validation import Interval
 
 from aerec.closed_form.item_item import ItemItemRecommender, row_blocks
 from aerec.closed_form.neighbours import largest
 from aerec.interactions import Interactions
+from aerec.parameters import Constraint, RealNumber, WholeNumber
 from aerec.sparse import CSR, row_ids, take_rows
 from aerec.splitting import Holdout
 
@@ -59,10 +58,10 @@ class RP3Beta(ItemItemRecommender):
     array([[1]])
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "alpha": [Interval(Real, 0, None, closed="neither")],
-        "beta": [Interval(Real, 0, None, closed="left")],
-        "k": [Interval(Integral, 1, None, closed="left")],
+    _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
+        "alpha": [RealNumber(above=0)],
+        "beta": [RealNumber(at_least=0)],
+        "k": [WholeNumber(1)],
     }
 
     def __init__(self, alpha: float = 1.0, beta: float = 0.5, k: int = 200) -> None:

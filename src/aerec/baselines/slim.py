@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,10 +12,10 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet
-from sklearn.utils._param_validation import Interval
 
 from aerec.closed_form.item_item import ItemItemRecommender
 from aerec.interactions import Interactions
+from aerec.parameters import Constraint, RealNumber, WholeNumber
 from aerec.splitting import Holdout
 from aerec.system.environment import cpu_cores
 
@@ -67,11 +66,11 @@ class SLIM(ItemItemRecommender):
            [0.  , 0.45, 0.  ]], dtype=float32)
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "l1": [Interval(Real, 0, None, closed="left")],
-        "l2": [Interval(Real, 0, None, closed="neither")],
-        "epochs": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="neither")],
+    _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
+        "l1": [RealNumber(at_least=0)],
+        "l2": [RealNumber(above=0)],
+        "epochs": [WholeNumber(1)],
+        "tol": [RealNumber(above=0)],
     }
 
     def __init__(self, l1: float = 5.0, l2: float = 100.0, epochs: int = 100, tol: float = 1e-4) -> None:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from aerec.closed_form.neighbours import nearest_rows
 from aerec.interactions import Interactions
+from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
 from aerec.sparse import CSR
 from aerec.splitting import Holdout
@@ -57,10 +56,10 @@ class UserKNN(Recommender):
     _learned = ("ratings_",)
     _knows_users = True
     _popularity_for_empty = True
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "k": [Interval(Integral, 1, None, closed="left")],
-        "shrinkage": [Interval(Real, 0, None, closed="left")],
-        "similarity": [StrOptions({"cosine", "jaccard"})],
+    _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
+        "k": [WholeNumber(1)],
+        "shrinkage": [RealNumber(at_least=0)],
+        "similarity": [OneOf(("cosine", "jaccard"))],
     }
 
     def __init__(self, k: int = 100, shrinkage: float = 10.0, similarity: str = "cosine") -> None:

@@ -12,6 +12,7 @@ import typer
 
 from aerec.errors import DataError, names_like
 from aerec.noise import GaussianNoise, MaskingNoise
+from aerec.parameters import check_parameters
 from aerec.recommender.base import Recommender
 from aerec.sparsity import KLSparsity, L1Sparsity, TopKSparsity
 
@@ -71,7 +72,7 @@ def build_model(
             raise ValueError(f"{model.__name__} has no parameter {name!r}; {names_like(name, known)}")
         values[name] = _value(text)
     found = model(**values)
-    found._validate_params()
+    check_parameters(found)
     return found
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import Interval, StrOptions
 
 from aerec.likelihood import LIKELIHOODS
 from aerec.models.learning import Learning
 from aerec.models.neural import NeuralRecommender
 from aerec.network.network import ACTIVATIONS, Architecture, Network
 from aerec.noise import GaussianNoise, MaskingNoise, Noise
+from aerec.parameters import Constraint, OneOf, WholeNumber
 from aerec.sparsity import KLSparsity, L1Sparsity, Sparsity, TopKSparsity
 
 __all__ = ["Autoencoder"]
@@ -113,18 +112,18 @@ class Autoencoder(Learning):
     (2, 64)
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
         **NeuralRecommender._parameter_constraints,
-        "hidden": [Interval(Integral, 1, None, closed="left"), tuple, list],
-        "activation": [StrOptions(set(ACTIVATIONS))],
+        "hidden": [WholeNumber(1), tuple, list],
+        "activation": [OneOf(ACTIVATIONS)],
         "noise": [MaskingNoise, GaussianNoise, None],
         "sparsity": [L1Sparsity, KLSparsity, TopKSparsity, None],
-        "likelihood": [StrOptions(set(LIKELIHOODS))],
-        "variational": ["boolean"],
-        "user_factors": ["boolean"],
-        "tied": ["boolean"],
-        "normalize": ["boolean"],
-        "negatives": [Interval(Integral, 1, None, closed="left"), None],
+        "likelihood": [OneOf(LIKELIHOODS)],
+        "variational": [bool],
+        "user_factors": [bool],
+        "tied": [bool],
+        "normalize": [bool],
+        "negatives": [WholeNumber(1), None],
     }
 
     def __init__(

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from sklearn.utils._param_validation import StrOptions
 
 from aerec.closed_form.biases import Biases
 from aerec.errors import DataError
@@ -21,6 +20,7 @@ from aerec.network.device import resolve_device
 from aerec.network.fold_in import ridge_rows
 from aerec.network.rows import Rows, SparseRows
 from aerec.noise import Noise
+from aerec.parameters import Constraint, OneOf
 from aerec.recommender.base import History
 from aerec.recommender.rating import RatingPredictor
 from aerec.sparse import CSR, canonical_csr, row_ids
@@ -90,10 +90,10 @@ class AutoRec(RatingPredictor, Autoencoder):
     """
 
     _scores_are_logits = False  # in the item's orientation, and with biases
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
         **Autoencoder._parameter_constraints,
-        "orientation": [StrOptions({"item", "user"})],
-        "biases": ["boolean"],
+        "orientation": [OneOf(("item", "user"))],
+        "biases": [bool],
     }
     _learned = ("rating_range_", "hidden_rows_", "mean_", "user_bias_", "item_bias_")
 

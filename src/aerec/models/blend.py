@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.utils._param_validation import Interval
 
 from aerec.interactions import Interactions
 from aerec.metrics import find_hits, measure_hits, parse_metric
 from aerec.models.edlae import EDLAE
 from aerec.models.elsa import ELSA
+from aerec.parameters import Constraint, WholeNumber
 from aerec.recommender.base import Recommender
 from aerec.recommender.blocks import score_blocks
 from aerec.sparse import CSR, row_ids, take_rows
@@ -76,10 +75,10 @@ class Blend(Recommender):
     1.0
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "models": ["array-like", None],
-        "weights": ["array-like", None],
-        "steps": [Interval(Integral, 1, None, closed="left")],
+    _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
+        "models": [list, tuple, None],
+        "weights": [list, tuple, np.ndarray, None],
+        "steps": [WholeNumber(1)],
         "validation_metric": [str],
     }
 

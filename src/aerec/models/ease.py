@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from numbers import Real
-from typing import Any, ClassVar
-
-from sklearn.utils._param_validation import Interval
+from typing import ClassVar
 
 from aerec.closed_form.item_item import ItemItemRecommender, closed_form_weights, gram_matrix
 from aerec.interactions import Interactions
+from aerec.parameters import Constraint, RealNumber
 from aerec.splitting import Holdout
 
 __all__ = ["EASE"]
@@ -54,7 +52,7 @@ class EASE(ItemItemRecommender):
     array([[1]])
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {"l2": [Interval(Real, 0, None, closed="neither")]}
+    _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {"l2": [RealNumber(above=0)]}
 
     def __init__(self, l2: float = 500.0) -> None:
         self.l2 = l2

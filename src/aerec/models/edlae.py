@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from numbers import Real
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from sklearn.utils._param_validation import Interval
 
 from aerec.closed_form.item_item import ItemItemRecommender, closed_form_weights, gram_matrix
 from aerec.interactions import Interactions
+from aerec.parameters import Constraint, RealNumber
 from aerec.splitting import Holdout
 
 __all__ = ["EDLAE"]
@@ -58,9 +57,9 @@ class EDLAE(ItemItemRecommender):
     array([[1]])
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "l2": [Interval(Real, 0, None, closed="neither")],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
+    _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
+        "l2": [RealNumber(above=0)],
+        "dropout": [RealNumber(at_least=0, below=1)],
     }
 
     def __init__(self, l2: float = 500.0, dropout: float = 0.5) -> None:

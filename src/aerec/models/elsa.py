@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 from typing_extensions import Self
 
@@ -22,6 +20,7 @@ from aerec.network.losses import first_layer
 from aerec.network.network import Architecture, Cost, Network
 from aerec.network.rows import Rows
 from aerec.network.unit_rows import unit_products, unit_rows
+from aerec.parameters import Constraint, WholeNumber
 from aerec.recommender.base import History, item_popularity
 from aerec.sparse import CSR, canonical_csr
 from aerec.training.blockwise_nadam import BlockwiseNAdam
@@ -90,10 +89,10 @@ class ELSA(Autoencoder):
     (600, 16)
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
         **Autoencoder._parameter_constraints,
-        "n_factors": [Interval(Integral, 1, None, closed="left")],
-        "sharded": ["boolean"],
+        "n_factors": [WholeNumber(1)],
+        "sharded": [bool],
     }
     _popularity_for_empty = True
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import torch
-from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
 from aerec.models.autorec import AutoRec
 from aerec.network.batches import Batch
 from aerec.network.network import Architecture, Cost, Network
 from aerec.noise import MaskingNoise, Noise
+from aerec.parameters import Constraint, RealNumber, WholeNumber
 from aerec.sparsity import Sparsity
 
 __all__ = ["KernelAutoRec"]
@@ -69,11 +68,11 @@ class KernelAutoRec(AutoRec):
     (2,)
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
         **AutoRec._parameter_constraints,
-        "kernel_dims": [Interval(Integral, 1, None, closed="left")],
-        "kernel_l2": [Interval(Real, 0, None, closed="left")],
-        "kernel_spread": [Interval(Real, 0, None, closed="neither")],
+        "kernel_dims": [WholeNumber(1)],
+        "kernel_l2": [RealNumber(at_least=0)],
+        "kernel_spread": [RealNumber(above=0)],
     }
 
     def __init__(

@@ -20,6 +20,7 @@ from aerec.likelihood import LIKELIHOODS
 from aerec.models.coding import Coding
 from aerec.network.device import resolve_device
 from aerec.network.rows import DenseRows, MappedRows, Rows, SparseRows, sparse_rows
+from aerec.parameters import check_parameters
 from aerec.recommender.base import History
 from aerec.sparse import CSR, canonical_csr
 from aerec.training.callbacks import Callback
@@ -70,7 +71,7 @@ class Learning(Coding):
         Whatever goes wrong before the first epoch was validated (without validation data: before the first batch after
         it) leaves the model as it was, fitted or not.
         """
-        self._validate_params()
+        check_parameters(self)
         with self._unchanged_on_error() as learned:
             self._fitted_with = self._copied_params()
             data = self._take_in(train, reset=True)
@@ -101,7 +102,7 @@ class Learning(Coding):
         The learning rate is the one with which its schedule begins. With user factors, and in `AutoRec`, `X` holds the
         users of the first call, row by row.
         """
-        self._validate_params()
+        check_parameters(self)
         fresh = not hasattr(self, "network_")
         with self._unchanged_on_error() as learned:
             if fresh:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from sklearn.utils._param_validation import Interval
 from sklearn.utils.extmath import randomized_svd
 
 from aerec.closed_form.item_item import gram_matrix
 from aerec.interactions import Interactions
+from aerec.parameters import Constraint, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
 from aerec.sparse import CSR, row_ids
 from aerec.splitting import Holdout
@@ -73,12 +72,12 @@ class LowRankEDLAE(Recommender):
     (600, 8)
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "l2": [Interval(Real, 0, None, closed="neither")],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
-        "n_factors": [Interval(Integral, 1, None, closed="left")],
-        "epochs": [Interval(Integral, 1, None, closed="left")],
-        "seed": [Interval(Integral, 0, 2**32 - 1, closed="both")],
+    _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
+        "l2": [RealNumber(above=0)],
+        "dropout": [RealNumber(at_least=0, below=1)],
+        "n_factors": [WholeNumber(1)],
+        "epochs": [WholeNumber(1)],
+        "seed": [WholeNumber(0, 2**32 - 1)],
     }
     _learned = ("input_factors_", "output_factors_")
     _popularity_for_empty = True

@@ -8,13 +8,11 @@ import math
 import os
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch.overrides import TorchFunctionMode
 
@@ -25,6 +23,7 @@ from aerec.metrics import RATING_METRICS, higher_is_better, measure_ranking, par
 from aerec.network.device import resolve_device, resolve_precision
 from aerec.network.network import Network
 from aerec.network.rows import Rows
+from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
 from aerec.recommender.saving import add_to_digest, encode_parameter
 from aerec.splitting import Holdout
@@ -43,20 +42,20 @@ class NeuralRecommender(Recommender):
     A subclass has the hyper-parameters named in `_parameter_constraints` and writes `_build`.
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "epochs": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "learning_rate_schedule": [StrOptions(set(SCHEDULES))],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "kl_weight": [Interval(Real, 0, None, closed="left")],
-        "kl_annealing_steps": [Interval(Integral, 0, None, closed="left")],
-        "patience": [Interval(Integral, 1, None, closed="left"), None],
+    _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
+        "epochs": [WholeNumber(1)],
+        "batch_size": [WholeNumber(1)],
+        "learning_rate": [RealNumber(above=0)],
+        "learning_rate_schedule": [OneOf(SCHEDULES)],
+        "weight_decay": [RealNumber(at_least=0)],
+        "kl_weight": [RealNumber(at_least=0)],
+        "kl_annealing_steps": [WholeNumber(0)],
+        "patience": [WholeNumber(1), None],
         "validation_metric": [str, None],
         "device": [str],
-        "precision": [StrOptions({"auto", "float32", "bf16"})],
-        "seed": [Interval(Integral, 0, 2**32 - 1, closed="both")],
-        "progress": ["boolean"],
+        "precision": [OneOf(("auto", "float32", "bf16"))],
+        "seed": [WholeNumber(0, 2**32 - 1)],
+        "progress": [bool],
     }
 
     _even_batches: ClassVar[bool] = False

@@ -15,6 +15,7 @@ from aerec.interactions import Interactions
 from aerec.models.autorec import AutoRec
 from aerec.models.blend import Blend, scores_of
 from aerec.noise import MaskingNoise
+from aerec.parameters import Constraint
 from aerec.recommender.base import Recommender
 from aerec.recommender.rating import RatingPredictor
 from aerec.sparse import CSR
@@ -61,9 +62,9 @@ class RatingBlend(RatingPredictor, Blend):
     (1,)
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "models": ["array-like", None],
-        "weights": ["array-like", None],
+    _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
+        "models": [list, tuple, None],
+        "weights": [list, tuple, np.ndarray, None],
     }
 
     _learned = ("weights_", "rating_range_")

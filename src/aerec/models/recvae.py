@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.utils._param_validation import Interval
 from torch import Tensor, nn
 
 from aerec.likelihood import LIKELIHOODS
@@ -20,6 +18,7 @@ from aerec.network.losses import first_layer
 from aerec.network.network import Architecture, Network
 from aerec.network.rows import Rows
 from aerec.noise import MaskingNoise, Noise
+from aerec.parameters import Constraint, WholeNumber
 from aerec.training.trainer import Trainer
 
 __all__ = ["RecVAE"]
@@ -76,9 +75,9 @@ class RecVAE(Autoencoder):
     16
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
         **Autoencoder._parameter_constraints,
-        "encoder_passes": [Interval(Integral, 1, None, closed="left")],
+        "encoder_passes": [WholeNumber(1)],
     }
 
     def __init__(

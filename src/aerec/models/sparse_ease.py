@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
-from sklearn.utils._param_validation import Interval
 
 from aerec.closed_form.item_item import NOT_INVERTIBLE, ItemItemRecommender, gram_matrix
 from aerec.closed_form.neighbours import nearest_rows
 from aerec.errors import TrainingError
 from aerec.interactions import Interactions
+from aerec.parameters import Constraint, RealNumber, WholeNumber
 from aerec.sparse import CSR, row_ids, take_rows
 from aerec.splitting import Holdout
 
@@ -65,9 +64,9 @@ class SparseEASE(ItemItemRecommender):
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "l2": [Interval(Real, 0, None, closed="neither")],
-        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+    _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
+        "l2": [RealNumber(above=0)],
+        "n_neighbors": [WholeNumber(1)],
     }
 
     def __init__(self, l2: float = 500.0, n_neighbors: int = 100) -> None:

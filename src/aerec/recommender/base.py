@@ -19,6 +19,7 @@ from aerec.errors import DataError
 from aerec.files.storage import encode_index, write_folder
 from aerec.holdout import Holdout, as_holdout
 from aerec.interactions import Interactions
+from aerec.parameters import Constraint, check_parameters
 from aerec.recommender.blocks import score_blocks
 from aerec.recommender.id_matching import History, check_n
 from aerec.recommender.ranking import Ranking
@@ -50,7 +51,7 @@ class Recommender(Ranking, BaseEstimator, ABC):  # type: ignore[misc]
     """Names of the fitted arrays (dense or CSR) that `save` writes; those that are None are left out."""
     _popularity_for_empty: ClassVar[bool] = False
     """Whether a new user with an empty history is ranked by popularity, because `_score` would give all zeros."""
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
+    _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {}
 
     _fitted_with: dict[str, Any]
     """The parameters of the last fit: `set_params` may have changed them since, what was learned is of these."""
@@ -98,7 +99,7 @@ class Recommender(Ranking, BaseEstimator, ABC):  # type: ignore[misc]
         ValueError
             If a hyper-parameter is out of its range.
         """
-        self._validate_params()
+        check_parameters(self)
         data = train if isinstance(train, Interactions) else Interactions.from_matrix(train)
         if data.n_ratings == 0:
             raise DataError(f"{type(self).__name__} has nothing to learn from: {data} holds no ratings")

@@ -1,0 +1,125 @@
+"""What the hyper-parameters of a model may be: declared with the model as data, checked when it is fitted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any, TypeAlias
+
+import numpy as np
+
+__all__ = ["Constraint", "OneOf", "RealNumber", "WholeNumber", "check_parameters"]
+
+
+@dataclass(frozen=True)
+class WholeNumber:
+    """A whole number from `lowest` to `highest`, both included; True and False are none."""
+
+    lowest: int
+    highest: int | None = None
+
+    def accepts(self, value: Any) -> bool:
+        """Whether `value` is one."""
+        if isinstance(value, bool) or not isinstance(value, Integral):
+            return False
+        return self.lowest <= int(value) and (self.highest is None or int(value) <= self.highest)
+
+    def __str__(self) -> str:
+        up_to = "" if self.highest is None else f" and at most {self.highest}"
+        return f"a whole number of at least {self.lowest}{up_to}"
+
+
+@dataclass(frozen=True)
+class RealNumber:
+    """A finite number within the bounds that are given; True and False are none."""
+
+    above: float | None = None
+    at_least: float | None = None
+    below: float | None = None
+    at_most: float | None = None
+
+    def accepts(self, value: Any) -> bool:
+        """Whether `value` is one."""
+        if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+            return False
+        number = float(value)
+        return (
+            (self.above is None or number > self.above)
+            and (self.at_least is None or number >= self.at_least)
+            and (self.below is None or number < self.below)
+            and (self.at_most is None or number <= self.at_most)
+        )
+
+    def __str__(self) -> str:
+        bounds = {"above": self.above, "of at least": self.at_least, "below": self.below, "of at most": self.at_most}
+        return "a number " + " and ".join(f"{words} {bound:g}" for words, bound in bounds.items() if bound is not None)
+
+
+class OneOf:
+    """One of some names."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = tuple(names)
+
+    def accepts(self, value: Any) -> bool:
+        """Whether `value` is one."""
+        return isinstance(value, str) and value in self.names
+
+    def __str__(self) -> str:
+        return "one of " + ", ".join(map(repr, self.names))
+
+
+Constraint: TypeAlias = WholeNumber | RealNumber | OneOf | type | None
+"""What a value may be: a number in a range, one of some names, an instance of a class (``bool``, ``str``), or None."""
+
+
+def check_parameters(model: Any) -> None:
+    """Refuse a hyper-parameter that its model does not allow.
+
+    Parameters
+    ----------
+    model : estimator
+        Its ``_parameter_constraints`` map the name of a hyper-parameter to a list of `Constraint`, of which the value
+        has to meet one. A parameter without constraints may be anything.
+
+    Raises
+    ------
+    ValueError
+        Names the parameter, its value, and what it may be.
+
+    Examples
+    --------
+    >>> from aerec.models import EASE
+    >>> check_parameters(EASE(l2=-1))
+    Traceback (most recent call last):
+    ValueError: The 'l2' parameter of EASE must be a number above 0, got -1
+    """
+    constraints: Mapping[str, list[Constraint]] = model._parameter_constraints
+    for name, value in model.get_params(deep=False).items():
+        allowed = constraints.get(name)
+        if allowed is not None and not any(_meets(value, constraint) for constraint in allowed):
+            *others, last = map(_in_words, allowed)
+            choices = f"{', '.join(others)} or {last}" if others else last
+            raise ValueError(f"The {name!r} parameter of {type(model).__name__} must be {choices}, got {value!r}")
+
+
+def _meets(value: Any, constraint: Constraint) -> bool:
+    if constraint is None:
+        return value is None
+    if constraint is bool:
+        return isinstance(value, bool | np.bool_)
+    if isinstance(constraint, type):
+        return isinstance(value, constraint)
+    return constraint.accepts(value)
+
+
+def _in_words(constraint: Constraint) -> str:
+    if constraint is bool:
+        return "True or False"
+    if constraint is str:
+        return "a text"
+    if isinstance(constraint, type):
+        return f"{'an' if constraint.__name__[0] in 'AEIOUaeiou' else 'a'} {constraint.__name__}"
+    return str(constraint)
