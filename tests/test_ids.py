@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aerec.ids import as_ids
+from aerec.ids import as_ids, id_from_text
 
 ids = st.one_of(st.integers(), st.text(), st.floats(allow_nan=False), st.tuples(st.integers(), st.integers()))
 
@@ -42,3 +42,46 @@ def test_a_single_id_is_one():
 def test_large_numbers_are_not_rounded():
     known = pd.Index(np.array([2**63 + 1, 2**63 + 3], dtype=np.uint64))
     assert known.get_indexer(as_ids([2**63 + 3, -1])).tolist() == [1, -1]
+
+
+KINDS = ["int8", "int32", "int64", "uint64", "float32", "float64", "bool", "Int64", "Float64", "str"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(data=st.data())
+def test_every_id_is_named_by_its_text(kind, data):
+    """str(id) names it, whatever the type; what names none of that type is None, and never makes a lookup fail."""
+    dtype = pd.Index([0]).astype(kind).to_numpy()[:0].dtype
+    if dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        values = st.integers(int(limits.min), int(limits.max))
+    elif dtype.kind == "f":
+        values = st.floats(allow_nan=False, allow_infinity=False, width=32)
+    else:
+        values = st.booleans() if dtype.kind == "b" else st.text()
+    known = pd.Index(data.draw(st.lists(values, unique=True, min_size=1))).astype(kind)
+    for at, one in enumerate(known):
+        found = id_from_text(str(one), known)
+        assert known.get_indexer(as_ids([found]))[0] == at
+    other = id_from_text(data.draw(st.one_of(st.integers().map(str), st.floats().map(str), st.text())), known)
+    if other is not None:
+        assert known.get_indexer(pd.Index([other], dtype=known.dtype)).shape == (1,)
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "x", "1_0", "１", "٣", "1e400", "nan", "inf", "0x10", "1,5", "--1", "9" * 5000]
+)
+@pytest.mark.parametrize("kind", ["int64", "float64"])
+def test_what_is_no_number_names_none(text, kind):
+    assert id_from_text(text, pd.Index([1, 10]).astype(kind)) is None
+
+
+@pytest.mark.parametrize(("text", "number"), [("7", 7), ("+7", 7), (" 7 ", 7), ("7.0", 7), ("007", 7), ("-7", -7)])
+def test_numbers_are_read_as_people_write_them(text, number):
+    assert id_from_text(text, pd.Index([7])) == number
+
+
+def test_nineteen_digits_are_not_rounded():
+    assert id_from_text("1212092628029698001", pd.Index([1])) == 1212092628029698001
+    assert id_from_text(str(2**64 - 1), pd.Index([1], dtype="uint64")) == 2**64 - 1
+    assert id_from_text(str(2**63), pd.Index([1])) is None

@@ -1,14 +1,19 @@
-"""Raw ids as they are given: lists, arrays, series, single ones."""
+"""Raw ids as they are given: lists, arrays, series, single ones, and as text."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-__all__ = ["as_ids"]
+__all__ = ["as_ids", "id_from_text"]
+
+_WHOLE = re.compile(r"[+-]?[0-9]{1,20}(?:\.0*)?")
+_FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+_BOOLEAN = {"true": True, "1": True, "false": False, "0": False}
 
 
 def as_ids(ids: Any) -> pd.Index[Any]:
@@ -38,3 +43,43 @@ def as_ids(ids: Any) -> pd.Index[Any]:
         return pd.Index(np.atleast_1d(ids) if isinstance(ids, np.ndarray) else ids, tupleize_cols=False)
     values = [ids] if isinstance(ids, str | bytes) or not isinstance(ids, Iterable) else list(ids)
     return pd.Index(values, dtype=object, tupleize_cols=False)
+
+
+def id_from_text(text: str, known: pd.Index[Any]) -> Any:
+    """Return the id that `text` names among ids of the type of `known`; None where it can name none of that type.
+
+    The one way from what somebody types (command line, address of a request, JSON) to a raw id. Whether the id is
+    among `known` is not looked at; it always fits their type, so that ``known.get_indexer([id])`` is safe.
+
+    Parameters
+    ----------
+    text : str
+        Blanks around a number do not count; around text they do.
+    known : pandas.Index
+        Whole numbers of any width, floats, booleans or text.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from aerec.ids import id_from_text
+    >>> id_from_text("1212092628029698001", pd.Index([5, 7])), id_from_text("7", pd.Index(["007", "7"]))
+    (1212092628029698001, '7')
+    >>> id_from_text("1", pd.Index([1.0, 2.5])), id_from_text("300", pd.Index([5, 7], dtype="int8"))
+    (1.0, None)
+    """
+    kind, number = known.dtype.kind, text.strip(" ")
+    if kind in "iu":
+        if not _WHOLE.fullmatch(number):
+            return None
+        whole = int(number.partition(".")[0])
+        limits = np.iinfo(known.to_numpy()[:0].dtype)
+        return whole if limits.min <= whole <= limits.max else None
+    if kind == "f":
+        if not _FLOAT.fullmatch(number):
+            return None
+        limit = np.finfo(known.to_numpy()[:0].dtype)
+        value = float(number)
+        return float(limit.dtype.type(value)) if abs(value) <= limit.max else None
+    if kind == "b":
+        return _BOOLEAN.get(number.lower())
+    return text

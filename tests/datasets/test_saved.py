@@ -74,7 +74,7 @@ def test_any_ratings_come_back(tmp_path_factory, drawn):
 
 def test_ids_of_mixed_types_are_refused(tmp_path):
     data = Interactions(np.eye(2), pd.Index([1, "a"], dtype=object), pd.Index([3, 4]))
-    with pytest.raises(DataError, match="users ids must be all numbers or all text"):
+    with pytest.raises(DataError, match="user ids have to be numbers of at most 64 bits or text"):
         save_interactions(data, tmp_path)
 
 

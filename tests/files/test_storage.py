@@ -1,6 +1,8 @@
 """Storage: whole or not at all, and every damage is named with its file."""
 
+import datetime
 import json
+import uuid
 
 import numpy as np
 import pandas as pd
@@ -12,6 +14,7 @@ from aerec.errors import DataError, ModelFileError
 from aerec.files import storage
 from aerec.files.storage import (
     FORMAT_VERSION,
+    check_storable,
     decode_index,
     encode_index,
     read_folder,
@@ -99,8 +102,36 @@ def test_no_ids_are_no_tensors():
 
 
 def test_ids_of_mixed_types_are_refused():
-    with pytest.raises(DataError, match="items ids must be all numbers or all text"):
+    with pytest.raises(DataError, match=r"item ids have to be numbers .* got int '1' beside text .*astype\(str\)"):
         encode_index(pd.Index([1, "a"]), "items")
+
+
+@pytest.mark.parametrize(
+    ("ids", "kind"),
+    [
+        ([1, 2], "int '1' in a column of type object"),
+        ([2**70], "int '1180591620717411303424'"),
+        ([b"a"], "bytes"),
+        ([uuid.UUID(int=7)], "UUID"),
+        ([datetime.date(2020, 1, 1)], "date '2020-01-01'"),
+        ([(1, 2)], "tuple"),
+        ([True, "a"], "bool 'True' beside text"),
+        (["a", "\ud800"], "is no valid Unicode text"),
+    ],
+)
+def test_ids_that_cannot_be_stored_are_named(ids, kind):
+    index = pd.Index(ids, dtype=object, tupleize_cols=False)
+    with pytest.raises(DataError, match=kind):
+        check_storable(index, "user")
+    with pytest.raises(DataError, match=r"df\['user'\]\.astype"):
+        encode_index(index, "users")
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint64", "float32", "bool", "Int64", "str", object, "string"])
+def test_ids_that_can_be_stored_pass(kind):
+    ids = pd.Index(["1", "0"] if kind in ("str", object, "string") else [1, 0]).astype(kind)
+    check_storable(ids, "user")
+    assert decode_index(encode_index(ids, "users"), "users").tolist() == ids.tolist()
 
 
 # ---------------------------------------------------------------------- whole or not at all

@@ -29,6 +29,7 @@ from aerec.files.atomic import atomic_write, remove_leftovers
 __all__ = [
     "FORMAT_VERSION",
     "check_offsets",
+    "check_storable",
     "decode_index",
     "encode_index",
     "read_folder",
@@ -151,15 +152,56 @@ def encode_index(index: pd.Index[Any] | None, name: str) -> dict[str, NDArray[An
     """Store raw ids as tensors: numbers as they are, text as UTF-8 bytes with offsets; nothing for None."""
     if index is None:
         return {}
+    check_storable(index, name.removesuffix("s"))
     if index.dtype.kind in "iufb":
         return {f"{name}.ids": index.to_numpy()}
-    if not all(isinstance(one, str) for one in index):
-        raise DataError(f"{name} ids must be all numbers or all text to be saved, got {index.inferred_type}")
     encoded = [one.encode() for one in index]
     return {
         f"{name}.text": np.frombuffer(b"".join(encoded), dtype=np.uint8),
         f"{name}.offsets": np.cumsum([0, *(len(one) for one in encoded)]),
     }
+
+
+def check_storable(index: pd.Index[Any], name: str) -> None:
+    """Refuse ids that `encode_index` cannot store: neither numbers of at most 64 bits nor text.
+
+    Cheap enough for the door: one look at the type, and for text one pass over the ids.
+
+    Parameters
+    ----------
+    index : pandas.Index
+    name : str
+        What the ids are of, for the message: "user" or "item".
+
+    Raises
+    ------
+    DataError
+        Names the first id that cannot be stored and how to convert the column.
+    """
+    kind = index.dtype.kind
+    if kind in "iub" or (kind == "f" and index.to_numpy()[:0].dtype.itemsize <= 8):
+        return
+    cure = f"convert the column before, such as df[{name!r}].astype(str)"
+    if kind != "O" or pd.api.types.infer_dtype(index.to_numpy(dtype=object), skipna=False) not in ("string", "empty"):
+        odd = next((one for one in index if not isinstance(one, str)), None)
+        mixed = " beside text" if isinstance(odd, int | float) and any(isinstance(one, str) for one in index) else ""
+        raise DataError(
+            f"{name} ids have to be numbers of at most 64 bits or text, all of one type; got {type(odd).__name__} "
+            f"{str(odd)[:60]!r}{mixed} in a column of type {index.dtype}: {cure}"
+        )
+    try:
+        "".join(index).encode()
+    except UnicodeEncodeError:
+        odd = next(one for one in index if not _is_unicode(one))
+        raise DataError(f"{name} id {odd[:60]!r} is no valid Unicode text: {cure}, or repair its encoding") from None
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def decode_index(tensors: Mapping[str, NDArray[Any]], name: str) -> pd.Index[Any] | None:
