@@ -27,6 +27,7 @@ from aerec.network.batches import SparseBatch
 from aerec.network.buffers import Scratch
 from aerec.network.device import use_bfloat16
 from aerec.network.losses import observed_loss
+from aerec.network.pattern import Pattern
 from aerec.network.rows import SparseRows
 from aerec.sparse import CSR, canonical_csr, take_rows
 from protocol import RESULTS, markdown, save, set_threads
@@ -74,14 +75,18 @@ def output_layer_forms(X: CSR, compiled: bool) -> dict[str, Callable[[], object]
         return 0.5 * ((hidden @ weight.T + bias - dense) * (dense != 0)).square().sum()
 
     def gathered(batch: SparseBatch = batch) -> Tensor:
-        logits = (hidden[batch.rows] * weight[batch.columns]).sum(dim=1) + bias[batch.columns]
+        logits = (hidden[batch.pattern.rows] * weight[batch.pattern.columns]).sum(dim=1) + bias[batch.pattern.columns]
         return 0.5 * (logits - batch.values).square().sum()
 
     def sampled() -> Tensor:
         return observed_loss(hidden, weight, bias, fresh(), scratch)
 
     def fresh() -> SparseBatch:
-        return SparseBatch(batch.starts, batch.columns, batch.values, batch.n_columns, batch.row_numbers)
+        return SparseBatch(
+            Pattern(batch.pattern.starts, batch.pattern.columns, batch.pattern.n_columns),
+            batch.values,
+            batch.row_numbers,
+        )
 
     forms: dict[str, Callable[[], Tensor]] = {
         "dense with a mask": masked,

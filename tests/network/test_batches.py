@@ -32,7 +32,8 @@ def both(matrix, rows):
 
 def made_dense(batch):
     return sp.csr_array(
-        (batch.values.numpy(), batch.columns.numpy(), batch.starts.numpy()), shape=(batch.n_rows, batch.n_columns)
+        (batch.values.numpy(), batch.pattern.columns.numpy(), batch.pattern.starts.numpy()),
+        shape=(batch.n_rows, batch.pattern.n_columns),
     ).toarray()
 
 
@@ -46,10 +47,10 @@ def test_rows_are_taken_as_scipy_takes_them(given_rows):
     matrix, rows = given_rows
     sparse, dense = both(matrix, rows)
     expected = canonical_csr(matrix)[rows.numpy()]
-    np.testing.assert_array_equal(sparse.starts, expected.indptr)
-    np.testing.assert_array_equal(sparse.columns, expected.indices)
+    np.testing.assert_array_equal(sparse.pattern.starts, expected.indptr)
+    np.testing.assert_array_equal(sparse.pattern.columns, expected.indices)
     np.testing.assert_array_equal(sparse.values, expected.data)
-    np.testing.assert_array_equal(sparse.rows, expected.tocoo().row)
+    np.testing.assert_array_equal(sparse.pattern.rows, expected.tocoo().row)
     np.testing.assert_array_equal(dense.values, matrix[rows.numpy()])
     for batch in (sparse, dense):
         assert batch.n_rows == len(rows)
@@ -79,7 +80,7 @@ def test_sparse_and_dense_batches_answer_alike(given_rows, seed):
 @given(matrix_and_rows())
 def test_by_column_is_the_transpose_of_scipy(given_rows):
     sparse, _ = both(*given_rows)
-    starts, rows, order = sparse.by_column
+    starts, rows, order = sparse.pattern.by_column
     expected = canonical_csr(given_rows[0])[given_rows[1].numpy()].tocsc()
     np.testing.assert_array_equal(starts, expected.indptr)
     np.testing.assert_array_equal(rows, expected.indices)
@@ -90,10 +91,10 @@ def test_other_values_keep_what_is_known_of_the_pattern():
     batch, _ = both(np.float32([[3, 0, 4], [0, 0, 0], [0, 2, 1]]), torch.tensor([2, 0, 1]))
     before = batch.values.clone()
     logits = torch.arange(9.0).reshape(3, 3)
-    batch.by_column, batch.dot(logits)
+    batch.pattern.by_column, batch.dot(logits)
     other = batch.normalized()
-    assert other.rows is batch.rows
-    assert other.by_column is batch.by_column
+    assert other.pattern.rows is batch.pattern.rows
+    assert other.pattern.by_column is batch.pattern.by_column
     assert torch.equal(batch.values, before)
     assert other.dot(logits).item() == pytest.approx((1 * 2 + 2 * 1) / 5**0.5 + (3 * 3 + 5 * 4) / 5)
 
@@ -101,8 +102,8 @@ def test_other_values_keep_what_is_known_of_the_pattern():
 def test_masking_a_sparse_batch_keeps_its_pattern_and_drops_stored_values_only():
     sparse, _ = both(np.tile(np.float32([[0, 2, 0, 3]]), (20_000, 1)), torch.arange(20_000))
     found = sparse.corrupted(MaskingNoise(0.25), generator())
-    assert torch.equal(found.columns, sparse.columns)
-    assert torch.equal(found.starts, sparse.starts)
+    assert torch.equal(found.pattern.columns, sparse.pattern.columns)
+    assert torch.equal(found.pattern.starts, sparse.pattern.starts)
     values = found.values.reshape(-1, 2)
     kept = values != 0
     assert torch.allclose(values[kept], (torch.tensor([2.0, 3.0]) / 0.75).expand_as(values)[kept])
@@ -121,9 +122,9 @@ def test_without_zeros_is_the_same_matrix_with_the_same_transpose(given_rows, se
     assert (found.values != 0).all()
     np.testing.assert_array_equal(made_dense(found), made_dense(masked))
     expected = canonical_csr(made_dense(masked)).tocsc()
-    for one, other in zip(found.by_column[:2], (expected.indptr, expected.indices), strict=True):
+    for one, other in zip(found.pattern.by_column[:2], (expected.indptr, expected.indices), strict=True):
         np.testing.assert_array_equal(one, other)
-    np.testing.assert_array_equal(found.values[found.by_column[2]], expected.data)
+    np.testing.assert_array_equal(found.values[found.pattern.by_column[2]], expected.data)
 
 
 def test_masking_a_dense_batch_leaves_zeros_zero():
@@ -152,7 +153,7 @@ def test_a_batch_of_empty_rows():
         assert batch.totals().tolist() == [0, 0]
         assert batch.dot(logits).item() == 0
         assert torch.equal(batch.normalized().subtract_from(logits.clone()), logits)
-    assert sparse.by_column[0].tolist() == [0] * 5
+    assert sparse.pattern.by_column[0].tolist() == [0] * 5
 
 
 def test_subtracting_from_half_precision_keeps_its_type():

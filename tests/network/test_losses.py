@@ -34,7 +34,7 @@ def gradients(loss, variables):
 def test_batches_hold_the_rows_asked_for():
     sparse, dense = batches()
     rebuilt = np.zeros((4, 9), dtype=np.float32)
-    rebuilt[sparse.rows.numpy(), sparse.columns.numpy()] = sparse.values.numpy()
+    rebuilt[sparse.pattern.rows.numpy(), sparse.pattern.columns.numpy()] = sparse.values.numpy()
     assert np.array_equal(rebuilt, X[ROWS.numpy()])
     assert np.array_equal(dense.values.numpy(), X[ROWS.numpy()])
     assert np.allclose(sparse.totals(), dense.totals())

@@ -32,9 +32,9 @@ def assert_close(found, expected):
 def test_rows_scattered_and_gathered_are_the_dense_products(density):
     batch, x = batch_of(density)
     weight, dense = matrix(N_ITEMS, 1), matrix(N_ROWS, 2)
-    assert_close(scatter_rows(batch, batch.values, weight), x @ weight.double().numpy())
-    by_column = batch.values[batch.by_column[2]]
-    assert_close(gather_rows(batch, by_column, dense, Scratch()), x.T @ dense.double().numpy())
+    assert_close(scatter_rows(batch.pattern, batch.values, weight), x @ weight.double().numpy())
+    by_column = batch.values[batch.pattern.by_column[2]]
+    assert_close(gather_rows(batch.pattern, by_column, dense, Scratch()), x.T @ dense.double().numpy())
 
 
 def test_what_lent_memory_held_does_not_matter():
@@ -43,7 +43,7 @@ def test_what_lent_memory_held_does_not_matter():
     batch, scratch = SparseRows(x, torch.device("cpu")).batch(torch.arange(4)), Scratch()
     scratch.give(scratch.take(*weight.shape, like=weight).copy_(weight))
     dense = torch.ones(4, 500)
-    found = gather_rows(batch, batch.values[batch.by_column[2]], dense, scratch)
+    found = gather_rows(batch.pattern, batch.values[batch.pattern.by_column[2]], dense, scratch)
     np.testing.assert_allclose(found, x.T @ dense.numpy(), rtol=1e-6)
 
 
@@ -51,7 +51,7 @@ def test_logits_at_the_stored_entries_in_both_orders():
     batch, x = batch_of()
     hidden, weight, bias = matrix(N_ROWS, 1), matrix(N_ITEMS, 2), matrix(N_ITEMS, 3)[:, 0]
     expected = (hidden.double() @ weight.double().T + bias.double()).numpy()
-    found = observed_logits(hidden, weight, bias, batch)
+    found = observed_logits(hidden, weight, bias, batch.pattern)
     np.testing.assert_allclose(found, expected[x.nonzero()], atol=1e-5)
-    by_column = observed_logits_by_column(hidden, weight, bias, batch)
+    by_column = observed_logits_by_column(hidden, weight, bias, batch.pattern)
     np.testing.assert_allclose(by_column, expected.T[x.T.nonzero()], atol=1e-5)

@@ -33,10 +33,12 @@ def test_a_batch_that_is_filled_up_is_the_same_matrix(chosen, more):
     chosen = torch.tensor(chosen)
     plain = found.batch(chosen)
     filled = found.padded(chosen, len(plain.values) + more)
-    assert len(filled.values) == len(filled.columns) == len(filled.rows) == int(filled.starts[-1])
+    assert (
+        len(filled.values) == len(filled.pattern.columns) == len(filled.pattern.rows) == int(filled.pattern.starts[-1])
+    )
     assert len(filled.values) == len(plain.values) + more
     dense = torch.zeros(len(chosen), 12)
-    dense.index_put_((filled.rows, filled.columns), filled.values, accumulate=True)
+    dense.index_put_((filled.pattern.rows, filled.pattern.columns), filled.values, accumulate=True)
     np.testing.assert_array_equal(dense.numpy(), x[chosen.numpy()])
     for one in ("totals", "squares"):
         torch.testing.assert_close(getattr(filled, one)(), getattr(plain, one)())

@@ -35,14 +35,14 @@ def ridge_rows(batch: SparseBatch, items: Tensor, prior: Tensor, l2: float, max_
     -------
     Tensor of shape (n_users, n_weights)
     """
-    no_bias = torch.zeros(len(items), device=items.device)
+    pattern, no_bias = batch.pattern, torch.zeros(len(items), device=items.device)
 
     def normal(weights: Tensor) -> Tensor:
-        return scatter_rows(batch, observed_logits(weights, items, no_bias, batch), items) + l2 * weights
+        return scatter_rows(pattern, observed_logits(weights, items, no_bias, pattern), items) + l2 * weights
 
     start = prior.expand(batch.n_rows, -1)
     change = torch.zeros_like(start)
-    residual = scatter_rows(batch, batch.values - observed_logits(start, items, no_bias, batch), items)
+    residual = scatter_rows(pattern, batch.values - observed_logits(start, items, no_bias, pattern), items)
     direction, size = residual.clone(), residual.square().sum(dim=1)
     enough = _TOLERANCE**2 * size
     for _ in range(max_steps):

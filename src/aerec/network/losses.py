@@ -46,8 +46,8 @@ def first_layer(batch: Batch, weight: Tensor, scratch: Scratch | None = None, *,
     if isinstance(batch, DenseBatch):
         return batch.values @ weight
     if lazy:
-        own, places = torch.unique(batch.columns, return_inverse=True)
-        batch = replace(batch, columns=places, n_columns=len(own), _pattern={})
+        own, places = torch.unique(batch.pattern.columns, return_inverse=True)
+        batch = replace(batch, pattern=batch.pattern.renumbered(places, len(own)))
         weight = torch.nn.functional.embedding(own, weight, sparse=True)
     product: Tensor = _SparseProduct.apply(weight, batch, scratch or Scratch())  # type: ignore[no-untyped-call]
     return product
@@ -107,14 +107,14 @@ class _SparseProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, weight: Tensor, batch: SparseBatch, scratch: Scratch) -> Tensor:
         ctx.batch, ctx.scratch = batch, scratch
-        return scatter_rows(batch, batch.values, weight)
+        return scatter_rows(batch.pattern, batch.values, weight)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         batch = ctx.batch
-        values = batch.values.index_select(0, batch.by_column[2])
-        return gather_rows(batch, values, gradient, ctx.scratch), None, None
+        values = batch.values.index_select(0, batch.pattern.by_column[2])
+        return gather_rows(batch.pattern, values, gradient, ctx.scratch), None, None
 
 
 class _AllEntriesLoss(torch.autograd.Function):
@@ -219,8 +219,9 @@ class _ObservedLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, bias: Tensor, batch: SparseBatch, scratch: Scratch) -> Tensor:
-        order = batch.by_column[2]
-        residual = observed_logits_by_column(hidden, weight, bias, batch).sub_(batch.wanted.index_select(0, order))
+        order = batch.pattern.by_column[2]
+        residual = observed_logits_by_column(hidden, weight, bias, batch.pattern)
+        residual.sub_(batch.wanted.index_select(0, order))
         ctx.batch, ctx.scratch = batch, scratch
         ctx.save_for_backward(hidden, weight, residual)
         return 0.5 * torch.dot(residual, residual)
@@ -229,10 +230,11 @@ class _ObservedLoss(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         hidden, weight, residual = ctx.saved_tensors
-        batch, residual, order = ctx.batch, residual * gradient, ctx.batch.by_column[2]
-        columns = batch.columns.index_select(0, order)
-        to_bias = torch.zeros(batch.n_columns, device=residual.device).index_add_(0, columns, residual)
-        to_weight = gather_rows(batch, residual, hidden, ctx.scratch)
+        pattern, residual = ctx.batch.pattern, residual * gradient
+        order = pattern.by_column[2]
+        columns = pattern.columns.index_select(0, order)
+        to_bias = torch.zeros(pattern.n_columns, device=residual.device).index_add_(0, columns, residual)
+        to_weight = gather_rows(pattern, residual, hidden, ctx.scratch)
         by_row = torch.empty_like(residual).index_copy_(0, order, residual)
-        to_hidden = scatter_rows(batch, by_row, weight)
+        to_hidden = scatter_rows(pattern, by_row, weight)
         return to_hidden, to_weight, to_bias, None, None

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from aerec.files.memmap import blocks, is_mapped, release
 from aerec.network.batches import DenseBatch, SparseBatch
+from aerec.network.pattern import Pattern
 from aerec.sparse import CSR, row_sums, take_rows
 
 __all__ = ["DenseRows", "MappedRows", "RowRange", "Rows", "SparseRows", "shuffled", "sparse_rows"]
@@ -72,8 +73,9 @@ class SparseRows:
         positions = offsets.add_(torch.arange(n_values, device=rows.device))
         targets = None if self._targets is None else self._targets.index_select(0, positions)
         columns, values = self._columns.index_select(0, positions).long(), self._values.index_select(0, positions)
+        pattern = Pattern(starts, columns, self.shape[1], of_row)
         totals, squares = (one.index_select(0, rows) for one in self._sums)
-        return SparseBatch(starts, columns, values, self.shape[1], rows, targets, {"rows": of_row}, (totals, squares))
+        return SparseBatch(pattern, values, rows, targets, (totals, squares))
 
     def padded(self, rows: Tensor, n_values: int) -> SparseBatch:
         """Return `batch`, with as many zeros stored behind its last value as it takes to have `n_values`.
@@ -90,8 +92,9 @@ class SparseRows:
         columns = torch.where(stored, self._columns.index_select(0, positions).long(), places % self.shape[1])
         values = torch.where(stored, self._values.index_select(0, positions), 0.0)
         starts = torch.cat([torch.zeros_like(ends[:1]), ends[:-1], torch.full_like(ends[:1], n_values)])
+        pattern = Pattern(starts, columns, self.shape[1], of_row)
         totals, squares = (one.index_select(0, rows) for one in self._sums)
-        return SparseBatch(starts, columns, values, self.shape[1], rows, None, {"rows": of_row}, (totals, squares))
+        return SparseBatch(pattern, values, rows, None, (totals, squares))
 
 
 class MappedRows:
@@ -127,7 +130,7 @@ class MappedRows:
             self._read = 0
         starts, columns = (torch.from_numpy(one.astype(np.int64)) for one in (taken.indptr, taken.indices))
         starts, columns, values = (one.to(self._device) for one in (starts, columns, torch.from_numpy(taken.data)))
-        return SparseBatch(starts, columns, values, self.shape[1], rows.to(self._device))
+        return SparseBatch(Pattern(starts, columns, self.shape[1]), values, rows.to(self._device))
 
 
 class DenseRows:

@@ -12,6 +12,7 @@ from aerec.likelihood import Likelihood
 from aerec.network.batches import SparseBatch
 from aerec.network.buffers import Scratch
 from aerec.network.losses import all_entries_loss
+from aerec.network.pattern import Pattern
 
 __all__ = ["sampled_loss"]
 
@@ -55,30 +56,22 @@ def sampled_loss(
     Jean, Cho, Memisevic, Bengio (2015). On using very large target vocabulary for neural machine translation. ACL.
     """
     n_items = len(weight)
-    own, places = torch.unique(batch.columns, return_inverse=True)
+    own, places = torch.unique(batch.pattern.columns, return_inverse=True)
     others = _others(own, n_items, n_negatives, generator)
     stands_for = (n_items - len(own)) / max(len(others), 1)
-    seen = replace(batch, columns=places, n_columns=len(own), _pattern={})
     rows_of_own, bias_of_own = _take(weight, bias, own)
     rows_of_others, bias_of_others = _take(weight, bias, others)
     if likelihood.name == "multinomial":  # one logsumexp over both: the weight goes into the exponent
-        seen = replace(seen, n_columns=len(own) + len(others), _pattern={})
+        seen = replace(batch, pattern=batch.pattern.renumbered(places, len(own) + len(others)))
         shift = math.log(stands_for) if len(others) else 0.0
         joined = torch.cat([rows_of_own, rows_of_others]), torch.cat([bias_of_own, bias_of_others + shift])
         return all_entries_loss(hidden, *joined, seen, likelihood, half, scratch)
+    seen = replace(batch, pattern=batch.pattern.renumbered(places, len(own)))
     loss = all_entries_loss(hidden, rows_of_own, bias_of_own, seen, likelihood, half, scratch)
     if len(others) == 0:
         return loss
-    none = replace(
-        batch,
-        starts=torch.zeros_like(batch.starts),
-        columns=batch.columns[:0],
-        values=batch.values[:0],
-        n_columns=len(others),
-        targets=None,
-        _pattern={},
-        _sums=None,
-    )
+    nothing = Pattern(torch.zeros_like(batch.pattern.starts), batch.pattern.columns[:0], len(others))
+    none = SparseBatch(nothing, batch.values[:0], batch.row_numbers)
     return loss + stands_for * all_entries_loss(hidden, rows_of_others, bias_of_others, none, likelihood, half, scratch)
 
 

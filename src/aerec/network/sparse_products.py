@@ -7,19 +7,19 @@ import warnings
 import torch
 from torch import Tensor
 
-from aerec.network.batches import SparseBatch
 from aerec.network.buffers import Scratch
+from aerec.network.pattern import Pattern
 
 __all__ = ["gather_rows", "observed_logits", "observed_logits_by_column", "sampled_products", "scatter_rows"]
 
 
-def scatter_rows(batch: SparseBatch, values: Tensor, weight: Tensor) -> Tensor:
+def scatter_rows(pattern: Pattern, values: Tensor, weight: Tensor) -> Tensor:
     """Return x·W: for each row Σ over its stored entries of `values` times the rows of `weight` at their columns.
 
     Parameters
     ----------
-    batch : SparseBatch of shape (n_rows, n_items)
-        Its pattern is that of x.
+    pattern : Pattern of shape (n_rows, n_items)
+        That of x.
     values : Tensor of shape (n_values,)
     weight : Tensor of shape (n_items, n_hidden)
 
@@ -27,20 +27,20 @@ def scatter_rows(batch: SparseBatch, values: Tensor, weight: Tensor) -> Tensor:
     -------
     Tensor of shape (n_rows, n_hidden)
     """
-    x = _csr(batch.starts, batch.columns, values, (batch.n_rows, batch.n_columns))
-    product = weight.new_empty(batch.n_rows, weight.shape[1])
+    x = _csr(pattern.starts, pattern.columns, values, (pattern.n_rows, pattern.n_columns))
+    product = weight.new_empty(pattern.n_rows, weight.shape[1])
     return torch.addmm(product, x, weight, beta=0.0, out=product)  # `x @ weight` writes the zeros it adds to first
 
 
-def gather_rows(batch: SparseBatch, values: Tensor, dense: Tensor, scratch: Scratch) -> Tensor:
+def gather_rows(pattern: Pattern, values: Tensor, dense: Tensor, scratch: Scratch) -> Tensor:
     """Return xᵀ·D: for each column Σ over its stored entries of `values` times the rows of `dense` at their rows.
 
     Parameters
     ----------
-    batch : SparseBatch of shape (n_rows, n_items)
-        Its pattern is that of x.
+    pattern : Pattern of shape (n_rows, n_items)
+        That of x.
     values : Tensor of shape (n_values,)
-        Column after column: in the order of ``batch.by_column``.
+        Column after column: in the order of ``pattern.by_column``.
     dense : Tensor of shape (n_rows, n_hidden)
     scratch : Scratch
         Lends the memory of the product.
@@ -49,29 +49,29 @@ def gather_rows(batch: SparseBatch, values: Tensor, dense: Tensor, scratch: Scra
     -------
     Tensor of shape (n_items, n_hidden)
     """
-    starts, rows, _ = batch.by_column
-    product = scratch.take(batch.n_columns, dense.shape[1], like=dense)
-    transposed = _csr(starts, rows, values, (batch.n_columns, batch.n_rows))
+    starts, rows, _ = pattern.by_column
+    product = scratch.take(pattern.n_columns, dense.shape[1], like=dense)
+    transposed = _csr(starts, rows, values, (pattern.n_columns, pattern.n_rows))
     return torch.addmm(product, transposed, dense, beta=0.0, out=product)
 
 
-def observed_logits(hidden: Tensor, weight: Tensor, bias: Tensor, batch: SparseBatch) -> Tensor:
-    """Return l = hidden·Wᵀ + b at the stored entries of `batch` only, aligned with its values."""
-    products = sampled_products(batch.starts, batch.columns, hidden, weight)
-    return products.add_(bias.index_select(0, batch.columns))
+def observed_logits(hidden: Tensor, weight: Tensor, bias: Tensor, pattern: Pattern) -> Tensor:
+    """Return l = hidden·Wᵀ + b at the places of `pattern` only, aligned with its columns."""
+    products = sampled_products(pattern.starts, pattern.columns, hidden, weight)
+    return products.add_(bias.index_select(0, pattern.columns))
 
 
-def observed_logits_by_column(hidden: Tensor, weight: Tensor, bias: Tensor, batch: SparseBatch) -> Tensor:
-    """Return the same in the order of ``batch.by_column``: in large batches faster, as a row of W is read once."""
-    starts, rows, order = batch.by_column
+def observed_logits_by_column(hidden: Tensor, weight: Tensor, bias: Tensor, pattern: Pattern) -> Tensor:
+    """Return the same in the order of ``pattern.by_column``: in large batches faster, as a row of W is read once."""
+    starts, rows, order = pattern.by_column
     products = sampled_products(starts, rows, weight, hidden)
-    return products.add_(bias.index_select(0, batch.columns.index_select(0, order)))
+    return products.add_(bias.index_select(0, pattern.columns.index_select(0, order)))
 
 
 def sampled_products(starts: Tensor, columns: Tensor, left: Tensor, right: Tensor) -> Tensor:
     """Return left·rightᵀ at the entries of a CSR pattern."""
-    pattern = _csr(starts, columns, left.new_zeros(len(columns)), (len(left), len(right)))
-    products: Tensor = torch.sparse.sampled_addmm(pattern, left, right.T, beta=0.0).values()
+    zeros = _csr(starts, columns, left.new_zeros(len(columns)), (len(left), len(right)))
+    products: Tensor = torch.sparse.sampled_addmm(zeros, left, right.T, beta=0.0).values()
     return products
 
 

@@ -56,7 +56,7 @@ class _UnitProducts(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, weight: Tensor, batch: SparseBatch, scratch: Scratch, half: bool) -> tuple[Tensor, Tensor]:
         lengths = torch.linalg.vector_norm(weight, dim=1).clamp_min_(_SHORTEST)
-        code = scatter_rows(batch, batch.values / lengths.index_select(0, batch.columns), weight)
+        code = scatter_rows(batch.pattern, batch.values / lengths.index_select(0, batch.pattern.columns), weight)
         gram = weight.new_zeros(weight.shape[1], weight.shape[1])
         for rows in _blocks(weight):
             unit = weight[rows] / lengths[rows, None]
@@ -69,7 +69,8 @@ class _UnitProducts(torch.autograd.Function):
     def backward(ctx: Any, to_code: Tensor, to_gram: Tensor) -> tuple[Tensor, None, None, None]:
         """With G the gradient of A, that of the weight is, row by row, (G − A (A · G)) / length."""
         weight, lengths, batch, scratch, half = ctx.held
-        gradient = gather_rows(batch, batch.values.index_select(0, batch.by_column[2]), to_code, scratch)
+        values = batch.values.index_select(0, batch.pattern.by_column[2])
+        gradient = gather_rows(batch.pattern, values, to_code, scratch)
         both = to_gram + to_gram.T
         for rows in _blocks(weight):
             unit = weight[rows] / lengths[rows, None]
