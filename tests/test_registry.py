@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
 
-from aerec import Interactions, baselines, models, storage
+from aerec import Interactions, baselines, models
 from aerec.baselines import ItemKNN, Popularity
 from aerec.errors import ModelFileError
+from aerec.files import storage
 from aerec.models.ease import EASE
 from aerec.recommender.base import Recommender
 from aerec.registry import MODELS, get_model_class, load_model

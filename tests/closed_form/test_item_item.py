@@ -7,10 +7,12 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
-from aerec import Interactions, memory
+from aerec import Interactions
+from aerec.closed_form import item_item
 from aerec.closed_form.item_item import ItemItemRecommender, closed_form_weights, gram_matrix, row_blocks
 from aerec.errors import InsufficientMemoryError, TrainingError
-from aerec.models import EASE, linear
+from aerec.models import EASE
+from aerec.system import memory
 
 
 def ratings(n_users=50, n_items=13, seed=0):
@@ -21,9 +23,9 @@ def ratings(n_users=50, n_items=13, seed=0):
 @pytest.mark.parametrize("n_dense", [0, 1, 5, 13])
 @pytest.mark.parametrize("rows_per_block", [1, 4, 1000])
 def test_the_gram_matrix_filled_in_blocks(rows_per_block, n_dense, monkeypatch):
-    monkeypatch.setattr(linear, "_BLOCK_BYTES", rows_per_block * 4 * 13)
-    monkeypatch.setattr(linear, "_COLUMNS", rows_per_block)
-    monkeypatch.setattr(linear, "_n_dense_columns", lambda X: n_dense)
+    monkeypatch.setattr(item_item, "_BLOCK_BYTES", rows_per_block * 4 * 13)
+    monkeypatch.setattr(item_item, "_COLUMNS", rows_per_block)
+    monkeypatch.setattr(item_item, "_n_dense_columns", lambda X: n_dense)
     X = ratings()
     found = gram_matrix(csr_array(X.astype(np.float32)), advice="")
     assert found.dtype == np.float32
@@ -33,10 +35,10 @@ def test_the_gram_matrix_filled_in_blocks(rows_per_block, n_dense, monkeypatch):
 @pytest.mark.parametrize("n_dense", [0, 1, 8, 21])
 @pytest.mark.parametrize("rows_per_block", [1, 3, 100])
 def test_the_upper_triangle_of_the_gram_matrix_is_all_that_the_closed_form_reads(rows_per_block, n_dense, monkeypatch):
-    monkeypatch.setattr(linear, "_COLUMNS", rows_per_block)
-    monkeypatch.setattr(linear, "_n_dense_columns", lambda X: n_dense)
+    monkeypatch.setattr(item_item, "_COLUMNS", rows_per_block)
+    monkeypatch.setattr(item_item, "_n_dense_columns", lambda X: n_dense)
     X = (np.random.default_rng(3).random((40, 21)) < 0.2).astype(np.float32)
-    monkeypatch.setattr(linear, "_BLOCK_BYTES", rows_per_block * 4 * X.shape[1])
+    monkeypatch.setattr(item_item, "_BLOCK_BYTES", rows_per_block * 4 * X.shape[1])
     gram = gram_matrix(csr_array(X), advice="", upper=True)
     assert np.array_equal(np.triu(gram), np.triu(X.T @ X))
     gram[np.tril_indices_from(gram, -1)] = np.nan
@@ -47,8 +49,8 @@ def test_the_upper_triangle_of_the_gram_matrix_is_all_that_the_closed_form_reads
 
 @pytest.mark.parametrize("upper", [True, False])
 def test_the_gram_matrix_of_any_values_and_of_items_without_ratings(upper, monkeypatch):
-    monkeypatch.setattr(linear, "_COLUMNS", 4)
-    monkeypatch.setattr(linear, "_n_dense_columns", lambda X: X.shape[1] // 2)
+    monkeypatch.setattr(item_item, "_COLUMNS", 4)
+    monkeypatch.setattr(item_item, "_n_dense_columns", lambda X: X.shape[1] // 2)
     rng = np.random.default_rng(5)
     X = np.where(rng.random((60, 30)) < rng.random(30) ** 2, rng.standard_normal((60, 30)), 0).astype(np.float32)
     X[:, [0, 7, 29]] = 0
@@ -60,7 +62,7 @@ def test_the_gram_matrix_of_any_values_and_of_items_without_ratings(upper, monke
 
 
 def test_the_gram_matrix_of_mapped_ratings(tmp_path, monkeypatch):
-    monkeypatch.setattr(linear, "_n_dense_columns", lambda X: X.shape[1] // 2)
+    monkeypatch.setattr(item_item, "_n_dense_columns", lambda X: X.shape[1] // 2)
     X = csr_array(ratings().astype(np.float32))
     for name in ("data", "indices", "indptr"):
         np.save(tmp_path / name, getattr(X, name))
@@ -72,8 +74,8 @@ def test_the_gram_matrix_of_mapped_ratings(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_the_gram_matrix_is_the_same_on_any_number_of_threads_and_leaves_it_as_it_was(threads, monkeypatch):
-    monkeypatch.setattr(linear, "_COLUMNS", 2)
-    monkeypatch.setattr(linear, "_n_dense_columns", lambda X: X.shape[1] // 2)
+    monkeypatch.setattr(item_item, "_COLUMNS", 2)
+    monkeypatch.setattr(item_item, "_n_dense_columns", lambda X: X.shape[1] // 2)
     X = ratings() * 0.1
     before = torch.get_num_threads()
     try:
@@ -95,7 +97,7 @@ def test_a_gram_matrix_that_does_not_fit_is_refused_before_it_is_made(monkeypatc
 @pytest.mark.parametrize("rows_per_block", [1, 5, 1000])
 @pytest.mark.parametrize("ridge", [3.0, np.arange(1, 14, dtype=np.float32)], ids=["one", "each"])
 def test_every_column_is_the_ridge_regression_on_all_others(rows_per_block, ridge, monkeypatch):
-    monkeypatch.setattr(linear, "_BLOCK_BYTES", rows_per_block * 4 * 13)
+    monkeypatch.setattr(item_item, "_BLOCK_BYTES", rows_per_block * 4 * 13)
     X = ratings()
     penalty = np.broadcast_to(ridge, 13).astype(np.float64)
     B = closed_form_weights((X.T @ X).astype(np.float32), ridge)
@@ -142,11 +144,11 @@ def test_scores_are_weighted_sums_over_the_history(layout):
 
 def test_scores_summed_some_columns_at_a_time_are_the_same_bits(monkeypatch):
     model = with_weights(np.random.default_rng(1).standard_normal((13, 13)).astype(np.float32))
-    monkeypatch.setattr(linear, "_COLUMNS", 4)
+    monkeypatch.setattr(item_item, "_COLUMNS", 4)
     history = ratings(200)
-    monkeypatch.setattr(linear, "_WANTED", 10**9)
+    monkeypatch.setattr(item_item, "_WANTED", 10**9)
     whole = model.score_items(history)
-    monkeypatch.setattr(linear, "_WANTED", 0)
+    monkeypatch.setattr(item_item, "_WANTED", 0)
     np.testing.assert_array_equal(model.score_items(history), whole)
 
 

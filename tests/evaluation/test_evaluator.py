@@ -26,7 +26,8 @@ from aerec.metrics import (
     reciprocal_rank_at_k,
     rmse,
 )
-from aerec.models import EASE, blocks
+from aerec.models import EASE
+from aerec.recommender import blocks
 from aerec.splitting import Holdout, RandomHoldout
 
 FRONT_DOORS = {

@@ -10,12 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.exceptions import NotFittedError
 
-from aerec import Interactions, evaluate, memory, storage
+from aerec import Interactions, evaluate
 from aerec.errors import DataError, InsufficientMemoryError, ModelFileError
+from aerec.files import storage
 from aerec.holdout import Holdout, Split
-from aerec.models import EASE, Autoencoder, blocks
+from aerec.models import EASE, Autoencoder
+from aerec.recommender import blocks
 from aerec.recommender.base import Recommender, item_popularity
 from aerec.registry import load_model
+from aerec.system import memory
 
 N_ITEMS = 6
 TABLE = np.array([[0, 1, 1, 2, 0, 3], [1, 0, 2, 2, 1, 0], [2, 2, 0, 0, 1, 1], [0, 1, 2, 0, 1, 2], [1, 1, 1, 1, 0, 1]])

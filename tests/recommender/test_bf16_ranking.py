@@ -7,7 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aerec.models import CDAE, ELSA, MultVAE, coding, half_ranking
+from aerec.models import CDAE, ELSA, MultVAE, coding
+from aerec.recommender import bf16_ranking
 from aerec.recommender.bf16_ranking import HalfRanking, half_ranking_pays
 from aerec.topk import top_k
 
@@ -40,8 +41,8 @@ def test_the_lists_are_those_of_float32(seed, n_items, k, offset, with_bias):
 @pytest.mark.parametrize("n_users", [40, 10_000])
 @pytest.mark.parametrize("rows_at_once", [7, 256])
 def test_what_bfloat16_cannot_tell_apart_is_ranked_by_float32(rows_at_once, n_users, monkeypatch):
-    monkeypatch.setattr(half_ranking, "cpu_has_tiles", lambda: True)
-    monkeypatch.setattr(half_ranking, "_ROWS", rows_at_once)
+    monkeypatch.setattr(bf16_ranking, "cpu_has_tiles", lambda: True)
+    monkeypatch.setattr(bf16_ranking, "_ROWS", rows_at_once)
     rng = np.random.default_rng(0)
     hidden, weight = whole(rng, 1, 3, (40, 4)), 1000 + whole(rng, 0, 2, (3000, 4))
     assert len(weight.bfloat16().unique()) == 1

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aerec.datasets import delimited, read_ratings
+from aerec.datasets import read_ratings
+from aerec.datasets.readers import delimited
 from aerec.errors import DataError
 
 

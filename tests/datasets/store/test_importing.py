@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from aerec import Interactions
-from aerec.datasets import core, import_parquet, importing, load_dataset, load_parts, read_ratings
+from aerec.datasets import import_parquet, load_dataset, load_parts, read_ratings
+from aerec.datasets.store import filtering, importing
 from aerec.datasets.store.duckdb_query import RatingsQuery
 from aerec.errors import DataError
 
@@ -21,7 +22,7 @@ SMALL = {"importing": 7, "core": 5}  # ratings at once: every kind of border fal
 def blocks(request, monkeypatch):
     if request.param == "many blocks":
         monkeypatch.setattr(importing, "_BATCH", SMALL["importing"])
-        monkeypatch.setattr(core, "_BLOCK", SMALL["core"])
+        monkeypatch.setattr(filtering, "_BLOCK", SMALL["core"])
 
 
 def table(n=1500, *, text=False, times=True, seed=0):
