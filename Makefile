@@ -48,7 +48,8 @@ minimum: ## the core of the suite with the lowest versions that pyproject.toml a
 		--ignore tests/docs --ignore tests/export --ignore tests/test_tracking.py --ignore tests/test_notebooks.py \
 		--ignore tests/cli/test_serve.py --ignore tests/cli/test_track.py --ignore tests/cli/test_export.py
 
-fuzz: $(VENV)/.dev ## five minutes of damaged files; with atheris installed guided by coverage
+fuzz: $(VENV)/.dev ## ten minutes of random examples: damaged files (guided by coverage with atheris) and the drawn tests
+	AEREC_FUZZ_EXAMPLES=500 $(BIN)/python -m pytest -q -n auto -p no:cacheprovider tests/serving/test_fuzz.py tests/fuzz
 	$(BIN)/python benchmarks/reliability/fuzz.py --seconds 300 --findings run/findings
 
 # torch first and alone: with the pin in force no other package can ask for a different build of it
