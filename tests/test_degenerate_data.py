@@ -1,13 +1,18 @@
 """Data at the edge of sense, for every model of the registry: no crash, no NaN, and an order that can be relied on."""
 
+import contextlib
 import inspect
 import re
+import warnings
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from aerec import Interactions, load_model
-from aerec.errors import MissingExtraError
+from aerec.errors import AerecError, DataError, MissingExtraError
 from aerec.evaluation import evaluate
 from aerec.holdout import Holdout
 from aerec.registry import MODELS
@@ -120,3 +125,71 @@ def test_a_holdout_in_which_no_user_has_a_target_is_refused(name):
     nothing = data.keep(np.zeros(data.n_ratings, bool))
     with pytest.raises(ValueError, match="none of the 6 users has a held-out item"):
         evaluate(model, Holdout(data, nothing), ("recall@2",))
+
+
+# ---------------------------------------------------------------------- matrices from outside
+
+FIRST = np.random.default_rng(0).integers(0, 2, (12, 7)).astype(np.float32)
+SLOW = ("elsa", "blend", "rating-blend", "kernel-autorec", "autorec")
+
+
+@st.composite
+def matrices_from_outside(draw):
+    """A matrix of 7 columns as another program might hand it over: sound, or with index arrays that do not fit."""
+    n_rows, n_values = draw(st.integers(1, 3)), draw(st.integers(0, 6))
+    values = st.sampled_from([1.0, 1.0, 5.0, 0.5, 0.0, -2.0, 1e-30, 2.0**24, -(2.0**24), 1e30, np.nan, np.inf])
+    places = st.integers(0, 6) | st.sampled_from([7, 40, -1, 2 * 10**9, 10**12])
+    matrix = draw(st.sampled_from([sp.csr_array, sp.csr_matrix, sp.csc_array]))((n_rows, 7))
+    n_lines = len(matrix.indptr) - 1
+    ends = draw(st.lists(st.integers(0, n_values), min_size=n_lines, max_size=n_lines))
+    ends = sorted(ends) if draw(st.booleans()) else ends
+    matrix.data = np.array(draw(st.lists(values, min_size=n_values, max_size=n_values)))
+    rows = st.integers(0, n_rows - 1) if matrix.format == "csc" else places
+    matrix.indices = np.array(draw(st.lists(rows, min_size=n_values, max_size=n_values)), dtype=np.int64)
+    matrix.indptr = np.array([0, *ends], dtype=np.int64)
+    return matrix
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_matrix_from_outside_is_scored_in_finite_numbers_or_refused(name):
+    model, _ = fitted(name, FIRST)
+
+    @settings(derandomize=True, max_examples=15 if name in SLOW else 60, deadline=None, database=None)
+    @given(matrices_from_outside())
+    def check(matrix):
+        with warnings.catch_warnings(), contextlib.suppress(AerecError):
+            warnings.simplefilter("ignore")
+            assert np.isfinite(model.score_items(matrix)).all()
+            model.rank(matrix, k=3)
+            assert np.isfinite(make(name).fit(matrix).score_items(matrix)).all()
+
+    check()
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_raw_ids_as_column_numbers_are_refused_not_read_past_the_end(name):
+    model, _ = fitted(name, FIRST)
+    for column in (7, 40, -1, 2 * 10**9):
+        history = sp.csr_matrix(([1.0], [column], [0, 1]), shape=(1, 7))
+        for ask in (model.score_items, model.rank, model.recommend, make(name).fit):
+            with pytest.raises(DataError, match=f"row 0, column {column}"):
+                ask(history)
+
+
+@pytest.mark.parametrize("name", ["autoencoder", "mult-dae", "elsa", "cdae"])
+def test_other_ways_in_are_checked_as_well(name):
+    model, _ = fitted(name, FIRST)
+    wrong = sp.csc_matrix(([1.0], [5], [0, 1, 1, 1, 1, 1, 1, 1]), shape=(1, 7))
+    for way in ("partial_fit", "transform", "total_cost", "reconstruct"):
+        if hasattr(model, way):
+            with pytest.raises(DataError, match="row 5, column 0"):
+                getattr(model, way)(wrong)
+
+
+@pytest.mark.parametrize("name", ["autoencoder", "denoising-autoencoder", "sparse-autoencoder", "mult-dae"])
+def test_masked_arrays_are_refused_by_models_of_dense_data(name):
+    masked = np.ma.masked_array(FIRST, mask=FIRST > 0)
+    with pytest.raises(DataError, match="masked"):
+        make(name).fit(masked)
+    with pytest.raises(DataError, match="masked"):
+        make(name).fit(FIRST).transform(masked)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -134,3 +134,183 @@ def test_a_zero_stored_in_a_dictionary_of_keys_is_dropped(kind):
     found = canonical_csr(X)
     assert found.nnz == 2
     np.testing.assert_array_equal(found.toarray(), [[0, 2, 0], [0, 0, 1]])
+
+
+# ---------------------------------------------------------------------- matrices from outside
+
+
+def from_arrays(kind, data, indices, indptr, shape):
+    """Return a matrix of arrays that scipy's constructor might refuse."""
+    matrix = kind(shape)
+    matrix.data, matrix.indices, matrix.indptr = np.asarray(data, np.float32), np.asarray(indices), np.asarray(indptr)
+    return matrix
+
+
+@pytest.mark.parametrize(
+    ("matrix", "message"),
+    [
+        (
+            sp.csr_matrix(([1.0], [40], [0, 1]), shape=(1, 39)),
+            r"row 0, column 40, outside its shape \(1, 39\).*raw ids",
+        ),
+        (sp.csr_array(([1.0], [39], [0, 0, 1]), shape=(2, 39)), "row 1, column 39"),
+        (sp.csr_array(([1.0], [2 * 10**9], [0, 1]), shape=(1, 39)), "row 0, column 2000000000"),
+        (sp.csr_array(([1.0], [10**12], [0, 1]), shape=(1, 39)), "row 0, column 1000000000000"),
+        (sp.csr_array(([1.0], [-1], [0, 1]), shape=(1, 39)), "row 0, column -1"),
+        (from_arrays(sp.csc_array, [1], [5], [0, 0, 1], (3, 2)), "row 5, column 1, outside"),
+        (from_arrays(sp.csc_array, [1], [0], [0, 1], (3, 2)), "indptr has 2 entries, a matrix of 2 columns needs 3"),
+        (sp.bsr_array((np.ones((1, 2, 3)), [2], [0, 0, 1]), shape=(4, 6)), "row 2, column 6, outside"),
+        (from_arrays(sp.csr_array, [1, 1], [0, 1], [0, 2, 1, 2], (3, 2)), "indptr decreases after row 1, from 2 to 1"),
+        (from_arrays(sp.csr_array, [1, 1], [0, 1], [0, 2], (3, 2)), "indptr has 2 entries, a matrix of 3 rows needs 4"),
+        (from_arrays(sp.csr_array, [1, 1], [0, 1], [1, 2], (1, 2)), "indptr goes from 1 to 2"),
+        (from_arrays(sp.csr_array, [1, 1], [0, 1], [0, 5], (1, 2)), "indptr goes from 0 to 5, there are 2 values"),
+        (from_arrays(sp.csr_array, [1, 1], [0], [0, 1], (1, 2)), "1 indices for 2 values"),
+        (from_arrays(sp.csr_array, [1], [0.5], [0, 1], (1, 2)), "indices must be one-dimensional and of whole numbers"),
+        (from_arrays(sp.csr_array, [1], [[0]], [0, 1], (1, 2)), "indices must be one-dimensional"),
+    ],
+)
+def test_index_arrays_that_do_not_fit_are_refused(matrix, message):
+    with pytest.raises(DataError, match=message):
+        canonical_csr(matrix)
+
+
+def altered(matrix, **attributes):
+    for name, value in attributes.items():
+        setattr(matrix, name, value)
+    return matrix
+
+
+def of_rows(rows, data):
+    matrix = sp.lil_array((2, 3))
+    matrix.rows[0], matrix.data[0] = rows, data
+    return matrix
+
+
+@pytest.mark.parametrize(
+    ("matrix", "message"),
+    [
+        (altered(sp.coo_array(np.eye(2)), coords=(np.array([0, 1]), np.array([0, 7]))), "row 1, column 7"),
+        (altered(sp.coo_array(np.eye(2)), coords=(np.array([0, 1]), np.array([0]))), "2 rows, 1 columns, 2 values"),
+        (of_rows([0, 9], [1.0, 1.0]), "row 0, column 9"),
+        (of_rows([0], [1.0, 1.0]), "other lengths than its data"),
+        (altered(sp.dia_array(np.eye(3)), offsets=np.array([0, 1])), "2 offsets for 1 diagonals"),
+        (altered(sp.dok_array((2, 2)), _dict={(0, 5): 1.0}), "DOK"),
+    ],
+)
+def test_other_formats_that_were_altered_are_refused(matrix, message):
+    with pytest.raises(DataError, match=message):
+        canonical_csr(matrix)
+
+
+@pytest.mark.parametrize("name", ["has_canonical_format", "has_sorted_indices"])
+def test_a_flag_that_is_not_true_is_not_believed(name):
+    matrix = sp.csr_array((np.ones(3, np.float32), np.array([2, 0, 0]), np.array([0, 3])), shape=(1, 3))
+    setattr(matrix, name, True)
+    found = canonical_csr(matrix)
+    assert found.indices.tolist() == [0, 2]
+    assert found.data.tolist() == [2, 1]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int16, np.uint16, np.int64, np.float32])
+@pytest.mark.parametrize("kind", [sp.coo_matrix, sp.coo_array])
+@pytest.mark.parametrize("n", [128, 256, 300, 3000])
+def test_sums_of_duplicates_do_not_wrap(dtype, kind, n):
+    matrix = kind((np.ones(n, dtype), (np.zeros(n, int), np.full(n, 1))), shape=(1, 2))
+    blocks = sp.bsr_array((np.ones((n, 1, 1), dtype), np.full(n, 1), np.array([0, n])), shape=(1, 2))
+    rows = sp.csr_array((np.ones(n, dtype), np.full(n, 1), np.array([0, n])), shape=(1, 2))
+    columns = sp.csc_array((np.ones(n, dtype), np.zeros(n, int), np.array([0, 0, n])), shape=(1, 2))
+    for each in (matrix, blocks, rows, columns):
+        assert canonical_csr(each).toarray().tolist() == [[0, n]]
+
+
+@pytest.mark.parametrize("form", ["coo", "csr", "csc", "bsr"])
+def test_true_twice_is_true(form):
+    twice = sp.coo_array((np.ones(3, bool), ([0, 0, 0], [1, 1, 0])), shape=(1, 2))
+    if form != "coo":
+        twice = getattr(sp, f"{form}_array")(sp.csr_array((np.ones(3, bool), [1, 1, 0], [0, 3]), shape=(1, 2)))
+    assert canonical_csr(twice).toarray().tolist() == [[1, 1]]
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int16, np.int64, np.uint64, np.float16, np.float64, object])
+def test_numbers_of_every_type_are_taken(dtype):
+    dense = np.array([[0, 1, 1], [1, 0, 0]], dtype=dtype)
+    given_matrices = [dense, dense.tolist()] + ([] if dtype in (object, np.float16) else [sp.csr_array(dense)])
+    for matrix in given_matrices:
+        found = canonical_csr(matrix)
+        assert found.dtype == np.float32
+        assert found.toarray().tolist() == [[0, 1, 1], [1, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("matrix", "message"),
+    [
+        (np.array([[1, 2j]]), "Complex data not supported"),
+        (sp.csr_array(np.array([[1, 2j]])), "Complex data not supported"),
+        (np.ma.masked_array([[1.0, 2.0]], mask=[[True, False]]), "masked array"),
+        (np.array([["1", "2"]]), "text"),
+        (np.array([["1", 2]], dtype=object), "text"),
+        (np.array([[{}, 2]], dtype=object), "objects"),
+        (np.array([[None, 2]], dtype=object), "nan at row 0, column 0"),
+        (pd.DataFrame({"a": [1, None]}, dtype="Int64"), "nan|objects"),
+        (np.zeros((1, 2), "datetime64[s]"), "datetime64"),
+        (sp.coo_array(np.ones(3)), r"1 dimension\(s\): \(3,\); of one user: X\.reshape\(1, -1\)"),
+        (np.array([[1.0, 1e30]]), r"holds 1.*e\+30 at row 0, column 1; .* up to 2\^24"),
+        (np.array([[0, 0], [0, -(2**24) - 2]]), "holds -16777218 at row 1, column 1"),
+        (np.array([[0, 881250949]]), "is this a time or an id"),
+        (np.array([[1e39, 0]]), "holds inf at row 0, column 0"),
+        (sp.csr_array(np.array([[0, 1e39]])), "holds inf at row 0, column 1"),
+        ([[1, 2], [3]], "expected a numeric matrix"),
+        ({"a": 1}, r"0 dimension\(s\)"),
+    ],
+)
+def test_what_would_be_misread_is_refused(matrix, message):
+    with pytest.raises(DataError, match=message):
+        canonical_csr(matrix)
+
+
+def test_whole_numbers_up_to_two_to_the_24_stay_exact():
+    assert canonical_csr(np.array([[2**24, -(2**24), 2**24 - 1]])).data.tolist() == [2**24, -(2**24), 2**24 - 1]
+
+
+def test_tensors_are_read_or_refused_in_words():
+    torch = pytest.importorskip("torch")
+    dense = torch.tensor([[0.0, 2.0], [1.0, 0.0]])
+    assert canonical_csr(dense).toarray().tolist() == [[0, 2], [1, 0]]
+    for refused in (dense.to_sparse(), dense.to_sparse_csr(), dense.requires_grad_(), dense.to(torch.bfloat16)):
+        with pytest.raises(DataError, match="expected a numeric matrix, got Tensor"):
+            canonical_csr(refused)
+
+
+@pytest.mark.parametrize("library", ["polars", "pyarrow"])
+def test_frames_of_other_libraries_with_a_row_per_rating_are_known_too(library):
+    module = pytest.importorskip(library)
+    columns = {"user_id": [1], "item_id": [7], "rating": [4.0]}
+    frame = module.DataFrame(columns) if library == "polars" else module.table(columns)
+    with pytest.raises(DataError, match="a row per rating"):
+        canonical_csr(frame)
+
+
+wrong = st.one_of(st.integers(-2, 9), st.sampled_from([2**31 - 1, -(2**31), 2 * 10**9, 10**12, -(10**15)]))
+
+
+@given(
+    st.sampled_from([sp.csr_array, sp.csc_array, sp.csr_matrix]),
+    st.lists(wrong, max_size=5),
+    st.lists(st.integers(0, 5) | wrong, min_size=1, max_size=6),
+    st.integers(0, 6),
+)
+@settings(derandomize=True, max_examples=400)
+def test_any_index_arrays_are_read_as_scipy_would_or_refused(kind, indices, indptr, n_values):
+    matrix = from_arrays(kind, np.ones(n_values), np.array(indices, np.int64), np.array(indptr, np.int64), (4, 4))
+    try:
+        found = canonical_csr(matrix)
+    except DataError:
+        with pytest.raises(Exception):  # noqa: B017, PT011 -- scipy has no single type for it
+            matrix.check_format(full_check=True)
+        return
+    expected = np.zeros((4, 4))
+    lines = np.repeat(np.arange(4), np.diff(indptr))
+    places = np.array(indices[: len(lines)], dtype=np.int64)
+    np.add.at(expected, (places, lines) if kind is sp.csc_array else (lines, places), 1.0)
+    assert found.has_canonical_format
+    np.testing.assert_array_equal(found.toarray(), expected)

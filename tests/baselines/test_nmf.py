@@ -148,3 +148,13 @@ def test_the_only_item_of_a_history_contributes_the_whole_score():
     one = csr_array(([1.0], ([0], [3])), shape=(1, 12))
     score = model.score_items(one)[0, 5]
     assert model.explain(one, 5)["contribution"].tolist() == pytest.approx([score], abs=1e-6)
+
+
+@pytest.mark.parametrize("ratings", [[(0, 0)], [(0, 0), (3, 5)], [(0, 0), (0, 1)], [(8, 8), (8, 7)]])
+def test_fewer_ratings_than_factors_leave_no_nan(ratings):
+    matrix = np.zeros((9, 9))
+    matrix[tuple(zip(*ratings, strict=True))] = 1
+    model = NMF(n_factors=4).fit(matrix)
+    assert np.isfinite(model.item_factors_).all()
+    assert np.isfinite(model.score_items(matrix)).all()
+    assert (model.rank(matrix, 3)[0] >= 0).all()

@@ -5,6 +5,7 @@ to saved models and checkpoints is signed anew, so that it gets past the checksu
 """
 
 import contextlib
+import functools
 import hashlib
 import io
 import json
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 from safetensors.numpy import save as dump_tensors
 
 from aerec import Interactions, load_model
@@ -177,6 +179,33 @@ def frame(data):
         Interactions.from_matrix(columns)
 
 
+def matrix(data):
+    """Read the bytes as the arrays of a sparse matrix that another program made; score it and learn from it.
+
+    Its form, type, height, end and number of values are the first five bytes, the rest row ends, columns and values.
+    """
+    form, kind, n_rows, end, n_values, *rest = [*data[:5], *bytes(5)][:5] + [
+        ODD_PLACES.get(value, value) for value in np.frombuffer(data[5:100], np.int8).tolist()
+    ]
+    made = (sp.csr_array, sp.csc_array, sp.csr_matrix, sp.csc_matrix)[form % 4]((n_rows % 5, 20))
+    numbers = np.array(rest, dtype=np.int64)
+    ends, n_values = len(made.indptr) - (end == 255), n_values % 30
+    made.indptr = numbers[:ends]
+    made.indices = numbers[ends : ends + n_values]
+    made.data = numbers[-n_values:].astype((np.float64, np.int8, np.uint8, bool, np.float32, complex)[kind % 6])
+    with documented():
+        for model in learned():
+            assert np.isfinite(model.score_items(made)).all()
+            model.rank(made, 3)
+        for model in (ItemKNN(k=3), EASE(), CDAE(hidden=3, **QUICK)):
+            assert np.isfinite(model.fit(made).score_items(made)).all()
+
+
+@functools.cache
+def learned():
+    return [model.fit(sample().binarize().matrix) for model in (ItemKNN(k=3), UserKNN(k=3), EASE(), RP3Beta(k=3))]
+
+
 def json_value(line):
     try:
         return json.loads(line)
@@ -250,6 +279,8 @@ items = 2
 ratings = 3
 """
 
+ODD_PLACES = {127: 2 * 10**9, 126: 10**12, 125: -(2**31), 124: 2**31, 123: 2**24 + 1}
+
 # name → (function of bytes, good inputs to begin with); a good input may be a function, called when it is needed
 TARGETS = {
     "csv": (reader("ratings.csv", **{"movies.csv": MOVIES}), [CSV]),
@@ -288,6 +319,14 @@ TARGETS = {
     "header": (header, [b'{"format_version": 1, "a": [1, {"b": null}]}']),
     "run": (run, [b'{"format_version": 1, "split": {"kind": "none"}, "parts": ["all"]}']),
     "card": (card, [CARD]),
+    "matrix": (
+        matrix,
+        [
+            bytes([0, 0, 2, 0, 4, 0, 2, 4, 1, 5, 0, 19, 3, 4, 5, 2]),
+            bytes([1, 2, 3, 0, 2, *[0] * 10, *[2] * 11, 1, 2, 200, 200]),
+            bytes([2, 1, 1, 0, 1, 0, 1, 127, 1]),
+        ],
+    ),
     "frame": (frame, [b'1\n"a"\n[1]\n2\nnull\n1e400\n3\n4\n5', b"1\n2\n3\n1\n2\n3\n1\n2\n3"]),
 }
 

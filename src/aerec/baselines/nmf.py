@@ -91,18 +91,21 @@ class NMF(Recommender):
                 "as liked with binarize()"
             )
         n_users, n_items = train.shape
-        model = decomposition.NMF(
-            min(self.n_factors, n_users, n_items),
-            init="nndsvda",
-            solver="cd",
-            alpha_W=self.l2 / n_items,  # scikit-learn multiplies by these numbers
-            alpha_H=self.l2 / n_users,
-            max_iter=self.epochs,
-            random_state=self.seed,
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # `epochs` is a choice, not a failure
-            model.fit(train.matrix)
+        for init in ("nndsvda", "random"):  # the first divides 0 by 0 where the ratings have a lower rank
+            model = decomposition.NMF(
+                min(self.n_factors, n_users, n_items),
+                init=init,
+                solver="cd",
+                alpha_W=self.l2 / n_items,  # scikit-learn multiplies by these numbers
+                alpha_H=self.l2 / n_users,
+                max_iter=self.epochs,
+                random_state=self.seed,
+            )
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore", ConvergenceWarning)  # `epochs` is a choice, not a failure
+                model.fit(train.matrix)
+            if np.isfinite(model.components_).all():
+                break
         self.item_factors_: NDArray[np.float32] = np.ascontiguousarray(model.components_.T, dtype=np.float32)
 
     def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:

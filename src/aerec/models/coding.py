@@ -25,7 +25,7 @@ from aerec.recommender.base import History
 from aerec.recommender.bf16_ranking import HalfRanking, half_ranking_pays
 from aerec.recommender.blocks import score_blocks
 from aerec.recommender.ranking import Ranker, UserBlock
-from aerec.sparse import CSR
+from aerec.sparse import CSR, refuse_masked
 from aerec.system.memory import require_memory
 from aerec.topk import top_k_tensor
 
@@ -242,6 +242,7 @@ class Coding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, InterpretableCod
             rows = self._training_rows(matrix)
         else:
             self._check_columns(X)
+            refuse_masked(X)
             dense = validate_data(self, X, dtype=np.float32, reset=False)
             rows, known = self._training_rows(dense), np.full(len(dense), -1, dtype=np.int64)
         self._check_width(rows.shape[1], self.network_.architecture.n_inputs)

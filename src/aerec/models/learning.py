@@ -22,7 +22,7 @@ from aerec.network.device import resolve_device
 from aerec.network.rows import DenseRows, MappedRows, Rows, SparseRows, sparse_rows
 from aerec.parameters import check_parameters
 from aerec.recommender.base import History
-from aerec.sparse import CSR, canonical_csr
+from aerec.sparse import CSR, canonical_csr, refuse_masked
 from aerec.training.callbacks import Callback
 from aerec.training.loop import Validator
 
@@ -155,6 +155,8 @@ class Learning(Coding):
                 self._remember_ids(X, from_matrix=False)
             data = X.matrix if reset else self._history(X)[0]
         else:
+            refuse_masked(X)
+            X = canonical_csr(X) if issparse(X) else X  # before scikit-learn converts it, unchecked
             data = validate_data(self, X, accept_sparse="csr", dtype=np.float32, reset=reset)
             if reset:
                 self.items_ = self.users_ = None
