@@ -5,8 +5,6 @@ import pytest
 from scipy.sparse import csr_array, issparse
 
 from aerec.baselines import ItemKNN
-from aerec.closed_form import item_item as linear
-from aerec.closed_form.neighbours import nearest_rows
 
 
 def similarities(X, shrinkage, similarity):
@@ -43,15 +41,6 @@ def test_weights_are_the_similarities_of_the_k_nearest(ratings, history, similar
 def test_an_empty_history_is_ranked_by_popularity(ratings, history):
     scores = ItemKNN().fit(csr_array(ratings)).score_items(history)
     np.testing.assert_allclose(scores[0], (ratings != 0).mean(axis=0), rtol=1e-6)
-
-
-def test_neighbours_found_in_many_blocks_are_the_same(ratings, monkeypatch):
-    rows = csr_array(ratings.astype(np.float32))
-    whole = nearest_rows(rows, rows, 4, 1.0)
-    monkeypatch.setattr(linear, "_BLOCK_BYTES", 7 * 4 * rows.shape[0])
-    blocks = nearest_rows(rows, rows, 4, 1.0)
-    assert (np.diff(blocks.indptr) <= 4).all()
-    np.testing.assert_allclose(blocks.toarray(), whole.toarray(), rtol=1e-6)
 
 
 def test_shrinkage_prefers_the_similarity_that_more_users_support():

@@ -45,3 +45,12 @@ def test_a_training_user_is_not_a_neighbour_of_his_own(ratings):
     stranger = Interactions.from_matrix(ratings[rows], users=["x", "y", "z"])
     expected = reference(ratings[rows], ratings, 4, 1.0, "cosine")
     np.testing.assert_allclose(model.score_items(stranger), expected, rtol=1e-4)
+
+
+def test_a_second_fit_and_another_similarity_forget_the_first(ratings, history):
+    model = UserKNN(k=3).fit(csr_array(ratings))
+    model.score_items(history)
+    for similarity, X in (("jaccard", ratings), ("jaccard", ratings[::-2])):
+        model.set_params(similarity=similarity).fit(csr_array(X))
+        expected = UserKNN(k=3, similarity=similarity).fit(csr_array(X)).score_items(history)
+        np.testing.assert_array_equal(model.score_items(history), expected)

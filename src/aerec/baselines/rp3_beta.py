@@ -8,11 +8,11 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from aerec.closed_form.item_item import ItemItemRecommender, row_blocks
-from aerec.closed_form.neighbours import largest
+from aerec.closed_form.item_item import ItemItemRecommender
+from aerec.closed_form.neighbours import largest_products
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, RealNumber, WholeNumber
-from aerec.sparse import CSR, row_ids, take_rows
+from aerec.sparse import CSR, row_ids
 from aerec.splitting import Holdout
 
 __all__ = ["RP3Beta"]
@@ -77,13 +77,7 @@ class RP3Beta(ItemItemRecommender):
         arriving = (np.abs(X.data) / per_user[row_ids(X)]) ** self.alpha / per_item[X.indices] ** self.beta
         leaving = (np.abs(X.data) / per_item[X.indices]) ** self.alpha
         to_item, from_item = _with_values(X, arriving), _with_values(X, leaving).T.tocsr()
-        blocks = []
-        for rows in row_blocks(n_items, n_items):
-            reached = (take_rows(from_item, rows) @ to_item).toarray()
-            reached[reached <= 0] = -np.inf
-            reached[np.arange(len(rows)), rows] = -np.inf
-            blocks.append(largest(reached, int(self.k)))
-        self.weights_ = sp.vstack(blocks, format="csr", dtype=np.float32)
+        self.weights_ = largest_products(from_item, to_item, int(self.k), exclude=np.arange(n_items))
 
 
 def _with_values(matrix: CSR, values: NDArray[np.floating[Any]]) -> CSR:

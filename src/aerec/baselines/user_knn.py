@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from aerec.closed_form.neighbours import nearest_rows
+from aerec.closed_form.neighbours import RowIndex
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
@@ -62,6 +62,8 @@ class UserKNN(Recommender):
         "similarity": [OneOf(("cosine", "jaccard"))],
     }
 
+    _index: tuple[CSR, str, RowIndex] | None = None
+
     def __init__(self, k: int = 100, shrinkage: float = 10.0, similarity: str = "cosine") -> None:
         self.k = k
         self.shrinkage = shrinkage
@@ -71,6 +73,13 @@ class UserKNN(Recommender):
         self.ratings_ = train.matrix
 
     def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
-        neighbours = nearest_rows(history, self.ratings_, self.k, self.shrinkage, self.similarity, exclude=known_users)
+        neighbours = self._training_rows().nearest(history, self.k, self.shrinkage, exclude=known_users)
         scores: NDArray[np.float32] = (neighbours @ self.ratings_).toarray()
         return scores
+
+    def _training_rows(self) -> RowIndex:
+        """Return the training data prepared for comparisons, which is made once."""
+        made_of = self.ratings_, self.similarity
+        if self._index is None or self._index[0] is not made_of[0] or self._index[1] != made_of[1]:
+            self._index = (*made_of, RowIndex(*made_of))
+        return self._index[2]

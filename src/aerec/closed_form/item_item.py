@@ -19,7 +19,7 @@ from aerec.sparse import CSR, column_counts, take_rows
 from aerec.system.environment import cpu_cores
 from aerec.system.memory import require_memory
 
-__all__ = ["NOT_INVERTIBLE", "ItemItemRecommender", "closed_form_weights", "gram_matrix", "row_blocks"]
+__all__ = ["NOT_INVERTIBLE", "ItemItemRecommender", "closed_form_weights", "gram_matrix", "on_all_threads", "row_blocks"]
 
 NOT_INVERTIBLE = "XᵀX + l2 · I cannot be inverted in float32: l2 is too small for these ratings, raise it"
 
@@ -136,7 +136,7 @@ def _fill_popular(gram: NDArray[np.float32], items: CSR, order: NDArray[np.int64
         gram[order[start:], start:stop] = products
         gram[order[start:stop], stop:] = products[stop - start :].T
 
-    _on_all_threads(fill, range(0, n_dense, width))
+    on_all_threads(fill, range(0, n_dense, width))
 
 
 def _fill_rest(
@@ -152,7 +152,7 @@ def _fill_rest(
         def fill(rows: NDArray[np.int64], right: CSR = right, start: int = start) -> None:
             gram[order[rows], start:] = (take_rows(items, rows) @ right).toarray()[:, start:]
 
-        _on_all_threads(fill, row_blocks(stop, n_items, start))
+        on_all_threads(fill, row_blocks(stop, n_items, start))
 
 
 def _settle(gram: NDArray[np.float32], place: NDArray[np.integer[Any]], upper: bool) -> None:
@@ -162,12 +162,16 @@ def _settle(gram: NDArray[np.float32], place: NDArray[np.integer[Any]], upper: b
         first, block = (rows[0] if upper else 0), gram[rows[0] : rows[-1] + 1]
         block[:, first:] = block.take(place[first:], axis=1)
 
-    _on_all_threads(settle, row_blocks(*gram.shape))
+    on_all_threads(settle, row_blocks(*gram.shape))
 
 
-def _on_all_threads(function: Callable[[Any], None], tasks: Iterable[Any]) -> None:
+def on_all_threads(function: Callable[[Any], None], tasks: Iterable[Any]) -> None:
     """Call `function` with each of the tasks, each on one thread."""
-    threads = torch.get_num_threads()
+    tasks, threads = list(tasks), torch.get_num_threads()
+    if min(threads, len(tasks)) <= 1:
+        for task in tasks:
+            function(task)
+        return
     try:
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             list(pool.map(function, tasks))
@@ -265,7 +269,7 @@ def closed_form_weights(gram: NDArray[np.float32], ridge: NDArray[np.float32] | 
         square = weights[start:stop, start:stop]
         square[:] = (np.triu(square) + np.triu(square, 1).T) * shrinks[start:stop]
 
-    _on_all_threads(finish, row_blocks(*weights.shape))
+    on_all_threads(finish, row_blocks(*weights.shape))
     weights[diagonal] = 0
     return weights
 

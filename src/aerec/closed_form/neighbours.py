@@ -1,18 +1,71 @@
-"""The rows of a sparse matrix that are most alike, found block by block."""
+"""The rows of a sparse matrix that are most alike, from the stored values of a sparse product."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from aerec.closed_form.item_item import row_blocks
-from aerec.sparse import CSR, take_rows
-from aerec.topk import top_k
+from aerec.closed_form.item_item import on_all_threads
+from aerec.sparse import CSR, row_ids, take_rows
 
-__all__ = ["largest", "nearest_rows"]
+__all__ = ["RowIndex", "largest_products", "nearest_rows"]
+
+_BLOCK_PRODUCTS = 1 << 19  # products summed at once by one thread
+
+Values: TypeAlias = Callable[[NDArray[np.int64], CSR], NDArray[np.floating[Any]]]
+"""From the numbers of some rows and their products to what these are ranked by."""
+
+
+class RowIndex:
+    """The rows of a matrix, prepared once to be compared with many queries.
+
+    Parameters
+    ----------
+    rows : csr_array of shape (n_rows, n_columns)
+    similarity : {"cosine", "jaccard"}
+        Jaccard reads every stored value as 1.
+    """
+
+    def __init__(self, rows: CSR, similarity: str = "cosine") -> None:
+        self._jaccard = similarity == "jaccard"
+        rows = _ones(rows) if self._jaccard else rows
+        self._transposed: CSR = rows.T.tocsr()
+        self._squares = _squared_norms(rows)
+        self._norms = np.sqrt(self._squares)
+
+    def nearest(self, queries: CSR, k: int, shrinkage: float, exclude: NDArray[np.int64] | None = None) -> CSR:
+        """Return the similarity of each query to the `k` rows most similar to it, of those that share a column with it.
+
+        Parameters
+        ----------
+        queries : csr_array of shape (n_queries, n_columns)
+        k : int
+        shrinkage : float
+        exclude : ndarray of int64, shape (n_queries,), optional
+            A row that is not to be a neighbour of the query (itself); −1 for none.
+
+        Returns
+        -------
+        csr_array of shape (n_queries, n_rows), float32
+            Sorted; at most `k` values a row, all above 0. Of equal ones the lower columns are chosen.
+        """
+        queries = _ones(queries) if self._jaccard else queries
+        squares = _squared_norms(queries)
+        norms = np.sqrt(squares)
+
+        def similarities(numbers: NDArray[np.int64], dots: CSR) -> NDArray[np.floating[Any]]:
+            counts = np.diff(dots.indptr)
+            if self._jaccard:
+                scale = np.repeat(squares[numbers], counts) + self._squares.take(dots.indices) - dots.data
+            else:
+                scale = np.repeat(norms[numbers], counts) * self._norms.take(dots.indices)
+            return np.asarray(dots.data / (scale + np.float32(shrinkage)))
+
+        return largest_products(queries, self._transposed, k, similarities, exclude)
 
 
 def nearest_rows(
@@ -23,53 +76,100 @@ def nearest_rows(
     similarity: str = "cosine",
     exclude: NDArray[np.int64] | None = None,
 ) -> CSR:
-    """Return the similarity of each query to the `k` rows most similar to it, of those that share a column with it.
+    """Return the similarity of each query to the `k` rows most similar to it; see `RowIndex`."""
+    return RowIndex(rows, similarity).nearest(queries, k, shrinkage, exclude)
+
+
+def largest_products(
+    left: CSR, right: CSR, k: int, values: Values | None = None, exclude: NDArray[np.int64] | None = None
+) -> CSR:
+    """Return the `k` largest values of each row of left · right, of those above 0; no row is made dense.
+
+    Time and memory are those of the products of stored values. Rows of about equally many are worked on at once.
 
     Parameters
     ----------
-    queries : csr_array of shape (n_queries, n_columns)
-    rows : csr_array of shape (n_rows, n_columns)
+    left : csr_array of shape (n, m)
+    right : csr_array of shape (m, n_columns)
     k : int
-    shrinkage : float
-    similarity : {"cosine", "jaccard"}
-        Jaccard reads every stored value as 1.
-    exclude : ndarray of int64, shape (n_queries,), optional
-        A row that is not to be a neighbour of the query (itself); −1 for none.
+    values : callable, optional
+        What to rank by instead of the products themselves.
+    exclude : ndarray of int64, shape (n,), optional
+        A column that is left out of each row; −1 for none.
 
     Returns
     -------
-    csr_array of shape (n_queries, n_rows), float32
-        Sorted; at most `k` values a row, all above 0.
+    csr_array of shape (n, n_columns), float32
+        Sorted. Of equal values the lower columns are chosen.
     """
-    if similarity == "jaccard":
-        queries, rows = _ones(queries), _ones(rows)
-    transposed = rows.T.tocsr()
-    size, norm = _squared_norms(rows), np.sqrt(_squared_norms(rows))
-    blocks = []
-    for block in row_blocks(queries.shape[0], rows.shape[0]):
-        query = take_rows(queries, block)
-        dots = (query @ transposed).toarray()
-        if similarity == "cosine":
-            scale = np.multiply.outer(np.sqrt(_squared_norms(query)), norm) + shrinkage
-        else:
-            scale = np.add.outer(_squared_norms(query), size) - dots + shrinkage
-        similar = np.divide(dots, scale, out=np.full_like(dots, -np.inf), where=dots > 0)
-        if exclude is not None:
-            place = np.flatnonzero(exclude[block] >= 0)
-            similar[place, exclude[block][place]] = -np.inf
-        blocks.append(largest(similar, k))
-    nearest: CSR = sp.vstack(blocks, format="csr", dtype=np.float32)
-    return nearest
+    n_products = left.astype(bool).astype(np.float64) @ np.diff(right.indptr).astype(np.float64)
+    order = np.argsort(-n_products, kind="stable")
+    tasks = list(_row_blocks(np.minimum(n_products[order], right.shape[1])))
+    parts: list[CSR] = [sp.csr_array((0, right.shape[1]), dtype=np.float32)] * (len(tasks) + 1)
+
+    def work(task: tuple[int, slice]) -> None:
+        number, block = task
+        rows = order[block]
+        products: CSR = take_rows(left, rows) @ right
+        ranked = products.data if values is None else values(rows, products)
+        banned = None if exclude is None else exclude[rows]
+        parts[number] = _largest(ranked, products.indices, products.indptr, products.shape, k, banned)
+
+    on_all_threads(work, enumerate(tasks))
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    found = take_rows(sp.vstack(parts, format="csr", dtype=np.float32), place)
+    found.has_canonical_format = False  # the columns of a row come as the product gave them
+    return found.tocsc().tocsr()  # type: ignore[no-any-return]  # sorts them in linear time
 
 
-def largest(rows: NDArray[np.floating[Any]], k: int) -> CSR:
-    """Return the `k` largest values of each dense row as a sparse matrix; −∞ is never one of them."""
-    at, value = top_k(rows, min(k, rows.shape[1]))
-    found, order = at >= 0, np.argsort(at, axis=1)
-    indptr = np.concatenate([[0], np.cumsum(found.sum(axis=1))])
-    kept = np.take_along_axis(found, order, axis=1)
-    columns, values = np.take_along_axis(at, order, axis=1)[kept], np.take_along_axis(value, order, axis=1)[kept]
-    return sp.csr_array((values, columns, indptr), shape=rows.shape)
+def _row_blocks(most: NDArray[np.float64]) -> Iterator[slice]:
+    """Cut rows, of which the first may hold `most` values, into blocks that hold few enough even if padded."""
+    start = 0
+    while start < len(most):
+        size = max(1, int(_BLOCK_PRODUCTS // max(most[start], 1)))
+        yield slice(start, min(start + size, len(most)))
+        start += size
+
+
+def _largest(
+    values: NDArray[np.floating[Any]],
+    columns: NDArray[np.integer[Any]],
+    indptr: NDArray[np.integer[Any]],
+    shape: tuple[int, int],
+    k: int,
+    exclude: NDArray[np.int64] | None,
+) -> CSR:
+    """Return the `k` largest values of each row of a CSR matrix, given as its arrays; the columns may be unsorted."""
+    counts = np.diff(indptr)
+    rows = np.repeat(np.arange(shape[0], dtype=np.int32), counts)
+    wanted = values > 0
+    if exclude is not None:
+        wanted &= columns != exclude[rows]
+    longest = int(counts.max(initial=0))
+    if longest > k:
+        table = np.zeros((shape[0], longest), dtype=values.dtype)
+        table[np.arange(longest) < counts[:, None]] = np.where(wanted, values, 0)
+        table.partition(longest - k, axis=1)
+        bound = np.repeat(table[:, longest - k], counts)
+        wanted &= values >= bound
+        tied = np.flatnonzero(wanted & (values == bound))
+        room = k - np.bincount(rows[wanted & (values > bound)], minlength=shape[0])
+        wanted[_beyond(tied, rows, columns, room)] = False
+    at = np.flatnonzero(wanted)
+    starts = np.concatenate([[0], np.cumsum(np.bincount(rows[at], minlength=shape[0]))])
+    return sp.csr_array((values[at].astype(np.float32, copy=False), columns[at], starts), shape=shape)
+
+
+def _beyond(
+    tied: NDArray[np.int64], rows: NDArray[np.int32], columns: NDArray[np.integer[Any]], room: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return those of the `tied` places that a row has no `room` for, the higher columns."""
+    crowded = np.bincount(rows[tied], minlength=len(room)) > room
+    tied = tied[crowded[rows[tied]]]
+    tied = tied[np.lexsort((columns[tied], rows[tied]))]
+    first = np.searchsorted(rows[tied], np.arange(len(room)))
+    return tied[np.arange(len(tied)) - first[rows[tied]] >= room[rows[tied]]]
 
 
 def _ones(matrix: CSR) -> CSR:
@@ -77,5 +177,5 @@ def _ones(matrix: CSR) -> CSR:
 
 
 def _squared_norms(matrix: CSR) -> NDArray[np.float32]:
-    summed = np.concatenate([[0.0], np.cumsum(matrix.data.astype(np.float64) ** 2)])[matrix.indptr]
-    return np.diff(summed).astype(np.float32)
+    squares = np.bincount(row_ids(matrix), matrix.data.astype(np.float64) ** 2, minlength=matrix.shape[0])
+    return squares.astype(np.float32)
