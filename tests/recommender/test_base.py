@@ -247,6 +247,7 @@ def test_the_width_of_a_matrix_is_checked():
 
 def test_rank_needs_no_memory_for_the_whole_of_the_scores(monkeypatch):
     n = 4000  # 12 bytes an entry of a list, 4 a score
+    monkeypatch.setattr(memory, "_SMALL", 0)
     monkeypatch.setattr(memory, "available_memory", lambda: 60_000)
     model, history = Table().fit(train()), sp.csr_array((n, N_ITEMS), dtype=np.float32)
     with pytest.raises(InsufficientMemoryError, match=r"score for each of 4,000 users and 6 items .*use recommend"):

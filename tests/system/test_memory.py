@@ -89,3 +89,13 @@ def test_what_does_not_fit_is_refused_with_sizes_and_advice(monkeypatch):
     assert str(refused.value) == "a matrix of 9 x 9 needs 6.0 GiB, 3.0 GiB are available; take fewer items"
     assert isinstance(refused.value, MemoryError)
     assert isinstance(refused.value, AerecError)
+
+
+def test_a_few_bytes_are_not_asked_about(monkeypatch):
+    def asked():
+        raise AssertionError("the system was asked")
+
+    monkeypatch.setattr(memory, "available_memory", asked)
+    memory.require_memory(2**20, "a list", "advice")
+    with pytest.raises(AssertionError, match="was asked"):
+        memory.require_memory(2**30, "a list", "advice")

@@ -19,7 +19,14 @@ from aerec.sparse import CSR, column_counts, take_rows
 from aerec.system.environment import cpu_cores
 from aerec.system.memory import require_memory
 
-__all__ = ["NOT_INVERTIBLE", "ItemItemRecommender", "closed_form_weights", "gram_matrix", "on_all_threads", "row_blocks"]
+__all__ = [
+    "NOT_INVERTIBLE",
+    "ItemItemRecommender",
+    "closed_form_weights",
+    "gram_matrix",
+    "on_all_threads",
+    "row_blocks",
+]
 
 NOT_INVERTIBLE = "XᵀX + l2 · I cannot be inverted in float32: l2 is too small for these ratings, raise it"
 

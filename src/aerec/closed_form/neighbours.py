@@ -105,7 +105,7 @@ def largest_products(
     n_products = left.astype(bool).astype(np.float64) @ np.diff(right.indptr).astype(np.float64)
     order = np.argsort(-n_products, kind="stable")
     tasks = list(_row_blocks(np.minimum(n_products[order], right.shape[1])))
-    parts: list[CSR] = [sp.csr_array((0, right.shape[1]), dtype=np.float32)] * (len(tasks) + 1)
+    parts: list[Any] = [sp.csr_array((0, right.shape[1]), dtype=np.float32)] * (len(tasks) + 1)
 
     def work(task: tuple[int, slice]) -> None:
         number, block = task
@@ -120,7 +120,7 @@ def largest_products(
     place[order] = np.arange(len(order))
     found = take_rows(sp.vstack(parts, format="csr", dtype=np.float32), place)
     found.has_canonical_format = False  # the columns of a row come as the product gave them
-    return found.tocsc().tocsr()  # type: ignore[no-any-return]  # sorts them in linear time
+    return found.tocsc().tocsr()  # sorts them in linear time
 
 
 def _row_blocks(most: NDArray[np.float64]) -> Iterator[slice]:

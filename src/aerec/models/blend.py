@@ -23,6 +23,7 @@ from aerec.topk import top_k
 __all__ = ["Blend"]
 
 _USERS = 5_000  # with a target, evenly from the validation holdout: enough to choose a few weights by
+_BLOCK_BYTES = 16 * 2**20  # scores of all models held at once
 
 
 class Blend(Recommender):
@@ -148,7 +149,7 @@ class Blend(Recommender):
         if len(users) > _USERS:
             users = users[np.linspace(0, len(users) - 1, _USERS).astype(np.int64)]
         totals = np.zeros(len(candidates))
-        for some in score_blocks(len(users), len(self.models_) * self.n_features_in_):
+        for some in score_blocks(len(users), len(self.models_) * self.n_features_in_, _BLOCK_BYTES):
             rows = users[some]
             block = take_rows(history, rows)
             scores = np.stack([_standardised(model, block, known[rows]) for model in self.models_])

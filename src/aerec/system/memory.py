@@ -10,6 +10,7 @@ from aerec.errors import InsufficientMemoryError
 
 __all__ = ["available_memory", "peak_memory", "require_memory"]
 
+_SMALL = 2**24  # bytes that are not worth five system files read to see whether they are there
 _CGROUP = Path("/sys/fs/cgroup")
 # Limit, use, and the line of memory.stat that tells how much of the use is file cache which can be dropped:
 _CGROUP_FILES = (
@@ -26,7 +27,7 @@ def available_memory() -> int | None:
 
 
 def require_memory(needed: int, what: str, advice: str) -> None:
-    """Refuse an allocation that does not fit, before it is made.
+    """Refuse an allocation that does not fit, before it is made; one of less than 16 MiB is not looked at.
 
     Parameters
     ----------
@@ -42,6 +43,8 @@ def require_memory(needed: int, what: str, advice: str) -> None:
     InsufficientMemoryError
         If `needed` exceeds `available_memory`.
     """
+    if needed < _SMALL:
+        return
     free = available_memory()
     if free is not None and needed > free:
         raise InsufficientMemoryError(
