@@ -164,6 +164,7 @@ def test_a_target_that_was_also_seen_cannot_be_found():
 def test_in_blocks_it_is_what_it_is_at_once(holdout, rows_at_once, monkeypatch):
     model = fixed(np.linspace(1, 0, 16))
     at_once = evaluate(model, holdout, EVERY_METRIC)
+    monkeypatch.setattr(blocks, "_LEAST_ROWS", 1)
     monkeypatch.setattr(blocks, "_BLOCK_BYTES", 4 * 16 * rows_at_once)
     model.asked_ = 0
     in_blocks = evaluate(model, holdout, EVERY_METRIC)

@@ -139,6 +139,7 @@ def test_small_blocks_of_users_give_what_one_block_gives(monkeypatch, rows_per_b
 
     whole = results()
     assert model.blocks_[:2] == [7, 7]
+    monkeypatch.setattr(blocks, "_LEAST_ROWS", 1)
     monkeypatch.setattr(blocks, "_BLOCK_BYTES", 4 * N_ITEMS * rows_per_block)
     parts = results()
     sizes = {1: [1] * 7, 3: [3, 3, 1], 7: [7]}[rows_per_block]
@@ -152,6 +153,7 @@ def test_every_block_knows_its_own_users(monkeypatch):
     history = train().select_users(["dan", "ann", "cat", "bob"])
     scores, (found, values) = model.score_items(history), model.rank(history, 3)
     assert np.unique(scores[:, 3]).size == 4
+    monkeypatch.setattr(blocks, "_LEAST_ROWS", 1)
     monkeypatch.setattr(blocks, "_BLOCK_BYTES", 4 * N_ITEMS)
     np.testing.assert_array_equal(model.score_items(history), scores)
     for one, other in zip(model.rank(history, 3), (found, values), strict=True):
@@ -159,6 +161,7 @@ def test_every_block_knows_its_own_users(monkeypatch):
 
 
 def test_a_block_too_small_for_one_user_still_takes_one(monkeypatch):
+    monkeypatch.setattr(blocks, "_LEAST_ROWS", 1)
     monkeypatch.setattr(blocks, "_BLOCK_BYTES", 1)
     model = Table().fit(train().matrix)
     assert model.rank(np.eye(N_ITEMS), 2)[0].shape == (6, 2)
