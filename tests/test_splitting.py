@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import operator
 import warnings
 from fractions import Fraction
 
@@ -14,7 +15,16 @@ from hypothesis import strategies as st
 
 from aerec import Interactions
 from aerec.errors import DataError
-from aerec.splitting import LeaveLastOut, RandomHoldout, StrongGeneralization, TemporalSplit
+from aerec.splitting import (
+    ColdItems,
+    ColdUsers,
+    KFold,
+    LeaveLastOut,
+    RandomHoldout,
+    RollingTime,
+    StrongGeneralization,
+    TemporalSplit,
+)
 
 tenths = st.integers(1, 9).map(lambda n: Fraction(n, 10))
 seeds = st.integers(0, 2**32 - 1)
@@ -60,6 +70,15 @@ def rows(*parts):
 def content(split):
     holdouts = [one for one in (split.validation, split.test) if one is not None]
     return [rows(split.train), *([rows(one.history), rows(one.target)] for one in holdouts)]
+
+
+def splits_of(splitter, data):
+    """Return all splits of a splitter, of the kind that gives one or of the kind that gives several."""
+    return list(splitter.splits(data)) if hasattr(splitter, "splits") else [splitter.split(data)]
+
+
+def contents(splitter, data):
+    return [content(split) for split in splits_of(splitter, data)]
 
 
 def check_weak(split, data):
@@ -307,38 +326,53 @@ BY_SEED = [
     StrongGeneralization(10),
     StrongGeneralization(10, fold_in=0.5, drop_unseen_items=False),
     RandomHoldout(),
+    StrongGeneralization(10, as_published=True),
     RandomHoldout(per_user=True),
+    KFold(3),
+    KFold(3, "ratings", validation_fraction=0.2),
+    KFold(4, validation_fraction=0.1),
+    ColdItems(),
+    ColdUsers(),
 ]
-EVERY_SPLITTER = [*BY_SEED, LeaveLastOut(validation=False), TemporalSplit(), TemporalSplit(0.0, 0.3)]
+EVERY_SPLITTER = [
+    *BY_SEED,
+    LeaveLastOut(validation=False),
+    TemporalSplit(),
+    TemporalSplit(0.0, 0.3),
+    ColdItems(0.2, 0.0),
+    ColdUsers(0.2, 0.0, n_history=0),
+    RollingTime(3),
+    RollingTime(3, window=90, train_window=200, validation_fraction=0.2),
+]
 
 
 @pytest.mark.parametrize("splitter", EVERY_SPLITTER, ids=repr)
 def test_the_same_splitter_splits_the_same_way_and_leaves_the_data_alone(splitter, many):
     before = rows(many)
-    first = content(splitter.split(many))
-    assert content(splitter.split(many)) == first
-    assert content(dataclasses.replace(splitter).split(many)) == first
+    first = contents(splitter, many)
+    assert contents(splitter, many) == first
+    assert contents(dataclasses.replace(splitter), many) == first
     assert rows(many) == before
 
 
 @pytest.mark.parametrize("splitter", EVERY_SPLITTER, ids=repr)
 def test_no_target_is_seen_in_training_or_in_a_history(splitter, many):
-    split = splitter.split(many)
-    for holdout in (split.validation, split.test):
-        if holdout is not None:
-            target = set(rows(holdout.target))
-            assert target
-            assert not target & set(rows(split.train))
-            assert not target & set(rows(holdout.history))
-    if split.validation is not None:
-        assert not set(rows(split.validation.history)) & set(rows(split.test.target))
-        assert not set(rows(split.validation.target)) & set(rows(split.test.target))
+    for split in splits_of(splitter, many):
+        for holdout in (split.validation, split.test):
+            if holdout is not None:
+                target = set(rows(holdout.target))
+                assert target
+                assert not target & set(rows(split.train))
+                assert not target & set(rows(holdout.history))
+        if split.validation is not None:
+            assert not set(rows(split.validation.history)) & set(rows(split.test.target))
+            assert not set(rows(split.validation.target)) & set(rows(split.test.target))
 
 
 @pytest.mark.filterwarnings("ignore:.*made their last ratings at the same time")
 @pytest.mark.parametrize("splitter", BY_SEED, ids=repr)
 def test_another_seed_splits_another_way(splitter, many_tied):
-    splits = [dataclasses.replace(splitter, seed=seed).split(many_tied) for seed in range(5)]
+    splits = [splits_of(dataclasses.replace(splitter, seed=seed), many_tied)[0] for seed in range(5)]
     assert len({tuple(rows(split.train)) for split in splits}) == 5
     assert len({tuple(rows(split.test.target)) for split in splits}) == 5
 
@@ -347,27 +381,31 @@ def test_another_seed_splits_another_way(splitter, many_tied):
 @pytest.mark.parametrize("splitter", EVERY_SPLITTER, ids=repr)
 def test_the_order_of_the_rows_does_not_matter(splitter):
     frame = frame_of_many(ties=40)
-    expected = content(splitter.split(Interactions.from_frame(frame)))
+    if getattr(splitter, "window", None) is not None:
+        frame["timestamp"] *= 40  # so that a window holds as much as without ties
+    expected = contents(splitter, Interactions.from_frame(frame))
     for ordered in (frame[::-1], frame.sort_values(["item", "rating"]), frame.sample(frac=1, random_state=7)):
-        assert content(splitter.split(Interactions.from_frame(ordered))) == expected
+        assert contents(splitter, Interactions.from_frame(ordered)) == expected
 
 
 @pytest.mark.parametrize("splitter", EVERY_SPLITTER, ids=repr)
 def test_ids_come_out_as_they_went_in(splitter):
     frame = frame_of_many()
     named = frame.assign(user=frame["user"].map("u{:02}".format), item=frame["item"].map("i{:02}".format))
-    numbered, texts = (splitter.split(Interactions.from_frame(one)) for one in (frame, named))
-    for found, expected in zip(content(texts), content(numbered), strict=True):
-        pairs = zip(found, expected, strict=True) if isinstance(found[0], list) else [(found, expected)]
-        for some, others in pairs:
-            assert some == [(f"u{user:02}", f"i{item:02}", *rest) for user, item, *rest in others]
+    numbered, texts = (splits_of(splitter, Interactions.from_frame(one)) for one in (frame, named))
+    for split, same in zip(texts, numbered, strict=True):
+        for part in ("train", "test.history", "test.target", "validation.history", "validation.target"):
+            if part.startswith("validation") and same.validation is None:
+                continue
+            found, expected = (rows(operator.attrgetter(part)(one)) for one in (split, same))
+            assert found == [(f"u{user:02}", f"i{item:02}", *rest) for user, item, *rest in expected]
 
 
-@pytest.mark.parametrize("splitter", [LeaveLastOut(), TemporalSplit()], ids=repr)
+@pytest.mark.parametrize("splitter", [LeaveLastOut(), TemporalSplit(), RollingTime()], ids=repr)
 def test_without_timestamps_there_is_no_last(splitter):
     data = Interactions.from_frame(pd.DataFrame({"user": [1, 1], "item": [1, 2], "rating": 1.0}))
     with pytest.raises(DataError, match=f"{type(splitter).__name__} needs to know when .* use RandomHoldout"):
-        splitter.split(data)
+        splits_of(splitter, data)
 
 
 def test_without_ratings_there_is_nothing_to_cut(many):

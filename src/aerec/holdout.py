@@ -14,7 +14,17 @@ from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.sparse import row_ids
 
-__all__ = ["Holdout", "Split", "as_holdout", "check_fraction", "draw_ratings", "places_in_rows", "weak_split"]
+__all__ = [
+    "Holdout",
+    "Split",
+    "as_holdout",
+    "as_interactions",
+    "check_fraction",
+    "draw_groups",
+    "draw_ratings",
+    "places_in_rows",
+    "weak_split",
+]
 
 
 @dataclass(frozen=True)
@@ -30,16 +40,19 @@ class Holdout:
     exclude : Interactions, optional
         Items that are known of a user but that the model may not see, such as the validation part when testing: they
         are left out of its rankings like the history, so that they do not stand in the way.
+    candidates : pandas.Index, optional
+        Raw ids of the items that are ranked, such as those that nobody has rated in training; None: all.
 
     Raises
     ------
     DataError
-        If the three are not over the same users and items.
+        If the three are not over the same users and items, or a candidate is not among the items.
     """
 
     history: Interactions
     target: Interactions
     exclude: Interactions | None = None
+    candidates: pd.Index[Any] | None = None
 
     def __post_init__(self) -> None:
         others = {"target": self.target} | ({} if self.exclude is None else {"exclude": self.exclude})
@@ -49,6 +62,8 @@ class Holdout:
                     f"history and {name} must be over the same users and items: history is {self.history}, "
                     f"{name} is {other}; align them with with_users and with_items"
                 )
+        if self.candidates is not None and not self.candidates.isin(self.history.items).all():
+            raise DataError("a candidate is not among the items of the history: both go by the same ids")
 
     @property
     def n_users(self) -> int:
@@ -59,7 +74,8 @@ class Holdout:
         """Return the same ratings over the columns `items` of a model, followed by the items that it does not know."""
         columns = items.append(self.history.items[~self.history.items.isin(items)])
         exclude = None if self.exclude is None else self.exclude.with_items(columns)
-        return Holdout(self.history.with_items(columns), self.target.with_items(columns), exclude)
+        candidates = None if self.candidates is None else self.candidates[self.candidates.isin(items)]
+        return Holdout(self.history.with_items(columns), self.target.with_items(columns), exclude, candidates)
 
     def _repr_html_(self) -> str:
         return html_table("Holdout", _COLUMNS, self._rows())
@@ -148,6 +164,11 @@ def _row(name: str, part: Interactions) -> tuple[str, ...]:
     return (name, *(f"{count:,}" for count in (part.shape[0], active, part.shape[1], part.n_ratings)))
 
 
+def as_interactions(data: Interactions | Any) -> Interactions:
+    """Return `data`, or the matrix `data` as Interactions."""
+    return data if isinstance(data, Interactions) else Interactions.from_matrix(data)
+
+
 def weak_split(train: Interactions, *held_out: Interactions) -> Split:
     """Split with the training part as history of all; `held_out` is (validation, test) or (test,)."""
     *validation, test = held_out
@@ -169,10 +190,26 @@ def draw_ratings(data: Interactions, fraction: float, rng: np.random.Generator, 
     return places_in_rows(data, rng.random(n)) < np.repeat(sizes, lengths)
 
 
-def places_in_rows(data: Interactions, keys: NDArray[Any]) -> NDArray[np.int64]:
-    """Place of each stored rating among those of its user, counted from 0 in ascending order of `keys`."""
+def draw_groups(
+    n: int, fraction: float, validation_fraction: float, rng: np.random.Generator, what: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Divide the numbers 0 … n − 1 at random into (test, validation, the others), each in ascending order.
+
+    Test gets the share `fraction`, validation `validation_fraction` of the rest; at least one, but for a share of 0.
+    A DataError says so where no other of `what` is left.
+    """
+    n_test = max(1, round(fraction * n))
+    n_validation = max(1, round(validation_fraction * (n - n_test))) if validation_fraction else 0
+    if n_test + n_validation >= n:
+        raise DataError(f"holding out {n_test:,} + {n_validation:,} of {n:,} {what} leaves none to train on")
+    test, validation, others = np.split(rng.permutation(n), [n_test, n_test + n_validation])
+    return np.sort(test), np.sort(validation), np.sort(others)
+
+
+def places_in_rows(data: Interactions, *keys: NDArray[Any]) -> NDArray[np.int64]:
+    """Place of each stored rating among those of its user, counted from 0; `keys` sort them, the first one first."""
     rows = row_ids(data.matrix)
-    order = np.lexsort((keys, rows))
+    order = np.lexsort((*keys[::-1], rows))
     places = np.empty(len(rows), dtype=np.int64)
     places[order] = np.arange(len(rows)) - data.matrix.indptr[rows]
     return places
@@ -203,7 +240,8 @@ def as_holdout(validation: Any, *, by_id: bool) -> Holdout | None:
         return None
     if by_id and not all(isinstance(one, Interactions) for one in validation):
         raise DataError("the training data has ids, the validation data are matrices without: give Interactions")
-    return Holdout(*(one if isinstance(one, Interactions) else Interactions.from_matrix(one) for one in validation))
+    history, target = map(as_interactions, validation)
+    return Holdout(history, target)
 
 
 def check_fraction(name: str, value: float, *, zero: bool = False) -> None:

@@ -193,7 +193,7 @@ BLEND = "[model]\nname = 'blend'\nparameters.models = ["
         ("[model]\nname = 'cdae'\nparameters.epochs = 1979-05-27", "model.parameters.epochs: a date is no"),
         (
             "[split]\nkind = 'weak'",
-            "split.kind: unknown split 'weak'; there are strong, random, last, temporal, given, none",
+            "split.kind: unknown split 'weak'; there are strong, random, last, temporal, cold-users, cold-items, gi",
         ),
         ("[split]\nparameters.seed = 3", "split.parameters are given without split.kind"),
         ("[split]\nkind = 'strong'\nparameters.fold_out = 0.5", "unknown key split.parameters.fold_out: did you mean"),

@@ -100,7 +100,10 @@ def test_the_split_suits_the_model(parts, model, kind, parameters):
     assert (found.kind, found.parameters) == (kind, parameters)
 
 
-@pytest.mark.parametrize(("kind", "parameters"), [("last", {"seed": 9}), ("temporal", {})])
+@pytest.mark.parametrize(
+    ("kind", "parameters"),
+    [("last", {"seed": 9}), ("cold-users", {"seed": 9}), ("cold-items", {"seed": 9}), ("temporal", {})],
+)
 def test_a_split_that_draws_is_given_the_seed(parts, kind, parameters):
     assert choose_split(kind, parts, EASE(), seed=9).parameters == parameters
 
@@ -127,5 +130,7 @@ def test_a_given_split_cannot_be_made_up(parts):
 
 
 def test_an_unknown_split_lists_those_there_are(parts):
-    with pytest.raises(ValueError, match="unknown split 'weekly'; there are strong, random, last, temporal, given, no"):
+    with pytest.raises(
+        ValueError, match="unknown split 'weekly'; there are strong, random, last, temporal, cold-users, cold"
+    ):
         choose_split("weekly", parts, EASE(), seed=0)

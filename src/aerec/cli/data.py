@@ -108,6 +108,6 @@ def choose_split(kind: str | None, parts: dict[str, Interactions], model: Recomm
     parameters: dict[str, dict[str, Any]] = {
         "strong": {"n_users": max(1, min(n_users // 10, 10_000)), "seed": seed},
         "random": {"seed": seed, "per_user": not rates(type(model))},
-        "last": {"seed": seed},
+        **{name: {"seed": seed} for name in ("last", "cold-users", "cold-items")},
     }
     return SplitPlan(kind, parameters.get(kind, {}))

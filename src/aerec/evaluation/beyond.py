@@ -177,7 +177,7 @@ def describe_recommendations(
     if evaluated.size == 0:
         raise DataError(f"none of the {holdout.n_users:,} users has a held-out item: there is nothing to measure")
     history = holdout.history if by_id else holdout.history.matrix
-    ranking = model.rank(history, k, exclude=holdout.exclude)[0][evaluated]
+    ranking = model.rank(history, k, exclude=holdout.exclude, allow_items=holdout.candidates)[0][evaluated]
     seen, target = (take_rows(one.matrix, evaluated) for one in (holdout.history, holdout.target))
     n_items = target.shape[1]
     counts = np.bincount(rated.matrix.indices, minlength=n_items)

@@ -36,7 +36,8 @@ def evaluate(
     r"""Measure how well a fitted model finds the targets of a holdout.
 
     Users are ranked in blocks; the users × items matrix is never made. Items of the history (and of
-    ``holdout.exclude``) are left out of the ranking. Users without a relevant item are left out and counted.
+    ``holdout.exclude``) are left out of the ranking; where ``holdout.candidates`` are named, only these are ranked.
+    Users without a relevant item are left out and counted.
 
     Parameters
     ----------
@@ -110,7 +111,7 @@ def evaluate(
     if ranked := [one for one in names if one not in RATING_METRICS]:
         deepest = max(parsed[one][1] for one in ranked)
         history = holdout.history if by_id else holdout.history.matrix
-        ranking, _ = model.rank(history, deepest, exclude_seen, exclude=holdout.exclude)
+        ranking, _ = model.rank(history, deepest, exclude_seen, exclude=holdout.exclude, allow_items=holdout.candidates)
         hits = find_hits(ranking, holdout.target.matrix)[evaluated]
         for one in ranked:
             base, k = parsed[one]
@@ -138,9 +139,10 @@ def align_holdout(model: Recommender, holdout: Holdout | tuple[Any, Any]) -> tup
         model._check_columns(part)
     items = getattr(model, "items_", None)
     if not isinstance(holdout, Holdout):
-        holdout = Holdout(
-            *(one if isinstance(one, Interactions) else Interactions.from_matrix(one, None, items) for one in holdout)
+        history, target = (
+            one if isinstance(one, Interactions) else Interactions.from_matrix(one, None, items) for one in holdout
         )
+        holdout = Holdout(history, target)
     return (holdout.over(items) if by_id and items is not None else holdout), by_id
 
 

@@ -144,6 +144,7 @@ class Blend(Recommender):
         holdout = validation if self.items_ is None else validation.over(self.items_)
         history, known = self._history(holdout.history)
         target, exclude = holdout.target.matrix, holdout.exclude
+        barred = self._barred(holdout.candidates, None, holdout.history.items)
         relevant = np.diff(target.indptr)
         users = np.flatnonzero(relevant)
         if len(users) > _USERS:
@@ -155,6 +156,8 @@ class Blend(Recommender):
             scores = np.stack([_standardised(model, block, known[rows]) for model in self.models_])
             for seen in (block, *([] if exclude is None else [take_rows(exclude.matrix, rows)])):
                 scores[:, row_ids(seen), seen.indices] = -np.inf
+            if barred is not None:
+                scores[..., barred] = -np.inf
             hits_of = take_rows(target, rows)
             for at, weights in enumerate(candidates):
                 used = np.flatnonzero(weights)

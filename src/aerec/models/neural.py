@@ -225,7 +225,7 @@ class NeuralRecommender(Recommender):
             k = parse_metric(name)[1]
 
             def measure() -> float:
-                ranking, _ = self.rank(holdout.history, k, exclude=holdout.exclude)
+                ranking, _ = self.rank(holdout.history, k, exclude=holdout.exclude, allow_items=holdout.candidates)
                 return measure_ranking(name, ranking, holdout.target)
 
         return Validator(name, measure, higher_is_better(name))

@@ -89,6 +89,8 @@ def add_to_digest(digest: Any, data: Any) -> None:
     if isinstance(data, Holdout):
         for part in (data.history, data.target, data.exclude):
             add_to_digest(digest, part)
+        if data.candidates is not None:
+            digest.update(pd.util.hash_pandas_object(data.candidates, index=False).to_numpy().tobytes())
         return
     if isinstance(data, Interactions):
         if (stored := store_of(data)) is not None:

@@ -86,7 +86,7 @@ def describe_model(
 def _recall_at(model: Recommender, holdout: Holdout) -> list[tuple[int, float]]:
     n_items = len(holdout.history.items)
     depths = [k for k in _DEPTHS if k <= n_items]
-    ranking, _ = model.rank(holdout.history, depths[-1], exclude=holdout.exclude)
+    ranking, _ = model.rank(holdout.history, depths[-1], exclude=holdout.exclude, allow_items=holdout.candidates)
     hits, wanted = find_hits(ranking, holdout.target.matrix), np.diff(holdout.target.matrix.indptr)
     return [(k, float(np.nanmean(measure_hits("recall", hits[:, :k], wanted)))) for k in depths]
 
@@ -183,7 +183,7 @@ def _samples(model: Recommender, holdout: Holdout, n_samples: int, n_items: int)
     few = seen.select_users(seen.users.take(chosen))
     barred = None if holdout.exclude is None else holdout.exclude.select_users(few.users)
     k = min(n_items, len(seen.items))
-    ranking, scores = model.rank(few, k, exclude=barred)
+    ranking, scores = model.rank(few, k, exclude=barred, allow_items=holdout.candidates)
     hits = find_hits(ranking, take_rows(wanted.matrix, chosen))
     titles = _titles(seen)
     samples = []

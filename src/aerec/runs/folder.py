@@ -27,7 +27,15 @@ from aerec.files.storage import read_header, write_header
 from aerec.interactions import Interactions
 from aerec.recommender.base import Recommender
 from aerec.registry import load_model
-from aerec.splitting import LeaveLastOut, RandomHoldout, Split, StrongGeneralization, TemporalSplit
+from aerec.splitting import (
+    ColdItems,
+    ColdUsers,
+    LeaveLastOut,
+    RandomHoldout,
+    Split,
+    StrongGeneralization,
+    TemporalSplit,
+)
 
 __all__ = [
     "SPLITTERS",
@@ -44,6 +52,8 @@ SPLITTERS: dict[str, Any] = {
     "random": RandomHoldout,
     "last": LeaveLastOut,
     "temporal": TemporalSplit,
+    "cold-users": ColdUsers,
+    "cold-items": ColdItems,
 }
 """Name of a way of splitting → the splitter; beside them there are "given" and "none"."""
 
@@ -57,7 +67,7 @@ class SplitPlan:
 
     Parameters
     ----------
-    kind : {"strong", "random", "last", "temporal", "given", "none"}
+    kind : {"strong", "random", "last", "temporal", "cold-users", "cold-items", "given", "none"}
         "given": by whoever published the data; "none": everything is for training.
     parameters : dict
         Of the splitter.

@@ -1,0 +1,138 @@
+"""ColdItems and ColdUsers: nothing of what is held out is in the training data."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aerec import Interactions, evaluate
+from aerec.baselines import Popularity
+from aerec.errors import DataError
+from aerec.models import EASE, Blend, MultDAE
+from aerec.splitting import ColdItems, ColdUsers
+
+
+def generated(n_users=30, n_items=20, seed=0, times=True):
+    rng = np.random.default_rng(seed)
+    user, item = np.nonzero(rng.random((n_users, n_items)) < 0.4)
+    frame = pd.DataFrame({"user": user, "item": item + 50, "rating": 1.0})
+    return Interactions.from_frame(frame.assign(timestamp=rng.integers(0, 9, len(user))) if times else frame)
+
+
+def rows(*parts):
+    return sorted(row for part in parts for row in part.to_frame().itertuples(index=False, name=None))
+
+
+fractions = st.integers(1, 8).map(lambda n: n / 10)
+seeds = st.integers(0, 2**32 - 1)
+
+
+# ---------------------------------------------------------------------- ColdItems
+
+
+@given(fractions, st.sampled_from([0.0, 0.1, 0.5]), seeds)
+@settings(deadline=None, max_examples=40)
+def test_cold_items_are_rated_by_nobody_in_training(fraction, validation_fraction, seed):
+    data = generated()
+    split = ColdItems(fraction, validation_fraction, seed).split(data)
+    holdouts = [one for one in (split.validation, split.test) if one is not None]
+    assert len(holdouts) == 1 + bool(validation_fraction)
+    assert rows(split.train, *(one.target for one in holdouts)) == rows(data)
+    n_test, n_items = len(split.test.candidates), data.shape[1]
+    assert n_test == max(1, round(fraction * n_items))
+    if validation_fraction:
+        assert len(split.validation.candidates) == max(1, round(validation_fraction * (n_items - n_test)))
+        assert not split.validation.candidates.isin(split.test.candidates).any()
+    for holdout in holdouts:
+        assert rows(holdout.history) == rows(split.train)
+        assert set(holdout.target.to_frame()["item"]) == set(holdout.candidates)
+        assert not set(split.train.to_frame()["item"]) & set(holdout.candidates)
+    assert split.train.items.equals(data.items)
+
+
+def test_items_without_a_rating_are_not_held_out():
+    data = generated()
+    data = data.with_items(data.items.append(pd.Index(range(900, 1000))))
+    split = ColdItems(0.5).split(data)
+    assert len(split.test.candidates) == 10
+    assert split.test.candidates.max() < 900
+
+
+def test_only_the_cold_items_are_ranked_in_an_evaluation():
+    """Ranked among themselves, the cold items fill the list; among all, what is rated stands before them."""
+    split = ColdItems(0.2, 0.0).split(generated())
+    model = Popularity().fit(split.train)
+    assert len(split.test.candidates) == 4
+    assert evaluate(model, split.test, "recall@4")["recall@4"] == 1.0
+    plain = evaluate(model, (split.test.history, split.test.target), "recall@4")
+    assert plain["recall@4"] < 0.5
+
+
+def test_models_that_watch_validation_data_rank_only_its_cold_items():
+    split = ColdItems(0.1, 0.2).split(generated())
+    autoencoder = MultDAE(hidden=4, epochs=3, validation_metric="recall@2", progress=False)
+    autoencoder.fit(split.train, split.validation)
+    watched = autoencoder.history_["recall@2"].max()
+    assert watched == evaluate(autoencoder, split.validation, "recall@2")["recall@2"]
+    blend = Blend([EASE(), Popularity()], validation_metric="recall@2")
+    values = blend.fit(split.train, split.validation)._measure(np.eye(2), split.validation, "recall", 2)
+    n_users = np.count_nonzero(np.diff(split.validation.target.matrix.indptr))
+    alone = [evaluate(model, split.validation, "recall@2")["recall@2"] for model in blend.models_]
+    assert values / n_users == pytest.approx(alone)
+
+
+# ---------------------------------------------------------------------- ColdUsers
+
+
+@given(fractions, st.sampled_from([0.0, 0.1]), st.integers(0, 9), seeds, st.booleans())
+@settings(deadline=None, max_examples=40)
+def test_cold_users_show_their_first_ratings_alone(fraction, validation_fraction, n_history, seed, times):
+    data = generated(times=times)
+    split = ColdUsers(fraction, validation_fraction, n_history, seed).split(data)
+    holdouts = [one for one in (split.validation, split.test) if one is not None]
+    assert len(holdouts) == 1 + bool(validation_fraction)
+    assert rows(split.train, *(part for one in holdouts for part in (one.history, one.target))) == rows(data)
+    users = [user for part in (split.train, *(one.history for one in holdouts)) for user in part.users]
+    assert sorted(users) == data.users.tolist()
+    assert split.test.n_users == max(1, round(fraction * data.shape[0]))
+    for holdout in holdouts:
+        shown, hidden = (np.diff(part.matrix.indptr) for part in (holdout.history, holdout.target))
+        assert shown.tolist() == np.minimum(shown + hidden, n_history).tolist()
+        if times:
+            seen, later = (part.to_frame().groupby("user")["timestamp"] for part in (holdout.history, holdout.target))
+            assert (seen.max().reindex(later.min().index) <= later.min())[
+                later.min().index.isin(seen.max().index)
+            ].all()
+
+
+def test_of_first_ratings_at_the_same_time_each_is_as_likely_to_be_shown():
+    frame = pd.DataFrame({"user": np.repeat(range(3000), 3), "item": np.tile(range(3), 3000)})
+    for more in ({}, {"timestamp": 5}):
+        data = Interactions.from_frame(frame.assign(rating=1.0, **more))
+        shown = ColdUsers(0.9, 0.0, n_history=1).split(data).test.history.matrix.indices
+        assert np.abs(np.bincount(shown) / 2700 - 1 / 3).max() < 4 * (2 / 9 / 2700) ** 0.5
+
+
+# ---------------------------------------------------------------------- both
+
+
+@pytest.mark.parametrize("splitter", [ColdItems, ColdUsers])
+def test_something_is_left_to_train_on(splitter):
+    one = Interactions.from_frame(pd.DataFrame({"user": [1], "item": [2], "rating": [1.0]}))
+    with pytest.raises(DataError, match=r"holding out 1 \+ 0 of 1 .* leaves none to train on"):
+        splitter(0.5, 0.0).split(one)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: ColdItems(0.0), r"fraction must be in \(0, 1\), got 0.0"),
+        (lambda: ColdItems(0.1, 1.0), r"validation_fraction must be in \[0, 1\), got 1.0"),
+        (lambda: ColdUsers(1.0), r"fraction must be in \(0, 1\), got 1.0"),
+        (lambda: ColdUsers(n_history=-1), "n_history must be at least 0, got -1"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_at_once(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
