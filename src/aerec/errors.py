@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import sys
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,6 +16,7 @@ __all__ = [
     "ModelFileError",
     "TrainingError",
     "names_like",
+    "warn_caller",
 ]
 
 
@@ -49,6 +52,15 @@ class TrainingError(AerecError, ArithmeticError):
     def __init__(self, message: str, records: list[dict[str, Any]] | None = None) -> None:
         super().__init__(message)
         self.records = records or []
+
+
+def warn_caller(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the line that called aerec, however deep inside of it the warning arises."""
+    frame = sys._getframe(1)
+    level = 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "aerec":
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
 
 
 def names_like(word: str, known: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +13,39 @@ from numpy.typing import NDArray
 
 from aerec.errors import DataError
 from aerec.sparse import CSR
+from aerec.system.extras import import_extra
 
-__all__ = ["FrameRatings", "ratings_of_frame"]
+__all__ = [
+    "FrameRatings",
+    "SortedRatings",
+    "dates_of_seconds",
+    "id_codes",
+    "ratings_of_frame",
+    "read_columns",
+    "sort_ratings",
+]
+
+_TIMESTAMP = "timestamp"  # the one column that may be absent under its default name
+
+
+@dataclass(frozen=True)
+class SortedRatings:
+    """Ratings as a matrix.
+
+    Attributes
+    ----------
+    matrix : csr_array of shape (n_users, n_items), float32
+        Canonical.
+    timestamps : ndarray of shape (n_ratings,), or None
+        Aligned with ``matrix.data``.
+    n_repeated, n_zeros : int
+        Rows left out because their pair of user and item came again later, or because their rating is 0.
+    """
+
+    matrix: CSR
+    timestamps: NDArray[Any] | None
+    n_repeated: int
+    n_zeros: int
 
 
 @dataclass(frozen=True)
@@ -22,73 +54,230 @@ class FrameRatings:
 
     Attributes
     ----------
-    matrix : csr_array of shape (n_users, n_items), float32
-        Canonical.
+    ratings : SortedRatings
     users, items : pandas.Index
         In sorted order.
-    timestamps : ndarray of shape (n_ratings,), or None
-        Aligned with ``matrix.data``.
-    n_repeated, n_zeros : int
-        Rows left out because their pair of user and item came again later, or because their rating is 0.
+    timestamp_dtype : str or None
+        The type of the dates that became `timestamps`; None where they were numbers.
     """
 
-    matrix: CSR
+    ratings: SortedRatings
     users: pd.Index[Any]
     items: pd.Index[Any]
-    timestamps: NDArray[Any] | None
-    n_repeated: int
-    n_zeros: int
+    timestamp_dtype: str | None
 
 
-def ratings_of_frame(df: pd.DataFrame, user: str, item: str, rating: str | None, timestamp: str | None) -> FrameRatings:
+def ratings_of_frame(df: Any, user: str, item: str, rating: str | None, timestamp: str | None) -> FrameRatings:
     """Read the columns of `df`; parameters and errors as in `Interactions.from_frame`."""
-    columns = [user, item] + ([] if rating is None else [rating])
-    missing = [name for name in columns if name not in df.columns]
-    if missing:
-        hint = "; pass rating=None for implicit feedback" if missing == [rating] else ""
-        raise DataError(f"no column {missing[0]!r} in the frame; its columns are {list(df.columns)}{hint}")
-    for name in (user, item):
-        if df[name].isna().any():
-            raise DataError(f"row {_first(df[name].isna())}: column {name!r} has no id")
-    values = np.ones(len(df), np.float32) if rating is None else _ratings(df[rating])
-    times = _times(df[timestamp]) if timestamp is not None and timestamp in df.columns else None
-    rows, users = _codes(df[user])
-    cols, items = _codes(df[item])
-    # last by time, else by row: after a stable sort by (user, item, time) it is the last of its group
-    order = np.lexsort((cols, rows) if times is None else (times, cols, rows))
-    rows, cols, values = rows[order], cols[order], values[order]
-    last = np.ones(len(rows), dtype=bool)
-    last[:-1] = (rows[1:] != rows[:-1]) | (cols[1:] != cols[:-1])
+    wanted = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
+    frame, names = read_columns(df, [name for name in wanted.values() if name is not None])
+    for role, name in wanted.items():
+        if name is not None and name not in names and not (role == name == _TIMESTAMP):
+            raise DataError(_missing_column(role, name, names, frame))
+    rows, users = id_codes(frame[user], user)
+    cols, items = id_codes(frame[item], item)
+    values = np.ones(len(rows), np.float32) if rating is None else _ratings(frame[rating], rating)
+    times, dtype = (None, None) if timestamp not in names else _times(frame[timestamp], str(timestamp))
+    ratings = sort_ratings(rows, cols, values, times, (len(users), len(items)))
+    return FrameRatings(ratings, users, items, dtype)
+
+
+def sort_ratings(
+    rows: NDArray[np.integer[Any]],
+    cols: NDArray[np.integer[Any]],
+    values: NDArray[np.float32],
+    times: NDArray[Any] | None,
+    shape: tuple[int, int],
+) -> SortedRatings:
+    """Sort ratings by row and column; of a repeated pair the last by time stays, else the last given.
+
+    Two counting sorts, which are stable: to columns, then to rows. Times are compared in repeated pairs only. The
+    result is that of ``np.lexsort((times, cols, rows))``.
+
+    Parameters
+    ----------
+    rows, cols : ndarray of int, shape (n,)
+    values : ndarray of float32, shape (n,)
+    times : ndarray of shape (n,), or None
+    shape : (n_rows, n_columns)
+    """
+    n = len(values)
+    width: Any = np.int32 if max(n, *shape) < 2**31 else np.int64
+    indices = (rows.astype(width, copy=False), cols.astype(width, copy=False))
+    unsorted: Any = sp.coo_array((np.arange(n, dtype=width), indices), shape=shape)
+    unsorted.has_canonical_format = True  # or scipy would add up the positions of repeated pairs
+    by_row = unsorted.tocsc().tocsr()
+    order = by_row.data
+    cols, indptr = by_row.indices.astype(width, copy=False), by_row.indptr.astype(width, copy=False)
+    repeated = cols[1:] == cols[:-1]  # the next one is of the same pair
+    ends = indptr[1:-1]
+    repeated[ends[(ends > 0) & (ends < n)] - 1] = False
+    n_repeated = int(np.count_nonzero(repeated))
+    last = np.append(~repeated, True)[:n]
+    if n_repeated and times is not None:
+        begins = np.append(True, ~repeated)
+        pairs = np.flatnonzero(~(last & begins))
+        by_time = np.lexsort((times[order[pairs]], np.cumsum(begins)[pairs]))
+        order[pairs] = order[pairs[by_time]]
+    values = values[order]
+    times = None if times is None else times[order]
     keep = last & (values != 0)
-    indptr = np.zeros(len(users) + 1, dtype=np.int64)
-    np.cumsum(np.bincount(rows[keep], minlength=len(users)), out=indptr[1:])
-    matrix: CSR = sp.csr_array((values[keep], cols[keep], indptr), shape=(len(users), len(items)))
+    if not keep.all():
+        indptr = np.concatenate(([0], np.cumsum(keep)), dtype=width)[indptr]
+        cols, values = cols[keep], values[keep]
+        times = None if times is None else times[keep]
+    matrix: CSR = sp.csr_array((values, cols, indptr), shape=shape)
     matrix.has_canonical_format = True
-    return FrameRatings(
-        matrix,
-        users,
-        items,
-        None if times is None else times[order][keep],
-        n_repeated=int(np.count_nonzero(~last)),
-        n_zeros=int(np.count_nonzero(last & (values == 0))),
-    )
+    return SortedRatings(matrix, times, n_repeated, int(np.count_nonzero(last) - len(values)))
 
 
-def _codes(ids: pd.Series[Any]) -> tuple[NDArray[np.int64], pd.Index[Any]]:
+def read_columns(df: Any, wanted: Sequence[str] | None = None) -> tuple[pd.DataFrame, list[Any]]:
+    """Return the columns of a frame of any library in pandas, and the names of all its columns.
+
+    Parameters
+    ----------
+    df : pandas.DataFrame, polars.DataFrame, polars.LazyFrame, pyarrow.Table, or any Arrow stream
+        What is not pandas needs pyarrow. A lazy frame is collected, with no more columns than wanted.
+    wanted : sequence of str, optional
+        By default all; those that are not there are passed over.
+
+    Raises
+    ------
+    TypeError
+        If `df` is no frame.
+    DataError
+        If a wanted column stands twice.
+    MissingExtraError
+        If pyarrow is needed and not installed.
+    """
+    if isinstance(df, pd.DataFrame):
+        names = list(df.columns)
+        for name in names if wanted is None else wanted:
+            if names.count(name) > 1:
+                raise DataError(f"the column {name!r} stands twice in the frame; rename one of them")
+        return df, names
+    if hasattr(df, "collect_schema") and hasattr(df, "collect"):  # a lazy frame of polars
+        names = df.collect_schema().names()
+        return read_columns(df.select(_in(names, wanted)).collect(), wanted)[0], names
+    if not (hasattr(df, "__arrow_c_stream__") or hasattr(df, "__arrow_c_array__")):
+        raise TypeError(
+            f"expected a frame of pandas or polars or an Arrow table, got {type(df).__name__}; "
+            "pandas.DataFrame(…) makes a frame of lists and arrays, Interactions.from_matrix reads a matrix"
+        )
+    import_extra("pyarrow", f"reading a {type(df).__module__.partition('.')[0]} frame")
+    import pyarrow
+
+    table = pyarrow.table(df)
+    columns = {name: _of_arrow(table.column(name)) for name in _in(table.column_names, wanted)}
+    return pd.DataFrame(columns), table.column_names
+
+
+def id_codes(ids: pd.Series[Any], name: str) -> tuple[NDArray[Any], pd.Index[Any]]:
+    """Number ids by their sorted order.
+
+    Returns
+    -------
+    codes : ndarray of int, shape (n,)
+    uniques : pandas.Index
+        Whole numbers, text or what else `ids` holds, without an extension type of pandas.
+
+    Raises
+    ------
+    DataError
+        If an id is missing, ids are of several types, or they cannot be ids.
+    """
+    missing = ids.isna()
+    if missing.any():
+        count = f"{missing.sum():,} such row{'s' if missing.sum() > 1 else ''}"
+        raise DataError(f"row {_first(missing)}: column {name!r} has no id ({count}, counted from 0); drop them first")
+    return _codes(_plain(ids), name)
+
+
+def _codes(ids: pd.Series[Any], name: str) -> tuple[NDArray[Any], pd.Index[Any]]:
     if isinstance(ids.dtype, pd.CategoricalDtype):
-        ids = ids.astype(ids.dtype.categories.dtype)
+        codes, uniques = _codes(_plain(pd.Series(ids.cat.categories)), name)
+        codes, used = _ranks(codes[ids.cat.codes.to_numpy()], len(uniques))
+        return codes, uniques[used]
+    ids = _of_one_type(ids, name) if ids.dtype == object else ids
+    if isinstance(ids.dtype, np.dtype) and ids.dtype.kind in "iu" and len(ids):
+        low, high = int(ids.min()), int(ids.max())
+        if high - low < max(4 * len(ids), 1 << 16):  # a table of all numbers between is faster than a hash table
+            codes, used = _ranks((ids.to_numpy() - low).astype(np.int64, copy=False), high - low + 1)
+            return codes, pd.Index((used + low).astype(ids.dtype))
     try:
         codes, uniques = pd.factorize(ids, sort=True)
-    except TypeError:  # ids of mixed types have no order: they keep that of their appearance
-        codes, uniques = pd.factorize(ids)
-    return codes.astype(np.int64), pd.Index(uniques, tupleize_cols=False)
+    except TypeError:
+        kind = type(ids.iloc[0]).__name__
+        raise DataError(f"column {name!r} holds values of type {kind}; ids are numbers or text") from None
+    if uniques.dtype == object or isinstance(uniques.dtype, pd.StringDtype):
+        return codes, pd.Index(np.asarray(uniques, dtype=object), tupleize_cols=False)  # pandas' type for any text
+    return codes, pd.Index(uniques, tupleize_cols=False)
 
 
-def _ratings(column: pd.Series[Any]) -> NDArray[np.float32]:
+def _ranks(values: NDArray[Any], n: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return the rank of each of `values`, which are below `n`, among the different ones, and these."""
+    present = np.zeros(n, dtype=bool)
+    present[values] = True
+    rank = np.cumsum(present, dtype=np.int32 if n < 2**31 else np.int64) - 1
+    return rank[values], np.flatnonzero(present)
+
+
+def _of_one_type(ids: pd.Series[Any], name: str) -> pd.Series[Any]:
+    kind = pd.api.types.infer_dtype(ids, skipna=False)
+    if kind == "decimal":
+        return _of_decimals(ids)
+    if kind.startswith("mixed"):
+        types = ids.map(type)
+        if (other := types != types.iloc[0]).any():
+            at = _first(other)
+            raise DataError(
+                f"column {name!r} holds ids of several types: {ids.iloc[0]!r} is {types.iloc[0].__name__}, "
+                f"{ids.iloc[at]!r} in row {at} is {types.iloc[at].__name__}; give them one type, "
+                f"such as df[{name!r}] = df[{name!r}].astype(str)"
+            )
+    return ids if kind == "string" else ids.infer_objects()
+
+
+def _plain(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return `column` without an extension type of pandas; one with missing values may keep it."""
+    dtype: Any = column.dtype
+    if isinstance(dtype, pd.ArrowDtype):
+        return _of_arrow(column.array.__arrow_array__())
+    if isinstance(dtype, pd.SparseDtype):
+        return pd.Series(np.asarray(column))
+    numpy_dtype = getattr(dtype, "numpy_dtype", None)  # of pandas' own nullable numbers
+    if numpy_dtype is not None and not column.isna().any():
+        return pd.Series(column.to_numpy(dtype=numpy_dtype))
+    return column
+
+
+def _of_arrow(column: Any) -> pd.Series[Any]:
+    """Return an Arrow column in pandas: decimals as numbers, dates as datetimes."""
+    import pyarrow
+
+    kind = column.type
+    if pyarrow.types.is_decimal(kind):
+        try:
+            column = column.cast(pyarrow.int64() if kind.scale == 0 else pyarrow.float64())
+        except pyarrow.ArrowInvalid:  # more than 64 bits
+            column = column.cast(pyarrow.float64())
+    elif pyarrow.types.is_date(kind):
+        column = column.cast(pyarrow.timestamp("s" if pyarrow.types.is_date32(kind) else "ms"))
+    elif str(kind) == "string_view":  # not known to older versions of pyarrow by a type of its own
+        column = column.cast(pyarrow.large_string())
+    series: pd.Series[Any] = column.to_pandas()
+    return series
+
+
+def _of_decimals(column: pd.Series[Any]) -> pd.Series[Any]:
+    whole = all(value.as_tuple().exponent >= 0 for value in column)
+    return column.astype("int64" if whole else "float64")
+
+
+def _ratings(column: pd.Series[Any], name: str) -> NDArray[np.float32]:
+    column = _uncategorised(_plain(column))
     if column.dtype.kind in "mM":
-        raise DataError(
-            f"the column {column.name!r} holds dates or durations, not ratings; name another one with rating=…"
-        )
+        raise DataError(f"the column {name!r} holds dates or durations, not ratings; name another one with rating=…")
     try:
         values = pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError):
@@ -99,23 +288,41 @@ def _ratings(column: pd.Series[Any]) -> NDArray[np.float32]:
     finite = np.isfinite(values32)
     if not finite.all():
         at = int(np.argmin(finite))
-        raise DataError(f"row {at}: rating {values[at]} is not a finite number (rows counted from 0)")
+        count = len(finite) - int(np.count_nonzero(finite))
+        raise DataError(
+            f"row {at}: rating {values[at]} is not a finite number ({count:,} such row{'s' if count > 1 else ''}, "
+            "counted from 0); drop them, or pass rating=None if every row counts as 1"
+        )
     return values32
 
 
-def _times(column: pd.Series[Any]) -> NDArray[Any]:
-    if column.isna().any():
-        raise DataError(f"row {_first(column.isna())}: the timestamp is missing; pass timestamp=None to do without")
+def _times(column: pd.Series[Any], name: str) -> tuple[NDArray[Any], str | None]:
+    """Return times as numbers, and the type of the dates where they were dates."""
+    missing = column.isna()
+    if missing.any():
+        count = f"{missing.sum():,} such row{'s' if missing.sum() > 1 else ''}"
+        raise DataError(
+            f"row {_first(missing)}: the timestamp is missing ({count}, counted from 0); "
+            "drop them, or pass timestamp=None to do without times"
+        )
+    column = _uncategorised(_plain(column))
     if pd.api.types.is_datetime64_any_dtype(column):
-        return _seconds(column)
+        return _seconds(column), str(column.dtype)
+    if column.dtype.kind == "m":
+        raise DataError(f"the column {name!r} holds durations, not times; name another one with timestamp=…")
     try:
-        return pd.to_numeric(column).to_numpy()
+        return pd.to_numeric(column).to_numpy(), None
     except (TypeError, ValueError):
         dates = pd.to_datetime(column, format="ISO8601", errors="coerce", utc=True)
         if not dates.isna().any():
-            return _seconds(dates)
+            return _seconds(dates), str(dates.dtype)
         bad = dates.isna() & pd.to_numeric(column, errors="coerce").isna()
         raise DataError(f"row {_first(bad)}: timestamp {column[bad].iloc[0]!r} is neither number nor date") from None
+
+
+def _uncategorised(column: pd.Series[Any]) -> pd.Series[Any]:
+    dtype: Any = column.dtype
+    return pd.Series(column.array, dtype=dtype.categories.dtype) if isinstance(dtype, pd.CategoricalDtype) else column
 
 
 def _seconds(dates: pd.Series[Any]) -> NDArray[Any]:
@@ -126,5 +333,30 @@ def _seconds(dates: pd.Series[Any]) -> NDArray[Any]:
     return whole + rest / per_second if rest.any() else whole
 
 
+def dates_of_seconds(seconds: NDArray[Any], dtype: str) -> pd.Series[Any]:
+    """Return what `_seconds` was given, to the microsecond."""
+    microseconds = np.round(seconds * 1e6).astype(np.int64) if seconds.dtype.kind == "f" else seconds * 10**6
+    dates: Any = pd.Series(microseconds.astype("datetime64[us]"))
+    if "," in dtype:
+        dates = dates.dt.tz_localize("UTC")
+    result: pd.Series[Any] = dates.astype(dtype)
+    return result
+
+
+def _missing_column(role: str, name: Any, names: list[Any], frame: pd.DataFrame) -> str:
+    hint = ""
+    if name in frame.index.names:
+        hint = "; it is the index: df.reset_index() makes it a column"
+    elif role == "rating":
+        hint = "; pass rating=None for implicit feedback, or name the column with rating=…"
+    elif role == name:
+        hint = f"; name the column with {role}=…"
+    return f"no column {name!r} in the frame; its columns are {names}{hint}"
+
+
+def _in(names: Sequence[str], wanted: Sequence[str] | None) -> list[str]:
+    return [name for name in names if wanted is None or name in wanted]
+
+
 def _first(mask: pd.Series[Any]) -> int:
-    return int(np.argmax(mask.to_numpy()))
+    return int(np.argmax(mask.to_numpy(dtype=bool)))

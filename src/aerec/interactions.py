@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,8 +12,8 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from aerec.display.notebook import html_table
-from aerec.errors import DataError
-from aerec.frames import ratings_of_frame
+from aerec.errors import DataError, warn_caller
+from aerec.frames import dates_of_seconds, ratings_of_frame, sort_ratings
 from aerec.ids import as_ids
 from aerec.sparse import CSR, canonical_csr, column_counts, row_ids, row_positions, take_values
 
@@ -32,9 +31,11 @@ class Interactions:
     users, items : pandas.Index
         The raw id of each row and of each column, unique.
     timestamps : ndarray of shape (n_ratings,), optional
-        Aligned with ``matrix.data``. With timestamps `matrix` must be in canonical form already.
+        Aligned with ``matrix.data``, numbers. With timestamps `matrix` must be in canonical form already.
     item_names, item_genres : pandas.Series or mapping, optional
         A readable name, and a tuple of genres, of each item; indexed by `items` (missing ones become "" and ()).
+    timestamp_dtype : str, optional
+        Where `timestamps` are seconds that were dates: their type, such as ``"datetime64[us, UTC]"``, for `to_frame`.
 
     Raises
     ------
@@ -61,6 +62,7 @@ class Interactions:
     timestamps: NDArray[Any] | None = None
     item_names: pd.Series[Any] | None = None
     item_genres: pd.Series[Any] | None = None
+    timestamp_dtype: str | None = None
 
     def __post_init__(self) -> None:
         matrix = canonical_csr(self.matrix)
@@ -101,7 +103,7 @@ class Interactions:
     @classmethod
     def from_frame(
         cls,
-        df: pd.DataFrame,
+        df: Any,
         user: str = "user",
         item: str = "item",
         rating: str | None = "rating",
@@ -110,7 +112,7 @@ class Interactions:
         item_names: pd.Series[Any] | Mapping[Any, str] | None = None,
         item_genres: pd.Series[Any] | Mapping[Any, tuple[str, ...]] | None = None,
     ) -> Interactions:
-        """Build from a frame with one row per rating.
+        """Build from a frame with one row per rating: of pandas, polars or Arrow, with the same result.
 
         A pair of user and item that occurs more than once keeps its last rating by time, or the last row where there
         are no timestamps (or equal ones); ratings of 0 cannot be told from "not rated" and are dropped. Each gives
@@ -118,14 +120,17 @@ class Interactions:
 
         Parameters
         ----------
-        df : pandas.DataFrame
+        df : pandas.DataFrame, polars.DataFrame, polars.LazyFrame, pyarrow.Table, or any other Arrow stream
+            All but pandas needs pyarrow (the extra `scale`).
         user, item : str
-            Names of the id columns. Ids may be of any sortable type.
+            Names of the id columns: numbers, text, or categories of them. Decimals without fractions are read as
+            whole numbers.
         rating : str or None, default "rating"
             Name of the rating column; None for implicit feedback (every row counts as 1).
         timestamp : str or None, default "timestamp"
-            Name of the time column: numbers, datetimes or ISO 8601 text (dates are stored as seconds since 1970, with
-            fractions where there are any); ignored where absent.
+            Name of the time column: numbers, dates, datetimes or ISO 8601 text. Dates are stored as seconds since 1970
+            (with fractions where there are any; UTC where no time zone is given), and `to_frame` gives them back as
+            datetimes. The default may be absent, any other name must be there.
         item_names, item_genres : pandas.Series or mapping, optional
             Indexed by raw item id.
 
@@ -137,23 +142,28 @@ class Interactions:
         Raises
         ------
         DataError
-            If a column is missing, an id is missing, or a rating is not a finite number; names the row.
+            If a column is missing, ids are missing or of several types, or a rating is not a finite number; says how
+            many rows and names the first.
+        TypeError
+            If `df` is no frame.
+        MissingExtraError
+            If pyarrow is needed and not installed.
         """
-        ratings = ratings_of_frame(df, user, item, rating, timestamp)
+        frame = ratings_of_frame(df, user, item, rating, timestamp)
+        ratings = frame.ratings
         if ratings.n_repeated:
-            warnings.warn(
+            warn_caller(
                 f"{ratings.n_repeated:,} duplicated (user, item) pairs: kept the last rating of each; "
-                "to keep another one, drop the rest from the frame first",
-                stacklevel=2,
+                "to keep another one, drop the rest from the frame first"
             )
         if ratings.n_zeros:
-            warnings.warn(
+            warn_caller(
                 f"{ratings.n_zeros:,} ratings of 0 dropped: a sparse matrix reads 0 as 'not rated'; "
-                "shift the scale (rating + 1) to keep them",
-                stacklevel=2,
+                "shift the scale (rating + 1) to keep them"
             )
-        known: Any = (item_names, item_genres)  # made series where they are mappings
-        return cls(ratings.matrix, ratings.users, ratings.items, ratings.timestamps, *known)
+        known: Any = {"item_names": item_names, "item_genres": item_genres}  # made series where they are mappings
+        dtype = frame.timestamp_dtype
+        return cls(ratings.matrix, frame.users, frame.items, ratings.timestamps, **known, timestamp_dtype=dtype)
 
     @classmethod
     def from_matrix(
@@ -192,14 +202,18 @@ class Interactions:
         return bool(data.size == 0 or data.min() == data.max())
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per rating with raw ids: columns user, item, rating (and timestamp), by user and then item."""
+        """One row per rating with raw ids: columns user, item, rating (and timestamp), by user and then item.
+
+        Times that were dates are datetimes again, in their time zone, to the microsecond; ISO text becomes UTC.
+        """
         columns: dict[str, Any] = {
             "user": self.users.take(row_ids(self.matrix)),
             "item": self.items.take(self.matrix.indices),
             "rating": self.matrix.data.copy(),
         }
         if self.timestamps is not None:
-            columns["timestamp"] = self.timestamps.copy()
+            dtype = self.timestamp_dtype
+            columns["timestamp"] = self.timestamps.copy() if dtype is None else dates_of_seconds(self.timestamps, dtype)
         return pd.DataFrame(columns)
 
     def __repr__(self) -> str:
@@ -279,16 +293,14 @@ class Interactions:
             return self
         column = items.get_indexer(self.items)
         known = column[self.matrix.indices] >= 0
-        cols = column[self.matrix.indices[known]]
-        rows = row_ids(self.matrix)[known]
-        order = np.lexsort((cols, rows))
-        indptr = np.zeros(self.shape[0] + 1, dtype=np.int64)
-        np.cumsum(np.bincount(rows, minlength=self.shape[0]), out=indptr[1:])
-        matrix: CSR = sp.csr_array(
-            (self.matrix.data[known][order], cols[order], indptr), shape=(self.shape[0], len(items))
+        moved = sort_ratings(
+            row_ids(self.matrix)[known],
+            column[self.matrix.indices[known]],
+            self.matrix.data[known],
+            None if self.timestamps is None else self.timestamps[known],
+            (self.shape[0], len(items)),
         )
-        times = None if self.timestamps is None else self.timestamps[known][order]
-        return Interactions(matrix, self.users, items, times, self.item_names, self.item_genres)
+        return replace(self, matrix=moved.matrix, items=items, timestamps=moved.timestamps)
 
     def with_users(self, users: pd.Index[Any]) -> Interactions:
         """Return the rows of `users`, in that order; users that are not known here get an empty row."""

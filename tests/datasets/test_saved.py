@@ -134,3 +134,12 @@ def test_infinite_ratings_are_refused(films, tmp_path):
     write_folder(tmp_path, "interactions", {name: header[name] for name in ("n_users", "n_items")}, tensors)
     with pytest.raises(ModelFileError, match="NaN and infinite"):
         load_interactions(tmp_path)
+
+
+@pytest.mark.parametrize("zone", [None, "Europe/Berlin"])
+def test_datetimes_stay_datetimes(tmp_path, zone):
+    moments = pd.Series(pd.DatetimeIndex(["2024-07-01T12:00:07", "1999-01-01T00:00:00"])).dt.tz_localize(zone)
+    data = Interactions.from_frame(pd.DataFrame({"user": [1, 2], "item": 3, "rating": 1.0, "timestamp": moments}))
+    save_interactions(data, tmp_path)
+    assert_same(load_interactions(tmp_path), data)
+    assert data.to_frame()["timestamp"].tolist() == moments.tolist()

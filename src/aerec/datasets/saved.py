@@ -67,7 +67,8 @@ def save_interactions(data: Interactions, path: str | os.PathLike[str], name: st
         tensors |= encode_index(pd.Index([str(one) for one in data.item_names], dtype=object), "item_names")
     if data.item_genres is not None:
         tensors |= _encode_genres(data.item_genres)
-    write_folder(path, name, {"n_users": data.shape[0], "n_items": data.shape[1]}, tensors)
+    header = {"n_users": data.shape[0], "n_items": data.shape[1], "timestamp_dtype": data.timestamp_dtype}
+    write_folder(path, name, header, tensors)
 
 
 def load_interactions(path: str | os.PathLike[str], name: str = "interactions") -> Interactions:
@@ -100,6 +101,7 @@ def load_interactions(path: str | os.PathLike[str], name: str = "interactions") 
             tensors.get("timestamps"),
             None if names is None else pd.Series(names.to_numpy(), index=items, name="title"),
             _decode_genres(tensors, items),
+            header.get("timestamp_dtype"),
         )
     except (KeyError, ValueError, TypeError, IndexError, AttributeError, OverflowError) as error:
         raise ModelFileError(f"{Path(path) / name}.json does not hold interactions ({error}); write it again") from None

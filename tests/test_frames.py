@@ -1,0 +1,334 @@
+"""frames: pandas, polars and Arrow say the same, and the sort of ratings is that of a plain lexsort."""
+
+from __future__ import annotations
+
+import datetime
+import warnings
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aerec import Interactions
+from aerec.errors import DataError, MissingExtraError
+from aerec.frames import read_columns, sort_ratings
+
+pl = pytest.importorskip("polars")
+pa = pytest.importorskip("pyarrow")
+
+
+def from_pandas(columns):
+    return pd.DataFrame(columns)
+
+
+def from_polars(columns):
+    return pl.DataFrame(columns)
+
+
+def from_lazy(columns):
+    return pl.LazyFrame(columns)
+
+
+def from_arrow(columns):
+    return pa.table(columns)
+
+
+def from_nullable(columns):
+    return pd.DataFrame(columns).convert_dtypes()
+
+
+def from_arrow_backed(columns):
+    return pa.table(columns).to_pandas(types_mapper=pd.ArrowDtype)
+
+
+KINDS = [from_pandas, from_polars, from_lazy, from_arrow, from_nullable, from_arrow_backed]
+kinds = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+
+
+def assert_same_bytes(one, other):
+    for name in ("data", "indices", "indptr"):
+        mine, theirs = getattr(one.matrix, name), getattr(other.matrix, name)
+        assert mine.dtype == theirs.dtype
+        assert mine.tobytes() == theirs.tobytes()
+    for name in ("users", "items"):
+        pd.testing.assert_index_equal(getattr(one, name), getattr(other, name), exact=True)
+    assert (one.timestamps is None) == (other.timestamps is None)
+    if one.timestamps is not None:
+        assert one.timestamps.dtype == other.timestamps.dtype
+        assert one.timestamps.tobytes() == other.timestamps.tobytes()
+
+
+# ---------------------------------------------------------------------- frames of all libraries
+
+
+TABLES = {
+    "numbers": {"user": [3, 1, 3], "item": [10, 10, 20], "rating": [1.0, 2.5, 5.0], "timestamp": [5, 6, 7]},
+    "text ids": {"user": ["ü", "a", "Z"], "item": ["007", "07", "7"], "rating": [1, 2, 3]},
+    "large numbers": {"user": [2**62, 1, 2**62 + 1], "item": [1, 2, 3], "rating": [1.0, 2.0, 3.0]},
+    "yes or no": {"user": [1, 2, 3], "item": [1, 2, 3], "rating": [True, True, True]},
+    "decimal ratings": {
+        "user": [1, 2, 3],
+        "item": [1, 2, 3],
+        "rating": [Decimal("4.5"), Decimal("0.1"), Decimal("5.0")],
+    },
+    "decimal ids": {"user": [Decimal(70), Decimal(8), Decimal(9)], "item": [1, 2, 3], "rating": [1.0, 2.0, 3.0]},
+    "dates": {
+        "user": [1, 1, 2],
+        "item": [1, 2, 1],
+        "rating": [1.0, 2.0, 3.0],
+        "timestamp": [datetime.date(2024, 1, 2), datetime.date(1969, 12, 31), datetime.date(2024, 2, 29)],
+    },
+    "datetimes": {
+        "user": [1, 1, 2],
+        "item": [1, 2, 1],
+        "rating": [1.0, 2.0, 3.0],
+        "timestamp": [datetime.datetime(year, 1, 2, 3, 4, 5, 250000) for year in (2024, 1969, 2000)],
+    },
+    "ISO text": {
+        "user": [1, 1],
+        "item": [1, 2],
+        "rating": [1.0, 2.0],
+        "timestamp": ["2024-01-02", "2024-01-02T03:04:05+01:00"],
+    },
+}
+
+
+@kinds
+@pytest.mark.parametrize("table", TABLES)
+def test_the_same_bytes_from_every_library(kind, table):
+    expected = Interactions.from_frame(from_pandas(TABLES[table]))
+    assert expected.n_ratings == len(TABLES[table]["user"])
+    assert_same_bytes(Interactions.from_frame(kind(TABLES[table])), expected)
+
+
+ROWS = st.lists(st.tuples(st.integers(0, 4), st.sampled_from("abc"), st.integers(1, 5), st.integers(0, 3)), min_size=1)
+
+
+@settings(max_examples=30)
+@given(ROWS, st.booleans())
+def test_repeated_pairs_are_the_same_from_every_library(rows, with_time):
+    columns = dict(zip(("user", "item", "rating", "timestamp"), map(list, zip(*rows, strict=True)), strict=True))
+    if not with_time:
+        columns.pop("timestamp")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = Interactions.from_frame(from_pandas(columns))
+        for kind in KINDS[1:]:
+            assert_same_bytes(Interactions.from_frame(kind(columns)), expected)
+
+
+def test_categories_of_every_library_become_plain_ids():
+    values = ["b", "a", "b"]
+    rest = {"item": [1, 1, 2], "rating": [1.0, 2.0, 3.0]}
+    expected = Interactions.from_frame(pd.DataFrame({"user": values, **rest}))
+    frames = [
+        pd.DataFrame({"user": pd.Categorical(values, categories=["never", "b", "a"]), **rest}),
+        pl.DataFrame({"user": pl.Series(values, dtype=pl.Categorical), **rest}),
+        pl.DataFrame({"user": pl.Series(values, dtype=pl.Enum(["never", "b", "a"])), **rest}),
+        pa.table({"user": pa.array(values).dictionary_encode(), **rest}),
+        pa.table({"user": pa.chunked_array([pa.array(["b", "a"]), pa.array(["b"])]).dictionary_encode(), **rest}),
+        pa.table({"user": pa.array(values).dictionary_encode(), **rest}).to_pandas(types_mapper=pd.ArrowDtype),
+    ]
+    for frame in frames:
+        assert_same_bytes(Interactions.from_frame(frame), expected)
+    numbers = pd.DataFrame({"user": pd.Categorical([30, 4, 30], categories=[4, 5, 30]), **rest})
+    assert Interactions.from_frame(numbers).users.tolist() == [4, 30]
+    assert Interactions.from_frame(numbers).users.dtype == np.int64
+
+
+def test_categories_of_chunks_with_dictionaries_of_their_own():
+    chunks = [pa.array(["b", "a"]).dictionary_encode(), pa.array(["c", "a"]).dictionary_encode()]
+    table = pa.table({"user": pa.chunked_array(chunks), "item": [1, 1, 1, 2]})
+    data = Interactions.from_frame(table, rating=None)
+    assert list(data.to_frame()[["user", "item"]].itertuples(index=False, name=None)) == [
+        ("a", 1),
+        ("a", 2),
+        ("b", 1),
+        ("c", 1),
+    ]
+
+
+def test_time_zones_mean_the_same_moment_in_every_library():
+    moments = (
+        pd.to_datetime(["2024-07-01T12:00:00.5", "2024-01-01T00:00:00.0"]).tz_localize("Europe/Berlin").as_unit("us")
+    )
+    frame = pd.DataFrame({"user": [1, 2], "item": [1, 1], "rating": [1.0, 2.0], "timestamp": moments})
+    data = Interactions.from_frame(frame)
+    assert data.timestamps.tolist() == [1719828000.5, 1704063600.0]
+    for other in (pl.from_pandas(frame), pl.from_pandas(frame).lazy(), pa.Table.from_pandas(frame)):
+        assert_same_bytes(Interactions.from_frame(other), data)
+        assert Interactions.from_frame(other).timestamp_dtype == data.timestamp_dtype
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+@pytest.mark.parametrize("zone", [None, "UTC", "Europe/Berlin"])
+def test_datetimes_come_back_as_they_went_in(unit, zone):
+    moments = pd.Series(pd.DatetimeIndex(["2024-07-01T12:00:07", "1931-01-01T00:00:00"]).as_unit(unit)).dt.tz_localize(
+        zone
+    )
+    if unit in ("us", "ns"):
+        moments += pd.Timedelta(123_457, unit="us")
+    frame = pd.DataFrame({"user": [1, 2], "item": [1, 1], "rating": np.float32([1, 2]), "timestamp": moments})
+    back = Interactions.from_frame(frame).to_frame()
+    pd.testing.assert_frame_equal(back, frame)
+    assert Interactions.from_frame(back).timestamps.tolist() == Interactions.from_frame(frame).timestamps.tolist()
+
+
+def test_dates_in_text_come_back_as_utc_datetimes_and_numbers_as_numbers():
+    frame = pd.DataFrame({"user": [1], "item": [1], "rating": [1.0], "timestamp": ["2024-01-02T01:00+01:00"]})
+    assert Interactions.from_frame(frame).to_frame()["timestamp"].tolist() == [pd.Timestamp("2024-01-02", tz="UTC")]
+    assert Interactions.from_frame(frame.assign(timestamp=7)).to_frame()["timestamp"].tolist() == [7]
+
+
+def test_a_lazy_frame_is_asked_for_no_more_columns_than_wanted():
+    lazy = pl.LazyFrame({"user": [1], "item": [2], "dear": [3]}).with_columns(
+        pl.col("dear").map_batches(lambda _: pytest.fail("computed"), return_dtype=pl.Int64)
+    )
+    assert Interactions.from_frame(lazy, rating=None).shape == (1, 1)
+    with pytest.raises(DataError, match="'user', 'item', 'dear'"):
+        Interactions.from_frame(lazy, rating="stars")
+
+
+def test_any_stream_of_arrow_will_do():
+    class Stream:
+        def __arrow_c_stream__(self, requested_schema=None):
+            return pa.table({"user": [1, 2], "item": [1, 1]}).__arrow_c_stream__(requested_schema)
+
+    assert Interactions.from_frame(Stream(), rating=None).shape == (2, 1)
+    assert Interactions.from_frame(pa.record_batch({"user": [1], "item": [1]}), rating=None).shape == (1, 1)
+
+
+@pytest.mark.parametrize("given", [[(1, 2)], {"user": [1]}, np.eye(2), None])
+def test_what_is_no_frame_is_refused(given):
+    with pytest.raises(TypeError, match="expected a frame of pandas or polars or an Arrow table, got"):
+        Interactions.from_frame(given)
+
+
+def test_frames_without_pyarrow_name_the_extra(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    with pytest.raises(MissingExtraError, match=r"reading a polars frame needs .* pip install 'aerec\[scale\]'"):
+        read_columns(pl.DataFrame({"user": [1]}))
+
+
+# ---------------------------------------------------------------------- what is refused
+
+
+@kinds
+@pytest.mark.parametrize("column", ["user", "item"])
+def test_missing_ids_are_counted_and_the_first_is_named(kind, column):
+    columns = {"user": [1, 2, 3], "item": ["a", "b", "c"], "rating": [1.0, 2.0, 3.0]}
+    columns[column] = [columns[column][0], None, None]
+    with pytest.raises(DataError, match=rf"row 1: column '{column}' has no id \(2 such rows, counted from 0\)"):
+        Interactions.from_frame(kind(columns))
+
+
+@kinds
+def test_missing_ratings_and_times_are_counted_and_the_first_is_named(kind):
+    columns = {"user": [1, 2, 3], "item": [1, 2, 3], "rating": [1.0, None, None], "timestamp": [1, 2, None]}
+    with pytest.raises(DataError, match=r"row 1: rating nan is not a finite number \(2 such rows"):
+        Interactions.from_frame(kind(columns))
+    columns["rating"] = [1.0, 2.0, 3.0]
+    with pytest.raises(DataError, match=r"row 2: the timestamp is missing \(1 such row, counted from 0\)"):
+        Interactions.from_frame(kind(columns))
+
+
+@kinds
+def test_a_column_that_is_not_there_is_named_with_those_that_are(kind):
+    frame = kind({"who": [1], "what": [2]})
+    with pytest.raises(DataError, match=r"no column 'user' .* \['who', 'what'\]; name the column with user="):
+        Interactions.from_frame(frame)
+    with pytest.raises(DataError, match=r"no column 'rating' .*pass rating=None"):
+        Interactions.from_frame(frame, "who", "what")
+    with pytest.raises(DataError, match=r"no column 'when' in the frame"):
+        Interactions.from_frame(frame, "who", "what", None, "when")
+    assert Interactions.from_frame(frame, "who", "what", None).shape == (1, 1)
+
+
+def test_a_column_in_the_index_is_told_from_one_that_is_missing():
+    frame = pd.DataFrame({"user": [1], "item": [2]}).set_index("user")
+    with pytest.raises(DataError, match=r"it is the index: df.reset_index\(\)"):
+        Interactions.from_frame(frame, rating=None)
+
+
+def test_a_column_that_stands_twice_is_refused():
+    frame = pd.DataFrame([[1, 2, 3]], columns=["user", "item", "item"])
+    with pytest.raises(DataError, match="'item' stands twice"):
+        Interactions.from_frame(frame, rating=None)
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ([1, "a"], r"several types: 1 is int, 'a' in row 1 is str; .* df\['user'\].astype\(str\)"),
+        (["a", "b", 3.5], "'a' is str, 3.5 in row 2 is float"),
+        ([[1], [2]], "holds values of type list; ids are numbers or text"),
+        ([{"a": 1}, {}], "holds values of type dict"),
+    ],
+)
+def test_ids_of_several_types_are_refused(ids, message):
+    frame = pd.DataFrame({"user": pd.Series(ids, dtype=object), "item": range(len(ids))})
+    with pytest.raises(DataError, match=message):
+        Interactions.from_frame(frame, rating=None)
+
+
+def test_objects_of_one_type_are_ids_of_that_type():
+    for ids in ([3, 1], ["b", "a"], [(1, 2), (0, 9)]):
+        plain = pd.Index(sorted(ids), tupleize_cols=False)
+        frame = pd.DataFrame({"user": pd.Series(ids, dtype=object), "item": [1, 1]})
+        pd.testing.assert_index_equal(Interactions.from_frame(frame, rating=None).users, plain, check_names=False)
+
+
+def test_durations_are_no_times():
+    frame = pd.DataFrame({"user": [1], "item": [1], "timestamp": pd.to_timedelta(["1h"])})
+    with pytest.raises(DataError, match="'timestamp' holds durations"):
+        Interactions.from_frame(frame, rating=None)
+
+
+# ---------------------------------------------------------------------- the sort
+
+
+def plainly_sorted(rows, cols, values, times, shape):
+    """Sort by user, item, time and row; keep the last of each pair: what the counting sorts must give."""
+    order = np.lexsort((cols, rows) if times is None else (times, cols, rows))
+    rows, cols, values = rows[order], cols[order], values[order]
+    last = np.append((rows[1:] != rows[:-1]) | (cols[1:] != cols[:-1]), True)
+    keep = last & (values != 0)
+    indptr = np.append(0, np.cumsum(np.bincount(rows[keep], minlength=shape[0])))
+    return indptr, cols[keep], values[keep], None if times is None else times[order][keep], np.sum(~last)
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 3)] * 4), min_size=1, max_size=40), st.booleans(), st.integers(4, 6))
+def test_two_counting_sorts_are_a_lexsort(entries, with_time, n_rows):
+    rows, cols, values, times = np.array(entries).T
+    values, times = values.astype(np.float32), times / 2 if with_time else None
+    found = sort_ratings(rows, cols, values, times, (n_rows, 5))
+    indptr, indices, data, moments, n_repeated = plainly_sorted(rows, cols, values, times, (n_rows, 5))
+    assert found.matrix.indptr.tolist() == indptr.tolist()
+    assert found.matrix.indices.tolist() == indices.tolist()
+    assert found.matrix.data.tolist() == data.tolist()
+    assert (found.timestamps is None) or found.timestamps.tolist() == moments.tolist()
+    assert found.n_repeated == n_repeated
+    assert found.n_zeros == len(entries) - n_repeated - len(data)
+    assert found.matrix.has_canonical_format
+    assert found.matrix.indices.dtype == found.matrix.indptr.dtype == np.int32
+
+
+def test_sorting_nothing_gives_an_empty_matrix():
+    none = np.empty(0, np.int64)
+    found = sort_ratings(none, none, none.astype(np.float32), none, (3, 0))
+    assert found.matrix.shape == (3, 0)
+    assert found.matrix.nnz == found.n_repeated == found.n_zeros == 0
+
+
+# ---------------------------------------------------------------------- warnings
+
+
+def test_warnings_point_at_the_line_of_the_caller():
+    frame = pd.DataFrame({"user": [1, 1, 2], "item": [1, 1, 1], "rating": [1.0, 2.0, 0.0]})
+    with pytest.warns(UserWarning, match=r"duplicated|of 0 dropped") as caught:
+        Interactions.from_frame(frame)
+    assert len(caught) == 2
+    assert {warning.filename for warning in caught} == {__file__}
