@@ -1,13 +1,15 @@
-"""What MkDocs does not do by itself: formulas of docstrings, and the tables of benchmarks/results on their page."""
+"""What MkDocs does not do by itself: formulas as MathML, and the tables of benchmarks/results on their page."""
 
 from __future__ import annotations
 
+import html
 import re
 import textwrap
 from pathlib import Path
 from typing import Any
 
 import griffe
+from latex2mathml.converter import convert
 
 _RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
 _MATH_BLOCK = re.compile(
@@ -16,6 +18,7 @@ _MATH_BLOCK = re.compile(
     re.M,
 )
 _MATH_ROLE = re.compile(r":math:`([^`]+)`")
+_ARITHMATEX = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.S)
 
 
 class MathInDocstrings(griffe.Extension):
@@ -44,3 +47,13 @@ def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
         return markdown
     tables = [path.read_text(encoding="utf-8") for path in sorted(_RESULTS.rglob("*.md"))]
     return "\n\n".join([markdown, *(re.sub("^#", "##", table, flags=re.M) for table in tables)])
+
+
+def on_page_content(content: str, **_: Any) -> str:
+    """Turn every formula into MathML, which browsers draw themselves: the site needs no script and no network."""
+    return _ARITHMATEX.sub(_mathml, content)
+
+
+def _mathml(formula: re.Match[str]) -> str:
+    display = "block" if formula[2] == "[" else "inline"
+    return convert(html.unescape(formula[3]).strip(), display=display)
