@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,18 @@ from aerec import Interactions
 from aerec.network.network import Network
 from aerec.noise import MaskingNoise
 from aerec.registry import get_model_class
+from aerec.training.callbacks import Callback
 from job import Job, run
+
+
+class _Told(Callback):
+    """Calls a function after each epoch."""
+
+    def __init__(self, epoch_done: Callable[[], None]) -> None:
+        self._call = epoch_done
+
+    def epoch_done(self, record: Any, model: Any) -> None:
+        self._call()
 
 
 class Aerec:
@@ -34,9 +46,8 @@ class Aerec:
 
     def train(self, epoch_done: Any) -> None:
         """Fit; neural models tell of each epoch, the others when they are done."""
-        if hasattr(self.model, "_on_epoch"):
-            self.model._on_epoch = lambda epoch, shown: epoch_done()
-            self.model.fit(self.train_data)
+        if "epochs" in self.model.get_params() and hasattr(self.model, "partial_fit"):
+            self.model.fit(self.train_data, callbacks=[_Told(epoch_done)])
         else:
             self.model.fit(self.train_data)
             epoch_done()

@@ -29,6 +29,7 @@ from aerec import evaluate
 from aerec.models import MultVAE
 from aerec.network.rows import SparseRows
 from aerec.sparse import CSR, take_rows
+from aerec.training.cuda_graphs import steps_on
 from protocol import RESULTS, markdown, save
 from top_n import load
 
@@ -57,7 +58,7 @@ def dense_epoch(X: CSR, batch_size: int, best: bool) -> Callable[[], object]:
             return torch.from_numpy(take_rows(X, chosen.numpy()).toarray()).to(CUDA)
         batch = rows.batch(chosen)
         x = torch.zeros(len(chosen), X.shape[1], device=CUDA)
-        return x.index_put_((batch.rows, batch.columns), batch.values)
+        return x.index_put_((batch.pattern.rows, batch.pattern.columns), batch.values)
 
     def run() -> None:
         for chosen in torch.randperm(X.shape[0]).split(batch_size):
@@ -75,7 +76,8 @@ def our_epoch(X: CSR, batch_size: int, precision: str) -> Callable[[], object]:
     model = MultVAE(hidden=(HIDDEN, CODE), batch_size=batch_size, precision=precision, device="cuda", progress=False)
     rows = SparseRows(X, CUDA)
     model._start(X.shape[1], 0)  # the trainer without what fit does around it
-    return ready(lambda: model._trainer.run_epoch(rows, with_users=False))
+    steps = steps_on(CUDA)
+    return ready(lambda: model._trainer.run_epoch(rows, steps))
 
 
 def operations(X: CSR) -> float:

@@ -68,7 +68,7 @@ def our_epoch(X: CSR, precision: str) -> Callable[[], object]:
     model = MultVAE(hidden=(HIDDEN, CODE), batch_size=BATCH, precision=precision, progress=False)
     rows = SparseRows(X, CPU)
     model._start(X.shape[1], 0)  # the trainer without what fit does around it
-    return lambda: model._trainer.run_epoch(rows, with_users=False)
+    return lambda: model._trainer.run_epoch(rows)
 
 
 def products(X: CSR, dtype: torch.dtype) -> Callable[[], object]:

@@ -22,6 +22,7 @@ from aerec.files.storage import write_header
 from aerec.models import CDAE, EASE, ELSA
 from aerec.runs.folder import SplitPlan, read_run, write_run
 from aerec.tracking import JSONLines
+from aerec.training.callbacks import Callback
 from aerec.tuning.search import TuningResult
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -113,10 +114,15 @@ def test_a_training_whose_checkpoint_cannot_be_written_goes_on_from_the_one_befo
     whole = cdae().fit(likes)
     broken = cdae()
     full = full_disk(2000)
-    broken._on_epoch = lambda epoch, _: full.__enter__() if epoch == 2 else None
+
+    class FillsUp(Callback):
+        def epoch_done(self, record, model):
+            if record["epoch"] == 3:
+                full.__enter__()
+
     try:
         with pytest.raises(OSError, match=r"not written, .*checkpoint-\w+\.safetensors'"):
-            broken.fit(likes, checkpoint=tmp_path / "kept")
+            broken.fit(likes, checkpoint=tmp_path / "kept", callbacks=[FillsUp()])
     finally:
         full.__exit__(None, None, None)
     assert len(contents(tmp_path / "kept")) == 2

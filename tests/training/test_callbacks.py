@@ -8,7 +8,7 @@ from aerec.datasets import load_dataset
 from aerec.errors import TrainingError
 from aerec.models import CDAE, ELSA, AutoRec, MultVAE, RecVAE
 from aerec.splitting import RandomHoldout
-from aerec.training.callbacks import Callback
+from aerec.training.callbacks import Callback, Callbacks
 
 QUICK = {"epochs": 3, "batch_size": 400, "progress": False, "device": "cpu"}
 MODELS = {
@@ -83,3 +83,47 @@ def test_after_a_resumption_only_the_epochs_that_are_done_are_told(split, tmp_pa
 def test_what_is_no_callback_is_refused_before_training(split):
     with pytest.raises(TypeError, match=r"a callback is an aerec.training.callbacks.Callback, got <built-in function"):
         CDAE(hidden=4, **QUICK).fit(split.train.binarize(4.0), callbacks=[print])
+
+
+class Scripted(Callback):
+    """Writes down what it is told; stops after `epochs` epochs."""
+
+    def __init__(self, log, name, epochs=99):
+        self.log, self.name, self.left = log, name, epochs
+
+    def training_begins(self, model):
+        self.log.append((self.name, "begins"))
+
+    def wants_to_stop(self):
+        return self.left == 0
+
+    def epoch_done(self, record, model):
+        self.left -= 1
+        self.log.append((self.name, record["epoch"]))
+
+    def training_done(self, model, finished):
+        self.log.append((self.name, finished))
+
+
+def test_callbacks_are_told_in_their_order_and_one_can_stop_the_training(split):
+    log = []
+    model = CDAE(hidden=4, **QUICK)
+    model.fit(split.train.binarize(4.0), callbacks=[Scripted(log, "a"), Scripted(log, "b", epochs=2)])
+    told = ["begins", 1, 2, True]
+    assert log == [(name, what) for what in told for name in ("a", "b")]
+    assert model.n_iter_ == 2
+
+
+def test_each_callback_is_told_of_the_end_also_where_another_one_fails():
+    class Broken(Callback):
+        def training_begins(self, model):
+            raise OSError("no space")
+
+        def training_done(self, model, finished):
+            raise ValueError("broken twice")
+
+    log = []
+    callbacks = Callbacks([Scripted(log, "a"), Broken(), Scripted(log, "b")])
+    with pytest.raises((OSError, ValueError)), callbacks:
+        pytest.fail("it has not begun")
+    assert log == [("a", "begins"), ("a", False), ("b", False)]

@@ -109,6 +109,37 @@ def test_a_moment_of_one_number_is_refused_before_the_fused_optimiser_reads_beyo
     header, tensors = read_folder(tmp_path, "checkpoint")
     name = next(name for name, value in tensors.items() if name.endswith(".exp_avg") and value.size > 1)
     tensors[name] = np.zeros(1, dtype=np.float32)
-    write_folder(tmp_path, "checkpoint", {"fingerprint": header["fingerprint"], "step": header["step"]}, tensors)
+    content = {name: header[name] for name in ("layout", "fingerprint", "records", "state")}
+    write_folder(tmp_path, "checkpoint", content, tensors)
     with pytest.raises(ModelFileError, match=r"exp_avg of parameter \d+ has the shape \(1,\)"):
         CDAE(hidden=4, **QUICK).fit(train, checkpoint=tmp_path)
+
+
+def test_a_checkpoint_of_an_older_version_is_refused_in_one_line(tmp_path, splits):
+    train = splits["rank"].train
+    CDAE(hidden=4, **QUICK).fit(train, checkpoint=tmp_path)
+    header, tensors = read_folder(tmp_path, "checkpoint")
+    older = {name: header[name] for name in ("fingerprint", "records")} | {"step": 4, "best_epoch": 0}
+    write_folder(tmp_path, "checkpoint", older, tensors)
+    with pytest.raises(ModelFileError, match="was written by another version of aerec"):
+        CDAE(hidden=4, **QUICK).fit(train, checkpoint=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda state: state.update({"trainer.step": -1}),
+        lambda state: state.update({"best.epoch": 9}),
+        lambda state: state.update({"best.epoch": 0}),
+        lambda state: state.pop("trainer.epoch"),
+    ],
+)
+def test_a_state_that_contradicts_itself_is_refused(tmp_path, splits, change):
+    split = splits["rank"]
+    CDAE(hidden=4, **QUICK).fit(split.train, split.validation, checkpoint=tmp_path)
+    header, tensors = read_folder(tmp_path, "checkpoint")
+    content = {name: header[name] for name in ("layout", "fingerprint", "records", "state")}
+    change(content["state"])
+    write_folder(tmp_path, "checkpoint", content, tensors)
+    with pytest.raises(ModelFileError, match=r"does not fit \(.*\); delete it"):
+        CDAE(hidden=4, **QUICK).fit(split.train, split.validation, checkpoint=tmp_path)

@@ -23,10 +23,10 @@ from aerec.network.unit_rows import unit_products, unit_rows
 from aerec.parameters import Constraint, WholeNumber
 from aerec.recommender.base import History, item_popularity
 from aerec.sparse import CSR, canonical_csr
-from aerec.training.blockwise_nadam import BlockwiseNAdam
 from aerec.training.callbacks import Callback
-from aerec.training.loop import Validator
-from aerec.training.trainer import Trainer
+from aerec.training.early_stopping import Validator
+from aerec.training.optimizers import BlockwiseNAdam
+from aerec.training.trainer import EagerSteps, StepSource, Trainer
 
 if TYPE_CHECKING:
     from aerec.training.item_shards import ItemShards
@@ -179,12 +179,12 @@ class ELSA(Autoencoder):
         validator = super()._validator(validation)
         if validator is None or self._shards is None:
             return validator
-        shared, local = self._shards.ranks.shared(validator, self._device), self.network_
+        shared, local = self._shards.ranks.shared(validator.measure, self._device), self.network_
 
         def measure() -> float:
             self.network_ = self._whole_network()
             try:
-                return shared.measure()
+                return shared()
             finally:
                 self.network_ = local
 
@@ -319,11 +319,11 @@ class _NAdamTrainer(Trainer):
 
     network: _ELSANetwork
 
-    def run_epoch(self, rows: Rows, *, with_users: bool) -> dict[str, float]:
+    def run_epoch(self, rows: Rows, steps: StepSource = EagerSteps) -> dict[str, float]:
         """As `Trainer.run_epoch`; afterwards the rows of A are of any length."""
         self.network.settled = False
-        return super().run_epoch(rows, with_users=with_users)
+        return super().run_epoch(rows, steps)
 
-    def _adam(self, decayed: list[nn.Parameter], free: list[nn.Parameter]) -> torch.optim.Optimizer:
+    def _make_optimizer(self, decayed: list[nn.Parameter], free: list[nn.Parameter]) -> torch.optim.Optimizer:
         kind = BlockwiseNAdam if self.device.type == "cpu" else torch.optim.NAdam
         return kind([*decayed, *free], lr=self.learning_rate)

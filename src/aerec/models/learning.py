@@ -24,7 +24,7 @@ from aerec.parameters import check_parameters
 from aerec.recommender.base import History
 from aerec.sparse import CSR, canonical_csr, refuse_masked
 from aerec.training.callbacks import Callback
-from aerec.training.loop import Validator
+from aerec.training.early_stopping import Validator
 
 __all__ = ["Learning"]
 
@@ -79,16 +79,8 @@ class Learning(Coding):
             self._start_on(rows)
             self._started(data, rows)
             validator = self._validator(validation)
-            kept = self._checkpoint(checkpoint, train, None if validator is None else validation)
-            self._run(
-                rows,
-                self.epochs,
-                validator,
-                learned,
-                with_users=self.user_factors,
-                checkpoint=kept,
-                callbacks=callbacks,
-            )
+            kept = None if checkpoint is None else (checkpoint, self._fingerprint(train, validator and validation))
+            self._run(rows, self.epochs, validator, learned, checkpoint=kept, callbacks=callbacks)
         self._trainer.release()
         self._finished()
         return self
@@ -118,7 +110,7 @@ class Learning(Coding):
                 self._follow_parameters()
                 learned()  # the weights change in place
             self._started(data, rows)
-            self._run(rows, 1, None, learned, with_users=self.user_factors)
+            self._run(rows, 1, None, learned)
         self._finished()
         return self
 

@@ -17,7 +17,6 @@ from sklearn.utils.validation import check_is_fitted
 from torch.overrides import TorchFunctionMode
 
 from aerec.display.plotting import plot_history
-from aerec.display.progress import EpochProgress
 from aerec.errors import DataError, TrainingError
 from aerec.metrics import RATING_METRICS, higher_is_better, measure_ranking, parse_metric
 from aerec.network.device import resolve_device, resolve_precision
@@ -27,9 +26,11 @@ from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
 from aerec.recommender.saving import add_to_digest, encode_parameter
 from aerec.splitting import Holdout
-from aerec.training.callbacks import Callback, Callbacks
-from aerec.training.checkpoint import Checkpoint
-from aerec.training.loop import Validator, train
+from aerec.training.callbacks import Callback, Callbacks, ProgressBar
+from aerec.training.checkpoint import Checkpoint, Stateful
+from aerec.training.cuda_graphs import steps_on
+from aerec.training.early_stopping import BestEpoch, Validator
+from aerec.training.loop import train
 from aerec.training.schedule import SCHEDULES
 from aerec.training.trainer import Trainer
 
@@ -64,7 +65,6 @@ class NeuralRecommender(Recommender):
     network_: Network
     history_: pd.DataFrame
     _steps = 0  # taken so far: the weight of the KL term rises with them
-    _on_epoch: Callable[[int, Mapping[str, float]], None] | None = None  # for a search that ends hopeless fits
 
     @abstractmethod
     def _build(self, n_inputs: int, n_users: int) -> Network:
@@ -144,32 +144,48 @@ class NeuralRecommender(Recommender):
         validator: Validator | None,
         learned: Callable[[], None],
         *,
-        with_users: bool,
-        checkpoint: Checkpoint | None = None,
+        checkpoint: tuple[str | os.PathLike[str], str] | None = None,
         callbacks: Iterable[Callback] = (),
     ) -> None:
-        """Train on `rows` for up to `epochs` more epochs and add them to the history; see `train`."""
-        done = len(self.history_)
-        told = Callbacks(callbacks, self)
+        """Train on `rows` for up to `epochs` more epochs and add them to the history; see `train`.
+
+        `checkpoint` is a folder and the fingerprint of the training.
+        """
+        done, trainer, records = len(self.history_), self._trainer, []
+        best, metric = None, None if validator is None else validator.name
+        around = [*callbacks]
+        if validator is not None:
+            best = BestEpoch(self.network_, validator.name, validator.higher_is_better, self.patience)
+            around.insert(0, best)
+        if checkpoint is not None:
+            parts: dict[str, Stateful] = {"trainer": trainer} if best is None else {"trainer": trainer, "best": best}
+            first = trainer.ranks is None or trainer.ranks.is_first
+            writer = Checkpoint(*checkpoint, parts, writes=first)
+            writer.restore()
+            records = writer.records
+            around.append(writer)
+        around.append(ProgressBar(type(self).__name__, epochs, self.progress, metric))
+        around.append(_Learned(learned, since=1 if validator is not None else 2))
+        if records:
+            learned()
         try:
-            with told, EpochProgress(type(self).__name__, epochs, self.progress) as progress:
-                history = train(
-                    self._trainer,
-                    rows,
-                    epochs=epochs,
-                    with_users=with_users,
-                    validator=validator,
-                    patience=self.patience,
-                    progress=progress,
-                    on_epoch=self._on_epoch,
-                    callbacks=told,
-                    learned=learned,
-                    checkpoint=checkpoint,
-                )
+            records = train(
+                trainer,
+                rows,
+                epochs=epochs,
+                steps=steps_on(trainer.device),
+                validator=validator,
+                best=best,
+                callbacks=Callbacks(around, self),
+                records=records,
+            )
         except TrainingError as error:
+            if error.records:
+                learned()
             self._give_up(error, done)
             raise
-        self._remember(history, done)
+        learned()
+        self._remember(pd.DataFrame(records), done)
 
     def _remember(self, history: pd.DataFrame, done: int) -> None:
         if len(history):
@@ -192,16 +208,14 @@ class NeuralRecommender(Recommender):
     def _finished(self) -> None:
         """Settle after training; by default nothing."""
 
-    def _checkpoint(self, path: str | os.PathLike[str] | None, train: Any, validation: Any) -> Checkpoint | None:
-        """Return the checkpoint in the folder `path`, bound to these data and to the parameters of the model."""
-        if path is None:
-            return None
+    def _fingerprint(self, train: Any, validation: Any) -> str:
+        """Return what binds a checkpoint to these data and to the parameters of the model."""
         parameters = {name: value for name, value in self.get_params(deep=False).items() if name != "progress"}
         encoded = {name: encode_parameter(value) for name, value in parameters.items()}
         digest = hashlib.sha256(json.dumps([type(self).__name__, encoded], sort_keys=True).encode())
         for part in (train, validation):
             add_to_digest(digest, part)
-        return Checkpoint(path, digest.hexdigest())
+        return digest.hexdigest()
 
     def _holdout_validator(self, holdout: Holdout, default: str) -> Validator:
         """Measure a metric on `holdout` with the weights of the moment."""
@@ -261,6 +275,17 @@ class NeuralRecommender(Recommender):
             {name[len(prefix) :]: torch.tensor(value) for name, value in tensors.items() if name.startswith(prefix)}
         )
         self.network_ = network.to(resolve_device(self.device))
+
+
+class _Learned(Callback):
+    """Tells a fit that it has learned something from epoch `since` on, so that it keeps it where it is broken off."""
+
+    def __init__(self, learned: Callable[[], None], since: int) -> None:
+        self._learned, self._since = learned, since
+
+    def epoch_done(self, record: Mapping[str, Any], model: Any) -> None:
+        if record["epoch"] >= self._since:
+            self._learned()
 
 
 class _Budget(TorchFunctionMode):

@@ -19,7 +19,7 @@ from aerec.network.network import Architecture, Network
 from aerec.network.rows import Rows
 from aerec.noise import MaskingNoise, Noise
 from aerec.parameters import Constraint, WholeNumber
-from aerec.training.trainer import Trainer
+from aerec.training.trainer import EagerSteps, StepKind, StepSource, Trainer
 
 __all__ = ["RecVAE"]
 
@@ -255,14 +255,15 @@ class _AlternatingTrainer(Trainer):
         self.encoder_passes = encoder_passes
         self._codes: tuple[Rows, list[int], Tensor] | None = None  # of which rows, by which parameters
         encoder = network.encoder()
-        self.optimizer = self._adam(list(network.decoder_weights), list(network.decoder_biases))
-        self.encoder_optimizer = self._adam(encoder.weights, [*encoder.biases, *encoder.gains, *encoder.shifts])
+        self.optimizer = self._make_optimizer(list(network.decoder_weights), list(network.decoder_biases))
+        free = [*encoder.biases, *encoder.gains, *encoder.shifts]
+        self.encoder_optimizer = self._make_optimizer(encoder.weights, free)
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
         """Of the decoder and of the encoder."""
         return [self.optimizer, self.encoder_optimizer]
 
-    def run_epoch(self, rows: Rows, *, with_users: bool) -> dict[str, float]:
+    def run_epoch(self, rows: Rows, steps: StepSource = EagerSteps) -> dict[str, float]:
         """Return the parts of the mean cost over the last pass of the encoder."""
         encoder = self.network.encoder().parameters()
         decoder = [*self.network.decoder_weights, *self.network.decoder_biases]
@@ -270,11 +271,11 @@ class _AlternatingTrainer(Trainer):
             self.network.former_codes = self._former_codes(rows)
             _learn(encoder, instead_of=decoder)
             for _ in range(self.encoder_passes):
-                parts = self._pass(rows, self.encoder_optimizer, with_users=with_users)
+                parts = self._pass(rows, steps, StepKind(self.encoder_optimizer))
             self.network.remember_encoder()
             self.network.former_codes = self._former_codes(rows)
             _learn(decoder, instead_of=encoder)
-            self._pass(rows, self.optimizer, with_users=with_users, corrupt=False)
+            self._pass(rows, steps, StepKind(self.optimizer, corrupt=False))
         finally:
             self.network.former_codes = None  # other rows follow, for validation
         return parts

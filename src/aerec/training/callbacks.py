@@ -1,16 +1,23 @@
-"""What is called while a model learns: once an epoch, and when the training is over."""
+"""What happens beside the steps of a training: everything is a `Callback`."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
-__all__ = ["Callback", "Callbacks"]
+from aerec.display.progress import EpochProgress
+
+__all__ = ["Callback", "Callbacks", "ProgressBar"]
 
 
 class Callback:
     """Base of what `fit` calls while it trains; a subclass overrides what it needs.
+
+    The progress bar, the history file, TensorBoard and MLflow, the checkpoint, early stopping and the pruning of a
+    search are callbacks. What a callback raises ends the training.
 
     Examples
     --------
@@ -24,7 +31,26 @@ class Callback:
     >>> model = ELSA(n_factors=4, epochs=3, progress=False).fit(load_dataset("sample"), callbacks=[costs])
     >>> costs.seen
     (1, 2, 3)
+
+    A callback that ends a training when the cost is low enough:
+
+    >>> class LowEnough(Callback):
+    ...     cost = float("inf")
+    ...     def epoch_done(self, record, model):
+    ...         self.cost = record["cost"]
+    ...     def wants_to_stop(self):
+    ...         return self.cost < 1.5
+    >>> model = ELSA(n_factors=4, epochs=30, progress=False).fit(load_dataset("sample"), callbacks=[LowEnough()])
+    >>> model.n_iter_ < 30
+    True
     """
+
+    def training_begins(self, model: Any) -> None:
+        """Prepare for a training, before its first epoch."""
+
+    def wants_to_stop(self) -> bool:
+        """Say before each epoch whether the training is to end here; of several processes all have to say the same."""
+        return False
 
     def epoch_done(self, record: Mapping[str, Any], model: Any) -> None:
         """Take note of an epoch.
@@ -43,11 +69,12 @@ class Callback:
 
 
 class Callbacks:
-    """Several callbacks around one training: a context that tells them how it ended.
+    """Several callbacks around one training: a context that tells them when it begins and how it ended.
 
     Parameters
     ----------
     callbacks : iterable of Callback
+        They are called in this order.
     model : Recommender
 
     Raises
@@ -56,23 +83,65 @@ class Callbacks:
         If one of them is no `Callback`.
     """
 
-    def __init__(self, callbacks: Iterable[Callback], model: Any) -> None:
+    def __init__(self, callbacks: Iterable[Callback], model: Any = None) -> None:
         self._callbacks = list(callbacks)
         self._model = model
-        for one in self._callbacks:
-            if not isinstance(one, Callback):
-                raise TypeError(f"a callback is an aerec.training.callbacks.Callback, got {one!r}")
+        for callback in self._callbacks:
+            if not isinstance(callback, Callback):
+                raise TypeError(f"a callback is an aerec.training.callbacks.Callback, got {callback!r}")
 
     def __enter__(self) -> Callbacks:
+        try:
+            for callback in self._callbacks:
+                callback.training_begins(self._model)
+        except BaseException:
+            self.__exit__(*sys.exc_info())
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for one in self._callbacks:
-            one.training_done(self._model, finished=kind is None)
+        with ExitStack() as stack:  # each is told, also where another one fails
+            for callback in reversed(self._callbacks):
+                stack.callback(callback.training_done, self._model, finished=kind is None)
+
+    def want_to_stop(self) -> bool:
+        """Whether one of them wants the training to end."""
+        return any(callback.wants_to_stop() for callback in self._callbacks)
 
     def epoch_done(self, record: Mapping[str, Any]) -> None:
         """Pass on the record of an epoch."""
-        for one in self._callbacks:
-            one.epoch_done(record, self._model)
+        for callback in self._callbacks:
+            callback.epoch_done(record, self._model)
+
+
+class ProgressBar(Callback):
+    """Shows the cost and the validation metric of each epoch: as a bar where someone is looking, and in the log.
+
+    Parameters
+    ----------
+    name : str
+        What is being trained.
+    epochs : int
+    shown : bool
+        False for the log only.
+    metric : str, optional
+        The column of the validation metric.
+    """
+
+    def __init__(self, name: str, epochs: int, shown: bool, metric: str | None = None) -> None:
+        self._progress = EpochProgress(name, epochs, shown)
+        self._columns = ["cost"] if metric is None else ["cost", metric]
+
+    def training_begins(self, model: Any) -> None:
+        """Show the bar."""
+        self._progress.__enter__()
+
+    def epoch_done(self, record: Mapping[str, Any], model: Any) -> None:
+        """Move on by one epoch."""
+        self._progress.epoch_done(record["epoch"], {name: record[name] for name in self._columns})
+
+    def training_done(self, model: Any, finished: bool) -> None:
+        """Take the bar away."""
+        self._progress.__exit__(None, None, None)

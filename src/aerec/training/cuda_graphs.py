@@ -11,8 +11,7 @@ import contextlib
 import functools
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,76 +20,40 @@ from aerec.network.batches import Batch
 from aerec.network.buffers import Scratch
 from aerec.network.rows import DenseRows, Rows, SparseRows
 from aerec.noise import GaussianNoise
+from aerec.training.trainer import EagerSteps, StepKind, Steps, StepSource, Trainer
 
-if TYPE_CHECKING:
-    from aerec.training.trainer import Trainer
-
-__all__ = ["CapturedSteps", "StepKind", "Steps", "own_stream"]
+__all__ = ["CapturedSteps", "own_stream", "steps_on"]
 
 _WARM_UP = 3  # steps taken as ever before one is recorded: libraries set themselves up in them
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class StepKind:
-    """What the steps of one pass have in common: whose they are, and whether they know users and corrupt the input."""
-
-    optimizer: torch.optim.Optimizer
-    with_users: bool
-    corrupt: bool
-
-
-class Steps:
-    """The steps of a pass over `rows`, none of them recorded.
-
-    Parameters
-    ----------
-    rows : Rows
-    """
-
-    def __init__(self, rows: Rows) -> None:
-        self._rows = rows
-
-    def batch(self, chosen: Tensor) -> Batch:
-        """Return the batch of the rows with the numbers `chosen`, which are on the processor."""
-        return self._rows.batch(chosen)
-
-    def replay(self, chosen: Tensor, kl_weight: float) -> tuple[Tensor, Tensor] | None:
-        """Take the step on these rows and return its cost as `Trainer.cost_of` does; None where none was recorded."""
-        return None
+def steps_on(device: torch.device) -> StepSource:
+    """Return what gives the steps of a training on `device`: recorded ones on CUDA."""
+    return CapturedSteps() if device.type == "cuda" else EagerSteps
 
 
 class CapturedSteps:
-    """The recorded steps of a trainer, one for each kind of them.
+    """Gives recorded steps, one recording for each kind of them; see `StepSource`.
 
-    Parameters
-    ----------
-    trainer : Trainer
+    It holds the memory of the recorded steps, and the rows they read: it is made for one training.
     """
 
-    def __init__(self, trainer: Trainer) -> None:
-        self._trainer = trainer
+    def __init__(self) -> None:
         self._kept: dict[StepKind, tuple[tuple[Any, ...], _RecordedSteps]] = {}
 
-    def steps(self, rows: Rows, kind: StepKind) -> Steps:
+    def __call__(self, trainer: Trainer, rows: Rows, kind: StepKind) -> Steps:
         """Return the steps of a pass over `rows`, recorded where that can be."""
-        if not (isinstance(rows, SparseRows | DenseRows) and _can_be_recorded(self._trainer, rows, kind)):
-            return Steps(rows)
-        made_for = id(rows), *(one.data_ptr() for one in self._trainer.network.parameters())
+        if not (isinstance(rows, SparseRows | DenseRows) and _can_be_recorded(trainer, rows, kind)):
+            return EagerSteps(trainer, rows, kind)
+        made_for = id(rows), *(parameter.data_ptr() for parameter in trainer.network.parameters())
         kept = self._kept.get(kind)
         if kept is None or kept[0] != made_for:
-            kept = self._kept[kind] = (made_for, _RecordedSteps(self._trainer, rows, kind))
+            kept = self._kept[kind] = (made_for, _RecordedSteps(trainer, rows, kind))
         return kept[1]
 
-    def forget(self) -> None:
-        """Give back the memory of the recorded steps, and of the rows they read."""
-        self._kept = {}
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return CapturedSteps, (self._trainer,)  # a copy records its own
-
-
-class _RecordedSteps(Steps):
+class _RecordedSteps:
     """The steps of one kind, recorded for each number of rows: those of a pass differ by one at most."""
 
     def __init__(self, trainer: Trainer, rows: SparseRows | DenseRows, kind: StepKind) -> None:
@@ -102,59 +65,67 @@ class _RecordedSteps(Steps):
             self._by_size[n_rows] = self._make(n_rows)
         return self._by_size[n_rows]
 
-    def batch(self, chosen: Tensor) -> Batch:
-        """Return the batch."""
-        return self._of_size(len(chosen)).batch(chosen)
+    def cost(self, chosen: Tensor, kl_weight: float) -> tuple[Tensor, Tensor]:
+        """See `Steps`."""
+        return self._of_size(len(chosen)).cost(chosen, kl_weight)
 
-    def replay(self, chosen: Tensor, kl_weight: float) -> tuple[Tensor, Tensor] | None:
-        """Replay the step where it was recorded."""
-        return self._of_size(len(chosen)).replay(chosen, kl_weight)
+    def descend(self, total: Tensor, n_own: int) -> None:
+        """See `Steps`."""
+        self._of_size(n_own).descend(total, n_own)
 
 
-class _Recorded(Steps):
+class _Recorded:
     """One kind of step on so many rows: recorded at the fourth batch, and replayed from then on.
 
     The first batches are filled up like those of the replays, so that as many random numbers are drawn for them: a
-    training that is resumed goes on with the numbers of one that was not broken off.
+    resumed training draws the same random numbers as one that was not broken off.
     """
 
     def __init__(self, trainer: Trainer, rows: SparseRows | DenseRows, kind: StepKind, n_rows: int) -> None:
-        super().__init__(rows)
-        self._trainer, self._kind = trainer, kind
+        self._trainer, self._rows, self._kind = trainer, rows, kind
         self._n_values = rows.values_of_most(n_rows) if isinstance(rows, SparseRows) else 0
         self._chosen = torch.zeros(n_rows, dtype=torch.int64, device=trainer.device)
         self._kl_weight = torch.zeros((), device=trainer.device)
         self._scratch = Scratch()  # memory that only the replays use
         self._seen = 0
         self._graph: torch.cuda.CUDAGraph | None = None
-        self._found: tuple[Tensor, Tensor] | None = None
+        self._results: tuple[Tensor, Tensor] | None = None
+        self._replayed = False  # the step whose cost was given last
+
+    def cost(self, chosen: Tensor, kl_weight: float) -> tuple[Tensor, Tensor]:
+        """See `Steps`; a replay takes the step as well."""
+        fits = self._fits(chosen)
+        if fits:
+            self._seen += 1
+            if self._seen == _WARM_UP + 1:
+                self._record()
+        self._replayed = fits and self._graph is not None
+        if self._replayed:
+            return self._replay(chosen, kl_weight)
+        batch = self._filled_up(chosen.to(self._chosen.device)) if fits else self._rows.batch(chosen)
+        return self._trainer.cost_of(batch, self._kind, kl_weight)
+
+    def descend(self, total: Tensor, n_own: int) -> None:
+        """See `Steps`."""
+        if not self._replayed:
+            self._trainer.descend(total, self._kind, n_own)
+
+    def _replay(self, chosen: Tensor, kl_weight: float) -> tuple[Tensor, Tensor]:
+        assert self._graph is not None
+        assert self._results is not None
+        self._chosen.copy_(chosen, non_blocking=True)
+        self._kl_weight.fill_(kl_weight)
+        self._graph.replay()
+        total, parts = self._results
+        return total.clone(), parts  # the total is kept by who watches it; the next replay changes it
 
     def _fits(self, chosen: Tensor) -> bool:
         rows = self._rows
         return not (isinstance(rows, SparseRows) and rows.n_values(chosen) > self._n_values)
 
-    def batch(self, chosen: Tensor) -> Batch:
-        """Return the batch, filled up where it fits."""
-        return self._filled_up(chosen.to(self._chosen.device)) if self._fits(chosen) else super().batch(chosen)
-
     def _filled_up(self, chosen: Tensor) -> Batch:
         rows = self._rows
         return rows.padded(chosen, self._n_values) if isinstance(rows, SparseRows) else rows.batch(chosen)
-
-    def replay(self, chosen: Tensor, kl_weight: float) -> tuple[Tensor, Tensor] | None:
-        """Replay the step where it was recorded and the batch fits."""
-        if not self._fits(chosen):
-            return None
-        self._seen += 1
-        if self._seen == _WARM_UP + 1:
-            self._record()
-        if self._graph is None or self._found is None:
-            return None
-        self._chosen.copy_(chosen, non_blocking=True)
-        self._kl_weight.fill_(kl_weight)
-        self._graph.replay()
-        total, parts = self._found
-        return total.clone(), parts  # the total is kept by who watches it; the next replay changes it
 
     def _record(self) -> None:
         trainer, network, graph = self._trainer, self._trainer.network, torch.cuda.CUDAGraph()
@@ -165,7 +136,7 @@ class _Recorded(Steps):
                 batch = self._filled_up(self._chosen)
                 total, parts = trainer.cost_of(batch, self._kind, self._kl_weight)
                 trainer.descend(total, self._kind, batch.n_rows)
-            self._graph, self._found = graph, (total.detach(), parts)
+            self._graph, self._results = graph, (total.detach(), parts)
         except RuntimeError as error:
             _log.warning("the training step could not be recorded as a CUDA graph (%s): it goes on without", error)
         finally:

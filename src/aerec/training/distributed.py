@@ -13,19 +13,17 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributed.rendezvous import rendezvous
 
 from aerec.errors import DataError
 from aerec.network.rows import DenseRows, MappedRows, RowRange, Rows, SparseRows
-from aerec.training.loop import Validator
-from aerec.training.trainer import Trainer
 
 __all__ = ["Ranks", "current_ranks", "joined"]
 
@@ -91,27 +89,25 @@ class Ranks:
         dist.all_reduce(sums)
         return sums
 
-    def equalize(self, trainer: Trainer) -> None:
+    def equalize(self, network: nn.Module) -> None:
         """Give every rank the network of the first."""
-        for value in trainer.network.state_dict().values():
+        for value in network.state_dict().values():
             dist.broadcast(value, 0)
 
-    def reseed(self, trainer: Trainer) -> None:
-        """Set the random generators for the coming epoch: of seed, rank and step, so that a restart needs no more."""
-        for name, generator in (("order", trainer.order), ("noise", trainer.noise)):
-            text = f"{name} {trainer.seed} {self.rank} {trainer.step}"
-            generator.manual_seed(int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big"))
+    def seed(self, name: str, seed: int, step: int) -> int:
+        """Return the seed of a random generator for the epoch that begins at `step`: a restart needs no more."""
+        text = f"{name} {seed} {self.rank} {step}"
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
 
-    def shared(self, validator: Validator, device: torch.device) -> Validator:
-        """Return a validator that measures on the first rank and tells the others."""
-        measure: Callable[[], float] = validator.measure
+    def shared(self, measure: Callable[[], float], device: torch.device) -> Callable[[], float]:
+        """Return a function that measures on the first rank and tells the others."""
 
         def measure_once() -> float:
             value = torch.tensor([measure() if self.is_first else 0.0], dtype=torch.float64, device=device)
             dist.broadcast(value, 0)
             return float(value)
 
-        return replace(validator, measure=measure_once)
+        return measure_once
 
     def check_same(self, epoch: int, device: torch.device) -> None:
         """Refuse to go on where the ranks did not find the same checkpoint.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 import torch
@@ -13,14 +14,50 @@ from aerec.errors import TrainingError
 from aerec.network.batches import Batch
 from aerec.network.network import Network
 from aerec.network.rows import Rows, shuffled
-from aerec.training.cuda_graphs import CapturedSteps, StepKind, own_stream
 from aerec.training.divergence import CostWatch, likely_cause
-from aerec.training.lazy_adam import LazyAdam
+from aerec.training.optimizers import check_state, make_adam
 
 if TYPE_CHECKING:
     from aerec.training.distributed import Ranks
 
-__all__ = ["Trainer"]
+__all__ = ["EagerSteps", "StepKind", "StepSource", "Steps", "Trainer"]
+
+
+@dataclass(frozen=True)
+class StepKind:
+    """What the steps of one pass have in common: whose they are, and whether they corrupt the input."""
+
+    optimizer: torch.optim.Optimizer
+    corrupt: bool = True
+
+
+class Steps(Protocol):
+    """The steps of a pass over some rows."""
+
+    def cost(self, chosen: Tensor, kl_weight: float) -> tuple[Tensor, Tensor]:
+        """Return the cost of the rows with the numbers `chosen`, which are on the processor; see `Trainer.cost_of`."""
+
+    def descend(self, total: Tensor, n_own: int) -> None:
+        """Take the step that the `total` cost of `n_own` rows asks for."""
+
+
+StepSource: TypeAlias = Callable[["Trainer", Rows, StepKind], Steps]
+"""Gives the steps of a pass: `EagerSteps`, or recorded ones (`aerec.training.cuda_graphs`)."""
+
+
+class EagerSteps:
+    """Steps that are computed one after the other."""
+
+    def __init__(self, trainer: Trainer, rows: Rows, kind: StepKind) -> None:
+        self._trainer, self._rows, self._kind = trainer, rows, kind
+
+    def cost(self, chosen: Tensor, kl_weight: float) -> tuple[Tensor, Tensor]:
+        """See `Steps`."""
+        return self._trainer.cost_of(self._rows.batch(chosen), self._kind, kl_weight)
+
+    def descend(self, total: Tensor, n_own: int) -> None:
+        """See `Steps`."""
+        self._trainer.descend(total, self._kind, n_own)
 
 
 class Trainer:
@@ -49,11 +86,10 @@ class Trainer:
 
     Attributes
     ----------
+    epoch, step : int
+        How many have begun, and how many were taken.
     ranks : Ranks or None
         The processes that train together; None for this one alone.
-    on_good_cost : callable or None
-        Called once, when the cost of the next batch was found to be good, before its step is taken; on a device that
-        is not asked for every cost, before the batch.
     """
 
     def __init__(
@@ -84,26 +120,130 @@ class Trainer:
         self.seed = seed
         self.even_batches = even_batches
         self.ranks: Ranks | None = None
-        self.on_good_cost: Callable[[], None] | None = None
+        self._when_good: Callable[[], None] | None = None
         self.learning_rate, self.schedule = learning_rate, schedule
-        self.optimizer = self._adam(network.weights(), network.undecayed())
+        self.optimizer = self._make_optimizer(network.weights(), network.undecayed())
         self.order = torch.Generator().manual_seed(seed)
         self.noise = torch.Generator(device=device).manual_seed(seed + 1)
-        self.captured = CapturedSteps(self)
 
-    def _adam(self, decayed: list[nn.Parameter], free: list[nn.Parameter]) -> torch.optim.Optimizer:
+    def _make_optimizer(self, decayed: list[nn.Parameter], free: list[nn.Parameter]) -> torch.optim.Optimizer:
         """Return Adam over parameters with and without weight decay."""
         groups: list[dict[str, Any]] = [{"params": decayed, "weight_decay": self.weight_decay}, {"params": free}]
-        if self.network.architecture.negatives is not None:
-            return LazyAdam(groups, lr=self.learning_rate)
-        if self.device.type == "cuda":  # a recorded step reads the rate anew at each replay
-            rate = torch.tensor(float(self.learning_rate), device=self.device)
-            return torch.optim.Adam(groups, lr=rate, fused=True, capturable=True)
-        return torch.optim.Adam(groups, lr=self.learning_rate, fused=self.device.type == "cpu")
+        lazy = self.network.architecture.negatives is not None
+        return make_adam(groups, self.learning_rate, self.device, lazy=lazy)
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
         """All there are: part of what a checkpoint holds."""
         return [self.optimizer]
+
+    # ------------------------------------------------------------------ an epoch
+
+    def begin_epoch(self, progress: float, when_good: Callable[[], None] | None = None) -> None:
+        """Count an epoch and set the learning rate.
+
+        Parameters
+        ----------
+        progress : float
+            The share of the epochs that is over.
+        when_good : callable, optional
+            Called when the cost of the first batch was found to be good, before its step is taken; on a device that is
+            not asked for every cost, before the batch.
+        """
+        self.epoch += 1
+        self._when_good = when_good
+        if self.ranks is not None:
+            for name, generator in (("order", self.order), ("noise", self.noise)):
+                generator.manual_seed(self.ranks.seed(name, self.seed, self.step))
+        rate = self.learning_rate * self.schedule(progress)
+        for optimizer in self.optimizers():
+            for group in optimizer.param_groups:
+                group["lr"] = group["lr"].fill_(rate) if isinstance(group["lr"], Tensor) else rate
+
+    def run_epoch(self, rows: Rows, steps: StepSource = EagerSteps) -> dict[str, float]:
+        """Take one step per batch of all `rows` in random order; return the parts of the mean cost.
+
+        Raises
+        ------
+        TrainingError
+            If the cost is no longer a finite number, or has exploded; says where and why.
+        """
+        return self._pass(rows, steps, StepKind(self.optimizer))
+
+    def _pass(self, rows: Rows, source: StepSource, kind: StepKind) -> dict[str, float]:
+        """Go over all `rows` once with steps of one kind."""
+        n_rows, own = rows.shape[0], rows if self.ranks is None else self.ranks.part(rows)
+        pieces = self._pieces(shuffled(own, self.order), n_rows)
+        sums = torch.zeros(3, device=self.device, dtype=torch.float64)
+        steps = source(self, own, kind)
+        if not self.watch.at_once:
+            self._found_good()
+        for number, chosen in enumerate(pieces, start=1):
+            total, parts = steps.cost(chosen, self._kl_weight_now())
+            if self.watch.see(total) is not None:
+                raise self._failure(rows, float(total.detach()), number, len(pieces))
+            self._found_good()
+            steps.descend(total, len(chosen))
+            self.step += 1
+            sums += parts * len(chosen)
+        sums = sums if self.ranks is None else self.ranks.total(sums)
+        likelihood, sparsity, kl = (sums / n_rows).tolist()
+        decayed = self.network.weights() if self.weight_decay else []
+        decay = 0.5 * self.weight_decay * sum(float(w.detach().square().sum()) for w in decayed)
+        record = {"likelihood": likelihood, "sparsity": sparsity, "kl": kl, "weight_decay": decay}
+        record["cost"] = likelihood + sparsity + self._kl_weight_now() * kl + decay
+        bad = self.watch.end()
+        if bad is not None or not np.isfinite(record["cost"]):
+            raise self._failure(rows, record["cost"], bad or len(pieces), len(pieces))
+        return record
+
+    # ------------------------------------------------------------------ a step
+
+    def cost_of(self, batch: Batch, kind: StepKind, kl_weight: float | Tensor) -> tuple[Tensor, Tensor]:
+        """Return the total cost of a batch, and its parts as one tensor: likelihood, sparsity, KL without its weight.
+
+        Gradients of earlier batches are forgotten.
+        """
+        self._drop_gradients()
+        users = batch.row_numbers if self.network.user_factors is not None else None
+        cost, _ = self.network.cost(batch, users, noise_from=self.noise, corrupt=kind.corrupt, half=self.half)
+        return cost.total(kl_weight), torch.stack([cost.likelihood, cost.sparsity, cost.kl]).detach()
+
+    def descend(self, total: Tensor, kind: StepKind, n_own: int) -> None:
+        """Take the step that the `total` cost of `n_own` rows asks for."""
+        total.backward()  # type: ignore[no-untyped-call]
+        if self.ranks is not None:
+            self.ranks.average_gradients(kind.optimizer, n_own)
+        kind.optimizer.step()
+
+    def _pieces(self, order: Tensor, n_rows: int) -> tuple[Tensor, ...]:
+        """Divide the order of the rows into steps."""
+        if self.ranks is None:
+            even = order.tensor_split(-(-n_rows // self.batch_size))
+            return even if self.even_batches else torch.split(order, self.batch_size)
+        return self.ranks.pieces(order, n_rows, self.batch_size)
+
+    def _kl_weight_now(self) -> float:
+        if self.step >= self.kl_annealing_steps:
+            return self.kl_weight
+        return self.kl_weight * self.step / self.kl_annealing_steps
+
+    def _found_good(self) -> None:
+        if self._when_good is not None:
+            self._when_good()
+            self._when_good = None
+
+    def _failure(self, rows: Rows, cost: float, batch: int, n_batches: int) -> TrainingError:
+        where = f"epoch {self.epoch}, batch {batch} of {n_batches}"
+        cause = likely_cause(rows, self.learning_rate, fresh=self.step == 0)
+        return TrainingError(f"the cost became {cost:g} in {where}: {cause}")
+
+    def _drop_gradients(self) -> None:
+        """Forget all gradients; the memory of the large ones serves the next."""
+        for parameter in self.network.parameters():
+            self.network.scratch.give(parameter.grad)
+            parameter.grad = None
+
+    # ------------------------------------------------------------------ between trainings
 
     def follow(
         self,
@@ -122,106 +262,46 @@ class Trainer:
         for optimizer in self.optimizers():
             optimizer.param_groups[0]["weight_decay"] = weight_decay
 
-    def follow_schedule(self, progress: float) -> None:
-        """Set the learning rate of all optimizers; `progress` is the share of the epochs that is over."""
-        for optimizer in self.optimizers():
-            for group in optimizer.param_groups:
-                rate = self.learning_rate * self.schedule(progress)
-                group["lr"] = group["lr"].fill_(rate) if isinstance(group["lr"], Tensor) else rate
-
-    def run_epoch(self, rows: Rows, *, with_users: bool) -> dict[str, float]:
-        """Take one step per batch of all `rows` in random order; return the parts of the mean cost.
-
-        Raises
-        ------
-        TrainingError
-            If the cost is no longer a finite number, or has exploded; says where and why.
-        """
-        return self._pass(rows, self.optimizer, with_users=with_users)
-
-    def _pass(
-        self, rows: Rows, optimizer: torch.optim.Optimizer, *, with_users: bool, corrupt: bool = True
-    ) -> dict[str, float]:
-        """Go over all `rows` once with steps of `optimizer`; without `corrupt` on clean input."""
-        with own_stream(self.device):
-            return self._take_steps(rows, StepKind(optimizer, with_users, corrupt))
-
-    def _take_steps(self, rows: Rows, kind: StepKind) -> dict[str, float]:
-        n_rows, own = rows.shape[0], rows if self.ranks is None else self.ranks.part(rows)
-        pieces = self._pieces(shuffled(own, self.order), n_rows)
-        sums = torch.zeros(3, device=self.device, dtype=torch.float64)
-        steps = self.captured.steps(own, kind)
-        if not self.watch.at_once:
-            self._found_good()
-        for number, chosen in enumerate(pieces, start=1):
-            kl_weight = self._kl_weight_now()
-            replayed = steps.replay(chosen, kl_weight)
-            total, parts = replayed or self.cost_of(steps.batch(chosen), kind, kl_weight)
-            if self.watch.see(total) is not None:
-                raise self._failure(rows, float(total.detach()), number, len(pieces))
-            self._found_good()
-            if replayed is None:
-                self.descend(total, kind, len(chosen))
-            self.step += 1
-            sums += parts * len(chosen)
-        sums = sums if self.ranks is None else self.ranks.total(sums)
-        likelihood, sparsity, kl = (sums / n_rows).tolist()
-        decayed = self.network.weights() if self.weight_decay else []
-        decay = 0.5 * self.weight_decay * sum(float(w.detach().square().sum()) for w in decayed)
-        record = {"likelihood": likelihood, "sparsity": sparsity, "kl": kl, "weight_decay": decay}
-        record["cost"] = likelihood + sparsity + self._kl_weight_now() * kl + decay
-        bad = self.watch.end()
-        if bad is not None or not np.isfinite(record["cost"]):
-            raise self._failure(rows, record["cost"], bad or len(pieces), len(pieces))
-        return record
-
-    def _found_good(self) -> None:
-        if self.on_good_cost is not None:
-            self.on_good_cost()
-            self.on_good_cost = None
-
-    def cost_of(self, batch: Batch, kind: StepKind, kl_weight: float | Tensor) -> tuple[Tensor, Tensor]:
-        """Return the total cost of a batch, and its parts as one tensor: likelihood, sparsity, KL without its weight.
-
-        Gradients of earlier batches are forgotten.
-        """
-        self._drop_gradients()
-        users = batch.row_numbers if kind.with_users else None
-        cost, _ = self.network.cost(batch, users, noise_from=self.noise, corrupt=kind.corrupt, half=self.half)
-        return cost.total(kl_weight), torch.stack([cost.likelihood, cost.sparsity, cost.kl]).detach()
-
-    def descend(self, total: Tensor, kind: StepKind, n_own: int) -> None:
-        """Take the step that the `total` cost of `n_own` rows asks for."""
-        total.backward()  # type: ignore[no-untyped-call]
-        if self.ranks is not None:
-            self.ranks.average_gradients(kind.optimizer, n_own)
-        kind.optimizer.step()
-
-    def _failure(self, rows: Rows, cost: float, batch: int, n_batches: int) -> TrainingError:
-        where = f"epoch {self.epoch}, batch {batch} of {n_batches}"
-        cause = likely_cause(rows, self.learning_rate, fresh=self.step == 0)
-        return TrainingError(f"the cost became {cost:g} in {where}: {cause}")
-
-    def _drop_gradients(self) -> None:
-        """Forget all gradients; the memory of the large ones serves the next."""
-        for parameter in self.network.parameters():
-            self.network.scratch.give(parameter.grad)
-            parameter.grad = None
-
     def release(self) -> None:
         """Give back the memory that only steps need: gradients, and what one step leaves to the next."""
         for parameter in self.network.parameters():
             parameter.grad = None
         self.network.scratch.clear()
 
-    def _pieces(self, order: Tensor, n_rows: int) -> tuple[Tensor, ...]:
-        """Divide the order of the rows into steps."""
-        if self.ranks is None:
-            even = order.tensor_split(-(-n_rows // self.batch_size))
-            return even if self.even_batches else torch.split(order, self.batch_size)
-        return self.ranks.pieces(order, n_rows, self.batch_size)
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that the next batch depends on, as numbers and tensors under flat names."""
+        state: dict[str, Any] = {"epoch": self.epoch, "step": self.step}
+        state |= {"order": self.order.get_state(), "noise": self.noise.get_state()}
+        state |= {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        for number, optimizer in enumerate(self.optimizers()):
+            for at, values in optimizer.state_dict()["state"].items():
+                state |= {f"optimizer.{number}.{at}.{name}": value for name, value in values.items()}
+        return state
 
-    def _kl_weight_now(self) -> float:
-        if self.step >= self.kl_annealing_steps:
-            return self.kl_weight
-        return self.kl_weight * self.step / self.kl_annealing_steps
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state_dict` gave.
+
+        Raises
+        ------
+        KeyError, ValueError, RuntimeError
+            If it does not fit the network or the optimizers.
+        """
+        epoch, step = int(state["epoch"]), int(state["step"])
+        if min(epoch, step) < 0:
+            raise ValueError(f"it has taken {step} steps in {epoch} epochs")
+        self.network.load_state_dict(_part(state, "network."))
+        for number, optimizer in enumerate(self.optimizers()):
+            values: dict[int, dict[str, Tensor]] = {}
+            for name, value in _part(state, f"optimizer.{number}.").items():
+                at, _, key = name.partition(".")
+                values.setdefault(int(at), {})[key] = value.to(self.device)
+            check_state(optimizer, values)
+            optimizer.load_state_dict({**optimizer.state_dict(), "state": values})
+        self.order.set_state(state["order"])
+        self.noise.set_state(state["noise"])
+        self.epoch, self.step = epoch, step
+
+
+def _part(state: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """The entries whose names begin with `prefix`, without it."""
+    return {name[len(prefix) :]: value for name, value in state.items() if name.startswith(prefix)}

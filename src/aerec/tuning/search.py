@@ -6,7 +6,7 @@ import logging
 import math
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,11 +21,12 @@ from aerec.files.atomic import atomic_write
 from aerec.files.storage import write_header
 from aerec.holdout import Split
 from aerec.metrics import RATING_METRICS, higher_is_better, parse_metric
-from aerec.models.neural import NeuralRecommender
+from aerec.models.autoencoder import Autoencoder
 from aerec.recommender.base import Recommender
 from aerec.recommender.saving import encode_parameter
 from aerec.registry import MODELS, get_model_class
 from aerec.search_spaces import SPACES, Space, check_space
+from aerec.training.callbacks import Callback
 from aerec.tuning import studies
 
 if TYPE_CHECKING:
@@ -251,11 +252,12 @@ def _run_trial(study: Study, trial: Trial, estimator: Recommender, space: Space,
         if former.value is not None and former.state.name == "COMPLETE" and former.params == trial.params:
             study.tell(trial, former.value)
             return
-    if isinstance(candidate, NeuralRecommender):
-        candidate._on_epoch = _pruning(trial, metric)
     assert split.validation is not None
     try:
-        candidate.fit(split.train, split.validation)
+        if isinstance(candidate, Autoencoder):
+            candidate.fit(split.train, split.validation, callbacks=[_Pruning(trial, metric)])
+        else:
+            candidate.fit(split.train, split.validation)
         value = evaluate(candidate, split.validation, metric, n_resamples=1)[metric]
         if not math.isfinite(value):
             raise TrainingError(f"{metric} became {value}")
@@ -268,16 +270,17 @@ def _run_trial(study: Study, trial: Trial, estimator: Recommender, space: Space,
         study.tell(trial, value)
 
 
-def _pruning(trial: Trial, metric: str) -> Callable[[int, Mapping[str, float]], None]:
-    """Return what tells `trial` of each epoch and ends a fit that falls behind the others."""
+class _Pruning(Callback):
+    """Tells `trial` of each epoch and ends a fit that falls behind the others."""
 
-    def on_epoch(epoch: int, values: Mapping[str, float]) -> None:
-        if metric in values:  # absent where early stopping watches another one
-            trial.report(values[metric], epoch)
-            if trial.should_prune():
+    def __init__(self, trial: Trial, metric: str) -> None:
+        self._trial, self._metric = trial, metric
+
+    def epoch_done(self, record: Mapping[str, Any], model: Any) -> None:
+        if self._metric in record:  # absent where early stopping watches another one
+            self._trial.report(record[self._metric], record["epoch"])
+            if self._trial.should_prune():
                 raise studies.import_optuna().TrialPruned
-
-    return on_epoch
 
 
 def _result(done: list[FrozenTrial], estimator: Recommender, space: Space, metric: str) -> TuningResult:
