@@ -41,13 +41,16 @@ def aerec(capfd, monkeypatch, tmp_path):
 
 @pytest.fixture
 def refused(aerec, tmp_path):
-    """Call it with bad input: exit code 2, one line that is returned, and not a file in tmp_path touched."""
+    """Call it with bad input: exit code 2, one line that is returned, and not a file in tmp_path touched.
+
+    What was kept of the data may have been said before.
+    """
 
     def run(*words):
         before = contents(tmp_path)
         code, out, err = aerec(*words)
         assert code == 2
-        assert out == ""
+        assert out == "" or (out.startswith("kept ") and out.count("\n") == 1)
         assert err.startswith("aerec: error: ")
         assert err.count("\n") == 1
         assert err.endswith("\n")
@@ -60,7 +63,7 @@ def refused(aerec, tmp_path):
 @pytest.fixture(scope="session")
 def films():
     """Ratings from 1 to 5 with times, titles and genres."""
-    return generate_interactions(150, 60, 2600, seed=3)
+    return generate_interactions(150, 60, 2600, seed=9)
 
 
 @pytest.fixture(scope="session")

@@ -78,7 +78,8 @@ def test_the_table_has_a_line_for_each_model_and_a_star_for_the_best(aerec, here
     metrics = ("ndcg@10", "mrr@5")
     code, out, err = aerec("benchmark", films_path, "--models", "popularity, item-knn", "--metrics", ",".join(metrics))
     assert (code, err) == (0, "")
-    heading, *lines, stars, note, versions = out.splitlines()
+    kept, heading, *lines, stars, note, versions = out.splitlines()
+    assert kept == "kept 1,385 of 2,600 ratings (≥ 4) and 134 of 150 users (≥ 5 likes)"
     assert heading.split() == ["model", "ndcg@10", "mrr@5", "fit", "s", "peak", "MB"]
     models = {"popularity": Popularity(), "item-knn": ItemKNN()}
     reports = [evaluate(model.fit(split.train), split.test, metrics, name=name) for name, model in models.items()]
@@ -119,7 +120,7 @@ def test_coverage_alone_has_no_differences_but_a_best(aerec, here, films_path):
     found = json.loads(aerec("benchmark", films_path, *words, "--json").out)
     assert found["differences"] == []
     assert found["best"] == {"coverage@10": ["ease"]}
-    _, popularity, ease, *_ = aerec("benchmark", films_path, *words).out.splitlines()
+    _, _, popularity, ease, *_ = aerec("benchmark", films_path, *words).out.splitlines()
     assert ("*" in popularity, "*" in ease) == (False, True)
 
 
@@ -199,7 +200,7 @@ def test_results_for_machines_make_the_same_report_later(aerec, here, films_path
         (["--models", "ease", "--metrics", "rmse"], "does not predict ratings"),
         (["--models", "ease", "--split", "weekly"], "unknown split 'weekly'"),
         (["--models", "ease", "--split", "none"], "a benchmark needs held-out data"),
-        (["--models", "ease", "--threshold", "7"], "is left with threshold 7.0"),
+        (["--models", "ease", "--threshold", "7"], "all below --threshold 7"),
         (["--models", "ease", "--plots", "plots"], "--plots are the pictures of a report"),
         (["--models", "ease", "--report", "no/page.html"], "no is no folder; make it first"),
     ],

@@ -24,36 +24,41 @@ def pairs(data):
 
 def test_ratings_below_the_threshold_go_before_users_are_counted(tmp_path):
     path = write(tmp_path / "r.csv", [(1, 7, 5), (1, 8, 4), (2, 7, 4), (2, 8, 3.5), (2, 9, 1)])
-    parts = Preprocessing(4.0, min_per_user=2, min_per_item=1).load(path, progress=False)
+    parts = Preprocessing(4.0, min_per_user=2, min_per_item=1).load(path, progress=False).parts
     assert list(parts) == ["all"]
     assert pairs(parts["all"]) == [(1, 7, 1.0), (1, 8, 1.0)]
 
 
 def test_without_a_threshold_ratings_stay_as_they_are(tmp_path):
     path = write(tmp_path / "r.csv", [(1, 7, 5), (1, 8, 2), (2, 7, 0.5)])
-    parts = Preprocessing(None, min_per_user=1, min_per_item=2).load(path, progress=False)
+    parts = Preprocessing(None, min_per_user=1, min_per_item=2).load(path, progress=False).parts
     assert pairs(parts["all"]) == [(1, 7, 5.0), (2, 7, 0.5)]
 
 
 def test_implicit_feedback_has_nothing_to_be_cut_off(tmp_path):
     path = write(tmp_path / "r.csv", [(1, 7, 1), (1, 8, 1)])
-    assert Preprocessing(4.0, 1, 1).load(path, progress=False)["all"].n_ratings == 2
+    assert Preprocessing(4.0, 1, 1).load(path, progress=False).parts["all"].n_ratings == 2
 
 
 def test_users_and_items_of_a_given_split_are_left_alone(tmp_path):
     write(tmp_path / "train.csv", [(1, 7, 5), (2, 8, 2)])
     write(tmp_path / "test.csv", [(1, 8, 4)])
-    parts = Preprocessing(4.0, min_per_user=5, min_per_item=5).load(tmp_path, progress=False)
+    parts = Preprocessing(4.0, min_per_user=5, min_per_item=5).load(tmp_path, progress=False).parts
     assert {name: pairs(part) for name, part in parts.items()} == {"train": [(1, 7, 1.0)], "test": [(1, 8, 1.0)]}
     assert parts["train"].shape == (2, 2)
 
 
-@pytest.mark.parametrize("wanted", [(9.0, 1, 1), (None, 3, 1), (None, 1, 3), (float("nan"), 1, 1)])
-def test_where_nothing_is_left_the_rules_are_named(tmp_path, wanted):
+@pytest.mark.parametrize(
+    ("wanted", "reason"),
+    [
+        ((9.0, 1, 1), "is left: they run from 2 to 5, all below --threshold 9; give --threshold 4, or --implicit"),
+        ((None, 3, 1), "is left with --min-per-user 3, --min-per-item 1; ask for less, such as --min-per-user 1"),
+        ((2.0, 1, 3), "is left with --threshold 2, --min-per-user 1, --min-per-item 3; ask for less"),
+    ],
+)
+def test_where_nothing_is_left_the_rules_are_named(tmp_path, wanted, reason):
     path = write(tmp_path / "r.csv", [(1, 7, 5), (1, 8, 2)])
-    with pytest.raises(
-        DataError, match=rf"no rating of .*r\.csv is left with .*min_per_item {wanted[2]}; ask for less"
-    ):
+    with pytest.raises(DataError, match=f"no rating of .*csv {reason}"):
         Preprocessing(*wanted).load(path, progress=False)
 
 

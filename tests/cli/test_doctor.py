@@ -7,6 +7,7 @@ from importlib import metadata
 import pytest
 
 from aerec.cli import doctor as verb
+from aerec.system import environment
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def test_the_extras_are_those_that_can_be_installed():
 
 def test_for_people_every_section_is_readable(aerec, places, monkeypatch):
     monkeypatch.delenv("AEREC_DATA")
-    monkeypatch.setattr(verb, "describe_machine", lambda: {"memory": 3 * 2**30, "instruction_sets": []})
+    monkeypatch.setattr(environment, "describe_machine", lambda: {"memory": 3 * 2**30, "instruction_sets": []})
     code, out, err = aerec("doctor")
     assert (code, err) == (0, "")
     lines = out.splitlines()

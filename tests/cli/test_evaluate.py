@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aerec.cli.train import chosen_metrics
+from aerec.cli.data import chosen_metrics
 from aerec.evaluation import describe_recommendations
 from aerec.models import EASE
 from aerec.runs.folder import read_run

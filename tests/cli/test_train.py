@@ -139,7 +139,6 @@ GOOD = "user,item,rating\n" + "".join(f"{user},{item},5\n" for user in range(8) 
 BAD_FILES = {
     "wrong delimiter": (GOOD.replace(",", "^"), "only one field"),
     "missing item column": ("user,rating\n1,5\n", "no column 'item', the columns are 'user', 'rating'"),
-    "missing rating column": ("user,item\n1,5\n", "no column 'rating'"),
     "no header": ("1,2,5\n1,3,4\n", "no header"),
     "word for a rating": (GOOD + "9,1,good\n", "line 66, column 'rating': the rating 'good' is not a number"),
     "missing rating": (GOOD + "9,1,\n", "line 66, column 'rating': the rating is missing"),
@@ -186,9 +185,9 @@ def test_an_unknown_data_set_lists_those_there_are(refused):
 
 def test_too_few_users_to_hold_any_out(refused, tmp_path):
     (tmp_path / "mine.csv").write_text("user,item,rating\n1,1,4\n2,1,5\n")
-    assert "leaves none to train on" in refused(
-        "train", "mine.csv", "--model", "popularity", "--min-per-user", "1", "--split", "strong"
-    )
+    err = refused("train", "mine.csv", "--model", "popularity", "--min-per-user", "1", "--split", "strong")
+    assert "leaves none to train on" in err
+    assert "(data of 2 users); --split none trains on all of it" in err
 
 
 # ---------------------------------------------------------------------- options that cannot be used
@@ -218,8 +217,8 @@ def test_too_few_users_to_hold_any_out(refused, tmp_path):
         (["--model", "ease", "--metrics", "recall@0"], "unknown metric 'recall@0'"),
         (["--model", "ease", "--metrics", ","], "--metrics is empty"),
         (["--model", "ease", "--metrics", "rmse"], "EASE ranks items and does not predict ratings"),
-        (["--model", "ease", "--threshold", "6"], "is left with threshold 6.0, min_per_user 5, min_per_item 1"),
-        (["--model", "ease", "--min-per-user", "500"], "is left with threshold 4.0, min_per_user 500"),
+        (["--model", "ease", "--threshold", "6"], "all below --threshold 6; give --threshold 4"),
+        (["--model", "ease", "--min-per-user", "500"], "is left with --threshold 4, --min-per-user 500"),
     ],
 )
 def test_options_that_cannot_be_used(refused, films_path, words, reason):

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from aerec import evaluate
-from aerec.cli.options import build_model, format_setting
+from aerec.cli.settings import build_model, format_setting
 from aerec.datasets import read_ratings
 from aerec.files.storage import read_header
 from aerec.models import EASE, Autoencoder
@@ -67,10 +67,11 @@ def test_people_see_the_table_and_what_was_best(aerec, films_path):
     code, out, err = aerec("tune", films_path, *KNN, "--split", "last")
     assert (code, err) == (0, "")
     lines = out.splitlines()
+    assert lines.pop(0).startswith("kept ")
     assert lines[0].startswith("Interactions(")
     assert lines[1].split() == ["number", "state", "value", "seconds", *SPACES["item-knn"]]
     assert [line.split()[:2] for line in lines[2:5]] == [[str(number), "complete"] for number in range(3)]
-    assert lines[5] == "item-knn: 3 trials (3 complete); split: last"
+    assert lines[5] == "item-knn: 3 trials (3 complete); split: last (seed=0)"
     best = read_header("tune", "best")
     assert lines[6] == f"best ndcg@100 on validation data: {best['value']:.4f} with"
     assert lines[7:10] == [f"  {name}={value}" for name, value in best["params"].items()]
@@ -160,7 +161,7 @@ def test_a_setting_is_written_as_it_is_read(name, value, text):
         (["--model", "ease", "--metric", "rmse"], "cannot be tuned by rmse"),
         (["--model", "ease", "--split", "none"], "tuning needs held-out data"),
         (["--model", "ease", "--split", "weekly"], "unknown split 'weekly'"),
-        (["--model", "ease", "--threshold", "7"], "is left with threshold 7.0"),
+        (["--model", "ease", "--threshold", "7"], "all below --threshold 7"),
         (["--model", "ease", "--storage", "."], "is a folder; storage is the path of an SQLite file"),
     ],
 )

@@ -11,13 +11,14 @@ import typer
 from aerec._version import __version__
 from aerec.cli import benchmark, datasets, doctor, evaluate, export, recommend, report, serve, train, tune
 from aerec.cli.import_store import import_store
+from aerec.cli.wording import in_shell_words
 from aerec.errors import AerecError
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(
     help="Autoencoder recommenders: train, evaluate honestly, recommend.",
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
@@ -68,4 +69,4 @@ def _one_line(message: Warning | str, category: type[Warning], *_: Any) -> None:
 
 
 def _say(kind: str, text: object) -> None:
-    print(f"aerec: {kind}: {' '.join(str(text).split())}", file=sys.stderr)  # noqa: T201
+    print(f"aerec: {kind}: {' '.join(in_shell_words(str(text)).split())}", file=sys.stderr)  # noqa: T201

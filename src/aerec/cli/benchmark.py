@@ -7,23 +7,39 @@ import time
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import pandas as pd
 import typer
 
-from aerec.cli.data import MinPerItem, MinPerUser, Preprocessing, SplitKind, Threshold, choose_split, knows_users, rates
-from aerec.cli.options import Json, Quiet, build_model, parse_list
+from aerec.cli.options import (
+    Counts,
+    DataArgument,
+    Implicit,
+    ItemColumn,
+    Json,
+    Metrics,
+    MinPerItem,
+    MinPerUser,
+    NoHeader,
+    PlotFolder,
+    Quiet,
+    RatingColumn,
+    ReportPath,
+    Separator,
+    SplitKind,
+    Threshold,
+    TimestampColumn,
+    UserColumn,
+    parse_list,
+)
 from aerec.cli.output import print_json, print_note, print_table, report_row
-from aerec.cli.report import PlotFolder, ReportPath, check_report_options
-from aerec.cli.train import chosen_metrics
+from aerec.cli.report import check_report_options
 from aerec.errors import TrainingError
-from aerec.evaluation import Report, evaluate
-from aerec.registry import get_model_class
-from aerec.reporting import describe_model, gather_results, write_report
-from aerec.runs.folder import SplitPlan
-from aerec.system.environment import package_versions
-from aerec.system.memory import peak_memory
+
+if TYPE_CHECKING:
+    from aerec.cli.data import Preprocessing
+    from aerec.evaluation import Report
+    from aerec.runs.folder import SplitPlan
 
 __all__ = ["benchmark"]
 
@@ -31,14 +47,22 @@ _DEFAULT = "popularity,item-knn,ease,mult-dae,mult-vae"
 
 
 def benchmark(
-    data: Annotated[str, typer.Argument(help="A name of `aerec datasets`, or a path to ratings.")] = "sample",
+    data: DataArgument = "sample",
     models: Annotated[str, typer.Option(help="Names of models, separated by commas.")] = _DEFAULT,
-    metrics: Annotated[str | None, typer.Option(help="Separated by commas.")] = None,
+    metrics: Metrics = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", "-s", help="A hyper-parameter for those models that have it; repeatable."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the models and the split.")] = 0,
+    user: UserColumn = None,
+    item: ItemColumn = None,
+    rating: RatingColumn = None,
+    timestamp: TimestampColumn = None,
+    implicit: Implicit = False,
+    counts: Counts = False,
+    separator: Separator = None,
+    no_header: NoHeader = False,
     split: SplitKind = None,
     threshold: Threshold = 4.0,
     min_per_user: MinPerUser = 5,
@@ -54,6 +78,14 @@ def benchmark(
     of each metric and the models that are not significantly worse. --report writes all of it, with pictures, as one
     HTML page.
     """
+    import pandas as pd
+
+    from aerec.cli.data import Preprocessing, Reading, choose_split, chosen_metrics, knows_users, rates
+    from aerec.cli.settings import build_model
+    from aerec.registry import get_model_class
+    from aerec.reporting import gather_results, write_report
+    from aerec.system.environment import package_versions
+
     check_report_options(report, plots)
     names = list(dict.fromkeys(parse_list(models)))
     if not names:
@@ -68,13 +100,17 @@ def benchmark(
         build_model(one, known, seed=seed, progress=False) for one, known in zip(classes.values(), found, strict=True)
     ]
     threshold_used = None if rates(next(iter(classes.values()))) else threshold
-    preprocessing = Preprocessing(threshold_used, min_per_user, min_per_item)
-    parts = preprocessing.load(data, progress=not quiet)
+    reading = Reading(user, item, rating, timestamp, implicit, counts, separator, no_header)
+    preprocessing = Preprocessing(threshold_used, min_per_user, min_per_item, reading)
+    prepared = preprocessing.load(data, progress=not quiet)
+    parts = prepared.parts
     deciding = next((one for one in recommenders if knows_users(one)), recommenders[0])
     plan = choose_split(split, parts, deciding, seed)
     if plan.kind == "none":
         raise ValueError("a benchmark needs held-out data; choose another --split than none")
     measured = chosen_metrics(metrics, recommenders[0])
+    if not json:
+        print_note(str(prepared.kept))
     reports: list[Report] = []
     costs: list[dict[str, Any]] = []
     for name, recommender in zip(names, recommenders, strict=True):
@@ -132,7 +168,11 @@ def _fit(
     metrics: Iterable[str],
     detailed: bool,
 ) -> tuple[Report, float, int | None, dict[str, Any] | None]:
-    split = plan.apply(preprocessing.load(data, progress=False))
+    from aerec.evaluation import evaluate
+    from aerec.reporting import describe_model
+    from aerec.system.memory import peak_memory
+
+    split = plan.apply(preprocessing.load(data, progress=False, advise=False).parts)
     assert split is not None
     started = time.perf_counter()
     recommender.fit(split.train, split.validation)

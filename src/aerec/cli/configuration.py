@@ -28,7 +28,8 @@ from pathlib import Path
 from typing import Any
 
 from aerec._version import __version__
-from aerec.cli.options import build_model, parse_choice, parse_list
+from aerec.cli.options import parse_list
+from aerec.cli.settings import build_model, parse_choice
 from aerec.cli.toml import format_toml
 from aerec.errors import DataError, names_like
 from aerec.metrics import parse_metric
@@ -49,6 +50,14 @@ _DATA = {
     "threshold": "a number",
     "min_per_user": "a whole number",
     "min_per_item": "a whole number",
+    "user": "a text",
+    "item": "a text",
+    "rating": "a text",
+    "timestamp": "a text",
+    "implicit": "true or false",
+    "counts": "true or false",
+    "separator": "a text",
+    "no_header": "true or false",
 }
 _TYPES: dict[str, Any] = {"a text": str, "a number": (int, float), "a whole number": int, "true or false": bool}
 _FORMS = {"int": "a whole number", "int | None": "a whole number", "float": "a number", "bool": "true or false"}
@@ -62,7 +71,8 @@ class Configuration:
     Parameters
     ----------
     data : dict
-        Some of source, threshold (None: ratings as they are), min_per_user, min_per_item.
+        Some of source, threshold (None: ratings as they are), min_per_user, min_per_item, and what is said of the
+        file, see `aerec.cli.data.Reading`.
     model : str, optional
         A name of the registry.
     parameters : dict
@@ -126,9 +136,10 @@ def override(told: Configuration, words: Mapping[str, Any], given: Callable[[str
         If it is not said what to train on.
     """
     data = {
-        key: words[word] if given(word) or key not in told.data else told.data[key]
+        key: words.get(word) if given(word) or key not in told.data else told.data[key]
         for key, word in {**{key: key for key in _DATA}, "source": "data"}.items()
     }
+    data = {key: value for key, value in data.items() if value is not None or key in ("source", "threshold")}
     if data["source"] is None:
         raise ValueError("the file of --config does not say what to train on: add data.source, or aerec train DATA")
     model = words["model"] if given("model") or told.model is None else told.model

@@ -1,80 +1,187 @@
-"""From the words of the command line to data: loading, preprocessing, and how it is split."""
+"""From the words of the command line to data: reading, preparing, and how it is split."""
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
-from dataclasses import dataclass
-from typing import Annotated, Any
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
-import typer
+import numpy as np
 
+from aerec.cli.kept import Kept, advice, nothing_left, plural, value_range
+from aerec.cli.options import parse_list
 from aerec.datasets import load_parts
 from aerec.errors import DataError, names_like
+from aerec.evaluation.evaluator import DEFAULT_METRICS
 from aerec.files.memmap import is_mapped
+from aerec.holdout import Split
 from aerec.interactions import Interactions
+from aerec.metrics import RATING_METRICS, parse_metric
 from aerec.recommender.base import Recommender
 from aerec.runs.folder import SPLITTERS, SplitPlan, whole
 
 __all__ = [
-    "MinPerItem",
-    "MinPerUser",
+    "Prepared",
     "Preprocessing",
-    "SplitKind",
-    "Threshold",
+    "Reading",
     "choose_split",
+    "chosen_metrics",
+    "divide",
     "knows_users",
+    "preprocessing_of",
     "rates",
 ]
 
-Threshold = Annotated[
-    float,
-    typer.Option(
-        help="Ratings from here on count as liked, the rest is left out; for models that rank explicit ratings."
-    ),
-]
-MinPerUser = Annotated[int, typer.Option(help="Leave out users with fewer ratings.")]
-MinPerItem = Annotated[int, typer.Option(help="Leave out items with fewer ratings.")]
-SplitKind = Annotated[
-    str | None,
-    typer.Option(
-        "--split",
-        help=f"How to hold data out: {', '.join(SPLITTERS)}, given (by the publisher) or none (train on all). "
-        "By default given where there is such a split, random for models that know users or predict ratings, "
-        "else strong.",
-    ),
-]
+_SEPARATORS = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semicolon": ";"}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is said of a file of ratings; the fields are the options of the command line and the keys of ``[data]``.
+
+    Parameters
+    ----------
+    user, item, rating, timestamp : str, optional
+        Names of columns, or their numbers in a file without a header; "none" for the timestamp: do without.
+    implicit : bool
+        Every row counts as 1.
+    counts : bool
+        The ratings are counts: log(1 + count) is the weight of a row, and no threshold applies.
+    separator : str, optional
+        As it stands in the file, or one of tab, space, comma, semicolon.
+    no_header : bool
+    """
+
+    user: str | None = None
+    item: str | None = None
+    rating: str | None = None
+    timestamp: str | None = None
+    implicit: bool = False
+    counts: bool = False
+    separator: str | None = None
+    no_header: bool = False
+
+    def __post_init__(self) -> None:
+        if self.implicit and (self.counts or self.rating is not None):
+            other = "--counts" if self.counts else "--rating"
+            raise ValueError(
+                f"--implicit counts every row as 1 and {other} reads a column of numbers: give one of them"
+            )
+
+    def options(self) -> dict[str, Any]:
+        """Return the parameters of `read_ratings` that say the same."""
+        found: dict[str, Any] = {name: value for name in ("user", "item") if (value := getattr(self, name)) is not None}
+        if self.implicit:
+            found["rating"] = None
+        elif self.rating is not None:
+            found["rating"] = self.rating
+        if self.timestamp is not None:
+            found["timestamp"] = None if self.timestamp == "none" else self.timestamp
+        if self.separator is not None:
+            found["sep"] = _SEPARATORS.get(self.separator, self.separator)
+        if self.no_header:
+            found["header"] = False
+        return found
+
+    def describe(self) -> dict[str, Any]:
+        """Return what was said, by key."""
+        return {
+            field.name: value
+            for field in dataclasses.fields(self)
+            if (value := getattr(self, field.name)) != field.default
+        }
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What is done to ratings before they are split; nothing to a given split but the threshold."""
+    """What is done to ratings before they are split; to a given split nothing but what changes their values.
+
+    Parameters
+    ----------
+    threshold : float or None
+        Ratings from here on become 1, the others are left out.
+    min_per_user, min_per_item : int
+    reading : Reading
+    """
 
     threshold: float | None
     min_per_user: int
     min_per_item: int
+    reading: Reading = Reading()
 
-    def load(self, name_or_path: str, progress: bool) -> dict[str, Interactions]:
-        """Return the data set in its parts, see `aerec.datasets.load_parts`."""
-        parts = load_parts(name_or_path, progress=progress)
-        mapped = any(is_mapped(part.matrix.data) for part in parts.values())
-        if self.threshold is not None and not whole(parts).is_implicit:
+    def load(self, name_or_path: str, progress: bool, advise: bool = True) -> Prepared:
+        """Read a data set and prepare it.
+
+        Parameters
+        ----------
+        name_or_path : str
+            As for `aerec.datasets.load_parts`.
+        progress : bool
+        advise : bool, default True
+            Warn where the options do not seem to suit the data.
+
+        Raises
+        ------
+        DataError
+            If it cannot be read, or nothing is left of it.
+        """
+        given = load_parts(name_or_path, progress=progress, **self.reading.options())
+        parts, threshold = given, None
+        if self.reading.counts:
+            parts = {name: _log_counts(part) for name, part in given.items()}
+        elif self.threshold is not None and not _is_implicit(given):
             threshold = self.threshold
-            parts = {name: part.binarize(threshold) for name, part in parts.items()}
+            parts = {name: part.binarize(threshold) for name, part in given.items()}
         if "all" in parts:
             parts = {"all": parts["all"].filter(self.min_per_user, self.min_per_item)}
-        if mapped and not any(is_mapped(part.matrix.data) for part in parts.values()):
+        rules = replace(self, threshold=threshold)
+        kept = Kept.of(given, parts, threshold, self.min_per_user, self.min_per_item)
+        if kept.ratings[0] == 0:
+            raise DataError(nothing_left(name_or_path, given, kept))
+        if advise and (text := advice(given, kept)):
+            warnings.warn(text, stacklevel=2)
+        mapped = (any(is_mapped(part.matrix.data) for part in each.values()) for each in (given, parts))
+        if next(mapped) and not next(mapped):
             warnings.warn(
                 "the ratings of the store were copied into memory: binarize and filter them in aerec import instead",
                 stacklevel=2,
             )
-        if not any(part.n_ratings for part in parts.values()):
-            rules = ", ".join(f"{name} {value}" for name, value in self.describe().items() if value is not None)
-            raise DataError(f"no rating of {name_or_path} is left with {rules}; ask for less")
-        return parts
+        return Prepared(parts, rules, kept)
 
     def describe(self) -> dict[str, Any]:
         """Return what ``run.json`` says."""
-        return {"threshold": self.threshold, "min_per_user": self.min_per_user, "min_per_item": self.min_per_item}
+        rules = {"threshold": self.threshold, "min_per_user": self.min_per_user, "min_per_item": self.min_per_item}
+        return {**rules, **self.reading.describe()}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Ratings, ready to be split.
+
+    Attributes
+    ----------
+    parts : dict of str to Interactions
+        As of `aerec.datasets.load_parts`.
+    rules : Preprocessing
+        What was done: without a threshold where there was nothing to cut off.
+    kept : Kept
+    """
+
+    parts: dict[str, Interactions]
+    rules: Preprocessing
+    kept: Kept
+
+
+def preprocessing_of(data: Mapping[str, Any]) -> Preprocessing:
+    """Return what the keys of ``[data]`` ask for, or options of the command line of the same names."""
+    names = (field.name for field in dataclasses.fields(Reading))
+    reading = Reading(**{name: data[name] for name in names if data.get(name) is not None})
+    return Preprocessing(data["threshold"], data["min_per_user"], data["min_per_item"], reading)
+
+
+# ---------------------------------------------------------------------- what a model wants
 
 
 def rates(model: type[Recommender]) -> bool:
@@ -87,7 +194,24 @@ def knows_users(model: Recommender) -> bool:
     return type(model)._knows_users or bool(getattr(model, "user_factors", False))
 
 
-def choose_split(kind: str | None, parts: dict[str, Interactions], model: Recommender, seed: int) -> SplitPlan:
+def chosen_metrics(text: str | None, model: Recommender) -> tuple[str, ...]:
+    """Return the metrics named in `text`, checked before anything takes long, or what suits the model."""
+    if text is None:
+        return ("rmse", "mae") if rates(type(model)) else DEFAULT_METRICS
+    names = tuple(parse_list(text))
+    if not names:
+        raise ValueError("--metrics is empty; name at least one, such as recall@20")
+    for name in names:
+        parse_metric(name)
+        if name in RATING_METRICS and not rates(type(model)):
+            raise ValueError(f"{type(model).__name__} ranks items and does not predict ratings: it has no {name}")
+    return names
+
+
+# ---------------------------------------------------------------------- splitting
+
+
+def choose_split(kind: str | None, parts: Mapping[str, Interactions], model: Recommender, seed: int) -> SplitPlan:
     """Return the split that was asked for, or the one that suits data and model.
 
     Raises
@@ -111,3 +235,26 @@ def choose_split(kind: str | None, parts: dict[str, Interactions], model: Recomm
         **{name: {"seed": seed} for name in ("last", "cold-users", "cold-items")},
     }
     return SplitPlan(kind, parameters.get(kind, {}))
+
+
+def divide(plan: SplitPlan, parts: Mapping[str, Interactions]) -> Split | None:
+    """Apply `plan`; where the data is too small for it the message names the option that does without."""
+    try:
+        return plan.apply(parts)
+    except DataError as error:
+        n_users = whole(parts).shape[0]
+        raise DataError(f"{error} (data of {plural(n_users, 'user')}); --split none trains on all of it") from None
+
+
+def _is_implicit(parts: Mapping[str, Interactions]) -> bool:
+    low, high = value_range(parts)
+    return low == high
+
+
+def _log_counts(part: Interactions) -> Interactions:
+    """Return log(1 + count) in place of each count."""
+    if part.n_ratings and part.matrix.data.min() < 0:
+        raise DataError(f"--counts takes numbers above 0, the lowest is {part.matrix.data.min():g}")
+    matrix = part.matrix.copy()
+    matrix.data = np.log1p(part.matrix.data)
+    return replace(part, matrix=matrix)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from aerec.cli.options import Json
 from aerec.cli.output import print_json, print_note, print_table
-from aerec.datasets import list_datasets
 
 __all__ = ["datasets"]
 
 
 def datasets(json: Json = False) -> None:
     """List the data sets that are known by name, and which are on this machine."""
+    from aerec.datasets import list_datasets
+
     frame = list_datasets()
     if json:
         print_json(frame.to_dict(orient="records"))

@@ -6,14 +6,8 @@ import os
 from importlib.util import find_spec
 from typing import Any
 
-import torch
-
 from aerec.cli.options import Json
 from aerec.cli.output import print_json, print_note
-from aerec.datasets import list_datasets
-from aerec.datasets.catalogue import cache_folder
-from aerec.network.device import resolve_device, use_bfloat16
-from aerec.system.environment import describe_machine, package_versions
 
 __all__ = ["doctor"]
 
@@ -30,6 +24,13 @@ _EXTRAS = {
 
 def doctor(json: Json = False) -> None:
     """Show versions, devices, instruction sets, extras and the data folders that were found."""
+    import torch
+
+    from aerec.datasets import list_datasets
+    from aerec.datasets.catalogue import cache_folder
+    from aerec.network.device import resolve_device, use_bfloat16
+    from aerec.system.environment import describe_machine, package_versions
+
     device = resolve_device("auto")
     sets = list_datasets()
     found: dict[str, Any] = {

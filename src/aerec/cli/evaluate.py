@@ -9,11 +9,7 @@ import typer
 
 from aerec.cli.options import Json
 from aerec.cli.output import check_output, print_json, print_note, write_frame
-from aerec.cli.train import chosen_metrics
 from aerec.errors import DataError
-from aerec.evaluation import describe_recommendations
-from aerec.evaluation import evaluate as evaluate_model
-from aerec.runs.folder import read_run
 
 __all__ = ["evaluate"]
 
@@ -34,6 +30,11 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Measure the model of a run on the data that was held out from it."""
+    from aerec.cli.data import chosen_metrics
+    from aerec.evaluation import describe_recommendations
+    from aerec.evaluation import evaluate as evaluate_model
+    from aerec.runs.folder import read_run
+
     if part not in ("test", "validation"):
         raise ValueError(f"--part is test or validation, got {part!r}")
     if per_user is not None:

@@ -8,12 +8,10 @@ from typing import Annotated
 import typer
 
 from aerec.cli.output import print_note
-from aerec.export import export_index, export_onnx
-from aerec.registry import load_model
 
 __all__ = ["export"]
 
-_FORMATS = {"onnx": export_onnx, "usearch": export_index}
+_FORMATS = ("onnx", "usearch")
 
 
 def export(
@@ -24,8 +22,11 @@ def export(
     ],
 ) -> None:
     """Write a trained model as an ONNX graph, or its item vectors as an index of usearch."""
+    from aerec.export import export_index, export_onnx
+    from aerec.registry import load_model
+
     if kind not in _FORMATS:
         raise ValueError(f"unknown format {kind!r}; there are {', '.join(_FORMATS)}")
     model = load_model(run)
-    _FORMATS[kind](model, out)
+    (export_onnx if kind == "onnx" else export_index)(model, out)
     print_note(f"{type(model).__name__} of {model.n_features_in_:,} items saved as {out}")

@@ -10,7 +10,6 @@ import typer
 
 from aerec.cli.options import Json
 from aerec.cli.output import print_json, print_note
-from aerec.datasets import import_parquet
 
 __all__ = ["import_store"]
 
@@ -35,6 +34,8 @@ def import_store(
 
     Give the store to `aerec train` like any path. Binarize and filter here: done later it is done in memory.
     """
+    from aerec.datasets import import_parquet
+
     started = time.perf_counter()
     found = import_parquet(
         data,

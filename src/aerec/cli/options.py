@@ -1,157 +1,112 @@
-"""Options that several verbs share, and how their text is read."""
+"""Options that several verbs share. Whatever takes long to import is imported by a verb when it runs, not here."""
 
 from __future__ import annotations
 
-import dataclasses
-import re
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated
 
-import pandas as pd
 import typer
 
-from aerec.errors import DataError, names_like
-from aerec.noise import GaussianNoise, MaskingNoise
-from aerec.parameters import check_parameters
-from aerec.recommender.base import Recommender
-from aerec.sparsity import KLSparsity, L1Sparsity, TopKSparsity
-
 __all__ = [
+    "Counts",
+    "DataArgument",
+    "Implicit",
+    "ItemColumn",
     "Json",
+    "Metrics",
+    "MinPerItem",
+    "MinPerUser",
+    "ModelName",
+    "NoHeader",
+    "PlotFolder",
     "Quiet",
-    "build_model",
-    "format_setting",
-    "format_value",
-    "parse_choice",
-    "parse_ids",
+    "RatingColumn",
+    "ReportPath",
+    "Separator",
+    "Settings",
+    "SplitKind",
+    "Threshold",
+    "TimestampColumn",
+    "Track",
+    "UserColumn",
     "parse_list",
 ]
 
+_SPLITS = "strong, random, last, temporal"
+
+DataArgument = Annotated[str, typer.Argument(help="A name of `aerec datasets`, or a path to ratings.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+Metrics = Annotated[str | None, typer.Option(help="Measured on test data, separated by commas.")]
+MinPerItem = Annotated[int, typer.Option(help="Leave out items with fewer ratings.")]
+MinPerUser = Annotated[int, typer.Option(help="Leave out users with fewer ratings.")]
+ModelName = Annotated[str, typer.Option(help="A model, such as ease, elsa or mult-vae; a wrong name lists them all.")]
+PlotFolder = Annotated[
+    Path | None, typer.Option("--plots", help="Also write the pictures of the report as PNG and SVG into this folder.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
+ReportPath = Annotated[
+    Path | None,
+    typer.Option("--report", help="Also write an HTML page with tables and pictures; needs the extra report."),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", "-s", help="A hyper-parameter, such as hidden=600,200 or noise=masking:0.5; repeatable."),
+]
+SplitKind = Annotated[
+    str | None,
+    typer.Option(
+        "--split",
+        help=f"How to hold data out: {_SPLITS}, given (by the publisher) or none (train on all). "
+        "By default given where there is such a split, random for models that know users or predict ratings, "
+        "else strong.",
+    ),
+]
+Threshold = Annotated[
+    float,
+    typer.Option(
+        help="Ratings from here on count as liked, the rest is left out; for models that rank explicit ratings."
+    ),
+]
+Track = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="tensorboard or tensorboard:FOLDER, mlflow or mlflow:URI; repeatable. By default the folder tensorboard "
+        "beside OUT, and what MLflow takes.",
+    ),
+]
 
-_CHOICES: dict[str, type[Any]] = {
-    "masking": MaskingNoise,
-    "gaussian": GaussianNoise,
-    "l1": L1Sparsity,
-    "kl": KLSparsity,
-    "topk": TopKSparsity,
-}
-_WORDS = {"none": None, "true": True, "false": False}
-
-
-def build_model(
-    model: type[Recommender], settings: Iterable[str], given: Mapping[str, Any] | None = None, **defaults: Any
-) -> Recommender:
-    """Return a recommender with the hyper-parameters of texts such as "hidden=600,200" or "noise=masking:0.5".
-
-    Parameters
-    ----------
-    model : class
-    settings : iterable of str
-        ``name=value``: numbers, true, false, none, lists with commas; noise as masking:p or gaussian:scale; sparsity
-        as l1:weight, kl:target:weight or topk:k.
-    given : mapping, optional
-        Values of parameters; `defaults` and `settings` count more.
-    **defaults
-        Used where the model has a parameter of that name and it is not None.
-
-    Raises
-    ------
-    ValueError
-        If a name is unknown (lists those that there are) or a text is no setting.
-    """
-    known = model().get_params(deep=False)
-    values = {name: value for name, value in defaults.items() if name in known and value is not None}
-    values = {**(given or {}), **values}
-    for setting in settings:
-        name, equals, text = setting.partition("=")
-        if not equals:
-            raise ValueError(f"{setting!r} is no setting; write name=value, such as epochs=50")
-        if name not in known:
-            raise ValueError(f"{model.__name__} has no parameter {name!r}; {names_like(name, known)}")
-        values[name] = _value(text)
-    found = model(**values)
-    check_parameters(found)
-    return found
-
-
-def format_setting(name: str, value: Any) -> str:
-    """Return the text that `build_model` reads as this value of the hyper-parameter `name`.
-
-    Examples
-    --------
-    >>> format_setting("hidden", (600, 200)), format_setting("noise", MaskingNoise(0.3))
-    ('hidden=600,200', 'noise=masking:0.3')
-    """
-    return f"{name}={format_value(value)}"
-
-
-def format_value(value: Any) -> str:
-    """Return the text of a value, as in `format_setting`."""
-    if isinstance(value, tuple | list):
-        return ",".join(map(format_value, value)) + ("," if len(value) == 1 else "")
-    for word, choice in _CHOICES.items():
-        if isinstance(value, choice):
-            fields = [(getattr(value, field.name), field.default) for field in dataclasses.fields(choice)]
-            while len(fields) > 1 and fields[-1][0] == fields[-1][1]:
-                fields.pop()
-            return ":".join([word, *(format_value(one) for one, _ in fields)])
-    if value is None or isinstance(value, bool):
-        return str(value).lower()
-    return str(value)
-
-
-def parse_choice(text: str) -> Any:
-    """Return what a text stands for: noise, a sparsity, or None for "none"; any other text is itself."""
-    word, *arguments = text.split(":")
-    if word in _CHOICES:
-        return _choice(text, word, [_value(one) for one in arguments])
-    return None if text.lower() == "none" else text
-
-
-def _value(text: str) -> Any:
-    if text.lower() in _WORDS:
-        return _WORDS[text.lower()]
-    if (found := parse_choice(text)) is not text:
-        return found
-    if "," in text:
-        return tuple(_value(one) for one in text.split(",") if one)
-    for number in (int, float):
-        try:
-            return number(text)
-        except ValueError:  # noqa: PERF203
-            continue
-    return text
-
-
-def _choice(text: str, word: str, values: list[Any]) -> Any:
-    defaults = [field.default for field in dataclasses.fields(_CHOICES[word])]
-    kinds = [(int, float) if isinstance(one, float) else type(one) for one in defaults]
-    if len(values) > len(kinds) or not all(map(isinstance, values, kinds)):
-        full = ":".join([word, *map(str, defaults)])
-        raise ValueError(f"{text!r} cannot be read; write it like {full}, of which the end may be left out")
-    return _CHOICES[word](*values)
+UserColumn = Annotated[
+    str | None,
+    typer.Option("--user", metavar="COLUMN", help="Column of user ids; by default one of the usual names."),
+]
+ItemColumn = Annotated[
+    str | None,
+    typer.Option("--item", metavar="COLUMN", help="Column of item ids; by default one of the usual names."),
+]
+RatingColumn = Annotated[
+    str | None,
+    typer.Option("--rating", metavar="COLUMN", help="Column of ratings; without one, every row counts as 1."),
+]
+TimestampColumn = Annotated[
+    str | None,
+    typer.Option("--timestamp", metavar="COLUMN", help="Column of times; may be absent. none: do without."),
+]
+Implicit = Annotated[
+    bool, typer.Option("--implicit", help="Clicks or purchases: every row counts as 1, whatever its rating.")
+]
+Counts = Annotated[
+    bool, typer.Option("--counts", help="The ratings are counts, such as plays: weigh a row by log(1 + count).")
+]
+Separator = Annotated[
+    str | None,
+    typer.Option("--separator", metavar="MARK", help="What stands between fields, such as ; or tab; found by itself."),
+]
+NoHeader = Annotated[
+    bool,
+    typer.Option("--no-header", help="The first line is a rating. Columns are numbers then: 1, 2, 3, … by default."),
+]
 
 
 def parse_list(text: str) -> list[str]:
     """Split at commas; blanks around the parts do not count."""
     return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def parse_ids(texts: Iterable[str], index: pd.Index[Any], what: str) -> list[Any]:
-    """Return ids given as text in the type that `index` has.
-
-    Raises
-    ------
-    DataError
-        If the ids are numbers and a text is not.
-    """
-    if index.dtype.kind not in "iu":
-        return list(texts)
-    found = []
-    for text in texts:
-        if not re.fullmatch(r"[+-]?\d{1,18}", text):
-            raise DataError(f"{what} {text!r} is not a whole number, as the {what}s of this data set are")
-        found.append(int(text))
-    return found

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Container
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING, Any
 
 from aerec.errors import DataError
-from aerec.evaluation import Report
 from aerec.files.atomic import atomic_write
 from aerec.system.extras import import_extra
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from aerec.evaluation import Report
 
 __all__ = ["check_output", "print_json", "print_note", "print_table", "report_row", "write_frame"]
 
@@ -27,12 +26,17 @@ def print_json(content: Any) -> None:
 
 def print_table(frame: pd.DataFrame, title: str | None = None) -> None:
     """Print `frame`: a table in a terminal, the same without colours elsewhere; wide cells are never cut off."""
+    from pandas.api.types import is_numeric_dtype
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     console = Console()
     if not console.is_terminal:
         console = Console(width=10_000)
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for name in frame.columns:
-        number = pd.api.types.is_numeric_dtype(frame[name])
+        number = is_numeric_dtype(frame[name])
         table.add_column(str(name), justify="right" if number else "left", overflow="fold")
     for row in frame.itertuples(index=False):
         table.add_row(*(Text(_cell(value)) for value in row))
@@ -41,6 +45,8 @@ def print_table(frame: pd.DataFrame, title: str | None = None) -> None:
 
 def print_note(text: str) -> None:
     """Print a line to standard output."""
+    from rich.console import Console
+
     Console(highlight=False, emoji=False).print(text, markup=False, soft_wrap=True)
 
 

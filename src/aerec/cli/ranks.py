@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from aerec.models import Autoencoder
-from aerec.recommender.base import Recommender
-
 if TYPE_CHECKING:
+    from aerec.recommender.base import Recommender
     from aerec.training.distributed import Ranks
 
 __all__ = ["join_ranks", "rank_and_size", "restarts"]
@@ -24,6 +22,8 @@ def join_ranks(context: typer.Context, model: Recommender) -> Ranks | None:
     ValueError
         If the model does not learn in epochs, and so not on several processes.
     """
+    from aerec.models import Autoencoder
+
     rank, size = rank_and_size()
     if size == 1:
         return None

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
-import pandas as pd
-import scipy.sparse as sp
 import typer
 
-from aerec.cli.options import Json, parse_ids, parse_list
+from aerec.cli.options import Json, parse_list
 from aerec.cli.output import check_output, print_json, print_note, print_table, write_frame
-from aerec.cli.ranks import rank_and_size
 from aerec.errors import DataError
-from aerec.interactions import Interactions
-from aerec.recommender.base import Recommender
-from aerec.runs.batch_recommend import recommend_all, with_titles
-from aerec.runs.folder import Run, read_run, run_fingerprint
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from aerec.interactions import Interactions
+    from aerec.recommender.base import Recommender
+    from aerec.runs.folder import Run
 
 __all__ = ["recommend"]
 
@@ -58,6 +58,10 @@ def recommend(
     json: Json = False,
 ) -> None:
     """Recommend the k best items; what a user has rated is left out."""
+    from aerec.cli.settings import parse_ids
+    from aerec.runs.batch_recommend import with_titles
+    from aerec.runs.folder import read_run
+
     if everybody or shard is not None:
         if user or history is not None or explain or out is None or not everybody:
             raise ValueError(
@@ -111,6 +115,11 @@ def _recommend_all(
     block: str | None,
     json: bool,
 ) -> None:
+    from aerec.cli.ranks import rank_and_size
+    from aerec.cli.settings import parse_ids
+    from aerec.runs.batch_recommend import recommend_all
+    from aerec.runs.folder import read_run, run_fingerprint
+
     found = read_run(run)
     data = found.data
     result = recommend_all(
@@ -140,6 +149,13 @@ def _shard(text: str) -> tuple[int, int]:
 
 def _new_user(run: Run, entries: list[str]) -> Interactions:
     """Return a history of one user, who is not in the data, with ratings as the model saw them."""
+    import numpy as np
+    import pandas as pd
+    import scipy.sparse as sp
+
+    from aerec.cli.settings import parse_ids
+    from aerec.interactions import Interactions
+
     data = run.data
     texts, _, ratings = zip(*(one.partition(":") for one in entries), strict=True) if entries else ((), (), ())
     columns = data.items.get_indexer(pd.Index(parse_ids(texts, data.items, "item"), dtype=data.items.dtype))
@@ -164,8 +180,8 @@ def _rating(text: str, otherwise: float) -> float:
     try:
         rating = float(text)
     except ValueError:
-        rating = float("nan")
-    if not np.isfinite(rating):
+        rating = math.nan
+    if not math.isfinite(rating):
         raise DataError(f"rating {text!r} in --history is not a number; write item:rating, such as 50:4")
     return rating
 

@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aerec.cli.options import Json
+from aerec.cli.options import Json, Metrics, PlotFolder
 from aerec.cli.output import print_json, print_note
-from aerec.cli.train import chosen_metrics
 from aerec.errors import DataError
-from aerec.evaluation import evaluate
-from aerec.reporting import describe_model, gather_results, read_results, write_report
-from aerec.reporting.page import check_report_path
-from aerec.runs.folder import Run, read_run
 
-__all__ = ["PlotFolder", "ReportPath", "check_report_options", "report"]
+if TYPE_CHECKING:
+    from aerec.runs.folder import Run
 
-ReportPath = Annotated[
-    Path | None,
-    typer.Option("--report", help="Also write an HTML page with tables and pictures; needs the extra report."),
-]
-PlotFolder = Annotated[
-    Path | None, typer.Option("--plots", help="Also write the pictures of the report as PNG and SVG into this folder.")
-]
+__all__ = ["check_report_options", "report"]
 
 
 def check_report_options(report: Path | None, plots: Path | None) -> None:
     """Refuse paths that cannot be written, and a missing matplotlib, before anything takes long."""
     if report is not None:
+        from aerec.reporting.page import check_report_path
+
         check_report_path(report, plots)
     elif plots is not None:
         raise ValueError("--plots are the pictures of a report; give --report report.html as well")
@@ -42,13 +34,16 @@ def report(
     ],
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
     plots: PlotFolder = None,
-    metrics: Annotated[str | None, typer.Option(help="Of runs: measured on test data, separated by commas.")] = None,
+    metrics: Metrics = None,
     json: Json = False,
 ) -> None:
     """Write one HTML page that needs no network: quality, learning curves, groups, codes, recommendations.
 
     Runs are measured again on their test data; a file of results is shown as it is.
     """
+    from aerec.reporting import read_results, write_report
+    from aerec.reporting.page import check_report_path
+
     check_report_path(out, plots)
     if any(one.suffix == ".json" for one in sources):
         if len(sources) > 1 or metrics is not None:
@@ -65,6 +60,11 @@ def report(
 
 def _measure(paths: list[Path], metrics: str | None) -> dict[str, Any]:
     """Measure the models of runs on the test data that they share."""
+    from aerec.cli.data import chosen_metrics
+    from aerec.evaluation import evaluate
+    from aerec.reporting import describe_model, gather_results
+    from aerec.runs.folder import read_run
+
     runs = [read_run(path) for path in dict.fromkeys(paths)]
     first = runs[0]
     split = first.split

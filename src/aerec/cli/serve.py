@@ -9,12 +9,9 @@ import socket
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 
 from aerec.cli.output import print_note
-from aerec.serving import require_serving
-from aerec.system.threads import one_blas_thread
 
 __all__ = ["serve"]
 
@@ -39,6 +36,11 @@ def serve(
     ] = 2.0,
 ) -> None:
     """Serve recommendations as an HTTP API and a web page until Ctrl-C or SIGTERM; requests under way are answered."""
+    import torch
+
+    from aerec.serving import require_serving
+    from aerec.system.threads import one_blas_thread
+
     require_serving()
     if token is not None and not token.strip():
         raise ValueError("--token (or AEREC_TOKEN) is empty; give a long random text, or leave it out")

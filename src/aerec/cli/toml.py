@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from aerec.cli.options import format_value
+from aerec.cli.settings import format_value
 from aerec.errors import DataError
 from aerec.recommender.base import Recommender
 from aerec.registry import MODELS

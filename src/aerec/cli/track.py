@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from aerec.system.extras import import_extra
 from aerec.tracking import TRACKERS, MLflow, TensorBoard, Tracker
 
-__all__ = ["Track", "build_tracker"]
-
-Track = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="tensorboard or tensorboard:FOLDER, mlflow or mlflow:URI; repeatable. By default the folder tensorboard "
-        "beside OUT, and what MLflow takes.",
-    ),
-]
+__all__ = ["build_tracker"]
 
 
 def build_tracker(text: str, out: Path, kept: Path | None) -> Tracker:

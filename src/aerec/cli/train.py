@@ -6,27 +6,36 @@ import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aerec.cli.configuration import Configuration, describe_run, override, read_configuration
-from aerec.cli.data import MinPerItem, MinPerUser, Preprocessing, SplitKind, Threshold, choose_split, rates
-from aerec.cli.options import Json, Quiet, build_model, parse_list
+from aerec.cli.options import (
+    Counts,
+    Implicit,
+    ItemColumn,
+    Json,
+    Metrics,
+    MinPerItem,
+    MinPerUser,
+    ModelName,
+    NoHeader,
+    Quiet,
+    RatingColumn,
+    Separator,
+    Settings,
+    SplitKind,
+    Threshold,
+    TimestampColumn,
+    Track,
+    UserColumn,
+)
 from aerec.cli.output import print_json, print_note
-from aerec.cli.ranks import join_ranks, restarts
-from aerec.cli.track import Track, build_tracker
 from aerec.errors import DataError
-from aerec.evaluation import Report, evaluate
-from aerec.evaluation.evaluator import DEFAULT_METRICS
-from aerec.metrics import parse_metric
-from aerec.models import Autoencoder
-from aerec.recommender.base import Recommender
-from aerec.recommender.saving import encode_parameter
-from aerec.registry import MODELS, get_model_class
-from aerec.runs.folder import check_run_path, whole, write_run
-from aerec.system.environment import describe_machine, package_versions
-from aerec.tracking import JSONLines
+
+if TYPE_CHECKING:
+    from aerec.evaluation import Report
+    from aerec.recommender.base import Recommender
 
 __all__ = ["train"]
 
@@ -40,20 +49,25 @@ def train(
     config: Annotated[
         Path | None, typer.Option(help="A TOML file with all of this, such as config.toml of a run; options override.")
     ] = None,
-    model: Annotated[str, typer.Option(help=f"One of {', '.join(MODELS)}.")] = "mult-vae",
+    model: ModelName = "mult-vae",
     out: Annotated[Path, typer.Option(help="The run folder to write.")] = Path("run"),
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", "-s", help="A hyper-parameter, such as hidden=600,200 or noise=masking:0.5; repeatable."),
-    ] = None,
+    settings: Settings = None,
     epochs: Annotated[int | None, typer.Option(help="Short for --set epochs=…")] = None,
     device: Annotated[str | None, typer.Option(help="Short for --set device=…")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the model and the split.")] = 0,
+    user: UserColumn = None,
+    item: ItemColumn = None,
+    rating: RatingColumn = None,
+    timestamp: TimestampColumn = None,
+    implicit: Implicit = False,
+    counts: Counts = False,
+    separator: Separator = None,
+    no_header: NoHeader = False,
     split: SplitKind = None,
     threshold: Threshold = 4.0,
     min_per_user: MinPerUser = 5,
     min_per_item: MinPerItem = 1,
-    metrics: Annotated[str | None, typer.Option(help="Measured on test data, separated by commas.")] = None,
+    metrics: Metrics = None,
     track: Track = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run that is in the folder.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a training that was interrupted.")] = False,
@@ -67,6 +81,19 @@ def train(
 
     On several processes: torchrun --nproc-per-node N -m aerec train …, see the documentation on scaling.
     """
+    from aerec.cli.configuration import Configuration, describe_run, override, read_configuration
+    from aerec.cli.data import choose_split, chosen_metrics, divide, preprocessing_of, rates
+    from aerec.cli.ranks import join_ranks, restarts
+    from aerec.cli.settings import build_model
+    from aerec.cli.track import build_tracker
+    from aerec.evaluation import evaluate
+    from aerec.models import Autoencoder
+    from aerec.recommender.saving import encode_parameter
+    from aerec.registry import get_model_class
+    from aerec.runs.folder import check_run_path, whole, write_run
+    from aerec.system.environment import describe_machine, package_versions
+    from aerec.tracking import JSONLines
+
     if data is None and config is None:
         raise typer.BadParameter("say what to train on, or --config FILE", ctx=context, param_hint="DATA")
     told = read_configuration(config) if config is not None else Configuration()
@@ -90,12 +117,15 @@ def train(
     if ranks is not None:
         ranks.wait()
     trackers = [build_tracker(one, out, kept) for one in track or [] if alone]
-    preparation = Preprocessing(**{key: value for key, value in told.data.items() if key != "source"})
+    preparation = preprocessing_of(told.data)
     preparation = replace(preparation, threshold=None) if rates(chosen) else preparation
-    parts = preparation.load(source, progress=alone and not quiet)
+    prepared = preparation.load(source, progress=alone and not quiet, advise=alone)
+    parts, preparation = prepared.parts, prepared.rules
     plan = told.plan(choose_split(told.split, parts, recommender, told.seed or 0))
-    divided = plan.apply(parts)
+    divided = divide(plan, parts)
     described = describe_run(source, preparation.describe(), plan, name, recommender, names)
+    if alone and not json:
+        print_note(str(prepared.kept))
     started = time.perf_counter()
     seen = (whole(parts), None) if divided is None else (divided.train, divided.validation)
     if isinstance(recommender, Autoencoder) and kept is not None:
@@ -109,7 +139,12 @@ def train(
     for tracker in trackers:
         tracker.measured({} if report is None else report.mean, recommender)
     description = {
-        "data": {"source": source, "content": str(whole(parts)), **preparation.describe()},
+        "data": {
+            "source": source,
+            "content": str(whole(parts)),
+            "kept": prepared.kept.describe(),
+            **preparation.describe(),
+        },
         "model": {
             "name": name,
             "parameters": {key: encode_parameter(value) for key, value in recommender.get_params(deep=False).items()},
@@ -141,7 +176,13 @@ def _checkpoint_path(model: Recommender, out: Path, *, resume: bool, overwrite: 
 
     Only with `clean` one that is not to be gone on with is removed.
     """
+    from aerec.models import Autoencoder
+
     if not isinstance(model, Autoencoder):
+        if resume:
+            raise ValueError(
+                f"{type(model).__name__} does not learn in epochs and keeps no state to go on from: leave out --resume"
+            )
         return None
     kept = out.with_name(f"{out.name}.checkpoint")
     if kept.exists() and not resume:
@@ -152,18 +193,6 @@ def _checkpoint_path(model: Recommender, out: Path, *, resume: bool, overwrite: 
         if clean:
             shutil.rmtree(kept)
     return kept
-
-
-def chosen_metrics(text: str | None, model: Recommender) -> tuple[str, ...]:
-    """Return the metrics named in `text`, checked before anything takes long, or what suits the model."""
-    if text is None:
-        return ("rmse", "mae") if rates(type(model)) else DEFAULT_METRICS
-    names = tuple(parse_list(text))
-    if not names:
-        raise ValueError("--metrics is empty; name at least one, such as recall@20")
-    for name in names:
-        parse_metric(name)
-    return names
 
 
 def _tell(

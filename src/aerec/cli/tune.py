@@ -6,30 +6,42 @@ import inspect
 import os
 import shlex
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from aerec.cli.data import MinPerItem, MinPerUser, Preprocessing, SplitKind, Threshold, choose_split, rates
-from aerec.cli.options import Json, Quiet, build_model, format_setting
+from aerec.cli.options import (
+    Counts,
+    DataArgument,
+    Implicit,
+    ItemColumn,
+    Json,
+    MinPerItem,
+    MinPerUser,
+    ModelName,
+    NoHeader,
+    Quiet,
+    RatingColumn,
+    Separator,
+    SplitKind,
+    Threshold,
+    TimestampColumn,
+    UserColumn,
+)
 from aerec.cli.output import print_json, print_note, print_table
 from aerec.cli.train import train
 from aerec.errors import DataError
-from aerec.metrics import parse_metric
-from aerec.recommender.base import Recommender
-from aerec.recommender.saving import encode_parameter
-from aerec.registry import MODELS, get_model_class
-from aerec.runs.folder import whole
-from aerec.tuning.search import TuningResult, default_space
-from aerec.tuning.search import tune as search
-from aerec.tuning.studies import import_optuna
+
+if TYPE_CHECKING:
+    from aerec.recommender.base import Recommender
+    from aerec.tuning.search import TuningResult
 
 __all__ = ["tune"]
 
 
 def tune(
-    data: Annotated[str, typer.Argument(help="A name of `aerec datasets`, or a path to ratings.")],
-    model: Annotated[str, typer.Option(help=f"One of {', '.join(MODELS)}.")] = "mult-vae",
+    data: DataArgument,
+    model: ModelName = "mult-vae",
     trials: Annotated[int, typer.Option(min=1, help="Settings to try, those in --storage included.")] = 20,
     out: Annotated[Path, typer.Option(help="The folder for best.json and trials.csv.")] = Path("tune"),
     storage: Annotated[
@@ -44,6 +56,14 @@ def tune(
     ] = None,
     timeout: Annotated[float | None, typer.Option(help="Begin no further trial after so many seconds.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the search, the model and the split.")] = 0,
+    user: UserColumn = None,
+    item: ItemColumn = None,
+    rating: RatingColumn = None,
+    timestamp: TimestampColumn = None,
+    implicit: Implicit = False,
+    counts: Counts = False,
+    separator: Separator = None,
+    no_header: NoHeader = False,
     split: SplitKind = None,
     threshold: Threshold = 4.0,
     min_per_user: MinPerUser = 5,
@@ -55,6 +75,15 @@ def tune(
 
     Ends with the line of `aerec train` that trains and measures the best model on the same split.
     """
+    from aerec.cli.data import Preprocessing, Reading, choose_split, rates
+    from aerec.cli.settings import build_model
+    from aerec.metrics import parse_metric
+    from aerec.registry import get_model_class
+    from aerec.runs.folder import whole
+    from aerec.tuning.search import default_space
+    from aerec.tuning.search import tune as search
+    from aerec.tuning.studies import import_optuna
+
     import_optuna()
     chosen = get_model_class(model)
     recommender = build_model(chosen, settings or [], seed=seed)
@@ -65,12 +94,17 @@ def tune(
     if not space:
         raise ValueError(f"{model} has nothing to tune" + (f" beside {', '.join(fixed)}" if fixed else ""))
     _check_folder(out)
-    preprocessing = Preprocessing(None if rates(chosen) else threshold, min_per_user, min_per_item)
-    parts = preprocessing.load(data, progress=not quiet)
+    reading = Reading(user, item, rating, timestamp, implicit, counts, separator, no_header)
+    prepared = Preprocessing(None if rates(chosen) else threshold, min_per_user, min_per_item, reading).load(
+        data, progress=not quiet
+    )
+    parts = prepared.parts
     plan = choose_split(split, parts, recommender, seed)
     divided = plan.apply(parts)
     if divided is None:
         raise ValueError("tuning needs held-out data; choose another --split than none")
+    if not json:
+        print_note(str(prepared.kept))
     found = search(
         recommender,
         divided,
@@ -89,6 +123,7 @@ def tune(
         "--threshold": threshold,
         "--min-per-user": min_per_user,
         "--min-per-item": min_per_item,
+        **{f"--{name.replace('_', '-')}": value for name, value in reading.describe().items()},
     }
     line = _train_line(data, model, words, found.best_model)
     if json:
@@ -110,11 +145,13 @@ def _check_folder(out: Path) -> None:
 
 def _train_line(data: str, model: str, words: dict[str, Any], best: Recommender) -> str:
     """Return the command that trains `best` on the same data and split; what `aerec train` takes anyway is left out."""
+    from aerec.cli.settings import format_setting
+
     usual = inspect.signature(train).parameters
     line = ["aerec", "train", data, "--model", model]
     for word, value in words.items():
         if value != usual[word.lstrip("-").replace("-", "_")].default:
-            line += [word, str(value)]
+            line += [word] if value is True else [word, str(value)]
     ordinary = type(best)().get_params(deep=False)
     for name, value in best.get_params(deep=False).items():
         if value != ordinary[name] and name != "seed":
@@ -123,6 +160,8 @@ def _train_line(data: str, model: str, words: dict[str, Any], best: Recommender)
 
 
 def _machine_readable(found: TuningResult, data: str, model: str, plan: str, out: str, line: str) -> dict[str, Any]:
+    from aerec.recommender.saving import encode_parameter
+
     rows = [
         {name: None if value != value else value for name, value in row.items()}
         for row in found.trials.astype(object).to_dict(orient="records")
@@ -143,6 +182,8 @@ def _machine_readable(found: TuningResult, data: str, model: str, plan: str, out
 
 
 def _tell(found: TuningResult, content: str, model: str, plan: str, out: Path, line: str) -> None:
+    from aerec.cli.settings import format_setting
+
     texts = found.trials.copy()
     for name in found.best_params:
         if texts[name].dtype == object:

@@ -113,7 +113,7 @@ def list_datasets() -> pd.DataFrame:
 
 
 def load_dataset(
-    name_or_path: str | os.PathLike[str], *, checksum: str | None = None, progress: bool = True
+    name_or_path: str | os.PathLike[str], *, checksum: str | None = None, progress: bool = True, **reading: Any
 ) -> Interactions:
     """Load a data set of the catalogue, or ratings from a path.
 
@@ -130,6 +130,8 @@ def load_dataset(
         ``"sha256:…"`` or ``"md5:…"`` of the archive, instead of the one in the catalogue.
     progress : bool, default True
         Show a progress bar while downloading, where standard error is a terminal.
+    **reading
+        How the files are written: parameters of `read_ratings`.
 
     Returns
     -------
@@ -151,15 +153,17 @@ def load_dataset(
     card = cards().get(str(name_or_path))
     if card is None:
         if _is_path(name_or_path):
-            return read_ratings(name_or_path)
+            return read_ratings(name_or_path, **reading)
         known = names_like(str(name_or_path), cards())
         raise DataError(f"unknown data set {str(name_or_path)!r}; {known}, or give a path")
     if card.name == _SAMPLE:
         return load_sample()
-    return read_ratings(_find(card) or _get(card, checksum, progress))
+    return read_ratings(_find(card) or _get(card, checksum, progress), **reading)
 
 
-def load_parts(name_or_path: str | os.PathLike[str], *, progress: bool = True) -> dict[str, Interactions]:
+def load_parts(
+    name_or_path: str | os.PathLike[str], *, progress: bool = True, **reading: Any
+) -> dict[str, Interactions]:
     """Load a data set as it was divided by who published it.
 
     Parameters
@@ -167,6 +171,8 @@ def load_parts(name_or_path: str | os.PathLike[str], *, progress: bool = True) -
     name_or_path : str or path-like
         As in `load_dataset`.
     progress : bool, default True
+    **reading
+        As in `load_dataset`.
 
     Returns
     -------
@@ -182,8 +188,8 @@ def load_parts(name_or_path: str | os.PathLike[str], *, progress: bool = True) -
     card = cards().get(str(name_or_path))
     place = _find(card) if card is not None else Path(name_or_path).expanduser()
     if place is not None and place.exists() and has_parts(place):
-        return read_parts(place)
-    return {"all": load_dataset(name_or_path, progress=progress)}
+        return read_parts(place, **reading)
+    return {"all": load_dataset(name_or_path, progress=progress, **reading)}
 
 
 def cache_folder() -> Path:

@@ -141,12 +141,6 @@ DAT = "1::2::3::4\n"
         pytest.param("\n \n", {}, "is empty", id="blank"),
         pytest.param("user,item,rating\n", {}, "has a header and no ratings", id="only a header"),
         pytest.param("1,2,3\n", {}, "line 1: no header in '1,2,3'; name the fields .* with columns=", id="no header"),
-        pytest.param(
-            "user,item\n1,2\n",
-            {},
-            "line 1: no column 'rating', the columns are 'user', 'item'; name it with rating=…, or pass rating=None",
-            id="no rating",
-        ),
         pytest.param("who,item,rating\na,b,1\n", {}, "line 1: no column 'user', .*name it with user=…", id="no user"),
         pytest.param(CSV, {"rating": "stars"}, "line 1: no column 'stars'.*name it with rating=…", id="name not there"),
         pytest.param(CSV, {"timestamp": "when"}, "line 1: no column 'when'.*timestamp=…", id="time not there"),
@@ -235,3 +229,32 @@ def test_douban_is_read_from_its_parts():
     data = read_ratings(folder)
     assert data.n_ratings == 136_891
     assert set(data.matrix.data) == {1, 2, 3, 4, 5}
+
+
+# ---------------------------------------------------------------------- without ratings, without a header
+
+
+def test_a_file_without_a_column_of_ratings_is_implicit_and_says_so(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("user,item\n1,2\n1,3\n")
+    with pytest.warns(UserWarning, match="has no column of ratings: every row counts as 1; name one with rating=…"):
+        data = read_ratings(path)
+    assert data.matrix.data.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "reading", "ratings", "times"),
+    [
+        ("7,8\n7,9\n", {"rating": None}, [1, 1], None),
+        ("7,8,4\n7,9,5\n", {}, [4, 5], None),
+        ("7,8,4,100\n7,9,5,200\n", {}, [4, 5], [100, 200]),
+        ("7,8,1000000000\n7,9,1000000001\n", {"rating": None}, [1, 1], [1000000000, 1000000001]),
+        ("4;7;8\n5;7;9\n", {"user": "2", "item": "3", "rating": "1"}, [4, 5], None),
+    ],
+)
+def test_without_a_header_fields_have_numbers(tmp_path, text, reading, ratings, times):
+    (tmp_path / "mine.csv").write_text(text)
+    data = read_ratings(tmp_path / "mine.csv", header=False, **reading)
+    assert (data.users.tolist(), data.items.tolist()) == ([7], [8, 9])
+    assert data.matrix.data.tolist() == ratings
+    assert (None if data.timestamps is None else data.timestamps.tolist()) == times

@@ -51,7 +51,7 @@ def test_parts_may_be_parquet(write, tmp_path):
 @pytest.mark.parametrize(
     ("frame", "message"),
     [
-        (FRAME.drop(columns="rating"), "no column 'rating', the columns are 'userId', 'movieId', 'timestamp', 'x'"),
+        (FRAME.drop(columns="movieId"), "no column 'item', the columns are 'userId', 'rating', 'timestamp', 'x'"),
         (FRAME.iloc[:0], "has columns and no ratings"),
         (FRAME.assign(rating=[1.0, None]), "row 1: rating nan is not a finite number"),
         (FRAME.assign(rating=["good", "1"]), "row 0: rating 'good' is not a number"),

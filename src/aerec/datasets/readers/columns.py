@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,7 +28,7 @@ class Columns:
     ----------
     user, item : str or None
     rating : str or None
-        None: implicit feedback, every row counts as 1.
+        None: implicit feedback, every row counts as 1. The default name, "rating", may be absent, which means the same.
     timestamp : str or None
         None: do without. The default name, "timestamp", may be absent; any other must be there.
     """
@@ -41,7 +42,23 @@ class Columns:
         """Whether one of `names` is that of a column looked for, so that they are a header."""
         return any(self._find(role, names) is not None for role in _KNOWN)
 
-    def locate(self, names: Sequence[str], place: str, implicit_allowed: bool = False) -> dict[str, str]:
+    def numbered(self, fields: Sequence[str]) -> Columns:
+        """Return the columns of a file without a header, which are called "1", "2", …: user, item, rating, timestamp.
+
+        Parameters
+        ----------
+        fields : sequence of str
+            The first row. A third field that is a time is taken as one: the file has no ratings then.
+        """
+        rating, timestamp = self.rating, self.timestamp
+        third_is_time = len(fields) == 3 and _is_time(fields[2])
+        if rating == "rating":
+            rating = "3" if len(fields) > 2 and not third_is_time else None
+        if timestamp == "timestamp":
+            timestamp = "3" if third_is_time else "4" if len(fields) > 3 else None
+        return Columns(self.user or "1", self.item or "2", rating, timestamp)
+
+    def locate(self, names: Sequence[str], place: str) -> dict[str, str]:
         """Return role ("user", "item", "rating", "timestamp") → name, for the roles there are.
 
         Raises
@@ -58,7 +75,7 @@ class Columns:
                 if list(names).count(name) > 1:
                     raise DataError(f"{place}: the column {name!r} stands twice; rename one of them")
                 found[role] = name
-            elif role in ("user", "item") or not self._may_lack(role, implicit_allowed):
+            elif role in ("user", "item") or getattr(self, role) != role:
                 raise DataError(f"{place}: {self._missing(role, names)}")
         return found
 
@@ -70,9 +87,6 @@ class Columns:
             return None
         return next((name for known in _KNOWN[role] for name in names if _plain(name) == known), None)
 
-    def _may_lack(self, role: str, implicit_allowed: bool) -> bool:
-        return getattr(self, role) == role and (role == "timestamp" or implicit_allowed)
-
     def _missing(self, role: str, names: Sequence[str]) -> str:
         wanted = getattr(self, role) or role
         shown = ", ".join(repr(name) for name in names[:12]) + (", …" if len(names) > 12 else "")
@@ -83,6 +97,11 @@ class Columns:
             f"no column {wanted!r}, the columns are {shown}; {cure}, "
             'or pass columns=("user", "item", …) if the file has no header'
         )
+
+
+def _is_time(text: str) -> bool:
+    """Whether a field is a time rather than a rating: seconds since 1973 or later, or an ISO date."""
+    return re.fullmatch(r"\d{9,}(\.\d*)?|\d{4}-\d\d-\d\d.*", text.strip()) is not None
 
 
 def _plain(name: str) -> str:

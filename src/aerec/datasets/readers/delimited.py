@@ -8,7 +8,7 @@ import itertools
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import IO
+from typing import IO, Literal
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,11 @@ _INTEGER = r"-?(?:0|[1-9]\d{0,17})"  # no leading zeros: "007" and "7" are two i
 
 
 def read_delimited(
-    files: Files, name: str, columns: Columns, sep: str | None = None, header: Sequence[str] | None = None
+    files: Files,
+    name: str,
+    columns: Columns,
+    sep: str | None = None,
+    header: Sequence[str] | Literal[False] | None = None,
 ) -> pd.DataFrame:
     """Read a table of ratings.
 
@@ -38,8 +42,8 @@ def read_delimited(
     columns : Columns
     sep : str, optional
         The separator, taken literally; detected from the first line by default.
-    header : sequence of str, optional
-        The names of the fields of a file without a header line.
+    header : sequence of str or False, optional
+        The names of the fields of a file without a header line; False: they are called "1", "2", ….
 
     Returns
     -------

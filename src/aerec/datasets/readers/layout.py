@@ -43,7 +43,9 @@ class Layout:
         return csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE
 
 
-def detect_layout(files: Files, name: str, columns: Columns, sep: str | None, header: Sequence[str] | None) -> Layout:
+def detect_layout(
+    files: Files, name: str, columns: Columns, sep: str | None, header: Sequence[str] | Literal[False] | None
+) -> Layout:
     """Tell the layout from the first line, as far as the caller does not (parameters as in `read_delimited`)."""
     line, number = first_line(files, name)
     if sep is None:
@@ -53,6 +55,11 @@ def detect_layout(files: Files, name: str, columns: Columns, sep: str | None, he
         raise DataError(f'{place}: sep="" separates nothing; give the separator, or leave it out to detect it')
     quoted = sep != "::" and ".inter" not in name and not _MOVIELENS_TABLE.fullmatch(name)
     fields = _split(line, sep, quoted)
+    if header is False:
+        if len(fields) == 1:
+            raise DataError(f"{place}: only one field in {shorten(line)}; {_hint(line, sep)}")
+        names = [str(number) for number in range(1, len(fields) + 1)]
+        return _layout(sep, names, columns.numbered(fields), place, header=False, quoted=quoted)
     if header is not None:
         names = list(header)
         if len(names) != len(fields):
@@ -60,7 +67,7 @@ def detect_layout(files: Files, name: str, columns: Columns, sep: str | None, he
         return _layout(sep, names, columns, place, header=False, quoted=quoted)
     typed = [match.group(1) for match in map(_TYPED.fullmatch, fields) if match]
     if len(typed) == len(fields):
-        return _layout(sep, typed, columns, place, header=True, quoted=False, implicit_allowed=True)
+        return _layout(sep, typed, columns, place, header=True, quoted=False)
     if sep == "::" or _MOVIELENS_TABLE.fullmatch(name):
         if len(fields) != len(MOVIELENS_COLUMNS):
             expected = sep.join(MOVIELENS_COLUMNS).replace("\t", "<tab>")
@@ -80,14 +87,13 @@ def _layout(
     *,
     header: bool,
     quoted: bool,
-    implicit_allowed: bool = False,
 ) -> Layout:
     if len(names) > _MAX_FIELDS:
         raise DataError(
             f"{place}: {len(names):,} fields in a line, a table of ratings has one rating a line and at most "
             f"{_MAX_FIELDS:,}; cut columns out, or pass a users × items table to Interactions.from_matrix"
         )
-    roles = columns.locate(names, place, implicit_allowed)
+    roles = columns.locate(names, place)
     positions = {role: list(names).index(found) for role, found in roles.items()}
     return Layout(sep, tuple(names), positions, header, quoted)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -35,7 +36,7 @@ class _Manner:
 
     columns: Columns
     sep: str | None = None
-    header: Sequence[str] | None = None
+    header: Sequence[str] | Literal[False] | None = None
 
 
 def read_ratings(
@@ -47,6 +48,7 @@ def read_ratings(
     timestamp: str | None = "timestamp",
     sep: str | None = None,
     columns: Sequence[str] | None = None,
+    header: bool = True,
 ) -> Interactions:
     r"""Read ratings from a file, a folder or a zip archive; the layout is detected.
 
@@ -62,13 +64,17 @@ def read_ratings(
     user, item : str, optional
         Names of the id columns; by default one of the usual names (user, userId, user_id, item, movieId, …).
     rating : str or None, default "rating"
-        Name of the rating column; None for implicit feedback (every line counts as 1).
+        Name of the rating column; None for implicit feedback (every line counts as 1). Where the default is absent
+        the file is implicit, and a warning says so.
     timestamp : str or None, default "timestamp"
         Name of the column of times (seconds, or ISO dates); the default may be absent. None ignores it.
     sep : str, optional
         The separator, taken literally; detected by default.
     columns : sequence of str, optional
         The names of the fields of a file that has no header line, such as ``("user", "item", "rating")``.
+    header : bool, default True
+        False: the first line is a rating. Without `columns` the fields are then called "1", "2", …, and the first four
+        are user, item, rating and timestamp unless told otherwise.
 
     Returns
     -------
@@ -97,7 +103,7 @@ def read_ratings(
     if is_store(path):
         return open_store(path)
     files, name = Files.at(path)
-    manner = _Manner(Columns(user, item, rating, timestamp), sep, columns)
+    manner = _Manner(Columns(user, item, rating, timestamp), sep, columns if header or columns is not None else False)
     if name is None:
         name = files.find(*_WHOLE)
     if name is None:
@@ -118,6 +124,7 @@ def read_parts(
     timestamp: str | None = "timestamp",
     sep: str | None = None,
     columns: Sequence[str] | None = None,
+    header: bool = True,
 ) -> dict[str, Interactions]:
     """Read a split that somebody else made, over one common index of users and items.
 
@@ -128,7 +135,7 @@ def read_parts(
         ``dev``) in any layout that `read_ratings` knows; RecBole's ``name.train.inter`` too.
     fold : str, optional
         One of several splits in the same folder: ``fold="u1"`` reads MovieLens 100K's ``u1.base`` and ``u1.test``.
-    user, item, rating, timestamp, sep, columns
+    user, item, rating, timestamp, sep, columns, header
         As in `read_ratings`.
 
     Returns
@@ -151,7 +158,8 @@ def read_parts(
     if missing := [part for part in ("train", "test") if part not in parts]:
         wanted = f"{fold}.base and {fold}.test" if fold else "train.* and test.*"
         raise DataError(f"{files.where}: no {missing[0]} part; expected {wanted}, found {_listing(files)}")
-    return _read_parts(files, parts, _Manner(Columns(user, item, rating, timestamp), sep, columns))
+    manner = _Manner(Columns(user, item, rating, timestamp), sep, columns if header or columns is not None else False)
+    return _read_parts(files, parts, manner)
 
 
 def has_parts(path: str | os.PathLike[str]) -> bool:
@@ -234,6 +242,11 @@ def _read_table(files: Files, name: str, manner: _Manner) -> Interactions:
             return read_adjacency(files, name)
         frame = read_delimited(files, name, manner.columns, manner.sep, manner.header)
     rating = "rating" if "rating" in frame else None
+    if rating is None and manner.columns.rating is not None:
+        warnings.warn(
+            f"{files.label(name)} has no column of ratings: every row counts as 1; name one with rating=…",
+            stacklevel=4,
+        )
     try:
         return Interactions.from_frame(frame, rating=rating)
     except DataError as error:

@@ -69,7 +69,7 @@ class RatingsQuery:
         )
         described = connection.execute(f"DESCRIBE SELECT * FROM {raw}").fetchall()
         types = {row[0]: row[1] for row in described if row[0] not in ("aerec_file", "file_row_number")}
-        found = columns.locate(list(types), label, implicit_allowed=True)
+        found = columns.locate(list(types), label)
         self.has_times = "timestamp" in found
         self._ids = {role: self._id(found[role], types[found[role]]) for role in ("user", "item")}
         rating = f"CAST({_name(found['rating'])} AS FLOAT)" if "rating" in found else "CAST(1 AS FLOAT)"

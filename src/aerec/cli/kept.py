@@ -1,0 +1,149 @@
+"""What preparing has left of a data set: the line that people are told, and what to type where it is too little."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from aerec.interactions import Interactions
+
+__all__ = ["Kept", "advice", "nothing_left", "plural", "value_range"]
+
+_COUNTED = ("ratings", "users", "items")
+_LOOKED_AT = 1_000_000  # values from which counts are told from ratings
+_STARS = 5.0  # the highest rating of the scale that the default threshold, 4, is meant for
+
+
+@dataclass(frozen=True)
+class Kept:
+    """How much preparing has left, each as (kept, of how many); as text the line that people are told.
+
+    Attributes
+    ----------
+    ratings, users, items : (int, int)
+    threshold : float or None
+    min_per_user, min_per_item : int
+        What was asked for.
+    """
+
+    ratings: tuple[int, int]
+    users: tuple[int, int]
+    items: tuple[int, int]
+    threshold: float | None
+    min_per_user: int
+    min_per_item: int
+
+    @classmethod
+    def of(
+        cls,
+        given: Mapping[str, Interactions],
+        parts: Mapping[str, Interactions],
+        threshold: float | None,
+        min_per_user: int,
+        min_per_item: int,
+    ) -> Kept:
+        """Compare data before and after."""
+        (ratings, users, items), before = _counts(parts), _counts(given)
+        return cls((ratings, before[0]), (users, before[1]), (items, before[2]), threshold, min_per_user, min_per_item)
+
+    def __str__(self) -> str:
+        liked = self.threshold is not None
+        limit = f" (≥ {self.threshold:g})" if liked else ""
+        least = "like" if liked else "rating"
+        text = f"kept {_share(self.ratings)} ratings{limit} and {_share(self.users)} users"
+        if self.users[0] < self.users[1]:
+            text += f" (≥ {plural(self.min_per_user, least)})"
+        if self.items[0] < self.items[1]:
+            text += f", {_share(self.items)} items"
+            text += f" (≥ {plural(self.min_per_item, least)})" if self.min_per_item > 1 else ""
+        return text
+
+    def describe(self) -> dict[str, Any]:
+        """Return the counts for machines."""
+        return {name: dict(zip(("kept", "of"), getattr(self, name), strict=True)) for name in _COUNTED}
+
+
+def advice(given: Mapping[str, Interactions], kept: Kept) -> str | None:
+    """Return what to type where the options do not seem to suit the data; None where they do."""
+    low, high = value_range(given)
+    if kept.threshold is not None and _look_like_counts(given):
+        return (
+            f"the ratings look like counts ({low:g} to {high:,.0f}), of which --threshold {kept.threshold:g} kept "
+            f"{_percent(kept.ratings)}: --counts weighs a row by log(1 + count), --implicit counts every row once"
+        )
+    if kept.threshold is not None and high > _STARS and kept.threshold == _STARS - 1:
+        return (
+            f"the ratings run from {low:g} to {high:g}, and --threshold {kept.threshold:g} counts "
+            f"{_percent(kept.ratings)} of them as likes: --threshold {_usual_threshold(given):g} is what 4 is of 5"
+        )
+    if 2 * kept.ratings[0] < kept.ratings[1]:
+        causes = [f"--threshold {kept.threshold:g}"] if kept.threshold is not None else []
+        causes += [f"--min-per-user {kept.min_per_user}"] if kept.min_per_user > 1 else []
+        causes += [f"--min-per-item {kept.min_per_item}"] if kept.min_per_item > 1 else []
+        implicit = ", or --implicit to count every row as a like" if kept.threshold is not None else ""
+        return f"more than half of the ratings were left out by {' and '.join(causes)}: lower it to keep more{implicit}"
+    if 2 * kept.users[0] < kept.users[1]:
+        return (
+            f"more than half of the users were left out by --min-per-user {kept.min_per_user}: "
+            "--min-per-user 1 keeps all who like anything"
+        )
+    return None
+
+
+def nothing_left(source: str, given: Mapping[str, Interactions], kept: Kept) -> str:
+    """Return why no rating of `source` is left, and what to type."""
+    low, high = value_range(given)
+    if kept.threshold is not None and not kept.threshold <= high:
+        return (
+            f"no rating of {source} is left: they run from {low:g} to {high:g}, all below --threshold "
+            f"{kept.threshold:g}; give --threshold {_usual_threshold(given):g}, or --implicit to count every row as a "
+            "like"
+        )
+    rules = {"threshold": kept.threshold, "min-per-user": kept.min_per_user, "min-per-item": kept.min_per_item}
+    options = ", ".join(f"--{name} {value:g}" for name, value in rules.items() if value is not None)
+    return f"no rating of {source} is left with {options}; ask for less, such as --min-per-user 1"
+
+
+def value_range(parts: Mapping[str, Interactions]) -> tuple[float, float]:
+    """Return the lowest and the highest rating; 1 and 1 where there is none."""
+    values = [part.matrix.data for part in parts.values() if part.n_ratings]
+    return min((float(one.min()) for one in values), default=1.0), max(
+        (float(one.max()) for one in values), default=1.0
+    )
+
+
+def plural(number: int, word: str) -> str:
+    """Return a number with its word, such as "1 user" and "2 users"."""
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
+def _counts(parts: Mapping[str, Interactions]) -> tuple[int, int, int]:
+    first = next(iter(parts.values()))
+    return sum(part.n_ratings for part in parts.values()), *first.shape
+
+
+def _look_like_counts(parts: Mapping[str, Interactions]) -> bool:
+    """Whether values are whole, small ones the most common, and the largest far beyond a scale of stars."""
+    largest = max(parts.values(), key=lambda part: part.n_ratings).matrix.data
+    values = largest[:: max(1, len(largest) // _LOOKED_AT)]
+    low, high = value_range(parts)
+    whole_numbers = low >= 1 and bool((values == np.round(values)).all())
+    return whole_numbers and high > 2 * _STARS and float(np.median(values)) <= high / 4
+
+
+def _usual_threshold(parts: Mapping[str, Interactions]) -> float:
+    """Return four fifths of the highest rating: what 4 is on a scale that ends at 5."""
+    high = value_range(parts)[1]
+    return float(f"{0.8 * high:.2g}") if high > 0 else high
+
+
+def _share(counts: tuple[int, int]) -> str:
+    kept, total = counts
+    return f"all {total:,}" if kept == total else f"{kept:,} of {total:,}"
+
+
+def _percent(counts: tuple[int, int]) -> str:
+    return f"{100 * counts[0] / max(counts[1], 1):.2g} %"

@@ -1,0 +1,144 @@
+"""Hyper-parameters and ids as text: what `--set`, `--user` and `--history` mean."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from aerec.errors import DataError, names_like
+from aerec.ids import id_from_text
+from aerec.noise import GaussianNoise, MaskingNoise
+from aerec.parameters import check_parameters
+from aerec.recommender.base import Recommender
+from aerec.sparsity import KLSparsity, L1Sparsity, TopKSparsity
+
+__all__ = [
+    "build_model",
+    "format_setting",
+    "format_value",
+    "parse_choice",
+    "parse_ids",
+]
+
+_CHOICES: dict[str, type[Any]] = {
+    "masking": MaskingNoise,
+    "gaussian": GaussianNoise,
+    "l1": L1Sparsity,
+    "kl": KLSparsity,
+    "topk": TopKSparsity,
+}
+_WORDS = {"none": None, "true": True, "false": False}
+
+
+def build_model(
+    model: type[Recommender], settings: Iterable[str], given: Mapping[str, Any] | None = None, **defaults: Any
+) -> Recommender:
+    """Return a recommender with the hyper-parameters of texts such as "hidden=600,200" or "noise=masking:0.5".
+
+    Parameters
+    ----------
+    model : class
+    settings : iterable of str
+        ``name=value``: numbers, true, false, none, lists with commas; noise as masking:p or gaussian:scale; sparsity
+        as l1:weight, kl:target:weight or topk:k.
+    given : mapping, optional
+        Values of parameters; `defaults` and `settings` count more.
+    **defaults
+        Used where the model has a parameter of that name and it is not None.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown (lists those that there are) or a text is no setting.
+    """
+    known = model().get_params(deep=False)
+    values = {name: value for name, value in defaults.items() if name in known and value is not None}
+    values = {**(given or {}), **values}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals:
+            raise ValueError(f"{setting!r} is no setting; write name=value, such as epochs=50")
+        if name not in known:
+            raise ValueError(f"{model.__name__} has no parameter {name!r}; {names_like(name, known)}")
+        values[name] = _value(text)
+    found = model(**values)
+    check_parameters(found)
+    return found
+
+
+def format_setting(name: str, value: Any) -> str:
+    """Return the text that `build_model` reads as this value of the hyper-parameter `name`.
+
+    Examples
+    --------
+    >>> format_setting("hidden", (600, 200)), format_setting("noise", MaskingNoise(0.3))
+    ('hidden=600,200', 'noise=masking:0.3')
+    """
+    return f"{name}={format_value(value)}"
+
+
+def format_value(value: Any) -> str:
+    """Return the text of a value, as in `format_setting`."""
+    if isinstance(value, tuple | list):
+        return ",".join(map(format_value, value)) + ("," if len(value) == 1 else "")
+    for word, choice in _CHOICES.items():
+        if isinstance(value, choice):
+            fields = [(getattr(value, field.name), field.default) for field in dataclasses.fields(choice)]
+            while len(fields) > 1 and fields[-1][0] == fields[-1][1]:
+                fields.pop()
+            return ":".join([word, *(format_value(one) for one, _ in fields)])
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return str(value)
+
+
+def parse_choice(text: str) -> Any:
+    """Return what a text stands for: noise, a sparsity, or None for "none"; any other text is itself."""
+    word, *arguments = text.split(":")
+    if word in _CHOICES:
+        return _choice(text, word, [_value(one) for one in arguments])
+    return None if text.lower() == "none" else text
+
+
+def _value(text: str) -> Any:
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    if (found := parse_choice(text)) is not text:
+        return found
+    if "," in text:
+        return tuple(_value(one) for one in text.split(",") if one)
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:  # noqa: PERF203
+            continue
+    return text
+
+
+def _choice(text: str, word: str, values: list[Any]) -> Any:
+    defaults = [field.default for field in dataclasses.fields(_CHOICES[word])]
+    kinds = [(int, float) if isinstance(one, float) else type(one) for one in defaults]
+    if len(values) > len(kinds) or not all(map(isinstance, values, kinds)):
+        full = ":".join([word, *map(str, defaults)])
+        raise ValueError(f"{text!r} cannot be read; write it like {full}, of which the end may be left out")
+    return _CHOICES[word](*values)
+
+
+def parse_ids(texts: Iterable[str], index: pd.Index[Any], what: str) -> list[Any]:
+    """Return ids given as text in the type that `index` has.
+
+    Raises
+    ------
+    DataError
+        If a text can be no id of that type, such as a word where the ids are numbers.
+    """
+    ids = []
+    for text in texts:
+        if (identifier := id_from_text(text, index)) is None:
+            kind = {"f": "number", "b": "true or false"}.get(index.dtype.kind, "whole number")
+            raise DataError(f"{what} {text!r} is not a {kind}, as the {what}s of this data set are")
+        ids.append(identifier)
+    return ids

@@ -1,0 +1,46 @@
+"""Messages of the readers name parameters of Python; in the command line none of them may be left."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import aerec.datasets.readers as readers
+from aerec.cli.wording import in_shell_words
+
+PARAMETER = re.compile(r"\b(user|item|rating|timestamp|sep|columns|header|overwrite)=(?!\{)")
+
+
+def messages():
+    """All text of the readers but docstrings; what stands in braces is left as a hole."""
+    for path in sorted(Path(readers.__file__).parent.glob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        documented = {
+            id(node.body[0].value)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and isinstance(node.body[0], ast.Expr)
+        }
+        pieces = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.JoinedStr):
+                yield (
+                    path.name,
+                    "".join(part.value if isinstance(part, ast.Constant) else "'…'" for part in node.values),
+                )
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documented | pieces:
+                yield path.name, node.value
+
+
+def test_no_message_of_the_readers_keeps_a_parameter():
+    kept = [(name, text) for name, text in messages() if PARAMETER.search(in_shell_words(text))]
+    assert kept == []
+
+
+def test_there_are_such_messages():
+    assert sum(PARAMETER.search(text) is not None for _, text in messages()) > 5
+
+
+@pytest.mark.parametrize("text", ["l2=3 is no number", "user=ann", "write name=value, such as epochs=50"])
+def test_other_words_stay(text):
+    assert in_shell_words(text) == text
