@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aerec.evaluation.beyond import BeyondAccuracy, describe_recommendations
+from aerec.evaluation.cross_validation import CrossValidation, cross_validate
 from aerec.evaluation.evaluator import evaluate
 from aerec.evaluation.report import Report
 from aerec.evaluation.significance import compare
@@ -24,11 +25,13 @@ from aerec.metrics import (
 
 __all__ = [
     "BeyondAccuracy",
+    "CrossValidation",
     "Report",
     "average_precision_at_k",
     "calibration_at_k",
     "compare",
     "coverage_at_k",
+    "cross_validate",
     "describe_recommendations",
     "evaluate",
     "genre_diversity_at_k",
