@@ -170,8 +170,8 @@ class CrossValidation:
 
     def _table(self) -> pd.DataFrame:
         cells: dict[str, dict[str, str]] = {name: {"model": name} for name in self.models}
-        for row in self.to_frame().itertuples():
-            cells[row.model][row.metric] = f"{row.mean:.4f} [{row.low:.4f}, {row.high:.4f}]"
+        for model, metric, mean, low, high in self.to_frame().itertuples(index=False, name=None):
+            cells[model][metric] = f"{mean:.4f} [{low:.4f}, {high:.4f}]"
         return pd.DataFrame(list(cells.values()))
 
     def _values(self, model: str, metric: str) -> Any:
@@ -214,7 +214,7 @@ def corrected_t_test(values: ArrayLike, test_share: float) -> tuple[float, float
     >>> from aerec.evaluation.cross_validation import corrected_t_test
     >>> mean, low, high, p_value = corrected_t_test([0.02, 0.01, 0.03, 0.02, 0.02], test_share=0.25)
     >>> round(mean, 3), round(low, 3), round(high, 3), round(p_value, 3)
-    (0.02, 0.007, 0.033, 0.013)
+    (0.02, 0.007, 0.033, 0.014)
     """
     differences = np.asarray(values, dtype=np.float64)
     n = len(differences)
