@@ -7,6 +7,7 @@ import scipy.sparse as sp
 from aerec import Interactions
 from aerec.errors import DataError
 from aerec.metrics import (
+    GAINS,
     METRICS,
     average_precision_at_k,
     higher_is_better,
@@ -30,6 +31,8 @@ FRONT_DOORS = {
     "map": average_precision_at_k,
     "mrr": reciprocal_rank_at_k,
     "hit_rate": hit_rate_at_k,
+    "graded_ndcg": lambda ranking, target, k: ndcg_at_k(ranking, target, k, gain="rating"),
+    "exponential_ndcg": lambda ranking, target, k: ndcg_at_k(ranking, target, k, gain="exponential"),
 }
 
 
@@ -55,7 +58,7 @@ def test_a_name_is_a_metric_and_k(name, expected):
 def test_any_other_name_is_refused_and_the_known_ones_listed(name):
     with pytest.raises(ValueError, match="unknown metric") as caught:
         parse_metric(name)
-    assert all(known in str(caught.value) for known in [*(f"{one}@k" for one in METRICS), "rmse", "mae"])
+    assert all(known in str(caught.value) for known in [*(f"{one}@k" for one in (*METRICS, *GAINS)), "rmse", "mae"])
     assert repr(name) in str(caught.value)
 
 
@@ -73,7 +76,7 @@ def ranking():
 @pytest.fixture
 def target():
     rng = np.random.default_rng(4)
-    relevant = (rng.random((30, 12)) < 0.3).astype(np.float32)
+    relevant = (rng.random((30, 12)) < 0.3) * rng.integers(1, 6, (30, 12))
     relevant[[0, 7]] = 0
     return Interactions.from_matrix(relevant)
 
@@ -89,6 +92,7 @@ def test_the_mean_is_over_the_users_who_have_a_target(metric, k, ranking, target
 
 def test_coverage_is_of_the_first_k(ranking, target):
     assert measure_ranking("coverage@1", ranking, target) == len(set(ranking[:, 0])) / 12
+    assert measure_ranking("coverage@1", ranking, target, n_items=24) == len(set(ranking[:, 0])) / 24
     one_user = Interactions.from_matrix(sp.csr_array((1, 40)))
     assert measure_ranking("coverage@8", ranking[:1], one_user) == 8 / 40
 

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
@@ -162,6 +163,43 @@ def test_precision_and_plain_recall_are_those_of_scikit_learn(scores_relevance, 
         np.testing.assert_allclose(metric(scores, relevance, k), by_user, rtol=1e-10)
 
 
+# ---------------------------------------------------------------------- gains
+
+
+@given(scores_and_relevance(), st.integers(1, 18), st.integers(0, 2**32 - 1))
+@settings(deadline=None)
+def test_graded_ndcg_is_that_of_scikit_learn(scores_relevance, k, seed):
+    scores, relevance = scores_relevance
+    ratings = relevance * np.random.default_rng(seed).integers(1, 6, relevance.shape)
+    for gain, truth in (("rating", ratings), ("exponential", 2.0**ratings - 1)):
+        expected = [ndcg_score([gains], [row], k=k) for gains, row in zip(truth, scores, strict=True)]
+        np.testing.assert_allclose(ndcg_at_k(scores, ratings, k, gain), expected, rtol=1e-10)
+
+
+def test_graded_ndcg_by_hand():
+    shown, rated = [["b", "x", "a"]], [{"a": 5.0, "b": 3.0, "c": 1.0}]
+    found, ideal = 3 + 5 / 2, 5 + 3 / math.log2(3) + 1 / 2  # log2(4) is 2
+    assert ndcg_at_k(shown, rated, gain="rating") == pytest.approx(found / ideal)
+    found, ideal = 7 + 31 / 2, 31 + 7 / math.log2(3) + 1 / 2
+    assert ndcg_at_k(shown, rated, gain="exponential") == pytest.approx(found / ideal)
+    assert ndcg_at_k(shown, rated, k=2, gain="rating") == pytest.approx(3 / (5 + 3 / math.log2(3)))
+
+
+@pytest.mark.parametrize("gain", ["binary", "rating", "exponential"])
+def test_without_ratings_every_gain_is_one(gain):
+    shown, relevant = [[3, 1, 2], [0, 4, 5]], [[1, 2, 2, 7], []]
+    np.testing.assert_array_equal(ndcg_at_k(shown, relevant, gain=gain), ndcg_at_k(shown, relevant))
+
+
+def test_gains_that_make_no_sense_are_refused():
+    with pytest.raises(ValueError, match="gain must be one of 'binary', 'rating', 'exponential', got 'graded'"):
+        ndcg_at_k([[1]], [[1]], gain="graded")
+    with pytest.raises(DataError, match="a rating of -1 has a negative gain"):
+        ndcg_at_k([[0]], [{0: -1.0, 1: 2.0}], gain="rating")
+    with pytest.raises(DataError, match=r"a rating of 100 has a gain of 2\^100"):
+        ndcg_at_k([[0]], [{0: 100.0}], gain="exponential")
+
+
 # ---------------------------------------------------------------------- single cases
 
 
@@ -263,7 +301,38 @@ def test_coverage():
         ([[1, 2], [1]], [[1], [1]], None, "different lengths; fill the short ones up with -1"),
         ([[0.5, np.nan]], [[1]], 1, "NaN scores"),
         ([[0.5, 0.2]], [[1]], None, "say how many of the best count, with k"),
-        ([["a", "b"]], [[1]], None, "must hold items"),
+        ([["a", "b"]], [[1]], None, "type str, such as 'a', the target of type int, such as 1"),
+        ([[1, 2]], [["1"]], None, "type int, such as 1, the target of type str, such as '1'"),
+        ([[-2]], [[5]], None, "item -2 is recommended: items are numbered from 0, and -1 stands for none"),
+        ([[-3, -2]], [[5]], None, "item -3 is recommended"),
+        ([[-5, 1]], [[1]], None, "item -5 is recommended"),
+        ([[-5, 1]], np.eye(1, 3), None, "item -5 is recommended"),
+        ([[30.0, 10.0, 20.0]], [[10]], 3, "scores, of the items 0 to 2, but the target names 10"),
+        ([[30.0, 10.0, 20.0]], [[1]], 3, "whole numbers as floats, such as 30.0: are they ids"),
+        ([[0.5, 0.1]], np.eye(1, 3), 2, "scores, of 2 items, but the target has 3 columns"),
+        ([[0.5, 0.1, 0.2, 0.9]], np.eye(1, 3), 2, "scores, of 4 items, but the target has 3 columns"),
+        ([[0.5, 0.1]], [["a"]], 2, "scores, of the items 0 to 1, but the target names 'a'"),
+        ([[3, 1]], np.eye(1, 3), None, "item 3 is recommended, but the target has 3 columns"),
+        ([[9, 8]], np.array([[8], [8]])[:1], None, "but the target has 1 columns"),
+        ([["a"]], np.eye(1, 3), None, "recommended holds ids such as 'a', but the items here are columns"),
+        ([[1, 2]], [[1.7]], None, "the target names item 1.7; ids are whole numbers or text"),
+        ([[1, 2]], [[1.0]], None, "the target names item 1.0; ids are whole numbers or text"),
+        ([[1, 2]], [[np.nan]], None, "the target names item nan"),
+        ([["a", "b"]], [["a", np.nan]], None, "the target names item nan"),
+        ([["a", "b"]], [["a", None]], None, "the target names item None"),
+        ([["a", 1.5]], [["a"]], None, "floats or truth values"),
+        ([["a", np.nan]], [["a"]], None, "floats or truth values"),
+        ([[1, 2]], [[True]], None, "the target names item True"),
+        ([[1, 2]], [{1, 2}], None, r"row 0 of the target is \{1, 2\}: give a list of ids"),
+        ([[1, 2]], [[1], "ab"][1:], None, "row 0 of the target is 'ab'"),
+        ([[1, 2]], [1], None, "row 0 of the target is 1: give a list of ids"),
+        ([[1, 2]], [{1: "good"}], None, "ratings of the target must be numbers"),
+        ([[1, 2]], [[-5]], None, "the target names item -5"),
+        ([["a", "a"]], [["a"]], None, "row 0 recommends the same item twice"),
+        ([["a", "b"], ["c"]], [["a"], ["c"]], None, "different lengths"),
+        ([[["a"], ["b"]]], [[["a"]]], None, "an id must be hashable"),
+        (pd.DataFrame({"user": [1], "item": [2]}), [[2]], None, "recommended is a frame"),
+        ([[1, 2]], [[1]], 1.5, "k must be at least 1, got 1.5"),
         ([[True, False]], [[1]], None, "must hold items"),
         ([[1, 2]], [[-1]], None, "the target names item -1"),
         ([[1, 2]], [[1]], 0, "k must be at least 1, got 0"),
@@ -274,6 +343,63 @@ def test_coverage():
 def test_what_makes_no_sense_is_refused(metric, recommended, target, k, message):
     with pytest.raises(ValueError, match=message):
         metric(recommended, target, k)
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        [10**12, 7, 10**15, 2**63 - 1, 0],
+        [2**64, 7, 10**30, 2**63, 0],
+        np.array([2**64 - 1, 7, 2**63, 3, 0], dtype=np.uint64),
+        np.array([200, 7, 100, 3, 0], dtype=np.uint8),
+        ["film", "book", "song", "-1", ""],
+        np.array(["film", "book", "song", "-1", ""]),
+        [b"a", b"b", b"c", b"d", b"e"],
+        [("a", 1), ("a", 2), ("b", 1), ("b", 2), ("c", 0)],
+        ["a", 1, "1", 2, ("b", 2)],
+        pd.to_datetime(["2001-01-01", "2002-01-01", "2003-01-01", "2004-01-01", "2005-01-01"]).tolist(),
+    ],
+    ids=lambda ids: str(ids[0])[:20],
+)
+@every_metric
+def test_ids_of_any_type_and_size_count_as_the_same_numbered_from_zero(metric, ids):
+    shown, relevant = [[3, 1, 2], [0, 4, 1]], [[1, 2, 0], [3]]
+    named = [[ids[item] for item in row] for row in shown]
+    wanted = [[ids[item] for item in row] for row in relevant]
+    np.testing.assert_array_equal(metric(named, wanted), metric(shown, relevant))
+    np.testing.assert_array_equal(metric(named, wanted, k=2), metric(shown, relevant, k=2))
+    if isinstance(ids, np.ndarray):
+        np.testing.assert_array_equal(
+            metric(np.array(named), [np.array(row) for row in wanted]), metric(shown, relevant)
+        )
+
+
+def test_none_and_minus_one_stand_for_no_item_in_lists_of_text():
+    for nothing in (None, -1):
+        assert precision_at_k([["a", nothing]], [["a"]]).tolist() == [0.5]
+        assert reciprocal_rank_at_k([[nothing, nothing]], [["a"]]).tolist() == [0]
+
+
+def test_targets_of_text_in_a_series_are_lists():
+    assert recall_at_k([["a"], ["b"]], pd.Series([["a"], ["a"]])).tolist() == [1, 0]
+
+
+@given(
+    st.lists(st.lists(st.integers(-(2**70), 2**70) | st.text(max_size=2) | st.none(), max_size=3), max_size=4),
+    st.data(),
+)
+@settings(derandomize=True, max_examples=200)
+def test_whatever_lists_there_are_a_metric_is_a_share_or_an_error(lists, data):
+    targets = data.draw(
+        st.lists(st.lists(st.integers(-1, 9) | st.text(max_size=1) | st.floats(), max_size=3), max_size=4)
+    )
+    try:
+        values = recall_at_k(lists, targets, k=data.draw(st.integers(1, 4)))
+    except ValueError:
+        return
+    assert values.shape == (len(targets),)
+    assert np.isnan(values).tolist() == [not row for row in targets]
+    assert ((values[~np.isnan(values)] >= 0) & (values[~np.isnan(values)] <= 1)).all()
 
 
 def test_an_item_shown_twice_beyond_k_is_not_looked_at():

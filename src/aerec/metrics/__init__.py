@@ -10,7 +10,7 @@ from aerec.metrics.beyond import (
     novelty_at_k,
     popularity_groups,
 )
-from aerec.metrics.formulas import METRICS, find_hits, measure_hits
+from aerec.metrics.formulas import GAINS, METRICS, find_hits, measure_hits, measure_users
 from aerec.metrics.named import RATING_METRICS, higher_is_better, measure_ranking, parse_metric
 from aerec.metrics.ranking import (
     average_precision_at_k,
@@ -24,6 +24,7 @@ from aerec.metrics.ranking import (
 from aerec.metrics.rating import mae, rmse
 
 __all__ = [
+    "GAINS",
     "METRICS",
     "RATING_METRICS",
     "activity_groups",
@@ -38,6 +39,7 @@ __all__ = [
     "mae",
     "measure_hits",
     "measure_ranking",
+    "measure_users",
     "ndcg_at_k",
     "novelty_at_k",
     "parse_metric",

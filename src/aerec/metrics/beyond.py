@@ -16,7 +16,7 @@ from scipy.special import rel_entr
 from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.metrics.formulas import Values
-from aerec.metrics.ranking import Recommended, as_ranking
+from aerec.metrics.lists import Recommended, as_ranking, within_catalogue
 from aerec.sparse import CSR, canonical_csr, take_rows
 
 __all__ = [
@@ -73,7 +73,7 @@ def novelty_at_k(recommended: Recommended, item_counts: ArrayLike, n_users: int,
     counts = np.asarray(item_counts)
     if counts.size and counts.max() > n_users:
         raise DataError(f"item {int(counts.argmax())} is rated by {counts.max()} of {n_users} users; pass them all")
-    ranking = _of_catalogue(as_ranking(recommended, k), len(counts))
+    ranking = within_catalogue(as_ranking(recommended, k), len(counts))
     shown = ranking >= 0
     bits = -np.log2(np.maximum(counts, 1) / n_users)
     return _ratio(np.where(shown, bits[ranking], 0.0).sum(axis=1), shown.sum(axis=1))
@@ -109,9 +109,7 @@ def gini_at_k(recommended: Recommended, n_items: int, k: int | None = None) -> f
     >>> gini_at_k([[0, 1], [2, 3]], n_items=4), gini_at_k([[0], [0]], n_items=4)
     (0.0, 0.75)
     """
-    if n_items < 1:
-        raise DataError(f"n_items must be at least 1, got {n_items}")
-    ranking = _of_catalogue(as_ranking(recommended, k), n_items)
+    ranking = within_catalogue(as_ranking(recommended, k), n_items)
     exposure = np.sort(np.bincount(ranking[ranking >= 0], minlength=n_items))
     if not exposure.any():
         return float("nan")
@@ -149,7 +147,7 @@ def genre_diversity_at_k(recommended: Recommended, genres: Any, k: int | None = 
     array([0.5, 1. ])
     """
     has, ranking = _ones(canonical_csr(genres)), as_ranking(recommended, k)
-    width = _of_catalogue(ranking, has.shape[0]).shape[1]
+    width = within_catalogue(ranking, has.shape[0]).shape[1]
     values = np.empty(len(ranking))
     for rows in _blocks(len(ranking), width * max(width, has.shape[1])):
         shown = ranking[rows]
@@ -206,7 +204,7 @@ def calibration_at_k(
     if not 0 < alpha < 1:
         raise ValueError(f"alpha must be between 0 and 1, got {alpha!r}")
     has = _ones(canonical_csr(genres))
-    ranking = _of_catalogue(as_ranking(recommended, k), has.shape[0])
+    ranking = within_catalogue(as_ranking(recommended, k), has.shape[0])
     rated = _ones(history.matrix if isinstance(history, Interactions) else canonical_csr(history))
     if rated.shape != (len(ranking), has.shape[0]):
         raise DataError(f"{len(ranking)} lists and genres of {has.shape[0]} items, but the history is {rated.shape}")
@@ -261,12 +259,6 @@ def popularity_groups(item_counts: ArrayLike, n_groups: int = 3) -> NDArray[np.i
 
 
 # ---------------------------------------------------------------------- parts of the formulas
-
-
-def _of_catalogue(ranking: NDArray[np.int64], n_items: int) -> NDArray[np.int64]:
-    if ranking.size and ranking.max() >= n_items:
-        raise DataError(f"item {ranking.max()} is recommended, but the catalogue has {n_items} items")
-    return ranking
 
 
 def _ones(matrix: CSR) -> CSR:

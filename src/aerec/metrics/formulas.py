@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from aerec.sparse import CSR
+from aerec.errors import DataError
+from aerec.sparse import CSR, row_ids
 
-__all__ = ["METRICS", "Counts", "Hits", "Values", "coverage", "find_hits", "measure_hits"]
+__all__ = [
+    "GAINS",
+    "METRICS",
+    "Counts",
+    "Hits",
+    "Values",
+    "coverage",
+    "find_hits",
+    "measure_hits",
+    "measure_users",
+]
 
 _TABLE_BYTES = 2**21  # of the table in which hits are looked up, so that it stays near a core
+_STEEPEST = 50  # the highest rating with an exponential gain
 
 Hits: TypeAlias = NDArray[np.bool_]
 """Which of the recommended items are relevant; shape (n_users, k)."""
@@ -22,25 +34,49 @@ Values: TypeAlias = NDArray[np.float64]
 """A value per user; shape (n_users,)."""
 
 
-def find_hits(ranking: NDArray[np.int64], target: CSR) -> Hits:
-    """Return which of the recommended items are relevant, in the shape of `ranking`; `target` is canonical.
+def measure_users(metric: str, ranking: NDArray[np.int64], target: CSR) -> Values:
+    """Return a ranking metric of each user; NaN without a relevant item.
 
-    Some users at a time, the targets are marked in a table of all items, in which the ranking is looked up.
+    Parameters
+    ----------
+    metric : str
+        A key of `METRICS` or `GAINS`, without "@k".
+    ranking : ndarray of int64, shape (n_users, k)
+        Columns of the recommended items, best first; −1 for none.
+    target : csr_array of shape (n_users, n_items)
+        Canonical.
     """
-    hits = np.zeros(ranking.shape, dtype=bool)
+    if metric in GAINS:
+        return _graded_ndcg(ranking, target, GAINS[metric](target.data.astype(np.float64)))
+    return measure_hits(metric, find_hits(ranking, target), np.diff(target.indptr))
+
+
+def find_hits(ranking: NDArray[np.int64], target: CSR) -> Hits:
+    """Return which of the recommended items are relevant, in the shape of `ranking`; `target` is canonical."""
+    return _look_up(ranking, target, np.ones(target.nnz, dtype=bool))
+
+
+def _look_up(ranking: NDArray[np.int64], target: CSR, values: NDArray[Any]) -> NDArray[Any]:
+    """Return for each recommended item its value among the targets of its user, 0 where it is none of them.
+
+    `values` are aligned with ``target.data``. Some users at a time, they are entered in a table of all items, in which
+    the ranking is looked up.
+    """
+    found = np.zeros(ranking.shape, dtype=values.dtype)
     if ranking.size == 0:
-        return hits
+        return found
     width = max(target.shape[1], int(ranking.max()) + 1) + 1  # the last column is for −1
-    size = max(1, _TABLE_BYTES // width)
-    relevant = np.zeros((min(size, len(ranking)), width), dtype=bool)
+    size = max(1, _TABLE_BYTES // (width * values.itemsize))
+    table = np.zeros((min(size, len(ranking)), width), dtype=values.dtype)
     for start in range(0, len(ranking), size):
         block = ranking[start : start + size]
         begins = target.indptr[start : start + len(block) + 1]
-        at = np.repeat(np.arange(len(block)), np.diff(begins)), target.indices[begins[0] : begins[-1]]
-        relevant[at] = True
-        hits[start : start + size] = np.take_along_axis(relevant[: len(block)], block, axis=1)
-        relevant[at] = False
-    return hits
+        here = slice(begins[0], begins[-1])
+        at = np.repeat(np.arange(len(block)), np.diff(begins)), target.indices[here]
+        table[at] = values[here]
+        found[start : start + size] = np.take_along_axis(table[: len(block)], block, axis=1)
+        table[at] = 0
+    return found
 
 
 def measure_hits(metric: str, hits: Hits, n_relevant: Counts) -> Values:
@@ -101,6 +137,32 @@ def _not_per_user(hits: Hits, n_relevant: Counts) -> Values:
     return np.full(len(hits), np.nan)  # coverage is of all users together
 
 
+def _graded_ndcg(ranking: NDArray[np.int64], target: CSR, gains: NDArray[np.float64]) -> Values:
+    n_users, k = ranking.shape
+    discounts = 1 / np.log2(np.arange(2, k + 2))
+    rows = row_ids(target)
+    order = np.lexsort((-gains, rows))  # the ideal list of each user, row after row
+    places = np.arange(len(rows)) - target.indptr[rows]
+    shown = places < k
+    ideal = np.bincount(rows[shown], gains[order][shown] * discounts[places[shown]], minlength=n_users)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray((_look_up(ranking, target, gains) @ discounts) / ideal)
+
+
+def _rating_gain(ratings: NDArray[np.float64]) -> NDArray[np.float64]:
+    if ratings.size and (lowest := ratings.min()) < 0:
+        raise DataError(
+            f"a rating of {lowest:g} has a negative gain, graded NDCG needs ratings of 0 and more: shift them"
+        )
+    return ratings
+
+
+def _exponential_gain(ratings: NDArray[np.float64]) -> NDArray[np.float64]:
+    if ratings.size and (highest := ratings.max()) > _STEEPEST:
+        raise DataError(f"a rating of {highest:g} has a gain of 2^{highest:g}: use graded_ndcg (gain='rating') instead")
+    return np.exp2(_rating_gain(ratings)) - 1
+
+
 METRICS: dict[str, Callable[[Hits, Counts], Values]] = {
     "recall": _recall,
     "plain_recall": _plain_recall,
@@ -112,3 +174,9 @@ METRICS: dict[str, Callable[[Hits, Counts], Values]] = {
     "coverage": _not_per_user,
 }
 """Name of a ranking metric → its formula; a name for users adds "@k"."""
+
+GAINS: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
+    "graded_ndcg": _rating_gain,
+    "exponential_ndcg": _exponential_gain,
+}
+"""Name of a ranking metric in which ratings count → gain of a held-out rating."""

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from aerec.errors import DataError, names_like
 from aerec.interactions import Interactions
-from aerec.metrics.formulas import METRICS, coverage, find_hits, measure_hits
+from aerec.metrics.formulas import GAINS, METRICS, coverage, measure_users
 from aerec.metrics.rating import mae, rmse
 
 __all__ = ["RATING_METRICS", "higher_is_better", "measure_ranking", "parse_metric"]
@@ -30,9 +30,9 @@ def parse_metric(name: str) -> tuple[str, int]:
     if name in RATING_METRICS:
         return name, 0
     base, _, k = str(name).partition("@")
-    if base in METRICS and re.fullmatch(r"[1-9]\d{0,8}", k):
+    if (base in METRICS or base in GAINS) and re.fullmatch(r"[1-9]\d{0,8}", k):
         return base, int(k)
-    known = names_like(str(name), [*(f"{one}@k" for one in METRICS), *RATING_METRICS])
+    known = names_like(str(name), [*(f"{one}@k" for one in (*METRICS, *GAINS)), *RATING_METRICS])
     raise ValueError(f"unknown metric {name!r}; {known} (with a number for k, as in recall@20)")
 
 
@@ -41,7 +41,7 @@ def higher_is_better(name: str) -> bool:
     return name not in RATING_METRICS
 
 
-def measure_ranking(name: str, ranking: NDArray[np.int64], target: Interactions) -> float:
+def measure_ranking(name: str, ranking: NDArray[np.int64], target: Interactions, n_items: int | None = None) -> float:
     """Return the mean of a ranking metric over the users who have a target.
 
     Parameters
@@ -51,6 +51,8 @@ def measure_ranking(name: str, ranking: NDArray[np.int64], target: Interactions)
     ranking : ndarray of int64, shape (n_users, n)
         As `Recommender.rank` gives it; n at least the k of the metric.
     target : Interactions of n_users
+    n_items : int, optional
+        Size of the model's catalogue, for coverage; by default the target's, which may hold items that no model knows.
 
     Returns
     -------
@@ -58,8 +60,7 @@ def measure_ranking(name: str, ranking: NDArray[np.int64], target: Interactions)
     """
     base, k = parse_metric(name)
     if base == "coverage":
-        return coverage(ranking[:, :k], target.shape[1])
-    counts = np.diff(target.matrix.indptr)
-    if not counts.any():
+        return coverage(ranking[:, :k], n_items or target.shape[1])
+    if target.n_ratings == 0:
         raise DataError(f"{name} cannot be measured: nobody has a held-out item")
-    return float(np.nanmean(measure_hits(base, find_hits(ranking[:, :k], target.matrix), counts)))
+    return float(np.nanmean(measure_users(base, ranking[:, :k], target.matrix)))

@@ -2,7 +2,7 @@
 
 Each takes what was recommended to every user and what was relevant to them, and returns one value a user; NaN marks a
 user without a relevant item, who says nothing about the model. Relevance is binary: every stored entry of the target
-counts, whatever its value.
+counts, whatever its value; but for `ndcg_at_k` with another gain.
 """
 
 from __future__ import annotations
@@ -10,19 +10,17 @@ from __future__ import annotations
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-import scipy.sparse as sp
-from numpy.typing import ArrayLike, NDArray
+import pandas as pd
+from numpy.typing import NDArray
 
 from aerec.errors import DataError
 from aerec.interactions import Interactions
-from aerec.metrics.formulas import Values, coverage, find_hits, measure_hits
-from aerec.sparse import CSR, canonical_csr
-from aerec.topk import top_k
+from aerec.metrics.formulas import Values, coverage, measure_users
+from aerec.metrics.lists import Recommended, as_ranking, number_ids, within_catalogue
+from aerec.sparse import canonical_csr
 
 __all__ = [
-    "Recommended",
     "Target",
-    "as_ranking",
     "average_precision_at_k",
     "coverage_at_k",
     "hit_rate_at_k",
@@ -32,11 +30,11 @@ __all__ = [
     "reciprocal_rank_at_k",
 ]
 
-Recommended: TypeAlias = ArrayLike
-"""Integer array (n_users, n): the items recommended to each user, best first, −1 for none; or float array
-(n_users, n_items): scores, of which the k highest are taken (−∞: never)."""
 Target: TypeAlias = Any
-"""The relevant items of each user: an Interactions, a sparse or dense matrix (n_users, n_items), or a list of lists."""
+"""The relevant items of each user: an Interactions, a sparse or dense matrix (n_users, n_items), or a list that holds a
+list of ids, or a dict of ids and ratings, for each user."""
+
+_GAINS = {"binary": "ndcg", "rating": "graded_ndcg", "exponential": "exponential_ndcg"}
 
 
 def recall_at_k(
@@ -47,11 +45,13 @@ def recall_at_k(
     Parameters
     ----------
     recommended : array-like of shape (n_users, n)
-        Items, best first (integers, −1 for none); or scores of all items (floats).
+        Items, best first; or scores of all items (floats), of which the k highest are taken. −1 stands for no item, as
+        at the end of the lists of `Recommender.rank`. With lists as target, items are ids of any hashable type but
+        float, and None stands for no item as well; with a matrix as target they are column numbers.
     target : Interactions, matrix of shape (n_users, n_items), or list of lists of items
-        What is relevant.
+        What is relevant. A list may hold a dict {item: rating} for a user. An item that comes twice counts once.
     k : int, optional
-        Length of the list; by default all that was recommended (needed for scores).
+        Length of the list; by default all that was recommended (needed for scores). A shorter list counts as k long.
     denominator : {"min", "target"}, default "min"
         "min": min(k, \|target\|), so that 1 can be reached (Liang et al. 2018); "target": the textbook's \|target\|,
         "plain_recall@k" where metrics are named.
@@ -64,7 +64,8 @@ def recall_at_k(
     Raises
     ------
     DataError
-        If the shapes do not fit, or an item is recommended twice to the same user.
+        If the shapes do not fit, an item is recommended twice to the same user, an id is negative or a float, the ids
+        of the two are of different types, or scores are of other items than the target.
 
     References
     ----------
@@ -95,25 +96,55 @@ def precision_at_k(recommended: Recommended, target: Target, k: int | None = Non
     return _measure("precision", recommended, target, k)
 
 
-def ndcg_at_k(recommended: Recommended, target: Target, k: int | None = None) -> NDArray[np.float64]:
-    r"""Normalised discounted cumulative gain with binary relevance.
+def ndcg_at_k(
+    recommended: Recommended,
+    target: Target,
+    k: int | None = None,
+    gain: Literal["binary", "rating", "exponential"] = "binary",
+) -> NDArray[np.float64]:
+    r"""Normalised discounted cumulative gain.
 
-    .. math:: \frac{\sum_{r=1}^{k} [\text{item at rank } r \text{ is relevant}] / \log_2(r + 1)}
-              {\sum_{r=1}^{\min(k, |\text{target}|)} 1 / \log_2(r + 1)}
+    .. math:: \frac{\sum_{r=1}^{k} g(\text{item at rank } r) / \log_2(r + 1)}
+              {\sum_{r=1}^{\min(k, |\text{target}|)} g_{(r)} / \log_2(r + 1)}
 
-    Parameters, returns and errors as in `recall_at_k`.
+    with g the gain of an item, 0 for one that is not in the target, and :math:`g_{(1)} \ge g_{(2)} \ge \dots` the gains
+    of the target in the best order.
+
+    Parameters
+    ----------
+    recommended, target, k
+        As in `recall_at_k`; for another gain than "binary" the target holds ratings: an Interactions, a matrix, or a
+        list of dicts.
+    gain : {"binary", "rating", "exponential"}, default "binary"
+        "binary": 1 for every item of the target; "rating": its rating, as scikit-learn's ``ndcg_score`` has it
+        ("graded_ndcg@k" where metrics are named); "exponential": 2^rating − 1 (Burges et al.; "exponential_ndcg@k").
+
+    Returns
+    -------
+    ndarray of shape (n_users,), float64
+        NaN for users without a relevant item.
+
+    Raises
+    ------
+    DataError
+        As in `recall_at_k`; and if a rating is negative, or above 50 with exponential gain.
 
     References
     ----------
     Järvelin, Kekäläinen (2002). Cumulated gain-based evaluation of IR techniques. ACM TOIS 20(4).
+    Burges et al. (2005). Learning to rank using gradient descent. ICML.
 
     Examples
     --------
     >>> from aerec.evaluation import ndcg_at_k
     >>> ndcg_at_k([[3, 1]], [[1]]).round(4)
     array([0.6309])
+    >>> ndcg_at_k([["film", "book"]], [{"book": 5.0, "film": 1.0}], gain="rating").round(4)
+    array([0.7377])
     """
-    return _measure("ndcg", recommended, target, k)
+    if gain not in _GAINS:
+        raise ValueError(f"gain must be one of {', '.join(map(repr, _GAINS))}, got {gain!r}")
+    return _measure(_GAINS[gain], recommended, target, k)
 
 
 def average_precision_at_k(recommended: Recommended, target: Target, k: int | None = None) -> NDArray[np.float64]:
@@ -188,63 +219,15 @@ def coverage_at_k(recommended: Recommended, n_items: int | None = None, k: int |
         if array.dtype.kind != "f":
             raise DataError("coverage of lists needs the size of the catalogue: pass n_items")
         n_items = array.shape[1]
-    if n_items < 1:
-        raise DataError(f"n_items must be at least 1, got {n_items}")
-    if ranking.size and ranking.max() >= n_items:
-        raise DataError(f"item {ranking.max()} is recommended, but the catalogue has {n_items} items")
-    return coverage(ranking, n_items)
-
-
-# ---------------------------------------------------------------------- checking what was given
+    return coverage(within_catalogue(ranking, n_items), n_items)
 
 
 def _measure(metric: str, recommended: Recommended, target: Target, k: int | None) -> Values:
-    ranking = as_ranking(recommended, k)
-    relevant = _relevant(target)
+    if isinstance(target, list | tuple | pd.Series) or (isinstance(target, np.ndarray) and target.dtype == object):
+        ranking, relevant = number_ids(recommended, list(target), k)
+    else:
+        relevant = target.matrix if isinstance(target, Interactions) else canonical_csr(target)
+        ranking = as_ranking(recommended, k, relevant.shape[1])
     if len(ranking) != relevant.shape[0]:
         raise DataError(f"recommendations for {len(ranking)} users, but targets of {relevant.shape[0]}")
-    return measure_hits(metric, find_hits(ranking, relevant), np.diff(relevant.indptr))
-
-
-def as_ranking(recommended: Recommended, k: int | None) -> NDArray[np.int64]:
-    """Return lists of `k` items, filled up with −1."""
-    if sp.issparse(recommended) or isinstance(recommended, Interactions):
-        raise DataError("recommended comes first, as an array of items or of scores; the target comes second")
-    try:
-        array = np.asarray(recommended)
-    except ValueError:
-        raise DataError("recommended holds lists of different lengths; fill the short ones up with -1") from None
-    if array.ndim != 2:
-        raise DataError(f"recommended must be of shape (n_users, n), got {array.shape}")
-    if k is not None and k < 1:
-        raise ValueError(f"k must be at least 1, got {k}")
-    if array.dtype.kind == "f":
-        if k is None:
-            raise ValueError("recommended holds scores (floats): say how many of the best count, with k")
-        if np.isnan(array).any():
-            raise DataError("recommended holds NaN scores")
-        return top_k(array, k)[0]
-    if array.dtype.kind not in "iu":
-        raise DataError(f"recommended must hold items (integers) or scores (floats), got {array.dtype}")
-    if k is None and array.shape[1] == 0:
-        raise DataError("recommended holds lists of no items: say how long they should have been, with k")
-    ranking = array.astype(np.int64)[:, :k]
-    ordered = np.sort(ranking, axis=1)
-    repeated = ((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any(axis=1)
-    if repeated.any():
-        raise DataError(f"row {int(np.argmax(repeated))} recommends the same item twice")
-    short = 0 if k is None else k - ranking.shape[1]
-    return np.pad(ranking, ((0, 0), (0, short)), constant_values=-1) if short > 0 else ranking
-
-
-def _relevant(target: Target) -> CSR:
-    if isinstance(target, Interactions):
-        return target.matrix
-    if not isinstance(target, list | tuple):
-        return canonical_csr(target)
-    columns = np.concatenate([np.zeros(0, np.int64), *(np.asarray(one, dtype=np.int64) for one in target)])
-    if columns.size and columns.min() < 0:
-        raise DataError(f"the target names item {columns.min()}; items are numbered from 0")
-    indptr = np.cumsum([0, *(len(one) for one in target)])
-    shape = (len(target), int(columns.max(initial=-1)) + 1)
-    return canonical_csr(sp.csr_array((np.ones(len(columns)), columns, indptr), shape=shape))
+    return measure_users(metric, ranking, relevant)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from aerec.interactions import Interactions
-from aerec.metrics import find_hits, measure_hits, parse_metric
+from aerec.metrics import measure_users, parse_metric
 from aerec.models.edlae import EDLAE
 from aerec.models.elsa import ELSA
 from aerec.parameters import Constraint, WholeNumber
@@ -145,8 +145,7 @@ class Blend(Recommender):
         history, known = self._history(holdout.history)
         target, exclude = holdout.target.matrix, holdout.exclude
         barred = self._barred(holdout.candidates, None, holdout.history.items)
-        relevant = np.diff(target.indptr)
-        users = np.flatnonzero(relevant)
+        users = np.flatnonzero(np.diff(target.indptr))
         if len(users) > _USERS:
             users = users[np.linspace(0, len(users) - 1, _USERS).astype(np.int64)]
         totals = np.zeros(len(candidates))
@@ -158,11 +157,11 @@ class Blend(Recommender):
                 scores[:, row_ids(seen), seen.indices] = -np.inf
             if barred is not None:
                 scores[..., barred] = -np.inf
-            hits_of = take_rows(target, rows)
+            wanted = take_rows(target, rows)
             for at, weights in enumerate(candidates):
                 used = np.flatnonzero(weights)
                 ranking, _ = top_k(np.tensordot(weights[used].astype(np.float32), scores[used], axes=1), k)
-                totals[at] += np.nansum(measure_hits(metric, find_hits(ranking, hits_of), relevant[rows]))
+                totals[at] += np.nansum(measure_users(metric, ranking, wanted))
         return totals
 
     def _unfitted(self) -> Sequence[Recommender]:

@@ -240,7 +240,7 @@ class NeuralRecommender(Recommender):
 
             def measure() -> float:
                 ranking, _ = self.rank(holdout.history, k, exclude=holdout.exclude, allow_items=holdout.candidates)
-                return measure_ranking(name, ranking, holdout.target)
+                return measure_ranking(name, ranking, holdout.target, self.n_features_in_)
 
         return Validator(name, measure, higher_is_better(name))
 

@@ -1,0 +1,238 @@
+"""What metrics are given: lists of items, scores and targets of any kind, checked and numbered."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from numpy.typing import ArrayLike, NDArray
+
+from aerec.errors import DataError
+from aerec.interactions import Interactions
+from aerec.sparse import CSR, canonical_csr
+from aerec.topk import top_k
+
+__all__ = ["Recommended", "as_ranking", "number_ids", "within_catalogue"]
+
+Recommended: TypeAlias = ArrayLike
+"""Array (n_users, n) of items: what is recommended to each user, best first, −1 for none; or float array
+(n_users, n_items): scores, of which the k highest are taken (−∞: never)."""
+
+_ROWS = (Sequence, Mapping, np.ndarray, pd.Series, pd.Index)  # a set has no place here: it would hide a repeated id
+_INT64_MAX = np.iinfo(np.int64).max
+_NO_FLOATS = "ids are whole numbers or text: convert them with int or str"
+
+
+def as_ranking(recommended: Recommended, k: int | None, n_columns: int | None = None) -> NDArray[np.int64]:
+    """Return lists of `k` column numbers, filled up with −1.
+
+    Parameters
+    ----------
+    recommended : array-like of shape (n_users, n)
+    k : int or None
+    n_columns : int, optional
+        Of the target: column numbers are below it, and scores are of so many items.
+
+    Raises
+    ------
+    DataError
+        If these are no lists of items or scores, an item comes twice, or they do not fit `n_columns`.
+    """
+    array = _as_array(recommended, k)
+    if array.dtype.kind == "f":
+        if n_columns is not None and array.shape[1] != n_columns:
+            raise DataError(
+                f"recommended holds floats, so scores, of {array.shape[1]} items, but the target has {n_columns} "
+                f"columns: they must be of the same items; {_NO_FLOATS}"
+            )
+        return top_k(array, k or array.shape[1])[0]
+    if array.dtype.kind == "O":
+        raise DataError(
+            f"recommended holds ids such as {_example(array)}, but the items here are columns of a matrix: give column "
+            "numbers, as model.rank does, or the target as lists of ids too"
+        )
+    ranking = array[:, :k]
+    if n_columns is not None and ranking.size and ranking.max() >= n_columns:
+        raise DataError(
+            f"item {ranking.max()} is recommended, but the target has {n_columns} columns: give column numbers, as "
+            "model.rank does, or the target as lists of ids too"
+        )
+    return _padded(ranking, k)
+
+
+def number_ids(recommended: Recommended, target: Sequence[Any], k: int | None) -> tuple[NDArray[np.int64], CSR]:
+    """Number the ids that occur, whatever their size and type; return lists and targets in these numbers.
+
+    Parameters
+    ----------
+    recommended : array-like of shape (n_users, n)
+    target : sequence of a list of ids, or dict of ids and ratings, for each user
+    k : int or None
+
+    Returns
+    -------
+    ranking : ndarray of int64, shape (n_users, k)
+    relevant : csr_array of shape (n_targets, n_ids)
+    """
+    lengths, wanted, ratings = _target_ids(target)
+    array = _as_array(recommended, k)
+    if array.dtype.kind == "f":
+        _check_scores(array, wanted)
+        ranking, columns, n_ids = as_ranking(array, k), wanted, array.shape[1]
+    else:
+        shape = array[:, :k].shape
+        shown = array[:, :k].ravel()
+        is_none = shown == -1
+        if shown.dtype == object:
+            is_none = np.array([one is None or (isinstance(one, int) and one == -1) for one in shown], dtype=bool)
+        _check_types(shown[~is_none], wanted)
+        try:
+            codes, known = pd.factorize(np.concatenate([shown, wanted]))
+        except TypeError as error:
+            raise DataError(f"an id must be hashable: {error}") from None
+        codes[: len(shown)][is_none] = -1
+        ranking = _padded(codes[: len(shown)].reshape(shape).astype(np.int64), k)
+        columns, n_ids = codes[len(shown) :], len(known)
+    indptr = np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
+    return ranking, canonical_csr(sp.csr_array((ratings, columns, indptr), shape=(len(lengths), n_ids)))
+
+
+def within_catalogue(ranking: NDArray[np.int64], n_items: int) -> NDArray[np.int64]:
+    """Return `ranking` after checking that a catalogue of `n_items` holds its items."""
+    if n_items < 1:
+        raise DataError(f"n_items must be at least 1, got {n_items}")
+    if ranking.size and ranking.max() >= n_items:
+        raise DataError(f"item {ranking.max()} is recommended, but the catalogue has {n_items} items")
+    return ranking
+
+
+# ---------------------------------------------------------------------- what was recommended
+
+
+def _as_array(recommended: Recommended, k: int | None) -> NDArray[Any]:
+    """Return an array (n_users, n): int64 of items, float of scores, or object of ids of another type."""
+    if sp.issparse(recommended) or isinstance(recommended, Interactions):
+        raise DataError("recommended comes first, as an array of items or of scores; the target comes second")
+    if hasattr(recommended, "columns"):
+        raise DataError("recommended is a frame; give an array of items, such as model.rank(history, k)[0]")
+    if k is not None and (isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1):
+        raise ValueError(f"k must be at least 1, got {k!r}")
+    array = recommended if isinstance(recommended, np.ndarray) else _of_lists(recommended)
+    if array.ndim != 2:
+        raise DataError(f"recommended must be of shape (n_users, n), got {array.shape}")
+    if array.dtype.kind == "f":
+        if k is None:
+            raise ValueError("recommended holds scores (floats): say how many of the best count, with k")
+        if np.isnan(array).any():
+            raise DataError("recommended holds NaN scores")
+        return array
+    if array.dtype.kind not in "iuOUS":
+        raise DataError(f"recommended must hold items (integers, text) or scores (floats), got {array.dtype}")
+    if k is None and array.shape[1] == 0:
+        raise DataError("recommended holds lists of no items: say how long they should have been, with k")
+    array = _as_ids(array)
+    if array.dtype == np.int64 and array.size and array.min() < -1:
+        raise DataError(f"item {array.min()} is recommended: items are numbered from 0, and -1 stands for none")
+    return array
+
+
+def _of_lists(lists: Any) -> NDArray[Any]:
+    """Return lists of one length as an array of numbers, or of objects that holds each id as it is."""
+    try:
+        array = np.asarray(lists)
+        if array.dtype.kind in "biuf":  # of 1 and "a" NumPy makes text, of tuples one more dimension
+            return array
+    except ValueError:
+        pass
+    if any(isinstance(row, str | bytes) or not isinstance(row, _ROWS) for row in lists):
+        raise DataError("recommended must be of shape (n_users, n): a list of items for each user")
+    rows = [list(row) for row in lists]
+    if len({len(row) for row in rows}) > 1:
+        raise DataError("recommended holds lists of different lengths; fill the short ones up with -1")
+    return _as_objects(itertools.chain.from_iterable(rows)).reshape(len(rows), -1)
+
+
+def _as_objects(ids: Iterable[Any]) -> NDArray[Any]:
+    return np.fromiter((one.item() if isinstance(one, np.generic) else one for one in ids), dtype=object)
+
+
+def _as_ids(array: NDArray[Any]) -> NDArray[Any]:
+    """Return ids as int64 where they are whole numbers that fit, else as objects."""
+    is_int = array.dtype.kind == "i" or (array.dtype.kind == "u" and array.max(initial=0) <= _INT64_MAX)
+    return array.astype(np.int64 if is_int else object)
+
+
+def _padded(ranking: NDArray[np.int64], k: int | None) -> NDArray[np.int64]:
+    """Refuse an item that comes twice, and fill up to a length of `k`."""
+    ordered = np.sort(ranking, axis=1)
+    repeated = ((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any(axis=1)
+    if repeated.any():
+        raise DataError(f"row {int(np.argmax(repeated))} recommends the same item twice")
+    short = 0 if k is None else k - ranking.shape[1]
+    return np.pad(ranking, ((0, 0), (0, short)), constant_values=-1) if short > 0 else ranking
+
+
+# ---------------------------------------------------------------------- targets as lists
+
+
+def _target_ids(target: Sequence[Any]) -> tuple[list[int], NDArray[Any], NDArray[Any]]:
+    """Return how many targets each user has, their ids, and their ratings."""
+    rows: list[list[Any]] = []
+    ratings: list[float] = []
+    for number, row in enumerate(target):
+        if isinstance(row, str | bytes) or not isinstance(row, _ROWS):
+            raise DataError(f"row {number} of the target is {row!r:.80}: give a list of ids for each user")
+        rows.append(list(row))
+        ratings += row.values() if isinstance(row, Mapping) else itertools.repeat(True, len(row))
+    flat = list(itertools.chain.from_iterable(rows))
+    ids = np.asarray(flat) if all(isinstance(one, int | np.integer) for one in flat) else _as_objects(flat)
+    for one in () if ids.dtype.kind in "iu" else flat:
+        if one is None or isinstance(one, float | np.floating | bool | np.bool_):
+            raise DataError(f"the target names item {one}; {_NO_FLOATS}")
+    ids = _as_ids(ids if flat else np.zeros(0, np.int64))
+    if ids.dtype == np.int64 and ids.size and ids.min() < 0:
+        raise DataError(f"the target names item {ids.min()}; items are numbered from 0")
+    values = np.asarray(ratings, dtype=None if ratings else bool)
+    if values.dtype.kind not in "biuf":
+        raise DataError(f"the ratings of the target must be numbers, got {values.dtype}")
+    return [len(row) for row in rows], ids, values
+
+
+def _check_types(shown: NDArray[Any], wanted: NDArray[Any]) -> None:
+    """Refuse ids that cannot meet, such as numbers on one side and text on the other."""
+    types, other_types = ({type(one).__name__ for one in ids.tolist()} for ids in (shown, wanted))
+    if types & {"float", "bool"}:
+        raise DataError(f"recommended holds ids that are floats or truth values; {_NO_FLOATS}")
+    if types and other_types and not types & other_types:
+        raise DataError(
+            f"recommended holds ids of type {', '.join(sorted(types))}, such as {_example(shown)}, the target of type "
+            f"{', '.join(sorted(other_types))}, such as {_example(wanted)}: they never meet; convert one side with int "
+            "or str"
+        )
+
+
+def _check_scores(scores: NDArray[Any], wanted: NDArray[Any]) -> None:
+    """Refuse floats that are no scores of the items 0, 1, 2, … of which the target speaks."""
+    n_items = scores.shape[1]
+    outside = wanted[(wanted < 0) | (wanted >= n_items)] if wanted.dtype == np.int64 else wanted
+    if outside.size:
+        raise DataError(
+            f"recommended holds floats, so scores, of the items 0 to {n_items - 1}, but the target names "
+            f"{_example(outside)}; {_NO_FLOATS}"
+        )
+    ordered = np.sort(scores, axis=1)
+    is_whole = np.isfinite(scores).all() and (np.floor(scores) == scores).all()
+    if scores.size and is_whole and (ordered >= 0).all() and (ordered[:, 1:] > ordered[:, :-1]).all():
+        raise DataError(
+            f"recommended holds whole numbers as floats, such as {_example(scores)}: are they ids? Then convert them "
+            "with int; of scores, give the target as a matrix"
+        )
+
+
+def _example(ids: NDArray[Any]) -> str:
+    first = next((one for one in ids.ravel().tolist() if one is not None), None)
+    return repr(first)
