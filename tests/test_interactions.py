@@ -290,3 +290,13 @@ def test_dates_are_no_ratings():
     frame = pd.DataFrame({"user": [1], "item": [7], "rating": pd.to_datetime(["2024-01-01"])})
     with pytest.raises(DataError, match="'rating' holds dates"):
         Interactions.from_frame(frame)
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8", "int16", "int32", "int64", "uint32", "uint64"])
+def test_ids_at_both_ends_of_a_type_stay_what_they_are(kind):
+    limits = np.iinfo(kind)
+    for ids in ([limits.min, limits.max], [limits.max, limits.max - 1], [limits.min + 1, limits.min]):
+        frame = pd.DataFrame({"user": np.array(ids, dtype=kind), "item": [1, 2]})
+        data = Interactions.from_frame(frame, rating=None)
+        assert data.users.tolist() == sorted(map(int, ids))
+        assert data.to_frame().set_index("item")["user"].to_dict() == dict(zip([1, 2], map(int, ids), strict=True))

@@ -202,8 +202,10 @@ def _codes(ids: pd.Series[Any], name: str) -> tuple[NDArray[Any], pd.Index[Any]]
     if isinstance(ids.dtype, np.dtype) and ids.dtype.kind in "iu" and len(ids):
         low, high = int(ids.min()), int(ids.max())
         if high - low < max(4 * len(ids), 1 << 16):  # a table of all numbers between is faster than a hash table
-            codes, used = _ranks((ids.to_numpy() - low).astype(np.int64, copy=False), high - low + 1)
-            return codes, pd.Index((used + low).astype(ids.dtype))
+            values = ids.to_numpy()
+            values = values.astype(np.int64, copy=False) if values.dtype.kind == "i" else values  # int8: 127 − (−128)
+            codes, used = _ranks((values - low).astype(np.int64, copy=False), high - low + 1)
+            return codes, pd.Index((used.astype(values.dtype) + values.dtype.type(low)).astype(ids.dtype))
     try:
         codes, uniques = pd.factorize(ids, sort=True)
     except TypeError:

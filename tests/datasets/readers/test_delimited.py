@@ -1,6 +1,10 @@
 """Delimited text: how it is understood, and the one clear line for each way in which it can be wrong."""
 
+import bz2
+import gzip
+import lzma
 import os
+import warnings
 from pathlib import Path
 
 import pandas as pd
@@ -108,6 +112,88 @@ def test_ids_stay_text_where_the_first_exception_comes_late(read):
     assert {type(row[0]) for row in read(text)} == {str}
 
 
+def test_excels_own_line_names_the_separator(read):
+    assert read("sep=;\r\nuser;item;rating\r\n1;2;3\r\n") == [(1, 2, 3.0)]
+    assert read('\ufeff"sep=|"\nuser|item|rating\n1|a;b|3\n') == [(1, "a;b", 3.0)]
+
+
+def test_a_decimal_comma_is_read_where_commas_separate_nothing(read):
+    assert read("user;item;rating\n1;2;3,5\n1;3;4\n1;5;-0,25\n") == [(1, 2, 3.5), (1, 3, 4.0), (1, 5, -0.25)]
+
+
+def test_a_file_without_ratings_is_implicit_and_one_line_says_so(read):
+    with pytest.warns(UserWarning, match="has no column of ratings: every row counts as 1") as told:
+        assert read("user,item,plays\n1,2,9\n") == [(1, 2, 1.0)]
+    assert len(told) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read("user,item,plays\n1,2,9\n", rating="plays") == [(1, 2, 9.0)]
+        assert read("user,item,plays\n1,2,9\n", rating=None) == [(1, 2, 1.0)]
+
+
+def test_a_file_may_have_a_header_or_none(read):
+    assert read("1,2,3,4\n", header=False) == [(1, 2, 3.0, 4)]
+    assert read("1,2\n", header=False) == [(1, 2, 1.0)]
+    assert read("1,2,1700000001\n", header=False) == [(1, 2, 1.0, 1700000001)]
+    assert read("5,x,1,2\n", header=False, user="3", item="4", rating="1", timestamp=None) == [(1, 2, 5.0)]
+    assert read("user,item,rating\n1,2,3\n", columns=("user", "item", "rating")) == [(1, 2, 3.0)]
+
+
+def test_ids_of_nineteen_digits_are_whole_numbers(read):
+    text = "user,item,rating\n1212092628029698001,2,3\n1212092628029698002,3,3\n"
+    assert [row[0] for row in read(text)] == [1212092628029698001, 1212092628029698002]
+    assert [row[0] for row in read("user,item,rating\n9223372036854775808,2,3\n")] == ["9223372036854775808"]
+
+
+def test_whole_numbers_with_a_decimal_point_lose_it_with_a_warning(read):
+    with pytest.warns(UserWarning, match=r"column 'user': the ids are whole numbers with a decimal point"):
+        assert read("user,item,rating\n1.0,2,3\n12.0,3,3\n") == [(1, 2, 3.0), (12, 3, 3.0)]
+    assert [row[0] for row in read("user,item,rating\n1.0,2,3\n1.5,3,3\n")] == ["1.0", "1.5"]
+
+
+@pytest.mark.parametrize("odd", ["1_0", "１２"])
+def test_a_number_that_is_written_otherwise_is_named(read, odd):
+    with pytest.warns(UserWarning, match=f"column 'user': all ids are read as text, since 1 of 2 .*'{odd}'"):
+        read(f"user,item,rating\n{odd},2,3\n12,3,3\n")
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("milliseconds", 10**3), ("microseconds", 10**6), ("nanoseconds", 10**9)])
+def test_times_in_other_units_become_seconds(read, unit, factor):
+    text = "user,item,rating,timestamp\n" + "".join(f"1,{at},3,{(1_700_000_000 + at) * factor}\n" for at in (1, 2))
+    with pytest.warns(UserWarning, match=rf"the times are {unit} since 1970 and were divided by {factor:,}"):
+        assert [row[3] for row in read(text)] == [1_700_000_001, 1_700_000_002]
+    with pytest.warns(UserWarning, match="divided"):
+        assert read("user,item,rating,timestamp\n1,2,3,1700000000500\n") == [(1, 2, 3.0, 1_700_000_000.5)]
+
+
+def test_dates_with_time_zones_become_seconds(read):
+    text = "user,item,rating,date\n1,2,3,1970-01-02T02:00:00+02:00\n1,3,3,1970-01-02 00:00:00.5\n"
+    assert [row[3].timestamp() for row in read(text)] == [86400, 86400.5]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "mixed"])
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_byte_order_marks_quotes_and_line_ends_do_not_matter(read, end, mark):
+    lines = ['"user","item","rating"', '" 007","x, y",3', '7,"a ""b""","4"']
+    text = "\r\n".join(lines[:2]) + "\n" + lines[2] if end == "mixed" else end.join(lines)
+    assert read(mark + text.encode()) == [("007", "x, y", 3.0), ("7", 'a "b"', 4.0)]
+
+
+@pytest.mark.parametrize("module", [gzip, bz2, lzma])
+@pytest.mark.parametrize("named", [True, False])
+def test_packed_files_are_read_whatever_they_are_called(read, module, named):
+    suffix = {gzip: ".gz", bz2: ".bz2", lzma: ".xz"}[module] if named else ""
+    assert read(module.compress(b"user,item,rating\n1,2,3\n"), f"mine.csv{suffix}") == [(1, 2, 3.0)]
+
+
+@pytest.mark.parametrize("module", [bz2, lzma])
+def test_packed_files_that_are_cut_are_named(read, module):
+    data = module.compress(b"user,item,rating\n" + bytes(range(48, 58)) * 10_000)
+    for damaged in (data[: len(data) // 2], data[:20] + b"x" * 40 + data[60:]):
+        with pytest.raises(DataError, match="is damaged or incomplete"):
+            read(damaged)
+
+
 def test_dates_become_seconds(read):
     text = "user,item,rating,timestamp\n1,2,3,1970-01-02\n1,3,3,1970-01-01T00:00:05Z\n"
     times = [pd.Timestamp(seconds, unit="s", tz="UTC") for seconds in (86400, 5)]
@@ -150,6 +236,42 @@ DAT = "1::2::3::4\n"
         ),
         pytest.param(CSV, {"sep": ""}, 'line 1: sep="" separates nothing', id="no sep"),
         pytest.param(CSV, {"columns": ("user", "item")}, "line 1: 4 fields, but columns= names 2", id="columns="),
+        pytest.param(
+            CSV + "user,item,rating,timestamp\n5,6,7,8\n",
+            {},
+            "line 3, column 'user': the header stands here again, as in files joined into one; delete the line",
+            id="header again",
+        ),
+        pytest.param(
+            "item,user\nb,ann\nuser,item\n", {}, "line 3, column 'user': the header stands here", id="turned header"
+        ),
+        pytest.param(
+            CSV + "1,2,3,4\n" * 12_000 + "7,8\x009,1,1\n", {}, "line 12003: holds a NUL byte", id="nul, far down"
+        ),
+        pytest.param(
+            CSV + "1,5,3,inf\n", {}, "line 3, column 'timestamp': the timestamp 'inf' is not a finite", id="time inf"
+        ),
+        pytest.param(
+            "user,item,rating,time\n1,2,3,1700000001\n1,3,3,1700000000000\n1,4,3,1700000003\n",
+            {},
+            "line 3, column 'time': the timestamp 1700000000000 .* seconds and milliseconds are mixed",
+            id="units",
+        ),
+        pytest.param(
+            CSV + "1,5,1_0,4\n", {}, "line 3, .* the rating '1_0' is not a number; .* digits 0 to 9", id="underscore"
+        ),
+        pytest.param(CSV + "1,5,３,4\n", {}, "the rating '３' is not a number; .* digits 0 to 9", id="full width"),
+        pytest.param(
+            "user;item;rating\n1;2;1,000\n", {}, "line 2, .* '1,000' may be thousands or a decimal", id="thousands"
+        ),
+        pytest.param("user,item,rating\n1,2,nan\n3,4,nan\n", {}, "line 2, .* 'nan' is not a finite", id="all nan"),
+        pytest.param("sep=;\nuser;item;rating\n1;2;x\n", {}, "line 3, column 'rating'", id="line after sep="),
+        pytest.param("1\n", {"header": False}, "line 1: only one field in '1'", id="one field"),
+        pytest.param(b"PAR1" + bytes(40), {}, "is a Parquet file; call it .parquet", id="parquet"),
+        pytest.param(b"PK\x03\x04" + bytes(40), {}, "is a zip archive or an Excel workbook", id="excel"),
+        pytest.param("version https://git-lfs.github.com/spec/v1\n", {}, "git lfs pull", id="lfs"),
+        pytest.param("<!DOCTYPE html>\n<html>\n", {}, "is a page of HTML", id="html"),
+        pytest.param('{"user": 1, "item": 2}\n', {}, "is JSON; read it with pandas", id="json"),
         pytest.param(CSV + "1,5,good,4\n", {}, "line 3, column 'rating': the rating 'good' is not a number", id="text"),
         pytest.param(
             CSV + "1,5,,4\n", {}, "line 3, column 'rating': the rating is missing; complete or delete", id="gap"
@@ -159,10 +281,10 @@ DAT = "1::2::3::4\n"
         pytest.param(CSV + "1,5,-Infinity,4\n", {}, "line 3, column 'rating': .* is not a finite number", id="-inf"),
         pytest.param(CSV + "1,5,1e99,4\n", {}, "line 3, column 'rating': .*1e[+]?99.* is not a finite", id="overflow"),
         pytest.param(
-            "user;item;rating\n1;2;3\n\n1;5;3,5\n",
+            "user;item;rating\n1;2;3\n\n1;5;1.000,5\n",
             {},
-            "line 4, column 'rating': the rating '3,5' is not a number; write it with a decimal point",
-            id="decimal comma, after a blank line",
+            "line 4, column 'rating': the rating '1.000,5' is not a number; write it with a decimal point",
+            id="decimal comma and thousands, after a blank line",
         ),
         pytest.param(CSV + ",5,1,4\n", {}, "line 3, column 'user': the id is missing; complete or delete", id="no id"),
         pytest.param(CSV + "1, ,1,4\n", {}, "line 3, column 'item': the id is missing", id="blank id"),
@@ -176,7 +298,7 @@ DAT = "1::2::3::4\n"
         pytest.param(CSV + '"1,5,1,4\n', {}, "line 3: 1 fields where 4 are expected", id="open quotation"),
         pytest.param(b"user,item,rating\nJos\xe9,2,3\n", {}, "line 2: not UTF-8 text; save the file as", id="latin-1"),
         pytest.param("user,item,rating\n1,2,3\n".encode("utf-16"), {}, "is UTF-16 text; save it as UTF-8", id="utf-16"),
-        pytest.param(b"\x00\x01\x02", {}, "is not text; expected ratings as text", id="binary"),
+        pytest.param(b"\x00\x01\x02", {}, "is not text in UTF-8; expected ratings as text", id="binary"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(read, text, options, message):

@@ -1,6 +1,8 @@
 """Ratings in Parquet files."""
 
+import contextlib
 import sys
+import uuid
 
 import pandas as pd
 import pytest
@@ -55,7 +57,15 @@ def test_parts_may_be_parquet(write, tmp_path):
         (FRAME.iloc[:0], "has columns and no ratings"),
         (FRAME.assign(rating=[1.0, None]), "row 1: rating nan is not a finite number"),
         (FRAME.assign(rating=["good", "1"]), "row 0: rating 'good' is not a number"),
-        (FRAME.assign(userId=["a", None]), "row 1: column 'user' has no id"),
+        (FRAME.assign(userId=["a", None]), "row 1, column 'userId': the id is missing"),
+        (FRAME.assign(userId=["a", ""]), "row 1, column 'userId': the id is missing"),
+        (FRAME.assign(movieId=[1.0, float("inf")]), "row 1, column 'movieId': inf is no id"),
+        (FRAME.assign(timestamp=[1.0, float("inf")]), "row 1, column 'timestamp': the timestamp inf is not a finite"),
+        (
+            FRAME.assign(userId=pd.to_datetime(["2020-01-01"] * 2)),
+            "the column 'userId' holds timestamp.* ids",
+        ),
+        (FRAME.assign(userId=[b"a", b"b"]), "the column 'userId' holds binary, expected ids"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(write, frame, message):
@@ -63,6 +73,71 @@ def test_what_is_wrong_is_said_in_one_line(write, frame, message):
     with pytest.raises(DataError, match=rf"mine\.parquet: {message}|mine\.parquet {message}") as caught:
         read_ratings(path)
     assert "\n" not in str(caught.value)
+
+
+WHOLE = ["int8", "uint8", "int32", "int64", "uint64", "float32", "float64"]
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_whole_numbers_of_every_type_are_the_same_ids(write, kind):
+    path = write("mine.parquet", FRAME.assign(userId=[3, 2]).astype({"userId": kind}))
+    with pytest.warns(UserWarning, match="decimal point") if kind.startswith("float") else contextlib.nullcontext():
+        data = read_ratings(path)
+    assert data.users.dtype == "int64"
+    assert rows(data) == [(2, 9, 2.0, 10), (3, 7, 4.5, 20)]
+
+
+def test_numbers_beyond_64_bits_of_one_sign_and_decimals_and_uuids_are_ids(write):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = write("mine.parquet", FRAME)
+
+    def users(values):
+        table = pyarrow.table({"user": values, "item": [1, 2]})
+        parquet.write_table(table, path)
+        return read_ratings(path, rating=None).users
+
+    assert users(pyarrow.array([2**63 + 3, 2**63 + 1], pyarrow.uint64())).tolist() == [2**63 + 1, 2**63 + 3]
+    assert users(pyarrow.array([7, 5]).cast(pyarrow.decimal128(38, 0))).tolist() == [5, 7]
+    assert users(pyarrow.array([1.5, 2.0])).tolist() == [1.5, 2.0]
+    assert users(pyarrow.array(["b", "a"]).dictionary_encode()).tolist() == ["a", "b"]
+    if hasattr(pyarrow, "uuid"):
+        ids = [uuid.UUID(int=2), uuid.UUID(int=1)]
+        assert users(pyarrow.array([one.bytes for one in ids], pyarrow.uuid())).tolist() == sorted(map(str, ids))
+
+
+@pytest.mark.parametrize("encoding", ["PLAIN", "DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY"])
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+def test_every_encoding_of_text_is_read(write, encoding, version):
+    frame = pd.DataFrame({"user": [f"user {at % 70}" for at in range(3000)], "item": [f"{at}é" for at in range(3000)]})
+    path = write("plain.parquet", frame)
+    expected = rows(read_ratings(path, rating=None))
+    chosen = {"column_encoding": dict.fromkeys(frame, encoding), "use_dictionary": False}
+    frame.to_parquet(path, data_page_version=version, **chosen)
+    assert rows(read_ratings(path, rating=None)) == expected
+
+
+def test_what_duckdb_writes_is_read_in_both_versions(tmp_path):
+    duckdb = pytest.importorskip("duckdb", reason="needs the extra aerec[scale]")
+    for version in ("V1", "V2"):
+        path = tmp_path / f"{version}.parquet"
+        query = "SELECT 'u' || (i % 90) AS user, 'number ' || i AS item FROM range(3000) AS t(i)"
+        try:
+            duckdb.sql(f"COPY ({query}) TO '{path}' (FORMAT parquet, PARQUET_VERSION {version})")
+        except duckdb.Error:
+            pytest.skip("this DuckDB knows no PARQUET_VERSION")
+        assert read_ratings(path, rating=None).shape == (90, 3000)
+
+
+@pytest.mark.parametrize("encoding", ["PLAIN", "DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY", "dictionary"])
+def test_a_bomb_is_refused_in_every_encoding_before_it_takes_memory(write, encoding):
+    frame = pd.DataFrame({"user": ["x" * 1_000_000] * 300, "item": range(300)})
+    chosen = {} if encoding == "dictionary" else {"column_encoding": {"user": encoding}, "use_dictionary": False}
+    path = write("bomb.parquet", FRAME)
+    frame.to_parquet(path, compression="zstd", **chosen)
+    assert path.stat().st_size < 100_000
+    with pytest.raises(DataError, match="refused as a decompression bomb"):
+        read_ratings(path, rating=None)
 
 
 def test_a_file_that_is_no_parquet_is_named(tmp_path):

@@ -13,10 +13,13 @@ __all__ = ["DELIMITERS", "MOVIELENS_COLUMNS", "Columns"]
 DELIMITERS = ("::", "\t", ",", ";", "|", " ")
 MOVIELENS_COLUMNS = ("user", "item", "rating", "timestamp")
 _KNOWN = {
-    "user": ("user", "userid", "uid"),
-    "item": ("item", "itemid", "iid", "movie", "movieid"),
-    "rating": ("rating",),
-    "timestamp": ("timestamp", "time"),
+    "user": ("user", "userid", "uid", "customerid", "reviewerid"),
+    "item": (
+        *("item", "itemid", "iid", "movie", "movieid", "book", "bookid", "isbn", "song", "songid", "track", "trackid"),
+        *("artist", "artistid", "product", "productid", "business", "businessid", "parentasin", "asin"),
+    ),
+    "rating": ("rating", "stars", "bookrating", "overall"),
+    "timestamp": ("timestamp", "time", "datetime", "date", "unixreviewtime"),
 }
 
 
@@ -28,7 +31,8 @@ class Columns:
     ----------
     user, item : str or None
     rating : str or None
-        None: implicit feedback, every row counts as 1. The default name, "rating", may be absent, which means the same.
+        None: implicit feedback, every row counts as 1. The default name, "rating", may be absent, which means the same;
+        any other must be there.
     timestamp : str or None
         None: do without. The default name, "timestamp", may be absent; any other must be there.
     """
@@ -105,4 +109,4 @@ def _is_time(text: str) -> bool:
 
 
 def _plain(name: str) -> str:
-    return name.lower().replace("_", "").replace(" ", "")
+    return re.sub(r"[_ -]", "", name.lower())

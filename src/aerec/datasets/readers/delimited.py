@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import itertools
 import re
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from typing import IO, Literal
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import IO, Any, NoReturn, cast
 
 import numpy as np
 import pandas as pd
@@ -18,12 +20,15 @@ from pandas.api.types import is_numeric_dtype
 from aerec.datasets.readers.columns import Columns
 from aerec.datasets.readers.files import Files
 from aerec.datasets.readers.layout import Layout, detect_layout, is_number, shorten
+from aerec.datasets.readers.values import Refuse, as_shown, plain_ids, plain_times
 from aerec.errors import DataError
 
 __all__ = ["read_delimited"]
 
 _CHUNK = 1 << 20  # rows parsed at once: columns that nobody asked for are dropped a chunk at a time
-_INTEGER = r"-?(?:0|[1-9]\d{0,17})"  # no leading zeros: "007" and "7" are two ids
+_INTEGER = r"0|-?[1-9][0-9]{0,18}"  # no leading zeros: "007" and "7" are two ids
+_EXACT_DIGITS = 16  # of a number with a decimal point that a float holds exactly
+_FEW = 0.01  # share of ids that are no numbers up to which they are more likely mistakes
 
 
 def read_delimited(
@@ -31,7 +36,8 @@ def read_delimited(
     name: str,
     columns: Columns,
     sep: str | None = None,
-    header: Sequence[str] | Literal[False] | None = None,
+    fields: Sequence[str] | None = None,
+    header: bool = True,
 ) -> pd.DataFrame:
     """Read a table of ratings.
 
@@ -42,21 +48,23 @@ def read_delimited(
     columns : Columns
     sep : str, optional
         The separator, taken literally; detected from the first line by default.
-    header : sequence of str or False, optional
-        The names of the fields of a file without a header line; False: they are called "1", "2", ….
+    fields : sequence of str, optional
+        The names of the fields, in place of a header.
+    header : bool, default True
+        False: the first line is a rating; without `fields` they are called "1", "2", ….
 
     Returns
     -------
     pandas.DataFrame
         Columns user, item and, where the file has them, rating (float64) and timestamp (numbers, or dates). Ids are
-        integers where all of them are, else text.
+        int64 where all of them are whole numbers, else text.
 
     Raises
     ------
     DataError
         If anything cannot be read; names the file, the line, the column and the value.
     """
-    layout = detect_layout(files, name, columns, sep, header)
+    layout = detect_layout(files, name, columns, sep, fields, header)
     try:
         frame = _parse(files, name, layout, _guess_types(files, name, layout))
     except (ValueError, OverflowError, pd.errors.ParserWarning) as error:
@@ -74,9 +82,10 @@ def _parse(files: Files, name: str, layout: Layout, types: dict[str, str]) -> pd
     with files.open(name) as stream, warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)  # a first row that is longer than the header
         chunks = pd.read_csv(
-            _one_character_separator(stream, layout),
+            _one_character_separator(cast("IO[bytes]", _WithoutNul(stream, files.label(name))), layout),
             sep=layout.char,
             header=0 if layout.header else None,
+            skiprows=layout.skip,
             names=list(range(len(layout.names))),
             index_col=False,
             dtype={at: types.get(wanted.get(at, ""), "str") for at in range(len(layout.names))},
@@ -93,6 +102,29 @@ def _parse(files: Files, name: str, layout: Layout, types: dict[str, str]) -> pd
     if frame.empty:
         raise DataError(f"{files.label(name)} has a header and no ratings")
     return frame
+
+
+class _WithoutNul(io.BufferedIOBase):
+    """A stream that refuses NUL bytes, which would be taken for text: `first_line` sees the beginning only."""
+
+    def __init__(self, stream: IO[bytes], label: str) -> None:
+        self._stream, self._label, self._line = stream, label, 1
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        block = self._stream.read(-1 if size is None else size)
+        if (at := block.find(b"\0")) >= 0:
+            line = self._line + block.count(b"\n", 0, at)
+            raise DataError(f"{self._label} line {line}: holds a NUL byte, which is no text; get the file again")
+        self._line += block.count(b"\n")
+        return block
+
+    def readinto(self, buffer: Any, /) -> int:
+        block = self.read(len(buffer))
+        buffer[: len(block)] = block
+        return len(block)
 
 
 def _one_character_separator(stream: IO[bytes], layout: Layout) -> IO[bytes]:
@@ -117,53 +149,101 @@ def _guess_types(files: Files, name: str, layout: Layout) -> dict[str, str]:
 def _convert(files: Files, name: str, layout: Layout, frame: pd.DataFrame) -> pd.DataFrame:
     """Turn what is still text into numbers, and name the line of the first value that cannot be used."""
 
-    def refuse(bad: NDArray[np.bool_], role: str, wrong: Callable[[str], str]) -> None:
+    def refuse_in(role: str, bad: NDArray[np.bool_], wrong: str) -> NoReturn:
         _explain_shape(files, name, layout)  # a value may be missing because its whole row is cut short
         at = int(np.argmax(bad))
-        found = next(itertools.islice(_rows(files, name, layout), at, None), None)
-        place = "has a line of blanks only" if found is None else f"line {found[0]}"
-        column = layout.names[layout.roles[role]]
-        raise DataError(f"{files.label(name)} {place}, column {column!r}: {wrong(str(frame[role].iloc[at]))}")
+        row = next(itertools.islice(_rows(files, name, layout), at, None), None)
+        place = "has a line of blanks only" if row is None else f"line {row[0]}"
+        position = layout.roles[role]
+        told = wrong.format(value=as_shown(str(frame[role].iloc[at]) if row is None else row[1][position].strip()))
+        raise DataError(f"{files.label(name)} {place}, column {layout.names[position]!r}: {told}")
 
     for role in layout.roles:
         if not is_numeric_dtype(frame[role]):
             frame[role] = frame[role].str.strip()
-    for role in ("user", "item"):
-        if is_numeric_dtype(frame[role]):
-            continue
-        if (missing := frame[role] == "").any():
-            refuse(missing.to_numpy(bool), role, lambda _: "the id is missing; complete or delete the line")
-        if frame[role].str.fullmatch(_INTEGER).all():
-            frame[role] = frame[role].astype("int64")
-    if "rating" in frame:
-        ratings = pd.to_numeric(frame["rating"], errors="coerce").astype("float64")
-        with np.errstate(over="ignore"):
-            finite = np.isfinite(ratings.to_numpy(np.float32))
-        if not finite.all():
-            refuse(~finite, "rating", _wrong_rating)
-        frame["rating"] = ratings
-    if "timestamp" in frame and not is_numeric_dtype(frame["timestamp"]):
-        times = pd.to_numeric(frame["timestamp"], errors="coerce")
-        if times.isna().all():
-            times = pd.to_datetime(frame["timestamp"], errors="coerce", format="ISO8601", utc=True)
-        if times.isna().any():
-            refuse(times.isna().to_numpy(), "timestamp", _wrong_time)
-        frame["timestamp"] = times
+    if layout.header and (again := _header_again(frame, layout)).any():
+        refuse_in("user", again, "the header stands here again, as in files joined into one; delete the line")
+    for role in layout.roles:
+        what = f"{files.label(name)}, column {layout.names[layout.roles[role]]!r}"
+        refuse = partial(refuse_in, role)
+        if role == "rating":
+            frame[role] = _ratings(frame[role], layout, refuse)
+        elif role == "timestamp":
+            frame[role] = plain_times(_times(frame[role], refuse), what, refuse)
+        else:
+            frame[role] = plain_ids(_ids(frame[role], what), what, refuse)
     return frame
+
+
+def _header_again(frame: pd.DataFrame, layout: Layout) -> NDArray[np.bool_]:
+    again = np.ones(len(frame), dtype=bool)
+    for role in ("user", "item"):
+        again &= False if is_numeric_dtype(frame[role]) else frame[role].isin(layout.names).to_numpy(bool)
+    return again
+
+
+def _ids(ids: pd.Series[Any], what: str) -> pd.Series[Any]:
+    """Return ids that are still text as numbers, where all of them are whole ones of 64 bits."""
+    if is_numeric_dtype(ids):
+        return ids
+    whole = ids.str.fullmatch(_INTEGER)
+    if whole.all():
+        with contextlib.suppress(ValueError, OverflowError):  # beyond 64 bits they stay text
+            return ids.astype("int64")
+        return ids
+    if ids.str.fullmatch(rf"(?:{_INTEGER})\.0+").all():
+        return ids.astype("float64") if (ids.str.len() < _EXACT_DIGITS).all() else ids
+    odd = ids[~whole]
+    numeric = odd[:1000].str.replace("_", "").str.isnumeric() & ~odd[:1000].str.fullmatch("[0-9]+")
+    if numeric.any() or len(odd) <= _FEW * len(ids):
+        first = odd[:1000][numeric].iloc[0] if numeric.any() else odd.iloc[0]
+        warnings.warn(
+            f"{what}: all ids are read as text, since {len(odd):,} of {len(ids):,} are not written as whole numbers in "
+            f"the digits 0 to 9: {shorten(first)}",
+            stacklevel=2,
+        )
+    return ids
+
+
+def _ratings(column: pd.Series[Any], layout: Layout, refuse: Refuse) -> pd.Series[Any]:
+    ratings = pd.to_numeric(column, errors="coerce").astype("float64")
+    if not is_numeric_dtype(column) and (unread := ratings.isna()).any():
+        commas = column[unread]
+        if layout.sep != "," and commas.str.fullmatch(r"[+-]?[0-9]+,[0-9]+").all():
+            thousands = unread & column.str.fullmatch(r"[+-]?[0-9]{1,3},[0-9]{3}")
+            if thousands.any():
+                advice = "may be thousands or a decimal; write it with a decimal point"
+                refuse(thousands.to_numpy(bool), f"the rating {{value!r}} {advice}")
+            ratings[unread] = commas.str.replace(",", ".").astype("float64")
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(ratings.to_numpy(np.float32))
+    if not finite.all():
+        refuse(~finite, _wrong_rating(str(column.iloc[int(np.argmin(finite))])))
+    return ratings
+
+
+def _times(column: pd.Series[Any], refuse: Refuse) -> pd.Series[Any]:
+    if is_numeric_dtype(column):
+        return column
+    times: pd.Series[Any] = pd.to_numeric(column, errors="coerce")
+    if times.isna().all():
+        times = pd.to_datetime(column, errors="coerce", format="ISO8601", utc=True)
+    if times.isna().any():
+        advice = "is neither a number of seconds nor an ISO date; timestamp=None ignores the column"
+        refuse(times.isna().to_numpy(), f"the timestamp {{value!r}} {advice}")
+    return times
 
 
 def _wrong_rating(value: str) -> str:
     if value == "":
         return "the rating is missing; complete or delete the line"
-    if re.fullmatch(r"[+-]?\d+,\d+", value):
-        return f"the rating {value!r} is not a number; write it with a decimal point"
+    if re.fullmatch(r"[+-]?[\d.]+,\d+", value):
+        return "the rating {value!r} is not a number; write it with a decimal point"
     if is_number(value):
-        return f"the rating {value!r} is not a finite number; correct or delete the line"
-    return f"the rating {value!r} is not a number; correct the line, or name another column with rating=…"
-
-
-def _wrong_time(value: str) -> str:
-    return f"the timestamp {value!r} is neither a number of seconds nor an ISO date; timestamp=None ignores the column"
+        return "the rating {value!r} is not a finite number; correct or delete the line"
+    if value.replace("_", "").isnumeric():
+        return "the rating {value!r} is not a number; write it with the digits 0 to 9 alone"
+    return "the rating {value!r} is not a number; correct the line, or name another column with rating=…"
 
 
 def _explain_shape(files: Files, name: str, layout: Layout, error: Exception | None = None) -> None:
@@ -196,12 +276,14 @@ def _rows(files: Files, name: str, layout: Layout) -> Iterator[tuple[int, list[s
         lines = io.TextIOWrapper(
             _one_character_separator(stream, layout), encoding="utf-8-sig", errors="replace", newline=""
         )
+        for _ in range(layout.skip):
+            lines.readline()
         reader = csv.reader(lines, delimiter=layout.char, quoting=layout.quoting, skipinitialspace=True)
-        begins = 1
+        begins = layout.skip + 1
         header = layout.header
         try:
             for row in reader:
-                line, begins = begins, reader.line_num + 1
+                line, begins = begins, layout.skip + reader.line_num + 1
                 if len(row) < 2 and not "".join(row).strip():
                     continue
                 if header:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import contextlib
 import gzip
 import io
@@ -18,17 +19,23 @@ from typing import IO, Any
 
 from aerec.errors import DataError
 
-__all__ = ["ALWAYS_ALLOWED", "MAX_RATIO", "Files"]
+__all__ = ["ALWAYS_ALLOWED", "MAX_RATIO", "Files", "plain_name"]
 
 # Ratings shrink to about a fifth; a bomb shrinks a thousandfold. Small files may be as regular as they like.
 MAX_RATIO = 100
 ALWAYS_ALLOWED = 1 << 26
 _MAX_DEPTH = 8  # of a folder in a folder in a folder
+_PACKED = {".gz": (b"\x1f\x8b", gzip.open), ".bz2": (b"BZh", bz2.open), ".xz": (b"\xfd7zXZ\x00", lzma.open)}
+
+
+def plain_name(name: str) -> str:
+    """Return the name of a file as it is when unpacked: without ``.gz``, ``.bz2`` or ``.xz``."""
+    return next((name.removesuffix(suffix) for suffix in _PACKED if name.endswith(suffix)), name)
 
 
 @dataclass(frozen=True)
 class Files:
-    """Where data files lie, by name; ``.gz`` ones are decompressed while they are read.
+    """Where data files lie, by name; what gzip, bzip2 or xz has packed is decompressed while it is read.
 
     Parameters
     ----------
@@ -95,8 +102,8 @@ class Files:
         return f"{self.where}:{self.members[name]}" if self.archive else str(self.where / name)
 
     def find(self, *names: str) -> str | None:
-        """Return the first of `names` that is here, plain or gzipped."""
-        there = (one for name in names for one in (name, f"{name}.gz") if one in self.members)
+        """Return the first of `names` that is here, plain or packed."""
+        there = (name + suffix for name in names for suffix in ("", *_PACKED) if name + suffix in self.members)
         return next(there, None)
 
     @contextlib.contextmanager
@@ -108,17 +115,26 @@ class Files:
                 archive = stack.enter_context(zipfile.ZipFile(self.where))
                 claimed = archive.getinfo(self.members[name]).compress_size
                 packed = min(claimed, self.where.stat().st_size)  # what the archive says of itself may be a lie
-                stream: Any = stack.enter_context(archive.open(self.members[name]))
+                stream: Any = io.BufferedReader(stack.enter_context(archive.open(self.members[name])))
             else:
                 path = self.where / self.members[name]
                 packed = path.stat().st_size
                 stream = stack.enter_context(path.open("rb"))
-            if name.endswith(".gz"):
-                stream = stack.enter_context(gzip.open(stream))
-            if self.archive or name.endswith(".gz"):
+            unpack = _unpacker(name, stream.peek(8))
+            if unpack is not None:
+                stream = stack.enter_context(unpack(stream))
+            if self.archive or unpack is not None:
                 limit = max(MAX_RATIO * packed, ALWAYS_ALLOWED)
                 stream = io.BufferedReader(_Limited(stream, limit, self.label(name)), 1 << 20)
             yield stream
+
+
+def _unpacker(name: str, begin: bytes) -> Any:
+    """Return what decompresses a file that is called `name` and begins like this; None for a plain one."""
+    for suffix, (mark, unpack) in _PACKED.items():
+        if name.endswith(suffix) or begin.startswith(mark):
+            return unpack
+    return None
 
 
 class _Limited(io.RawIOBase):
@@ -154,6 +170,10 @@ def _readable(label: str) -> Iterator[None]:
         yield
     except _DAMAGE as error:
         raise DataError(f"{label} is damaged or incomplete ({error}); get the file again") from None
+    except OSError as error:
+        if error.errno is not None:  # of the system: no such file, no permission
+            raise
+        raise DataError(f"{label} is damaged or incomplete ({error}); get the file again") from None  # bzip2's own
     except RuntimeError as error:
         if "password" not in str(error):
             raise

@@ -10,27 +10,56 @@ from dataclasses import dataclass
 from typing import Literal
 
 from aerec.datasets.readers.columns import DELIMITERS, MOVIELENS_COLUMNS, Columns
-from aerec.datasets.readers.files import Files
+from aerec.datasets.readers.files import Files, plain_name
 from aerec.errors import DataError
 
-__all__ = ["Layout", "detect_layout", "first_line", "is_number", "shorten"]
+__all__ = ["FirstLine", "Layout", "detect_layout", "first_line", "is_number", "shorten"]
 
 _HEAD = 1 << 16
 _MAX_FIELDS = 1000  # every row takes the memory of all fields, also of those that it leaves empty
 _UNUSED = "\x1f"  # ASCII's own "unit separator" stands in for separators of several characters
 _TYPED = re.compile(r"(.*):(?:token|float|token_seq|float_seq)")  # a header field of RecBole
-_MOVIELENS_TABLE = re.compile(r"(u\.data|u[1-5ab]\.(base|test))(\.gz)?")
+_MOVIELENS_TABLE = re.compile(r"u\.data|u[1-5ab]\.(base|test)")
+_EXCEL_SEP = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # the line by which Excel tells itself the separator
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:inf|infinity|nan)", re.IGNORECASE)
+
+# How files begin that are no table of ratings, and what to do with them:
+_OTHERS = (
+    ("PAR1", "is a Parquet file; call it .parquet"),
+    ("PK\x03\x04", "is a zip archive or an Excel workbook; call an archive .zip, save a workbook as CSV"),
+    ("\x28\ufffd/\ufffd", "is packed by zstd; unpack it first: zstd -d"),
+    ("version https://git-lfs", "is a pointer of Git LFS, not the file itself; get it: git lfs pull"),
+    *((mark, "is a page of HTML or XML, not a table; look at it") for mark in ("<!", "<?xml", "<html", "<HTML")),
+    ("{", "is JSON; read it with pandas and pass the frame to Interactions.from_frame"),
+    ("[{", "is JSON; read it with pandas and pass the frame to Interactions.from_frame"),
+)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a file is written: its separator, the name of each of its fields, and which of them are wanted."""
+    """How a file is written.
+
+    Attributes
+    ----------
+    sep : str
+    names : tuple of str
+        Of each of its fields.
+    roles : dict
+        "user", "item", "rating", "timestamp" → position of the field, for those that are read.
+    header : bool
+        Whether the first line is a header.
+    quoted : bool
+        Whether a quotation mark can hold a field together.
+    skip : int
+        How many lines stand before the table.
+    """
 
     sep: str
     names: tuple[str, ...]
     roles: dict[str, int]
     header: bool
     quoted: bool
+    skip: int = 0
 
     @property
     def char(self) -> str:
@@ -43,59 +72,78 @@ class Layout:
         return csv.QUOTE_MINIMAL if self.quoted else csv.QUOTE_NONE
 
 
+@dataclass(frozen=True)
+class FirstLine:
+    """The first line of the table in a file.
+
+    Attributes
+    ----------
+    text : str
+        At most the first 64 KiB of it.
+    number : int
+        Counted from 1.
+    sep : str or None
+        The separator, where a line above names it as Excel does (``sep=;``).
+    skip : int
+        How many lines stand before the table: those up to that one.
+    """
+
+    text: str
+    number: int
+    sep: str | None = None
+    skip: int = 0
+
+
 def detect_layout(
-    files: Files, name: str, columns: Columns, sep: str | None, header: Sequence[str] | Literal[False] | None
+    files: Files,
+    name: str,
+    columns: Columns,
+    sep: str | None = None,
+    fields: Sequence[str] | None = None,
+    header: bool = True,
 ) -> Layout:
     """Tell the layout from the first line, as far as the caller does not (parameters as in `read_delimited`)."""
-    line, number = first_line(files, name)
+    first = first_line(files, name)
+    sep = first.sep if sep is None else sep
     if sep is None:
-        sep = next((mark for mark in DELIMITERS if mark in line), ",")
-    place = f"{files.label(name)} line {number}"
+        sep = next((mark for mark in DELIMITERS if mark in first.text), ",")
+    place = f"{files.label(name)} line {first.number}"
     if sep == "":
         raise DataError(f'{place}: sep="" separates nothing; give the separator, or leave it out to detect it')
-    quoted = sep != "::" and ".inter" not in name and not _MOVIELENS_TABLE.fullmatch(name)
-    fields = _split(line, sep, quoted)
-    if header is False:
-        if len(fields) == 1:
-            raise DataError(f"{place}: only one field in {shorten(line)}; {_hint(line, sep)}")
-        names = [str(number) for number in range(1, len(fields) + 1)]
-        return _layout(sep, names, columns.numbered(fields), place, header=False, quoted=quoted)
-    if header is not None:
-        names = list(header)
-        if len(names) != len(fields):
-            raise DataError(f"{place}: {len(fields)} fields, but columns= names {len(names)}: {_hint(line, sep)}")
-        return _layout(sep, names, columns, place, header=False, quoted=quoted)
-    typed = [match.group(1) for match in map(_TYPED.fullmatch, fields) if match]
-    if len(typed) == len(fields):
-        return _layout(sep, typed, columns, place, header=True, quoted=False)
-    if sep == "::" or _MOVIELENS_TABLE.fullmatch(name):
-        if len(fields) != len(MOVIELENS_COLUMNS):
+    movielens = _MOVIELENS_TABLE.fullmatch(plain_name(name)) is not None
+    quoted = sep != "::" and ".inter" not in name and not movielens
+    found = _split(first.text, sep, quoted)
+
+    def layout(names: Sequence[str], has_header: bool, quoted: bool = quoted, columns: Columns = columns) -> Layout:
+        if len(names) > _MAX_FIELDS:
+            raise DataError(
+                f"{place}: {len(names):,} fields in a line, a table of ratings has one rating a line and at most "
+                f"{_MAX_FIELDS:,}; cut columns out, or pass a users × items table to Interactions.from_matrix"
+            )
+        located = columns.locate(names, place)
+        positions = {role: list(names).index(found) for role, found in located.items()}
+        return Layout(sep, tuple(names), positions, has_header, quoted, first.skip)
+
+    if fields is not None:
+        if len(fields) != len(found):
+            raise DataError(f"{place}: {len(found)} fields, but columns= names {len(fields)}: {_hint(first.text, sep)}")
+        return layout(list(fields), has_header=found == list(fields))
+    if not header:
+        if len(found) == 1:
+            raise DataError(f"{place}: only one field in {shorten(first.text)}; {_hint(first.text, sep)}")
+        return layout([str(at) for at in range(1, len(found) + 1)], False, columns=columns.numbered(found))
+    typed = [match.group(1) for match in map(_TYPED.fullmatch, found) if match]
+    if len(typed) == len(found):
+        return layout(typed, True, False)
+    if sep == "::" or movielens:
+        if len(found) != len(MOVIELENS_COLUMNS):
             expected = sep.join(MOVIELENS_COLUMNS).replace("\t", "<tab>")
-            raise DataError(f"{place}: expected {expected}, found {shorten(line)}; {_hint(line, sep)}")
-        return _layout(sep, MOVIELENS_COLUMNS, columns, place, header=False, quoted=False)
-    if not columns.found_in(fields) and (len(fields) == 1 or any(map(is_number, fields))):
-        wrong = "only one field" if len(fields) == 1 else "no header"
-        raise DataError(f"{place}: {wrong} in {shorten(line)}; {_hint(line, sep)}")
-    return _layout(sep, fields, columns, place, header=True, quoted=quoted)
-
-
-def _layout(
-    sep: str,
-    names: Sequence[str],
-    columns: Columns,
-    place: str,
-    *,
-    header: bool,
-    quoted: bool,
-) -> Layout:
-    if len(names) > _MAX_FIELDS:
-        raise DataError(
-            f"{place}: {len(names):,} fields in a line, a table of ratings has one rating a line and at most "
-            f"{_MAX_FIELDS:,}; cut columns out, or pass a users × items table to Interactions.from_matrix"
-        )
-    roles = columns.locate(names, place)
-    positions = {role: list(names).index(found) for role, found in roles.items()}
-    return Layout(sep, tuple(names), positions, header, quoted)
+            raise DataError(f"{place}: expected {expected}, found {shorten(first.text)}; {_hint(first.text, sep)}")
+        return layout(MOVIELENS_COLUMNS, False, False)
+    if not columns.found_in(found) and (len(found) == 1 or any(map(is_number, found))):
+        wrong = "only one field" if len(found) == 1 else "no header"
+        raise DataError(f"{place}: {wrong} in {shorten(first.text)}; {_hint(first.text, sep)}")
+    return layout(found, True)
 
 
 def _split(line: str, sep: str, quoted: bool) -> list[str]:
@@ -111,30 +159,38 @@ def _hint(line: str, sep: str) -> str:
     return 'name the fields of a file without a header with columns=("user", "item", "rating", …)'
 
 
-def first_line(files: Files, name: str) -> tuple[str, int]:
-    """Return the first line that is not blank (at most its first 64 KiB) and its number, counted from 1."""
+def first_line(files: Files, name: str) -> FirstLine:
+    """Return the first line of the table: not blank, and not Excel's ``sep=;``.
+
+    Raises
+    ------
+    DataError
+        If the file is empty, or not text.
+    """
     with files.open(name) as stream:
         head = stream.read(_HEAD)
+    label = files.label(name)
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError(f"{files.label(name)} is UTF-16 text; save it as UTF-8")
-    if b"\0" in head:
-        raise DataError(
-            f"{files.label(name)} is not text; expected ratings as text, as Parquet (.parquet) or zipped (.zip)"
-        )
-    lines = io.StringIO(head.decode("utf-8-sig", errors="replace"), newline=None)
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            return line.rstrip("\n"), number
-    raise DataError(f"{files.label(name)} is empty; ratings were expected, one a line")
+        raise DataError(f"{label} is UTF-16 text; save it as UTF-8")
+    text = head.decode("utf-8-sig", errors="replace")
+    for begin, advice in _OTHERS:
+        if text.lstrip().startswith(begin):
+            raise DataError(f"{label} {advice}")
+    if "\0" in text:
+        raise DataError(f"{label} is not text in UTF-8; expected ratings as text, as Parquet (.parquet) or zipped")
+    sep, skip = None, 0
+    for number, line in enumerate(io.StringIO(text, newline=None), start=1):
+        given = _EXCEL_SEP.fullmatch(line.rstrip("\n"))
+        if given and sep is None:
+            sep, skip = given.group(1), number
+        elif line.strip():
+            return FirstLine(line.rstrip("\n"), number, sep, skip)
+    raise DataError(f"{label} is empty; ratings were expected, one a line")
 
 
 def is_number(text: str) -> bool:
-    """Whether `float` can read `text`."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    """Whether `text` is a number as files of ratings write it: in digits 0 to 9, without underscores."""
+    return _NUMBER.fullmatch(text) is not None
 
 
 def shorten(line: str) -> str:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
 
 from aerec.datasets.readers.columns import Columns
 from aerec.datasets.readers.files import ALWAYS_ALLOWED, MAX_RATIO, Files
+from aerec.datasets.readers.values import plain_ids, plain_times, refuse_row
 from aerec.errors import DataError
 from aerec.system.extras import import_extra
 
 __all__ = ["read_parquet"]
 
 _ROWS = 1 << 16
+_FEW_ROWS = 1 << 8
+# Encodings of text that pyarrow cannot read as a dictionary; they have no dictionary on disk either:
+_NO_DICTIONARY = {"DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY"}
 
 
 def read_parquet(files: Files, name: str, columns: Columns) -> pd.DataFrame:
@@ -26,7 +29,7 @@ def read_parquet(files: Files, name: str, columns: Columns) -> pd.DataFrame:
     MissingExtraError
         If pyarrow is not installed.
     DataError
-        If the file is no Parquet file, has no rows or lacks a column.
+        If the file is no Parquet file, has no rows, lacks a column, or a value can be no id, rating or time.
     """
     label = files.label(name)
     import_extra("pyarrow.parquet", f"{label}: Parquet")
@@ -37,9 +40,10 @@ def read_parquet(files: Files, name: str, columns: Columns) -> pd.DataFrame:
         content = io.BytesIO(stream.read())
     try:
         file = pyarrow.parquet.ParquetFile(content)
-        found = columns.locate(file.schema_arrow.names, label)
-        _refuse_others(file.schema_arrow, found.values(), label)
-        frame = _read(content, list(found.values()), label)
+        located = columns.locate(file.schema_arrow.names, label)
+        for role, given in located.items():
+            _check_type(file.schema_arrow.field(given).type, role, f"{label}: the column {given!r}")
+        frame = _read(content, list(located.values()), label)
     except DataError:
         raise
     except (pyarrow.ArrowException, OSError, ValueError, KeyError, OverflowError) as error:
@@ -47,25 +51,28 @@ def read_parquet(files: Files, name: str, columns: Columns) -> pd.DataFrame:
         raise DataError(f"{label} is not a Parquet file, or it is damaged ({first}); write it again") from None
     if frame.empty:
         raise DataError(f"{label} has columns and no ratings")
-    return frame.rename(columns={given: role for role, given in found.items()})[list(found)]
+    for role, given in located.items():
+        what, refuse = f"{label}, column {given!r}", refuse_row(label, given, frame[given])
+        if role in ("user", "item"):
+            frame[given] = plain_ids(frame[given], what, refuse)
+        elif role == "timestamp":
+            frame[given] = plain_times(frame[given], what, refuse)
+    return frame.rename(columns={given: role for role, given in located.items()})[list(located)]
 
 
 def _read(content: io.BytesIO, names: list[str], label: str) -> pd.DataFrame:
     """Read the columns `names` in pieces, so that a small file cannot unpack to more than what a reader expects."""
     import pyarrow
-    import pyarrow.compute
     import pyarrow.parquet
 
-    # text that repeats stays a dictionary, whose size says what it would be without
-    file = pyarrow.parquet.ParquetFile(content, read_dictionary=names)
     limit = max(MAX_RATIO * content.getbuffer().nbytes, ALWAYS_ALLOWED)
+    plain = pyarrow.parquet.ParquetFile(content)
+    # Text that repeats stays a dictionary, whose size tells the size without one before that much memory is taken.
+    file = pyarrow.parquet.ParquetFile(content, read_dictionary=[one for one in names if _has_dictionary(plain, one)])
     size, batches = 0, []
-    for batch in file.iter_batches(batch_size=_ROWS, columns=names):
+    for batch in file.iter_batches(batch_size=_rows_at_once(plain, names, limit), columns=names):
         for column in batch.columns:
-            size += column.nbytes
-            if pyarrow.types.is_dictionary(column.type):
-                lengths = pyarrow.compute.binary_length(column.dictionary)
-                size += pyarrow.compute.sum(lengths.take(column.indices)).as_py() or 0
+            size += _unpacked_size(column)
         if size > limit:
             raise DataError(
                 f"{label} unpacks to more than {limit >> 20:,} MiB, over {MAX_RATIO} times its size: refused as a "
@@ -74,17 +81,79 @@ def _read(content: io.BytesIO, names: list[str], label: str) -> pd.DataFrame:
         batches.append(batch)
     table = pyarrow.Table.from_batches(batches, schema=None if batches else file.schema_arrow)
     for at, field in enumerate(table.schema):
-        if pyarrow.types.is_dictionary(field.type):
-            table = table.set_column(at, field.name, table.column(at).cast(field.type.value_type))
+        table = table.set_column(at, field.name, _plain_column(table.column(at)))
     frame: pd.DataFrame = table.to_pandas()
     return frame
 
 
-def _refuse_others(schema: Any, names: Iterable[str], label: str) -> None:
-    """Refuse lists, structures and bytes: neither ids nor ratings nor times."""
+def _has_dictionary(file: Any, name: str) -> bool:
+    """Whether a column of text can be read as a dictionary: not where a piece of it has one of the delta encodings."""
+    return not any(
+        column.path_in_schema == name and _NO_DICTIONARY & {*column.encodings}
+        for column in _column_chunks(file.metadata)
+    )
+
+
+def _rows_at_once(file: Any, names: list[str], limit: int) -> int:
+    """How many rows are read at once: few where text shares its beginnings, which unpacks with the square of its size.
+
+    In such a column (DELTA_BYTE_ARRAY) one value can be as long as all that is stored of it.
+    """
+    sharing = [
+        column.total_uncompressed_size
+        for column in _column_chunks(file.metadata)
+        if column.path_in_schema in names and "DELTA_BYTE_ARRAY" in column.encodings
+    ]
+    return max(1, min(_FEW_ROWS, limit // max(*sharing, 1))) if sharing else _ROWS
+
+
+def _column_chunks(metadata: Any) -> Any:
+    for group in range(metadata.num_row_groups):
+        for column in range(metadata.num_columns):
+            yield metadata.row_group(group).column(column)
+
+
+def _unpacked_size(column: Any) -> int:
+    """Bytes of a column of a batch, those of the repetitions of text in a dictionary included."""
+    import pyarrow
+    import pyarrow.compute
+
+    size = int(column.nbytes)
+    if pyarrow.types.is_dictionary(column.type) and not pyarrow.types.is_primitive(column.type.value_type):
+        lengths = pyarrow.compute.binary_length(column.dictionary)
+        size += pyarrow.compute.sum(lengths.take(column.indices)).as_py() or 0
+    return size
+
+
+def _plain_column(column: Any) -> Any:
+    """Return dictionaries as their values, decimals as numbers, and what is an UUID as text."""
     import pyarrow
 
-    for name in names:
-        kind = schema.field(name).type
-        if pyarrow.types.is_nested(kind) or pyarrow.types.is_binary(kind) or pyarrow.types.is_large_binary(kind):
-            raise DataError(f"{label}: the column {name!r} holds {kind}, expected numbers, text or times")
+    kind = column.type
+    if pyarrow.types.is_dictionary(kind):
+        column = column.cast(kind.value_type)
+    elif pyarrow.types.is_decimal(kind):
+        try:
+            column = column.cast(pyarrow.int64() if kind.scale == 0 else pyarrow.float64())
+        except pyarrow.ArrowInvalid:  # beyond 64 bits
+            column = column.cast(pyarrow.string())
+    elif str(kind) == "extension<arrow.uuid>":
+        ids = [None if one is None else str(one) for one in column.to_pylist()]
+        column = pyarrow.chunked_array([pyarrow.array(ids, pyarrow.string())])
+    return column
+
+
+def _check_type(kind: Any, role: str, what: str) -> None:
+    """Refuse a column that can hold no ids, ratings or times."""
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    number = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_boolean(kind)
+    text = types.is_string(kind) or types.is_large_string(kind) or str(kind) == "string_view"
+    uuid = str(kind) == "extension<arrow.uuid>"
+    time = types.is_timestamp(kind) or types.is_date(kind)
+    if role in ("user", "item") and not (number or text or uuid):
+        raise DataError(f"{what} holds {kind}, expected ids: whole numbers or text; cast it before")
+    if role in ("rating", "timestamp") and not (number or text or (time and role == "timestamp")):
+        raise DataError(f"{what} holds {kind}, expected numbers{' or times' if role == 'timestamp' else ''}")

@@ -8,15 +8,15 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
-from aerec.datasets.readers.adjacency import looks_like_adjacency, read_adjacency
 from aerec.datasets.readers.columns import Columns
 from aerec.datasets.readers.delimited import read_delimited
-from aerec.datasets.readers.files import Files
+from aerec.datasets.readers.files import Files, plain_name
 from aerec.datasets.readers.layout import first_line
+from aerec.datasets.readers.lists import looks_like_lists, read_lists
 from aerec.datasets.readers.parquet import read_parquet
 from aerec.datasets.readers.titles import read_titles
 from aerec.datasets.store.folder import is_store, open_store
@@ -36,7 +36,13 @@ class _Manner:
 
     columns: Columns
     sep: str | None = None
-    header: Sequence[str] | Literal[False] | None = None
+    fields: Sequence[str] | None = None
+    header: bool = True
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the caller says how a text is written, so that it is no list of items."""
+        return not (self.sep is None and self.fields is None and self.header)
 
 
 def read_ratings(
@@ -54,22 +60,25 @@ def read_ratings(
 
     Known layouts: MovieLens 100K (``u.data``, ``u1.base`` …), 1M and 10M (``ratings.dat``), 20M, 25M, 32M and
     latest-small (``ratings.csv``), each with the titles and genres beside it; text with one rating a line and named
-    columns; Parquet; stores of `import_parquet`; RecBole ``.inter``; LightGCN (one line a user: ``user item item …``).
-    Each may be gzipped (``.gz``) or in a zip archive, such as an official ``ml-1m.zip``. A folder that holds a given
-    split (``train.*``, ``valid.*``, ``test.*``) is read as one; see `read_parts` for its parts.
+    columns; Parquet; stores of `import_parquet`; RecBole ``.inter``; lists of items, one line a user, as of LightGCN
+    (``user item item …``) and CiteULike (``users.dat``: ``count item item …``). Each may be packed (``.gz``, ``.bz2``,
+    ``.xz``) or in a zip archive, such as an official ``ml-1m.zip``. A folder that holds a given split (``train.*``,
+    ``valid.*``, ``test.*``) is read as one; see `read_parts` for its parts.
 
     Parameters
     ----------
     path : path-like
     user, item : str, optional
-        Names of the id columns; by default one of the usual names (user, userId, user_id, item, movieId, …).
+        Names of the id columns; by default one of the usual names (user, userId, user_id, item, movieId, asin, …).
     rating : str or None, default "rating"
-        Name of the rating column; None for implicit feedback (every line counts as 1). Where the default is absent
-        the file is implicit, and a warning says so.
+        Name of the rating column; None for implicit feedback (every line counts as 1). Where the default (or "stars",
+        "overall", "book-rating") is absent the file is implicit, and a warning says so.
     timestamp : str or None, default "timestamp"
-        Name of the column of times (seconds, or ISO dates); the default may be absent. None ignores it.
+        Name of the column of times (numbers, or ISO dates); the default (or "time", "date", …) may be absent. None
+        ignores it. Dates become seconds since 1970. Numbers stay what they are, but for those that can only be milli-,
+        micro- or nanoseconds since 1970, which are divided, with a warning.
     sep : str, optional
-        The separator, taken literally; detected by default.
+        The separator, taken literally; detected by default, also from Excel's line ``sep=;``.
     columns : sequence of str, optional
         The names of the fields of a file that has no header line, such as ``("user", "item", "rating")``.
     header : bool, default True
@@ -79,7 +88,8 @@ def read_ratings(
     Returns
     -------
     Interactions
-        Ids are integers where all in the file are (without leading zeros), else text.
+        Ids are int64 where all in the file are whole numbers of 64 bits (without leading zeros; ``1.0`` counts as 1,
+        with a warning), else text, without blanks around it.
 
     Raises
     ------
@@ -87,7 +97,7 @@ def read_ratings(
         If there is nothing at `path`.
     DataError
         If anything in the file cannot be read: one line that names the file, the line in it, the column and the value.
-        Nothing is ever left out silently.
+        Nothing is left out in silence: duplicated pairs and ratings of 0 give a warning that says how many.
     MissingExtraError
         If Parquet is to be read and pyarrow is not installed.
 
@@ -103,9 +113,9 @@ def read_ratings(
     if is_store(path):
         return open_store(path)
     files, name = Files.at(path)
-    manner = _Manner(Columns(user, item, rating, timestamp), sep, columns if header or columns is not None else False)
+    manner = _Manner(Columns(user, item, rating, timestamp), sep, columns, header)
     if name is None:
-        name = files.find(*_WHOLE)
+        name = _whole(files)
     if name is None:
         parts = _part_names(files)
         if "train" in parts:
@@ -158,8 +168,7 @@ def read_parts(
     if missing := [part for part in ("train", "test") if part not in parts]:
         wanted = f"{fold}.base and {fold}.test" if fold else "train.* and test.*"
         raise DataError(f"{files.where}: no {missing[0]} part; expected {wanted}, found {_listing(files)}")
-    manner = _Manner(Columns(user, item, rating, timestamp), sep, columns if header or columns is not None else False)
-    return _read_parts(files, parts, manner)
+    return _read_parts(files, parts, _Manner(Columns(user, item, rating, timestamp), sep, columns, header))
 
 
 def has_parts(path: str | os.PathLike[str]) -> bool:
@@ -171,7 +180,7 @@ def has_parts(path: str | os.PathLike[str]) -> bool:
         If there is nothing at `path`.
     """
     files, name = Files.at(path)
-    return name is None and files.find(*_WHOLE) is None and {"train", "test"} <= set(_part_names(files))
+    return name is None and _whole(files) is None and {"train", "test"} <= set(_part_names(files))
 
 
 def join_parts(parts: dict[str, Interactions]) -> Interactions:
@@ -191,11 +200,16 @@ def join_parts(parts: dict[str, Interactions]) -> Interactions:
 # ---------------------------------------------------------------------- which file
 
 
+def _whole(files: Files) -> str | None:
+    """The file that holds all ratings in a layout that is known by its names."""
+    return files.find(*_WHOLE) or (files.find("users.dat") if files.find("item-tag.dat") else None)  # CiteULike
+
+
 def _part_names(files: Files, fold: str | None = None) -> dict[str, str]:
     """Part → file name, for the parts there are; the words that tell the part stand right before the suffix."""
     found: dict[str, str] = {}
     for name in files.members:
-        words = name.removesuffix(".gz").removesuffix(".zip").split(".")
+        words = plain_name(name).removesuffix(".zip").split(".")
         if fold is not None:
             word = words[1] if len(words) == 2 and words[0] == fold else ""
         else:
@@ -209,7 +223,7 @@ def _part_names(files: Files, fold: str | None = None) -> dict[str, str]:
 
 
 def _only_table(files: Files) -> str:
-    tables = [name for name in files.members if name.removesuffix(".gz").endswith(_TABLES)]
+    tables = [name for name in files.members if plain_name(name).endswith(_TABLES)]
     interactions = [name for name in tables if ".inter" in name]
     for candidates in (interactions, tables):
         if len(candidates) == 1:
@@ -235,20 +249,20 @@ def _read_one(files: Files, name: str, manner: _Manner) -> Interactions:
 
 
 def _read_table(files: Files, name: str, manner: _Manner) -> Interactions:
-    if re.search(r"\.(parquet|pq)(\.gz)?$", name):
-        frame = read_parquet(files, name, manner.columns)
+    columns = manner.columns
+    if re.search(r"\.(parquet|pq)$", plain_name(name)):
+        frame = read_parquet(files, name, columns)
+    elif not manner.is_told and looks_like_lists(first_line(files, name).text):
+        return read_lists(files, name, columns)
     else:
-        if manner.header is None and manner.sep is None and looks_like_adjacency(first_line(files, name)[0]):
-            return read_adjacency(files, name)
-        frame = read_delimited(files, name, manner.columns, manner.sep, manner.header)
-    rating = "rating" if "rating" in frame else None
-    if rating is None and manner.columns.rating is not None:
+        frame = read_delimited(files, name, columns, manner.sep, manner.fields, manner.header)
+    if "rating" not in frame and columns.rating is not None:
         warnings.warn(
             f"{files.label(name)} has no column of ratings: every row counts as 1; name one with rating=…",
             stacklevel=4,
         )
     try:
-        return Interactions.from_frame(frame, rating=rating)
+        return Interactions.from_frame(frame, rating="rating" if "rating" in frame else None)
     except DataError as error:
         raise DataError(f"{files.label(name)}: {error}") from None
 

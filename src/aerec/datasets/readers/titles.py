@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 import pandas as pd
 
-from aerec.datasets.readers.files import Files
+from aerec.datasets.readers.files import Files, plain_name
 from aerec.errors import DataError
 
 __all__ = ["read_titles"]
@@ -57,17 +57,16 @@ def _of(values: pd.Series[Any] | None, items: pd.Index[Any]) -> pd.Series[Any] |
 
 
 def _read_all(files: Files, name: str) -> _Pair:
-    plain = name.removesuffix(".gz")
+    plain = plain_name(name)
     if re.fullmatch(r"u\.data|u[1-5ab]\.(base|test)", plain) and (found := files.find("u.item")):
         return _u_item(files, found)
-    if (plain == "ratings.dat" or re.fullmatch(r"r[1-5ab]\.(train|test)", plain)) and (
-        found := files.find("movies.dat")
-    ):
-        table = _table(files, found, "::", 3)
-        return table[1], _split(table[2], "|")
     if plain == "ratings.csv" and (found := files.find("movies.csv")):
         table = _table(files, found, ",", 3, header=True)
         return table[1], _split(table[2].replace("(no genres listed)", ""), "|")
+    of_movies = plain in ("ratings.dat", "ratings.csv") or re.fullmatch(r"r[1-5ab]\.(train|test)", plain)
+    if of_movies and (found := files.find("movies.dat")):
+        table = _table(files, found, "::", 3)
+        return table[1], _split(table[2], "|")
     if plain.endswith(".inter"):
         stem = re.sub(r"\.(train|valid|test)$", "", plain.removesuffix(".inter"))
         if found := files.find(f"{stem}.item"):

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aerec.datasets import read_parts, read_ratings
-from aerec.datasets.readers.adjacency import looks_like_adjacency
+from aerec.datasets.readers.lists import looks_like_lists
 from aerec.errors import DataError
 
 
@@ -26,15 +26,32 @@ def test_every_user_and_item_comes_back(tmp_path_factory, lists, end, last):
     path = tmp_path_factory.getbasetemp() / "train.txt"
     text = end.join(" ".join(map(str, [user, *items])) for user, items in lists.items())
     path.write_text(text + (end if last else ""), newline="")
-    data = read_ratings(path)
+    data = read_ratings(path, rating=None)
     assert list(data.users) == sorted(lists)
     assert pairs(data) == sorted((user, item) for user, items in lists.items() for item in items)
     assert data.is_implicit
 
 
 def test_which_lines_look_like_it():
-    assert all(map(looks_like_adjacency, ("0", "3 7 12", "3  7 ", "3 7\n")))
-    assert not any(map(looks_like_adjacency, ("user item", "1\t2\t3", "1,2,3", "1 2.5", "", "1::2::3::4")))
+    assert all(map(looks_like_lists, ("0", "3 7 12", "3  7 ", "3 7\n")))
+    assert not any(map(looks_like_lists, ("user item", "1\t2\t3", "1,2,3", "1 2.5", "", "1::2::3::4")))
+
+
+def test_lists_that_look_like_ratings_are_lists_where_the_caller_says_so(tmp_path):
+    path = tmp_path / "train.txt"
+    path.write_text("1 242 3\n2 302 5\n")
+    assert pairs(read_ratings(path, rating=None)) == [(1, 3), (1, 242), (2, 5), (2, 302)]
+
+
+def test_citeulike_has_the_number_of_items_before_them(tmp_path):
+    (tmp_path / "users.dat").write_text("2 5 7\n1 5\n0\n2 9 5\n")
+    (tmp_path / "item-tag.dat").write_text("1 3\n")
+    for path in (tmp_path, tmp_path / "users.dat"):
+        data = read_ratings(path)
+        assert list(data.users) == [0, 1, 2, 3]
+        assert pairs(data) == [(0, 5), (0, 7), (1, 5), (3, 5), (3, 9)]
+    (tmp_path / "users.dat").rename(tmp_path / "other.dat")  # 2 stands twice: it is no user
+    assert pairs(read_ratings(tmp_path / "other.dat")) == pairs(data)
 
 
 def test_an_item_named_twice_counts_once_with_a_warning(tmp_path):
@@ -59,7 +76,12 @@ def test_parts_keep_users_that_one_of_them_lacks(tmp_path):
         ("0 1 2\n\n1 2.5\n", "line 3: '2.5' is not a whole number"),
         ("0 1\n1 99999999999999999999\n", "line 2: '99999999999999999999' is not a whole number"),
         ("0 1\n1 2\n0 3\n", "line 3: user 0 has a second line"),
-        ("196 242 3 881250949\n196 302 3 891717742\n", r'line 2: user 196 .*columns=\("user", "item", "rating"\)'),
+        ("196 242 7\n196 302 40 8\n", r'line 2: user 196 .*columns=\("user", "item", "rating"\)'),
+        (
+            "196 242 3 881250949\n197 302 3 891717742\n",
+            "line 1: '196 242 3 881250949' ends in what looks like a time; if the lines are ratings, pass columns=",
+        ),
+        ("1 242 3\n2 302 5\n", "line 1: '1 242 3' ends in what looks like a rating; if the lines are ratings, pass"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(tmp_path, text, message):

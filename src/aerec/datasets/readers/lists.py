@@ -1,0 +1,102 @@
+"""Lists of items, one line a user: ``user item item …`` (LightGCN) and ``count item item …`` (CiteULike)."""
+
+from __future__ import annotations
+
+import re
+import warnings
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from aerec.datasets.readers.columns import MOVIELENS_COLUMNS, Columns
+from aerec.datasets.readers.files import Files, plain_name
+from aerec.errors import DataError
+from aerec.interactions import Interactions
+
+__all__ = ["looks_like_lists", "read_lists"]
+
+_COUNTED = "users.dat"  # the name that the lists of CiteULike have
+_STARS = 10  # whole numbers up to here may be ratings
+_TIMES = (10**8, 10**10)  # whole numbers between these may be seconds since 1970
+_CURE = "if the lines are ratings, pass columns={}; if they are lists of items, pass rating=None"
+
+
+def looks_like_lists(line: str) -> bool:
+    """Whether the first line of a file is whole numbers set apart by blanks."""
+    return re.fullmatch(r"\s*\d+(?: +\d+)*\s*", line, re.ASCII) is not None
+
+
+def read_lists(files: Files, name: str, columns: Columns | None = None) -> Interactions:
+    """Read one line a user; a user without items is a user without ratings.
+
+    Where a line begins with the number of items that follow, as in ``users.dat`` of CiteULike, the users are numbered
+    from 0.
+
+    Parameters
+    ----------
+    files, name
+        The file.
+    columns : Columns, optional
+        ``rating=None`` says that the numbers are items, whatever they look like.
+
+    Raises
+    ------
+    DataError
+        If a token is no whole number, a user has a second line, or the lines look like ratings; names the file, the
+        line and the value.
+    """
+    label = files.label(name)
+    with files.open(name) as stream:
+        content = stream.read()
+    letters = np.frombuffer(content, dtype=np.uint8)
+    blank = letters <= ord(" ")
+    starts = np.flatnonzero(~blank & np.concatenate(([True], blank[:-1])))  # where each token begins
+    line_of = np.searchsorted(np.flatnonzero(letters == ord("\n")), starts)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeprecationWarning)  # older NumPy stops at a token that is no number
+        try:
+            numbers = np.fromstring(content, dtype=np.int64, sep=" ")
+        except (ValueError, DeprecationWarning):
+            numbers = np.empty(0, np.int64)
+    if len(numbers) != len(starts) or (len(numbers) and numbers.max() == np.iinfo(np.int64).max):
+        raise DataError(f"{label} {_wrong_token(content)}")
+    opens = np.ones(len(starts), dtype=bool)  # the first token of a line is its user
+    opens[1:] = line_of[1:] != line_of[:-1]
+    users = pd.Index(numbers[opens])
+    lengths = np.diff(np.append(np.flatnonzero(opens), len(numbers)))
+    counted = bool((users == lengths - 1).all())
+    if counted and (plain_name(name) == _COUNTED or users.has_duplicates):
+        users = pd.Index(np.arange(len(users)))
+    elif columns is None or columns.rating is not None:
+        _refuse_ratings(numbers, lengths, f"{label} line {line_of[0] + 1}")
+    if users.has_duplicates:
+        at = int(np.argmax(users.duplicated()))
+        raise DataError(
+            f"{label} line {line_of[opens][at] + 1}: user {users[at]} has a second line, expected one line a user "
+            '(user item item …); if the lines are ratings, pass columns=("user", "item", "rating")'
+        )
+    frame = pd.DataFrame({"user": users[np.cumsum(opens) - 1], "item": numbers})[~opens]
+    return Interactions.from_frame(frame, rating=None).with_users(users.sort_values())
+
+
+def _refuse_ratings(numbers: NDArray[np.int64], lengths: NDArray[np.int64], place: str) -> None:
+    """Refuse lines that are as long as ratings and end in what looks like stars or times."""
+    n_fields = int(lengths[0]) if len(lengths) else 0
+    if n_fields not in (3, 4) or (lengths != n_fields).any():
+        return
+    table = numbers.reshape(-1, n_fields)
+    line = " ".join(map(str, table[0].tolist()))
+    if n_fields == 4 and ((table[:, 3] >= _TIMES[0]) & (table[:, 3] <= _TIMES[1])).all():
+        raise DataError(f"{place}: {line!r} ends in what looks like a time; {_CURE.format(MOVIELENS_COLUMNS)}")
+    if n_fields == 3 and table[:, 2].max() <= _STARS < table[:, 1].max():
+        raise DataError(f"{place}: {line!r} ends in what looks like a rating; {_CURE.format(MOVIELENS_COLUMNS[:3])}")
+
+
+def _wrong_token(content: bytes) -> str:
+    for number, line in enumerate(content.splitlines(), start=1):
+        for token in line.split():
+            if not re.fullmatch(rb"-?\d{1,18}", token):
+                shown = token[:40].decode(errors="replace")
+                return f"line {number}: {shown!r} is not a whole number; expected user item item …"
+    return "is not a list of whole numbers; expected user item item … on each line"

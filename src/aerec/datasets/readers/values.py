@@ -1,0 +1,101 @@
+"""The types that ids and times have behind the readers, whatever file they come from."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from aerec.errors import DataError
+
+__all__ = ["Refuse", "as_shown", "plain_ids", "plain_times", "refuse_row"]
+
+Refuse = Callable[[NDArray[np.bool_], str], NoReturn]
+"""Raises a DataError for the first row of a mask; the text says what is wrong, ``{value}`` stands for the value."""
+
+_SHOWN = 60  # characters of a value in a message
+# Units of times, per second, and the years 1973 to 2100 in each of them; seconds may be any number.
+_UNITS = {"milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
+_FIRST, _LAST = 10**8, 41 * 10**8
+
+
+def plain_ids(ids: pd.Series[Any], what: str, refuse: Refuse) -> pd.Series[Any]:
+    """Return whole numbers as int64 where they fit, and everything else as it is.
+
+    Parameters
+    ----------
+    ids : Series
+        Numbers or text.
+    what : str
+        File and column, for warnings.
+    refuse : callable
+        Raises for ids that are missing.
+    """
+    missing = ids.isna().to_numpy(bool) if ids.dtype.kind in "iufb" else (ids.isna() | (ids == "")).to_numpy(bool)
+    if missing.any():
+        refuse(missing, "the id is missing; complete or delete the line")
+    if ids.dtype.kind == "f":
+        values = ids.to_numpy(np.float64)
+        if (odd := ~np.isfinite(values)).any():
+            refuse(odd, "{value!r} is no id; correct or delete the line")
+        exact = 2.0 ** (
+            np.finfo(ids.to_numpy()[:0].dtype).nmant + 1
+        )  # beyond, a float stands for several whole numbers
+        if (values == np.floor(values)).all() and (np.abs(values) < exact).all():
+            warnings.warn(f"{what}: the ids are whole numbers with a decimal point; 1.0 is read as 1", stacklevel=2)
+            return ids.astype("int64")
+    if ids.dtype.kind in "iu" and (ids.dtype.kind == "i" or int(ids.max()) < 2**63):
+        return ids.astype("int64")
+    return ids
+
+
+def plain_times(times: pd.Series[Any], what: str, refuse: Refuse) -> pd.Series[Any]:
+    """Return times that are numbers in seconds; those that can only be milli-, micro- or nanoseconds are divided.
+
+    Parameters
+    ----------
+    times, what, refuse
+        As in `plain_ids`.
+
+    Raises
+    ------
+    DataError
+        By `refuse`: if a number is not finite, or units are mixed.
+    """
+    if times.dtype.kind not in "iuf":
+        return times
+    values = times.to_numpy()
+    if (odd := ~np.isfinite(values)).any():
+        refuse(odd, "the timestamp {value!r} is not a finite number; correct it, or pass timestamp=None")
+    for unit, per_second in _UNITS.items():
+        in_unit = (values >= _FIRST * per_second) & (values <= _LAST * per_second)
+        if in_unit.all():
+            warnings.warn(f"{what}: the times are {unit} since 1970 and were divided by {per_second:,}", stacklevel=2)
+            whole = times.dtype.kind != "f" and not (values % per_second).any()
+            return times // per_second if whole else times / per_second
+        seconds = (values >= _FIRST) & (values <= _LAST)
+        if in_unit.any() and seconds.any() and (in_unit | seconds).all():
+            few = in_unit if in_unit.sum() <= seconds.sum() else seconds
+            refuse(few, f"the timestamp {{value}} is of another unit than others: seconds and {unit} are mixed")
+    return times
+
+
+def refuse_row(label: str, column: str, values: pd.Series[Any]) -> Refuse:
+    """Return a `Refuse` that names the row, counted from 0."""
+
+    def refuse(bad: NDArray[np.bool_], wrong: str) -> NoReturn:
+        at = int(np.argmax(bad))
+        raise DataError(f"{label}: row {at}, column {column!r}: {wrong.format(value=as_shown(values.iloc[at]))}")
+
+    return refuse
+
+
+def as_shown(value: Any) -> Any:
+    """Return a value as messages show it: a plain Python one, and not longer than a line."""
+    if isinstance(value, str) and len(value) > _SHOWN:
+        return value[: _SHOWN - 1] + "…"
+    return value.item() if isinstance(value, np.generic) else value
