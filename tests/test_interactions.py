@@ -59,6 +59,7 @@ def test_of_duplicates_the_last_by_time_then_by_row_is_kept(frame):
     assert [str(one.message).split()[0] for one in caught] == ([f"{dropped}"] if dropped else [])
 
 
+@pytest.mark.filterwarnings("ignore:kept")
 @given(frames(), st.sampled_from([1.0, 2.5, 4.0, 9.0]))
 def test_binarize_keeps_what_reaches_the_threshold_and_all_ids(frame, threshold):
     data = Interactions.from_frame(frame)
@@ -69,6 +70,7 @@ def test_binarize_keeps_what_reaches_the_threshold_and_all_ids(frame, threshold)
     assert (liked.timestamps is None) == (data.timestamps is None)
 
 
+@pytest.mark.filterwarnings("ignore:kept")
 @given(frames(), st.integers(0, 4), st.integers(0, 4))
 def test_filter_ends_where_dropping_by_hand_ends(frame, per_user, per_item):
     kept = Interactions.from_frame(frame).filter(per_user, per_item)
@@ -245,11 +247,180 @@ def test_a_notebook_shows_counts_as_a_table():
     frame = pd.DataFrame({"user": [1, 1, 2], "item": [7, 8, 7], "rating": [2, 5, 3], "timestamp": [10, 30, 20]})
     names = pd.Series({7: "Heat", 8: ""})
     shown = Interactions.from_frame(frame, item_names=names)._repr_html_()
-    rows = {"users": "2", "items": "2", "ratings": "3", "values": "2 to 5", "timestamps": "10 to 30"}
+    rows = {
+        "users": "2",
+        "items": "2",
+        "ratings": "3",
+        "values": "2: 33.3 %, 3: 33.3 %, 5: 33.3 %",
+        "times": "10 to 30",
+    }
     for name, value in {**rows, "density": "75 %", "names": "of 1 items"}.items():
         assert f'<th scope="row">{name}</th><td>{value}</td>' in shown
     assert "all 1" in Interactions.from_frame(frame, rating=None)._repr_html_()
     assert "values" not in Interactions.from_matrix(sp.csr_array((2, 3)))._repr_html_()
+
+
+def frame_of(*rows, columns=("user", "item", "rating", "timestamp")):
+    return pd.DataFrame(list(rows), columns=list(columns)[: len(rows[0])])
+
+
+# ---------------------------------------------------------------------- joining
+
+
+@given(frames(), frames(), frames())
+def test_joined_parts_are_their_frames_one_below_the_other(one, other, third):
+    def text(frame):
+        return frame.drop(columns="timestamp", errors="ignore").astype({"user": str, "item": str})
+
+    frames = [text(frame) for frame in (one, other, third)]
+    joined = Interactions.concat(Interactions.from_frame(frame) for frame in frames)
+    expected = pd.concat(frames).drop_duplicates(["user", "item"], keep="last")
+    assert as_dict(joined.to_frame()) == as_dict(expected)
+    assert joined.users.tolist() == sorted(set(expected.user))
+    assert joined.items.tolist() == sorted(set(expected.item))
+
+
+@given(frames(with_time=True), st.integers(0, 25))
+def test_cutting_in_two_and_joining_changes_nothing(frame, at):
+    at = min(at, len(frame))
+    whole = Interactions.from_frame(frame)
+    joined = Interactions.concat([Interactions.from_frame(part) for part in (frame[:at], frame[at:]) if len(part)])
+    pd.testing.assert_frame_equal(joined.to_frame(), whole.to_frame())
+
+
+def test_of_a_pair_in_two_parts_the_later_time_holds_then_the_later_part():
+    old, new = frame_of((1, 7, 5.0, 30), (1, 8, 1.0, 10)), frame_of((1, 7, 2.0, 20), (1, 8, 4.0, 10))
+    joined = Interactions.concat([Interactions.from_frame(old), Interactions.from_frame(new)])
+    assert joined.to_frame()["rating"].tolist() == [5, 4]
+    assert joined.timestamps.tolist() == [30, 10]
+    assert joined.notes == ("2 ratings replaced by a later one of the same user and item",)
+
+
+def test_users_and_items_without_ratings_stay_when_parts_are_joined():
+    empty = Interactions.from_matrix(sp.csr_array((2, 1)), users=[9, 3], items=[5])
+    joined = Interactions.concat([empty, Interactions.from_matrix(np.ones((1, 1)), users=[4], items=[1])])
+    assert joined.users.tolist() == [3, 4, 9]
+    assert joined.items.tolist() == [1, 5]
+    assert joined.users.name == "user"
+
+
+def test_ids_of_two_types_are_not_joined():
+    numbers, text = Interactions.from_frame(frame_of((1, 7, 5.0))), Interactions.from_frame(frame_of((1, "7", 5.0)))
+    message = r"item ids of part 0 are whole numbers, such as 7, those of part 1 text, such as '7'.*astype\(str\)"
+    with pytest.raises(DataError, match=message):
+        Interactions.concat([numbers, text])
+    with pytest.raises(ValueError, match="nothing to join"):
+        Interactions.concat([])
+    with pytest.raises(TypeError, match="expected a list of Interactions, got DataFrame in it"):
+        Interactions.concat([numbers, pd.DataFrame()])
+
+
+def test_names_genres_and_features_are_joined_and_the_later_hold():
+    old = Interactions.from_frame(
+        frame_of((1, 7, 5.0), (1, 8, 1.0)), item_names={7: "old", 8: "Eight"}, item_genres={7: ("A",)}
+    ).with_item_features(pd.DataFrame({"item": [7, 8], "tag": ["x", "y"]}))
+    new = Interactions.from_frame(
+        frame_of((2, 7, 5.0), (2, 9, 1.0)), item_names={7: "new", 9: "Nine"}
+    ).with_item_features(pd.DataFrame({"item": [7, 9], "tag": ["z", "x"]}))
+    joined = Interactions.concat([old, new])
+    assert joined.item_names.to_dict() == {7: "new", 8: "Eight", 9: "Nine"}
+    assert joined.item_genres.to_dict() == {7: ("A",), 8: (), 9: ()}
+    assert joined.feature_names.tolist() == ["tag=x", "tag=y", "tag=z"]
+    assert joined.item_features.toarray().tolist() == [[0, 0, 1], [0, 1, 0], [1, 0, 0]]
+
+
+def test_times_are_joined_as_far_as_there_are_any():
+    numbers = Interactions.from_frame(frame_of((1, 7, 5.0, 86400)))
+    dates = Interactions.from_frame(frame_of((2, 7, 5.0, pd.Timestamp("1970-01-01T00:00:07", tz="Europe/Berlin"))))
+    none = Interactions.from_frame(frame_of((3, 7, 5.0)))
+    assert Interactions.concat([dates, dates]).timestamp_dtype == dates.timestamp_dtype
+    with pytest.warns(UserWarning, match="numbers are read as seconds since 1970"):
+        both = Interactions.concat([numbers, dates])
+    assert both.to_frame()["timestamp"].tolist() == [
+        pd.Timestamp("1970-01-02", tz="UTC"),
+        pd.Timestamp("1969-12-31T23:00:07", tz="UTC"),
+    ]
+    with pytest.warns(UserWarning, match="times left out: 1 of 2 parts have none") as caught:
+        assert Interactions.concat([numbers, none]).timestamps is None
+    assert caught[0].filename == __file__
+
+
+# ---------------------------------------------------------------------- what was kept
+
+
+def test_what_was_kept_is_noted_and_logged(caplog):
+    data = Interactions.from_frame(frame_of((1, 7, 5.0), (1, 8, 4.0), (2, 7, 4.5), (2, 9, 1.0), (3, 7, 4.0)))
+    with caplog.at_level("INFO", logger="aerec"):
+        kept = data.binarize(4.0).filter(2, 1)
+    notes = (
+        "kept 4 of 5 ratings (≥ 4.0)",
+        "kept 1 of 3 users (≥ 2 ratings), 2 of 3 items (≥ 1), 2 of 4 ratings",
+    )
+    assert kept.notes == notes
+    assert tuple(caplog.messages) == notes
+    assert all(note in repr(kept.summary()) for note in notes)
+    assert all(note in kept._repr_html_() for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("ratings", "threshold", "message"),
+    [
+        ([1.0, 2.0, 2.5, 5.0], 4, r"kept 1 of 4 ratings \(≥ 4.0\): ratings go from 1 to 5 with median 2.25"),
+        ([1, 1, 2, 500], 4, r"kept 1 of 4 .*look like counts, from 1 to 500 with median 1.5; binarize\(1\)"),
+        ([0.1, 0.5, 0.7], 4, r"kept 0 of 3 .*the highest rating is 0.7; choose a lower threshold"),
+        ([1, 1, 1], 4, r"kept 0 of 3 .*every rating is 1, which is what implicit feedback looks like"),
+    ],
+)
+def test_a_threshold_that_few_ratings_reach_is_warned_of(ratings, threshold, message):
+    data = Interactions.from_frame(pd.DataFrame({"user": 1, "item": range(len(ratings)), "rating": ratings}))
+    with pytest.warns(UserWarning, match=message) as caught:
+        data.binarize(threshold)
+    assert caught[0].filename == __file__
+
+
+def test_a_filter_that_leaves_few_is_warned_of():
+    data = Interactions.from_frame(frame_of((1, 7, 5.0), (2, 7, 4.0), (3, 7, 4.0)))
+    with pytest.warns(UserWarning, match=r"kept 0 of 3 users .*less than half; ask for fewer") as caught:
+        data.filter(2)
+    assert caught[0].filename == __file__
+
+
+# ---------------------------------------------------------------------- features
+
+
+def test_features_follow_the_items():
+    data = Interactions.from_frame(example(timestamp=[1, 2, 3])).with_item_features(np.eye(2), ["a", "b"])
+    for same in (
+        data.binarize(1.0),
+        data.select_users([2]),
+        data.take_users(np.array([1])),
+        data.with_users(pd.Index([2, 1])),
+    ):
+        assert same.item_features.toarray().tolist() == [[1, 0], [0, 1]]
+    assert data.filter(1, 2).items.tolist() == [9]
+    assert data.filter(1, 2).item_features.toarray().tolist() == [[0, 1]]
+    moved = data.with_items(pd.Index([9, 5, 7]))
+    assert moved.item_features.toarray().tolist() == [[0, 1], [0, 0], [1, 0]]
+    assert moved.feature_names.tolist() == ["a", "b"]
+    assert "with timestamps, features)" in repr(moved)
+    assert ("features", "2") in moved.summary().rows()
+
+
+def test_features_are_joined_to_those_there_are():
+    data = Interactions.from_frame(example()).with_item_features(np.eye(2), ["a", "b"])
+    more = data.with_item_features(pd.DataFrame({"item": [9], "b": [3.0], "c": [True]}), standardize=False)
+    assert more.feature_names.tolist() == ["a", "b", "c=True"]
+    assert more.item_features.toarray().tolist() == [[1, 0, 0], [0, 3, 1]]
+    assert more.with_item_features(None).item_features is None
+    assert more.with_item_features(None).feature_names is None
+
+
+def test_features_of_items_that_are_not_there_are_left_out_with_a_warning():
+    data = Interactions.from_frame(example())
+    with pytest.warns(UserWarning, match="features of 1 items left out") as caught:
+        described = data.with_item_features(pd.DataFrame({"item": [5, 7], "tag": ["a", "b"]}))
+    assert caught[0].filename == __file__
+    assert described.feature_names.tolist() == ["tag=b"]
 
 
 def test_ids_of_mixed_types_and_pairs_are_selected():

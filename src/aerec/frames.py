@@ -265,6 +265,8 @@ def _of_arrow(column: Any) -> pd.Series[Any]:
             column = column.cast(pyarrow.float64())
     elif pyarrow.types.is_date(kind):
         column = column.cast(pyarrow.timestamp("s" if pyarrow.types.is_date32(kind) else "ms"))
+    elif pyarrow.types.is_nested(kind):
+        return pd.Series(column.to_pylist(), dtype=object)
     elif str(kind) == "string_view":  # not known to older versions of pyarrow by a type of its own
         column = column.cast(pyarrow.large_string())
     series: pd.Series[Any] = column.to_pandas()

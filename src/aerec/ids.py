@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-__all__ = ["as_ids", "id_from_text"]
+from aerec.errors import DataError
+
+__all__ = ["as_ids", "id_from_text", "union_of_ids"]
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,20}(?:\.0*)?")
 _FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
@@ -83,3 +85,48 @@ def id_from_text(text: str, known: pd.Index[Any]) -> Any:
     if kind == "b":
         return _BOOLEAN.get(number.lower())
     return text
+
+
+def union_of_ids(indexes: Sequence[pd.Index[Any]], kind: str) -> pd.Index[Any]:
+    """Return all ids of several indexes, sorted; in the order in which they first come where they have no order.
+
+    Parameters
+    ----------
+    indexes : sequence of Index
+    kind : str
+        What they identify: "user" or "item".
+
+    Raises
+    ------
+    DataError
+        If they are of different types: 7 and "7" would be two ids. Says how to convert them.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from aerec.ids import union_of_ids
+    >>> union_of_ids([pd.Index([5, 7]), pd.Index([3, 7])], "user").tolist()
+    [3, 5, 7]
+    """
+    filled = [(at, index) for at, index in enumerate(indexes) if len(index)]
+    for at, index in filled[1:]:
+        first, expected, given = filled[0][0], _type(filled[0][1]), _type(index)
+        if expected != given:
+            raise DataError(
+                f"the {kind} ids of part {first} are {expected}, such as {filled[0][1][:1].tolist()[0]!r}, those of "
+                f"part {at} {given}, such as {index[:1].tolist()[0]!r}: convert one of them before from_frame, "
+                f"such as df[{kind!r}] = df[{kind!r}].astype({'str' if 'text' in (expected, given) else 'int'})"
+            )
+    if not filled:
+        return indexes[0]
+    union = filled[0][1].append([index for _, index in filled[1:]]).unique()
+    try:
+        return union if union.is_monotonic_increasing else union.sort_values()
+    except TypeError:  # ids of mixed types have no order
+        return union
+
+
+def _type(index: pd.Index[Any]) -> str:
+    kinds = {"i": "whole numbers", "u": "whole numbers", "f": "numbers with fractions", "b": "booleans"}
+    inferred = index.inferred_type
+    return kinds.get(index.dtype.kind, {"string": "text", "integer": "whole numbers"}.get(inferred, inferred))

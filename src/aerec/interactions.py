@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,13 +12,16 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
-from aerec.display.notebook import html_table
+from aerec.data_summary import DataSummary, quantiles, value_counts
 from aerec.errors import DataError, warn_caller
 from aerec.frames import dates_of_seconds, ratings_of_frame, sort_ratings
-from aerec.ids import as_ids
+from aerec.ids import as_ids, union_of_ids
+from aerec.item_features import ItemFeatures, features_of_frame, features_of_matrix, join_features, rows_or_empty
 from aerec.sparse import CSR, canonical_csr, column_counts, row_ids, row_positions, take_values
 
 __all__ = ["Interactions"]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -36,6 +40,12 @@ class Interactions:
         A readable name, and a tuple of genres, of each item; indexed by `items` (missing ones become "" and ()).
     timestamp_dtype : str, optional
         Where `timestamps` are seconds that were dates: their type, such as ``"datetime64[us, UTC]"``, for `to_frame`.
+    item_features : sparse matrix of shape (n_items, n_features), optional
+        What is known of items beside their ratings; see `with_item_features`.
+    feature_names : pandas.Index, optional
+        Of the columns of `item_features`, unique text.
+    notes : tuple of str
+        What `binarize`, `filter` and `concat` kept and left out, one line each.
 
     Raises
     ------
@@ -63,6 +73,9 @@ class Interactions:
     item_names: pd.Series[Any] | None = None
     item_genres: pd.Series[Any] | None = None
     timestamp_dtype: str | None = None
+    item_features: CSR | None = None
+    feature_names: pd.Index[Any] | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         matrix = canonical_csr(self.matrix)
@@ -70,7 +83,7 @@ class Interactions:
         if matrix.shape != (len(users), len(items)):
             raise DataError(f"the matrix is {matrix.shape}, but there are {len(users)} users and {len(items)} items")
         for index in (users, items):
-            _ = index.is_monotonic_increasing  # asked first, it spares ascending ids the hash table of the next line
+            _ = index.is_monotonic_increasing  # sorted ids need no hash table for the uniqueness test
             if not index.is_unique:
                 repeated = index[index.duplicated()][0]
                 raise DataError(f"{index.name} ids must be unique, {_shown(repeated)} stands twice")
@@ -88,6 +101,9 @@ class Interactions:
         frozen.has_canonical_format = True
         names = _of_items(self.item_names, items, "", "item_names")
         genres = _of_items(self.item_genres, items, (), "item_genres")
+        features = None
+        if self.item_features is not None:
+            features = features_of_matrix(self.item_features, self.feature_names, len(items))
         for name, value in (
             ("matrix", frozen),
             ("users", users),
@@ -95,6 +111,8 @@ class Interactions:
             ("timestamps", timestamps),
             ("item_names", names),
             ("item_genres", genres),
+            ("item_features", None if features is None else features.matrix),
+            ("feature_names", None if features is None else features.names),
         ):
             object.__setattr__(self, name, value)
 
@@ -177,6 +195,90 @@ class Interactions:
         )
         return cls(csr, rows, columns)
 
+    @classmethod
+    def concat(cls, parts: Iterable[Interactions]) -> Interactions:
+        """Join data sets, such as yesterday's ratings and today's, over the union of their users and items.
+
+        A pair of user and item that several parts rate keeps its last rating by time, or that of the later part where
+        there are no times (or equal ones). Names, genres and features are joined as well; of two descriptions of an
+        item the later holds.
+
+        Parameters
+        ----------
+        parts : iterable of Interactions
+            The oldest first.
+
+        Returns
+        -------
+        Interactions
+            Users and items in the sorted order of their ids, also those without a rating. Its `notes` say how many
+            pairs were rated again.
+
+        Raises
+        ------
+        DataError
+            If the ids of two parts are of different types.
+        ValueError
+            If there are no parts.
+
+        Warns
+        -----
+        UserWarning
+            If only some of the parts have times: they are left out. If times are dates in some and numbers in others:
+            the numbers are read as seconds since 1970.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from aerec import Interactions
+        >>> old = Interactions.from_frame(pd.DataFrame({"user": ["ann"], "item": [7], "rating": [2.0]}))
+        >>> new = Interactions.from_frame(pd.DataFrame({"user": ["ann", "bob"], "item": [7, 8], "rating": [5.0, 4.0]}))
+        >>> Interactions.concat([old, new]).to_frame()
+          user  item  rating
+        0  ann     7     5.0
+        1  bob     8     4.0
+        """
+        parts = list(parts)
+        for part in parts:
+            if not isinstance(part, Interactions):
+                raise TypeError(f"expected a list of Interactions, got {type(part).__name__} in it")
+        if not parts:
+            raise ValueError("there is nothing to join: expected one Interactions or more, got an empty list")
+        users = union_of_ids([part.users for part in parts], "user")
+        items = union_of_ids([part.items for part in parts], "item")
+        columns = [items.get_indexer(part.items) for part in parts]
+        times, dtype = _joined_times(parts)
+        joined = sort_ratings(
+            np.concatenate([users.get_indexer(part.users)[row_ids(part.matrix)] for part in parts]),
+            np.concatenate([column[part.matrix.indices] for part, column in zip(parts, columns, strict=True)]),
+            np.concatenate([part.matrix.data for part in parts]),
+            times,
+            (len(users), len(items)),
+        )
+        notes = [*dict.fromkeys(note for part in parts for note in part.notes)]
+        if joined.n_repeated:
+            notes.append(f"{joined.n_repeated:,} ratings replaced by a later one of the same user and item")
+        described = [
+            (ItemFeatures(part.item_features, part.feature_names), column)
+            for part, column in zip(parts, columns, strict=True)
+            if part.item_features is not None and part.feature_names is not None
+        ]
+        features = None
+        if described:
+            features = join_features([known for known, _ in described], [row for _, row in described], len(items))
+        return cls(
+            joined.matrix,
+            users,
+            items,
+            joined.timestamps,
+            _joined_series([part.item_names for part in parts], items, ""),
+            _joined_series([part.item_genres for part in parts], items, ()),
+            dtype,
+            None if features is None else features.matrix,
+            None if features is None else features.names,
+            tuple(notes),
+        )
+
     # ------------------------------------------------------------------ reading them
 
     @property
@@ -216,6 +318,49 @@ class Interactions:
             columns["timestamp"] = self.timestamps.copy() if dtype is None else dates_of_seconds(self.timestamps, dtype)
         return pd.DataFrame(columns)
 
+    def summary(self) -> DataSummary:
+        """Count and describe: ratings per user and per item, values, times, and what was left out on the way.
+
+        Examples
+        --------
+        >>> from aerec.datasets import load_dataset
+        >>> load_dataset("sample").binarize(4.0).summary()
+        users     1,000 (2 of them without a rating)
+        items     600
+        ratings   32,913
+        density   5.49 %
+        per user  min 0, 25 % 20, median 29, 75 % 40, max 155, mean 32.91
+        per item  min 4, 25 % 28, median 41, 75 % 70, max 338, mean 54.85
+        values    all 1
+        times     1996-01-03 19:22 to 2003-01-24 21:37
+        names     of 600 items
+        genres    of 600 items
+        note      kept 32,913 of 60,000 ratings (≥ 4.0)
+        """
+        per_user, per_item = np.diff(self.matrix.indptr), column_counts(self.matrix)
+        ends: list[Any] = [None, None]
+        if self.timestamps is not None and self.timestamps.size:
+            extremes = np.array([self.timestamps.min(), self.timestamps.max()])
+            dtype = self.timestamp_dtype
+            ends = extremes.tolist() if dtype is None else list(dates_of_seconds(extremes, dtype))
+        return DataSummary(
+            *self.shape,
+            n_ratings=self.n_ratings,
+            density=self.density,
+            ratings_per_user=quantiles(per_user),
+            ratings_per_item=quantiles(per_item),
+            ratings=quantiles(self.matrix.data),
+            rating_counts=value_counts(self.matrix.data),
+            users_without=int(np.count_nonzero(per_user == 0)),
+            items_without=int(np.count_nonzero(per_item == 0)),
+            first=ends[0],
+            last=ends[1],
+            n_names=0 if self.item_names is None else int(self.item_names.astype(bool).sum()),
+            n_genres=0 if self.item_genres is None else int(self.item_genres.astype(bool).sum()),
+            n_features=0 if self.feature_names is None else len(self.feature_names),
+            notes=self.notes,
+        )
+
     def __repr__(self) -> str:
         data = self.matrix.data
         values = f" from {data.min():g} to {data.max():g}" if data.size and not self.is_implicit else ""
@@ -225,6 +370,7 @@ class Interactions:
                 ("timestamps", self.timestamps),
                 ("names", self.item_names),
                 ("genres", self.item_genres),
+                ("features", self.item_features),
             )
             if value is not None
         )
@@ -234,31 +380,39 @@ class Interactions:
         )
 
     def _repr_html_(self) -> str:
-        data = self.matrix.data
-        rows = [("users", f"{self.shape[0]:,}"), ("items", f"{self.shape[1]:,}"), ("ratings", f"{self.n_ratings:,}")]
-        if data.size:
-            values = f"all {data[0]:g}" if self.is_implicit else f"{data.min():g} to {data.max():g}"
-            rows.append(("values", values))
-        rows.append(("density", f"{100 * self.density:.3g} %"))
-        if self.timestamps is not None and self.timestamps.size:
-            rows.append(("timestamps", f"{self.timestamps.min()} to {self.timestamps.max()}"))
-        for name, known in (("names", self.item_names), ("genres", self.item_genres)):
-            if known is not None:
-                rows.append((name, f"of {int(known.astype(bool).sum()):,} items"))
-        return html_table("Interactions", (), rows)
+        return self.summary()._repr_html_()
+
+    def _noted(self, note: str) -> tuple[str, ...]:
+        logger.info(note)
+        return (*self.notes, note)
 
     # ------------------------------------------------------------------ deriving new ones
 
     def binarize(self, threshold: float = 4.0) -> Interactions:
-        """Keep the ratings at or above `threshold` as 1; users and items stay, even those left without a rating."""
+        """Keep the ratings at or above `threshold` as 1; users and items stay, even those left without a rating.
+
+        What was kept stands in `notes`, and so in `summary`.
+
+        Warns
+        -----
+        UserWarning
+            If fewer than half of the ratings are kept; says so if they look like counts.
+        """
         kept = self.keep(self.matrix.data >= threshold)
         ones: CSR = sp.csr_array(
             (np.ones_like(kept.matrix.data), kept.matrix.indices, kept.matrix.indptr), shape=kept.shape
         )
-        return replace(kept, matrix=ones)
+        note = f"kept {kept.n_ratings:,} of {self.n_ratings:,} ratings (≥ {float(threshold)})"
+        if 2 * kept.n_ratings < self.n_ratings:
+            warn_caller(f"{note}: {_why_so_few(self.matrix.data, threshold)}")
+        return replace(kept, matrix=ones, notes=self._noted(note))
 
     def filter(self, min_per_user: int = 5, min_per_item: int = 1) -> Interactions:
-        """Drop users and items with fewer ratings than asked for, repeatedly until both conditions hold."""
+        """Drop users and items with fewer ratings than asked for, repeatedly until both conditions hold.
+
+        What was kept stands in `notes`, and so in `summary`. A UserWarning says if that is less than half of the
+        ratings.
+        """
         matrix = self.matrix
         if (np.diff(matrix.indptr) >= min_per_user).all() and (column_counts(matrix) >= min_per_item).all():
             return self
@@ -273,8 +427,95 @@ class Interactions:
             if np.array_equal(alive_now, alive):
                 break
             alive = alive_now
-        kept = self.keep(alive).take_users(np.flatnonzero(users))
-        return kept.with_items(self.items[items])
+        kept = self.keep(alive).take_users(np.flatnonzero(users)).with_items(self.items[items])
+        note = (
+            f"kept {kept.shape[0]:,} of {self.shape[0]:,} users (≥ {min_per_user} ratings), {kept.shape[1]:,} of "
+            f"{self.shape[1]:,} items (≥ {min_per_item}), {kept.n_ratings:,} of {self.n_ratings:,} ratings"
+        )
+        if 2 * kept.n_ratings < self.n_ratings:
+            warn_caller(f"{note}: that is less than half; ask for fewer ratings per user or item")
+        return replace(kept, notes=self._noted(note))
+
+    def with_item_features(
+        self,
+        features: Any,
+        feature_names: Iterable[str] | None = None,
+        *,
+        item: str = "item",
+        text: Sequence[str] = (),
+        standardize: bool = True,
+    ) -> Interactions:
+        """Return the same ratings with features of the items, joined to the features that are there already.
+
+        Parameters
+        ----------
+        features : frame, Series, (sparse) matrix of shape (n_items, n_features), or None
+            A matrix has a row for each of `items`, in their order: embeddings, say. A frame of pandas, polars or Arrow
+            has a column of item ids and is matched by id, as is a Series indexed by item id. Its other columns become
+            features by what they hold:
+
+            - text, categories, booleans: one feature for each value, ``"brand=Acme"``, 1 where it holds;
+            - lists of text or of whole numbers (tags): one feature for each, ``"tags=tea"``, 1 where it holds;
+            - numbers and dates: one feature, ``"price"``; a missing one is 0, after `standardize` the mean;
+            - lists of floats (embeddings): one feature for each position, ``"embedding[0]"``.
+
+            None takes all features away.
+        feature_names : iterable of str, optional
+            Of the columns of a matrix; by default "feature 0", "feature 1" …
+        item : str, default "item"
+            Name of the column of item ids.
+        text : sequence of str, optional
+            Columns that are texts: one feature for each word, ``"description:kettle"``, weighted by scikit-learn's
+            `TfidfVectorizer`, ``(1 + log tf) · idf``, rows of length 1.
+        standardize : bool, default True
+            Whether numbers are moved and scaled to mean 0 and variance 1 over the items that have them.
+
+        Returns
+        -------
+        Interactions
+            With `item_features` (CSR, float32) and `feature_names`. Items without a description have an empty row. To
+            describe items that nobody has rated, add them first: ``data.with_items(data.items.union(new_items))``.
+
+        Raises
+        ------
+        DataError
+            If the rows of a matrix are not those of the items, an item stands twice in a frame, or no item of the
+            frame is known.
+
+        Warns
+        -----
+        UserWarning
+            If the frame describes items that are not there, which are left out; says how many.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from aerec import Interactions
+        >>> data = Interactions.from_frame(pd.DataFrame({"user": [1, 1, 2], "item": [7, 8, 8]}), rating=None)
+        >>> described = data.with_item_features(
+        ...     pd.DataFrame({"item": [8, 7], "tags": [["tea", "green"], ["tea"]], "price": [9.0, 5.0]})
+        ... )
+        >>> described.feature_names.tolist()
+        ['tags=green', 'tags=tea', 'price']
+        >>> described.item_features.toarray()
+        array([[ 0.,  1., -1.],
+               [ 1.,  1.,  1.]], dtype=float32)
+        """
+        if features is None:
+            return replace(self, item_features=None, feature_names=None)
+        is_frame = isinstance(features, pd.DataFrame | pd.Series) or hasattr(features, "__arrow_c_stream__")
+        if is_frame or hasattr(features, "collect_schema"):
+            found = features_of_frame(features, self.items, item, text, standardize)
+        else:
+            found = features_of_matrix(features, feature_names, self.shape[1])
+        if found.unknown:
+            warn_caller(f"features of {found.unknown:,} items left out: they are not among the items of the data")
+        if self.item_features is not None and self.feature_names is not None:
+            kept = ~self.feature_names.isin(found.names)  # a feature of the same name is replaced
+            matrix = sp.hstack([self.item_features[:, np.flatnonzero(kept)], found.matrix], format="csr")
+            names = self.feature_names[kept].append(found.names)
+            return replace(self, item_features=sp.csr_array(matrix), feature_names=names)
+        return replace(self, item_features=found.matrix, feature_names=found.names)
 
     def select_users(self, ids: ArrayLike | pd.Index[Any]) -> Interactions:
         """Return the rows of the users `ids`, in that order; a DataError names the first id that is not known."""
@@ -300,7 +541,10 @@ class Interactions:
             None if self.timestamps is None else self.timestamps[known],
             (self.shape[0], len(items)),
         )
-        return replace(self, matrix=moved.matrix, items=items, timestamps=moved.timestamps)
+        features = self.item_features
+        if features is not None:
+            features = rows_or_empty(features, self.items.get_indexer(items))
+        return replace(self, matrix=moved.matrix, items=items, timestamps=moved.timestamps, item_features=features)
 
     def with_users(self, users: pd.Index[Any]) -> Interactions:
         """Return the rows of `users`, in that order; users that are not known here get an empty row."""
@@ -330,6 +574,53 @@ class Interactions:
         starts = starts.astype(self.matrix.indptr.dtype)  # of one width with the indices, or scipy copies them
         matrix: CSR = sp.csr_array((data, indices, starts), shape=(len(rows), self.shape[1]))
         return replace(self, matrix=matrix, users=self.users.take(rows), timestamps=times[0] if times else None)
+
+
+def _why_so_few(values: NDArray[Any], threshold: float) -> str:
+    """Say what may be wrong with a threshold that few of `values` reach."""
+    low, median, high = (float(value) for value in (values.min(), np.median(values), values.max()))
+    if low == high:
+        return f"every rating is {low:g}, which is what implicit feedback looks like; it needs no threshold"
+    if high < threshold:
+        return f"the highest rating is {high:g}; choose a lower threshold"
+    if high > 10 and 4 * median <= high and (values == np.floor(values)).all():
+        return (
+            f"the values look like counts, from {low:g} to {high:g} with median {median:g}; binarize(1) takes each as "
+            "a like, log1p of the column before from_frame keeps a weight"
+        )
+    return f"ratings go from {low:g} to {high:g} with median {median:g}; choose a lower threshold if that is too few"
+
+
+def _joined_times(parts: list[Interactions]) -> tuple[NDArray[Any] | None, str | None]:
+    times = [part.timestamps for part in parts if part.timestamps is not None]
+    if len(times) < len(parts):
+        if times:
+            warn_caller(
+                f"times left out: {len(parts) - len(times)} of {len(parts)} parts have none; give all of them times, "
+                "or leave them out yourself with dataclasses.replace(part, timestamps=None)"
+            )
+        return None, None
+    dtypes = {part.timestamp_dtype for part in parts if part.n_ratings}
+    if len(dtypes) < 2:
+        return np.concatenate(times), next(iter(dtypes), None)
+    if None in dtypes:
+        warn_caller("times are dates in some parts and numbers in others: the numbers are read as seconds since 1970")
+    return np.concatenate(times), "datetime64[us, UTC]"
+
+
+def _joined_series(values: list[pd.Series[Any] | None], items: pd.Index[Any], missing: Any) -> pd.Series[Any] | None:
+    """Return names or genres of all items: of two that an item has the later."""
+    known = [series for series in values if series is not None]
+    if not known:
+        return None
+    joined = np.empty(len(items), dtype=object)
+    joined[:] = [missing] * len(items)
+    for series in known:
+        given = series.to_numpy(dtype=object)
+        told = np.array([bool(value) for value in given], dtype=bool)
+        at = items.get_indexer(series.index[told])
+        joined[at] = given[told]
+    return pd.Series(joined, index=items, name=known[0].name)
 
 
 def _index(ids: Any, name: str) -> pd.Index[Any]:

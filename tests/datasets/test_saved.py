@@ -26,6 +26,11 @@ def assert_same(found, expected):
         one, other = getattr(found, name), getattr(expected, name)
         assert (one is None) == (other is None)
         assert one is None or one.to_dict() == other.to_dict()
+    assert found.notes == expected.notes
+    assert (found.item_features is None) == (expected.item_features is None)
+    if expected.item_features is not None:
+        assert found.feature_names.tolist() == expected.feature_names.tolist()
+        assert (found.item_features != expected.item_features).nnz == 0
 
 
 @pytest.mark.parametrize("ids", [str, lambda number: f"film é {number}", float], ids=["digits", "text", "float"])
@@ -143,3 +148,10 @@ def test_datetimes_stay_datetimes(tmp_path, zone):
     save_interactions(data, tmp_path)
     assert_same(load_interactions(tmp_path), data)
     assert data.to_frame()["timestamp"].tolist() == moments.tolist()
+
+
+def test_features_and_notes_come_back(films, tmp_path):
+    described = films.binarize(3.0).with_item_features(films.item_genres)
+    save_interactions(described, tmp_path)
+    assert_same(load_interactions(tmp_path), described)
+    assert described.item_features.nnz > 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +49,17 @@ def save_interactions(data: Interactions, path: str | os.PathLike[str], name: st
 
     Notes
     -----
-    Of data that is all of a store only the place and the fingerprint of the store are written: it has to stay there.
+    Of data that is all of a store only the place and the fingerprint of the store are written, and features of items:
+    it has to stay there.
     """
+    notes: dict[str, Any] = {"notes": list(data.notes)}
     if (stored := store_of(data)) is not None:
-        Path(path).mkdir(parents=True, exist_ok=True)
-        write_header(path, name, {"store": str(stored[0]), "fingerprint": stored[1]})
+        header = {"store": str(stored[0]), "fingerprint": stored[1], **notes}
+        if data.item_features is None:
+            Path(path).mkdir(parents=True, exist_ok=True)
+            write_header(path, name, header)
+        else:
+            write_folder(path, name, header, _encode_features(data))
         return
     tensors: dict[str, NDArray[Any]] = {
         "data": data.matrix.data,
@@ -67,7 +74,8 @@ def save_interactions(data: Interactions, path: str | os.PathLike[str], name: st
         tensors |= encode_index(pd.Index([str(one) for one in data.item_names], dtype=object), "item_names")
     if data.item_genres is not None:
         tensors |= _encode_genres(data.item_genres)
-    header = {"n_users": data.shape[0], "n_items": data.shape[1], "timestamp_dtype": data.timestamp_dtype}
+    tensors |= _encode_features(data)
+    header = {"n_users": data.shape[0], "n_items": data.shape[1], "timestamp_dtype": data.timestamp_dtype, **notes}
     write_folder(path, name, header, tensors)
 
 
@@ -82,10 +90,15 @@ def load_interactions(path: str | os.PathLike[str], name: str = "interactions") 
         If it is damaged, altered, or of a newer format.
     """
     header = read_header(path, name)
-    if "store" in header:
-        return _load_from_store(header, Path(path) / f"{name}.json")
-    header, tensors = read_folder(path, name)
+    tensors: dict[str, NDArray[Any]] = {}
+    if "store" not in header or "tensors" in header:
+        header, tensors = read_folder(path, name)
+    stored = _load_from_store(header, Path(path) / f"{name}.json") if "store" in header else None
     try:
+        notes = tuple(map(str, header.get("notes", ())))
+        if stored is not None:
+            features, feature_names = _decode_features(tensors, stored.shape[1])
+            return replace(stored, item_features=features, feature_names=feature_names, notes=notes)
         users, items = decode_index(tensors, "users"), decode_index(tensors, "items")
         matrix: CSR = sp.csr_array(
             (tensors["data"], tensors["indices"], tensors["indptr"]), shape=(header["n_users"], header["n_items"])
@@ -102,6 +115,8 @@ def load_interactions(path: str | os.PathLike[str], name: str = "interactions") 
             None if names is None else pd.Series(names.to_numpy(), index=items, name="title"),
             _decode_genres(tensors, items),
             header.get("timestamp_dtype"),
+            *_decode_features(tensors, len(items)),
+            notes,
         )
     except (KeyError, ValueError, TypeError, IndexError, AttributeError, OverflowError) as error:
         raise ModelFileError(f"{Path(path) / name}.json does not hold interactions ({error}); write it again") from None
@@ -125,6 +140,23 @@ def _encode_genres(genres: pd.Series[Any]) -> dict[str, NDArray[Any]]:
         "genre_codes": codes.astype(np.int32),
         "genre_offsets": np.cumsum([0, *(len(each) for each in genres)]),
     }
+
+
+def _encode_features(data: Interactions) -> dict[str, NDArray[Any]]:
+    if data.item_features is None:
+        return {}
+    parts = {f"features.{part}": getattr(data.item_features, part) for part in ("data", "indices", "indptr")}
+    return parts | encode_index(data.feature_names, "features")
+
+
+def _decode_features(tensors: Mapping[str, NDArray[Any]], n_items: int) -> tuple[CSR | None, pd.Index[Any] | None]:
+    names = decode_index(tensors, "features")
+    if names is None:
+        return None, None
+    arrays = (tensors["features.data"], tensors["features.indices"], tensors["features.indptr"])
+    features: CSR = sp.csr_array(arrays, shape=(n_items, len(names)))
+    features.check_format()
+    return features, names
 
 
 def _decode_genres(tensors: Mapping[str, NDArray[Any]], items: pd.Index[Any]) -> pd.Series[Any] | None:

@@ -1,0 +1,127 @@
+"""What a data set holds, on one screen: counts, ratings, times, what was left out on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from aerec.display.notebook import html_table
+
+__all__ = ["DataSummary", "quantiles", "value_counts"]
+
+_QUANTILES = {"min": 0.0, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "max": 1.0}
+_SHOWN = 12  # different ratings that are shown with their counts
+_EPOCH = 3e8, 5e9  # seconds since 1970 of the years from 1979 to 2128
+
+
+@dataclass(frozen=True, repr=False)
+class DataSummary:
+    """Counts and distributions of an `Interactions`; printed, it is a table.
+
+    Attributes
+    ----------
+    n_users, n_items, n_ratings : int
+    density : float
+        Share of the user-item pairs that have a rating.
+    ratings_per_user, ratings_per_item : dict of str to float
+        The quantiles min, 25 %, median, 75 % and max, and the mean.
+    ratings : dict of str to float
+        The same of the values.
+    rating_counts : dict of float to int
+        How often each value was given; empty where there are more than 12 different ones.
+    users_without, items_without : int
+        Users and items that have no rating.
+    first, last : Timestamp, float, int or None
+        The first and the last time.
+    n_names, n_genres, n_features : int
+        Items that have a name, items that have genres, features of items.
+    notes : tuple of str
+        What `binarize`, `filter` and `concat` kept.
+    """
+
+    n_users: int
+    n_items: int
+    n_ratings: int
+    density: float
+    ratings_per_user: dict[str, float]
+    ratings_per_item: dict[str, float]
+    ratings: dict[str, float]
+    rating_counts: dict[float, int]
+    users_without: int
+    items_without: int
+    first: Any
+    last: Any
+    n_names: int
+    n_genres: int
+    n_features: int
+    notes: tuple[str, ...]
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Return what is shown: a name and a text each."""
+        rows = [
+            ("users", f"{self.n_users:,}{_without(self.users_without)}"),
+            ("items", f"{self.n_items:,}{_without(self.items_without)}"),
+            ("ratings", f"{self.n_ratings:,}"),
+            ("density", f"{100 * self.density:.3g} %"),
+            ("per user", _shown(self.ratings_per_user)),
+            ("per item", _shown(self.ratings_per_item)),
+        ]
+        if len(self.rating_counts) == 1:
+            rows.append(("values", f"all {next(iter(self.rating_counts)):g}"))
+        elif self.rating_counts:
+            counts = (f"{value:g}: {100 * count / self.n_ratings:.3g} %" for value, count in self.rating_counts.items())
+            rows.append(("values", ", ".join(counts)))
+        elif self.n_ratings:
+            rows.append(("values", _shown(self.ratings)))
+        if self.first is not None:
+            rows.append(("times", f"{_moment(self.first)} to {_moment(self.last)}"))
+        for name, count in (("names", self.n_names), ("genres", self.n_genres)):
+            if count:
+                rows.append((name, f"of {count:,} items"))
+        if self.n_features:
+            rows.append(("features", f"{self.n_features:,}"))
+        return [*rows, *(("note", note) for note in self.notes)]
+
+    def __repr__(self) -> str:
+        rows = self.rows()
+        width = max(len(name) for name, _ in rows)
+        return "\n".join(f"{name:<{width}}  {text}" for name, text in rows)
+
+    def _repr_html_(self) -> str:
+        return html_table("Interactions", (), self.rows())
+
+
+def quantiles(values: NDArray[Any]) -> dict[str, float]:
+    """Return min, quartiles, max and mean of `values`; nothing of none."""
+    if values.size == 0:
+        return {}
+    found = np.quantile(values, list(_QUANTILES.values()))
+    return {**{name: float(value) for name, value in zip(_QUANTILES, found, strict=True)}, "mean": float(values.mean())}
+
+
+def value_counts(values: NDArray[Any]) -> dict[float, int]:
+    """Return how often each of the different `values` stands there; nothing where there are too many to show."""
+    different, counts = np.unique(values, return_counts=True)
+    if len(different) > _SHOWN:
+        return {}
+    return {float(value): int(count) for value, count in zip(different, counts, strict=True)}
+
+
+def _without(count: int) -> str:
+    return f" ({count:,} of them without a rating)" if count else ""
+
+
+def _shown(found: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:,.4g}" for name, value in found.items()) or "none"
+
+
+def _moment(moment: Any) -> str:
+    if not isinstance(moment, pd.Timestamp):
+        if not _EPOCH[0] <= moment <= _EPOCH[1]:
+            return f"{moment}"
+        moment = pd.Timestamp(moment, unit="s")
+    return f"{moment:%Y-%m-%d %H:%M}"

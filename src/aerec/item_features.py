@@ -1,0 +1,191 @@
+"""What is known of items beside their ratings, as a sparse matrix: one row an item, one named column a feature."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from aerec.errors import DataError
+from aerec.frames import read_columns
+from aerec.ids import as_ids
+from aerec.sparse import CSR, canonical_csr, row_positions
+
+__all__ = ["ItemFeatures", "features_of_frame", "features_of_matrix", "join_features", "rows_or_empty"]
+
+_COLLECTIONS = (list, tuple, set, frozenset, np.ndarray)
+
+
+@dataclass(frozen=True)
+class ItemFeatures:
+    """Features of items.
+
+    Attributes
+    ----------
+    matrix : csr_array of shape (n_items, n_features), float32
+    names : pandas.Index
+        Of the columns, text, unique.
+    unknown : int
+        How many of the items that were described are not among those asked for.
+    """
+
+    matrix: CSR
+    names: pd.Index[Any]
+    unknown: int = 0
+
+
+def features_of_matrix(matrix: Any, names: Iterable[str] | None, n_items: int) -> ItemFeatures:
+    """Return a (sparse) matrix with a row an item, in their order, as features; raises DataError if it does not fit."""
+    csr = canonical_csr(matrix)
+    if csr.shape[0] != n_items:
+        raise DataError(
+            f"the features have {csr.shape[0]:,} rows, the data {n_items:,} items: expected a row for each of "
+            "data.items in that order; a frame with a column of item ids is matched by id"
+        )
+    known: list[str] = [f"feature {at}" for at in range(csr.shape[1])] if names is None else [*map(str, names)]
+    if len(known) != csr.shape[1]:
+        raise DataError(f"{len(known):,} feature names for {csr.shape[1]:,} columns: expected one for each")
+    return ItemFeatures(csr, _names(known))
+
+
+def features_of_frame(
+    df: Any, items: pd.Index[Any], item: str, text: Sequence[str] = (), standardize: bool = True
+) -> ItemFeatures:
+    """Return the columns of a frame as features of `items`; parameters as in `Interactions.with_item_features`."""
+    if isinstance(df, pd.Series):
+        df = pd.DataFrame({item: df.index, "feature" if df.name is None else df.name: df.to_numpy(dtype=object)})
+    frame, names = read_columns(df)
+    for name in (item, *text):
+        if name not in names:
+            raise DataError(f"no column {name!r} in the frame of features; its columns are {names}")
+    frame = frame.loc[frame[item].notna()]
+    ids = as_ids(frame[item])
+    positions = items.get_indexer(ids)
+    frame, known = frame.loc[positions >= 0], positions[positions >= 0]
+    if len(np.unique(known)) < len(known):
+        twice = items[known[pd.Index(known).duplicated()]][0]
+        raise DataError(f"item {twice!r} has two rows of features; join them to one, such as lists of tags")
+    if len(known) == 0 and len(ids) and len(items):
+        raise DataError(
+            f"none of the {len(ids):,} items of the frame is among the {len(items):,} items of the data; "
+            f"its ids are such as {ids[:1].tolist()[0]!r}, those of the data such as {items[:1].tolist()[0]!r}"
+        )
+    blocks = [
+        _text(frame[name], str(name)) if name in text else _column(frame[name], str(name), standardize)
+        for name in frame.columns
+        if name != item
+    ]
+    if not blocks:
+        raise DataError(f"the frame has no column beside {item!r}; expected one or more of features")
+    rows: CSR = sp.csr_array(sp.hstack([block for block, _ in blocks], format="csr"), dtype=np.float32)
+    row = np.full(len(items), -1, dtype=np.int64)
+    row[known] = np.arange(len(known))
+    features = canonical_csr(rows_or_empty(rows, row))
+    return ItemFeatures(features, _names([name for _, names in blocks for name in names]), int(np.sum(positions < 0)))
+
+
+def join_features(parts: Sequence[ItemFeatures], rows: Sequence[NDArray[np.int64]], n_items: int) -> ItemFeatures:
+    """Return the features of several parts as those of all items together.
+
+    Parameters
+    ----------
+    parts : sequence of ItemFeatures
+        Columns of one name are one feature.
+    rows : sequence of ndarray of int64
+        Which of all items the rows of each part are. An item that several parts describe is described by the last.
+    n_items : int
+        Of all items.
+    """
+    names: pd.Index[Any] = pd.Index([*dict.fromkeys(name for part in parts for name in part.names)], dtype=object)
+    owner = np.full(n_items, -1, dtype=np.int64)
+    for at, (part, where) in enumerate(zip(parts, rows, strict=True)):
+        owner[where[np.diff(part.matrix.indptr) > 0]] = at
+    entries = []
+    for at, (part, where) in enumerate(zip(parts, rows, strict=True)):
+        stored = part.matrix.tocoo()
+        mine = owner[where][stored.row] == at
+        columns = names.get_indexer(part.names)
+        entries.append((stored.data[mine], where[stored.row[mine]], columns[stored.col[mine]]))
+    data, row, column = (np.concatenate(arrays) for arrays in zip(*entries, strict=True))
+    joined: CSR = sp.csr_array((data, (row, column)), shape=(n_items, len(names)))
+    return ItemFeatures(canonical_csr(joined), names)
+
+
+def rows_or_empty(matrix: CSR, rows: NDArray[Any]) -> CSR:
+    """Return ``matrix[rows]``, with an empty row for each −1."""
+    indptr = np.append(matrix.indptr, matrix.nnz)  # one more row, empty
+    positions, starts = row_positions(indptr, np.where(rows < 0, matrix.shape[0], rows))
+    result: CSR = sp.csr_array(
+        (matrix.data[positions], matrix.indices[positions], starts), shape=(len(rows), matrix.shape[1])
+    )
+    return result
+
+
+# ---------------------------------------------------------------------- one column of a frame
+
+
+def _column(column: pd.Series[Any], name: str, standardize: bool) -> tuple[Any, list[str]]:
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(object)
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return _numbers(column.astype("int64").where(column.notna()), name, standardize)
+    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+        return _numbers(column, name, standardize)
+    values = list(column)
+    if not any(isinstance(value, _COLLECTIONS) for value in values):
+        return _one_hot([[] if pd.isna(value) else [value] for value in values], name)
+    lists = [list(value) if isinstance(value, _COLLECTIONS) else [] if pd.isna(value) else [value] for value in values]
+    if all(isinstance(entry, float | np.floating) for entries in lists for entry in entries):
+        return _vectors(lists, name)
+    return _one_hot(lists, name)
+
+
+def _one_hot(lists: list[list[Hashable]], name: str) -> tuple[Any, list[str]]:
+    entries = np.array([str(entry) for entries in lists for entry in entries], dtype=object)
+    codes, names = pd.factorize(entries, sort=True)
+    rows = np.repeat(np.arange(len(lists)), [len(entries) for entries in lists])
+    block = sp.coo_array((np.ones(len(codes), np.float32), (rows, codes)), shape=(len(lists), len(names))).tocsr()
+    block.data[:] = 1  # a tag that stands twice counts once
+    return block, [f"{name}={value}" for value in names]
+
+
+def _numbers(column: pd.Series[Any], name: str, standardize: bool) -> tuple[Any, list[str]]:
+    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    if np.isinf(values).any():
+        raise DataError(f"the feature {name!r} of row {int(np.argmax(np.isinf(values)))} is infinite")
+    known = values[~np.isnan(values)]
+    if standardize and known.size:
+        values = (values - known.mean()) / (known.std() or 1)
+    return sp.csr_array(np.nan_to_num(values)[:, None].astype(np.float32)), [name]
+
+
+def _vectors(lists: list[list[Hashable]], name: str) -> tuple[Any, list[str]]:
+    lengths = {len(entries) for entries in lists if entries}
+    if len(lengths) > 1:
+        raise DataError(f"the vectors of {name!r} have lengths from {min(lengths)} to {max(lengths)}, expected one")
+    n = lengths.pop() if lengths else 0
+    rows = np.array([entries or [0.0] * n for entries in lists], dtype=np.float32).reshape(len(lists), n)
+    return sp.csr_array(rows), [f"{name}[{at}]" for at in range(n)]
+
+
+def _text(column: pd.Series[Any], name: str) -> tuple[Any, list[str]]:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    vectorizer = TfidfVectorizer(sublinear_tf=True, dtype=np.float32)
+    try:
+        block = vectorizer.fit_transform(column.fillna("").astype(str))
+    except ValueError:
+        raise DataError(f"the column {name!r} holds no words") from None
+    return sp.csr_array(block), [f"{name}:{word}" for word in vectorizer.get_feature_names_out()]
+
+
+def _names(names: list[str]) -> pd.Index[Any]:
+    index: pd.Index[Any] = pd.Index(names, dtype=object)
+    if not index.is_unique:
+        raise DataError(f"two features have the name {index[index.duplicated()][0]!r}; rename a column")
+    return index

@@ -1,0 +1,112 @@
+"""Item features: each kind of column becomes what it says, from every library of frames."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+from aerec.errors import DataError
+from aerec.item_features import ItemFeatures, features_of_frame, features_of_matrix, join_features, rows_or_empty
+
+ITEMS = pd.Index(["a", "b", "c"], name="item")
+
+
+def dense(found):
+    return {name: column.tolist() for name, column in zip(found.names, found.matrix.toarray().T, strict=True)}
+
+
+def of(columns, items=ITEMS, **options):
+    return features_of_frame(pd.DataFrame({"item": list(items), **columns}), items, "item", **options)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["tea", None, "cup"], {"x=cup": [0, 0, 1], "x=tea": [1, 0, 0]}),
+        ([True, False, True], {"x=False": [0, 1, 0], "x=True": [1, 0, 1]}),
+        (pd.Categorical([3, 1, 3]), {"x=1": [0, 1, 0], "x=3": [1, 0, 1]}),
+        ([["p", "q"], [], ["q", "q"]], {"x=p": [1, 0, 0], "x=q": [1, 0, 1]}),
+        ([("p",), None, {"q"}], {"x=p": [1, 0, 0], "x=q": [0, 0, 1]}),
+        ([[1, 2], [2], []], {"x=1": [1, 0, 0], "x=2": [1, 1, 0]}),
+        ([[0.5, 1.0], [2.0, 0.0], None], {"x[0]": [0.5, 2, 0], "x[1]": [1, 0, 0]}),
+    ],
+)
+def test_what_a_column_becomes(values, expected):
+    assert dense(of({"x": values})) == expected
+
+
+def test_numbers_are_standardised_over_those_that_are_known():
+    found = of({"price": [1.0, np.nan, 5.0], "same": [3, 3, 3]})
+    assert dense(found) == {"price": [-1, 0, 1], "same": [0, 0, 0]}
+    assert dense(of({"price": [1.0, np.nan, 5.0]}, standardize=False)) == {"price": [1, 0, 5]}
+    dates = of({"since": pd.to_datetime(["2024-01-01", "2024-01-03", None])})
+    assert dense(dates) == {"since": [-1, 1, 0]}
+
+
+def test_texts_are_weighted_by_tf_idf():
+    found = of({"about": ["green tea", "black tea", None]}, text=["about"])
+    values = dense(found)
+    assert list(values) == ["about:black", "about:green", "about:tea"]
+    # idf = 1 + log((1 + n) / (1 + df)) of three documents, rows of length 1
+    rare, common = 1 + np.log(4 / 2), 1 + np.log(4 / 3)
+    length = np.hypot(rare, common)
+    assert values["about:green"] == pytest.approx([rare / length, 0, 0])
+    assert values["about:tea"] == pytest.approx([common / length, common / length, 0])
+
+
+def test_rows_are_matched_by_id_whatever_their_order():
+    frame = pd.DataFrame({"sku": ["c", "x", None, "a"], "n": [30, 99, 98, 10]})
+    found = features_of_frame(frame, ITEMS, "sku", standardize=False)
+    assert dense(found) == {"n": [10, 0, 30]}
+    assert found.unknown == 1
+    series = pd.Series({"b": ("p", "q"), "a": ("q",)}, name="tags")
+    assert dense(features_of_frame(series, ITEMS, "item")) == {"tags=p": [0, 1, 0], "tags=q": [1, 1, 0]}
+
+
+def test_polars_and_arrow_give_the_same_features():
+    pl, pa = pytest.importorskip("polars"), pytest.importorskip("pyarrow")
+    columns = {"item": ["c", "a"], "kind": ["x", "y"], "tags": [["p"], ["p", "q"]], "v": [[0.5, 1.0], [2.0, 3.0]]}
+    expected = features_of_frame(pd.DataFrame(columns), ITEMS, "item")
+    for frame in (pl.DataFrame(columns), pl.LazyFrame(columns), pa.table(columns)):
+        assert dense(features_of_frame(frame, ITEMS, "item")) == dense(expected)
+
+
+def test_a_matrix_is_taken_as_it_is():
+    found = features_of_matrix(sp.csr_array(np.eye(3)), None, 3)
+    assert dense(found) == {"feature 0": [1, 0, 0], "feature 1": [0, 1, 0], "feature 2": [0, 0, 1]}
+    assert found.matrix.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: features_of_matrix(np.eye(2), None, 3), "the features have 2 rows, the data 3 items"),
+        (lambda: features_of_matrix(np.eye(3), ["a"], 3), "1 feature names for 3 columns"),
+        (lambda: features_of_matrix(np.eye(2), ["a", "a"], 2), "two features have the name 'a'"),
+        (lambda: of({}), "no column beside 'item'"),
+        (lambda: of({"x": [1, 2, 3]}, text=["y"]), "no column 'y' in the frame of features"),
+        (lambda: of({"x": [1.0, np.inf, 3]}), "the feature 'x' of row 1 is infinite"),
+        (lambda: of({"x": [[1.0], [1.0, 2.0], []]}), "vectors of 'x' have lengths from 1 to 2"),
+        (lambda: of({"x": ["", "", ""]}, text=["x"]), "'x' holds no words"),
+        (lambda: features_of_frame(pd.DataFrame({"item": ["a", "a"], "x": 1}), ITEMS, "item"), "'a' has two rows"),
+        (lambda: features_of_frame(pd.DataFrame({"item": [1], "x": 1}), ITEMS, "item"), "none of the 1 items"),
+        (lambda: features_of_frame(pd.DataFrame({"sku": [1], "x": 1}), ITEMS, "item"), "no column 'item'"),
+    ],
+)
+def test_what_does_not_fit_is_refused(make, message):
+    with pytest.raises(DataError, match=message):
+        make()
+
+
+def test_an_item_that_two_parts_describe_is_described_by_the_last():
+    one = ItemFeatures(sp.csr_array(np.array([[1.0, 2.0], [3.0, 0.0]], np.float32)), pd.Index(["p", "q"]))
+    other = ItemFeatures(sp.csr_array(np.array([[5.0, 0.0], [0.0, 0.0]], np.float32)), pd.Index(["r", "p"]))
+    joined = join_features([one, other], [np.array([0, 2]), np.array([2, 0])], 4)
+    assert dense(joined) == {"p": [1, 0, 0, 0], "q": [2, 0, 0, 0], "r": [0, 0, 5, 0]}
+
+
+def test_rows_that_are_missing_are_empty():
+    matrix = sp.csr_array(np.array([[1.0, 0.0], [0.0, 2.0]]))
+    assert rows_or_empty(matrix, np.array([1, -1, 0, 1])).toarray().tolist() == [[0, 2], [0, 0], [1, 0], [0, 2]]
