@@ -129,13 +129,15 @@ class Preprocessing:
         """
         given = load_parts(name_or_path, progress=progress, **self.reading.options())
         parts, threshold = given, None
-        if self.reading.counts:
-            parts = {name: _log_counts(part) for name, part in given.items()}
-        elif self.threshold is not None and not _is_implicit(given):
-            threshold = self.threshold
-            parts = {name: part.binarize(threshold) for name, part in given.items()}
-        if "all" in parts:
-            parts = {"all": parts["all"].filter(self.min_per_user, self.min_per_item)}
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=r"kept [\d,]+ of")  # said once for all parts, by `Kept`
+            if self.reading.counts:
+                parts = {name: _log_counts(part) for name, part in given.items()}
+            elif self.threshold is not None and not _is_implicit(given):
+                threshold = self.threshold
+                parts = {name: part.binarize(threshold) for name, part in given.items()}
+            if "all" in parts:
+                parts = {"all": parts["all"].filter(self.min_per_user, self.min_per_item)}
         rules = replace(self, threshold=threshold)
         kept = Kept.of(given, parts, threshold, self.min_per_user, self.min_per_item)
         if kept.ratings[0] == 0:
