@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from aerec import Interactions
+from aerec.cli.history import new_user
 from aerec.runs.folder import read_run
 
 
@@ -140,6 +141,74 @@ def test_text_ids_and_a_user_who_is_called_new(aerec, films, tmp_path):
     assert not np.allclose(known["score"], new["score"], rtol=1e-5)
 
 
+# ---------------------------------------------------------------------- lists with items that are not known
+
+
+def test_unknown_items_are_left_out_with_one_warning_each(aerec, ease_run):
+    words = ["--history", "1,2,99999", "--allow", "3,4,ware", "--block", "4,-5"]
+    code, out, err = aerec("recommend", ease_run, *words, "--json")
+    assert code == 0
+    assert [one["item"] for one in json.loads(out)] == [3]
+    assert err.splitlines() == [
+        f"aerec: warning: 1 of {n} items of {option} left out: {first!r} is not in the data of this run; "
+        "items are such as 1, 2"
+        for n, option, first in ((3, "--allow", "ware"), (2, "--block", "-5"), (3, "--history", "99999"))
+    ]
+    known = aerec("recommend", ease_run, "--history", "1,2", "--allow", "3,4", "--block", "4", "--json")
+    assert known == (0, out, "")
+
+
+def test_lists_may_stand_in_a_file(aerec, ease_run, tmp_path):
+    (tmp_path / "stock.txt").write_text("3\n\n 4 \n", encoding="utf-8-sig")
+    found = told(aerec("recommend", ease_run, "--history", "1,2", "--allow", "@stock.txt", "--json"))
+    assert set(found["item"]) == {3, 4}
+
+
+@pytest.fixture
+def urns(aerec, films, tmp_path):
+    """A run whose ids hold colons and commas."""
+    frame = films.to_frame()
+    frame["item"] = frame["item"].map(
+        lambda item: {1: "urn", 2: "urn:1", 3: "a,b", 4: 'say "ho":5'}.get(item, f"i{item}")
+    )
+    frame.to_csv(tmp_path / "urns.csv", index=False)
+    assert aerec("train", "urns.csv", "--model", "bias", "--min-per-user", "1", "--out", "urns").code == 0
+    return tmp_path / "urns"
+
+
+@pytest.mark.parametrize(
+    ("text", "ratings"),
+    [
+        ("urn", {"urn": 5}),
+        ("urn:2", {"urn": 2}),
+        ("urn:1", {"urn:1": 5}),
+        ("urn:1:2", {"urn:1": 2}),
+        ('"urn":1', {"urn": 1}),
+        ('"a,b":3, i7:2', {"a,b": 3, "i7": 2}),
+        ('"say ""ho"":5"', {'say "ho":5': 5}),
+        (' "a,b" , "urn:1" : 4.5 ', {"a,b": 5, "urn:1": 4.5}),
+    ],
+)
+def test_ids_with_colons_and_commas(urns, text, ratings):
+    seen = new_user(read_run(urns), text).seen.to_frame()
+    assert dict(zip(seen["item"], seen["rating"], strict=True)) == ratings
+
+
+def test_a_low_rating_is_no_like(aerec, ease_run, run):
+    liked = told(aerec("recommend", ease_run, "--history", "1,2:4", "-k", "60", "--json"))
+    mixed = told(aerec("recommend", ease_run, "--history", "1,2:5,9:1", "-k", "60", "--json"))
+    pd.testing.assert_frame_equal(
+        mixed.drop(columns="rank"), liked[liked["item"] != 9].drop(columns="rank").reset_index(drop=True), rtol=1e-6
+    )
+    assert 9 in set(liked["item"])
+
+
+def test_a_rating_outside_of_the_scale(refused, rating_run):
+    assert "rating 9 in --history is outside of the scale of this run, 1 to 5" in refused(
+        "recommend", rating_run, "--history", "1:9"
+    )
+
+
 # ---------------------------------------------------------------------- into a file
 
 
@@ -187,14 +256,18 @@ def test_reasons_go_into_json_files_as_lists(aerec, ease_run, run, tmp_path):
         (["--user", "99999"], "unknown user 99999"),
         (["--user", "99999", "--user", "1"], "unknown user 99999"),
         (["--user", "ann"], "user 'ann' is not a whole number, as the users of this data set are"),
-        (["--history", "1,99999"], "unknown item '99999' in --history"),
-        (["--history", "Casablanca"], "item 'Casablanca' is not a whole number"),
-        (["--history", "1,2,1"], "--history names an item twice"),
+        (
+            ["--history", "99999"],
+            "no item of --history is known: '99999' is not in the data of this run",
+        ),
+        (["--history", '"1'], "--history: '\"1' cannot be read; write ids with , or : as"),
+        (["--history", "@nowhere.txt"], "nowhere.txt is no file; give a file with an item id on each line"),
+        (["--history", "Casablanca"], "no item of --history is known: 'Casablanca'"),
+        (["--history", "1,2,1"], "--history names item 1 twice"),
         (["--history", "1:good"], "rating 'good' in --history is not a number"),
         (["--history", "1:nan"], "rating 'nan' in --history is not a number"),
         (["--history", "1:inf"], "rating 'inf' in --history is not a number"),
-        (["--history", "1", "--allow", "99999"], "unknown item 99999: the model was not trained on it"),
-        (["--history", "1", "--block", "x"], "item 'x' is not a whole number"),
+        (["--history", "1", "--allow", "99999"], "no item of --allow is known: '99999'"),
         (["--out", "recs.xlsx"], "give one of .csv, .json, .jsonl, .parquet"),
         (["--out", "recs"], "give one of .csv, .json, .jsonl, .parquet"),
         (["--out", "nowhere/recs.csv"], "nowhere is no folder"),

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aerec.cli.options import Json, parse_list
+from aerec.cli.options import Json
 from aerec.cli.output import check_output, print_json, print_note, print_table, write_frame
-from aerec.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from aerec.interactions import Interactions
     from aerec.recommender.base import Recommender
-    from aerec.runs.folder import Run
 
 __all__ = ["recommend"]
 
-_NEW = "new"
 _EXPLAINED = 3
 
 
@@ -33,15 +29,18 @@ def recommend(
     ] = None,
     history: Annotated[
         str | None,
-        typer.Option(help="For someone new: item ids separated by commas; item:rating where ratings matter."),
+        typer.Option(
+            help="For someone new: item ids separated by commas; item:rating where ratings matter. "
+            'Ids that hold , or : stand in quotes: "a:b":5.'
+        ),
     ] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="Items per user.")] = 10,
     explain: Annotated[
         bool, typer.Option("--explain", help=f"Name the {_EXPLAINED} items of the history that speak most for each.")
     ] = False,
     include_seen: Annotated[bool, typer.Option("--include-seen", help="Also items of the history.")] = False,
-    allow: Annotated[str | None, typer.Option(help="Choose from these item ids only, separated by commas.")] = None,
-    block: Annotated[str | None, typer.Option(help="Never show these item ids, separated by commas.")] = None,
+    allow: Annotated[str | None, typer.Option(help="Choose from these item ids only: 1,2,3 or @FILE.")] = None,
+    block: Annotated[str | None, typer.Option(help="Never show these item ids: 1,2,3 or @FILE.")] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -58,6 +57,7 @@ def recommend(
     json: Json = False,
 ) -> None:
     """Recommend the k best items; what a user has rated is left out."""
+    from aerec.cli.history import known_items, new_user
     from aerec.cli.settings import parse_ids
     from aerec.runs.batch_recommend import with_titles
     from aerec.runs.folder import read_run
@@ -77,15 +77,16 @@ def recommend(
         check_output(out)
     found = read_run(run)
     data = found.data
-    seen = _new_user(found, parse_list(history)) if history is not None else data
-    if user:
-        seen = data.select_users(parse_ids(user, data.users, "user"))
+    allowed = None if allow is None else known_items(allow, data.items, "--allow")
+    blocked = None if block is None else known_items(block, data.items, "--block")
+    seen = data.select_users(parse_ids(user, data.users, "user")) if user else data
+    if history is not None:
+        somebody = new_user(found, history)
+        seen = somebody.seen
+        if somebody.disliked and not include_seen:
+            blocked = [*(blocked or []), *somebody.disliked]
     frame = found.model.recommend(
-        seen,
-        min(k, data.shape[1]),
-        exclude_seen=not include_seen,
-        allow_items=None if allow is None else parse_ids(parse_list(allow), data.items, "item"),
-        block_items=None if block is None else parse_ids(parse_list(block), data.items, "item"),
+        seen, min(k, data.shape[1]), exclude_seen=not include_seen, allow_items=allowed, block_items=blocked
     )
     frame = with_titles(frame, data)
     if explain:
@@ -115,8 +116,8 @@ def _recommend_all(
     block: str | None,
     json: bool,
 ) -> None:
+    from aerec.cli.history import known_items
     from aerec.cli.ranks import rank_and_size
-    from aerec.cli.settings import parse_ids
     from aerec.runs.batch_recommend import recommend_all
     from aerec.runs.folder import read_run, run_fingerprint
 
@@ -129,8 +130,8 @@ def _recommend_all(
         min(k, data.shape[1]),
         fingerprint=run_fingerprint(found),
         exclude_seen=not include_seen,
-        allow_items=None if allow is None else parse_ids(parse_list(allow), data.items, "item"),
-        block_items=None if block is None else parse_ids(parse_list(block), data.items, "item"),
+        allow_items=None if allow is None else known_items(allow, data.items, "--allow"),
+        block_items=None if block is None else known_items(block, data.items, "--block"),
         shard=rank_and_size() if shard is None else _shard(shard),
     )
     if json:
@@ -145,45 +146,6 @@ def _shard(text: str) -> tuple[int, int]:
     if not (number.isdecimal() and size.isdecimal() and 1 <= int(number) <= int(size)):
         raise ValueError(f"--shard {text!r} is no share; write i/n with i from 1 to n, such as 1/4")
     return int(number) - 1, int(size)
-
-
-def _new_user(run: Run, entries: list[str]) -> Interactions:
-    """Return a history of one user, who is not in the data, with ratings as the model saw them."""
-    import numpy as np
-    import pandas as pd
-    import scipy.sparse as sp
-
-    from aerec.cli.settings import parse_ids
-    from aerec.interactions import Interactions
-
-    data = run.data
-    texts, _, ratings = zip(*(one.partition(":") for one in entries), strict=True) if entries else ((), (), ())
-    columns = data.items.get_indexer(pd.Index(parse_ids(texts, data.items, "item"), dtype=data.items.dtype))
-    if (columns < 0).any():
-        raise DataError(
-            f"unknown item {texts[int(np.argmax(columns < 0))]!r} in --history: not in the data of this run"
-        )
-    if len(set(columns)) < len(columns):
-        raise DataError("--history names an item twice")
-    values = [_rating(text, data.matrix.data.max(initial=1)) for text in ratings]
-    matrix = sp.csr_array((values, columns, [0, len(columns)]), shape=(1, data.shape[1]), dtype=np.float32)
-    numbered = data.users.dtype.kind in "iu"
-    stranger: Any = int(data.users.max()) + 1 if numbered else _NEW
-    while stranger in data.users:
-        stranger += _NEW
-    return Interactions(matrix, pd.Index([stranger]), data.items, item_names=data.item_names)
-
-
-def _rating(text: str, otherwise: float) -> float:
-    if not text:
-        return float(otherwise)
-    try:
-        rating = float(text)
-    except ValueError:
-        rating = math.nan
-    if not math.isfinite(rating):
-        raise DataError(f"rating {text!r} in --history is not a number; write item:rating, such as 50:4")
-    return rating
 
 
 def _reasons(model: Recommender, seen: Interactions, frame: pd.DataFrame) -> list[list[str]]:

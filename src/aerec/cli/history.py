@@ -1,0 +1,165 @@
+"""Lists of items as text: `--history`, `--allow` and `--block`, with or without ratings, quoted or from a file."""
+
+from __future__ import annotations
+
+import math
+import re
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from aerec.errors import DataError
+from aerec.ids import id_from_text
+from aerec.interactions import Interactions
+from aerec.runs.folder import Run
+
+__all__ = ["NewUser", "known_items", "new_user"]
+
+_PIECE = re.compile(r'\s*("(?:[^"]|"")*"[^,]*|[^,]*)(?:,|$)')
+_QUOTED = re.compile(r'"((?:[^"]|"")*)"\s*(?::\s*(.*?))?\s*')
+_NEW = "new"
+
+
+@dataclass(frozen=True)
+class NewUser:
+    """Somebody of whom only a list of items is known.
+
+    Attributes
+    ----------
+    seen : Interactions of shape (1, n_items)
+        What the model sees.
+    disliked : list
+        Ids of items that were rated too low to be liked: the model does not see them, and nobody wants them.
+    """
+
+    seen: Interactions
+    disliked: list[Any]
+
+
+def known_items(text: str, items: pd.Index[Any], option: str) -> list[Any]:
+    """Return the ids of a list such as ``1,"a,b"`` or ``@FILE`` (an id a line) that are among `items`.
+
+    The others are left out with one warning, as a shop's list of what is in stock names items of today.
+
+    Raises
+    ------
+    DataError
+        If there are ids and none of them is known, or the file cannot be read.
+    """
+    entries = [id_text for id_text, _ in _entries(text, option)]
+    ids = [(entry, id_from_text(entry, items)) for entry in entries]
+    return [identifier for _, identifier in _known(ids, items, option)]
+
+
+def new_user(run: Run, text: str) -> NewUser:
+    """Return a user with the history `text`, such as ``1,7:4.5,"urn:1":5``, as the model of `run` saw users.
+
+    A bare id is liked, or rated highest. Of a run that learned from likes a rating at or above its threshold is a like,
+    a lower one is not; counts are weighed as in the training. What follows the last colon is a rating, unless all of
+    the entry is the id of an item.
+
+    Raises
+    ------
+    DataError
+        If no item is known, one stands twice, or a rating is no number on the scale of the run.
+    """
+    data, told = run.data, run.description.get("data", {})
+    entries = []
+    for entry, rating in _entries(text, "--history"):
+        identifier = id_from_text(entry, data.items)
+        if rating is None and ":" in entry and not _is_known(identifier, data.items):
+            entry, _, rating = entry.rpartition(":")
+            identifier = id_from_text(entry.strip(), data.items)
+        entries.append((entry, (identifier, rating)))
+    known = [(entry, *value) for entry, value in _known(entries, data.items, "--history", of=lambda value: value[0])]
+    ids = [identifier for _, identifier, _ in known]
+    if len(set(ids)) < len(ids):
+        raise DataError(f"--history names item {next(one for one in ids if ids.count(one) > 1)!r} twice")
+    values = np.array([_seen(rating, data, told) for _, _, rating in known], dtype=np.float32)
+    columns = data.items.get_indexer(pd.Index(ids, dtype=data.items.dtype))
+    liked = values != 0
+    matrix = sp.csr_array((values[liked], columns[liked], [0, int(liked.sum())]), shape=(1, data.shape[1]))
+    seen = Interactions(matrix, pd.Index([_stranger(data.users)]), data.items, item_names=data.item_names)
+    return NewUser(seen, [one for one, like in zip(ids, liked, strict=True) if not like])
+
+
+def _entries(text: str, option: str) -> Iterable[tuple[str, str | None]]:
+    """Yield id and rating of each entry; the rating is None where it is absent, or not set apart by quotes."""
+    if text.startswith("@"):
+        path = Path(text[1:]).expanduser()
+        if not path.is_file():
+            raise FileNotFoundError(f"{option} {text}: {path} is no file; give a file with an item id on each line")
+        yield from ((line.strip(), None) for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip())
+        return
+    for match in _PIECE.finditer(text):
+        piece = match[1].strip()
+        if piece.startswith('"'):
+            quoted = _QUOTED.fullmatch(piece)
+            if quoted is None:
+                raise DataError(f'{option}: {piece!r} cannot be read; write ids with , or : as "a,b" or "a:b":5')
+            yield quoted[1].replace('""', '"'), quoted[2]
+        elif piece:
+            yield piece, None
+
+
+def _known(
+    entries: list[tuple[str, Any]], items: pd.Index[Any], option: str, of: Any = lambda value: value
+) -> list[tuple[str, Any]]:
+    known = [entry for entry in entries if _is_known(of(entry[1]), items)]
+    lost = len(entries) - len(known)
+    if lost:
+        first = next(text for text, value in entries if not _is_known(of(value), items))
+        unknown = f"{first!r} is not in the data of this run; {_such_as(items)}"
+        if not known and option != "--block":
+            raise DataError(f"no item of {option} is known: {unknown}")
+        warnings.warn(f"{lost:,} of {len(entries):,} items of {option} left out: {unknown}", stacklevel=3)
+    return known
+
+
+def _is_known(identifier: Any, items: pd.Index[Any]) -> bool:
+    return identifier is not None and bool(identifier in items)
+
+
+def _such_as(items: pd.Index[Any]) -> str:
+    return f"items are such as {', '.join(repr(one) for one in items[:2].tolist())}"
+
+
+def _seen(text: str | None, data: Interactions, told: Any) -> float:
+    """Return what the model sees of a rating; 0 where it is no like."""
+    values = data.matrix.data
+    low, high = float(values.min(initial=1)), float(values.max(initial=1))
+    if not text:
+        return high
+    try:
+        rating = float(text)
+    except ValueError:
+        rating = math.nan
+    if not math.isfinite(rating):
+        raise DataError(f"rating {text!r} in --history is not a number; write item:rating, such as 50:4")
+    if told.get("counts"):
+        if rating < 0:
+            raise DataError(f"rating {text} in --history is no count; this run learned from counts")
+        return math.log1p(rating)
+    if data.is_implicit:
+        threshold = told.get("threshold")
+        return high if threshold is None or rating >= threshold else 0.0
+    if not low <= rating <= high:
+        raise DataError(f"rating {text} in --history is outside of the scale of this run, {low:g} to {high:g}")
+    return rating
+
+
+def _stranger(users: pd.Index[Any]) -> Any:
+    """Return an id that is none of `users`."""
+    if users.dtype.kind in "iuf":
+        high = users.max()
+        return high + 1 if high + 1 > high else users.min() - 1
+    stranger = _NEW
+    while stranger in users:
+        stranger += _NEW
+    return stranger
