@@ -9,6 +9,7 @@ import pytest
 
 from aerec import evaluate
 from aerec.cli.settings import build_model, format_setting
+from aerec.cli.space import format_dimension, parse_dimension
 from aerec.datasets import read_ratings
 from aerec.files.storage import read_header
 from aerec.models import EASE, Autoencoder
@@ -16,7 +17,7 @@ from aerec.noise import GaussianNoise, MaskingNoise
 from aerec.recommender.saving import decode_parameter
 from aerec.registry import MODELS
 from aerec.runs.folder import read_run
-from aerec.search_spaces import SPACES
+from aerec.search_spaces import SPACES, Choice, Number, Whole
 from aerec.sparsity import KLSparsity
 from aerec.splitting import StrongGeneralization
 from aerec.tuning.search import tune
@@ -115,6 +116,49 @@ def test_a_failed_trial_has_no_value(aerec, films_path, monkeypatch):
     assert found["trials"][1]["value"] is None
 
 
+def test_a_space_of_ones_own(aerec, films_path):
+    words = ["--model", "ease", "--space", "l2=900:1000", "--trials", "4", "--json"]
+    found = json.loads(aerec("tune", films_path, *words).out)
+    assert all(900 <= one["l2"] <= 1000 for one in found["trials"])
+
+
+def test_a_best_value_at_the_edge_is_a_warning_that_says_how_to_widen(aerec, films_path):
+    words = ["--model", "item-knn", "--space", "k=1:2", "--set", "shrinkage=0", "--set", "similarity=cosine"]
+    code, _, err = aerec("tune", films_path, *words, "--trials", "6")
+    assert code == 0
+    assert err == (
+        "aerec: warning: the best k, 2, lies near the upper end of its range, 1 to 2; a better one may lie beyond: "
+        "--space k=1:20\n"
+    )
+    told = json.loads(aerec("tune", films_path, *words, "--trials", "6", "--json").out)
+    assert told["edges"] == [{"name": "k", "end": "upper", "wider": [1, 20]}]
+    assert aerec("tune", films_path, *words, "--trials", "4").err == ""  # too few to say
+
+
+@pytest.mark.parametrize(
+    ("text", "dimension"),
+    [
+        ("l2=10:20000", Number(10.0, 20000.0, log=True)),
+        ("l2=10:20000:linear", Number(10.0, 20000.0)),
+        ("k=5:50", Whole(5, 50, log=True)),
+        ("shrinkage=0:30", Number(0.0, 30.0)),
+        ("other=1:9", Whole(1, 9)),
+        ("other=1:900", Whole(1, 900, log=True)),
+        ("other=0.5:9", Number(0.5, 9.0)),
+        ("noise=none|masking:0.5", Choice((None, MaskingNoise(0.5)))),
+    ],
+)
+def test_spaces_as_text(text, dimension):
+    usual = {**SPACES["item-knn"], **SPACES["ease"]}
+    assert parse_dimension(text, usual) == (text.partition("=")[0], dimension)
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_the_usual_spaces_can_be_written_as_text(name):
+    for parameter, dimension in SPACES[name].items():
+        assert parse_dimension(format_dimension(parameter, dimension), SPACES[name]) == (parameter, dimension)
+
+
 # ---------------------------------------------------------------------- settings as text
 
 
@@ -154,6 +198,16 @@ def test_a_setting_is_written_as_it_is_read(name, value, text):
         (["--model", "popularity"], "popularity has nothing to tune"),
         (["--model", "ease", "--set", "l2=3"], "ease has nothing to tune beside l2"),
         (["--model", "ease", "--set", "k=3"], "EASE has no parameter 'k'"),
+        (["--model", "ease", "--space", "l2"], "--space 'l2' cannot be read; write name=low:high"),
+        (["--model", "ease", "--space", "l2=a:b"], "--space 'l2=a:b' cannot be read"),
+        (["--model", "ease", "--space", "l2=1:2:3"], "cannot be read"),
+        (
+            ["--model", "ease", "--space", "l2=9:1"],
+            "with low < high; got (9.0, 1.0)",
+        ),
+        (["--model", "ease", "--space", "k=1:2"], "EASE has no parameter 'k'"),
+        (["--model", "ease", "--space", "l2=-5:10"], "'l2' does not fit"),
+        (["--model", "ease", "--set", "l2=3", "--space", "l2=1:2"], "l2 is given by --set and by --space"),
         (["--model", "ease", "--trials", "0"], "--trials"),
         (["--model", "ease", "--seed", "-1"], "--seed"),
         (["--model", "ease", "--timeout", "0"], "timeout is a number of seconds above 0"),

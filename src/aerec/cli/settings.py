@@ -21,6 +21,7 @@ __all__ = [
     "format_value",
     "parse_choice",
     "parse_ids",
+    "parse_value",
 ]
 
 _CHOICES: dict[str, type[Any]] = {
@@ -63,7 +64,7 @@ def build_model(
             raise ValueError(f"{setting!r} is no setting; write name=value, such as epochs=50")
         if name not in known:
             raise ValueError(f"{model.__name__} has no parameter {name!r}; {names_like(name, known)}")
-        values[name] = _value(text)
+        values[name] = parse_value(text)
     found = model(**values)
     check_parameters(found)
     return found
@@ -99,17 +100,18 @@ def parse_choice(text: str) -> Any:
     """Return what a text stands for: noise, a sparsity, or None for "none"; any other text is itself."""
     word, *arguments = text.split(":")
     if word in _CHOICES:
-        return _choice(text, word, [_value(one) for one in arguments])
+        return _choice(text, word, [parse_value(one) for one in arguments])
     return None if text.lower() == "none" else text
 
 
-def _value(text: str) -> Any:
+def parse_value(text: str) -> Any:
+    """Return a number, true, false, None, noise, a sparsity, a tuple of such, or the text itself."""
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]
     if (found := parse_choice(text)) is not text:
         return found
     if "," in text:
-        return tuple(_value(one) for one in text.split(",") if one)
+        return tuple(parse_value(one) for one in text.split(",") if one)
     for number in (int, float):
         try:
             return number(text)

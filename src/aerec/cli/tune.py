@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import shlex
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -54,6 +55,13 @@ def tune(
         list[str] | None,
         typer.Option("--set", "-s", help="A hyper-parameter that stays as it is, such as epochs=50; repeatable."),
     ] = None,
+    spaces: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--space",
+            help="What a hyper-parameter may be: l2=10:20000, activation=tanh|relu; else the usual; repeatable.",
+        ),
+    ] = None,
     timeout: Annotated[float | None, typer.Option(help="Begin no further trial after so many seconds.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the search, the model and the split.")] = 0,
     user: UserColumn = None,
@@ -77,6 +85,7 @@ def tune(
     """
     from aerec.cli.data import Preprocessing, Reading, choose_split, rates
     from aerec.cli.settings import build_model
+    from aerec.cli.space import format_dimension, parse_dimension
     from aerec.metrics import parse_metric
     from aerec.registry import get_model_class
     from aerec.runs.folder import whole
@@ -90,7 +99,11 @@ def tune(
     if metric is not None:
         parse_metric(metric)
     fixed = [one.partition("=")[0] for one in settings or []]
-    space = {name: one for name, one in default_space(chosen).items() if name not in fixed}
+    usual_space = default_space(chosen)
+    searched = dict(parse_dimension(text, usual_space) for text in spaces or [])
+    if twice := [name for name in searched if name in fixed]:
+        raise ValueError(f"{twice[0]} is given by --set and by --space; leave one of them out")
+    space = {name: one for name, one in {**usual_space, **searched}.items() if name not in fixed}
     if not space:
         raise ValueError(f"{model} has nothing to tune" + (f" beside {', '.join(fixed)}" if fixed else ""))
     _check_folder(out)
@@ -117,6 +130,8 @@ def tune(
         progress=not quiet,
     )
     found.save(out)
+    for edge in found.edges:
+        warnings.warn(f"{edge}: --space {format_dimension(edge.name, edge.wider)}", stacklevel=2)
     words = {
         "--seed": seed,
         "--split": split,
@@ -175,6 +190,7 @@ def _machine_readable(found: TuningResult, data: str, model: str, plan: str, out
         "metric": found.metric,
         "best_value": found.best_value,
         "best_params": {name: encode_parameter(value) for name, value in found.best_params.items()},
+        "edges": [{"name": edge.name, "end": edge.end, "wider": edge.wider.ends()} for edge in found.edges],
         "trials": rows,
         "out": out,
         "train": line,

@@ -7,7 +7,7 @@ import math
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ from aerec.registry import MODELS, get_model_class
 from aerec.search_spaces import SPACES, Space, check_space
 from aerec.training.callbacks import Callback
 from aerec.tuning import studies
+from aerec.tuning.edges import Edge, find_edges
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -37,6 +38,7 @@ __all__ = ["TuningResult", "default_space", "tune"]
 
 _log = logging.getLogger("aerec")
 
+_ENOUGH = 5  # trials from which the place of the best one in its range says something
 _STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
 
 
@@ -56,6 +58,8 @@ class TuningResult:
     trials : pandas.DataFrame
         A row per trial: number, state ("complete", "pruned" or "failed"), value (NaN unless complete), seconds, and a
         column per searched parameter.
+    edges : list of Edge
+        The parameters whose best value lies near an end of their range, with a wider one; of five trials and more.
     """
 
     best_params: dict[str, Any]
@@ -63,6 +67,7 @@ class TuningResult:
     best_model: Recommender
     metric: str
     trials: pd.DataFrame
+    edges: list[Edge] = field(default_factory=list)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write ``best.json`` and ``trials.csv`` into `folder`, each whole or not at all; earlier ones are replaced.
@@ -183,8 +188,7 @@ def tune(
             began = time.monotonic()
             for number in range(len(studies.finished_trials(study)) + 1, trials + 1):
                 _run_trial(study, studies.next_trial(study, seed), estimator, space, split, metric)
-                last = studies.finished_trials(study)[-1]
-                bar.epoch_done(number, {} if last.value is None else {metric: last.value})
+                bar.epoch_done(number, _last_and_best(studies.finished_trials(study), metric))
                 if timeout is not None and time.monotonic() - began >= timeout:
                     break
         return _result(studies.finished_trials(study)[:trials], estimator, space, metric)
@@ -283,6 +287,13 @@ class _Pruning(Callback):
                 raise studies.import_optuna().TrialPruned
 
 
+def _last_and_best(done: list[FrozenTrial], metric: str) -> dict[str, float]:
+    """Return the value of the last trial, where it has one, and the best so far."""
+    values = [one.value for one in done if one.value is not None and one.state.name == "COMPLETE"]
+    last = {} if done[-1].value is None else {metric: done[-1].value}
+    return {**last, "best": max(values) if higher_is_better(metric) else min(values)} if values else last
+
+
 def _result(done: list[FrozenTrial], estimator: Recommender, space: Space, metric: str) -> TuningResult:
     rows: list[dict[str, Any]] = []
     for number, one in enumerate(done):
@@ -297,4 +308,6 @@ def _result(done: list[FrozenTrial], estimator: Recommender, space: Space, metri
     best = next(row for row in rows if row["value"] == best_value)
     best_params = {name: best[name] for name in space}
     frame = pd.DataFrame(rows).astype({"value": float})
-    return TuningResult(best_params, best_value, clone(estimator).set_params(**best_params), metric, frame)
+    model = clone(estimator).set_params(**best_params)
+    edges = find_edges(model, space, best_params) if len(values) >= _ENOUGH else []
+    return TuningResult(best_params, best_value, model, metric, frame, edges)
