@@ -33,7 +33,8 @@ def messages():
 
 
 def test_no_message_of_the_readers_keeps_a_parameter():
-    kept = [(name, text) for name, text in messages() if PARAMETER.search(in_shell_words(text))]
+    found = ((name, text) for name, text in messages() if " " in text)  # without a blank it is no sentence
+    kept = [(name, text) for name, text in found if PARAMETER.search(in_shell_words(text))]
     assert kept == []
 
 
