@@ -87,7 +87,9 @@ def test_scores_are_finite_and_lists_are_whole(name, case, tmp_path):
 @pytest.mark.parametrize("name", MODELS)
 def test_equal_scores_come_in_the_order_of_the_items_every_time(name):
     model, data = fitted(name, block())
-    model._score = lambda history, known_users: np.ones(history.shape, np.float32)
+    model.__class__ = type(
+        "Constant", (type(model),), {"_score": lambda self, history, _: np.ones(history.shape, "f4")}
+    )
     history = data.matrix if name != "autorec" else data
     for k in (1, 3, 5):
         found, _ = model.rank(history, k=k, exclude_seen=False)

@@ -16,11 +16,11 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from aerec.models.coding import Coding
 from generated import generated, ml_1m_implicit
 from timing import interleaved
 
 from aerec.models import ELSA, MultDAE, MultVAE
-from aerec.models.coding import Coding
 from protocol import RESULTS, markdown, save, set_threads
 
 DEPTH = 100

@@ -22,6 +22,7 @@ __all__ = [
     "check_fraction",
     "draw_groups",
     "draw_ratings",
+    "given_validation",
     "places_in_rows",
     "weak_split",
 ]
@@ -213,6 +214,26 @@ def places_in_rows(data: Interactions, *keys: NDArray[Any]) -> NDArray[np.int64]
     places = np.empty(len(rows), dtype=np.int64)
     places[order] = np.arange(len(rows)) - data.matrix.indptr[rows]
     return places
+
+
+def given_validation(y: Any, validation: Any) -> Any:
+    """Return the validation data among the arguments of ``fit(train, y=None, *, validation=None)``.
+
+    Raises
+    ------
+    TypeError
+        If there are two, or `validation` is none.
+    """
+    positional = isinstance(y, Holdout | Split | Interactions) or (isinstance(y, tuple) and len(y) == 2)
+    if validation is None:
+        return y if positional else None
+    if positional:
+        raise TypeError("validation data is given twice: as the second argument and as validation=")
+    if not (isinstance(validation, Holdout | Split | Interactions | tuple) or getattr(validation, "ndim", 0) == 2):
+        raise TypeError(
+            f"validation= is a Holdout, a pair (history, target) or a matrix, got {type(validation).__name__}"
+        )
+    return validation
 
 
 def as_holdout(validation: Any, *, by_id: bool) -> Holdout | None:

@@ -25,7 +25,7 @@ from aerec.baselines import (
     UserKNN,
 )
 from aerec.errors import ModelFileError, names_like
-from aerec.files.storage import decode_index, read_folder
+from aerec.files.storage import read_folder
 from aerec.models import (
     CDAE,
     EASE,
@@ -45,7 +45,7 @@ from aerec.models import (
     SparseEASE,
 )
 from aerec.recommender.base import Recommender
-from aerec.recommender.saving import decode_parameter
+from aerec.recommender.saving import read_model
 
 __all__ = ["MODELS", "get_model_class", "load_model"]
 
@@ -138,22 +138,7 @@ def load_model(path: str | os.PathLike[str], models: Iterable[type[Recommender]]
         )
     try:
         _check_claims(header, tensors)
-        parameters, fitted_with = (
-            {key: decode_parameter(value, known) for key, value in part.items()}
-            for part in (header["parameters"], header.get("fitted_with", {}))
-        )
-        model = known[name](**{**parameters, **fitted_with})
-        model._fitted_with = model._copied_params()
-        model.n_features_in_ = int(header["n_items"])
-        model.items_ = decode_index(tensors, "items")
-        model.users_ = decode_index(tensors, "users")
-        model._columns_in = decode_index(tensors, "columns")
-        if header.get("feature_names") and model._columns_in is not None:
-            model.feature_names_in_ = model._columns_in.to_numpy(dtype=object)
-        if model.items_ is not None and len(model.items_) != model.n_features_in_:
-            raise ValueError(f"{len(model.items_)} ids for {model.n_features_in_} items")
-        model._set_state(header["state"], tensors)
-        model.set_params(**{key: parameters[key] for key in fitted_with})
+        model: Recommender = read_model(known[name], header, tensors, known)
         _try_out(model)
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, IndexError, OverflowError) as error:
         raise ModelFileError(

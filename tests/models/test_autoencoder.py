@@ -123,7 +123,7 @@ def test_kl_sparsity_in_total_cost_uses_the_mean_over_all_rows():
 
 
 def test_history_holds_the_parts_of_the_cost():
-    model = quick(sparsity=L1Sparsity(0.1), weight_decay=0.01).fit(DIGITS, DIGITS[:100])
+    model = quick(sparsity=L1Sparsity(0.1), weight_decay=0.01).fit(DIGITS, validation=DIGITS[:100])
     names = ["epoch", "likelihood", "sparsity", "kl", "weight_decay", "cost", "validation_cost", "seconds"]
     assert list(model.history_.columns) == names
     parts = model.history_[["likelihood", "sparsity", "kl", "weight_decay"]].sum(axis=1)

@@ -10,7 +10,7 @@ from sklearn import config_context
 
 from aerec.datasets import generate_interactions
 from aerec.models import ELSA, Autoencoder, MultDAE
-from aerec.models.coding import output_layer
+from aerec.recommender.network_scorer import NetworkScorer, output_layer
 
 QUICK = {"epochs": 2, "device": "cpu", "progress": False}
 
@@ -46,7 +46,7 @@ def test_ranking_where_the_scores_are_gives_the_same(model, monkeypatch):
     model.fit(X)
     asked = [{}, {"exclude_seen": False}, {"exclude": more}, {"allow_items": [3, 4, 5, 9], "block_items": [4]}]
     expected = [model.rank(X, 6, **one) for one in asked]
-    monkeypatch.setattr(type(model), "_ranks_on_device", lambda self: True)
+    monkeypatch.setattr(NetworkScorer, "_ranks_on_device", lambda self: True)
     for one, (items, scores) in zip(asked, expected, strict=True):
         found = model.rank(X, 6, **one)
         np.testing.assert_array_equal(found[0], items)

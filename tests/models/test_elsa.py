@@ -89,10 +89,10 @@ def test_scores_are_those_of_unit_vectors_before_between_and_after_training_and_
         def epoch_done(self, record, model):
             lengths = torch.linalg.vector_norm(model.network_.encoder_weights[0].detach(), dim=1)
             seen.append(not torch.allclose(lengths, torch.ones(12)))
-            lengths = torch.linalg.vector_norm(model.network_.vectors().detach(), dim=1)
+            lengths = torch.linalg.vector_norm(model.network_.output_weight.detach(), dim=1)
             torch.testing.assert_close(lengths, torch.ones(12))
 
-    model.fit(X, X, callbacks=[Watch()])
+    model.fit(X, validation=X, callbacks=[Watch()])
     for _ in range(2):
         A, x = model.item_vectors_.astype(np.float64), X.toarray()
         np.testing.assert_allclose(np.linalg.norm(A, axis=1), 1, rtol=1e-6)

@@ -232,7 +232,7 @@ def test_labels_of_a_pipeline_are_no_validation_data():
 
 def test_a_matrix_is_validated_by_its_cost():
     X, other = ratings().matrix, ratings(seed=5).matrix
-    model = quick(epochs=1).fit(X, other)
+    model = quick(epochs=1).fit(X, validation=other)
     assert model.history_["validation_cost"].item() == pytest.approx(model.total_cost(other))
 
 

@@ -8,7 +8,6 @@ from aerec.models import Autoencoder, DenoisingAutoencoder, SparseAutoencoder
 QUICK = {"hidden": 4, "likelihood": "gaussian", "epochs": 2, "batch_size": 16, "progress": False}
 
 NOT_APPLICABLE = {
-    "check_fit_score_takes_y": "fit's second argument is `validation`, as in every recommender here; y is ignored",
     "check_parameters_default_constructible": "noise and sparsity default to frozen dataclasses, not plain values",
 }
 DEPENDS_ON_THE_PROCESSOR = {

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from sklearn.exceptions import NotFittedError
 
 from aerec import Interactions, evaluate
-from aerec.errors import DataError, InsufficientMemoryError, ModelFileError
+from aerec.errors import DataError, InsufficientMemoryError, ModelFileError, TrainingError
 from aerec.files import storage
 from aerec.holdout import Holdout, Split
 from aerec.models import EASE, Autoencoder
 from aerec.recommender import blocks
 from aerec.recommender.base import Recommender, item_popularity
+from aerec.recommender.scorer import Scorer, UserBlock
 from aerec.registry import load_model
 from aerec.system import memory
 
@@ -326,13 +327,43 @@ def test_columns_of_validation_and_evaluation_data_are_those_of_training(tmp_pat
             evaluate(EASE().fit(frame), bad)
 
 
-def test_lists_of_items_may_hold_ids_of_any_type():
-    data = Interactions.from_matrix(np.eye(3, 6), items=[1, "1", (1, 2), 2.5, "b", 7])
-    model = Table().fit(data)
-    kept = ["1", (1, 2), 7]
-    assert set(model.recommend(data, k=6, exclude_seen=False, allow_items=kept)["item"]) == set(kept)
-    left = model.recommend(data, k=6, exclude_seen=False, block_items=kept)["item"]
-    assert set(left) == {1, 2.5, "b"}
+@pytest.mark.parametrize("ids", [[1, "1", (1, 2), 2.5, "b", 7], [b"a", b"b", b"c", b"d", b"e", b"f"]])
+def test_ids_that_cannot_be_saved_are_refused_by_fit(ids):
+    for model in (Table(), Autoencoder(hidden=2, epochs=1, progress=False)):
+        with pytest.raises(DataError, match="item ids have to be numbers of at most 64 bits or text"):
+            model.fit(Interactions.from_matrix(np.eye(3, 6), items=ids))
+        with pytest.raises(NotFittedError):
+            model.score_items(np.eye(3, 6))
+
+
+@pytest.mark.parametrize("y", [np.arange(4), np.ones((4, 2)), np.ones((4, 6)), [0, 1, 0, 1], pd.Series([0, 1, 0, 1])])
+def test_the_y_of_a_pipeline_is_ignored(y):
+    assert Table().fit(train(), y).validation_ is None
+    model = Autoencoder(hidden=2, epochs=2, progress=False)
+    assert "validation_cost" not in model.fit(train().matrix, y).history_
+
+
+def test_validation_data_is_given_once_and_has_a_form():
+    holdout = Holdout(train(), train())
+    assert Table().fit(train(), validation=holdout).validation_ is holdout
+    with pytest.raises(TypeError, match="given twice"):
+        Table().fit(train(), holdout, validation=holdout)
+    for wrong in (np.arange(4), "test", 3):
+        with pytest.raises(TypeError, match="validation= is a Holdout, a pair"):
+            Table().fit(train(), validation=wrong)
+
+
+class Diverges(Table):
+    def _fit(self, train, validation):
+        super()._fit(train, validation)
+        self.dense_ = self.dense_ * np.float32(np.nan)
+
+
+def test_what_was_learned_has_to_be_finite_and_a_fit_that_fails_changes_nothing():
+    model = Diverges()
+    with pytest.raises(TrainingError, match="Diverges did not learn finite numbers"):
+        model.fit(train())
+    assert not [name for name in vars(model) if name.endswith("_")]
 
 
 def test_explanations_have_at_least_a_row():
@@ -402,9 +433,8 @@ def test_linear_terms_and_leave_one_out_differences_are_the_same_and_sum_to_the_
     model, history = EASE(l2=3.0).fit(X), np.array([[1.0, 0, 2, 0, 1, 0, 0, 3]])
     terms = model.explain(history, 5).set_index("item")["contribution"]
     assert terms.sum() == pytest.approx(model.score_items(history)[0, 5], rel=1e-5)
-    left_out = Recommender._contributions(
-        model, sp.csr_array(history.astype(np.float32)), np.array([5]), np.array([-1])
-    )
+    user = UserBlock.new(sp.csr_array(history.astype(np.float32)))
+    left_out = Scorer.contributions(model.scorer_, user, np.array([5]))
     np.testing.assert_allclose(left_out[:, 0], terms.loc[[0, 2, 4, 7]], atol=1e-6)
 
 

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aerec.models import CDAE, ELSA, MultVAE, coding
-from aerec.recommender import bf16_ranking
+from aerec.models import CDAE, ELSA, MultVAE
+from aerec.recommender import bf16_ranking, network_scorer
 from aerec.recommender.bf16_ranking import HalfRanking, half_ranking_pays
 from aerec.topk import top_k
 
@@ -60,7 +60,7 @@ def test_a_model_ranks_alike_by_either(monkeypatch, model, how):
     model.fit(X)
     lists = {}
     for pays in (True, False):
-        monkeypatch.setattr(coding, "half_ranking_pays", lambda *_, pays=pays: pays)
+        monkeypatch.setattr(network_scorer, "half_ranking_pays", lambda *_, pays=pays: pays)
         lists[pays] = model.rank(X, 6, **how)
     np.testing.assert_allclose(lists[True][1], lists[False][1], rtol=1e-4, atol=1e-6)
     assert (lists[True][0] == lists[False][0]).mean() > 0.99  # but for ties in the last digit
@@ -71,7 +71,7 @@ def test_it_is_used_where_bfloat16_is_asked_for(monkeypatch, precision, times):
     X = (np.random.default_rng(2).random((60, 80)) < 0.2).astype(np.float32)
     model = MultVAE(hidden=8, **QUICK | {"precision": precision}).fit(X)
     asked, best = [], HalfRanking.best
-    monkeypatch.setattr(coding, "half_ranking_pays", lambda *_: True)
+    monkeypatch.setattr(network_scorer, "half_ranking_pays", lambda *_: True)
     monkeypatch.setattr(HalfRanking, "best", lambda *given: asked.append(1) or best(*given))
     model.rank(X, 3)
     assert len(asked) == times

@@ -12,6 +12,7 @@ from aerec.closed_form.least_squares import solve_rows
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
+from aerec.recommender.scorer import FactorScorer, Scorer
 from aerec.sparse import CSR
 from aerec.splitting import Holdout
 from aerec.system.extras import import_implicit
@@ -94,10 +95,10 @@ class ALS(Recommender):
             model.fit(sp.csr_matrix(self._confidence(train.matrix), copy=True), show_progress=False)
         self.item_factors_: NDArray[np.float32] = np.ascontiguousarray(model.item_factors)
 
-    def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
-        return self._fold_in(history) @ self.item_factors_.T
+    def _make_scorer(self) -> Scorer:
+        return FactorScorer(self.item_factors_, self._fold_in, self._popularity)
 
-    def _fold_in(self, history: CSR) -> NDArray[np.float32]:
+    def _fold_in(self, history: CSR, known_users: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
         """Return the factors of users with this history; shape (n, n_factors)."""
         items = self.item_factors_
         every = items.astype(np.float64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,6 +14,7 @@ from aerec.interactions import Interactions
 from aerec.parameters import Constraint, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
 from aerec.recommender.rating import RatingPredictor
+from aerec.recommender.scorer import Scorer, UserBlock
 from aerec.sparse import CSR
 from aerec.splitting import Holdout
 
@@ -117,13 +119,41 @@ class BiasedMF(RatingPredictor, Recommender):
         counts = np.maximum(np.diff(ratings.indptr), 1) ** float(self.count_power)
         return solve_rows(ones, targets, vectors, np.multiply.outer(counts, penalty))
 
-    def _predict(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.floating[Any]]:
-        user = np.where(users[:, None] >= 0, self.user_factors_[users], 0.0)
-        item = np.where(items[:, None] >= 0, self.item_factors_[items], 0.0)
-        product = np.einsum("ij,ij->i", user[:, :-1], item[:, :-1])
-        return np.asarray(self.mean_ + user[:, -1] + item[:, -1] + product)
+    def _make_scorer(self) -> Scorer:
+        return _BiasedFactorScorer(self.mean_, self.user_factors_, self.item_factors_, self._solve)
 
-    def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
-        users = self._solve(history, self.item_factors_)
-        scores = users[:, :-1] @ self.item_factors_[:, :-1].T + users[:, -1:] + self.item_factors_[:, -1] + self.mean_
+
+class _BiasedFactorScorer(Scorer):
+    """Scores by μ + b_u + b_i + p · q with the factors that a history shows; predicts with those that were learned."""
+
+    def __init__(
+        self,
+        mean: NDArray[np.float64],
+        users: NDArray[np.float64],
+        items: NDArray[np.float64],
+        solve: Callable[[CSR, NDArray[np.float64]], NDArray[np.float64]],
+    ) -> None:
+        super().__init__(len(items))
+        self._mean, self._users, self._items, self._solve = mean, users, items, solve
+
+    def _scores(self, block: UserBlock) -> NDArray[np.float32]:
+        users, items = self._solve(block.history, self._items), self._items
+        scores = users[:, :-1] @ items[:, :-1].T + users[:, -1:] + items[:, -1] + self._mean
         return np.asarray(scores, dtype=np.float32)
+
+    def predict(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.floating[Any]]:
+        """Predict each pair; without bias and factors where one of the two is −1."""
+        user = np.where(users[:, None] >= 0, self._users[users], 0.0)
+        item = np.where(items[:, None] >= 0, self._items[items], 0.0)
+        product = np.einsum("ij,ij->i", user[:, :-1], item[:, :-1])
+        return np.asarray(self._mean + user[:, -1] + item[:, -1] + product)
+
+    def item_vectors(self) -> NDArray[np.float64]:
+        """Return q, and b as the last column."""
+        return self._items
+
+    def query_vectors(self, block: UserBlock) -> NDArray[np.float64]:
+        """Return p, and 1 as the last column."""
+        users = self._solve(block.history, self._items)
+        users[:, -1] = 1
+        return users

@@ -12,6 +12,7 @@ from aerec.errors import TrainingError
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
+from aerec.recommender.scorer import FactorScorer, Scorer
 from aerec.sparse import CSR
 from aerec.splitting import Holdout
 from aerec.system.extras import import_implicit
@@ -107,10 +108,10 @@ class BPR(Recommender):
         self.user_factors_: NDArray[np.float32] = np.ascontiguousarray(model.user_factors)
         self.item_factors_: NDArray[np.float32] = np.ascontiguousarray(model.item_factors)
 
-    def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
-        return self._users(history, known_users) @ self.item_factors_.T
+    def _make_scorer(self) -> Scorer:
+        return FactorScorer(self.item_factors_, self._fold_in, self._popularity)
 
-    def _users(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
+    def _fold_in(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the factors of users: those learnt, or the average of the items of their history."""
         learned = self.user_factors_[known_users]
         trained = (known_users >= 0) & learned[:, :-1].any(axis=1)  # without ratings in training they stay 0

@@ -15,6 +15,7 @@ from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
+from aerec.recommender.scorer import FactorScorer, Scorer, UserBlock
 from aerec.sparse import CSR
 from aerec.splitting import Holdout
 
@@ -108,18 +109,18 @@ class NMF(Recommender):
                 break
         self.item_factors_: NDArray[np.float32] = np.ascontiguousarray(model.components_.T, dtype=np.float32)
 
-    def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
-        scores: NDArray[np.float32] = self._fold_in(history) @ self.item_factors_.T
-        return scores
+    def _make_scorer(self) -> Scorer:
+        return _NMFScorer(self.item_factors_, self._fold_in, self._popularity)
 
-    def _scores(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Score a block of users; those with nothing but zeros, of whom no factor speaks, by popularity."""
-        scores = self._score(history, known_users)
-        scores[~scores.any(axis=1)] = self.popularity_
-        return scores
-
-    def _fold_in(self, history: CSR) -> NDArray[np.float32]:
+    def _fold_in(self, history: CSR, known_users: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
         """Return the factors of users with this history; shape (n, n_factors)."""
         items = self.item_factors_.astype(np.float64)
         gram = items.T @ items + self.l2 * np.eye(items.shape[1])
         return solve_nonnegative(gram, history.astype(np.float64) @ items).astype(np.float32)
+
+
+class _NMFScorer(FactorScorer):
+    """Ranks by popularity wherever no factor speaks of a user, which leaves nothing but zeros."""
+
+    def _by_popularity(self, block: UserBlock, scores: NDArray[np.float32]) -> NDArray[np.bool_]:
+        return np.logical_not(scores.any(axis=1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +11,12 @@ from sklearn.utils.extmath import randomized_svd
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, WholeNumber
 from aerec.recommender.base import Recommender
+from aerec.recommender.scorer import FactorScorer, Scorer
 from aerec.sparse import CSR
 from aerec.splitting import Holdout
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["PureSVD"]
 
@@ -63,5 +67,23 @@ class PureSVD(Recommender):
         _, _, right = randomized_svd(train.matrix, n_factors, n_oversamples=20, n_iter=7, random_state=self.seed)
         self.item_factors_: NDArray[np.float32] = np.ascontiguousarray(right.T, dtype=np.float32)
 
-    def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
-        return (history @ self.item_factors_) @ self.item_factors_.T
+    def _make_scorer(self) -> Scorer:
+        return _ProjectionScorer(self.item_factors_, self._project, self._popularity)
+
+    def _project(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return x V."""
+        return history @ self.item_factors_
+
+
+class _ProjectionScorer(FactorScorer):
+    """Scores by x V Vᵀ."""
+
+    def graph(self) -> nn.Module:
+        """Return the two products as a module."""
+        from aerec.recommender.graphs import LinearGraph
+
+        return LinearGraph(self.item_vectors(), self.item_vectors().T)
+
+    def graph_size(self) -> int:
+        """Return how many numbers both factors hold."""
+        return 2 * self.item_vectors().size

@@ -20,6 +20,7 @@ from aerec.holdout import Split
 from aerec.interactions import Interactions
 from aerec.metrics import RATING_METRICS, parse_metric
 from aerec.recommender.base import Recommender
+from aerec.recommender.rating import PredictsRatings
 from aerec.runs.folder import SPLITTERS, SplitPlan, whole
 
 __all__ = [
@@ -188,7 +189,7 @@ def preprocessing_of(data: Mapping[str, Any]) -> Preprocessing:
 
 def rates(model: type[Recommender]) -> bool:
     """Whether a model predicts ratings, and so wants them as they are."""
-    return hasattr(model, "predict")
+    return issubclass(model, PredictsRatings)
 
 
 def knows_users(model: Recommender) -> bool:

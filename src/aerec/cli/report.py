@@ -102,10 +102,12 @@ def _measure(paths: list[Path], metrics: str | None) -> dict[str, Any]:
 
 def _differs(one: Run, other: Run) -> str | None:
     """Return what keeps two runs from being compared; None where nothing does."""
+    from aerec.recommender.rating import PredictsRatings
+
     if one.description["data"] != other.description["data"]:
         return "data"
     if one.plan != other.plan:
         return "splits"
-    if hasattr(one.model, "predict") != hasattr(other.model, "predict"):
+    if isinstance(one.model, PredictsRatings) != isinstance(other.model, PredictsRatings):
         return "kinds (one predicts ratings, one ranks)"
     return None

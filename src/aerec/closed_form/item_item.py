@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from aerec.closed_form.inverse import invert_upper, memory_beside
 from aerec.errors import TrainingError
 from aerec.recommender.base import Recommender
+from aerec.recommender.graphs import LinearGraph
+from aerec.recommender.scorer import Scorer, UserBlock
 from aerec.sparse import CSR, column_counts, take_rows
 from aerec.system.environment import cpu_cores
 from aerec.system.memory import require_memory
@@ -22,6 +24,7 @@ from aerec.system.memory import require_memory
 __all__ = [
     "NOT_INVERTIBLE",
     "ItemItemRecommender",
+    "ItemItemScorer",
     "closed_form_weights",
     "gram_matrix",
     "on_all_threads",
@@ -55,20 +58,48 @@ class ItemItemRecommender(Recommender):
 
     weights_: NDArray[np.float32] | CSR
 
-    def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
-        if not isinstance(self.weights_, np.ndarray):
-            return (history @ self.weights_).toarray()
-        return _sum_rows(history, 0, history.shape[0], self.weights_)
+    def _make_scorer(self) -> Scorer:
+        return ItemItemScorer(self.weights_, self._popularity)
 
-    def _contributions(
-        self, history: CSR, items: NDArray[np.int64], known_users: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
+
+class ItemItemScorer(Scorer):
+    """Scores by x · W.
+
+    Parameters
+    ----------
+    weights : ndarray or csr_array of shape (n_items, n_items), float32
+    popularity
+        As in `Scorer`.
+    """
+
+    def __init__(self, weights: NDArray[np.float32] | CSR, popularity: NDArray[np.float32] | None = None) -> None:
+        super().__init__(weights.shape[0], popularity)
+        self._weights = weights
+
+    def _scores(self, block: UserBlock) -> NDArray[np.float32]:
+        if not isinstance(self._weights, np.ndarray):
+            return (block.history @ self._weights).toarray()
+        return _sum_rows(block.history, 0, block.n_users, self._weights)
+
+    def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the exact terms of the sum, xᵢ · Wᵢⱼ."""
-        if isinstance(self.weights_, np.ndarray):
-            dense = self.weights_[np.ix_(history.indices, items)]
+        history = block.history
+        if isinstance(self._weights, np.ndarray):
+            dense = self._weights[np.ix_(history.indices, columns)]
         else:
-            dense = self.weights_[history.indices][:, items].toarray()
+            dense = self._weights[history.indices][:, columns].toarray()
         return history.data.astype(np.float64)[:, None] * dense  # type: ignore[no-any-return]
+
+    def graph(self) -> torch.nn.Module:
+        """Return the product with the dense weights as a module."""
+        if isinstance(self._weights, np.ndarray):
+            return LinearGraph(self._weights)
+        require_memory(4 * self.graph_size(), f"the dense weights of {self.n_items:,} items", "train on fewer items")
+        return LinearGraph(self._weights.toarray())
+
+    def graph_size(self) -> int:
+        """Return n_items²."""
+        return self.n_items**2
 
 
 def gram_matrix(X: CSR, advice: str, *, upper: bool = False) -> NDArray[np.float32]:

@@ -14,7 +14,8 @@ from aerec.evaluation.bootstrap import bootstrap_sums, percentile_interval
 from aerec.evaluation.report import Report
 from aerec.interactions import Interactions
 from aerec.metrics import RATING_METRICS, find_hits, measure_hits, measure_ranking, parse_metric
-from aerec.recommender.base import Recommender
+from aerec.recommender.base import Recommender, check_frame_columns
+from aerec.recommender.rating import PredictsRatings
 from aerec.sparse import row_ids
 from aerec.splitting import Holdout, Split
 
@@ -136,7 +137,7 @@ def align_holdout(model: Recommender, holdout: Holdout | tuple[Any, Any]) -> tup
         raise TypeError(f"a model is evaluated on a Holdout or a pair (history, target), got {type(holdout).__name__}")
     by_id = isinstance(holdout, Holdout) or isinstance(holdout[0], Interactions)
     for part in () if isinstance(holdout, Holdout) else holdout:
-        model._check_columns(part)
+        check_frame_columns(model, part)
     items = getattr(model, "items_", None)
     if not isinstance(holdout, Holdout):
         history, target = (
@@ -194,13 +195,12 @@ class _Table:
 
 def _errors(model: Recommender, holdout: Holdout) -> NDArray[np.float64]:
     """Return predicted − actual of each held-out rating."""
-    predict = getattr(model, "predict", None)
-    if predict is None:
+    if not isinstance(model, PredictsRatings):
         raise DataError(
             f"{type(model).__name__} ranks items and does not predict ratings: rmse and mae need a model with predict, "
             "such as AutoRec or BiasedMF"
         )
     pairs = holdout.target.to_frame()
-    predicted: NDArray[np.float64] = np.asarray(predict(pairs["user"], pairs["item"]), dtype=np.float64)
+    predicted: NDArray[np.float64] = np.asarray(model.predict(pairs["user"], pairs["item"]), dtype=np.float64)
     actual: NDArray[np.float64] = pairs["rating"].to_numpy(np.float64)
     return np.subtract(predicted, actual)

@@ -2,23 +2,71 @@
 
 from __future__ import annotations
 
+import copy
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 import torch
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from typing_extensions import Self
 
+from aerec.display.plotting import plot_history
+from aerec.errors import DataError, TrainingError
+from aerec.holdout import Holdout, given_validation
+from aerec.interactions import Interactions
 from aerec.likelihood import LIKELIHOODS
-from aerec.models.learning import Learning
-from aerec.models.neural import NeuralRecommender
+from aerec.models.learning import fingerprint, holdout_validator
+from aerec.models.saved_network import network_tensors, restored_network
+from aerec.network.batches import Batch
+from aerec.network.device import resolve_device, resolve_precision
 from aerec.network.network import ACTIVATIONS, Architecture, Network
+from aerec.network.rows import DenseRows, MappedRows, Rows, SparseRows, sparse_rows
 from aerec.noise import GaussianNoise, MaskingNoise, Noise
-from aerec.parameters import Constraint, OneOf, WholeNumber
+from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber, check_parameters
+from aerec.recommender.base import History, Recommender, item_popularity
+from aerec.recommender.id_matching import check_n
+from aerec.recommender.network_scorer import NetworkScorer
+from aerec.recommender.saving import copied_parameters, encode_parameter
+from aerec.recommender.scorer import CodeScorer, Scorer
+from aerec.sparse import CSR, canonical_csr, refuse_masked
 from aerec.sparsity import KLSparsity, L1Sparsity, Sparsity, TopKSparsity
+from aerec.system.memory import require_memory
+from aerec.training.callbacks import Callback, Callbacks, ProgressBar
+from aerec.training.checkpoint import Checkpoint, Stateful
+from aerec.training.cuda_graphs import steps_on
+from aerec.training.early_stopping import BestEpoch, Validator
+from aerec.training.loop import train
+from aerec.training.schedule import SCHEDULES
+from aerec.training.trainer import Trainer
 
 __all__ = ["Autoencoder"]
 
+_BLOCK_ROWS = 1024  # rows encoded at once outside of training
+_OF_STEPS: dict[str, list[Constraint]] = {
+    "epochs": [WholeNumber(1)],
+    "batch_size": [WholeNumber(1)],
+    "learning_rate": [RealNumber(above=0)],
+    "learning_rate_schedule": [OneOf(SCHEDULES)],
+    "weight_decay": [RealNumber(at_least=0)],
+    "kl_weight": [RealNumber(at_least=0)],
+    "kl_annealing_steps": [WholeNumber(0)],
+    "patience": [WholeNumber(1), None],
+    "validation_metric": [str, None],
+    "device": [str],
+    "precision": [OneOf(("auto", "float32", "bf16"))],
+    "seed": [WholeNumber(0, 2**32 - 1)],
+    "progress": [bool],
+}
+"""Parameters that may be another from one `partial_fit` to the next; the others made the network."""
 
-class Autoencoder(Learning):
+
+class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender):  # type: ignore[misc]
     r"""Autoencoder for sparse ratings or dense data, kept from copying its input by a narrow code, noise or sparsity.
 
     With encoder layers :math:`h_l = f(W_l^\top h_{l-1} + b_l)`, :math:`h_0 = \tilde x` the corrupted row, the code is
@@ -113,7 +161,7 @@ class Autoencoder(Learning):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
-        **NeuralRecommender._parameter_constraints,
+        **_OF_STEPS,
         "hidden": [WholeNumber(1), tuple, list],
         "activation": [OneOf(ACTIVATIONS)],
         "noise": [MaskingNoise, GaussianNoise, None],
@@ -125,6 +173,16 @@ class Autoencoder(Learning):
         "normalize": [bool],
         "negatives": [WholeNumber(1), None],
     }
+
+    _even_batches: ClassVar[bool] = False
+    """Whether the rows of an epoch are divided evenly into batches, instead of leaving a small one at the end."""
+
+    network_: Network
+    history_: pd.DataFrame
+    n_iter_: int
+    _trainer: Trainer | None = None  # of the last training; a loaded model has none
+    _rows: Rows | None = None  # while it is trained
+    _steps = 0  # taken so far: the weight of the KL term rises with them
 
     def __init__(
         self,
@@ -176,6 +234,8 @@ class Autoencoder(Learning):
         self.seed = seed
         self.progress = progress
 
+    # ------------------------------------------------------------------ what a preset may change
+
     def _build(self, n_inputs: int, n_users: int) -> Network:
         return Network(self._architecture(n_inputs, n_users), torch.Generator().manual_seed(int(self.seed)))
 
@@ -198,6 +258,530 @@ class Autoencoder(Learning):
             n_users=n_users,
             negatives=None if self.negatives is None else int(self.negatives),
         )
+
+    def _training_rows(self, data: CSR | NDArray[np.float32]) -> Rows:
+        """Return the rows that the network reads, on the device."""
+        device = resolve_device(self.device)
+        return DenseRows(data, device) if isinstance(data, np.ndarray) else sparse_rows(data, device)
+
+    def _make_trainer(self, **options: Any) -> Trainer:
+        """Return what trains the network; `options` are those of `Trainer`."""
+        return Trainer(**options)
+
+    def _make_scorer(self) -> Scorer:
+        return NetworkScorer(self.network_, self.precision, self._popularity)
+
+    def _finish(self) -> None:
+        """Settle after training; by default nothing."""
+
+    @property
+    def _knows_users(self) -> bool:  # type: ignore[override]
+        return bool(self.user_factors)
+
+    @property
+    def _n_kept_users(self) -> int | None:
+        """Of how many users something is kept row by row; None where it is of none."""
+        return self.network_.architecture.n_users if self.user_factors else None
+
+    # ------------------------------------------------------------------ learning
+
+    def fit(
+        self,
+        train: History,
+        y: Any = None,
+        *,
+        validation: Any = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        callbacks: Iterable[Callback] = (),
+    ) -> Self:
+        """Learn from `train`, anew.
+
+        Parameters
+        ----------
+        train : Interactions, sparse matrix or dense array of shape (n_rows, n_items)
+        y : optional
+            Ignored, as scikit-learn's pipelines expect; but a Holdout or a pair (history, target) is taken for
+            `validation`.
+        validation : Holdout, (history, target), or matrix of shape (n_rows, n_items), optional
+            For early stopping: on a metric of a Holdout, on the cost of a matrix.
+        checkpoint : path-like, optional
+            A folder in which the state of the training is kept after every epoch. Where it holds one already, of the
+            same data and parameters, the training goes on from it and ends where it would have ended uninterrupted,
+            bit for bit on the same number of threads.
+        callbacks : iterable of Callback
+            Called after every epoch, such as those of `aerec.tracking`.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        DataError
+            If there is nothing to learn from, the likelihood cannot take the values, or the checkpoint is of another
+            training.
+        TrainingError
+            If the cost stops being a finite number, or explodes; names epoch, batch and the likely cause. The model
+            keeps the weights of the best epoch so far (without validation data, of the last good one).
+
+        Any other failure leaves the model as it was, fitted or not.
+        """
+        validation = given_validation(y, validation)
+        return self._fit_copy(train, validation, given=train, checkpoint=checkpoint, callbacks=callbacks)
+
+    def _fit(  # type: ignore[override]
+        self,
+        data: CSR | NDArray[np.float32],
+        validation: Any,
+        *,
+        given: History,
+        checkpoint: str | os.PathLike[str] | None,
+        callbacks: Iterable[Callback],
+    ) -> None:
+        rows = self._training_rows(data)
+        self._start(rows)
+        validator = self._validator(validation)
+        bound = None if checkpoint is None else (checkpoint, fingerprint(self, given, validation))
+        self._train(rows, self.epochs, validator, bound, callbacks)
+        if self._trainer is not None:
+            self._trainer.release()
+
+    def partial_fit(self, X: History, y: Any = None) -> Self:
+        """Train for one more epoch over `X`, going on from the present weights and optimiser.
+
+        What `set_params` has changed of the training (batch size, learning rate, weights of penalties) counts from then
+        on; what made the network may not be changed.
+
+        The learning rate is the one with which its schedule begins. With user factors, and in `AutoRec`, `X` holds the
+        users of the first call, row by row.
+        """
+        check_parameters(self)
+        learner, fresh = copy.copy(self), not hasattr(self, "network_")
+        if fresh:
+            learner._fitted_with = copied_parameters(self)
+        data = learner._take_in(X, reset=fresh)
+        rows = learner._training_rows(data)
+        if fresh:
+            learner._start(rows)
+        else:
+            learner._check_width(rows.shape[1], self.network_.architecture.n_inputs)
+            learner._follow_parameters()
+            self.__dict__ = learner.__dict__  # from here on the weights change in place
+        learner._train(rows, 1)
+        self.__dict__ = learner.__dict__
+        return self
+
+    def _start(self, rows: Rows) -> None:
+        """Make a fresh network, trainer and history; outputs that are ratings begin at the mean rating, not at 0."""
+        n_users = rows.shape[0] if self.user_factors else 0
+        self.network_ = self._build(rows.shape[1], n_users).to(resolve_device(self.device))
+        self.history_, self._steps = pd.DataFrame(), 0
+        self._trainer = self._new_trainer()
+        if isinstance(rows, SparseRows | MappedRows) and not LIKELIHOODS[self.likelihood].all_entries:
+            with torch.no_grad():
+                self.network_.decoder_biases[-1].fill_(rows.mean_wanted())
+
+    def _new_trainer(self) -> Trainer:
+        device = resolve_device(self.device)
+        trainer = self._make_trainer(
+            network=self.network_,
+            device=device,
+            seed=int(self.seed),
+            even_batches=self._even_batches,
+            half=resolve_precision(self.precision, device),
+            **self._step_options(),
+        )
+        trainer.epoch, trainer.step = len(self.history_), self._steps
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            from aerec.training.distributed import current_ranks
+
+            if self.network_.architecture.negatives is not None:
+                raise DataError("negatives= is for one process: set negatives=None, or train without torchrun")
+            trainer.ranks = current_ranks()
+        return trainer
+
+    def _step_options(self) -> dict[str, Any]:
+        return {
+            "batch_size": int(self.batch_size),
+            "learning_rate": self.learning_rate,
+            "schedule": SCHEDULES[self.learning_rate_schedule],
+            "weight_decay": self.weight_decay,
+            "kl_weight": self.kl_weight,
+            "kl_annealing_steps": self.kl_annealing_steps,
+        }
+
+    def _follow_parameters(self) -> None:
+        """Have the next steps follow the parameters of the moment, where `set_params` has changed them.
+
+        Raises
+        ------
+        ValueError
+            If one is another that made the network what it is.
+        """
+        for name in self.get_params(deep=False).keys() - _OF_STEPS.keys():
+            value, before = getattr(self, name), self._fitted_with[name]
+            if encode_parameter(value) != encode_parameter(before):
+                raise ValueError(
+                    f"{name}={value!r}, but the network of this {type(self).__name__} was made with {before!r}: set it "
+                    "back to go on with partial_fit, or fit anew"
+                )
+        if self._trainer is not None:
+            self._trainer.follow(**self._step_options())
+        else:  # a loaded model: the optimiser starts anew
+            self._trainer = self._new_trainer()
+
+    def _train(
+        self,
+        rows: Rows,
+        epochs: int,
+        validator: Validator | None = None,
+        checkpoint: tuple[str | os.PathLike[str], str] | None = None,
+        callbacks: Iterable[Callback] = (),
+    ) -> None:
+        """Train on `rows` for up to `epochs` more epochs and add them to the history; see `train`.
+
+        `checkpoint` is a folder and the fingerprint of the training.
+        """
+        done, trainer, around = len(self.history_), self._trainer, [*callbacks]
+        assert trainer is not None
+        records: list[dict[str, Any]] = []
+        best, metric = None, None if validator is None else validator.name
+        if validator is not None:
+            best = BestEpoch(self.network_, validator.name, validator.higher_is_better, self.patience)
+            around.insert(0, best)
+        if checkpoint is not None:
+            parts: dict[str, Stateful] = {"trainer": trainer} if best is None else {"trainer": trainer, "best": best}
+            writer = Checkpoint(*checkpoint, parts, writes=trainer.ranks is None or trainer.ranks.is_first)
+            writer.restore()
+            records = writer.records
+            around.append(writer)
+        around.append(ProgressBar(type(self).__name__, epochs, self.progress, metric))
+        self._rows = rows
+        try:
+            records = train(
+                trainer,
+                rows,
+                epochs=epochs,
+                steps=steps_on(trainer.device),
+                validator=validator,
+                best=best,
+                callbacks=Callbacks(around, self),
+                records=records,
+            )
+        except TrainingError as error:
+            if done or error.records:  # what was learned before is kept
+                self._remember(pd.DataFrame(error.records), done)
+            self._trainer = None  # its optimiser has seen what went wrong: partial_fit begins with a new one
+            raise
+        self._remember(pd.DataFrame(records), done)
+
+    def _remember(self, history: pd.DataFrame, done: int) -> None:
+        assert self._trainer is not None
+        if len(history):
+            history["epoch"] += done
+        self.history_ = pd.concat([self.history_, history], ignore_index=True) if done else history
+        self.n_iter_ = len(self.history_)
+        self._steps = self._trainer.step
+        self._finish()
+        self._rows = None
+
+    @property
+    def _device(self) -> torch.device:
+        """Where the network lives."""
+        return next(self.network_.parameters()).device
+
+    def _validator(self, validation: Any) -> Validator | None:
+        if validation is None:
+            return None
+        if isinstance(validation, Holdout):
+            return holdout_validator(self, validation, self.validation_metric)
+        rows, users = self._rows_of(validation)
+        return Validator("validation_cost", lambda: self._cost_of(rows, users), higher_is_better=False)
+
+    def _as_holdout(self, validation: Any) -> Any:
+        """Return validation data as a Holdout, or the matrix whose cost is watched."""
+        found = super()._as_holdout(validation)
+        return validation if found is None else found
+
+    def _take_in(self, X: History, *, reset: bool = True) -> Any:
+        """Check training data and return it: dense arrays as they are, all else as CSR over the model's items."""
+        likelihood = LIKELIHOODS[self.likelihood]
+        data: CSR | NDArray[np.float32]
+        if reset:
+            self._columns_in = X.columns if isinstance(X, pd.DataFrame) else None
+        else:
+            self._ids.check_columns(X)
+        if isinstance(X, Interactions):
+            if reset:
+                self._remember_ids(X, from_matrix=False)
+            data = X.matrix if reset else self.block_of(X).history
+        else:
+            refuse_masked(X)
+            X = canonical_csr(X) if issparse(X) else X  # before scikit-learn converts it, unchecked
+            data = validate_data(self, X, accept_sparse="csr", dtype=np.float32, reset=reset)
+            if reset:
+                self.items_ = self.users_ = None
+            if issparse(data) or not likelihood.all_entries:
+                data = canonical_csr(data)
+        if self.negatives is not None and (isinstance(data, np.ndarray) or not likelihood.all_entries):
+            raise DataError(
+                f"negatives={self.negatives} samples the items without a rating: it needs sparse data and a likelihood "
+                f"over all entries, got {type(data).__name__} and {self.likelihood!r}; set negatives=None"
+            )
+        values: NDArray[np.float32] = data if isinstance(data, np.ndarray) else data.data
+        if values.size == 0:
+            raise DataError(f"{type(self).__name__} has nothing to learn from: {data.shape[0]} rows without a rating")
+        if values.min() < likelihood.lowest or values.max() > likelihood.highest:
+            raise DataError(
+                f"likelihood={likelihood.name!r} takes values from {likelihood.lowest:g} to {likelihood.highest:g}, "
+                f"these go from {values.min():g} to {values.max():g}; binarize the ratings, or use 'gaussian'"
+            )
+        if not reset:
+            self._check_users(X, data.shape[0])
+        if self._popularity_for_empty:
+            self.popularity_ = item_popularity(canonical_csr(data))
+        return data
+
+    def _check_users(self, X: History, n_users: int) -> None:
+        """Refuse other users than those of whom something is kept row by row."""
+        if self._n_kept_users is None:
+            return
+        kept = f"what {type(self).__name__} has learned of its users is kept row by row"
+        if n_users != self._n_kept_users:
+            raise DataError(
+                f"{kept}, for {self._n_kept_users:,} users, got {n_users:,}: partial_fit takes those of the first call"
+            )
+        if isinstance(X, Interactions) and self.users_ is not None and not X.users.equals(self.users_):
+            raise DataError(
+                f"{kept}: partial_fit takes the users of the first call in the same order; give "
+                "X.with_users(model.users_)"
+            )
+
+    # ------------------------------------------------------------------ rows to codes, codes to rows
+
+    def transform(self, X: History) -> NDArray[np.float32]:
+        """Return the code of each row (the mean, where it is variational); shape (n_rows, n_code).
+
+        After ``set_output(transform="pandas")`` as a frame, as in every transformer of scikit-learn.
+        """
+        rows, users = self._rows_of(X)
+        codes = np.empty((rows.shape[0], self._n_features_out), dtype=np.float32)
+        with torch.inference_mode():
+            for at, batch, known in self._blocks(rows, users):
+                codes[at] = self.network_.encode(batch, known, with_variance=False)[0].cpu().numpy()
+        return codes
+
+    def generate(self, code: ArrayLike) -> NDArray[np.float32]:
+        """Return the reconstruction that belongs to a code.
+
+        Parameters
+        ----------
+        code : array-like of shape (n_rows, n_code)
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_items)
+            The mean of the likelihood: probabilities for "bernoulli" and (over items) "multinomial", else values.
+        """
+        check_is_fitted(self)
+        checked = check_array(code, dtype=np.float32, force_writeable=True)  # or PyTorch warns of a frame's values
+        n_code = self.network_.architecture.hidden[-1]
+        if checked.shape[1] != n_code:
+            raise ValueError(f"a code has {n_code} units, got an array of shape {checked.shape}")
+        return self._decode(torch.as_tensor(checked, device=self._device))
+
+    def reconstruct(self, X: History) -> NDArray[np.float32]:
+        """Return ``generate(transform(X))``, without noise; shape (n_rows, n_items).
+
+        Raises
+        ------
+        InsufficientMemoryError
+            If that dense array does not fit into memory.
+        """
+        rows, users = self._rows_of(X)
+        what = f"a reconstruction of {rows.shape[0]:,} × {rows.shape[1]:,}"
+        require_memory(4 * rows.shape[0] * rows.shape[1], what, "reconstruct fewer rows at a time, or use recommend")
+        output = np.empty(rows.shape, dtype=np.float32)
+        with torch.inference_mode():
+            for at, batch, known in self._blocks(rows, users):
+                output[at] = self._decode(self.network_.encode(batch, known, with_variance=False)[0])
+        return output
+
+    def total_cost(self, X: History) -> float:
+        """Return the cost of `X` without noise and without weight decay.
+
+        The mean over rows of [−log p(x | logits) + sparsity penalty + kl_weight · KL]; a variational code is its mean,
+        and the activations of `KLSparsity` are averaged over all rows of `X`.
+        """
+        return self._cost_of(*self._rows_of(X))
+
+    def _cost_of(self, rows: Rows, users: NDArray[np.int64]) -> float:
+        """Return `total_cost` of what `_rows_of` gave."""
+        if rows.shape[0] == 0:
+            raise DataError("the cost is a mean over rows, and there are none")
+        sums = torch.zeros(2, dtype=torch.float64)
+        statistic = torch.zeros(self._n_features_out, dtype=torch.float64)
+        with torch.inference_mode():
+            for _, batch, known in self._blocks(rows, users):
+                cost, activity = self.network_.cost(batch, known)
+                sums += torch.stack([cost.likelihood, cost.kl]).cpu().double() * batch.n_rows
+                statistic += activity.cpu().double()
+        likelihood, kl = (sums / rows.shape[0]).tolist()
+        penalty = 0.0 if self.sparsity is None else float(self.sparsity.cost(statistic / rows.shape[0]))
+        return float(likelihood + penalty + self.kl_weight * kl)
+
+    def score(self, X: History, y: Any = None) -> float:
+        """Return −`total_cost`, so that scikit-learn's searches maximise it."""
+        return -self.total_cost(X)
+
+    @property
+    def coefs_(self) -> list[NDArray[np.float32]]:
+        """Weights of shape (n_in, n_out), encoder first."""
+        check_is_fitted(self, "network_")
+        network = self.network_
+        layers = [network.effective(weight) for weight in (*network.encoder_weights, *network.decoder())]
+        layers[-1] = layers[-1].T
+        return [layer.detach().cpu().numpy().copy() for layer in layers]
+
+    @property
+    def intercepts_(self) -> list[NDArray[np.float32]]:
+        """Biases of shape (n_out,), encoder first."""
+        check_is_fitted(self, "network_")
+        return [bias.detach().cpu().numpy().copy() for bias in self.network_.biases()]
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.network_.architecture.hidden[-1]
+
+    def describe_code(self, unit: int, n: int = 10, activation: float = 1.0) -> pd.DataFrame:
+        """Return the items that a unit of the code stands for: those whose logits rise most when it is 1.
+
+        Parameters
+        ----------
+        unit : int
+            From 0.
+        n : int, default 10
+            Number of items.
+        activation : float, default 1.0
+            The value of the unit. What a unit stands for when it is negative is asked for with −1.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns item (raw id, or column number for a model fitted on a matrix) and weight, the largest first:
+            decode(activation · unit vector) − decode(0). For one hidden layer and an activation of 1 that is the
+            unit's column of the output weights.
+
+        Raises
+        ------
+        ValueError
+            If there is no such unit.
+        """
+        scorer = self._code_scorer()
+        n_code = scorer.code_size()
+        if not 0 <= unit < n_code:
+            raise ValueError(f"unit must be from 0 to {n_code - 1}, got {unit!r}")
+        check_n(n)
+        weights = scorer.unit_weights(unit, activation)
+        best = np.argsort(-weights, kind="stable")[:n]
+        items = pd.RangeIndex(len(weights)) if self.items_ is None else self.items_
+        return pd.DataFrame({"item": items.take(best), "weight": weights[best]})
+
+    def explain_code(self, history: History, item: Any, n: int | None = None) -> pd.DataFrame:
+        """Say which units of one user's code speak for recommending `item`; `explain` says which items of the history.
+
+        The contribution of a unit is how much the logit of `item` falls when that unit is set to 0. With one hidden
+        layer the contributions and the output bias sum to the logit.
+
+        Parameters
+        ----------
+        history : Interactions or matrix of shape (1, n_items)
+        item : raw id, or column number for a matrix
+        n : int, optional
+            Only the `n` largest contributions.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns unit, activation and contribution, the largest first; units that are 0 are left out.
+        """
+        check_n(n)
+        user, scorer = self.block_of(history), self._code_scorer()
+        column = self._ids.column_for_one(item, history)
+        activation = scorer.code(user)[0]
+        units = np.flatnonzero(activation)
+        terms = scorer.unit_contributions(activation, units, np.array([column]))[:, 0]
+        order = np.argsort(-terms, kind="stable")[:n]
+        return pd.DataFrame(
+            {"unit": units[order], "activation": activation[units[order]], "contribution": terms[order]}
+        )
+
+    def _code_scorer(self) -> CodeScorer:
+        scorer = self.scorer_
+        if not isinstance(scorer, CodeScorer):
+            raise DataError(f"the codes of this {type(self).__name__} are of items, not of users; use explain")
+        return scorer
+
+    def plot_history(self, ax: Any = None) -> Any:
+        """Draw cost and validation metric of each epoch and return the axes, see `aerec.reporting.plot_history`."""
+        check_is_fitted(self)
+        return plot_history(self.history_, ax)
+
+    def _decode(self, code: torch.Tensor) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            logits = self.network_.decode(code)
+            found: NDArray[np.float32] = self.network_.architecture.likelihood.reconstruction(logits).cpu().numpy()
+        return found
+
+    def _rows_of(self, X: History) -> tuple[Rows, NDArray[np.int64]]:
+        """Return the rows of `X` on the device, and the training row of each user (−1: new)."""
+        check_is_fitted(self)
+        if isinstance(X, Interactions) or issparse(X) or not LIKELIHOODS[self.likelihood].all_entries:
+            users = self.block_of(X)
+            rows, known = self._training_rows(users.history), users.known_users
+        else:
+            self._ids.check_columns(X)
+            refuse_masked(X)
+            dense = validate_data(self, X, dtype=np.float32, reset=False)
+            rows, known = self._training_rows(dense), np.full(len(dense), -1, dtype=np.int64)
+        self._check_width(rows.shape[1], self.network_.architecture.n_inputs)
+        return rows, known
+
+    def _check_width(self, width: int, trained: int) -> None:
+        if width != trained:
+            raise DataError(f"{type(self).__name__} was trained on rows of {trained} entries, these have {width}")
+
+    def _blocks(self, rows: Rows, users: NDArray[np.int64]) -> Iterator[tuple[slice, Batch, torch.Tensor | None]]:
+        """Give the rows block by block: where they stand, the batch, and its users where they have factors."""
+        for start in range(0, rows.shape[0], _BLOCK_ROWS):
+            at = slice(start, min(start + _BLOCK_ROWS, rows.shape[0]))
+            batch = rows.batch(torch.arange(at.start, at.stop))
+            known = torch.as_tensor(users[at], device=self._device) if self.user_factors else None
+            yield at, batch, known
+
+    # ------------------------------------------------------------------ saving
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "network_")
+
+    def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        header, arrays = super()._state()
+        history = self.history_.astype(object).where(self.history_.notna(), None)  # some epochs may lack a metric
+        header["history"] = {name: column.tolist() for name, column in history.items()}
+        header["steps"] = self._steps
+        header["n_users"] = int(self.network_.architecture.n_users)
+        header["n_inputs"] = int(self.network_.architecture.n_inputs)
+        return header, arrays | network_tensors(self.network_)
+
+    def _set_state(self, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
+        super()._set_state(header, tensors)
+        self.history_ = pd.DataFrame(header["history"])
+        self.n_iter_ = len(self.history_)
+        self._steps = int(header["steps"])
+        if self._steps < 0:
+            raise ValueError(f"it has taken {self._steps} steps")
+        network = restored_network(lambda: self._build(header["n_inputs"], header["n_users"]), tensors)
+        self.network_ = network.to(resolve_device(self.device))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor, nn
 
 from aerec.closed_form.biases import Biases
 from aerec.errors import DataError
@@ -18,11 +19,15 @@ from aerec.interactions import Interactions
 from aerec.models.autoencoder import Autoencoder
 from aerec.network.device import resolve_device
 from aerec.network.fold_in import ridge_rows
+from aerec.network.network import Network
 from aerec.network.rows import Rows, SparseRows
 from aerec.noise import Noise
 from aerec.parameters import Constraint, OneOf
 from aerec.recommender.base import History
-from aerec.recommender.rating import RatingPredictor
+from aerec.recommender.graphs import constant
+from aerec.recommender.network_scorer import NetworkScorer
+from aerec.recommender.rating import predict_ratings
+from aerec.recommender.scorer import Scorer, UserBlock
 from aerec.sparse import CSR, canonical_csr, row_ids
 from aerec.sparsity import Sparsity
 
@@ -32,7 +37,7 @@ _PAIRS = 65_536  # pairs predicted at once
 SHRINKAGE = 5.0  # of user and item biases, in ratings; the best of the bias baseline on MovieLens 100K
 
 
-class AutoRec(RatingPredictor, Autoencoder):
+class AutoRec(Autoencoder):
     r"""Autoencoder of the rating vectors of items (or users), trained on the observed ratings only.
 
     .. math:: \min \tfrac{1}{n} \sum_i \tfrac12 \sum_{u \in i} \big(r_{ui} - h(r_i)_u\big)^2
@@ -89,7 +94,7 @@ class AutoRec(RatingPredictor, Autoencoder):
     (2,)
     """
 
-    _scores_are_logits = False  # in the item's orientation, and with biases
+    _knows_users = True
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
         **Autoencoder._parameter_constraints,
         "orientation": [OneOf(("item", "user"))],
@@ -97,6 +102,8 @@ class AutoRec(RatingPredictor, Autoencoder):
     }
     _learned = ("rating_range_", "hidden_rows_", "mean_", "user_bias_", "item_bias_")
 
+    rating_range_: NDArray[np.float32]
+    n_users_: int
     hidden_rows_: NDArray[np.float32] | None
     mean_: NDArray[np.float64] | None
     user_bias_: NDArray[np.float64] | None
@@ -147,13 +154,19 @@ class AutoRec(RatingPredictor, Autoencoder):
 
     # ------------------------------------------------------------------ learning
 
-    def _take_in(self, X: History, *, reset: bool) -> CSR | NDArray[np.float32]:
+    def _take_in(self, X: History, *, reset: bool = True) -> Any:
         data = super()._take_in(X, reset=reset)
+        range_seen = [data.data.min(), data.data.max()]
         if reset:
-            found = Biases.of(canonical_csr(data), SHRINKAGE, SHRINKAGE) if self.biases else None
+            found = Biases.of(data, SHRINKAGE, SHRINKAGE) if self.biases else None
             self.mean_ = None if found is None else np.array([found.mean])
             self.user_bias_ = None if found is None else found.users
             self.item_bias_ = None if found is None else found.items
+        else:
+            range_seen = [min(range_seen[0], self.rating_range_[0]), max(range_seen[1], self.rating_range_[1])]
+        self.rating_range_ = np.array(range_seen, dtype=np.float32)
+        self.n_users_ = data.shape[0]
+        self.hidden_rows_ = None
         return data
 
     def _training_rows(self, data: CSR | NDArray[np.float32]) -> Rows:
@@ -173,35 +186,50 @@ class AutoRec(RatingPredictor, Autoencoder):
             return None
         return Biases(float(self.mean_[0]), self.user_bias_, self.item_bias_)
 
-    def _started(self, data: CSR | NDArray[np.float32], rows: Rows) -> None:
-        seen = [data.data.min(), data.data.max()]  # type: ignore[union-attr]
-        if len(self.history_):
-            seen = [min(seen[0], self.rating_range_[0]), max(seen[1], self.rating_range_[1])]
-        self.hidden_rows_ = None
-        self.n_users_ = data.shape[0]
-        self.rating_range_ = np.array(seen, dtype=np.float32)
-        self._live_rows: Rows | None = rows
-
-    def _finished(self) -> None:
+    def _finish(self) -> None:
         self.hidden_rows_ = self._hidden()
-        self._live_rows = None
+
+    def _hidden(self) -> NDArray[np.float32]:
+        """Return the last hidden layer of every training row, and of an empty row at the end."""
+        if self.hidden_rows_ is not None:
+            return self.hidden_rows_
+        rows, network = self._rows, self.network_
+        assert rows is not None
+        empty = SparseRows(canonical_csr(np.zeros((1, rows.shape[1]), dtype=np.float32)), resolve_device(self.device))
+        none = np.full(rows.shape[0], -1, dtype=np.int64)
+        with torch.inference_mode():
+            batches = [batch for source in (rows, empty) for _, batch, _ in self._blocks(source, none)]
+            hidden = [network.decode_hidden(network.encode(batch)[0]).cpu().numpy() for batch in batches]
+        return np.concatenate(hidden)
 
     @property
     def _n_kept_users(self) -> int:
         return self.n_users_
 
-    def _remember_ids(self, data: Interactions, *, from_matrix: bool) -> None:
-        super()._remember_ids(data, from_matrix=from_matrix)
-        self.users_ = None if from_matrix else data.users
-
     def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        self.hidden_rows_ = self._hidden()  # not there yet after a training that was broken off by hand
-        return super()._state()
+        self.hidden_rows_ = self._hidden()  # not there yet after a partial_fit that was interrupted
+        header, arrays = super()._state()
+        return {**header, "n_training_users": self.n_users_}, arrays
+
+    def _set_state(self, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
+        super()._set_state(header, tensors)
+        self.n_users_ = int(header["n_training_users"])
 
     # ------------------------------------------------------------------ after learning
 
+    def predict(self, user_ids: ArrayLike, item_ids: ArrayLike) -> NDArray[np.float32]:
+        """Predict the rating of each pair; see `aerec.recommender.rating.RatingPredictor.predict`."""
+        return predict_ratings(self, user_ids, item_ids)
+
+    def _make_scorer(self) -> Scorer:
+        known = _Known(self._hidden, _Outputs.of_network(self.network_), self._biases())
+        if self.orientation == "user":
+            return _UserScorer(self.network_, known)
+        l2 = max(1.0, self.weight_decay * self.n_features_in_)
+        return _ItemScorer(known, self.n_features_in_, resolve_device(self.device), l2)
+
     def _rows_of(self, X: History) -> tuple[Rows, NDArray[np.int64]]:
-        """See `Coding._rows_of`; a row of an item holds the ratings of the training users, who are matched by id."""
+        """See `Autoencoder`; a row of an item holds the ratings of the training users, who are matched by id."""
         users = getattr(self, "users_", None)
         if self.orientation == "item" and isinstance(X, Interactions) and users is not None:
             aligned = X.with_users(users)
@@ -221,108 +249,154 @@ class AutoRec(RatingPredictor, Autoencoder):
 
     def reconstruct(self, X: History) -> NDArray[np.float32]:
         """Return the reconstructed ratings, one row per item or user as ``orientation`` says; see `Autoencoder`."""
-        found = super().reconstruct(X)
+        ratings = super().reconstruct(X)
         if (biases := self._biases()) is not None:
             by_user = self.orientation == "user"
-            user_bias = biases.of_users(self._history(X)[0], SHRINKAGE) if by_user else biases.users
-            found += biases.mean
-            found += np.add.outer(user_bias, biases.items) if by_user else np.add.outer(biases.items, user_bias)
-        return found
+            user_bias = biases.of_users(self.block_of(X).history, SHRINKAGE) if by_user else biases.users
+            ratings += biases.mean
+            ratings += np.add.outer(user_bias, biases.items) if by_user else np.add.outer(biases.items, user_bias)
+        return ratings
 
-    def describe_code(self, unit: int, n: int = 10, activation: float = 1.0) -> pd.DataFrame:
-        """See `Autoencoder.describe_code`; with ``orientation="user"`` only."""
-        self._refuse_item_codes()
-        return super().describe_code(unit, n, activation)
 
-    def explain_code(self, history: History, item: Any, n: int | None = None) -> pd.DataFrame:
-        """See `Autoencoder.explain_code`; with ``orientation="user"`` only."""
-        self._refuse_item_codes()
-        return super().explain_code(history, item, n)
+@dataclass(frozen=True)
+class _Known:
+    """What both scorers know.
 
-    @property
-    def _has_user_codes(self) -> bool:
-        return bool(self.orientation == "user")
+    Parameters
+    ----------
+    read_hidden : callable
+        Returns the last hidden layer of every training row, and of an empty row; shape (n_rows + 1, n_hidden).
+    outputs : _Outputs
+    biases : Biases, optional
+    """
 
-    def _refuse_item_codes(self) -> None:
-        if not self._has_user_codes:
-            raise DataError("the codes of AutoRec(orientation='item') are of items, not of users; use explain")
+    read_hidden: Callable[[], NDArray[np.float32]]
+    outputs: _Outputs
+    biases: Biases | None
 
-    def _hidden(self) -> NDArray[np.float32]:
-        """Return the last hidden layer of every training row, and of an empty row at the end."""
-        if self.hidden_rows_ is not None:
-            return self.hidden_rows_
-        rows, network = self._live_rows, self.network_
-        assert rows is not None
-        empty = SparseRows(canonical_csr(np.zeros((1, rows.shape[1]), dtype=np.float32)), self._device)
-        none = np.full(rows.shape[0], -1, dtype=np.int64)
-        with torch.inference_mode():
-            batches = [batch for source in (rows, empty) for _, batch, _ in self._blocks(source, none)]
-            hidden = [network.decode_hidden(network.encode(batch)[0]).cpu().numpy() for batch in batches]
-        return np.concatenate(hidden)
+    @functools.cached_property
+    def hidden(self) -> NDArray[np.float32]:
+        """What `read_hidden` returns, asked once."""
+        return self.read_hidden()
 
-    def _outputs(self) -> _Outputs:
-        weight = self.network_.output_weight.detach().cpu().numpy()
-        return _Outputs(weight, self.network_.decoder_biases[-1].detach().cpu().numpy())
-
-    def _predict(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.floating[Any]]:
-        hidden, outputs = self._hidden(), self._outputs()
-        rows, columns = (items, users) if self.orientation == "item" else (users, items)
-        found = np.empty(len(rows), dtype=np.float32)
-        for at in range(0, len(found), _PAIRS):
+    def predict(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the outputs `columns` of training rows, without biases."""
+        predicted = np.empty(len(rows), dtype=np.float32)
+        for at in range(0, len(predicted), _PAIRS):
             part = slice(at, at + _PAIRS)
-            weight, bias = outputs.of(columns[part])
-            found[part] = np.einsum("ij,ij->i", hidden[rows[part]], weight) + bias
-        biases = self._biases()
-        return found if biases is None else found + biases.at(users, items)
+            weight, bias = self.outputs.of(columns[part])
+            predicted[part] = np.einsum("ij,ij->i", self.hidden[rows[part]], weight) + bias
+        return predicted
 
-    def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
-        biases = self._biases()
-        if biases is None:
-            return self._score_without(history, known_users)
-        user_bias = np.where(known_users >= 0, biases.users[known_users], biases.of_users(history, SHRINKAGE))
-        left = history.data - biases.mean - biases.items[history.indices] - user_bias[row_ids(history)]
-        if self.orientation == "item":  # fold-in fits what the biases leave over
+
+class _UserScorer(NetworkScorer):
+    """A row is a user: the network reads the history; the biases are added to what it gives."""
+
+    def __init__(self, network: Network, known: _Known) -> None:
+        super().__init__(network)
+        self._known = known
+
+    def _scores(self, block: UserBlock) -> NDArray[np.float32]:
+        return self._with_biases(super()._scores(block), block)
+
+    def _scores_at(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float32]:
+        return self._scores(block)[:, columns]
+
+    def best(self, block: UserBlock, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Rank by all scores."""
+        return Scorer.best(self, block, k)
+
+    def _with_biases(self, scores: NDArray[np.float32], block: UserBlock) -> NDArray[np.float32]:
+        biases = self._known.biases
+        return scores if biases is None else _plus(scores, biases, _user_biases(biases, block))
+
+    def predict(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.floating[Any]]:
+        """Predict each pair."""
+        predicted, biases = self._known.predict(users, items), self._known.biases
+        return predicted if biases is None else predicted + biases.at(users, items)
+
+    def item_vectors(self) -> NDArray[np.float32]:
+        """Return the rows of the output layer, with the biases of output layer and items."""
+        vectors, biases = super().item_vectors(), self._known.biases
+        if biases is not None:
+            vectors[:, -1] = self._known.outputs.bias + biases.items
+        return vectors
+
+    def graph(self) -> nn.Module:
+        """Return encoder and decoder, with the biases added, as a module on the CPU."""
+        scores, biases = super().graph(), self._known.biases
+        return scores if biases is None else _BiasedGraph(scores, biases)
+
+
+class _ItemScorer(Scorer):
+    """A row is an item: a user is a row of the output layer, that of a new user fitted to the history."""
+
+    def __init__(self, known: _Known, n_items: int, device: torch.device, l2: float) -> None:
+        super().__init__(n_items)
+        self._known, self._device, self._l2 = known, device, l2
+
+    def _scores(self, block: UserBlock) -> NDArray[np.float32]:
+        history, biases = block.history, self._known.biases
+        user_bias = None if biases is None else _user_biases(biases, block)
+        if biases is not None and user_bias is not None:  # fold-in fits what the biases leave over
+            left = history.data - biases.mean - biases.items[history.indices] - user_bias[row_ids(history)]
             history = type(history)((left.astype(np.float32), history.indices, history.indptr), shape=history.shape)
-        scores = self._score_without(history, known_users)
-        scores += (np.add.outer(user_bias, biases.items) + biases.mean).astype(np.float32)
-        return scores
-
-    def _score_without(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Score a block of users by the network alone."""
-        if self.orientation == "user":
-            return super()._score(history, known_users)
-        weight, bias = self._outputs().of(known_users)
-        items = self._hidden()[:-1]
+        weight, bias = self._known.outputs.of(block.known_users)
+        items = self._known.hidden[:-1]
         weights = np.concatenate([weight, bias[:, None]], axis=1)
-        new = np.flatnonzero(known_users < 0)
+        new = np.flatnonzero(block.known_users < 0)
         if new.size:
             weights[new] = self._fold_in(history, new, items, weights[new[0]])
         scores: NDArray[np.float32] = weights[:, :-1] @ items.T + weights[:, -1:]
-        return scores
+        return scores if biases is None or user_bias is None else _plus(scores, biases, user_bias)
 
     def _fold_in(
         self, history: CSR, users: NDArray[np.int64], items: NDArray[np.float32], prior: NDArray[np.float32]
     ) -> NDArray[np.float32]:
         """Weights, bias last, of new users: a ridge fit of their ratings around the average user."""
-        device = self._device
-        batch = SparseRows(history, device).batch(torch.from_numpy(users))
+        batch = SparseRows(history, self._device).batch(torch.from_numpy(users))
         vectors = np.concatenate([items, np.ones((len(items), 1))], axis=1, dtype=np.float32)
-        l2 = max(1.0, self.weight_decay * len(items))
+        known, average = (torch.as_tensor(array, device=self._device) for array in (vectors, prior))
         with torch.inference_mode():
-            found = ridge_rows(
-                batch, torch.as_tensor(vectors, device=device), torch.as_tensor(prior, device=device), l2
-            )
-        return found.cpu().numpy()
+            return ridge_rows(batch, known, average, self._l2).cpu().numpy()
 
-    def _contributions(
-        self, history: CSR, items: NDArray[np.int64], known_users: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
-        if self.orientation == "item":  # a trained user's row does not read the history: explain the folded-in one
-            known_users = np.full_like(known_users, -1)
-        return super()._contributions(history, items, known_users)
+    def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Explain the folded-in row: a trained user's does not read the history."""
+        return super().contributions(block.anonymous(), columns)
 
-    def _scores_at(self, history: CSR, known_users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.float32]:
-        return self._score(history, known_users)[:, items]
+    def predict(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.floating[Any]]:
+        """Predict each pair."""
+        predicted, biases = self._known.predict(items, users), self._known.biases
+        return predicted if biases is None else predicted + biases.at(users, items)
+
+
+def _user_biases(biases: Biases, block: UserBlock) -> NDArray[np.float64]:
+    """Return those learned in training, and those that the histories of new users show."""
+    known = block.known_users
+    return np.where(known >= 0, biases.users[known], biases.of_users(block.history, SHRINKAGE))
+
+
+def _plus(scores: NDArray[np.float32], biases: Biases, user_bias: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Add all biases to scores, in place."""
+    scores += (np.add.outer(user_bias, biases.items) + biases.mean).astype(np.float32)
+    return scores
+
+
+class _BiasedGraph(nn.Module):
+    """μ + b_u + b_i added, b_u as the history shows it."""
+
+    def __init__(self, scores: nn.Module, biases: Biases) -> None:
+        super().__init__()
+        self.scores = scores
+        self.usual = constant(biases.mean + biases.items)
+
+    def forward(self, history: Tensor) -> Tensor:
+        """Return the scores."""
+        rated = (history != 0).to(history.dtype)
+        left = ((history - self.usual) * rated).sum(dim=1, keepdim=True)
+        user_bias = left / (rated.sum(dim=1, keepdim=True) + SHRINKAGE)
+        scores: Tensor = self.scores(history) + self.usual + user_bias
+        return scores
 
 
 @dataclass(frozen=True)
@@ -331,6 +405,11 @@ class _Outputs:
 
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
+
+    @classmethod
+    def of_network(cls, network: Network) -> _Outputs:
+        """Return those of the output layer."""
+        return cls(network.output_weight.detach().cpu().numpy(), network.decoder_biases[-1].detach().cpu().numpy())
 
     def of(self, columns: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return those of the outputs `columns`; −1 stands for one that was not seen, and gets their average."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,11 +17,13 @@ from aerec.models.elsa import ELSA
 from aerec.parameters import Constraint, WholeNumber
 from aerec.recommender.base import Recommender
 from aerec.recommender.blocks import score_blocks
-from aerec.sparse import CSR, row_ids, take_rows
+from aerec.recommender.saving import model_state, restore_state
+from aerec.recommender.scorer import Scorer, UserBlock
+from aerec.sparse import row_ids, take_rows
 from aerec.splitting import Holdout
 from aerec.topk import top_k
 
-__all__ = ["Blend"]
+__all__ = ["Blend", "BlendPart"]
 
 _USERS = 5_000  # with a target, evenly from the validation holdout: enough to choose a few weights by
 _BLOCK_BYTES = 16 * 2**20  # scores of all models held at once
@@ -108,7 +111,7 @@ class Blend(Recommender):
                 f"validation_metric of a Blend is one of rankings, such as 'ndcg@100', got {self.validation_metric!r}"
             )
         data = train if self.items_ is not None else train.matrix
-        self.models_ = [clone(model).fit(data, validation) for model in self._unfitted()]
+        self.models_ = [clone(model).fit(data, validation=validation) for model in self._unfitted()]
         self.users_ = next((model.users_ for model in self.models_ if model.users_ is not None), None)
         if given is not None:
             self.weights_ = given / given.sum()
@@ -117,12 +120,12 @@ class Blend(Recommender):
         else:
             self.weights_ = self._select(validation, metric, k)
 
-    def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
-        total = np.zeros((history.shape[0], self.n_features_in_), dtype=np.float32)
-        for weight, model in zip(self.weights_, self.models_, strict=True):
-            if weight > 0:
-                total += np.float32(weight) * _standardised(model, history, known_users)
-        return total
+    def _make_scorer(self) -> Scorer:
+        return _BlendScorer(self._parts(), self.weights_)
+
+    def _parts(self) -> list[BlendPart]:
+        """Return the scorers of the models."""
+        return [BlendPart(model.scorer_, model.users_ is not None) for model in self.models_]
 
     def _select(self, validation: Holdout, metric: str, k: int) -> NDArray[np.float64]:
         """Add one model at a time to the sum, each time the one that raises the metric most."""
@@ -142,18 +145,18 @@ class Blend(Recommender):
     ) -> NDArray[np.float64]:
         """Return the sum of the metric over users for each row of weights; scores of one block are held at once."""
         holdout = validation if self.items_ is None else validation.over(self.items_)
-        history, known = self._history(holdout.history)
+        everybody, parts = self.block_of(holdout.history), self._parts()
         target, exclude = holdout.target.matrix, holdout.exclude
-        barred = self._barred(holdout.candidates, None, holdout.history.items)
+        barred = self._ids.barred(holdout.candidates, None, holdout.history)
         users = np.flatnonzero(np.diff(target.indptr))
         if len(users) > _USERS:
             users = users[np.linspace(0, len(users) - 1, _USERS).astype(np.int64)]
         totals = np.zeros(len(candidates))
         for some in score_blocks(len(users), len(self.models_) * self.n_features_in_, _BLOCK_BYTES):
             rows = users[some]
-            block = take_rows(history, rows)
-            scores = np.stack([_standardised(model, block, known[rows]) for model in self.models_])
-            for seen in (block, *([] if exclude is None else [take_rows(exclude.matrix, rows)])):
+            block = everybody.take(rows)
+            scores = np.stack([_standardised(part.score(block)) for part in parts])
+            for seen in (block.history, *([] if exclude is None else [take_rows(exclude.matrix, rows)])):
                 scores[:, row_ids(seen), seen.indices] = -np.inf
             if barred is not None:
                 scores[..., barred] = -np.inf
@@ -186,7 +189,7 @@ class Blend(Recommender):
         header, tensors = super()._state()
         headers: list[dict[str, Any]] = []
         for number, model in enumerate(self.models_):
-            part, arrays = model._state()
+            part, arrays = model_state(model)
             headers.append(part)
             tensors |= {f"{number}.{name}": array for name, array in arrays.items()}
         know_users = [model.users_ is not None for model in self.models_]
@@ -200,17 +203,37 @@ class Blend(Recommender):
             model.n_features_in_, model.items_ = self.n_features_in_, self.items_
             model.users_ = self.users_ if knows_users else None
             own = f"{number}."
-            model._set_state(part, {name[len(own) :]: tensors[name] for name in tensors if name.startswith(own)})
+            restore_state(model, part, {name[len(own) :]: tensors[name] for name in tensors if name.startswith(own)})
 
 
-def scores_of(model: Recommender, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Scores of a block by one part of a blend, which may not tell users apart although another part does."""
-    return model._scores(history, known_users if model.users_ is not None else np.full_like(known_users, -1))
+@dataclass(frozen=True)
+class BlendPart:
+    """The scorer of one model of a blend; one that does not tell users apart is not told who they are."""
+
+    scorer: Scorer
+    knows_users: bool
+
+    def score(self, block: UserBlock) -> NDArray[np.float32]:
+        """Score a block of users."""
+        return self.scorer.score(block if self.knows_users else block.anonymous())
 
 
-def _standardised(model: Recommender, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Scores with mean 0 and standard deviation 1 over the items of each user; 0 where all are equal."""
-    scores = scores_of(model, history, known_users)
+class _BlendScorer(Scorer):
+    """The weighted sum of standardised scores."""
+
+    def __init__(self, parts: Sequence[BlendPart], weights: NDArray[np.float64]) -> None:
+        super().__init__(parts[0].scorer.n_items)
+        self._parts = [(part, np.float32(weight)) for part, weight in zip(parts, weights, strict=True) if weight > 0]
+
+    def _scores(self, block: UserBlock) -> NDArray[np.float32]:
+        total = np.zeros((block.n_users, self.n_items), dtype=np.float32)
+        for part, weight in self._parts:
+            total += weight * _standardised(part.score(block))
+        return total
+
+
+def _standardised(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Scale scores to mean 0 and standard deviation 1 over the items of each user; to 0 where all are equal."""
     scores -= scores.mean(axis=1, keepdims=True)
     spread = scores.std(axis=1, keepdims=True)
     scaled: NDArray[np.float32] = np.divide(scores, spread, out=np.zeros_like(scores), where=spread > 0)

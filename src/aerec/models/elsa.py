@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,7 +10,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from typing_extensions import Self
 
 from aerec.likelihood import LIKELIHOODS
 from aerec.models.autoencoder import Autoencoder
@@ -21,9 +19,10 @@ from aerec.network.network import Architecture, Cost, Network
 from aerec.network.rows import Rows
 from aerec.network.unit_rows import unit_products, unit_rows
 from aerec.parameters import Constraint, WholeNumber
-from aerec.recommender.base import History, item_popularity
+from aerec.recommender.base import History
+from aerec.recommender.network_scorer import NetworkScorer
+from aerec.recommender.scorer import Scorer, UserBlock
 from aerec.sparse import CSR, canonical_csr
-from aerec.training.callbacks import Callback
 from aerec.training.early_stopping import Validator
 from aerec.training.optimizers import BlockwiseNAdam
 from aerec.training.trainer import EagerSteps, StepSource, Trainer
@@ -139,41 +138,38 @@ class ELSA(Autoencoder):
         """A, the unit vectors of the items; shape (n_items, n_factors)."""
         return self.coefs_[0]
 
-    def fit(
-        self,
-        train: History,
-        validation: Any = None,
-        *,
-        checkpoint: str | os.PathLike[str] | None = None,
-        callbacks: Iterable[Callback] = (),
-    ) -> Self:
-        """Learn from `train`, anew; see `Autoencoder.fit`."""
-        if self.sharded and torch.distributed.is_available() and torch.distributed.is_initialized():
-            from aerec.training.distributed import Ranks
-            from aerec.training.item_shards import ItemShards
-
-            ranks = Ranks(torch.distributed.get_rank(), torch.distributed.get_world_size())
-            self._shards, checkpoint = ItemShards(ranks, train.shape[1]), None
+    def _fit(self, data: Any, validation: Any, **options: Any) -> None:  # type: ignore[override]
+        self._shards = self._shards_of(data.shape[1])
         try:
-            return super().fit(train, validation, checkpoint=checkpoint, callbacks=callbacks)
+            super()._fit(data, validation, **options if self._shards is None else {**options, "checkpoint": None})
         finally:
             self._shards = None
+
+    def _shards_of(self, n_items: int) -> ItemShards | None:
+        """Return which items are whose, where several processes divide them."""
+        if not (self.sharded and torch.distributed.is_available() and torch.distributed.is_initialized()):
+            return None
+        from aerec.training.distributed import Ranks
+        from aerec.training.item_shards import ItemShards
+
+        return ItemShards(Ranks(torch.distributed.get_rank(), torch.distributed.get_world_size()), n_items)
 
     def _training_rows(self, data: CSR | NDArray[np.float32]) -> Rows:
         return super()._training_rows(data if self._shards is None else canonical_csr(data[:, self._shards.own]))
 
     def _rows_of(self, X: History) -> tuple[Rows, NDArray[np.int64]]:
-        """See `Coding._rows_of`; of all items, also while it is fitted on several processes."""
+        """See `Autoencoder`; of all items, also while it is fitted on several processes."""
         shards, self._shards = self._shards, None
         try:
             return super()._rows_of(X)
         finally:
             self._shards = shards
 
-    def _start_on(self, rows: Rows) -> None:
-        super()._start_on(rows)
+    def _new_trainer(self) -> Trainer:
+        trainer = super()._new_trainer()
         if self._shards is not None:
-            self._trainer.ranks = None  # each process steps over all rows, with gradients of its own items
+            trainer.ranks = None  # each process steps over all rows, with gradients of its own items
+        return trainer
 
     def _validator(self, validation: Any) -> Validator | None:
         validator = super()._validator(validation)
@@ -193,6 +189,7 @@ class ELSA(Autoencoder):
     def _whole_network(self) -> _ELSANetwork:
         """Return a network of the items of all processes."""
         assert self._shards is not None
+        assert self._trainer is not None
         own = self._trainer.network.encoder_weights[0].detach()
         n_items = self._shards.n_items
         whole = self._new_network(1)  # of one item, so that no initial vectors of all are drawn for nothing
@@ -222,38 +219,52 @@ class ELSA(Autoencoder):
     def _make_trainer(self, **options: Any) -> Trainer:
         return _NAdamTrainer(**options)
 
-    def _started(self, data: CSR | NDArray[np.float32], rows: Rows) -> None:
-        self.popularity_ = item_popularity(canonical_csr(data))
+    def _make_scorer(self) -> Scorer:
+        return _ELSAScorer(self.network_, self.precision, self._popularity)
 
-    def _finished(self) -> None:
+    def _finish(self) -> None:
         if self._shards is not None:
             self.network_ = self._whole_network()
-            del self._trainer
+            self._trainer = None
         self.network_.settle()
 
     def _set_state(self, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
         super()._set_state(header, tensors)
         self.network_.settled = True  # as they were when they were saved
 
-    @torch.inference_mode()
-    def _device_scores(self, history: SparseBatch, known_users: NDArray[np.int64]) -> Tensor:
-        return history.subtract_from(super()._device_scores(history, known_users))
 
-    def _last_hidden(self, code: Tensor) -> Tensor:
-        return code
+class _ELSAScorer(NetworkScorer):
+    """Scores by x A Aᵀ − x."""
 
-    def _output_layer(self) -> tuple[Tensor, None]:
-        return self.network_.vectors(), None
+    def device_scores(self, block: UserBlock, batch: SparseBatch) -> Tensor:
+        """Return the scores where the vectors live."""
+        with torch.inference_mode():
+            return batch.subtract_from(super().device_scores(block, batch))
 
-    def _contributions(
-        self, history: CSR, items: NDArray[np.int64], known_users: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
+    def _scores_at(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float32]:
+        return self._scores(block)[:, columns]
+
+    def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the exact terms of the sum, xᵢ · (AᵢAⱼ − [i = j])."""
-        vectors = self.item_vectors_
-        seen, asked = vectors[history.indices].astype(np.float64), vectors[items].astype(np.float64)
-        weights = seen @ asked.T - (history.indices[:, None] == items)
+        history, vectors = block.history, self.item_vectors()
+        seen, asked = vectors[history.indices].astype(np.float64), vectors[columns].astype(np.float64)
+        weights = seen @ asked.T - (history.indices[:, None] == columns)
         terms: NDArray[np.float64] = history.data[:, None] * weights
         return terms
+
+    def graph(self) -> nn.Module:
+        """Return x A Aᵀ − x as a module on the CPU."""
+        return _WithoutHistory(super().graph())
+
+
+class _WithoutHistory(nn.Module):
+    def __init__(self, scores: nn.Module) -> None:
+        super().__init__()
+        self.scores = scores
+
+    def forward(self, history: Tensor) -> Tensor:
+        scores: Tensor = self.scores(history)
+        return scores - history
 
 
 class _ELSANetwork(Network):
@@ -265,10 +276,13 @@ class _ELSANetwork(Network):
     add_up: Callable[[Tensor], Tensor] = staticmethod(lambda partial: partial)
     settled = False  # whether the stored rows have length 1 themselves: in training they have not
 
-    def vectors(self) -> Tensor:
-        """A; shape (n_items, n_factors)."""
-        weight: Tensor = self.encoder_weights[0]
+    def effective(self, weight: Tensor) -> Tensor:
+        """Return A of the one weight there is."""
         return weight if self.settled else unit_rows(weight)
+
+    @property
+    def output_bias(self) -> None:
+        """There is none."""
 
     @torch.no_grad()
     def settle(self) -> None:
@@ -286,11 +300,11 @@ class _ELSANetwork(Network):
         with_variance: bool = True,
     ) -> tuple[Tensor, Tensor | None]:
         """Return xA."""
-        return first_layer(batch, self.vectors()), None
+        return first_layer(batch, self.output_weight), None
 
     def decode(self, code: Tensor) -> Tensor:
         """Return code · Aᵀ."""
-        return code @ self.vectors().T
+        return code @ self.output_weight.T
 
     def cost(
         self,

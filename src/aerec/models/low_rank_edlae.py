@@ -13,6 +13,7 @@ from aerec.closed_form.item_item import gram_matrix
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
+from aerec.recommender.scorer import Scorer, UserBlock
 from aerec.sparse import CSR, row_ids
 from aerec.splitting import Holdout
 
@@ -115,18 +116,31 @@ class LowRankEDLAE(Recommender):
         """No more factors than the ratings can have."""
         return min(int(self.n_factors), *shape)
 
-    def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
-        scores: NDArray[np.float32] = (history @ self.input_factors_) @ self.output_factors_.T
-        own = np.einsum("ij,ij->i", self.input_factors_, self.output_factors_)
-        scores[row_ids(history), history.indices] -= history.data * own[history.indices]
+    def _make_scorer(self) -> Scorer:
+        return _LowRankScorer(self.input_factors_, self.output_factors_, self._popularity)
+
+
+class _LowRankScorer(Scorer):
+    """Scores by x · (U Vᵀ − diagMat(d))."""
+
+    def __init__(
+        self, inputs: NDArray[np.float32], outputs: NDArray[np.float32], popularity: NDArray[np.float32] | None
+    ) -> None:
+        super().__init__(len(inputs), popularity)
+        self._inputs, self._outputs = inputs, outputs
+        self._own = np.einsum("ij,ij->i", inputs, outputs)
+
+    def _scores(self, block: UserBlock) -> NDArray[np.float32]:
+        history = block.history
+        scores: NDArray[np.float32] = (history @ self._inputs) @ self._outputs.T
+        scores[row_ids(history), history.indices] -= history.data * self._own[history.indices]
         return scores
 
-    def _contributions(
-        self, history: CSR, items: NDArray[np.int64], known_users: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
+    def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the exact terms of the sum, xᵢ · Bᵢⱼ."""
-        weights = self.input_factors_[history.indices].astype(np.float64) @ self.output_factors_[items].T
-        weights[history.indices[:, None] == items] = 0
+        history = block.history
+        weights = self._inputs[history.indices].astype(np.float64) @ self._outputs[columns].T
+        weights[history.indices[:, None] == columns] = 0
         terms: NDArray[np.float64] = history.data[:, None] * weights
         return terms
 

@@ -13,12 +13,12 @@ from sklearn.base import clone
 from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.models.autorec import AutoRec
-from aerec.models.blend import Blend, scores_of
+from aerec.models.blend import Blend, BlendPart
 from aerec.noise import MaskingNoise
 from aerec.parameters import Constraint
 from aerec.recommender.base import Recommender
-from aerec.recommender.rating import RatingPredictor
-from aerec.sparse import CSR
+from aerec.recommender.rating import PredictsRatings, RatingPredictor
+from aerec.recommender.scorer import RatingScorer, Scorer, UserBlock
 from aerec.splitting import Holdout
 
 __all__ = ["RatingBlend"]
@@ -77,37 +77,28 @@ class RatingBlend(RatingPredictor, Blend):
         given = self._given_weights()
         data = train if self.items_ is not None else train.matrix
         self._remember_ratings(train, from_matrix=self.items_ is None)
-        self.models_ = [clone(model).fit(data, validation) for model in self._unfitted()]
+        self.models_ = [clone(model).fit(data, validation=validation) for model in self._unfitted()]
         weights = np.ones(len(self.models_)) if given is None else given
         if given is None and validation is not None:
             weights = self._fit_weights(validation)
         self.weights_ = weights / weights.sum()
 
-    def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
-        total = np.zeros((history.shape[0], self.n_features_in_), dtype=np.float32)
-        for weight, model in zip(self.weights_, self.models_, strict=True):
-            total += np.float32(weight) * scores_of(model, history, known_users)
-        return total
-
-    def _predict(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.floating[Any]]:
-        predicted = [np.clip(model._predict(users, items), *self.rating_range_) for model in self._predictors()]
-        mean: NDArray[np.floating[Any]] = np.tensordot(self.weights_, np.stack(predicted), axes=1)
-        return mean
+    def _make_scorer(self) -> Scorer:
+        return _RatingBlendScorer(self._parts(), self.weights_, self.rating_range_)
 
     def _fit_weights(self, validation: Holdout) -> NDArray[np.float64]:
         """Least squares with weights that are not negative and sum to about 1, which a heavy extra row asks for."""
         pairs = validation.target.to_frame()
         if pairs.empty:
             raise DataError("weights cannot be chosen: nobody has a held-out rating; give weights=")
-        columns = [model.predict(pairs["user"], pairs["item"]) for model in self._predictors()]
+        columns = [
+            model.predict(pairs["user"], pairs["item"]) for model in self.models_ if isinstance(model, PredictsRatings)
+        ]
         system, wanted = np.stack(columns, axis=1).astype(np.float64), pairs["rating"].to_numpy(dtype=np.float64)
         heavy = 100 * np.sqrt(len(wanted))
         weights, _ = nnls(np.vstack([system, np.full(len(columns), heavy)]), np.append(wanted, heavy))
         found: NDArray[np.float64] = weights
         return found
-
-    def _predictors(self) -> list[RatingPredictor]:
-        return [model for model in self.models_ if isinstance(model, RatingPredictor)]
 
     def _unfitted(self) -> Sequence[Recommender]:
         if self.models is not None:
@@ -117,6 +108,31 @@ class RatingBlend(RatingPredictor, Blend):
 
     def _given_weights(self) -> NDArray[np.float64] | None:
         given = super()._given_weights()
-        if lacking := [type(model).__name__ for model in self._unfitted() if not isinstance(model, RatingPredictor)]:
+        if lacking := [type(model).__name__ for model in self._unfitted() if not isinstance(model, PredictsRatings)]:
             raise ValueError(f"RatingBlend takes models that predict ratings; {lacking[0]} ranks items only, use Blend")
         return given
+
+
+class _RatingBlendScorer(Scorer):
+    """The weighted mean of scores, and of predicted ratings."""
+
+    def __init__(
+        self, parts: Sequence[BlendPart], weights: NDArray[np.float64], rating_range: NDArray[np.float32]
+    ) -> None:
+        super().__init__(parts[0].scorer.n_items)
+        self._parts, self._weights, self._range = parts, weights, rating_range
+
+    def _scores(self, block: UserBlock) -> NDArray[np.float32]:
+        total = np.zeros((block.n_users, self.n_items), dtype=np.float32)
+        for weight, part in zip(self._weights, self._parts, strict=True):
+            total += np.float32(weight) * part.score(block)
+        return total
+
+    def predict(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.floating[Any]]:
+        """Predict each pair; each part within the range of the training ratings."""
+        scorers = [part.scorer for part in self._parts]
+        predicted = [
+            np.clip(one.predict(users, items), *self._range) for one in scorers if isinstance(one, RatingScorer)
+        ]
+        mean: NDArray[np.floating[Any]] = np.tensordot(self._weights, np.stack(predicted), axes=1)
+        return mean

@@ -200,6 +200,12 @@ class Network(nn.Module):
         """Weight of the output layer, one row per item; shape (n_inputs, n_hidden)."""
         return self.effective(self.decoder()[-1])
 
+    @property
+    def output_bias(self) -> Tensor | None:
+        """Bias of the output layer; shape (n_inputs,)."""
+        bias: Tensor = self.decoder_biases[-1]
+        return bias
+
     @torch.no_grad()
     def lay_out_for_single_rows(self) -> None:
         """Keep the output weight one hidden unit after the other in memory; values and shape stay what they are.

@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, overload
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, clone
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
 
-from aerec.errors import DataError
-from aerec.files.storage import encode_index, write_folder
-from aerec.holdout import Holdout, as_holdout
+from aerec.errors import DataError, TrainingError
+from aerec.files.storage import check_storable
+from aerec.holdout import Holdout, as_holdout, given_validation
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, check_parameters
 from aerec.recommender.blocks import score_blocks
-from aerec.recommender.id_matching import History, check_n
-from aerec.recommender.ranking import Ranking
-from aerec.recommender.saving import decode_array, encode_array, encode_parameter
-from aerec.sparse import CSR, column_counts, take_rows
+from aerec.recommender.id_matching import History, IdMatching, check_n
+from aerec.recommender.ranking import check_k, rank_users
+from aerec.recommender.saving import copied_parameters, decode_array, encode_array, write_model
+from aerec.recommender.scorer import ModelScorer, Scorer, UserBlock
+from aerec.sparse import CSR, column_counts
 from aerec.system.memory import require_memory
 
-__all__ = ["History", "Recommender", "item_popularity"]
+__all__ = ["History", "Recommender", "check_frame_columns", "item_popularity"]
 
 
-class Recommender(Ranking, BaseEstimator, ABC):  # type: ignore[misc]
+class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
     """Base of all recommenders: a scikit-learn estimator from interactions to scores of items.
 
     A subclass writes `_fit` and `_score`, and the names of its learned arrays in `_learned`; the rest is here.
@@ -45,14 +46,24 @@ class Recommender(Ranking, BaseEstimator, ABC):  # type: ignore[misc]
         Raw ids of the users of the training data, in models that learn something of each user.
     popularity_ : ndarray of shape (n_items,), float32
         Share of the training users who rated each item, in models that rank by it for an empty history.
+    scorer_ : aerec.recommender.scorer.Scorer
+        What the model has learned, as a function from a `UserBlock` to scores.
     """
 
     _learned: ClassVar[tuple[str, ...]] = ()
     """Names of the fitted arrays (dense or CSR) that `save` writes; those that are None are left out."""
+    _knows_users: ClassVar[bool] = False
+    """Whether the model learns something of each single user and so has to recognise them by id."""
     _popularity_for_empty: ClassVar[bool] = False
     """Whether a new user with an empty history is ranked by popularity, because `_score` would give all zeros."""
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {}
 
+    n_features_in_: int
+    items_: pd.Index[Any] | None
+    users_: pd.Index[Any] | None
+    popularity_: NDArray[np.float32]
+    _columns_in: pd.Index[Any] | None = None
+    """Columns of the frame that it was fitted on, where it was one."""
     _fitted_with: dict[str, Any]
     """The parameters of the last fit: `set_params` may have changed them since, what was learned is of these."""
 
@@ -62,7 +73,6 @@ class Recommender(Ranking, BaseEstimator, ABC):  # type: ignore[misc]
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
         """Learn from `train`; set the learned attributes."""
 
-    @abstractmethod
     def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
         """Score all items for a block of users.
 
@@ -76,17 +86,21 @@ class Recommender(Ranking, BaseEstimator, ABC):  # type: ignore[misc]
         -------
         ndarray of shape (n, n_items), float32, finite
         """
+        return self._make_scorer().score(UserBlock(history, known_users))
 
     # ------------------------------------------------------------------ what a user calls
 
-    def fit(self, train: History, validation: Any = None) -> Self:
+    def fit(self, train: History, y: Any = None, *, validation: Any = None) -> Self:
         """Learn from the ratings `train`.
 
         Parameters
         ----------
         train : Interactions or matrix of shape (n_users, n_items)
+        y : optional
+            Ignored, as scikit-learn's pipelines expect; but a Holdout or a pair (history, target) is taken for
+            `validation`.
         validation : Holdout or (history, target), optional
-            Watched by models that learn in epochs, for early stopping; the others ignore it, as all ignore a ``y``.
+            Watched by models that learn in epochs, for early stopping; the others ignore it.
 
         Returns
         -------
@@ -95,22 +109,27 @@ class Recommender(Ranking, BaseEstimator, ABC):  # type: ignore[misc]
         Raises
         ------
         DataError
-            If `train` holds no ratings.
+            If `train` holds no ratings, or ids that cannot be saved.
+        TrainingError
+            If what was learned is not finite.
         ValueError
             If a hyper-parameter is out of its range.
+
+        A fit that fails leaves the model as it was.
         """
-        check_parameters(self)
-        data = train if isinstance(train, Interactions) else Interactions.from_matrix(train)
-        if data.n_ratings == 0:
-            raise DataError(f"{type(self).__name__} has nothing to learn from: {data} holds no ratings")
-        with self._unchanged_on_error():
-            self._fitted_with = self._copied_params()
-            self._remember_columns(train)
-            self._remember_ids(data, from_matrix=data is not train)
-            if self._popularity_for_empty:
-                self.popularity_ = item_popularity(data.matrix)
-            self._fit(data, self._as_holdout(validation))
-        return self
+        return self._fit_copy(train, given_validation(y, validation))
+
+    @property
+    def scorer_(self) -> Scorer:
+        """What the model has learned, as a function from a `UserBlock` to scores."""
+        check_is_fitted(self)
+        writes_score = type(self)._score is not Recommender._score
+        return self._score_scorer() if writes_score else self._make_scorer()
+
+    def block_of(self, history: History) -> UserBlock:
+        """Return the users of a history in the form that `scorer_` reads: matched by id, over the model's items."""
+        check_is_fitted(self)
+        return self._ids.match(history)
 
     def score_items(self, history: History) -> NDArray[np.float32]:
         """Score every item for every user; higher is better.
@@ -130,17 +149,113 @@ class Recommender(Ranking, BaseEstimator, ABC):  # type: ignore[misc]
         InsufficientMemoryError
             If that array does not fit into memory; `recommend` and `rank` work in blocks and do not need it.
         """
-        matrix, known = self._history(history)
-        n_users, n_items = matrix.shape[0], self.n_features_in_
+        users = self.block_of(history)
+        n_users, n_items = users.n_users, self.n_features_in_
         require_memory(
             4 * n_users * n_items,
             f"a score for each of {n_users:,} users and {n_items:,} items",
             "use recommend or rank",
         )
-        scores = np.empty((n_users, n_items), dtype=np.float32)
+        scorer, scores = self.scorer_, np.empty((n_users, n_items), dtype=np.float32)
         for rows in score_blocks(n_users, n_items):
-            scores[rows] = self._scores(take_rows(matrix, rows), known[rows])
+            scores[rows] = scorer.score(users.take(rows))
         return scores
+
+    def rank(
+        self,
+        history: History,
+        k: int = 10,
+        exclude_seen: bool = True,
+        *,
+        exclude: History | None = None,
+        allow_items: ArrayLike | None = None,
+        block_items: ArrayLike | None = None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return the `k` best items of each user as arrays of column numbers and scores.
+
+        Users are scored in blocks: memory does not grow with users × items. Of equal scores the lower column comes
+        first. Where a user has fewer than `k` candidates, the rest is index −1 and score −∞.
+
+        Parameters
+        ----------
+        history : Interactions or matrix of shape (n_users, n_items)
+        k : int, default 10
+        exclude_seen : bool, default True
+            Leave out the items of the history.
+        exclude : Interactions or matrix of shape (n_users, n_items), optional
+            More items to leave out, user by user.
+        allow_items, block_items : array-like, optional
+            Items to choose from, and items never to show: raw ids for an `Interactions`, else column numbers.
+
+        Returns
+        -------
+        indices : ndarray of int64, shape (n_users, k)
+        scores : ndarray of float32, shape (n_users, k)
+        """
+        check_k(k)
+        users = self.block_of(history)
+        left_out = [users.history] if exclude_seen else []
+        if exclude is not None:
+            left_out.append(self.block_of(exclude).history)
+            if left_out[-1].shape[0] != users.n_users:
+                raise DataError(f"exclude has {left_out[-1].shape[0]} users, the history {users.n_users}")
+        barred = self._ids.barred(allow_items, block_items, history)
+        return rank_users(self.scorer_, UserBlock(users.history, users.known_users, left_out, barred), k)
+
+    @overload
+    def recommend(
+        self,
+        history: Interactions,
+        k: int = 10,
+        exclude_seen: bool = True,
+        *,
+        allow_items: ArrayLike | None = None,
+        block_items: ArrayLike | None = None,
+    ) -> pd.DataFrame: ...
+
+    @overload
+    def recommend(
+        self,
+        history: Any,
+        k: int = 10,
+        exclude_seen: bool = True,
+        *,
+        allow_items: ArrayLike | None = None,
+        block_items: ArrayLike | None = None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
+
+    def recommend(
+        self,
+        history: History,
+        k: int = 10,
+        exclude_seen: bool = True,
+        *,
+        allow_items: ArrayLike | None = None,
+        block_items: ArrayLike | None = None,
+    ) -> pd.DataFrame | tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Recommend the `k` best items to each user of `history`; see `rank` for the parameters.
+
+        Returns
+        -------
+        pandas.DataFrame
+            For an `Interactions`: columns user, item (raw ids), rank (from 1) and score, users in the order of the
+            history. A user with fewer than `k` candidates has fewer rows.
+        (indices, scores)
+            For a matrix: the arrays of `rank`, filled up with −1 and −∞.
+        """
+        indices, scores = self.rank(history, k, exclude_seen, allow_items=allow_items, block_items=block_items)
+        if not isinstance(history, Interactions):
+            return indices, scores
+        rows, places = np.nonzero(indices >= 0)
+        items = self._ids.item_ids(history)
+        return pd.DataFrame(
+            {
+                "user": history.users.take(rows),
+                "item": items.take(indices[rows, places]),
+                "rank": places + 1,
+                "score": scores[rows, places],
+            }
+        )
 
     def explain(self, history: History, item: Any, n: int | None = None) -> pd.DataFrame:
         """Say which items of one user's history speak for recommending `item`.
@@ -161,56 +276,45 @@ class Recommender(Ranking, BaseEstimator, ABC):  # type: ignore[misc]
             Columns item and contribution, the largest first.
         """
         check_n(n)
-        matrix, known = self._history(history)
-        column = self._column_for_one(item, history)
-        terms = self._contributions(matrix, np.array([column]), known)[:, 0]
-        order = np.lexsort((matrix.indices, -terms))[:n]
-        seen = matrix.indices[order]
-        return pd.DataFrame({"item": self._catalogue(history).take(seen), "contribution": terms[order]})
+        user = self.block_of(history)
+        column = self._ids.column_for_one(item, history)
+        terms = self.scorer_.contributions(user, np.array([column]))[:, 0]
+        order = np.lexsort((user.history.indices, -terms))[:n]
+        seen = user.history.indices[order]
+        return pd.DataFrame({"item": self._ids.item_ids(history).take(seen), "contribution": terms[order]})
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model into the folder `path` (JSON + safetensors), atomically."""
         check_is_fitted(self)
-        header, tensors = self._state()
-        tensors |= encode_index(self.items_, "items") | encode_index(self.users_, "users") | self._encoded_columns()
-        parameters = _encoded(self.get_params(deep=False))
-        fitted_with = _encoded(self._fitted_with)
-        content = {
-            "model": type(self).__name__,
-            "parameters": parameters,
-            "fitted_with": {name: value for name, value in fitted_with.items() if value != parameters[name]},
-            "n_items": int(self.n_features_in_),
-            "feature_names": hasattr(self, "feature_names_in_"),
-            "state": header,
-        }
-        write_folder(path, "model", content, tensors)
-
-    @contextmanager
-    def _unchanged_on_error(self) -> Iterator[Callable[[], None]]:
-        """Take back what the block has set where it fails: the model stays what it was, fitted or not.
-
-        The block is given a function that ends this: what fails after it was called leaves things as they are.
-        """
-        before = [dict(vars(self))]
-        try:
-            yield before.clear
-        except BaseException:
-            if before:
-                self.__dict__.clear()
-                self.__dict__.update(before[0])
-            raise
-
-    def _copied_params(self) -> dict[str, Any]:
-        """Return the parameters as they are now, whatever becomes of a list or of a model among them."""
-        return {name: clone(value, safe=False) for name, value in self.get_params(deep=False).items()}
-
-    def _as_holdout(self, validation: Any) -> Holdout | None:
-        """Return validation data as a Holdout; None where it is none."""
-        for part in validation if isinstance(validation, tuple) else ():
-            self._check_columns(part)
-        return as_holdout(validation, by_id=self.items_ is not None)
+        write_model(self, path)
 
     # ------------------------------------------------------------------ hooks with a default
+
+    def _make_scorer(self) -> Scorer:
+        """Return the scorer of the fitted model: asked of models that do not write `_score`."""
+        raise NotImplementedError(f"{type(self).__name__} has to write _score, or _make_scorer")
+
+    def _score_scorer(self) -> Scorer:
+        return ModelScorer(self._score, self.n_features_in_, self._popularity)
+
+    def _take_in(self, train: History) -> Any:
+        """Check training data, remember its ids, and return what `_fit` reads."""
+        data = train if isinstance(train, Interactions) else Interactions.from_matrix(train)
+        if data.n_ratings == 0:
+            raise DataError(f"{type(self).__name__} has nothing to learn from: {data} holds no ratings")
+        self._columns_in = train.columns if isinstance(train, pd.DataFrame) else None
+        self._remember_ids(data, from_matrix=data is not train)
+        return data
+
+    def _remember_ids(self, data: Interactions, *, from_matrix: bool) -> None:
+        self.n_features_in_ = data.shape[1]
+        self.items_ = None if from_matrix else data.items
+        self.users_ = data.users if self._knows_users and not from_matrix else None
+        for index, name in ((self.items_, "item"), (self.users_, "user")):
+            if index is not None:
+                check_storable(index, name)
+        if self._popularity_for_empty:
+            self.popularity_ = item_popularity(data.matrix)
 
     def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return the learned state: what JSON can hold, and arrays."""
@@ -228,47 +332,63 @@ class Recommender(Ranking, BaseEstimator, ABC):  # type: ignore[misc]
                 raise KeyError(name)
             setattr(self, name, array)
 
+    # ------------------------------------------------------------------ shared
+
+    def _fit_copy(self, train: History, validation: Any, **options: Any) -> Self:
+        """Train a copy of this model and become it: a fit that fails leaves the model as it was.
+
+        What a training that diverged had learned before is taken over all the same.
+        """
+        check_parameters(self)
+        learner = copy.copy(self)
+        learner._fitted_with = copied_parameters(self)
+        data = learner._take_in(train)
+        try:
+            learner._fit(data, learner._as_holdout(validation), **options)
+            learner._check_learned()
+        except TrainingError as error:
+            if error.records:
+                self.__dict__ = learner.__dict__
+            raise
+        self.__dict__ = learner.__dict__
+        return self
+
+    def _check_learned(self) -> None:
+        """Refuse learned values that are no finite numbers."""
+        for name, values in self._state()[1].items():
+            if (
+                values.dtype.kind == "f"
+                and values.size
+                and not (np.isfinite(values.min()) and np.isfinite(values.max()))
+            ):
+                raise TrainingError(
+                    f"{type(self).__name__} did not learn finite numbers ({name} holds NaN or infinite values): there "
+                    "may be too few ratings for it, or ratings that are too large; scale them, or fit fewer parameters"
+                )
+
+    def _as_holdout(self, validation: Any) -> Holdout | None:
+        """Return validation data as a Holdout; None where it is none."""
+        for part in validation if isinstance(validation, tuple) else ():
+            self._ids.check_columns(part)
+        return as_holdout(validation, by_id=self.items_ is not None)
+
+    @property
+    def _ids(self) -> IdMatching:
+        return IdMatching(type(self).__name__, self.n_features_in_, self.items_, self.users_, self._columns_in)
+
+    @property
+    def _popularity(self) -> NDArray[np.float32] | None:
+        return self.popularity_ if self._popularity_for_empty else None
+
     def _saved_names(self) -> tuple[str, ...]:
         return (*self._learned, "popularity_") if self._popularity_for_empty else self._learned
-
-    def _scores(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Score a block of users by `_score`; those of whom nothing is known by popularity, where that is asked for."""
-        scores = self._score(history, known_users)
-        if self._popularity_for_empty:
-            scores[self._empty(history, known_users)] = self.popularity_
-        return scores
-
-    @staticmethod
-    def _empty(history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Say of which users nothing is known."""
-        empty: NDArray[np.bool_] = (np.diff(history.indptr) == 0) & (known_users < 0)
-        return empty
-
-    def _contributions(
-        self, history: CSR, items: NDArray[np.int64], known_users: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
-        """How much each stored item of a one-row `history` adds to the score of each of the columns `items`."""
-        n = history.nnz
-        without = np.tile(history.indices, (n, 1))[~np.eye(n, dtype=bool)].reshape(n, max(n - 1, 0))
-        values = np.tile(history.data, (n, 1))[~np.eye(n, dtype=bool)]
-        indptr = np.arange(n + 1) * max(n - 1, 0)
-        left_out: CSR = type(history)((values, without.ravel(), indptr), shape=(n, history.shape[1]))
-        full = self._scores_at(history, known_users, items)[0]
-        terms = np.empty((n, len(items)))
-        for rows in score_blocks(n, self.n_features_in_):
-            known = np.repeat(known_users, len(rows))
-            terms[rows] = full - self._scores_at(take_rows(left_out, rows), known, items)
-        return terms
-
-    def _scores_at(self, history: CSR, known_users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the columns `items` of `_score`."""
-        return self._score(history, known_users)[:, items]
-
-
-def _encoded(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: encode_parameter(value) for name, value in parameters.items()}
 
 
 def item_popularity(matrix: CSR) -> NDArray[np.float32]:
     """Return the share of the users (rows) who rated each item (column); shape (n_items,)."""
     return (column_counts(matrix) / matrix.shape[0]).astype(np.float32)
+
+
+def check_frame_columns(model: Recommender, history: Any) -> None:
+    """Refuse a frame whose columns are not those that the model was fitted on."""
+    model._ids.check_columns(history)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -14,8 +13,18 @@ from sklearn.utils.validation import check_is_fitted
 from aerec.errors import DataError
 from aerec.ids import as_ids
 from aerec.interactions import Interactions
+from aerec.recommender.scorer import ModelScorer, RatingScorer, Scorer
+from aerec.sparse import CSR
 
-__all__ = ["RatingPredictor"]
+__all__ = ["PredictsRatings", "RatingPredictor", "predict_ratings"]
+
+
+@runtime_checkable
+class PredictsRatings(Protocol):
+    """A recommender that predicts ratings, fitted or not."""
+
+    def predict(self, user_ids: ArrayLike, item_ids: ArrayLike) -> NDArray[np.float32]:
+        """Predict the rating of each pair of raw ids."""
 
 
 class RatingPredictor:
@@ -33,9 +42,9 @@ class RatingPredictor:
     n_users_: int
     rating_range_: NDArray[np.float32]
 
-    @abstractmethod
     def _predict(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.floating[Any]]:
         """Predict the rating of each pair of training row and column; −1 stands for one that was not seen."""
+        raise NotImplementedError(f"{type(self).__name__} has to write _predict")
 
     def predict(self, user_ids: ArrayLike, item_ids: ArrayLike) -> NDArray[np.float32]:
         """Predict the rating of each pair, clipped to the range of the training ratings.
@@ -55,19 +64,11 @@ class RatingPredictor:
         DataError
             If the model was trained on implicit feedback, where every rating is 1 and none can be predicted.
         """
-        check_is_fitted(self)
-        low, high = self.rating_range_
-        if low == high == 1:
-            raise DataError(
-                f"{type(self).__name__} was trained on implicit feedback (every rating is 1) and cannot predict "
-                "ratings; fit it on the ratings themselves, without binarize"
-            )
-        users = _positions(user_ids, self.users_, self.n_users_)
-        items = _positions(item_ids, self.items_, self.n_features_in_)
-        if users.shape != items.shape:
-            raise DataError(f"predict takes pairs: {users.shape} users and {items.shape} items")
-        predicted: NDArray[np.float32] = np.clip(self._predict(users, items), low, high).astype(np.float32)
-        return predicted
+        return predict_ratings(self, user_ids, item_ids)
+
+    def _score_scorer(self) -> Scorer:
+        model: Any = self
+        return _RatingModelScorer(model._score, self._predict, self.n_features_in_)
 
     def _remember_ratings(self, train: Interactions, *, from_matrix: bool) -> None:
         """Keep what `predict` needs of the training data."""
@@ -83,6 +84,40 @@ class RatingPredictor:
     def _set_state(self, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
         super()._set_state(header, tensors)  # type: ignore[misc]
         self.n_users_ = int(header["n_training_users"])
+
+
+def predict_ratings(model: Any, user_ids: ArrayLike, item_ids: ArrayLike) -> NDArray[np.float32]:
+    """Return what `RatingPredictor.predict` does, of any model whose scorer predicts ratings."""
+    check_is_fitted(model)
+    low, high = model.rating_range_
+    if low == high == 1:
+        raise DataError(
+            f"{type(model).__name__} was trained on implicit feedback (every rating is 1) and cannot predict "
+            "ratings; fit it on the ratings themselves, without binarize"
+        )
+    users = _positions(user_ids, model.users_, model.n_users_)
+    items = _positions(item_ids, model.items_, model.n_features_in_)
+    if users.shape != items.shape:
+        raise DataError(f"predict takes pairs: {users.shape} users and {items.shape} items")
+    scorer: RatingScorer = model.scorer_
+    predicted: NDArray[np.float32] = np.clip(scorer.predict(users, items), low, high).astype(np.float32)
+    return predicted
+
+
+class _RatingModelScorer(ModelScorer):
+    """The scorer of a model that writes `_score` and `_predict`."""
+
+    def __init__(
+        self,
+        score: Callable[[CSR, NDArray[np.int64]], NDArray[np.float32]],
+        predict: Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.floating[Any]]],
+        n_items: int,
+    ) -> None:
+        super().__init__(score, n_items)
+        self._predict = predict
+
+    def predict(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.floating[Any]]:
+        return self._predict(users, items)
 
 
 def _positions(ids: ArrayLike, known: pd.Index[Any] | None, size: int) -> NDArray[np.int64]:

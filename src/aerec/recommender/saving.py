@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,19 +11,108 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 
 from aerec import noise, sparsity
 from aerec.datasets.store.folder import store_of
 from aerec.errors import DataError
+from aerec.files.storage import decode_index, encode_index, write_folder
 from aerec.holdout import Holdout
 from aerec.interactions import Interactions
 from aerec.sparse import CSR, canonical_csr
 
-__all__ = ["add_to_digest", "decode_array", "decode_parameter", "encode_array", "encode_parameter"]
-
+__all__ = [
+    "add_to_digest",
+    "copied_parameters",
+    "decode_array",
+    "decode_parameter",
+    "encode_array",
+    "encode_parameter",
+    "model_state",
+    "read_model",
+    "restore_state",
+    "write_model",
+]
 
 _CHUNK = 1 << 20  # values hashed at once
+
+
+def copied_parameters(model: Any) -> dict[str, Any]:
+    """Return the parameters as they are now, whatever becomes of a list or of a model among them."""
+    return {name: clone(value, safe=False) for name, value in model.get_params(deep=False).items()}
+
+
+def model_state(model: Any) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Return what a model has learned: what JSON can hold, and arrays."""
+    state: tuple[dict[str, Any], dict[str, NDArray[Any]]] = model._state()
+    return state
+
+
+def restore_state(model: Any, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
+    """Give a model back what `model_state` returned."""
+    model._set_state(header, tensors)
+
+
+def write_model(model: Any, path: str | os.PathLike[str]) -> None:
+    """Write a fitted model into the folder `path`."""
+    header, tensors = model_state(model)
+    tensors |= encode_index(model.items_, "items") | encode_index(model.users_, "users") | _encoded_columns(model)
+    parameters, fitted_with = (
+        {name: encode_parameter(value) for name, value in values.items()}
+        for values in (model.get_params(deep=False), model._fitted_with)
+    )
+    content = {
+        "model": type(model).__name__,
+        "parameters": parameters,
+        "fitted_with": {name: value for name, value in fitted_with.items() if value != parameters[name]},
+        "n_items": int(model.n_features_in_),
+        "feature_names": hasattr(model, "feature_names_in_"),
+        "state": header,
+    }
+    write_folder(path, "model", content, tensors)
+
+
+def read_model(
+    model_class: type[Any],
+    header: Mapping[str, Any],
+    tensors: Mapping[str, NDArray[Any]],
+    known: Mapping[str, type[Any]],
+) -> Any:
+    """Return the model that `write_model` wrote.
+
+    Parameters
+    ----------
+    model_class : type
+    header, tensors
+        What the files hold.
+    known : mapping of str to type
+        The classes that may be made of what stands in the header.
+    """
+    parameters, fitted_with = (
+        {key: decode_parameter(value, known) for key, value in part.items()}
+        for part in (header["parameters"], header.get("fitted_with", {}))
+    )
+    model = model_class(**{**parameters, **fitted_with})
+    model._fitted_with = copied_parameters(model)
+    model.n_features_in_ = int(header["n_items"])
+    model.items_ = decode_index(tensors, "items")
+    model.users_ = decode_index(tensors, "users")
+    model._columns_in = decode_index(tensors, "columns")
+    if header.get("feature_names") and model._columns_in is not None:
+        model.feature_names_in_ = model._columns_in.to_numpy(dtype=object)
+    if model.items_ is not None and len(model.items_) != model.n_features_in_:
+        raise ValueError(f"{len(model.items_)} ids for {model.n_features_in_} items")
+    restore_state(model, header["state"], tensors)
+    model.set_params(**{key: parameters[key] for key in fitted_with})
+    return model
+
+
+def _encoded_columns(model: Any) -> dict[str, NDArray[Any]]:
+    """Return the columns of the frame that it was fitted on; nothing where they are neither numbers nor text."""
+    try:
+        return encode_index(model._columns_in, "columns")
+    except DataError:
+        return {}
 
 
 def encode_parameter(value: Any) -> Any:

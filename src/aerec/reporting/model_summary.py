@@ -15,6 +15,7 @@ from aerec.metrics.beyond import activity_groups, popularity_groups
 from aerec.metrics.formulas import find_hits, measure_hits
 from aerec.models import Autoencoder, RecVAE
 from aerec.recommender.base import Recommender
+from aerec.recommender.rating import PredictsRatings
 from aerec.sparse import row_ids, take_rows
 from aerec.splitting import Holdout, Split
 
@@ -68,7 +69,7 @@ def describe_model(
     ([1, 2, 5, 10, 20, 50, 100], None)
     """
     holdout, _ = align_holdout(model, split.test)
-    ranks = not hasattr(model, "predict")
+    ranks = not isinstance(model, PredictsRatings)
     history = getattr(model, "history_", None)
     parameters = model.get_params(deep=False).items()
     beyond = describe_recommendations(model, split.test, split.train, _LIST, name=name).to_dict() if ranks else None

@@ -12,7 +12,7 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from aerec.models.neural import NeuralRecommender
+from aerec.recommender.scorer import UserBlock
 from aerec.registry import MODELS
 from aerec.runs.folder import read_run
 from aerec.serving.code_units import Units
@@ -25,7 +25,6 @@ __all__ = ["Engine"]
 
 _REASONS = 3
 _STARS = 10  # a scale of more whole numbers than this is none to click on
-_NEW = np.array([-1], dtype=np.int64)
 _EVERYTHING = Filters()
 
 
@@ -62,9 +61,8 @@ class Engine:
         self.name = by_class.get(type(self._model), type(self._model).__name__)
         items = data.items if self._model.items_ is None else self._model.items_
         self.catalogue = Catalogue(items, data)
-        self._units = Units(self._model, self.catalogue)
-        if isinstance(self._model, NeuralRecommender):
-            self._model.network_.lay_out_for_single_rows()
+        self._scorer = self._model.scorer_.for_single_users()
+        self._units = Units(self._scorer, self.catalogue)
         self._histories: CSR = data.with_items(items).matrix
         self._users: pd.Index[Any] = data.users
         trained = self._model.users_
@@ -118,7 +116,7 @@ class Engine:
         columns, values = columns[order], values[order]
         kept = values != 0
         row = _row(columns[kept], values[kept], len(self.catalogue))
-        return self._ranked(row, _NEW, columns, k, filters, explain)
+        return self._ranked(UserBlock.new(row), columns, k, filters, explain)
 
     def recommend_to(
         self, user: RawId, k: int = 10, filters: Filters = _EVERYTHING, explain: bool = False
@@ -133,16 +131,14 @@ class Engine:
         if at < 0:
             raise RequestError(f"unknown user {shown(user)}: not in the data of this run", 404)
         row = take_rows(self._histories, np.array([at]))
-        return self._ranked(row, self._known[[at]], row.indices, k, filters, explain)
+        return self._ranked(UserBlock(row, self._known[[at]]), row.indices, k, filters, explain)
 
     def similar(self, item: RawId, k: int = 10) -> list[dict[str, Any]]:
         """Return the items whose score rises most when `item` is all that is known of somebody, and by how much."""
         column = self.catalogue.column(item, 404)
         value = np.array([self.rating_range[1]], dtype=np.float32)
-        none = np.empty(0, dtype=np.int64)
-        with_it = _row(np.array([column]), value, len(self.catalogue))
-        without = _row(none, np.empty(0, dtype=np.float32), len(self.catalogue))
-        rise = self._model._score(with_it, _NEW) - self._model._score(without, _NEW)
+        alone = UserBlock.new(_row(np.array([column]), value, len(self.catalogue)))
+        rise = self._scorer.contributions(alone, np.arange(len(self.catalogue))).astype(np.float32)
         rise[:, column] = -np.inf
         rise[rise <= 0] = -np.inf
         return [self.catalogue.describe(at) | {"score": score} for at, score in _best(rise, k)]
@@ -177,31 +173,31 @@ class Engine:
 
     def _ranked(
         self,
-        row: CSR,
-        known: NDArray[np.int64],
+        user: UserBlock,
         seen: NDArray[Any],
         k: int,
         filters: Filters,
         explain: bool,
     ) -> list[dict[str, Any]]:
         barred = self.catalogue.barred(filters)
-        scores = self._model._scores(row, known)
+        scores = self._scorer.score(user)
         scores[0, seen] = -np.inf
         scores[0, barred] = -np.inf
         best = _best(scores, k)
         columns = [at for at, _ in best]
         none: list[Any] = [None] * len(best)
-        reasons = self._reasons(row, known, columns) if explain else none
-        units = (self._units.behind(row, known, columns) if explain else None) or none
+        reasons = self._reasons(user, columns) if explain else none
+        units = (self._units.behind(user, columns) if explain else None) or none
         return [
             self.catalogue.describe(at) | {"score": score, "because": because, "units": behind}
             for (at, score), because, behind in zip(best, reasons, units, strict=True)
         ]
 
-    def _reasons(self, row: CSR, known: NDArray[np.int64], columns: list[int]) -> list[list[dict[str, Any]]]:
+    def _reasons(self, user: UserBlock, columns: list[int]) -> list[list[dict[str, Any]]]:
+        row = user.history
         if not columns or row.nnz == 0:
             return [[] for _ in columns]
-        terms = self._model._contributions(row, np.array(columns, dtype=np.int64), known).T
+        terms = self._scorer.contributions(user, np.array(columns, dtype=np.int64)).T
         at, weights = top_k(np.ascontiguousarray(terms), _REASONS)
         return [
             [

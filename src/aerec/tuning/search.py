@@ -23,6 +23,7 @@ from aerec.holdout import Split
 from aerec.metrics import RATING_METRICS, higher_is_better, parse_metric
 from aerec.models.autoencoder import Autoencoder
 from aerec.recommender.base import Recommender
+from aerec.recommender.rating import PredictsRatings
 from aerec.recommender.saving import encode_parameter
 from aerec.registry import MODELS, get_model_class
 from aerec.search_spaces import SPACES, Space, check_space
@@ -174,7 +175,7 @@ def tune(
     studies.import_optuna()
     estimator = _estimator(model)
     space = default_space(estimator) if space is None else dict(space)
-    usual = "rmse" if hasattr(estimator, "predict") else "ndcg@100"
+    usual = "rmse" if isinstance(estimator, PredictsRatings) else "ndcg@100"
     metric = usual if metric is None else metric
     _check_numbers(trials, seed, timeout)
     check_space(space, estimator)
@@ -237,7 +238,7 @@ def _check_numbers(trials: int, seed: int, timeout: float | None) -> None:
 
 def _check_measurable(estimator: Recommender, split: Split, metric: str) -> None:
     parse_metric(metric)
-    if metric in RATING_METRICS and not hasattr(estimator, "predict"):
+    if metric in RATING_METRICS and not isinstance(estimator, PredictsRatings):
         raise DataError(f"{type(estimator).__name__} ranks items and cannot be tuned by {metric}; use ndcg@100")
     if not isinstance(split, Split):
         raise ValueError(f"split must be a Split, as splitters give it, got {type(split).__name__}")
@@ -259,9 +260,9 @@ def _run_trial(study: Study, trial: Trial, estimator: Recommender, space: Space,
     assert split.validation is not None
     try:
         if isinstance(candidate, Autoencoder):
-            candidate.fit(split.train, split.validation, callbacks=[_Pruning(trial, metric)])
+            candidate.fit(split.train, validation=split.validation, callbacks=[_Pruning(trial, metric)])
         else:
-            candidate.fit(split.train, split.validation)
+            candidate.fit(split.train, validation=split.validation)
         value = evaluate(candidate, split.validation, metric, n_resamples=1)[metric]
         if not math.isfinite(value):
             raise TrainingError(f"{metric} became {value}")

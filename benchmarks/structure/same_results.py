@@ -1,0 +1,200 @@
+"""Whether two versions of aerec give the same results bit for bit, for every model of the registry on the sample.
+
+    python benchmarks/structure/same_results.py OLD/src NEW/src
+
+Each version runs in a process of its own, on one thread, with its folder on PYTHONPATH. Compared are fit with and
+without validation, the saved tensors and header, scores, ranking, frames, explanations, predictions and codes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+NEURAL = {"epochs": 3, "batch_size": 200, "progress": False, "device": "cpu"}
+CHANGES: dict[str, dict[str, Any]] = {
+    "low-rank-edlae": {"n_factors": 8, "epochs": 5},
+    "elsa": {**NEURAL, "n_factors": 16},
+    "nmf": {"n_factors": 8, "epochs": 20},
+    "pure-svd": {"n_factors": 8},
+    "als": {"n_factors": 8, "epochs": 3},
+    "bpr": {"n_factors": 8, "epochs": 5},
+    "biased-mf": {"n_factors": 4, "epochs": 3},
+    "slim": {"epochs": 10},
+}
+NAMES_OF_RATINGS = ("bias", "biased-mf", "autorec", "kernel-autorec", "rating-blend")
+
+
+def cases() -> list[tuple[str, str, dict[str, Any]]]:
+    """Label, registry name and parameters of every model that is compared."""
+    from aerec.baselines import BiasBaseline, PureSVD
+    from aerec.models import EASE, MultDAE
+    from aerec.models import AutoRec as Rec
+    from aerec.noise import GaussianNoise, MaskingNoise
+    from aerec.registry import MODELS
+    from aerec.sparsity import KLSparsity, TopKSparsity
+
+    hidden = {**NEURAL, "hidden": 16}
+    changes = {
+        **CHANGES,
+        "blend": {"models": [EASE(), PureSVD(n_factors=4), MultDAE(**hidden)], "steps": 3},
+        "rating-blend": {"models": [Rec(**hidden), Rec(orientation="user", **hidden), BiasBaseline()]},
+    }
+    rows = [(name, name, changes.get(name)) for name in MODELS]
+    rows += [
+        ("tied", "autoencoder", {**hidden, "hidden": (16, 8), "tied": True, "sparsity": TopKSparsity(3)}),
+        ("users", "autoencoder", {**hidden, "user_factors": True, "likelihood": "gaussian", "normalize": True}),
+        ("variational", "autoencoder", {**hidden, "variational": True, "noise": GaussianNoise(0.1)}),
+        ("observed", "autoencoder", {**hidden, "likelihood": "observed", "noise": MaskingNoise(0.2)}),
+        ("penalised", "autoencoder", {**hidden, "sparsity": KLSparsity(0.1, 0.1), "activation": "sigmoid"}),
+        ("negatives", "autoencoder", {**hidden, "negatives": 50}),
+        ("bf16", "mult-vae", {**NEURAL, "hidden": 4096, "epochs": 1, "precision": "bf16"}),
+        ("user autorec", "autorec", {**hidden, "orientation": "user", "biases": True}),
+        ("item autorec", "autorec", {**hidden, "biases": True}),
+        ("kernel user", "kernel-autorec", {**hidden, "orientation": "user"}),
+        ("jaccard", "item-knn", {"similarity": "jaccard", "k": 20}),
+    ]
+    made = []
+    for label, name, given in rows:
+        known = MODELS[name]().get_params(deep=False)
+        default = {key: value for key, value in hidden.items() if key in known}
+        made.append((label, name, {**default, **({} if given is None else given)}))
+    return made
+
+
+def results(label: str, name: str, parameters: dict[str, Any], folder: Path) -> dict[str, np.ndarray]:
+    """Everything that one model gives."""
+    from safetensors.numpy import load_file
+
+    from aerec.datasets import load_dataset
+    from aerec.registry import MODELS, load_model
+    from aerec.splitting import RandomHoldout
+
+    ratings = load_dataset("sample")
+    wide = parameters.get("hidden") == 4096
+    data = ratings if name in NAMES_OF_RATINGS or label in ("observed", "users") else ratings.binarize(4.0)
+    split = RandomHoldout(fraction=0.1, validation_fraction=0.1).split(data)
+    known = split.train.users[:200]
+    history = split.train.select_users(known)
+    strangers = history.matrix[:40].copy()
+    strangers.data[: strangers.indptr[2]] = 0  # two without a rating
+    strangers.eliminate_zeros()
+    found: dict[str, np.ndarray] = {}
+    for kind, validation in (("plain", ()), ("validated", (split.validation,))):
+        model: Any = MODELS[name](**parameters)
+        model.fit(split.train, *validation)
+        model.save(folder / "model")
+        (tensors,) = (folder / "model").glob("*.safetensors")
+        out = {f"saved {key}": value for key, value in load_file(tensors).items()}
+        header = json.loads((folder / "model" / "model.json").read_text())
+        header["state"].get("history", {}).pop("seconds", None)
+        for inner in header["state"].get("models", []):
+            inner.get("history", {}).pop("seconds", None)
+        kept = {key: header[key] for key in ("parameters", "fitted_with", "n_items", "state")}
+        out["header"] = np.frombuffer(json.dumps(kept, sort_keys=True).encode(), np.uint8)
+        for which, given in (("known", history), ("strangers", strangers)):
+            out[f"scores {which}"] = model.score_items(given)
+            out[f"rank {which}"], out[f"values {which}"] = model.rank(given, 10)
+            barred = given.items[:5] if which == "known" else [1, 2]
+            out[f"all {which}"] = model.rank(given, 30, exclude_seen=False, block_items=barred)[0]
+        frame = model.recommend(history, k=5)
+        for column in frame:
+            out[f"frame {column}"] = frame[column].to_numpy()
+        for row in () if wide else (0, 7):
+            one = history.select_users(known[[row]])
+            told = model.explain(one, data.items[3])
+            out[f"explained {row}"], out[f"weights {row}"] = told["item"].to_numpy(), told["contribution"].to_numpy()
+        if hasattr(model, "predict"):
+            pairs = split.test.target.to_frame()
+            out["predicted"] = model.predict(pairs["user"], pairs["item"])
+        if hasattr(model, "transform"):
+            whole = split.train if name not in ("autorec", "kernel-autorec") else split.train.matrix
+            if name in ("autorec", "kernel-autorec") and parameters.get("orientation", "item") == "item":
+                whole = split.train
+            out["code"] = code = model.transform(whole)
+            out["generated"] = model.generate(code[:5])
+            out["cost"] = np.array(model.total_cost(whole))
+            out["reconstructed"] = model.reconstruct(whole)[:20]
+        loaded = load_model(folder / "model")
+        out["loaded scores"] = loaded.score_items(history)
+        if hasattr(model, "partial_fit"):
+            model.partial_fit(split.train)
+            out["scores after partial_fit"] = model.score_items(history)
+        found |= {f"{kind}: {key}": value for key, value in out.items()}
+    return found
+
+
+def work(target: Path, only: list[str]) -> None:
+    """Write the results of the aerec on this path, one file a model."""
+    import warnings
+
+    import torch
+
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    for label, name, parameters in cases():
+        if only and label not in only:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            found = results(label, name, parameters, Path(folder))
+        packed = {key: value.astype(str) if value.dtype == object else value for key, value in found.items()}
+        np.savez(target / f"{label}.npz", **packed)
+
+
+def main() -> None:
+    """Compare the two."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("old", type=Path)
+    parser.add_argument("new", type=Path)
+    parser.add_argument("--only", nargs="*", default=[], help="labels of models")
+    parser.add_argument("--keep", type=Path, help="folder in which the results of the old version stay")
+    parser.add_argument("--into", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.into is not None:
+        work(arguments.into, arguments.only)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        places = [arguments.keep or Path(folder) / "old", Path(folder) / "new"]
+        for place, source in zip(places, (arguments.old, arguments.new), strict=True):
+            if place.is_dir() and any(place.iterdir()):
+                continue
+            place.mkdir(parents=True, exist_ok=True)
+            command = [sys.executable, __file__, *(str(one) for one in (arguments.old, arguments.new))]
+            command += ["--into", str(place), "--only", *arguments.only]
+            threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+            subprocess.run(command, check=True, env={**os.environ, **threads, "PYTHONPATH": str(source.resolve())})
+        raise SystemExit(compare(*places, arguments.only))
+
+
+def compare(old: Path, new: Path, only: list[str]) -> int:
+    """Print what differs; 1 where something does."""
+    n_equal, different = 0, []
+    for path in sorted(old.glob("*.npz")):
+        if only and path.stem not in only:
+            continue
+        before, after = np.load(path), np.load(new / path.name)
+        for key in sorted({*before.files, *after.files}):
+            if key not in before.files or key not in after.files:
+                different.append(f"{path.stem}: {key} is only in one of them")
+            elif before[key].tobytes() != after[key].tobytes() or before[key].dtype != after[key].dtype:
+                apart = ""
+                if before[key].shape == after[key].shape and before[key].dtype.kind == "f":
+                    apart = f", up to {np.nanmax(np.abs(before[key] - after[key])):.3g} apart"
+                different.append(f"{path.stem}: {key} differs{apart}")
+            else:
+                n_equal += 1
+    print(f"{n_equal} results are the same, {len(different)} differ")
+    print("\n".join(different))
+    return int(bool(different))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,245 @@
+"""The scorer of a network: it encodes histories and decodes codes."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from typing_extensions import Self
+
+from aerec.network.batches import DenseBatch, SparseBatch
+from aerec.network.device import use_bfloat16
+from aerec.network.network import Network
+from aerec.recommender.bf16_ranking import HalfRanking, half_ranking_pays
+from aerec.recommender.blocks import score_blocks
+from aerec.recommender.scorer import Scorer, UserBlock
+from aerec.topk import top_k_tensor
+
+__all__ = ["NetworkScorer", "output_layer"]
+
+_BLOCK_ROWS = 1024  # rows encoded at once for their vectors
+_DEVICE_BYTES = 2**28  # of scores held at once on an accelerator
+_MANY_ROWS = 128  # from which on NumPy's matrix product is taken on a CPU
+
+
+class NetworkScorer(Scorer):
+    """Scores by the logits of a network.
+
+    Parameters
+    ----------
+    network : Network
+    precision : {"auto", "float32", "bf16"}, default "float32"
+        Whether bfloat16 products may name the candidates where many users are ranked. Scores are float32 always.
+    popularity
+        As in `Scorer`.
+    """
+
+    def __init__(
+        self, network: Network, precision: str = "float32", popularity: NDArray[np.float32] | None = None
+    ) -> None:
+        super().__init__(network.architecture.n_inputs, popularity)
+        self._network, self._precision = network, precision
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network lives."""
+        return next(self._network.parameters()).device
+
+    # ------------------------------------------------------------------ scores
+
+    def _scores(self, block: UserBlock) -> NDArray[np.float32]:
+        return self.device_scores(block, self._batch(block)).cpu().numpy()
+
+    def score_at(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Score the items `columns` only: the output layer is most of the work."""
+        scores = self._scores_at(block, columns)
+        if self.popularity is not None:
+            scores[block.strangers] = self.popularity[columns]
+        return scores
+
+    @torch.inference_mode()
+    def _scores_at(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float32]:
+        at = torch.as_tensor(columns, device=self.device)
+        weight, bias = self._network.output_weight[at], self._network.output_bias
+        hidden = self.last_hidden(block, self._batch(block))
+        logits = hidden @ weight.T if bias is None else torch.addmm(bias[at], hidden, weight.T)
+        scores: NDArray[np.float32] = logits.cpu().numpy()
+        return scores
+
+    @torch.inference_mode()
+    def device_scores(self, block: UserBlock, batch: SparseBatch) -> Tensor:
+        """Return the scores of a block, whose histories are `batch`, where the network lives."""
+        return output_layer(self.last_hidden(block, batch), self._network.output_weight, self._network.output_bias)
+
+    @torch.inference_mode()
+    def last_hidden(self, block: UserBlock, batch: SparseBatch | None = None) -> Tensor:
+        """Return what the output layer reads; shape (n_users, n_hidden)."""
+        return self._network.decode_hidden(self._encoded(block, self._batch(block) if batch is None else batch))
+
+    def _batch(self, block: UserBlock) -> SparseBatch:
+        return SparseBatch.of(block.history, self.device)
+
+    def _encoded(self, block: UserBlock, batch: SparseBatch) -> Tensor:
+        known = torch.as_tensor(block.known_users, device=self.device)
+        return self._network.encode(batch, known, with_variance=False)[0]
+
+    # ------------------------------------------------------------------ ranking
+
+    def blocks(self, n_users: int) -> Iterator[NDArray[np.int64]]:
+        """Give larger blocks on a GPU."""
+        return score_blocks(n_users, self.n_items, _DEVICE_BYTES if self._ranks_on_device() else None)
+
+    def best(self, block: UserBlock, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Rank where the scores are: only the best of them leave a GPU."""
+        if not self._ranks_on_device():
+            return super().best(block, k)
+        with torch.inference_mode():
+            batch = self._batch(block)
+            scores = self.device_scores(block, batch)
+            for matrix in block.left_out:
+                places = (batch if matrix is block.history else SparseBatch.of(matrix, self.device)).places
+                scores.view(-1).index_fill_(0, places, -torch.inf)
+            if block.barred is not None:
+                scores[:, torch.from_numpy(block.barred).to(self.device)] = -torch.inf
+            columns, values = (found.cpu().numpy() for found in top_k_tensor(scores, k))
+        return self.strangers_by_popularity(block, k, columns, values)
+
+    def prepared(self, n_users: int, k: int) -> Scorer:
+        """Return a scorer that ranks by bfloat16 products where many users are ranked on a processor that has them."""
+        if self.device.type != "cpu" or not use_bfloat16(self._precision, self.device):
+            return self
+        with torch.inference_mode():
+            weight, bias = self._network.output_weight, self._network.output_bias
+            return (
+                _HalfScorer(self, HalfRanking(weight, bias, n_users)) if half_ranking_pays(n_users, k, weight) else self
+            )
+
+    def for_single_users(self) -> Self:
+        """Lay the output weight out for single rows; its values stay what they are."""
+        self._network.lay_out_for_single_rows()
+        return self
+
+    # ------------------------------------------------------------------ vectors, codes, graph
+
+    def item_vectors(self) -> NDArray[np.float32]:
+        """Return the rows of the output layer, with their bias."""
+        with torch.inference_mode():
+            weight, bias = self._network.output_weight.cpu().numpy(), self._network.output_bias
+        return weight if bias is None else np.concatenate([weight, bias.detach().cpu().numpy()[:, None]], axis=1)
+
+    def query_vectors(self, block: UserBlock) -> NDArray[np.float32]:
+        """Return the last hidden layer of each user, with a 1 where the output layer has a bias."""
+        blocks = [np.arange(at, min(at + _BLOCK_ROWS, block.n_users)) for at in range(0, block.n_users, _BLOCK_ROWS)]
+        parts = [self.last_hidden(block.take(rows)).cpu().numpy() for rows in blocks]
+        width = self._network.output_weight.shape[1]
+        vectors = np.concatenate([np.zeros((0, width), dtype=np.float32), *parts])
+        return vectors if self._network.output_bias is None else np.pad(vectors, ((0, 0), (0, 1)), constant_values=1)
+
+    @torch.inference_mode()
+    def code(self, block: UserBlock) -> NDArray[np.float32]:
+        """Return the code of each user (the mean, where it is variational); shape (n_users, n_code)."""
+        code: NDArray[np.float32] = self._encoded(block, self._batch(block)).cpu().numpy()
+        return code
+
+    def code_size(self) -> int:
+        """Return n_code."""
+        return self._network.architecture.hidden[-1]
+
+    def unit_weights(self, unit: int, activation: float) -> NDArray[np.float32]:
+        """Return decode(activation · unit vector) − decode(0); shape (n_items,)."""
+        codes = torch.zeros((2, self.code_size()), device=self.device)
+        codes[1, unit] = activation
+        with torch.inference_mode():
+            silent, active = self._network.decode(codes)
+            weights: NDArray[np.float32] = (active - silent).cpu().numpy()
+        return weights
+
+    def unit_contributions(
+        self, code: NDArray[np.float32], units: NDArray[np.int64], columns: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Return how much the logit of each of `columns` falls when each of `units` is 0; (n_units, n_columns)."""
+        codes = torch.as_tensor(code, device=self.device).repeat(len(units) + 1, 1)
+        codes[torch.arange(len(units)) + 1, torch.as_tensor(units)] = 0.0
+        with torch.inference_mode():
+            weight = self._network.output_weight[torch.as_tensor(columns, device=self.device)]
+            logits = self._network.decode_hidden(codes) @ weight.T
+            terms: NDArray[np.float32] = (logits[0] - logits[1:]).cpu().numpy()
+        return terms
+
+    def graph(self) -> nn.Module:
+        """Return encoder and decoder as a module on the CPU."""
+        return NetworkGraph(copy.deepcopy(self._network).cpu().requires_grad_(False))
+
+    def graph_size(self) -> int:
+        """Return the number of parameters."""
+        return sum(parameter.numel() for parameter in self._network.parameters())
+
+    def _ranks_on_device(self) -> bool:
+        return self.device.type == "cuda"
+
+    def strangers_by_popularity(
+        self, block: UserBlock, k: int, columns: NDArray[np.int64], values: NDArray[np.float32]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Put the most popular items into the rows of those of whom nothing is known."""
+        strangers = np.flatnonzero(block.strangers)
+        if self.popularity is not None and len(strangers):
+            columns[strangers], values[strangers] = _Popular(self.popularity).best(block.take(strangers), k)
+        return columns, values
+
+
+class _Popular(Scorer):
+    def __init__(self, popularity: NDArray[np.float32]) -> None:
+        super().__init__(len(popularity))
+        self._popularity = popularity
+
+    def _scores(self, block: UserBlock) -> NDArray[np.float32]:
+        return np.tile(self._popularity, (block.n_users, 1))
+
+
+class _HalfScorer(Scorer):
+    """A network scorer with a bfloat16 copy of its output layer; for histories that are left out of the lists."""
+
+    def __init__(self, scorer: NetworkScorer, ranking: HalfRanking) -> None:
+        super().__init__(scorer.n_items, scorer.popularity)
+        self._scorer, self._ranking = scorer, ranking
+
+    def _scores(self, block: UserBlock) -> NDArray[np.float32]:
+        return self._scorer.score(block)
+
+    def best(self, block: UserBlock, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        if not block.leaves_out_history:  # its scores may be more than logits
+            return self._scorer.best(block, k)
+        with torch.inference_mode():
+            columns, values = self._ranking.best(self._scorer.last_hidden(block), k, block.left_out, block.barred)
+        return self._scorer.strangers_by_popularity(block, k, columns, values)
+
+
+class NetworkGraph(nn.Module):
+    """From dense histories to logits."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, history: Tensor) -> Tensor:
+        """Return the logits of each row."""
+        code, _ = self.network.encode(DenseBatch(history, history[:, 0]), with_variance=False)
+        return self.network.decode(code)
+
+
+def output_layer(hidden: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Return hidden · weightᵀ + bias; `weight` has a row for each item.
+
+    Many rows on a CPU are multiplied by NumPy: its OpenBLAS takes 0.6 of the time of PyTorch's MKL on AMD processors.
+    """
+    if hidden.device.type != "cpu" or len(hidden) < _MANY_ROWS:
+        return hidden @ weight.T if bias is None else torch.addmm(bias, hidden, weight.T)
+    scores: NDArray[Any] = hidden.detach().numpy() @ weight.detach().numpy().T
+    if bias is not None:
+        scores += bias.detach().numpy()
+    return torch.from_numpy(scores)

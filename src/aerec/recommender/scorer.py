@@ -1,0 +1,299 @@
+"""Scorers: what a fitted recommender knows, as a function from a block of users to scores of items.
+
+Everything that ranks, explains, exports, serves or blends asks a scorer. What only some scorers can do is a Protocol
+here, and asked for by ``isinstance``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import Self
+
+from aerec.recommender.blocks import score_blocks
+from aerec.sparse import CSR, row_ids, take_rows
+from aerec.topk import top_k
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = [
+    "CodeScorer",
+    "FactorScorer",
+    "GraphScorer",
+    "ModelScorer",
+    "RatingScorer",
+    "Scorer",
+    "UserBlock",
+    "VectorScorer",
+]
+
+
+_LEFT_OUT_BYTES = 2**24  # of histories without an item, and of their scores, held at once
+
+
+@dataclass(frozen=True)
+class UserBlock:
+    """Users that are scored at once.
+
+    Parameters
+    ----------
+    history : csr_array of shape (n_users, n_items)
+    known_users : ndarray of int64, shape (n_users,)
+        Row of each in the training data; −1 for someone new.
+    left_out : sequence of csr_array of shape (n_users, n_items)
+        What is stored in any of them is not recommended.
+    barred : ndarray of bool, shape (n_items,), optional
+        Columns that are recommended to nobody.
+    """
+
+    history: CSR
+    known_users: NDArray[np.int64]
+    left_out: Sequence[CSR] = ()
+    barred: NDArray[np.bool_] | None = None
+
+    @classmethod
+    def new(cls, history: CSR) -> UserBlock:
+        """Return a block of users of whom nothing but this history is known."""
+        return cls(history, np.full(history.shape[0], -1, dtype=np.int64))
+
+    @property
+    def n_users(self) -> int:
+        """Number of users."""
+        return self.history.shape[0]
+
+    @property
+    def strangers(self) -> NDArray[np.bool_]:
+        """Of which users nothing is known at all; shape (n_users,)."""
+        empty: NDArray[np.bool_] = (np.diff(self.history.indptr) == 0) & (self.known_users < 0)
+        return empty
+
+    @property
+    def leaves_out_history(self) -> bool:
+        """Whether the items of the history are left out."""
+        return any(matrix is self.history for matrix in self.left_out)
+
+    def take(self, rows: NDArray[np.int64]) -> UserBlock:
+        """Return the users with these numbers."""
+        history = take_rows(self.history, rows)
+        left_out = [history if matrix is self.history else take_rows(matrix, rows) for matrix in self.left_out]
+        return UserBlock(history, self.known_users[rows], left_out, self.barred)
+
+    def anonymous(self) -> UserBlock:
+        """Return the same users as if all of them were new."""
+        return replace(self, known_users=np.full_like(self.known_users, -1))
+
+
+class Scorer(ABC):
+    """From a block of users to scores of items; immutable, without hyper-parameters, ids or files.
+
+    A subclass writes `_scores`. Where a score is a sum over the history, it writes `contributions` as well.
+
+    Parameters
+    ----------
+    n_items : int
+    popularity : ndarray of shape (n_items,), float32, optional
+        Ranks users of whom nothing is known.
+    """
+
+    def __init__(self, n_items: int, popularity: NDArray[np.float32] | None = None) -> None:
+        self.n_items = n_items
+        self.popularity = popularity
+
+    @abstractmethod
+    def _scores(self, block: UserBlock) -> NDArray[np.float32]:
+        """Score all items, whether anything is known of a user or not; a new array of shape (n_users, n_items)."""
+
+    def score(self, block: UserBlock) -> NDArray[np.float32]:
+        """Score all items for each user; shape (n_users, n_items), float32."""
+        scores = self._scores(block)
+        if self.popularity is not None:
+            scores[self._by_popularity(block, scores)] = self.popularity
+        return scores
+
+    def score_at(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Score the items `columns` for each user; shape (n_users, n_columns)."""
+        return self.score(block)[:, columns]
+
+    def best(self, block: UserBlock, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return columns and scores of the `k` best items of each user, without what is left out or barred.
+
+        Of equal scores the lower column comes first. Where a user has fewer candidates, the rest is −1 and −∞.
+        """
+        return _best_of(self.score(block), block, k)
+
+    def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return how much each item of the history of one user adds to the scores of the items `columns`.
+
+        By default how much a score falls when the item is left out of the history. Some of these histories are
+        scored at a time, so that memory grows with the history, not with its square.
+
+        Parameters
+        ----------
+        block : UserBlock of one user
+        columns : ndarray of int64, shape (n_columns,)
+
+        Returns
+        -------
+        ndarray of shape (n_values of the history, n_columns), float64
+        """
+        n = block.history.nnz
+        whole = self._scores_at(block, columns)[0]
+        terms = np.empty((n, len(columns)))
+        for places in score_blocks(n, self.n_items + 5 * n, _LEFT_OUT_BYTES):  # values, and columns in 64 bits twice
+            terms[places] = whole - self._scores_at(_without(block, places), columns)
+        return terms
+
+    def blocks(self, n_users: int) -> Iterator[NDArray[np.int64]]:
+        """Give the row numbers of `n_users` in blocks that are best ranked at once."""
+        return score_blocks(n_users, self.n_items)
+
+    def prepared(self, n_users: int, k: int) -> Scorer:
+        """Return the scorer that ranks so many users fastest: by default this one."""
+        return self
+
+    def for_single_users(self) -> Self:
+        """Return the scorer that ranks one user at a time fastest: by default this one."""
+        return self
+
+    def _scores_at(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return columns of `_scores`."""
+        return self._scores(block)[:, columns]
+
+    def _by_popularity(self, block: UserBlock, scores: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Say which users are ranked by popularity; shape (n_users,)."""
+        return block.strangers
+
+
+def _best_of(scores: NDArray[Any], block: UserBlock, k: int) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """Rank all scores of a block, which are changed."""
+    for matrix in block.left_out:
+        scores[row_ids(matrix), matrix.indices] = -np.inf
+    if block.barred is not None:
+        scores[:, block.barred] = -np.inf
+    return top_k(scores, k)
+
+
+def _without(block: UserBlock, places: NDArray[np.int64]) -> UserBlock:
+    """Return the history of one user as often as there are `places`, each time without the value in that place."""
+    history, n_left = block.history, block.history.nnz - 1
+    stays = np.arange(n_left) + (np.arange(n_left) >= places[:, None])
+    indptr = np.arange(len(places) + 1) * n_left
+    shape = (len(places), history.shape[1])
+    left: CSR = type(history)((history.data[stays].ravel(), history.indices[stays].ravel(), indptr), shape=shape)
+    return UserBlock(left, np.repeat(block.known_users, len(places)))
+
+
+class ModelScorer(Scorer):
+    """The scorer of a model that writes `_score`, as most do.
+
+    Parameters
+    ----------
+    score : callable
+        `Recommender._score`: from histories and known users to scores.
+    n_items, popularity
+        As in `Scorer`.
+    """
+
+    def __init__(
+        self,
+        score: Callable[[CSR, NDArray[np.int64]], NDArray[np.float32]],
+        n_items: int,
+        popularity: NDArray[np.float32] | None = None,
+    ) -> None:
+        super().__init__(n_items, popularity)
+        self._function = score
+
+    def _scores(self, block: UserBlock) -> NDArray[np.float32]:
+        return self._function(block.history, block.known_users)
+
+
+class FactorScorer(Scorer):
+    """A score is the product of a vector of the user, which is found from the history, and one of the item.
+
+    Parameters
+    ----------
+    items : ndarray of shape (n_items, n_factors), float32
+    fold_in : callable
+        From histories and known users to vectors of shape (n_users, n_factors).
+    popularity
+        As in `Scorer`.
+    """
+
+    def __init__(
+        self,
+        items: NDArray[np.float32],
+        fold_in: Callable[[CSR, NDArray[np.int64]], NDArray[np.float32]],
+        popularity: NDArray[np.float32] | None = None,
+    ) -> None:
+        super().__init__(len(items), popularity)
+        self._items, self._fold_in = items, fold_in
+
+    def _scores(self, block: UserBlock) -> NDArray[np.float32]:
+        scores: NDArray[np.float32] = self.query_vectors(block) @ self._items.T
+        return scores
+
+    def item_vectors(self) -> NDArray[np.float32]:
+        """Return the vectors of the items."""
+        return self._items
+
+    def query_vectors(self, block: UserBlock) -> NDArray[np.float32]:
+        """Return the vectors of users."""
+        return self._fold_in(block.history, block.known_users)
+
+
+# ---------------------------------------------------------------------- what only some scorers can do
+
+
+@runtime_checkable
+class VectorScorer(Protocol):
+    """Orders the items of a user as the products of one vector per item and one per user are ordered."""
+
+    def item_vectors(self) -> NDArray[np.floating[Any]]:
+        """Return a vector per item; shape (n_items, n_dimensions)."""
+
+    def query_vectors(self, block: UserBlock) -> NDArray[np.floating[Any]]:
+        """Return a vector per user; shape (n_users, n_dimensions)."""
+
+
+@runtime_checkable
+class CodeScorer(Protocol):
+    """Scores through a code of each user, whose units can be read one by one."""
+
+    def code(self, block: UserBlock) -> NDArray[np.float32]:
+        """Return the code of each user; shape (n_users, n_code)."""
+
+    def code_size(self) -> int:
+        """Return n_code."""
+
+    def unit_weights(self, unit: int, activation: float) -> NDArray[np.float32]:
+        """Return how much the score of each item rises when `unit` alone has that activation; shape (n_items,)."""
+
+    def unit_contributions(
+        self, code: NDArray[np.float32], units: NDArray[np.int64], columns: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Return how much the scores of `columns` fall when each of `units` is set to 0; (n_units, n_columns)."""
+
+
+@runtime_checkable
+class GraphScorer(Protocol):
+    """Can be written as a PyTorch module from a dense history to scores, and so as an ONNX graph."""
+
+    def graph(self) -> nn.Module:
+        """Return that module, on the CPU; popularity has no part in it."""
+
+    def graph_size(self) -> int:
+        """Return how many numbers it holds."""
+
+
+@runtime_checkable
+class RatingScorer(Protocol):
+    """Predicts ratings."""
+
+    def predict(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.floating[Any]]:
+        """Predict the rating of each pair of training row and column; −1 stands for one that was not seen."""
