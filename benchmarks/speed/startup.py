@@ -1,7 +1,7 @@
 """How long does the command line take to start: processor time of `--version`, `--help`, a mistyped option.
 
-Each is a process of its own, some times over; the shortest counts. Beside them stands what `import torch` takes, which a
-command that computes nothing must not pay.
+Each is a process of its own, some times over; the shortest counts. Beside them stands what `import torch` takes,
+which a command that computes nothing must not pay.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ def test_an_unknown_name_of_the_package():
     import aerec
 
     with pytest.raises(AttributeError, match="module 'aerec' has no attribute 'Interaction'"):
-        aerec.Interaction  # noqa: B018
+        aerec.Interaction
 
 
 @pytest.mark.parametrize("verb", ["train", "recommend", "benchmark", "tune", "serve", "import"])
