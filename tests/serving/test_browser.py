@@ -5,8 +5,11 @@ import itertools
 import shutil
 import time
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from aerec import Interactions
 from aerec.baselines import BiasedMF
 from aerec.models import EASE, SparseAutoencoder
 from aerec.sparsity import TopKSparsity
@@ -149,11 +152,11 @@ def test_search_with_a_typing_error_like_and_reject(page, liked):
 
     # the units of the code that fired, and what they stand for
     summary = page.one("#results summary")
-    assert "of the 24 units" in summary.text
+    assert "of the 24 code units" in summary.text
     summary.click()
     named = page.texts("#results .code li .unit")
     assert 1 <= len(named) <= 6  # at most 6 are active
-    assert any(text.startswith("by unit") for text in page.texts("#results .because"))
+    assert any(text.startswith("from unit") for text in page.texts("#results .because"))
     assert all(meter.accessible_name for meter in page.all("#results meter"))
 
     rejected = recommended[0]
@@ -172,7 +175,7 @@ def test_filters(page, likes):
     page.changed(lambda: page.one("#from").send_keys(str(first)))
     page.until(lambda: page.results() and all(int(title[-5:-1]) >= first for title in page.results()))
     page.one("#to").send_keys("1")
-    page.until(lambda: "Nothing fits" in page.one("#results").text)
+    page.until(lambda: "No recommendation matches these filters" in page.one("#results").text)
 
 
 def test_a_shared_address_restores_everything(page, liked, likes):
@@ -196,7 +199,7 @@ def test_a_shared_address_restores_everything(page, liked, likes):
     assert page.one("#genre").get_attribute("value") == genre
     assert page.one("#from").get_attribute("value") == "1950"
     page.open(f"{page.address}#like=999999&not=%zz&genre=Opera&from=x")
-    assert "2 of the titles in this link are not known here" in page.one("#notice").text
+    assert "2 of the titles in this link are not in this model" in page.one("#notice").text
 
 
 def test_two_models_side_by_side(page, serving, sparse_run, save_run, likes, liked, tmp_path):
@@ -323,7 +326,84 @@ def test_a_token_is_asked_for(page, serving, sparse_run):
     with serving(sparse_run, token="secret") as address:
         page.open(address)
         page.until(lambda: "token" in page.one("#notice").text)
-        assert page.active().accessible_name == "This server asks for a token"
+        assert page.active().accessible_name == "This server requires a token"
         page.active().send_keys("secret", Keys.ENTER)
         page.until(page.results)
         assert not page.one("#token-form").is_displayed()
+
+
+def untitled(ids):
+    """Likes of items that have ids and nothing else: the first ones the most popular."""
+    ids = pd.Index(ids)
+    users = np.tril(np.ones((len(ids) + 1, len(ids))))
+    return Interactions(users, np.arange(len(users)), ids)
+
+
+def test_ids_beyond_what_javascript_counts_are_themselves(page, serving, save_run, tmp_path):
+    ids = [1212092628029698001 + at for at in range(4)]  # all but two of them are one number to JavaScript
+    data = untitled(ids)
+    with serving(save_run(tmp_path / "run", EASE(l2=1.0).fit(data), data)) as address:
+        page.open(address)
+        for liked in map(str, ids[1:3]):
+            page.search(liked)
+            page.until(lambda liked=liked: page.found()[:1] == [liked])
+            page.active().send_keys(Keys.ENTER)
+            page.until(lambda liked=liked: liked in page.texts("#picks .title"))
+        page.until(lambda: set(page.results()) == {str(ids[0]), str(ids[3])})
+        page.choose(f"Not for me: {ids[0]}")
+        page.until(lambda: page.results() == [str(ids[3])])
+        shared = page.driver.current_url
+        assert all(str(one) in shared for one in ids[:3])
+        page.open(shared)
+        assert page.results() == [str(ids[3])]
+        assert set(page.texts("#picks .title")) == {str(one) for one in ids[:3]}
+
+
+def test_items_without_titles_are_found_by_parts_of_their_ids_and_enter_likes_no_other(
+    page, serving, save_run, tmp_path
+):
+    ids = ["SKU_1229/B", "SKU_1228/Ä", "SKU_9#8/similar", "50% & <b>"]
+    data = untitled(ids)
+    with serving(save_run(tmp_path / "run", EASE(l2=1.0).fit(data), data)) as address:
+        page.open(address)
+        assert "4 items, trained on 5 users" in page.one("#about").text
+        assert page.one("#query").accessible_name == "Search item ids"
+        assert page.texts("#found-status") == ["Popular items to start with:"]
+        for word in ("genre", "year", "title", "film"):
+            assert word not in page.one("main").text.lower()
+        page.search("sku 1227")  # there is none
+        page.one("#query").send_keys(Keys.ENTER)
+        page.until(lambda: not page.all("#found[aria-busy]"))
+        page.search("sku 122")  # begins two of them
+        page.until(lambda: len(page.found()) == 2)
+        page.one("#query").send_keys(Keys.ENTER)
+        page.until(lambda: page.active().accessible_name.startswith("Like SKU_122"))
+        assert page.texts("#picks .title") == []
+        page.search("sku 1228")
+        page.one("#query").send_keys(Keys.ENTER)
+        page.until(lambda: page.texts("#picks .title") == ["SKU_1228/Ä"])
+        page.search("9#8")
+        page.one("#query").send_keys(Keys.ENTER)
+        page.until(lambda: page.texts("#picks .title") == ["SKU_9#8/similar", "SKU_1228/Ä"])
+        page.search("50% & <b>")
+        page.one("#query").send_keys(Keys.ENTER)
+        page.until(lambda: len(page.texts("#picks .title")) == 3)
+        page.open(page.driver.current_url)
+        assert page.texts("#picks .title") == ["50% & <b>", "SKU_9#8/similar", "SKU_1228/Ä"]
+        assert page.results() == ["SKU_1229/B"]
+        page.one('#results [aria-label="Not for me: SKU_1229/B"]').click()
+        page.until(lambda: "Nothing is left to recommend" in page.one("#results").text)
+        page.search("zzz")
+        page.until(lambda: "No item matches “zzz”" in page.one("#found-status").text)
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (390, 800)])
+def test_the_choice_is_in_sight_when_something_was_chosen(page, liked, size):
+    page.emulate(width=size[0], height=size[1])
+    page.search(liked[1])
+    page.until(lambda: page.found()[:1] == [liked[0]])
+    page.changed(lambda: page.one("#query").send_keys(Keys.ENTER))
+    box = page.one("#picks li").rect
+    assert box["y"] + box["height"] <= size[1]
+    script = "const all = document.documentElement; return all.scrollWidth - all.clientWidth"
+    assert page.driver.execute_script(script) == 0

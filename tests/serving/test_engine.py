@@ -117,6 +117,14 @@ def test_an_item_twice_and_unknown_users_are_refused(engine, likes):
         assert raised.value.status == 404
 
 
+def test_explanations_are_for_histories_up_to_the_length_of_a_request(engine, likes, monkeypatch):
+    user = int(likes.users[0])
+    monkeypatch.setattr("aerec.serving.engine.MAX_HISTORY", 2)
+    with pytest.raises(RequestError, match=f"user {user} has .* items, explain is for at most 2: ask without it"):
+        engine.recommend_to(user, explain=True)
+    assert engine.recommend_to(user, 1)
+
+
 def test_ids_of_text(save_run, tmp_path):
     data = Interactions(np.eye(3) + np.eye(3, k=1), list("abc"), ["x/1", "2", "é"])
     engine = Engine(save_run(tmp_path / "run", EASE(l2=1.0).fit(data), data))

@@ -47,6 +47,7 @@ def index():
         ("godfahter", "Godfather, The (1972)"),
         ("the godf", "Godfather, The (1972)"),
         ("odyssey 2001", "2001: A Space Odyssey (1968)"),
+        ("2003", "Matrix Reloaded, The (2003)"),
         ("oddysey", "2001: A Space Odyssey (1968)"),
         ("七人", "七人の侍 (1954)"),
     ],

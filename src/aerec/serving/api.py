@@ -41,7 +41,7 @@ probes = APIRouter(responses={503: {"model": Problem, "description": "Not now"}}
 
 _K = Annotated[int, Query(ge=1, le=MAX_K, description="How many items at most.")]
 _Model = Annotated[ModelName, Query(description="Which of the models; compare: that of --compare.")]
-_Id = Annotated[str, Path(min_length=1, max_length=MAX_TEXT, description="Raw id, as in the data.")]
+_Id = Annotated[str, Path(min_length=1, max_length=MAX_TEXT, description="Raw id, as text.")]
 _From = Annotated[int | None, Query(ge=0, le=9999, description="Items from this year on.")]
 _To = Annotated[int | None, Query(ge=0, le=9999, description="Items up to this year.")]
 _Genres = Annotated[
@@ -53,7 +53,7 @@ _Explain = Annotated[bool, Query(description="Say which items of the history, an
 
 @v1.post("/recommend", response_model=Recommendations, summary="Recommend to somebody with a history")
 async def recommend(request: Request, wanted: RecommendRequest) -> Any:
-    """Nobody needs to be known: the history is all that is read, and nothing is kept of it."""
+    """For anyone with a history, in the data or not. The request is not stored."""
     engine = _engine(request, wanted.model)
     history = [(one.item, one.rating) if not isinstance(one, int | str) else (one, None) for one in wanted.history]
     filters = Filters(wanted.genres, wanted.year_from, wanted.year_to, wanted.allow, wanted.block)
@@ -78,15 +78,25 @@ async def recommend_to(
     return {"model": engine.name, "items": items}
 
 
-@v1.get("/items", response_model=Items, summary="Search titles")
+@v1.get("/items", response_model=Items, summary="Search items by title or id")
 async def search(
     request: Request,
     query: Annotated[str, Query(max_length=MAX_TEXT, description="Empty: the most popular items.")] = "",
     k: _K = 10,
+    ids: Annotated[
+        list[Annotated[str, Query(max_length=MAX_TEXT)]] | None,
+        Query(alias="id", max_length=MAX_K, description="Instead of a search: these items; repeatable."),
+    ] = None,
     model: _Model = "main",
 ) -> Any:
-    """Words may be unfinished or have a few wrong letters; their order does not matter."""
-    return {"items": await _gate(request).run(_engine(request, model).catalogue.search, query, k)}
+    """Words may be incomplete or have a few wrong letters, in any order; parts of ids count as words.
+
+    With `id` the answer has those of the items that are known, in their order.
+    """
+    catalogue = _engine(request, model).catalogue
+    if ids is not None:
+        return {"items": catalogue.known(ids)}
+    return {"items": await _gate(request).run(catalogue.search, query, k)}
 
 
 @v1.get("/items/{item:path}/similar", response_model=SimilarItems, summary="Items that go with an item")
@@ -113,6 +123,7 @@ async def models(request: Request) -> Any:
     years = catalogue.years[catalogue.years > 0]
     return {
         "models": [{"key": key, **engine.describe()} for key, engine in served.items()],
+        "titles": catalogue.has_titles,
         "genres": catalogue.genre_names,
         "years": (int(years.min()), int(years.max())) if years.size else None,
     }

@@ -12,17 +12,19 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from aerec.ids import id_from_text
 from aerec.recommender.scorer import UserBlock
 from aerec.registry import MODELS
 from aerec.runs.folder import read_run
 from aerec.serving.code_units import Units
-from aerec.serving.items import Catalogue, Filters, RawId, typed_id
+from aerec.serving.items import Catalogue, Filters, RawId
 from aerec.serving.problems import RequestError, shown
 from aerec.sparse import CSR, take_rows
 from aerec.topk import top_k
 
-__all__ = ["Engine"]
+__all__ = ["MAX_HISTORY", "Engine"]
 
+MAX_HISTORY = 1000  # items of a history, in a request and of a user whose recommendations are to be explained
 _REASONS = 3
 _STARS = 10  # a scale of more whole numbers than this is none to click on
 _EVERYTHING = Filters()
@@ -122,15 +124,15 @@ class Engine:
         self, user: RawId, k: int = 10, filters: Filters = _EVERYTHING, explain: bool = False
     ) -> list[dict[str, Any]]:
         """Recommend to a user of the data; a RequestError (404) says that there is no such user."""
-        numbered = self._users.dtype.kind in "iu"
-        wanted = typed_id(user, numbered)
-        if wanted is None or (numbered and abs(int(wanted)) >= 2**63):
-            at = -1
-        else:
-            at = int(self._users.get_indexer(pd.Index([wanted], dtype=self._users.dtype))[0])
+        wanted = id_from_text(str(user), self._users)
+        at = -1 if wanted is None else int(self._users.get_indexer(pd.Index([wanted], dtype=self._users.dtype))[0])
         if at < 0:
             raise RequestError(f"unknown user {shown(user)}: not in the data of this run", 404)
         row = take_rows(self._histories, np.array([at]))
+        if explain and row.nnz > MAX_HISTORY:
+            raise RequestError(
+                f"user {shown(user)} has {row.nnz:,} items, explain is for at most {MAX_HISTORY:,}: ask without it"
+            )
         return self._ranked(UserBlock(row, self._known[[at]]), row.indices, k, filters, explain)
 
     def similar(self, item: RawId, k: int = 10) -> list[dict[str, Any]]:

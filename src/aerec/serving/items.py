@@ -11,16 +11,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from aerec.ids import id_from_text
 from aerec.interactions import Interactions
 from aerec.serving.problems import RequestError, shown
 from aerec.serving.search import TitleIndex
 
-__all__ = ["Catalogue", "Filters", "RawId", "typed_id"]
+__all__ = ["Catalogue", "Filters", "RawId"]
 
 _SHARE, _LIFT = 0.4, 1.5  # of some items, and over that of the catalogue, from which a genre is common among them
 
+_SAFE = 2**53 - 1  # JavaScript, and other readers of JSON, round whole numbers beyond
+
 RawId = int | str
-"""A raw id in JSON."""
+"""A raw id in JSON: see `json_ids`."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,9 @@ class Catalogue:
     Attributes
     ----------
     ids, titles, genres : list
-        Of each column: raw id as JSON has it, title (the id where there is none), tuple of genres.
+        Of each column: raw id as JSON has it (see `json_ids`), title (the id where there is none), tuple of genres.
+    has_titles : bool
+        Whether any item has a title.
     years : ndarray of int64
         0 where a title names no year.
     genre_names : list of str
@@ -68,12 +73,13 @@ class Catalogue:
     """
 
     def __init__(self, items: pd.Index[Any], data: Interactions) -> None:
-        self._numbered = items.dtype.kind in "iu"
-        self.ids: list[RawId] = items.tolist() if self._numbered else [str(one) for one in items]
-        self._column: dict[RawId | None, int] = dict(zip(self.ids, range(len(items)), strict=True))
+        self._items = items
+        self.ids = json_ids(items)
+        self._column: dict[Any, int] = dict(zip(items.tolist(), range(len(items)), strict=True))
         at = data.items.get_indexer(items)
         names = [""] * len(items) if data.item_names is None else _taken(data.item_names, at, "")
         self.titles = [str(name) or str(one) for name, one in zip(names, self.ids, strict=True)]
+        self.has_titles = any(map(str, names))
         empty: list[Any] = [()] * len(items)
         self.genres: list[tuple[str, ...]] = empty if data.item_genres is None else _taken(data.item_genres, at, ())
         self.years = np.array([_year(title) for title in self.titles], dtype=np.int64)
@@ -85,17 +91,26 @@ class Catalogue:
         self._genre_shares = np.array([self._with_genre[one.casefold()].mean() for one in self.genre_names])
         counts = np.append(np.bincount(data.matrix.indices, minlength=data.shape[1]), 0)
         self.well_known: NDArray[np.bool_] = counts[at] >= np.median(counts[at])
-        self.index = TitleIndex(self.titles, counts[at].astype(np.float64))
+        keys = [str(one) for one in self.ids] if self.has_titles and items.dtype.kind == "O" else None
+        self.index = TitleIndex(self.titles, counts[at].astype(np.float64), keys)
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def column(self, item: RawId, status: int = 422) -> int:
         """Return the column of a raw id, given as it is or as text; a RequestError says that it is unknown."""
-        found = self._column.get(typed_id(item, self._numbered))
-        if found is None:
+        column = self._find(item)
+        if column is None:
             raise RequestError(f"unknown item {shown(item)}: the model was not trained on it", status)
-        return found
+        return column
+
+    def known(self, items: Iterable[RawId]) -> list[dict[str, Any]]:
+        """Return what is said of those of `items` that there are, in their order."""
+        columns = (self._find(one) for one in items)
+        return [self.describe(one) for one in columns if one is not None]
+
+    def _find(self, item: RawId) -> int | None:
+        return self._column.get(id_from_text(str(item), self._items))
 
     def columns(self, items: Iterable[RawId]) -> NDArray[np.int64]:
         """Return the columns of several raw ids."""
@@ -104,7 +119,7 @@ class Catalogue:
     def search(self, query: str, k: int) -> list[dict[str, Any]]:
         """Return the `k` items that fit best to what was typed; the one with exactly that id first."""
         found = self.index.search(query, k).tolist()
-        exact = self._column.get(typed_id(query.strip(), self._numbered))
+        exact = self._find(query.strip())
         if exact is not None and query.strip():
             found = [exact, *(one for one in found if one != exact)][:k]
         return [self.describe(one) for one in found]
@@ -152,13 +167,20 @@ class Catalogue:
         return found
 
 
-def typed_id(raw: RawId, numbered: bool) -> RawId | None:
-    """Return an id in the type of the data set; None where it is none."""
-    if not numbered:
-        return str(raw)
-    if isinstance(raw, int):
-        return raw
-    return int(raw) if re.fullmatch(r"[+-]?[0-9]{1,18}", raw) else None
+def json_ids(ids: pd.Index[Any]) -> list[RawId]:
+    """Return raw ids as JSON has them: numbers where all are whole ones that no reader rounds, else text.
+
+    One data set has one type. Requests may give either, see `aerec.ids.id_from_text`.
+
+    Examples
+    --------
+    >>> json_ids(pd.Index([5, 2**53 - 1])), json_ids(pd.Index([5, 2**53])), json_ids(pd.Index([0.5, 2.0]))
+    ([5, 9007199254740991], ['5', '9007199254740992'], ['0.5', '2.0'])
+    """
+    values = ids.tolist()
+    if ids.dtype.kind in "iu" and all(-_SAFE <= one <= _SAFE for one in values):
+        return values
+    return [str(one) for one in values]
 
 
 def _taken(values: pd.Series[Any], at: NDArray[np.int64], missing: Any) -> list[Any]:

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
+from aerec.serving.engine import MAX_HISTORY
+
 __all__ = [
     "MAX_HISTORY",
     "MAX_K",
@@ -23,7 +25,6 @@ __all__ = [
     "SimilarItems",
 ]
 
-MAX_HISTORY = 1000
 MAX_K = 500
 MAX_LISTED = 10_000
 MAX_TEXT = 200
@@ -41,7 +42,7 @@ def _kind(value: Any) -> str:
     return "rated" if isinstance(value, dict | RatedItem) else "id"
 
 
-ItemId = Annotated[int | str, BeforeValidator(_check_id), Field(description="Raw id, as in the data.")]
+ItemId = Annotated[int | str, BeforeValidator(_check_id), Field(description="Raw id, as a number or as text.")]
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
 Year = Annotated[int, Field(strict=True, ge=0, le=9999)]
 
@@ -92,7 +93,10 @@ class RecommendRequest(_Strict):
 class Item(BaseModel):
     """An item of the catalogue."""
 
-    item: int | str
+    item: int | str = Field(
+        description="Raw id: a number where all ids of the data are whole and below 2^53, which every reader of JSON "
+        "keeps exactly; else text."
+    )
     title: str
     genres: list[str]
     year: int | None
@@ -169,6 +173,7 @@ class Models(BaseModel):
     """What is served."""
 
     models: list[ModelInfo]
+    titles: bool = Field(description="Whether items have titles; else an item is called by its id.")
     genres: list[str]
     years: tuple[int, int] | None
 

@@ -1,4 +1,4 @@
-"""Titles found by what somebody types: unfinished words, wrong and swapped letters, no accents."""
+"""Titles found by what somebody types: incomplete words, wrong and swapped letters, no accents, parts of ids."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["TitleIndex", "words_of"]
 
 _LONGEST_WORD = 24  # letters compared
 _MOST_WORDS = 12  # of a query
-_UNFINISHED = 0.1  # what a word costs that is only begun
+_INCOMPLETE = 0.1  # what a word costs that is only begun
 _WHOLE_TITLE = 0.15  # what a title gains whose words are all named
 _POPULAR = 0.05  # what the most popular title gains
 _OF_BEST = 0.7  # titles below this share of the best score are no match
@@ -25,15 +25,17 @@ class TitleIndex:
     """Ranks titles by how well their words match those of a query, all words of the catalogue at once.
 
     Each word of the query is compared with every word of the catalogue by the number of letters to insert, delete,
-    change or swap (optimal string alignment); of words up to 2 letters none may differ, up to 5 letters one, beyond
-    that two. A word may be unfinished. A title scores the mean over the words of the query of their best match, plus
-    a little where the query names the whole title and where the title is popular.
+    change or swap (optimal string alignment). In numbers and words up to 2 letters none may differ, in words up to 5
+    letters one, in longer ones two. A word may be incomplete. A title scores the mean over the words of the query of
+    their best match, plus a little where the query names the whole title and where the title is popular.
 
     Parameters
     ----------
     titles : sequence of str
     popularity : ndarray of shape (n_titles,), optional
         Any number that grows with popularity, at least 0.
+    keys : sequence of str, optional
+        More text that each title is found by, such as its id.
 
     Examples
     --------
@@ -45,12 +47,21 @@ class TitleIndex:
     ['Amélie (2001)']
     """
 
-    def __init__(self, titles: Sequence[str], popularity: NDArray[np.floating] | None = None) -> None:
+    def __init__(
+        self,
+        titles: Sequence[str],
+        popularity: NDArray[np.floating] | None = None,
+        keys: Sequence[str] | None = None,
+    ) -> None:
         self.n_titles = len(titles)
         weight = np.log1p(np.zeros(len(titles)) if popularity is None else np.asarray(popularity, dtype=np.float64))
         self._popular = (weight / max(weight.max(initial=0.0), 1e-12)).astype(np.float32)
         split = [words_of(title) for title in titles]
         self._n_words = np.array([len(words) for words, _ in split], dtype=np.float32).clip(1)
+        if keys is not None:
+            split = [
+                (words, [*joined, *_every(words_of(key))]) for (words, joined), key in zip(split, keys, strict=True)
+            ]
         word_of = {word: at for at, word in enumerate(dict.fromkeys(one for pair in split for one in _every(pair)))}
         rows = np.repeat(np.arange(len(titles)), [len(_every(pair)) for pair in split])
         words = np.array([word_of[one] for pair in split for one in _every(pair)], dtype=np.int64)
@@ -80,8 +91,9 @@ class TitleIndex:
     def _best_match(self, word: str) -> NDArray[np.float32]:
         """How well the best word of each title matches `word`: from 0 to 1."""
         whole, begun = _distances(word[:_LONGEST_WORD], self._letters, self._length)
-        allowed = 0 if len(word) <= 2 else 1 if len(word) <= 5 else 2
-        similar = 1 - np.where(whole <= begun, whole, begun + _UNFINISHED * len(word)) / (len(word) + 1)
+        exact = len(word) <= 2 or word.isdigit()
+        allowed = 0 if exact else 1 if len(word) <= 5 else 2
+        similar = 1 - np.where(whole <= begun, whole, begun + _INCOMPLETE * len(word)) / (len(word) + 1)
         found = np.flatnonzero(begun <= allowed)
         found = found[np.argsort(similar[found], kind="stable")]  # the best last: it is what stays
         positions, starts = row_positions(self._start, found)
@@ -91,17 +103,19 @@ class TitleIndex:
 
 
 def words_of(text: str) -> tuple[list[str], list[str]]:
-    """Return the words of `text` in small letters without accents, and those that its hyphens and dots join.
+    """Return the words of `text` in small letters without accents, and those that its hyphens, dots and the like join.
 
     Examples
     --------
     >>> words_of("Schindler's Spider-Man: Amélie")
     (['schindlers', 'spider', 'man', 'amelie'], ['spiderman'])
+    >>> words_of("SKU_1228/Ä")
+    (['sku', '1228', 'a'], ['sku1228a'])
     """
     plain = "".join(one for one in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(one))
     plain = re.sub(r"['’`]", "", plain)
-    joined = [re.sub(r"[-.·]", "", one) for one in re.findall(r"\w+(?:[-.·]\w+)+", plain)]
-    return re.findall(r"\w+", plain), joined
+    joined = [re.sub(r"[-.·_/:#]", "", one) for one in re.findall(r"[^\W_]+(?:[-.·_/:#][^\W_]+)+", plain)]
+    return re.findall(r"[^\W_]+", plain), joined
 
 
 def _every(pair: tuple[list[str], list[str]]) -> list[str]:

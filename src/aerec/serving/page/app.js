@@ -8,6 +8,9 @@ let latest = { search: null, results: null };
 let starts = 0;
 let codeShown = false;
 
+// What the things are called: not all data has titles. Ids are text or safe numbers; they are never computed with.
+const noun = (n) => (served.titles ? "title" : "item") + (n === 1 ? "" : "s");
+
 // ------------------------------------------------------------------ start
 
 async function start() {
@@ -21,14 +24,14 @@ async function start() {
   $("token-form").hidden = true;
   complain(null);
   describeServer();
-  const known = await Promise.allSettled(wanted.map(([id]) => ask(`/v1/items/${encodeURIComponent(id)}`)));
+  const ids = wanted.map(([id]) => ["id", id]);
+  const { items } = ids.length ? await ask(`/v1/items?${new URLSearchParams(ids)}`).catch(() => ({ items: [] })) : { items: [] };
   if (mine !== starts) return;
+  const known = new Map(items.map((item) => [String(item.item), item]));
   state.picks.clear();
-  wanted.forEach(([id, value], at) => {
-    if (known[at].status === "fulfilled") state.picks.set(id, { ...known[at].value, value });
-  });
-  const lost = known.filter((one) => one.status === "rejected").length;
-  if (lost) complain(new Error(`${lost} of the titles in this link are not known here.`));
+  for (const [id, value] of wanted) if (known.has(id)) state.picks.set(id, { ...known.get(id), value });
+  const lost = wanted.length - state.picks.size;
+  if (lost) complain(new Error(`${lost} of the ${noun(2)} in this link are not in this model.`));
   showFilters();
   changed(false);
   search();
@@ -37,7 +40,9 @@ async function start() {
 function describeServer() {
   const [main, other] = served.models;
   const names = other ? `${main.name} beside ${other.name}` : main.name;
-  $("about").textContent = `${names}: ${main.n_items.toLocaleString()} titles, learned from ${main.n_users.toLocaleString()} people`;
+  $("about").textContent = `${names}: ${main.n_items.toLocaleString("en")} ${noun(main.n_items)}, trained on ${main.n_users.toLocaleString("en")} users`;
+  $("query-label").textContent = served.titles ? "Search titles" : "Search item ids";
+  $("query").placeholder = served.titles ? "A word or two; typing errors are fine" : "An id or a part of it";
   $("genre").replaceChildren(element("option", { value: "" }, "all"), ...served.genres.map((one) => element("option", { value: one }, one)));
   $("genre-field").hidden = !served.genres.length;
   $("year-field").hidden = !served.years;
@@ -58,6 +63,7 @@ function showFilters() {
 
 // ------------------------------------------------------------------ searching
 
+// Returns what was found; null where a later search has taken the place of this one.
 async function search() {
   latest.search?.abort();
   const mine = (latest.search = new AbortController());
@@ -65,19 +71,29 @@ async function search() {
   showSuggestions();
   try {
     const { items } = await ask(`/v1/items?${new URLSearchParams({ query, k: 8 })}`, { signal: mine.signal });
+    if (mine !== latest.search) return null;
     $("found-status").textContent = query
-      ? items.length ? `${items.length} titles found` : "No title like that"
-      : "Well known, to begin with:";
+      ? items.length ? `${items.length} ${noun(items.length)} found` : `No ${noun(1)} matches “${query}”. Try fewer or other letters.`
+      : `Popular ${noun(2)} to start with:`;
     $("found").replaceChildren(...items.map(foundRow));
     $("found").removeAttribute("aria-busy");
     showSuggestions();
+    return items;
   } catch (error) {
     if (mine === latest.search) $("found").removeAttribute("aria-busy");
     complain(error);
+    return null;
   }
 }
 
-// Well-known titles are there to begin with; once something is chosen, only what is searched for is shown.
+// Whether the first result is what was typed: numbers in it must be whole words of its title or id, as in "sku 1228".
+function isMeant(item, query) {
+  const words = (text) => new Set(text.toLowerCase().split(/[^\p{L}\p{N}]+/u).filter(Boolean));
+  const there = words(`${item.title} ${item.item}`);
+  return [...words(query)].every((word) => !/\d/.test(word) || there.has(word) || query === String(item.item));
+}
+
+// Popular items are shown at first. Once something is chosen, only search results are.
 function showSuggestions() {
   $("found").hidden = $("found-status").hidden = state.picks.size > 0 && !$("query").value.trim();
 }
@@ -92,7 +108,7 @@ function choiceButtons(item) {
   const like = element("button", { type: "button", "aria-label": `Like ${item.title}`, title: "Like" }, scale ? "+" : thumb(true));
   like.addEventListener("click", () => pick(item, scale ? scale.at(-1) : "like", `${item.title} added`));
   const not = element("button", { type: "button", "aria-label": `Not for me: ${item.title}`, title: "Not for me" }, thumb(false));
-  not.addEventListener("click", () => pick(item, "not", `${item.title} will not be shown`));
+  not.addEventListener("click", () => pick(item, "not", `${item.title} will not be recommended`));
   return element("div", { class: "acts" }, like, not);
 }
 
@@ -183,7 +199,10 @@ function column(list, at, inAll) {
   const units = unitsOf(list.items);
   const code = units.length ? [unitList(units, nCode, name, codeShown, (open) => (codeShown = open))] : [];
   const title = served.models.length > 1 ? [element("h3", { id: `model-${key}` }, name)] : [];
-  const empty = rows.length ? [] : [element("p", { class: "hint" }, "Nothing fits: widen the filters.")];
+  const filtered = state.genre || state.from || state.to;
+  const nothing = filtered ? "No recommendation matches these filters. Widen or clear them."
+    : "Nothing is left to recommend. Remove something from your choice.";
+  const empty = rows.length ? [] : [element("p", { class: "hint" }, nothing)];
   return element("div", {}, ...title, ...code, element("ol", { class: "list", "aria-label": `Recommended by ${name}` }, ...rows), ...empty);
 }
 
@@ -191,11 +210,11 @@ function resultRow(item, rank, same) {
   const what = element("div", { class: "what" }, element("div", { class: "title" }, item.title), tags(item.genres));
   if (item.because?.length) {
     const names = item.because.map((one) => one.title);
-    what.append(element("p", { class: "because" }, `because ${served.models[0].stars ? "of" : "you liked"} ${names.slice(0, 2).join(" and ")}`));
+    what.append(element("p", { class: "because" }, `because ${served.models[0].stars ? "of your rating of" : "you liked"} ${names.slice(0, 2).join(" and ")}`));
   }
   if (item.units?.length) {
     const names = item.units.slice(0, 2).map((one) => `unit ${unitName(one)}`);
-    what.append(element("p", { class: "because" }, `by ${names.join(" and ")}`));
+    what.append(element("p", { class: "because" }, `from ${names.join(" and ")}`));
   }
   if (same) what.append(element("span", { class: "hidden" }, "in both lists"));
   return element("li", { class: same ? "row same" : "row" }, element("span", { class: "rank", "aria-hidden": "true" }, String(rank + 1)), what, choiceButtons(item));
@@ -214,7 +233,7 @@ function restoreFocus(place) {
   buttons[Math.min(place.at, buttons.length - 1)]?.focus({ preventScroll: true });
 }
 
-// ------------------------------------------------------------------ telling
+// ------------------------------------------------------------------ errors
 
 function complain(error) {
   if (error?.name === "AbortError") return;
@@ -237,11 +256,13 @@ $("query").addEventListener("input", () => {
 $("search-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   clearTimeout(typing);
-  await search();
-  if ($("query").value.trim() && $("found").querySelector("button")) {
-    $("found").querySelector("button").click();
-    $("query").select();
-  }
+  const query = $("query").value.trim();
+  const items = await search();
+  if (!query || !items?.length || query !== $("query").value.trim()) return;
+  const button = $("found").querySelector("button");
+  if (!isMeant(items[0], query)) return button.focus();
+  button.click();
+  $("query").select();
 });
 document.addEventListener("keydown", (event) => {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
@@ -272,7 +293,7 @@ $("share").addEventListener("click", async () => {
     await navigator.clipboard.writeText(location.href);
     $("share").textContent = "Copied";
   } catch {
-    $("share").textContent = "The link is in the address bar";
+    $("share").textContent = "Copy it from the address bar";
   }
   setTimeout(() => ($("share").textContent = "Copy link"), 2000);
 });

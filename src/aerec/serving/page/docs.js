@@ -5,7 +5,7 @@ const api = await (await fetch("/openapi.json")).json();
 const parts = Object.entries(api.paths).flatMap(([path, methods]) =>
   Object.entries(methods).map(([method, route]) => article(path, method.toUpperCase(), route)),
 );
-document.getElementById("about").textContent = `version ${api.info.version}; every refusal is {"error": "…"}`;
+document.getElementById("about").textContent = `Version ${api.info.version}. Every error is {"error": "…"}.`;
 document.getElementById("routes").replaceChildren(...parts);
 document.getElementById("routes").removeAttribute("aria-busy");
 

@@ -46,7 +46,7 @@ export function unitName(unit) {
   return unit.genres.length ? `${unit.unit} (${unit.genres.join(", ")})` : String(unit.unit);
 }
 
-// The units of the code behind a list, the heaviest first; null where the model has none or nothing is chosen.
+// The code units behind a list, the heaviest first; none where the model has no code or nothing is chosen.
 export function unitsOf(items) {
   const sums = new Map();
   for (const unit of items.flatMap((item) => item.units || [])) {
@@ -63,7 +63,7 @@ export function unitList(units, n, model, open, onToggle) {
     const what = element("span", { class: "unit" }, `Unit ${unitName(unit)}`);
     return element("li", {}, share, element("div", {}, what, ` ${unit.titles.join(" · ")}`));
   });
-  const told = `${units.length} of the ${n} units of the code of ${model} speak for this list`;
+  const told = `${units.length} of the ${n} code units of ${model} contribute to this list`;
   const made = element("details", { class: "code" }, element("summary", {}, told), element("ul", {}, ...rows));
   made.open = open;
   made.addEventListener("toggle", () => onToggle(made.open));
