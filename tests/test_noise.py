@@ -58,7 +58,30 @@ def test_masking_refuses_what_is_no_share(make):
 
 
 def test_gaussian_refuses_bad_scale_and_entries():
-    with pytest.raises(ValueError, match="above 0"):
-        GaussianNoise(0.0)
+    for scale in (-0.1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="a finite number of at least 0"):
+            GaussianNoise(scale)
     with pytest.raises(ValueError, match="observed"):
         GaussianNoise(0.1, entries="some")
+
+
+@pytest.mark.parametrize("entries", ["observed", "all"])
+def test_noise_of_scale_0_changes_nothing(entries):
+    values, noise = torch.randn(9, 4, generator=generator()), GaussianNoise(0.0, entries)
+    assert torch.equal(noise.corrupt(values, generator()), values)
+    assert not noise.preactivation_noise(values, 3, generator()).any()
+
+
+@pytest.mark.parametrize("apart", [0.0, 1e-7, 1e-4])
+@pytest.mark.parametrize("size", [1e-4, 1.0])
+def test_noise_on_all_entries_stands_columns_that_nearly_agree(apart, size):
+    weight = size * torch.randn(3000, 6, generator=generator(3))
+    weight[:, 1] = weight[:, 0] + apart * size * torch.randn(3000, generator=generator(5))
+    weight[:, 2] = 0  # a unit that reads nothing
+    weight.requires_grad_()
+    drawn = GaussianNoise(0.5, entries="all").preactivation_noise(weight, 100_000, generator(4))
+    expected = 0.25 * (weight.T @ weight).detach().numpy()
+    found = np.cov(drawn.detach().numpy(), rowvar=False)
+    np.testing.assert_allclose(found, expected, atol=0.03 * float(np.diag(expected).max()))
+    drawn.square().mean().backward()
+    assert torch.isfinite(weight.grad).all()

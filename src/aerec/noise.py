@@ -17,6 +17,8 @@ from torch import Tensor
 
 __all__ = ["GaussianNoise", "MaskingNoise"]
 
+_RIDGE = 1e-5  # of each unit's variance: more than what rounding to float32 takes from WᵀW when columns nearly agree
+
 
 @dataclass(frozen=True)
 class MaskingNoise:
@@ -54,7 +56,8 @@ class MaskingNoise:
 
         Masking a 0 leaves 0, so that corrupting the stored values is the same as corrupting every entry.
         """
-        kept = torch.rand(values.shape, generator=generator, device=values.device) >= self.p
+        drawn = torch.rand(values.shape, generator=generator, dtype=values.dtype, device=values.device)
+        kept = (drawn >= self.p).to(values.dtype)
         return values * (kept / (1 - self.p) if self.rescale else kept)
 
 
@@ -64,7 +67,7 @@ class GaussianNoise:
 
     Parameters
     ----------
-    scale : float > 0, default 0.1
+    scale : float ≥ 0, default 0.1
         Standard deviation of the noise, in units of the input (after its normalisation, where the model has one).
     entries : {"observed", "all"}, default "observed"
         On sparse input, the entries that receive noise: those with a rating, or every one. "all" does not make the
@@ -73,23 +76,24 @@ class GaussianNoise:
     Raises
     ------
     ValueError
-        If `scale` is not positive or `entries` unknown.
+        If `scale` is negative or `entries` unknown.
     """
 
     scale: float = 0.1
     entries: Literal["observed", "all"] = "observed"
 
     def __post_init__(self) -> None:
-        if not 0 < self.scale < float("inf"):
+        if not 0 <= self.scale < float("inf"):
             raise ValueError(
-                f"GaussianNoise: scale is a standard deviation, a finite number above 0; got {self.scale!r}"
+                f"GaussianNoise: scale is a standard deviation, a finite number of at least 0; got {self.scale!r}"
             )
         if self.entries not in ("observed", "all"):
             raise ValueError(f"GaussianNoise: entries must be 'observed' or 'all', got {self.entries!r}")
 
     def corrupt(self, values: Tensor, generator: torch.Generator) -> Tensor:
         """Return a corrupted copy of `values`: a dense batch, or the stored values of a sparse one."""
-        return values + self.scale * torch.randn(values.shape, generator=generator, device=values.device)
+        drawn = torch.randn(values.shape, generator=generator, dtype=values.dtype, device=values.device)
+        return values + self.scale * drawn
 
     def preactivation_noise(self, weight: Tensor, n_rows: int, generator: torch.Generator) -> Tensor:
         r"""Draw what noise on *every* input entry adds to the first layer, without drawing it entry by entry.
@@ -110,12 +114,13 @@ class GaussianNoise:
         """
         n_items, n_hidden = weight.shape
         if n_items <= n_hidden:  # WᵀW has no Cholesky factor; the noise itself is the smaller of the two
-            drawn = torch.randn((n_rows, n_items), generator=generator, device=weight.device)
+            drawn = torch.randn((n_rows, n_items), generator=generator, dtype=weight.dtype, device=weight.device)
             return self.scale * drawn @ weight
         gram = (weight.T @ weight).double()
-        ridge = 1e-10 * gram.diagonal().mean().detach() * torch.eye(n_hidden, dtype=gram.dtype, device=gram.device)
-        factor = torch.linalg.cholesky(gram + ridge).to(weight.dtype)
-        drawn = torch.randn((n_rows, n_hidden), generator=generator, device=weight.device)
+        squares = gram.diagonal().detach()
+        ridge = _RIDGE * squares + 1e-10 * squares.mean().clamp_min(torch.finfo(weight.dtype).tiny)
+        factor = torch.linalg.cholesky(gram + torch.diag(ridge)).to(weight.dtype)
+        drawn = torch.randn((n_rows, n_hidden), generator=generator, dtype=weight.dtype, device=weight.device)
         found: Tensor = self.scale * drawn @ factor.T
         return found
 

@@ -9,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+import aerec.system.threads  # noqa: F401 (a forked process ranks with one thread)
+
 __all__ = ["candidates", "order_candidates", "top_k", "top_k_tensor"]
 
 _BLOCK_BYTES = 2**23  # scores looked at several times over: few enough to stay near a core, if not in it

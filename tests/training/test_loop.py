@@ -176,12 +176,28 @@ def test_equal_seeds_repeat_a_run_and_others_do_not():
 
 
 def test_the_kl_weight_rises_linearly_from_nothing():
-    runs = trainer(network("multinomial", variational=True), kl_weight=0.2, kl_annealing_steps=8)
+    runs = trainer(network("multinomial", variational=True), batch_size=10, kl_weight=0.2, kl_annealing_steps=3)
     found = []
-    for _ in range(5):  # of three batches each
+    for _ in range(5):  # of one batch each
         parts = runs.run_epoch(sparse_rows())
         found.append((parts["cost"] - parts["likelihood"]) / parts["kl"])
-    assert found == pytest.approx([0.2 * min(1, step / 8) for step in (3, 6, 9, 12, 15)], rel=1e-6)
+    assert found == pytest.approx([0.2 * min(1, step / 3) for step in range(5)], rel=1e-6)
+
+
+def test_the_cost_of_an_epoch_holds_the_kl_terms_with_the_weights_of_their_batches(monkeypatch):
+    runs = trainer(network("multinomial", variational=True), kl_weight=0.7, kl_annealing_steps=4)
+    asked, original = [], Trainer.cost_of
+
+    def watched(self, batch, kind, kl_weight):
+        total, parts = original(self, batch, kind, kl_weight)
+        asked.append((batch.n_rows, float(total.detach())))
+        return total, parts
+
+    monkeypatch.setattr(Trainer, "cost_of", watched)
+    for _ in range(3):  # of 4, 4 and 2 rows; the weight stops rising in the second
+        asked.clear()
+        parts = runs.run_epoch(sparse_rows())
+        assert parts["cost"] == pytest.approx(sum(n * cost for n, cost in asked) / 10, rel=1e-6)
 
 
 def test_the_first_step_has_no_kl_term_and_the_next_has():

@@ -195,7 +195,7 @@ class ELSA(Autoencoder):
         whole = self._new_network(1)  # of one item, so that no initial vectors of all are drawn for nothing
         whole.architecture = replace(whole.architecture, n_inputs=n_items)
         whole.encoder_weights[0] = nn.Parameter(self._shards.gather(own))
-        whole.decoder_biases[-1] = nn.Parameter(torch.zeros(n_items), requires_grad=False)
+        whole.decoder_biases[-1] = nn.Parameter(torch.zeros(n_items, dtype=torch.float32), requires_grad=False)
         return whole
 
     def _build(self, n_inputs: int, n_users: int) -> Network:

@@ -153,8 +153,12 @@ class KernelNetwork(Network):
         super().__init__(architecture, generator)
         self.l2 = l2
         shapes = [weight.shape for weight in self.weights()]
-        self.row_places = nn.ParameterList(nn.Parameter(torch.empty(n_rows, n_dims)) for n_rows, _ in shapes)
-        self.column_places = nn.ParameterList(nn.Parameter(torch.empty(n_columns, n_dims)) for _, n_columns in shapes)
+        self.row_places = nn.ParameterList(
+            nn.Parameter(torch.empty(n_rows, n_dims, dtype=torch.float32)) for n_rows, _ in shapes
+        )
+        self.column_places = nn.ParameterList(
+            nn.Parameter(torch.empty(n_columns, n_dims, dtype=torch.float32)) for _, n_columns in shapes
+        )
         with torch.no_grad():
             for places in (*self.row_places, *self.column_places):
                 places.normal_(0.0, spread, generator=generator)

@@ -178,8 +178,8 @@ class _RecVAENetwork(Network):
     def __init__(self, architecture: Architecture, generator: torch.Generator) -> None:
         super().__init__(architecture, generator)
         widths = architecture.hidden[:-1]
-        self.gains = nn.ParameterList(nn.Parameter(torch.ones(width)) for width in widths)
-        self.shifts = nn.ParameterList(nn.Parameter(torch.zeros(width)) for width in widths)
+        self.gains = nn.ParameterList(nn.Parameter(torch.ones(width, dtype=torch.float32)) for width in widths)
+        self.shifts = nn.ParameterList(nn.Parameter(torch.zeros(width, dtype=torch.float32)) for width in widths)
         copies = (nn.Parameter(one.detach().clone(), requires_grad=False) for one in self.encoder().parameters())
         self.former_parameters = nn.ParameterList(copies)
         self.former_codes: Tensor | None = None  # of the training rows, while they are known
@@ -293,7 +293,11 @@ class _AlternatingTrainer(Trainer):
         versions = [one._version for one in self.network.former_parameters]  # PyTorch counts what changed them
         if self._codes is None or self._codes[0] is not rows or self._codes[1] != versions:
             fits = self._codes is not None and self._codes[2].shape == (n_rows, width)
-            codes = self._codes[2] if self._codes and fits else torch.empty((n_rows, width), device=self.device)
+            codes = (
+                self._codes[2]
+                if self._codes and fits
+                else torch.empty((n_rows, width), dtype=torch.float32, device=self.device)
+            )
             for numbers in torch.split(torch.arange(n_rows), self.batch_size):
                 found = self.network.former_code(rows.batch(numbers), self.half)
                 codes[numbers[0] : numbers[-1] + 1] = torch.cat(found, dim=1)

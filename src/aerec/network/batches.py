@@ -62,7 +62,7 @@ class SparseBatch:
         return self._sum_up(self.values.square()) if self._sums is None else self._sums[1]
 
     def _sum_up(self, values: Tensor) -> Tensor:
-        return torch.zeros(self.n_rows, device=values.device).index_add_(0, self.pattern.rows, values)
+        return values.new_zeros(self.n_rows).index_add_(0, self.pattern.rows, values)
 
     def dot(self, logits: Tensor, bias: Tensor | None = None) -> Tensor:
         """Σ of the stored values times the logits in their places, a scalar; `bias` is added to each row of logits."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 import torch
 
-__all__ = ["cpu_has_tiles", "resolve_device", "resolve_precision", "use_bfloat16"]
+__all__ = ["cpu_has_tiles", "resolve_device", "resolve_precision", "use_bfloat16", "with_gradients"]
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +33,13 @@ def resolve_device(device: str) -> torch.device:
         reason = str(error).splitlines()[0]
         raise ValueError(f"device {device!r} cannot be used ({reason}); 'auto' takes the best there is") from None
     return found
+
+
+@contextmanager
+def with_gradients() -> Iterator[None]:
+    """Compute gradients in this block, also within ``torch.no_grad()`` or ``torch.inference_mode()``."""
+    with torch.inference_mode(False), torch.enable_grad():
+        yield
 
 
 def use_bfloat16(precision: str, device: torch.device) -> bool:

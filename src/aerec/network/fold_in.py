@@ -35,7 +35,7 @@ def ridge_rows(batch: SparseBatch, items: Tensor, prior: Tensor, l2: float, max_
     -------
     Tensor of shape (n_users, n_weights)
     """
-    pattern, no_bias = batch.pattern, torch.zeros(len(items), device=items.device)
+    pattern, no_bias = batch.pattern, items.new_zeros(len(items))
 
     def normal(weights: Tensor) -> Tensor:
         return scatter_rows(pattern, observed_logits(weights, items, no_bias, pattern), items) + l2 * weights

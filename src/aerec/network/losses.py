@@ -233,7 +233,7 @@ class _ObservedLoss(torch.autograd.Function):
         pattern, residual = ctx.batch.pattern, residual * gradient
         order = pattern.by_column[2]
         columns = pattern.columns.index_select(0, order)
-        to_bias = torch.zeros(pattern.n_columns, device=residual.device).index_add_(0, columns, residual)
+        to_bias = residual.new_zeros(pattern.n_columns).index_add_(0, columns, residual)
         to_weight = gather_rows(pattern, residual, hidden, ctx.scratch)
         by_row = torch.empty_like(residual).index_copy_(0, order, residual)
         to_hidden = scatter_rows(pattern, by_row, weight)

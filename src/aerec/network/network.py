@@ -81,16 +81,16 @@ class Network(nn.Module):
         code_width = 2 if architecture.variational else 1  # mean and log variance
         widths = [*sizes[1:-1], sizes[-1] * code_width]
         self.encoder_weights = nn.ParameterList(
-            nn.Parameter(torch.empty(n_in, n_out)) for n_in, n_out in zip(sizes[:-1], widths, strict=True)
+            nn.Parameter(_empty(n_in, n_out)) for n_in, n_out in zip(sizes[:-1], widths, strict=True)
         )
-        self.encoder_biases = nn.ParameterList(nn.Parameter(torch.empty(n_out)) for n_out in widths)
+        self.encoder_biases = nn.ParameterList(nn.Parameter(_empty(n_out)) for n_out in widths)
         back = self._decoder_sizes(sizes)
         shapes = list(itertools.pairwise(back))
         shapes[-1] = shapes[-1][::-1]  # the output layer: (items, hidden)
         own = [] if architecture.tied else shapes
-        self.decoder_weights = nn.ParameterList(nn.Parameter(torch.empty(*shape)) for shape in own)
-        self.decoder_biases = nn.ParameterList(nn.Parameter(torch.empty(n_out)) for n_out in back[1:])
-        self.user_factors = nn.Parameter(torch.empty(architecture.n_users, widths[0])) if architecture.n_users else None
+        self.decoder_weights = nn.ParameterList(nn.Parameter(_empty(*shape)) for shape in own)
+        self.decoder_biases = nn.ParameterList(nn.Parameter(_empty(n_out)) for n_out in back[1:])
+        self.user_factors = nn.Parameter(_empty(architecture.n_users, widths[0])) if architecture.n_users else None
         self.reset_parameters(generator)
 
     @staticmethod
@@ -103,7 +103,7 @@ class Network(nn.Module):
         """Weights uniform as Glorot and Bengio (2010), "Xavier"; biases and user factors 0."""
         for weight in (*self.encoder_weights, *self.decoder_weights):
             bound = math.sqrt(6 / sum(weight.shape))
-            weight.copy_(torch.rand(weight.shape, generator=generator) * (2 * bound) - bound)
+            weight.copy_(torch.rand(weight.shape, generator=generator, dtype=weight.dtype) * (2 * bound) - bound)
         for bias in (*self.encoder_biases, *self.decoder_biases):
             bias.zero_()
         if self.user_factors is not None:
@@ -273,7 +273,7 @@ class Network(nn.Module):
 
     def _draw(self, mean: Tensor, log_variance: Tensor, noise_from: torch.Generator) -> Tensor:
         """Return a code drawn from N(mean, variance), with gradients to both."""
-        normal = torch.randn(mean.shape, generator=noise_from, device=mean.device)
+        normal = torch.randn(mean.shape, generator=noise_from, dtype=mean.dtype, device=mean.device)
         return mean + normal * torch.exp(0.5 * log_variance)
 
     def _divergence(self, batch: Batch, drawn: Tensor, mean: Tensor, log_variance: Tensor, half: bool) -> Tensor:
@@ -292,3 +292,7 @@ class Network(nn.Module):
     def undecayed(self) -> list[nn.Parameter]:
         """All that is learned without weight decay."""
         return self.biases()
+
+
+def _empty(*shape: int) -> Tensor:
+    return torch.empty(shape, dtype=torch.float32)

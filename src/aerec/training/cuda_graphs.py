@@ -85,7 +85,7 @@ class _Recorded:
         self._trainer, self._rows, self._kind = trainer, rows, kind
         self._n_values = rows.values_of_most(n_rows) if isinstance(rows, SparseRows) else 0
         self._chosen = torch.zeros(n_rows, dtype=torch.int64, device=trainer.device)
-        self._kl_weight = torch.zeros((), device=trainer.device)
+        self._kl_weight = torch.zeros((), dtype=torch.float32, device=trainer.device)
         self._scratch = Scratch()  # memory that only the replays use
         self._seen = 0
         self._graph: torch.cuda.CUDAGraph | None = None

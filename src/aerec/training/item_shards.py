@@ -52,7 +52,7 @@ class ItemShards:
 
     def gather(self, own: Tensor) -> Tensor:
         """Return the rows of all items, in memory of the processor, from those of each process."""
-        whole = torch.empty(self.n_items, own.shape[1])
+        whole = torch.empty(self.n_items, own.shape[1], dtype=own.dtype)
         for rank in range(self.ranks.size):
             at = self._of(rank)
             part = own.contiguous() if rank == self.ranks.rank else own.new_empty(at.stop - at.start, own.shape[1])

@@ -22,7 +22,7 @@ def make_adam(
     if lazy:
         return LazyAdam(groups, lr=learning_rate)
     if device.type == "cuda":  # a recorded step reads the rate anew at each replay
-        rate = torch.tensor(float(learning_rate), device=device)
+        rate = torch.tensor(float(learning_rate), dtype=torch.float32, device=device)
         return torch.optim.Adam(groups, lr=rate, fused=True, capturable=True)
     return torch.optim.Adam(groups, lr=learning_rate, fused=device.type == "cpu")
 
@@ -93,7 +93,7 @@ class LazyAdam(Parameterwise):
     def _update(self, parameter: nn.Parameter, gradient: Tensor, group: dict[str, Any]) -> None:
         state = self.state[parameter]
         if not state:
-            state["step"] = torch.zeros(())
+            state["step"] = torch.zeros((), dtype=torch.float32)
             state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
         state["step"] += 1
         if gradient.is_sparse:
@@ -127,11 +127,14 @@ class BlockwiseNAdam(Parameterwise, torch.optim.NAdam):
     def _update(self, parameter: nn.Parameter, gradient: Tensor, group: dict[str, Any]) -> None:
         state = self.state[parameter]
         if not state:
-            state["step"], state["mu_product"] = torch.zeros(()), torch.ones(())
+            state["step"], state["mu_product"] = (
+                torch.zeros((), dtype=torch.float32),
+                torch.ones((), dtype=torch.float32),
+            )
             state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
         height = max(1, _BLOCK_BYTES * len(parameter) // (4 * parameter.numel() + 1))
         matrices = (parameter, gradient, state["exp_avg"], state["exp_avg_sq"])
-        step = product = torch.empty(())
+        step = product = torch.empty((), dtype=torch.float32)
         for block, pull, mean, square in zip(*(torch.split(one, height) for one in matrices), strict=True):
             step, product = state["step"].clone(), state["mu_product"].clone()  # each block starts where the last did
             nadam(

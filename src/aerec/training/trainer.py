@@ -174,23 +174,29 @@ class Trainer:
         n_rows, own = rows.shape[0], rows if self.ranks is None else self.ranks.part(rows)
         pieces = self._pieces(shuffled(own, self.order), n_rows)
         sums = torch.zeros(3, device=self.device, dtype=torch.float64)
-        steps = source(self, own, kind)
+        weighted_kl = torch.zeros((), device=self.device, dtype=torch.float64)  # with the weight of each batch
+        steps, annealed = source(self, own, kind), self.step < self.kl_annealing_steps
         if not self.watch.at_once:
             self._found_good()
         for number, chosen in enumerate(pieces, start=1):
-            total, parts = steps.cost(chosen, self._kl_weight_now())
+            kl_weight = self._kl_weight_now()
+            total, parts = steps.cost(chosen, kl_weight)
             if self.watch.see(total) is not None:
                 raise self._failure(rows, float(total.detach()), number, len(pieces))
             self._found_good()
             steps.descend(total, len(chosen))
             self.step += 1
             sums += parts * len(chosen)
-        sums = sums if self.ranks is None else self.ranks.total(sums)
+            if annealed:
+                weighted_kl += parts[2] * (kl_weight * len(chosen))
+        if self.ranks is not None:
+            sums, weighted_kl = self.ranks.total(sums), self.ranks.total(weighted_kl)
         likelihood, sparsity, kl = (sums / n_rows).tolist()
         decayed = self.network.weights() if self.weight_decay else []
         decay = 0.5 * self.weight_decay * sum(float(w.detach().square().sum()) for w in decayed)
         record = {"likelihood": likelihood, "sparsity": sparsity, "kl": kl, "weight_decay": decay}
-        record["cost"] = likelihood + sparsity + self._kl_weight_now() * kl + decay
+        kl_cost = float(weighted_kl) / n_rows if annealed else self.kl_weight * kl
+        record["cost"] = likelihood + sparsity + kl_cost + decay
         bad = self.watch.end()
         if bad is not None or not np.isfinite(record["cost"]):
             raise self._failure(rows, record["cost"], bad or len(pieces), len(pieces))

@@ -1,0 +1,47 @@
+"""A fit does not depend on what PyTorch was told before."""
+
+import contextlib
+
+import numpy as np
+import pytest
+import torch
+
+from aerec.datasets import load_dataset
+from aerec.models import CDAE, ELSA, AutoRec, KernelAutoRec, MultDAE, MultVAE, RecVAE, SparseAutoencoder
+from aerec.noise import GaussianNoise
+from aerec.sparsity import KLSparsity
+
+QUICK = {"epochs": 2, "batch_size": 200, "progress": False, "device": "cpu"}
+MODELS = {
+    "mult-vae": lambda: MultVAE(hidden=(8, 4), **QUICK),
+    "mult-dae": lambda: MultDAE(hidden=8, negatives=50, **QUICK),
+    "cdae": lambda: CDAE(hidden=8, noise=GaussianNoise(0.1, "all"), **QUICK),
+    "rec-vae": lambda: RecVAE(hidden=(8, 4), **QUICK),
+    "elsa": lambda: ELSA(n_factors=8, **QUICK),
+    "autorec": lambda: AutoRec(hidden=8, **QUICK),
+    "kernel-autorec": lambda: KernelAutoRec(hidden=8, **QUICK),
+    "sparse": lambda: SparseAutoencoder(hidden=8, sparsity=KLSparsity(), **QUICK),
+}
+
+
+@contextlib.contextmanager
+def float64():
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("surroundings", [float64, torch.no_grad, torch.inference_mode])
+@pytest.mark.parametrize("name", MODELS)
+def test_a_fit_learns_the_same_whatever_pytorch_was_told(name, surroundings):
+    data = load_dataset("sample")
+    data = data if "autorec" in name else data.binarize(4.0)
+    plain = MODELS[name]().fit(data).partial_fit(data)
+    with surroundings():
+        model = MODELS[name]().fit(data)
+        scores = model.partial_fit(data).score_items(data)
+    assert scores.dtype == np.float32
+    np.testing.assert_array_equal(scores, plain.score_items(data))
+    np.testing.assert_array_equal(model.coefs_[0], plain.coefs_[0])
