@@ -24,7 +24,7 @@ from aerec.likelihood import LIKELIHOODS
 from aerec.models.learning import fingerprint, holdout_validator
 from aerec.models.saved_network import network_tensors, restored_network
 from aerec.network.batches import Batch
-from aerec.network.device import resolve_device, resolve_precision
+from aerec.network.device import resolve_device, resolve_precision, with_gradients
 from aerec.network.network import ACTIVATIONS, Architecture, Network
 from aerec.network.rows import DenseRows, MappedRows, Rows, SparseRows, sparse_rows
 from aerec.noise import GaussianNoise, MaskingNoise, Noise
@@ -338,11 +338,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         checkpoint: str | os.PathLike[str] | None,
         callbacks: Iterable[Callback],
     ) -> None:
-        rows = self._training_rows(data)
-        self._start(rows)
-        validator = self._validator(validation)
-        bound = None if checkpoint is None else (checkpoint, fingerprint(self, given, validation))
-        self._train(rows, self.epochs, validator, bound, callbacks)
+        with with_gradients():
+            rows = self._training_rows(data)
+            self._start(rows)
+            validator = self._validator(validation)
+            bound = None if checkpoint is None else (checkpoint, fingerprint(self, given, validation))
+            self._train(rows, self.epochs, validator, bound, callbacks)
         if self._trainer is not None:
             self._trainer.release()
 
@@ -360,14 +361,15 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         if fresh:
             learner._fitted_with = copied_parameters(self)
         data = learner._take_in(X, reset=fresh)
-        rows = learner._training_rows(data)
-        if fresh:
-            learner._start(rows)
-        else:
-            learner._check_width(rows.shape[1], self.network_.architecture.n_inputs)
-            learner._follow_parameters()
-            self.__dict__ = learner.__dict__  # from here on the weights change in place
-        learner._train(rows, 1)
+        with with_gradients():
+            rows = learner._training_rows(data)
+            if fresh:
+                learner._start(rows)
+            else:
+                learner._check_width(rows.shape[1], self.network_.architecture.n_inputs)
+                learner._follow_parameters()
+                self.__dict__ = learner.__dict__  # from here on the weights change in place
+            learner._train(rows, 1)
         self.__dict__ = learner.__dict__
         return self
 

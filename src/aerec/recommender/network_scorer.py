@@ -152,7 +152,7 @@ class NetworkScorer(Scorer):
 
     def unit_weights(self, unit: int, activation: float) -> NDArray[np.float32]:
         """Return decode(activation · unit vector) − decode(0); shape (n_items,)."""
-        codes = torch.zeros((2, self.code_size()), device=self.device)
+        codes = torch.zeros((2, self.code_size()), dtype=torch.float32, device=self.device)
         codes[1, unit] = activation
         with torch.inference_mode():
             silent, active = self._network.decode(codes)
