@@ -46,6 +46,8 @@ class Interactions:
         Of the columns of `item_features`, unique text.
     notes : tuple of str
         What `binarize`, `filter` and `concat` kept and left out, one line each.
+    threshold : float, optional
+        That of `binarize`, which made likes of ratings: a model applies it to the ratings of someone new as well.
 
     Raises
     ------
@@ -76,6 +78,7 @@ class Interactions:
     item_features: CSR | None = None
     feature_names: pd.Index[Any] | None = None
     notes: tuple[str, ...] = ()
+    threshold: float | None = None
 
     def __post_init__(self) -> None:
         matrix = canonical_csr(self.matrix)
@@ -277,6 +280,7 @@ class Interactions:
             None if features is None else features.matrix,
             None if features is None else features.names,
             tuple(notes),
+            parts[0].threshold if len({part.threshold for part in parts}) == 1 else None,
         )
 
     # ------------------------------------------------------------------ reading them
@@ -405,7 +409,7 @@ class Interactions:
         note = f"kept {kept.n_ratings:,} of {self.n_ratings:,} ratings (≥ {float(threshold)})"
         if 2 * kept.n_ratings < self.n_ratings:
             warn_caller(f"{note}: {_why_so_few(self.matrix.data, threshold)}")
-        return replace(kept, matrix=ones, notes=self._noted(note))
+        return replace(kept, matrix=ones, notes=self._noted(note), threshold=float(threshold))
 
     def filter(self, min_per_user: int = 5, min_per_item: int = 1) -> Interactions:
         """Drop users and items with fewer ratings than asked for, repeatedly until both conditions hold.

@@ -204,7 +204,7 @@ def test_a_low_rating_is_no_like(aerec, ease_run, run):
 
 
 def test_a_rating_outside_of_the_scale(refused, rating_run):
-    assert "rating 9 in --history is outside of the scale of this run, 1 to 5" in refused(
+    assert "--history: rating 9 is outside of the scale of this model, 1 to 5" in refused(
         "recommend", rating_run, "--history", "1:9"
     )
 

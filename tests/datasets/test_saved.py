@@ -26,7 +26,7 @@ def assert_same(found, expected):
         one, other = getattr(found, name), getattr(expected, name)
         assert (one is None) == (other is None)
         assert one is None or one.to_dict() == other.to_dict()
-    assert found.notes == expected.notes
+    assert (found.notes, found.threshold) == (expected.notes, expected.threshold)
     assert (found.item_features is None) == (expected.item_features is None)
     if expected.item_features is not None:
         assert found.feature_names.tolist() == expected.feature_names.tolist()

@@ -6,18 +6,17 @@ import math
 import re
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 
 from aerec.errors import DataError
 from aerec.ids import id_from_text
 from aerec.interactions import Interactions
-from aerec.runs.folder import Run
+from aerec.recommender.new_history import histories_of
+from aerec.runs.folder import Run, rating_scale
 
 __all__ = ["NewUser", "known_items", "new_user"]
 
@@ -69,7 +68,7 @@ def new_user(run: Run, text: str) -> NewUser:
     DataError
         If no item is known, one stands twice, or a rating is no number on the scale of the run.
     """
-    data, told = run.data, run.description.get("data", {})
+    data = run.data
     entries = []
     for entry, rating in _entries(text, "--history"):
         identifier = id_from_text(entry, data.items)
@@ -81,12 +80,13 @@ def new_user(run: Run, text: str) -> NewUser:
     ids = [identifier for _, identifier, _ in known]
     if len(set(ids)) < len(ids):
         raise DataError(f"--history names item {next(one for one in ids if ids.count(one) > 1)!r} twice")
-    values = np.array([_seen(rating, data, told) for _, _, rating in known], dtype=np.float32)
-    columns = data.items.get_indexer(pd.Index(ids, dtype=data.items.dtype))
-    liked = values != 0
-    matrix = sp.csr_array((values[liked], columns[liked], [0, int(liked.sum())]), shape=(1, data.shape[1]))
-    seen = Interactions(matrix, pd.Index([_stranger(data.users)]), data.items, item_names=data.item_names)
-    return NewUser(seen, [one for one, like in zip(ids, liked, strict=True) if not like])
+    ratings = [None if not rating else _number(rating) for _, _, rating in known]
+    stranger = _stranger(data.users)
+    try:
+        found = histories_of({stranger: dict(zip(ids, ratings, strict=True))}, data.items, rating_scale(run))
+    except DataError as error:
+        raise DataError(f"--history: {error}") from None
+    return NewUser(replace(found.seen, item_names=data.item_names), data.items[found.rejected.indices].tolist())
 
 
 def _entries(text: str, option: str) -> Iterable[tuple[str, str | None]]:
@@ -130,27 +130,13 @@ def _such_as(items: pd.Index[Any]) -> str:
     return f"items are such as {', '.join(repr(one) for one in items[:2].tolist())}"
 
 
-def _seen(text: str | None, data: Interactions, told: Any) -> float:
-    """Return what the model sees of a rating; 0 where it is no like."""
-    values = data.matrix.data
-    low, high = float(values.min(initial=1)), float(values.max(initial=1))
-    if not text:
-        return high
+def _number(text: str) -> float:
     try:
         rating = float(text)
     except ValueError:
         rating = math.nan
     if not math.isfinite(rating):
         raise DataError(f"rating {text!r} in --history is not a number; write item:rating, such as 50:4")
-    if told.get("counts"):
-        if rating < 0:
-            raise DataError(f"rating {text} in --history is no count; this run learned from counts")
-        return math.log1p(rating)
-    if data.is_implicit:
-        threshold = told.get("threshold")
-        return high if threshold is None or rating >= threshold else 0.0
-    if not low <= rating <= high:
-        raise DataError(f"rating {text} in --history is outside of the scale of this run, {low:g} to {high:g}")
     return rating
 
 

@@ -52,9 +52,9 @@ def save_interactions(data: Interactions, path: str | os.PathLike[str], name: st
     Of data that is all of a store only the place and the fingerprint of the store are written, and features of items:
     it has to stay there.
     """
-    notes: dict[str, Any] = {"notes": list(data.notes)}
+    told: dict[str, Any] = {"notes": list(data.notes), "threshold": data.threshold}
     if (stored := store_of(data)) is not None:
-        header = {"store": str(stored[0]), "fingerprint": stored[1], **notes}
+        header = {"store": str(stored[0]), "fingerprint": stored[1], **told}
         if data.item_features is None:
             Path(path).mkdir(parents=True, exist_ok=True)
             write_header(path, name, header)
@@ -75,7 +75,7 @@ def save_interactions(data: Interactions, path: str | os.PathLike[str], name: st
     if data.item_genres is not None:
         tensors |= _encode_genres(data.item_genres)
     tensors |= _encode_features(data)
-    header = {"n_users": data.shape[0], "n_items": data.shape[1], "timestamp_dtype": data.timestamp_dtype, **notes}
+    header = {"n_users": data.shape[0], "n_items": data.shape[1], "timestamp_dtype": data.timestamp_dtype, **told}
     write_folder(path, name, header, tensors)
 
 
@@ -95,10 +95,13 @@ def load_interactions(path: str | os.PathLike[str], name: str = "interactions") 
         header, tensors = read_folder(path, name)
     stored = _load_from_store(header, Path(path) / f"{name}.json") if "store" in header else None
     try:
-        notes = tuple(map(str, header.get("notes", ())))
+        notes, threshold = tuple(map(str, header.get("notes", ()))), header.get("threshold")
+        threshold = None if threshold is None else float(threshold)
         if stored is not None:
             features, feature_names = _decode_features(tensors, stored.shape[1])
-            return replace(stored, item_features=features, feature_names=feature_names, notes=notes)
+            return replace(
+                stored, item_features=features, feature_names=feature_names, notes=notes, threshold=threshold
+            )
         users, items = decode_index(tensors, "users"), decode_index(tensors, "items")
         matrix: CSR = sp.csr_array(
             (tensors["data"], tensors["indices"], tensors["indptr"]), shape=(header["n_users"], header["n_items"])
@@ -117,6 +120,7 @@ def load_interactions(path: str | os.PathLike[str], name: str = "interactions") 
             header.get("timestamp_dtype"),
             *_decode_features(tensors, len(items)),
             notes,
+            threshold,
         )
     except (KeyError, ValueError, TypeError, IndexError, AttributeError, OverflowError) as error:
         raise ModelFileError(f"{Path(path) / name}.json does not hold interactions ({error}); write it again") from None

@@ -26,6 +26,7 @@ from aerec.files.atomic import find_leftovers, output_error, remove_leftovers, r
 from aerec.files.storage import read_header, write_header
 from aerec.interactions import Interactions
 from aerec.recommender.base import Recommender
+from aerec.recommender.new_history import RatingScale
 from aerec.registry import load_model
 from aerec.splitting import (
     ColdItems,
@@ -42,6 +43,7 @@ __all__ = [
     "Run",
     "SplitPlan",
     "check_run_path",
+    "rating_scale",
     "read_run",
     "run_fingerprint",
     "write_run",
@@ -272,3 +274,10 @@ def read_run(path: str | os.PathLike[str]) -> Run:
     if not fits:
         raise ModelFileError(f"{folder / 'run.json'} does not describe a run that this aerec knows; train again")
     return Run(folder, description)
+
+
+def rating_scale(run: Run) -> RatingScale:
+    """Return what the values that the model of a run was trained on mean: for the history of someone new."""
+    told = run.description.get("data", {})
+    threshold = told.get("threshold") if run.data.is_implicit else None
+    return RatingScale.of(run.data, threshold, counts=bool(told.get("counts")))

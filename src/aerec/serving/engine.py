@@ -12,10 +12,11 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from aerec.errors import DataError
 from aerec.ids import id_from_text
 from aerec.recommender.scorer import UserBlock
 from aerec.registry import MODELS
-from aerec.runs.folder import read_run
+from aerec.runs.folder import rating_scale, read_run
 from aerec.serving.code_units import Units
 from aerec.serving.items import Catalogue, Filters, RawId
 from aerec.serving.problems import RequestError, shown
@@ -70,10 +71,9 @@ class Engine:
         trained = self._model.users_
         known = np.full(len(data.users), -1, dtype=np.int64) if trained is None else trained.get_indexer(data.users)
         self._known = known.astype(np.int64)
-        self.likes = data.is_implicit
-        self.threshold: float | None = run.description.get("data", {}).get("threshold") if self.likes else None
-        values = data.matrix.data
-        self.rating_range = (float(values.min(initial=1)), float(values.max(initial=1)))
+        self._scale = rating_scale(run)
+        self.likes, self.threshold = self._scale.likes, self._scale.threshold
+        self.rating_range = (self._scale.low, self._scale.high)
         self._users.get_indexer(self._users[:1])  # what is made on first use is made before there are threads
         self.recommend([(one, None) for one in self.catalogue.ids[:1]], k=1, explain=True)
 
@@ -164,14 +164,10 @@ class Engine:
 
     def _value(self, rating: float | None) -> float:
         """What the model sees of a rating; 0: nothing."""
-        low, high = self.rating_range
-        if rating is None:
-            return high
-        if self.likes:
-            return high if self.threshold is None or rating >= self.threshold else 0.0
-        if not low <= rating <= high:
-            raise RequestError(f"rating {rating:g} is outside of the scale of this model, {low:g} to {high:g}")
-        return rating
+        try:
+            return self._scale.seen(rating)
+        except DataError as error:
+            raise RequestError(str(error)) from None
 
     def _ranked(
         self,

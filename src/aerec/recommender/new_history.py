@@ -1,0 +1,219 @@
+"""Someone new becomes a history in this one place, which Python, the command line and HTTP share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from aerec.errors import DataError, warn_caller
+from aerec.ids import as_ids
+from aerec.interactions import Interactions
+from aerec.sparse import CSR
+
+__all__ = ["NewHistories", "RatingScale", "histories_of", "known_ids"]
+
+
+@dataclass(frozen=True)
+class RatingScale:
+    """What the values that a model was trained on mean; so it sees the rating of someone new as it saw the others.
+
+    Parameters
+    ----------
+    low, high : float
+        The lowest and the highest value of the training data.
+    threshold : float, optional
+        Of `Interactions.binarize`: ratings from here on were likes, the others were left out.
+    counts : bool
+        Whether values are log(1 + count).
+
+    Examples
+    --------
+    >>> from aerec.recommender.new_history import RatingScale
+    >>> likes, stars = RatingScale(1, 1, threshold=4), RatingScale(1, 5)
+    >>> [likes.seen(5), likes.seen(1), likes.seen(None)]
+    [1.0, 0.0, 1.0]
+    >>> [stars.seen(3.5), stars.seen(None)]
+    [3.5, 5.0]
+    """
+
+    low: float = 1.0
+    high: float = 1.0
+    threshold: float | None = None
+    counts: bool = False
+
+    @classmethod
+    def of(cls, data: Interactions, threshold: float | None = None, counts: bool = False) -> RatingScale:
+        """Return the scale of training data."""
+        values = data.matrix.data
+        if values.size == 0:
+            return cls(threshold=threshold, counts=counts)
+        return cls(float(values.min()), float(values.max()), threshold, counts)
+
+    @property
+    def likes(self) -> bool:
+        """Whether the model learned from likes alone, so that a rating only says whether it is one."""
+        return self.low == self.high and not self.counts
+
+    def seen(self, rating: float | None) -> float:
+        """Return what the model sees of a rating; 0: nothing.
+
+        Parameters
+        ----------
+        rating : float or None
+            None: liked, or rated highest; of counts, counted once.
+
+        Raises
+        ------
+        DataError
+            If it is not a finite number, or outside of the scale.
+        """
+        if rating is not None and not math.isfinite(rating):
+            raise DataError(f"the rating {rating} is not a finite number")
+        if self.counts:
+            if rating is not None and rating < 0:
+                raise DataError(f"{rating:g} is no count; this model learned from counts")
+            return math.log1p(1 if rating is None else rating)
+        if rating is None:
+            return self.high
+        if self.likes:
+            return self.high if self.threshold is None or rating >= self.threshold else 0.0
+        if not self.low <= rating <= self.high:
+            raise DataError(f"rating {rating:g} is outside of the scale of this model, {self.low:g} to {self.high:g}")
+        return rating
+
+
+@dataclass(frozen=True)
+class NewHistories:
+    """Users of whom nothing but lists of items is known.
+
+    Attributes
+    ----------
+    seen : Interactions
+        What the model sees of each user, in the order given. Its timestamps are the places in the lists.
+    rejected : csr_array of shape (n_users, n_items)
+        Items that were rated below the threshold: the model does not see them, and they are not recommended.
+    unknown : list
+        Ids that are not among the items, each once.
+    """
+
+    seen: Interactions
+    rejected: CSR
+    unknown: list[Any]
+
+
+def histories_of(given: Mapping[Any, Any], items: pd.Index[Any], scale: RatingScale) -> NewHistories:
+    """Return what people have liked or rated as histories.
+
+    Parameters
+    ----------
+    given : mapping of user to items
+        Of each user an iterable of item ids, the likes, or a mapping from item id to rating (None: a like). An item
+        that a list names twice counts once.
+    items : pandas.Index
+        The items that the model knows.
+    scale : RatingScale
+        Of the training data.
+
+    Raises
+    ------
+    DataError
+        If a rating does not fit the scale, or items are given and none of them is known.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from aerec.recommender.new_history import RatingScale, histories_of
+    >>> given = {"anna": ["tea", "cup"], "ben": {"cup": 5, "pot": 1}}
+    >>> found = histories_of(given, pd.Index(["cup", "pot", "tea"]), RatingScale(1, 1, threshold=4))
+    >>> found.seen.matrix.toarray()
+    array([[1., 0., 1.],
+           [1., 0., 0.]], dtype=float32)
+    >>> found.rejected.toarray()
+    array([[0., 0., 0.],
+           [0., 1., 0.]], dtype=float32)
+    """
+    entries = [(row, *entry) for row, history in enumerate(given.values()) for entry in _entries(history)]
+    ids = as_ids([item for _, item, _ in entries])
+    columns = items.get_indexer(ids).astype(np.int64)
+    unknown = [*dict.fromkeys(ids[columns < 0])]
+    if unknown and len(unknown) == len(set(ids)):
+        raise DataError(f"no item of the history is known: {_such_as(unknown[0], items)}")
+    rows = np.array([row for row, _, _ in entries], dtype=np.int64)[columns >= 0]
+    values = [scale.seen(rating) for (_, _, rating), column in zip(entries, columns, strict=True) if column >= 0]
+    shape = (len(given), len(items))
+    users: pd.Index[Any] = pd.Index(list(given), tupleize_cols=False)
+    seen, rejected, places = _matrices(rows, columns[columns >= 0], np.array(values, dtype=np.float32), shape)
+    return NewHistories(Interactions(seen, users, items, places), rejected, unknown)
+
+
+def known_ids(ids: Any, items: pd.Index[Any], what: str) -> NDArray[np.int64]:
+    """Return the columns of those of `ids` that are among `items`; one warning says how many are not.
+
+    Parameters
+    ----------
+    ids : array-like
+    items : pandas.Index
+    what : str
+        How the caller calls them, for the warning.
+    """
+    wanted = as_ids(ids)
+    columns = items.get_indexer(wanted).astype(np.int64)
+    if (columns < 0).any():
+        first = wanted[columns < 0].tolist()[0]
+        warn_caller(
+            f"{np.count_nonzero(columns < 0):,} of {len(wanted):,} items of {what} left out: {_such_as(first, items)}"
+        )
+    return columns[columns >= 0]
+
+
+def _such_as(unknown: Any, items: pd.Index[Any]) -> str:
+    """Say of an unknown item what known ones look like."""
+    known = items[:1].tolist()
+    hint = f"; known ones are such as {known[0]!r}" if known else ""
+    other = f", of type {type(known[0]).__name__}" if known and type(known[0]) is not type(unknown) else ""
+    return f"the model was not trained on item {unknown!r}{hint}{other}"
+
+
+def _entries(history: Any) -> list[tuple[Any, float | None]]:
+    """Return items with their ratings; None for a like."""
+    if isinstance(history, Mapping):
+        return [(item, None if rating is None else _number(rating, item)) for item, rating in history.items()]
+    if isinstance(history, Iterable):  # text is a single id
+        return [(item, None) for item in dict.fromkeys(as_ids(history))]
+    raise TypeError(
+        f"the history of a user is a list of items or a dict from item to rating, got {type(history).__name__}"
+    )
+
+
+def _number(rating: Any, item: Any) -> float:
+    try:
+        return float(rating)
+    except (TypeError, ValueError):
+        raise DataError(f"the rating {rating!r} of item {item!r} is not a number") from None
+
+
+def _matrices(
+    rows: NDArray[np.int64], columns: NDArray[np.int64], values: NDArray[np.float32], shape: tuple[int, int]
+) -> tuple[CSR, CSR, NDArray[np.int64]]:
+    """Return what is seen, what is rejected, and the places in the lists of what is seen."""
+    order = np.lexsort((columns, rows))
+    seen = order[values[order] != 0]
+    starts = np.searchsorted(rows, np.arange(shape[0] + 1))
+    places = seen - starts[rows[seen]]
+    matrix: CSR = sp.csr_array((values[seen], columns[seen], _indptr(rows[seen], shape[0])), shape=shape)
+    matrix.has_canonical_format = True
+    out = order[values[order] == 0]
+    ones = np.ones(len(out), dtype=np.float32)
+    rejected: CSR = sp.csr_array((ones, columns[out], _indptr(rows[out], shape[0])), shape=shape)
+    return matrix, rejected, places
+
+
+def _indptr(rows: NDArray[np.int64], n_rows: int) -> NDArray[np.int64]:
+    return np.searchsorted(rows, np.arange(n_rows + 1)).astype(np.int64)
