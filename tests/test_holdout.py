@@ -229,3 +229,25 @@ def test_a_notebook_shows_the_parts_of_a_split_row_by_row():
     assert '<th scope="row">test target</th><td>2</td><td>1</td><td>3</td><td>1</td>' in shown
     assert "<caption>Holdout</caption>" in split.test._repr_html_()
     assert "exclude" not in split.validation._repr_html_()
+
+
+def ids_of(users, items):
+    return Interactions.from_frame(pd.DataFrame({"user": users, "item": items}), rating=None)
+
+
+@pytest.mark.parametrize(
+    ("users", "items", "message"),
+    [
+        (["0001", "0002"], [7, 8], "users of the test data are text, such as '0001', .* whole numbers, such as 1"),
+        ([1, 2], ["7", "8"], "items of the test data are text, such as '7', .* whole numbers, such as 7"),
+        ([1.0, 2.0], [8, 7], "users of the test data are numbers with fractions, such as 1.0"),
+    ],
+)
+def test_parts_whose_ids_are_of_other_types_are_refused(users, items, message):
+    with pytest.raises(DataError, match=message):
+        Split.from_parts(ids_of([1, 2], [7, 8]), ids_of(users, items))
+
+
+def test_few_users_in_common_are_warned_of_with_examples_of_both_sides():
+    with pytest.warns(UserWarning, match=r"2 of 3 users of the test data .* such as 8, 9; it has users such as 1, 2"):
+        Split.from_parts(ids_of([1, 2], [7, 8]), ids_of([1, 8, 9], [8, 7, 7]))

@@ -1,12 +1,15 @@
 """as_ids: whatever ids are given in, each stays what it is."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aerec.ids import as_ids, id_from_text
+from aerec.errors import DataError
+from aerec.ids import as_ids, id_from_text, refuse_other_kind
 
 ids = st.one_of(st.integers(), st.text(), st.floats(allow_nan=False), st.tuples(st.integers(), st.integers()))
 
@@ -85,3 +88,37 @@ def test_nineteen_digits_are_not_rounded():
     assert id_from_text("1212092628029698001", pd.Index([1])) == 1212092628029698001
     assert id_from_text(str(2**64 - 1), pd.Index([1], dtype="uint64")) == 2**64 - 1
     assert id_from_text(str(2**63), pd.Index([1])) is None
+
+
+@pytest.mark.parametrize(
+    ("ids", "others"),
+    [
+        (pd.Index([1, 2], dtype="int8"), pd.Index([5], dtype="uint64")),
+        (pd.Index([1, 2], dtype=object), pd.Index([5])),
+        (pd.Index([2**70, np.int64(1)], dtype=object), pd.RangeIndex(3)),
+        (pd.Index(["a"], dtype=object), pd.Index(["b"], dtype="string")),
+        (pd.Index([1, "a"], dtype=object), pd.Index(["b"])),
+        (pd.Index([1.5]), pd.Index([2.0], dtype="float32")),
+        (pd.Index([], dtype=object), pd.Index([1])),
+        (pd.to_datetime(["2001-01-01"]), pd.Index([pd.Timestamp("2002-01-01")], dtype=object)),
+    ],
+)
+def test_ids_that_could_meet_are_not_refused(ids, others):
+    refuse_other_kind(ids, others, "items")
+    refuse_other_kind(others, ids, "items")
+
+
+KINDS = {
+    "whole numbers": pd.Index([1, 2]),
+    "numbers with fractions": pd.Index([1.0, 2.0]),
+    "text": pd.Index(["1", "2"]),
+    "booleans": pd.Index([True, False]),
+    "tuple": pd.Index([(1, 2), (3, 4)], tupleize_cols=False),
+}
+
+
+@pytest.mark.parametrize(("first", "second"), itertools.permutations(KINDS, 2))
+def test_ids_of_two_kinds_are_refused_with_both_and_the_way_out(first, second):
+    for ids in (KINDS[first], KINDS[first].astype(object)):
+        with pytest.raises(DataError, match=f"the items are {first}, such .*, those of .* {second}, such .*astype"):
+            refuse_other_kind(ids, KINDS[second], "items")

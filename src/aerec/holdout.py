@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from aerec.display.notebook import html_table
 from aerec.errors import DataError
+from aerec.ids import examples, refuse_other_kind
 from aerec.interactions import Interactions
 from aerec.sparse import row_ids
 
@@ -26,6 +28,8 @@ __all__ = [
     "places_in_rows",
     "weak_split",
 ]
+
+_FEW = 0.5  # share of known users below which it is said that they are few
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,7 @@ class Split:
         Raises
         ------
         DataError
-            If a user-item pair is in two parts.
+            If a user-item pair is in two parts, or the ids of the parts are of different types.
 
         Examples
         --------
@@ -144,6 +148,9 @@ class Split:
         >>> Split.from_parts(base, test).test.target.shape
         (2, 3)
         """
+        for name, part in {"test": test, "validation": validation}.items():
+            if part is not None:
+                _check_ids_meet(part, train, name)
         parts = [part for part in (train, validation, test) if part is not None]
         train, *held_out = _aligned(parts)
         if validation is not None and validation_fraction:
@@ -269,6 +276,20 @@ def check_fraction(name: str, value: float, *, zero: bool = False) -> None:
     """Raise a ValueError unless 0 < `value` < 1, or it is 0 where that is allowed."""
     if not (0 < value < 1 or (zero and value == 0)):
         raise ValueError(f"{name} must be in {'[0, 1)' if zero else '(0, 1)'}, got {value!r}")
+
+
+def _check_ids_meet(part: Interactions, train: Interactions, name: str) -> None:
+    """Refuse ids of other types than those of the training data, and warn where few users occur in it."""
+    refuse_other_kind(part.users, train.users, f"users of the {name} data")
+    refuse_other_kind(part.items, train.items, f"items of the {name} data")
+    is_known = part.users.isin(train.users)
+    if np.count_nonzero(is_known) < _FEW * len(is_known):
+        warnings.warn(
+            f"{np.count_nonzero(~is_known):,} of {len(is_known):,} users of the {name} data are not in the training "
+            f"data, such as {examples(part.users[~is_known])}; it has users such as {examples(train.users)}. Without a "
+            "history nothing can be recommended to them but what is popular",
+            stacklevel=3,
+        )
 
 
 def _aligned(parts: list[Interactions]) -> list[Interactions]:

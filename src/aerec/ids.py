@@ -11,10 +11,12 @@ import pandas as pd
 
 from aerec.errors import DataError
 
-__all__ = ["as_ids", "id_from_text", "union_of_ids"]
+__all__ = ["as_ids", "examples", "id_from_text", "refuse_other_kind", "union_of_ids"]
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,20}(?:\.0*)?")
 _FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+_KINDS = {"i": "whole numbers", "u": "whole numbers", "f": "numbers with fractions", "b": "booleans"}
+_TYPES = {int: "whole numbers", float: "numbers with fractions", bool: "booleans", str: "text"}
 _BOOLEAN = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -110,7 +112,7 @@ def union_of_ids(indexes: Sequence[pd.Index[Any]], kind: str) -> pd.Index[Any]:
     """
     filled = [(at, index) for at, index in enumerate(indexes) if len(index)]
     for at, index in filled[1:]:
-        first, expected, given = filled[0][0], _type(filled[0][1]), _type(index)
+        first, expected, given = filled[0][0], _words(_kinds(filled[0][1])), _words(_kinds(index))
         if expected != given:
             raise DataError(
                 f"the {kind} ids of part {first} are {expected}, such as {filled[0][1][:1].tolist()[0]!r}, those of "
@@ -126,7 +128,53 @@ def union_of_ids(indexes: Sequence[pd.Index[Any]], kind: str) -> pd.Index[Any]:
         return union
 
 
-def _type(index: pd.Index[Any]) -> str:
-    kinds = {"i": "whole numbers", "u": "whole numbers", "f": "numbers with fractions", "b": "booleans"}
-    inferred = index.inferred_type
-    return kinds.get(index.dtype.kind, {"string": "text", "integer": "whole numbers"}.get(inferred, inferred))
+def refuse_other_kind(given: pd.Index[Any], known: pd.Index[Any], what: str) -> None:
+    """Refuse ids that can never meet those that are known, because one side are numbers, the other text.
+
+    Parameters
+    ----------
+    given, known : pandas.Index
+    what : str
+        Whose ids they are, such as "items of the history".
+
+    Raises
+    ------
+    DataError
+        Names both types, an example of each, and how to convert them.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from aerec.ids import refuse_other_kind
+    >>> refuse_other_kind(pd.Index(["0001", "0002"]), pd.Index([1, 2]), "users of the test data")
+    Traceback (most recent call last):
+    aerec.errors.DataError: the users of the test data are text, such as '0001', those of the training data whole ...
+    """
+    kinds, others = _kinds(given), _kinds(known)
+    if kinds and others and not kinds & others:
+        raise DataError(
+            f"the {what} are {_words(kinds)}, such as {examples(given, 1)}, those of the training data "
+            f"{_words(others)}, such as {examples(known, 1)}: they never meet; convert one side before it is read, as "
+            "with frame['user'].astype('int64') or .astype(str)"
+        )
+
+
+def examples(ids: pd.Index[Any], n: int = 3) -> str:
+    """Return the first few ids as a message shows them."""
+    return ", ".join(repr(one) for one in ids[:n].tolist()) or "none"
+
+
+def _words(kinds: set[str]) -> str:
+    return " and ".join(sorted(kinds))
+
+
+def _kinds(ids: pd.Index[Any]) -> set[str]:
+    """Return of what types ids are, in words; empty where there are none."""
+    if len(ids) == 0:
+        return set()
+    if (kind := ids.dtype.kind) in _KINDS:
+        return {_KINDS[kind]}
+    if pd.api.types.infer_dtype(ids, skipna=False) == "string":
+        return {"text"}
+    types = {type(one.item() if isinstance(one, np.generic) else one) for one in ids.tolist()}
+    return {_TYPES.get(each, each.__name__) for each in types}

@@ -288,7 +288,7 @@ def test_a_target_that_the_model_does_not_know_counts_as_not_found():
     history, target = interactions([[0, 1, 0]], ["new"], items), interactions([[1, 0, 1]], ["new"], items)
     report = evaluate(model, Holdout(history, target), ["recall@2", "coverage@2"])
     assert report["recall@2"] == 1 / 2
-    assert report["coverage@2"] == 1 / 3
+    assert report["coverage@2"] == 1 / 2  # of the two items of the model
 
 
 def test_items_that_only_the_model_knows_take_their_places():
@@ -334,6 +334,96 @@ def test_a_pair_is_a_holdout_without_exclusions(train, holdout):
     whole = evaluate(model, Holdout(holdout.history, holdout.target), EVERY_METRIC)
     pd.testing.assert_frame_equal(pair.per_user, whole.per_user)
     assert pair.interval == whole.interval
+
+
+# ---------------------------------------------------------------------- ids that do not meet
+
+
+def pair(users, items):
+    """Return a holdout in which user n has a history of item n and a target of the next one."""
+    size = len(users), len(items)
+    return interactions(np.eye(*size), users, items), interactions(np.eye(*size, 1), users, items)
+
+
+@pytest.mark.parametrize(
+    ("items", "message"),
+    [
+        (["0001", "0002", "0003"], "items of the holdout are text, such as '0001', .* whole numbers, such as 1"),
+        ([1.0, 2.0, 3.0], "items of the holdout are numbers with fractions, such as 1.0, .* whole numbers, such as 1"),
+        (
+            [7, 8, 9],
+            "Popularity was trained on none of the items of the holdout, such as 8, 9; it knows items such as 1",
+        ),
+    ],
+)
+def test_items_that_never_meet_those_of_training_are_refused(items, message):
+    train = interactions(np.ones((2, 3)), ["a", "b"], [1, 2, 3])
+    with pytest.raises(DataError, match=message):
+        evaluate(Popularity().fit(train), pair(["a", "b"], items))
+    for model in (Popularity(), EASE(l2=1.0)):
+        with pytest.raises(DataError, match=message.replace("Popularity", type(model).__name__)):
+            model.fit(train, validation=Holdout(*pair(["a", "b"], items)))
+
+
+def test_items_as_text_in_training_and_numbers_in_the_holdout_are_refused_with_the_way_out():
+    model = Popularity().fit(interactions(np.ones((2, 3)), ["a", "b"], ["1", "2", "3"]))
+    with pytest.raises(DataError, match=r"whole numbers, such as 1, .* text, such as '1'.*astype\(str\)"):
+        evaluate(model, pair(["a", "b"], [1, 2, 3]))
+
+
+def test_few_items_that_the_model_knows_are_warned_of_with_examples():
+    model = Popularity().fit(interactions(np.ones((2, 3)), None, [1, 2, 3]))
+    history, target = interactions([[1, 0, 0, 0]], None, [1, 2, 8, 9]), interactions([[0, 1, 1, 1]], None, [1, 2, 8, 9])
+    with pytest.warns(UserWarning, match=r"2 of 3 held-out ratings can never be .* such as 8, 9; .* 1, 2, 3"):
+        evaluate(model, Holdout(history, target), "recall@2")
+
+
+def test_users_of_another_type_are_refused_where_the_model_knows_users():
+    train = interactions([[3, 4, 0], [2, 0, 5]], [1, 2], [1, 2, 3])
+    with pytest.raises(DataError, match=r"users of the holdout are text, such as '0001', .* whole numbers, such as 1"):
+        evaluate(BiasBaseline().fit(train), pair(["0001", "0002"], [1, 2, 3]))
+
+
+def test_strangers_are_warned_of_where_the_model_knows_users():
+    train = interactions([[3, 4, 0], [2, 0, 5]], [1, 2], [1, 2, 3])
+    with pytest.warns(UserWarning, match=r"none of the 2 evaluated users, such as 7, 8, .* such as 1, 2"):
+        evaluate(BiasBaseline().fit(train), pair([7, 8], [1, 2, 3]), "recall@2")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        evaluate(BiasBaseline().fit(train), pair([1, 8], [1, 2, 3]), "recall@2")
+
+
+def test_users_without_a_history_are_warned_of():
+    history, target = interactions([[1, 0, 0], [0, 0, 0], [0, 0, 0]]), interactions([[0, 1, 0], [0, 1, 0], [0, 0, 1]])
+    with pytest.warns(UserWarning, match=r"2 of 3 evaluated users have no history, such as 1, 2: .* same ids"):
+        evaluate(fixed([3, 2, 1]), Holdout(history, target), "recall@2")
+
+
+def test_targets_that_were_seen_are_counted_and_said():
+    data = interactions([[1, 1, 0], [0, 0, 1]])
+    other = interactions([[0, 1, 1], [1, 0, 0]])
+    with pytest.warns(UserWarning, match="3 of 3 held-out ratings are also in the history"):
+        evaluate(fixed([3, 2, 1]), (data, data), "recall@2")
+    with pytest.warns(UserWarning, match="1 of 3 held-out ratings are also in the history"):
+        evaluate(fixed([3, 2, 1]), (data, other), "recall@2")
+    excluded = Holdout(interactions(np.zeros((2, 3))), data, exclude=interactions([[1, 1, 0], [1, 1, 0]]))
+    with pytest.warns(UserWarning, match="2 of 3 held-out ratings are also in the history"):
+        evaluate(fixed([3, 2, 1]), excluded, "recall@2")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        evaluate(fixed([3, 2, 1]), (data, data), "recall@2", exclude_seen=False)
+
+
+@pytest.mark.parametrize("name", ["graded_ndcg@3", "exponential_ndcg@3"])
+def test_ratings_count_in_graded_ndcg(train, holdout, name):
+    gain = {"graded_ndcg": "rating", "exponential_ndcg": "exponential"}[name.split("@")[0]]
+    model = EASE(l2=5.0).fit(train)
+    report = evaluate(model, holdout, [name, "ndcg@3"])
+    ranking = model.rank(holdout.history, 3, exclude=holdout.exclude)[0]
+    expected = ndcg_at_k(ranking, holdout.target, 3, gain=gain)
+    np.testing.assert_allclose(report.per_user[name], expected[~np.isnan(expected)])
+    assert report[name] != report["ndcg@3"]
+    assert report.interval[name][0] < report[name] < report.interval[name][1]
 
 
 # ---------------------------------------------------------------------- what is refused

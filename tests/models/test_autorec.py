@@ -125,7 +125,7 @@ def test_with_biases_the_network_learns_what_they_leave_over(orientation):
 def test_biases_of_the_unknown_are_left_out():
     data = ratings()
     model = AutoRec(hidden=3, epochs=2, biases=True, progress=False).fit(data)
-    found = model.predict(["nobody"], ["nothing"])
+    found = model.predict([data.users[0], -1], [-1, data.items[0]])
     assert np.isfinite(found).all()
     assert model.mean_[0] == pytest.approx(data.matrix.data.mean())
 
@@ -150,7 +150,7 @@ def test_partial_fit_wants_the_users_in_the_same_order(orientation, biases):
             model.partial_fit(others)
     np.testing.assert_array_equal(model.predict(pairs["user"], pairs["item"]), before)
     np.testing.assert_array_equal(
-        model.set_params(learning_rate=1e-30).partial_fit(data).predict(*pairs.T.to_numpy()[:2]), before
+        model.set_params(learning_rate=1e-30).partial_fit(data).predict(pairs["user"], pairs["item"]), before
     )
 
 

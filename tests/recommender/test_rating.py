@@ -1,5 +1,7 @@
 """RatingPredictor: ids to places, clipping, refusals; and what every model that predicts ratings has in common."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -47,7 +49,8 @@ def data():
 
 
 def test_raw_ids_become_rows_and_columns_and_strangers_minus_one(data):
-    found = Places().fit(data).predict(["bob", "ann", "bob", "eve", "eve"], [30, 20, 99, 10, 99])
+    with pytest.warns(UserWarning, match=r"2 of the users and 2 of the items of 5 pairs, .* 'bob' with item 99: 3"):
+        found = Places().fit(data).predict(["bob", "ann", "bob", "eve", "eve"], [30, 20, 99, 10, 99])
     assert found.tolist() == [10, 2, 9, -9, -11]
     assert found.dtype == np.float32
 
@@ -86,6 +89,35 @@ def test_ratings_that_are_all_one_are_implicit_feedback(data):
 def test_users_and_items_have_to_be_pairs(data):
     with pytest.raises(DataError, match=r"predict takes pairs: \(1,\) users and \(2,\) items"):
         Places().fit(data).predict(["ann"], [10, 20])
+
+
+@pytest.mark.parametrize(
+    ("users", "items", "message"),
+    [
+        (
+            ["1"],
+            ["5"],
+            "items of the pairs are text, such as '5', those of the training data whole",
+        ),
+        ([1], [30], "users of the pairs are whole numbers, such as 1, those of the training data text, such as 'ann'"),
+        (["ann"], [30.0], "items of the pairs are numbers with fractions, such as 30.0"),
+        (
+            ["eve", "zoe"],
+            [98, 99],
+            "2 of the users and 2 of the items of 2 pairs, such as user 'eve' with item 98",
+        ),
+        (["eve"], [99], "it was trained on users such as 'ann', 'bob' and items such as 30, 10, 20"),
+    ],
+)
+def test_pairs_of_which_nothing_is_known_are_refused(data, users, items, message):
+    with pytest.raises(DataError, match=message):
+        Places().fit(data).predict(users, items)
+
+
+def test_pairs_that_are_known_give_no_warning(data):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Places().fit(data).predict(["ann", "bob"], [30, 10])
 
 
 def test_a_model_that_is_not_fitted_predicts_nothing():

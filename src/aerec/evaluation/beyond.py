@@ -187,7 +187,7 @@ def describe_recommendations(
         "genre_diversity": genre_diversity_at_k(ranking, genres),
         "calibration": calibration_at_k(ranking, seen, genres),
     }
-    of_all = {"gini": gini_at_k(ranking, n_items), "coverage": coverage(ranking, n_items)}
+    of_all = {"gini": gini_at_k(ranking, model.n_features_in_), "coverage": coverage(ranking, model.n_features_in_)}
     means = {one: _mean(values) for one, values in per_user.items()} | of_all
     measured = {one: int(np.count_nonzero(~np.isnan(values))) for one, values in per_user.items()}
     return BeyondAccuracy(

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from aerec.errors import DataError
 from aerec.evaluation.bootstrap import bootstrap_sums, percentile_interval
 from aerec.evaluation.report import Report
+from aerec.ids import examples
 from aerec.interactions import Interactions
-from aerec.metrics import RATING_METRICS, find_hits, measure_hits, measure_ranking, parse_metric
-from aerec.recommender.base import Recommender, check_frame_columns
+from aerec.metrics import GAINS, RATING_METRICS, find_hits, measure_hits, measure_users, parse_metric
+from aerec.metrics.formulas import coverage
+from aerec.recommender.base import Recommender, check_frame_columns, check_holdout_ids
 from aerec.recommender.rating import PredictsRatings
-from aerec.sparse import row_ids
+from aerec.sparse import CSR, row_ids
 from aerec.splitting import Holdout, Split
 
 __all__ = ["DEFAULT_METRICS", "align_holdout", "evaluate"]
@@ -47,8 +51,8 @@ def evaluate(
     holdout : Holdout, or (history, target)
         The two as Interactions, or as matrices of shape (n_users, n_items).
     metrics : str or sequence of str, default ("recall@20", "recall@50", "ndcg@100")
-        Any of recall, plain_recall, precision, ndcg, map, mrr, hit_rate, coverage with "@k"; rmse; mae. recall@k
-        divides by min(k, \|target\|), plain_recall@k by \|target\|.
+        Any of recall, plain_recall, precision, ndcg, graded_ndcg, exponential_ndcg, map, mrr, hit_rate, coverage
+        with "@k"; rmse; mae. recall@k divides by min(k, \|target\|), plain_recall@k by \|target\|.
     exclude_seen : bool, default True
         Leave the items of the history out of the ranking.
     n_resamples : int, default 1000
@@ -65,11 +69,19 @@ def evaluate(
     Raises
     ------
     DataError
-        If no user has a relevant item, or a metric of ratings is asked of a model that does not predict them.
+        If no user has a relevant item, a metric of ratings is asked of a model that does not predict them, ids are of
+        another type than in training, or none of the items was in it.
     ValueError
         If a metric is unknown.
     TypeError
         If `holdout` is something else, such as a whole `Split`.
+
+    Warns
+    -----
+    UserWarning
+        If held-out ratings can never be found, because they are in the history too or the model was not trained on most
+        of their items; if most users have no history; if the model learns something of each user and knows none of
+        these.
 
     Examples
     --------
@@ -91,6 +103,7 @@ def evaluate(
     evaluated = np.flatnonzero(counts)
     if evaluated.size == 0:
         raise DataError(f"none of the {holdout.n_users:,} users has a held-out item: there is nothing to measure")
+    _warn_of_what_cannot_be_found(model, holdout, evaluated, exclude_seen)
     table = _Table(len(evaluated))
     rated = [one for one in names if one in RATING_METRICS]
     if rated:
@@ -117,7 +130,9 @@ def evaluate(
         for one in ranked:
             base, k = parsed[one]
             if base == "coverage":
-                table.add_constant(one, measure_ranking(one, ranking[evaluated], holdout.target))
+                table.add_constant(one, coverage(ranking[evaluated, :k], model.n_features_in_))
+            elif base in GAINS:
+                table.add(one, measure_users(base, ranking[:, :k], holdout.target.matrix)[evaluated])
             else:
                 table.add(one, measure_hits(base, hits[:, :k], counts[evaluated]))
     mean, interval, per_user = table.summary(names, n_resamples, seed)
@@ -144,7 +159,46 @@ def align_holdout(model: Recommender, holdout: Holdout | tuple[Any, Any]) -> tup
             one if isinstance(one, Interactions) else Interactions.from_matrix(one, None, items) for one in holdout
         )
         holdout = Holdout(history, target)
+    if by_id:
+        check_holdout_ids(model, holdout)
     return (holdout.over(items) if by_id and items is not None else holdout), by_id
+
+
+def _warn_of_what_cannot_be_found(
+    model: Recommender, holdout: Holdout, evaluated: NDArray[np.int64], exclude_seen: bool
+) -> None:
+    """Warn of targets that are left out of the ranking, of users without a history, and of strangers."""
+    target = holdout.target.matrix
+    left_out = [holdout.history] if exclude_seen else []
+    left_out += [] if holdout.exclude is None else [holdout.exclude]
+    both = sum(int(_stored(part.matrix).multiply(_stored(target)).nnz) for part in left_out)
+    if both:
+        warnings.warn(
+            f"{both:,} of {target.nnz:,} held-out ratings are also in the history (or in exclude), which is left out "
+            "of the ranking: they can never be found; hold out other ratings, or pass exclude_seen=False",
+            stacklevel=3,
+        )
+    users = holdout.history.users.take(evaluated)
+    known = None if model.users_ is None else model.users_
+    is_known = np.zeros(len(users), dtype=bool) if known is None else users.isin(known)
+    without = (np.diff(holdout.history.matrix.indptr)[evaluated] == 0) & ~is_known
+    if (n_without := np.count_nonzero(without)) > len(users) / 2:
+        warnings.warn(
+            f"{n_without:,} of {len(users):,} evaluated users have no history, such as {examples(users[without])}: "
+            "their lists are all the same; do the users of history and target go by the same ids?",
+            stacklevel=3,
+        )
+    elif known is not None and not is_known.any():
+        warnings.warn(
+            f"none of the {len(users):,} evaluated users, such as {examples(users)}, is among those that "
+            f"{type(model).__name__} was trained on, such as {examples(known)}: it knows them by their history alone",
+            stacklevel=3,
+        )
+
+
+def _stored(matrix: CSR) -> CSR:
+    ones: CSR = sp.csr_array((np.ones(matrix.nnz, dtype=bool), matrix.indices, matrix.indptr), shape=matrix.shape)
+    return ones
 
 
 class _Table:

@@ -28,7 +28,7 @@ from aerec.recommender.scorer import ModelScorer, Scorer, UserBlock
 from aerec.sparse import CSR, column_counts
 from aerec.system.memory import require_memory
 
-__all__ = ["History", "Recommender", "check_frame_columns", "item_popularity"]
+__all__ = ["History", "Recommender", "check_frame_columns", "check_holdout_ids", "item_popularity"]
 
 
 class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
@@ -370,7 +370,10 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         """Return validation data as a Holdout; None where it is none."""
         for part in validation if isinstance(validation, tuple) else ():
             self._ids.check_columns(part)
-        return as_holdout(validation, by_id=self.items_ is not None)
+        holdout = as_holdout(validation, by_id=self.items_ is not None)
+        if holdout is not None:
+            self._ids.check_holdout(holdout)
+        return holdout
 
     @property
     def _ids(self) -> IdMatching:
@@ -392,3 +395,8 @@ def item_popularity(matrix: CSR) -> NDArray[np.float32]:
 def check_frame_columns(model: Recommender, history: Any) -> None:
     """Refuse a frame whose columns are not those that the model was fitted on."""
     model._ids.check_columns(history)
+
+
+def check_holdout_ids(model: Recommender, holdout: Holdout) -> None:
+    """Refuse a holdout whose ids the model cannot know, and warn where it knows few of them."""
+    model._ids.check_holdout(holdout)

@@ -11,12 +11,15 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from aerec.errors import DataError
-from aerec.ids import as_ids
+from aerec.holdout import Holdout
+from aerec.ids import as_ids, examples, refuse_other_kind
 from aerec.interactions import Interactions
 from aerec.recommender.scorer import UserBlock
-from aerec.sparse import canonical_csr
+from aerec.sparse import canonical_csr, column_counts
 
 __all__ = ["History", "IdMatching", "check_n"]
+
+_FEW = 0.5  # share of held-out ratings below which it is said that the model knows few of their items
 
 History: TypeAlias = Interactions | Any
 """What a user has rated: an `Interactions`, or any matrix of shape (n_users, n_items)."""
@@ -71,16 +74,52 @@ class IdMatching:
                 f"{self.model} was fitted on a matrix of {self.n_items} columns without item ids; "
                 f"the history has {history.shape[1]} items; fit on an Interactions to have items matched by id"
             )
-        aligned = history if self.items is None else history.with_items(self.items)
-        if (lost := history.n_ratings - aligned.n_ratings) > 0:
-            warnings.warn(
-                f"{lost:,} of {history.n_ratings:,} ratings left out of the history: "
-                f"{self.model} was not trained on their items; train it again on data that holds them",
-                stacklevel=4,
-            )
+        aligned = history
+        if self.items is not None:
+            refuse_other_kind(history.items, self.items, "items of the history")
+            aligned = history.with_items(self.items)
+            if (lost := history.n_ratings - aligned.n_ratings) > 0:
+                warnings.warn(
+                    f"{lost:,} of {history.n_ratings:,} ratings left out of the history: {self.model} was not trained "
+                    f"on their items, such as {examples(self._strangers(history), 2)}, but on items such as "
+                    f"{examples(self.items, 2)}; train it again on data that holds them",
+                    stacklevel=4,
+                )
         if self.users is None:
             return UserBlock.new(aligned.matrix)
         return UserBlock(aligned.matrix, self.users.get_indexer(aligned.users).astype(np.int64))
+
+    def check_holdout(self, holdout: Holdout) -> None:
+        """Refuse a holdout that the model can say nothing about, and warn where it knows few of the held-out items.
+
+        Raises
+        ------
+        DataError
+            If ids are of another type than those the model was trained on, or it knows none of the rated items.
+        """
+        if self.items is None:
+            return
+        refuse_other_kind(holdout.history.items, self.items, "items of the holdout")
+        if self.users is not None:
+            refuse_other_kind(holdout.history.users, self.users, "users of the holdout")
+        known, n_targets = holdout.history.items.isin(self.items), holdout.target.n_ratings
+        found, seen = (int(np.count_nonzero(known[part.matrix.indices])) for part in (holdout.target, holdout.history))
+        if n_targets == 0 or holdout.candidates is not None:
+            return
+        others = f"such as {examples(self._strangers(holdout.target))}; it knows items such as {examples(self.items)}"
+        if not found and not seen:
+            raise DataError(f"{self.model} was trained on none of the items of the holdout, {others}")
+        if found < _FEW * n_targets:
+            warnings.warn(
+                f"{n_targets - found:,} of {n_targets:,} held-out ratings can never be found: {self.model} was not "
+                f"trained on their items, {others}",
+                stacklevel=5,
+            )
+
+    def _strangers(self, ratings: Interactions) -> pd.Index[Any]:
+        """Return the rated items that the model does not know."""
+        rated = ratings.items[np.flatnonzero(column_counts(ratings.matrix))]
+        return rated if self.items is None else rated[~rated.isin(self.items)]
 
     def item_ids(self, history: History) -> pd.Index[Any]:
         """Return the item ids that belong to `history`: raw ids for an Interactions, column numbers for a matrix."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from aerec.errors import DataError
-from aerec.ids import as_ids
+from aerec.ids import as_ids, examples, refuse_other_kind
 from aerec.interactions import Interactions
 from aerec.recommender.scorer import ModelScorer, RatingScorer, Scorer
 from aerec.sparse import CSR
@@ -62,7 +63,13 @@ class RatingPredictor:
         Raises
         ------
         DataError
-            If the model was trained on implicit feedback, where every rating is 1 and none can be predicted.
+            If the model was trained on implicit feedback, where every rating is 1 and none can be predicted; if ids are
+            of another type than in training; or if it knows neither user nor item of any pair.
+
+        Warns
+        -----
+        UserWarning
+            Of how many pairs the user or the item was not in the training data.
         """
         return predict_ratings(self, user_ids, item_ids)
 
@@ -95,10 +102,32 @@ def predict_ratings(model: Any, user_ids: ArrayLike, item_ids: ArrayLike) -> NDA
             f"{type(model).__name__} was trained on implicit feedback (every rating is 1) and cannot predict "
             "ratings; fit it on the ratings themselves, without binarize"
         )
-    users = _positions(user_ids, model.users_, model.n_users_)
-    items = _positions(item_ids, model.items_, model.n_features_in_)
+    known_users = pd.RangeIndex(model.n_users_) if model.users_ is None else model.users_
+    known_items = pd.RangeIndex(model.n_features_in_) if model.items_ is None else model.items_
+    users, items = (
+        _positions(user_ids, known_users, "users of the pairs"),
+        _positions(item_ids, known_items, "items of the pairs"),
+    )
     if users.shape != items.shape:
         raise DataError(f"predict takes pairs: {users.shape} users and {items.shape} items")
+    is_unknown = (users < 0) | (items < 0)
+    if is_unknown.any():
+        at = int(np.argmax(is_unknown))
+        message = (
+            f"{type(model).__name__} does not know {np.count_nonzero(users < 0):,} of the users and "
+            f"{np.count_nonzero(items < 0):,} of the items of {len(users):,} pairs, such as user "
+            f"{examples(as_ids(user_ids)[[at]])} with item {examples(as_ids(item_ids)[[at]])}"
+        )
+        if ((users < 0) & (items < 0)).all():
+            raise DataError(
+                f"{message}: nothing can be predicted; it was trained on users such as {examples(known_users)} and "
+                f"items such as {examples(known_items)}"
+            )
+        warnings.warn(
+            f"{message}: {np.count_nonzero(is_unknown):,} predictions fall back on what is known of the other side, or "
+            "on the mean",
+            stacklevel=3,
+        )
     scorer: RatingScorer = model.scorer_
     predicted: NDArray[np.float32] = np.clip(scorer.predict(users, items), low, high).astype(np.float32)
     return predicted
@@ -120,7 +149,8 @@ class _RatingModelScorer(ModelScorer):
         return self._predict(users, items)
 
 
-def _positions(ids: ArrayLike, known: pd.Index[Any] | None, size: int) -> NDArray[np.int64]:
-    index: pd.Index[Any] = pd.RangeIndex(size) if known is None else known
-    positions: NDArray[np.int64] = index.get_indexer(as_ids(ids)).astype(np.int64)
+def _positions(ids: ArrayLike, known: pd.Index[Any], what: str) -> NDArray[np.int64]:
+    wanted = as_ids(ids)
+    refuse_other_kind(wanted, known, what)
+    positions: NDArray[np.int64] = known.get_indexer(wanted).astype(np.int64)
     return positions
