@@ -80,7 +80,7 @@ def serve(run_path):
 def _serving(run, settings=None, **options):
     with socket.create_server(("127.0.0.1", 0)) as listening:
         app = create_app(run, settings=settings or Settings(threads=1, reload_seconds=0), **options)
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none"))
+        server = uvicorn.Server(uvicorn.Config(app, http=app.state.connections.protocol, log_config=None, ws="none"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         try:

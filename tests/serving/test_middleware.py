@@ -126,3 +126,38 @@ def test_labels_are_patterns_and_known_methods(serve):
     assert routes == {"/v1/items/{item}/similar", "/v1/items/{item}", "/page", "none", "/v1/items"}
     assert 'method="OTHER"' in text
     assert "BREW" not in text
+
+
+def status_for(app, host, server=("127.0.0.1", 8000)):
+    """The status of a request whose connection has `server` as its own end, and that names `host`."""
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    address = {"path": "/v1/models", "raw_path": b"/v1/models", "root_path": "", "query_string": b""}
+    scope = {"type": "http", "http_version": "1.1", "scheme": "http", "method": "GET", "server": server, **address}
+    scope["headers"] = [(b"host", host.encode())] if host is not None else []
+    asyncio.run(app(scope, receive, send))
+    return sent[0]["status"]
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST:8000", "127.0.0.1:8000", "[::1]:8000", "127.9.9.9", "app.localhost", None]
+)
+def test_names_of_this_machine_are_answered(serve, host):
+    app = serve().app
+    assert status_for(app, host) == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8000", "localhost.evil.example", "10.0.0.1", "127.0.0.1.x"]
+)
+def test_a_name_that_was_pointed_at_this_machine_is_not_answered(serve, host):
+    assert status_for(serve().app, host) == 403
+    assert status_for(serve().app, host, ("192.168.0.5", 8000)) == 200  # open to the network: any name may be its own
+    assert status_for(serve(token="secret").app, host) == 401  # a page elsewhere does not know the token
+    assert status_for(serve(hosts=(host.partition(":")[0],)).app, host) == 200

@@ -31,6 +31,10 @@ def serve(
         int | None, typer.Option(min=1, help="Requests computed at a time; by default the number of cores.")
     ] = None,
     queue: Annotated[int, typer.Option(min=0, help="Requests that may wait; beyond, 503.")] = 64,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(help="Answer to this name in Host too, without a token on this machine; repeatable."),
+    ] = None,
     reload_seconds: Annotated[
         float, typer.Option(min=0.0, help="How often to look for a newer run in the folder; 0: on SIGHUP only.")
     ] = 2.0,
@@ -57,7 +61,9 @@ def serve(
         run,
         compare=compare,
         token=token.strip() if token else None,
-        settings=Settings(queue=queue, reload_seconds=reload_seconds, **more),
+        settings=Settings(
+            queue=queue, reload_seconds=reload_seconds, hosts=tuple(one.lower() for one in allow_host or ()), **more
+        ),
     )
     listening = _listen(host, port)
     if host not in _LOOPBACK and token is None:
@@ -68,7 +74,13 @@ def serve(
     shown = f"[{host}]" if ":" in host else host
     print_note(f"serving on http://{shown}:{listening.getsockname()[1]}/ (API: /docs), Ctrl-C stops")
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=30, ws="none"
+        app,
+        http=app.state.connections.protocol,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=30,
+        ws="none",
     )
     gc.collect()
     gc.freeze()  # what is there now stays: a collection that walks through all of it would hold requests up

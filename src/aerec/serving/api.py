@@ -146,9 +146,13 @@ async def readyz(request: Request) -> Any:
 @probes.get("/metrics", response_class=PlainTextResponse, tags=["probes"], summary="Counters for Prometheus")
 async def metrics(request: Request) -> Any:
     """Requests, latencies, requests in flight, reloads."""
-    turned_away = float(_gate(request).turned_away)
+    connections = request.app.state.connections
     text = request.app.state.metrics.text(
-        {"aerec_turned_away_total": ("counter", "Requests that there was no room for.", turned_away)}
+        {
+            "aerec_turned_away_total": ("counter", "Requests that there was no room for.", _gate(request).turned_away),
+            "aerec_connections": ("gauge", "Open connections.", connections.open),
+            "aerec_connections_dropped_total": ("counter", "Connections closed before a request.", connections.dropped),
+        }
     )
     return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
 

@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 
 from aerec._version import __version__
 from aerec.serving.api import probes, v1
+from aerec.serving.connections import Connections
 from aerec.serving.metrics import Metrics
 from aerec.serving.middleware import Guard
 from aerec.serving.problems import RequestError, first_problem, problem
@@ -40,6 +41,8 @@ def create_app(
     settings: Settings | None = None,
 ) -> FastAPI:
     """Return the ASGI application that serves a run; `aerec serve` hands it to uvicorn.
+
+    ``app.state.connections.protocol`` is for uvicorn's option ``http``: it limits connections.
 
     Parameters
     ----------
@@ -80,6 +83,7 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.served, app.state.gate, app.state.metrics = served, gate, metrics
+    app.state.connections = Connections(settings)
     app.include_router(v1, dependencies=[] if token is None else [Depends(HTTPBearer(auto_error=False))])
     app.include_router(probes)
     app.mount("/page", StaticFiles(directory=_PAGE))

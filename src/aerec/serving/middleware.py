@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 import secrets
 import time
@@ -13,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from aerec.serving.metrics import Metrics
-from aerec.serving.problems import problem
+from aerec.serving.problems import problem, shown
 from aerec.serving.settings import Settings
 
 __all__ = ["Guard"]
@@ -70,7 +71,7 @@ class Guard:
 
         self._metrics.begin()
         try:
-            if (refusal := self._refusal(scope["path"], headers)) is not None:
+            if (refusal := self._refusal(scope, headers)) is not None:
                 await refusal(scope, receive, answer)
             else:
                 await self._app(scope, self._limited(receive), answer)
@@ -82,8 +83,14 @@ class Guard:
             method = scope["method"] if scope["method"] in _METHODS else "OTHER"
             self._metrics.end(method, _route(scope), status or 500, time.perf_counter() - started)
 
-    def _refusal(self, path: str, headers: dict[bytes, bytes]) -> Response | None:
-        if self._token is not None and path.startswith(_PROTECTED):
+    def _refusal(self, scope: MutableMapping[str, Any], headers: dict[bytes, bytes]) -> Response | None:
+        if b"transfer-encoding" in headers and b"content-length" in headers:  # two lengths: a proxy may take the other
+            return problem("a request has Content-Length or Transfer-Encoding, not both", 400, _CUT_OFF)
+        if self._token is None and _is_loopback((scope.get("server") or ("",))[0]):
+            host = _host_name(headers.get(b"host", b"").decode("latin-1"))
+            if host and not (_is_loopback(host) or host in self._settings.hosts):
+                return problem(f"{shown(host)} is not a name of this server; --allow-host adds it", 403)
+        if self._token is not None and scope["path"].startswith(_PROTECTED):
             kind, _, given = headers.get(b"authorization", b"").partition(b" ")
             if kind.lower() != b"bearer" or not secrets.compare_digest(given.strip(), self._token):
                 return problem("a token is needed: Authorization: Bearer …", 401, {"www-authenticate": "Bearer"})
@@ -112,6 +119,21 @@ class Guard:
             return message
 
         return limited
+
+
+def _host_name(host: str) -> str:
+    """Return the name in a ``Host`` header, without port and brackets, in small letters."""
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    return name.lower().rstrip(".")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _too_large(settings: Settings) -> str:

@@ -23,6 +23,13 @@ class Settings:
         Size of a request; those beyond are turned away with 413.
     body_seconds : float, default 10
         Time to send a request in; slower ones are turned away with 408.
+    header_seconds : float, default 10
+        Time to send the headers of a request in; slower connections are closed.
+    connections : int, default 1000
+        Open connections; one more takes the place of the one that has waited longest for a request.
+    hosts : tuple of str
+        Names in ``Host`` that are answered beside those of this machine, where there is no token and the connection
+        comes from it: a page elsewhere whose name was pointed at this machine has another.
     answer_seconds : float, default 30
         Time to wait for an answer; then 503.
     reload_seconds : float, default 2
@@ -33,5 +40,8 @@ class Settings:
     queue: int = 64
     body_bytes: int = 2**20
     body_seconds: float = 10.0
+    header_seconds: float = 10.0
+    connections: int = 1000
+    hosts: tuple[str, ...] = ()
     answer_seconds: float = 30.0
     reload_seconds: float = 2.0
