@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -24,7 +25,6 @@ from timing import interleaved
 from aerec import Interactions
 from aerec.baselines import ItemKNN, RP3Beta, UserKNN
 from aerec.datasets import load_dataset
-from aerec.models import SparseEASE
 from protocol import RESULTS, markdown, save, set_threads
 
 K = 100
@@ -36,7 +36,8 @@ def gowalla() -> Any | None:
     folder = Path(os.environ.get("AEREC_DATA", "")) / "gowalla"
     if not folder.is_dir():
         return None
-    return Interactions.concat([load_dataset(str(folder / f"{name}.txt")) for name in ("train", "valid")]).matrix
+    frames = [load_dataset(str(folder / f"{name}.txt")).to_frame() for name in ("train", "valid")]
+    return Interactions.from_frame(pd.concat(frames)).matrix
 
 
 def bare_product(X: Any) -> None:
@@ -67,7 +68,6 @@ def rivals(X: Any, *, with_implicit: bool) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--slow", action="store_true", help="SparseEASE on Gowalla as well")
     parser.add_argument("--out", type=Path, default=RESULTS / "speed")
     given = parser.parse_args()
     set_threads(1)
@@ -77,8 +77,6 @@ def main() -> None:
     data += [("generated", generated(*shape)) for shape in SHAPES]
     for name, X in data:
         timed = rivals(X, with_implicit=name == "Gowalla")
-        if given.slow and name == "Gowalla":
-            timed["SparseEASE"] = lambda X=X: SparseEASE(n_neighbors=K).fit(X)
         rounds = given.rounds if name == "Gowalla" else 1
         found = interleaved(timed, rounds, warm_up=int(name == "Gowalla"), cpu_time=True)
         by_user = UserKNN(k=K).fit(X)
