@@ -9,7 +9,13 @@ from scipy.sparse import csr_array
 
 from aerec import Interactions
 from aerec.closed_form import item_item
-from aerec.closed_form.item_item import ItemItemRecommender, closed_form_weights, gram_matrix, row_blocks
+from aerec.closed_form.item_item import (
+    ItemItemRecommender,
+    gram_matrix,
+    invert_gram,
+    row_blocks,
+    scale_symmetric,
+)
 from aerec.errors import InsufficientMemoryError, TrainingError
 from aerec.models import EASE
 from aerec.system import memory
@@ -43,8 +49,8 @@ def test_the_upper_triangle_of_the_gram_matrix_is_all_that_the_closed_form_reads
     assert np.array_equal(np.triu(gram), np.triu(X.T @ X))
     gram[np.tril_indices_from(gram, -1)] = np.nan
     P = np.linalg.inv(X.T.astype(float) @ X + 2 * np.eye(21))
-    expected = np.eye(21) - P / np.diag(P)
-    assert np.allclose(closed_form_weights(gram, 2.0), expected, atol=1e-5)
+    invert_gram(gram, 2.0)
+    assert np.allclose(np.triu(gram), np.triu(P), atol=1e-5)
 
 
 @pytest.mark.parametrize("upper", [True, False])
@@ -95,28 +101,34 @@ def test_a_gram_matrix_that_does_not_fit_is_refused_before_it_is_made(monkeypatc
 
 
 @pytest.mark.parametrize("rows_per_block", [1, 5, 1000])
-@pytest.mark.parametrize("ridge", [3.0, np.arange(1, 14, dtype=np.float32)], ids=["one", "each"])
-def test_every_column_is_the_ridge_regression_on_all_others(rows_per_block, ridge, monkeypatch):
+@pytest.mark.parametrize("left", [np.ones(13), np.linspace(0.5, 2, 13)], ids=["even", "uneven"])
+def test_a_symmetric_matrix_is_scaled_by_its_upper_triangle(rows_per_block, left, monkeypatch):
     monkeypatch.setattr(item_item, "_BLOCK_BYTES", rows_per_block * 4 * 13)
+    monkeypatch.setattr(item_item, "_TILE", 2)
+    rng = np.random.default_rng(0)
+    whole = rng.normal(size=(13, 13))
+    whole = whole + whole.T
+    right, diagonal = rng.normal(size=13), rng.normal(size=13)
+    matrix = np.triu(whole).astype(np.float32)
+    scale_symmetric(matrix, left.astype(np.float32), right.astype(np.float32), diagonal.astype(np.float32))
+    expected = left[:, None] * whole * right
+    np.fill_diagonal(expected, diagonal)
+    np.testing.assert_allclose(matrix, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("ridge", [3.0, np.arange(1, 14, dtype=np.float32)], ids=["one", "each"])
+def test_a_gram_matrix_is_inverted_in_place(ridge):
     X = ratings()
-    penalty = np.broadcast_to(ridge, 13).astype(np.float64)
-    B = closed_form_weights((X.T @ X).astype(np.float32), ridge)
-    for item in range(13):
-        others = np.delete(np.arange(13), item)
-        normal = X[:, others].T @ X[:, others] + np.diag(penalty[others])
-        expected = np.linalg.solve(normal, X[:, others].T @ X[:, item])
-        np.testing.assert_allclose(B[others, item], expected, atol=1e-4)
-        assert B[item, item] == 0
-
-
-def test_the_closed_form_works_in_place():
-    gram = (ratings().T @ ratings()).astype(np.float32)
-    assert np.shares_memory(closed_form_weights(gram, 1.0), gram)
+    gram = (X.T @ X).astype(np.float32)
+    expected = np.linalg.inv(X.T @ X + np.diag(np.broadcast_to(ridge, 13)))
+    diagonal = invert_gram(gram, ridge)
+    np.testing.assert_allclose(np.triu(gram), np.triu(expected), rtol=1e-3, atol=1e-6)
+    np.testing.assert_array_equal(diagonal, np.diag(gram))
 
 
 def test_a_matrix_that_cannot_be_inverted_is_refused_with_the_cure():
     with pytest.raises(TrainingError, match="l2 is too small"):
-        closed_form_weights(np.full((3, 3), 1e6, dtype=np.float32), 1e-6)
+        invert_gram(np.full((3, 3), 1e6, dtype=np.float32), 1e-6)
 
 
 def test_row_blocks_cover_every_row_once():

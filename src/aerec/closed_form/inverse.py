@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
-__all__ = ["invert_upper", "memory_beside"]
+__all__ = ["invert_upper", "memory_beside", "subtract_product"]
 
 _LAPACK_ROWS = 23_000  # the Cholesky factor of OpenBLAS, on several threads, crashes at 40,981 rows
 _PANEL = 1024  # rows swept at once
@@ -59,7 +59,7 @@ def _sweep(matrix: NDArray[np.float32]) -> bool:
             return False
         inverse = _symmetric(pivot)
         scaled = panel @ inverse
-        _subtract_product(matrix, scaled, panel)
+        subtract_product(matrix, scaled, panel)
         matrix[:start, start:stop] = scaled[:start]
         matrix[start:stop, start:stop] = -inverse
         matrix[start:stop, stop:] = scaled[stop:].T
@@ -73,7 +73,7 @@ def _symmetric(upper: NDArray[np.float32]) -> NDArray[np.float32]:
     return full
 
 
-def _subtract_product(matrix: NDArray[np.float32], left: NDArray[np.float32], right: NDArray[np.float32]) -> None:
+def subtract_product(matrix: NDArray[np.float32], left: NDArray[np.float32], right: NDArray[np.float32]) -> None:
     """Subtract left · rightᵀ from the upper triangle, tile by tile."""
     n, (height, width) = len(matrix), _TILE
     memory = np.empty(height * width, dtype=np.float32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -25,10 +25,12 @@ __all__ = [
     "NOT_INVERTIBLE",
     "ItemItemRecommender",
     "ItemItemScorer",
-    "closed_form_weights",
     "gram_matrix",
+    "invert_gram",
     "on_all_threads",
     "row_blocks",
+    "scale_symmetric",
+    "sum_rows",
 ]
 
 NOT_INVERTIBLE = "XᵀX + l2 · I cannot be inverted in float32: l2 is too small for these ratings, raise it"
@@ -53,7 +55,7 @@ class ItemItemRecommender(Recommender):
         ``weights_[i, j]`` is what a rating of 1 for item i adds to the score of item j.
     """
 
-    _learned = ("weights_",)
+    _learned: ClassVar[tuple[str, ...]] = ("weights_",)
     _popularity_for_empty = True
 
     weights_: NDArray[np.float32] | CSR
@@ -79,7 +81,7 @@ class ItemItemScorer(Scorer):
     def _scores(self, block: UserBlock) -> NDArray[np.float32]:
         if not isinstance(self._weights, np.ndarray):
             return (block.history @ self._weights).toarray()
-        return _sum_rows(block.history, 0, block.n_users, self._weights)
+        return sum_rows(block.history, 0, block.n_users, self._weights)
 
     def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the exact terms of the sum, xᵢ · Wᵢⱼ."""
@@ -170,7 +172,7 @@ def _fill_popular(gram: NDArray[np.float32], items: CSR, order: NDArray[np.int64
 
     def fill(start: int) -> None:
         stop = min(start + width, n_dense)
-        products = _sum_rows(items, start, n_items, _dense_columns(items, start, stop, n_users))
+        products = sum_rows(items, start, n_items, _dense_columns(items, start, stop, n_users))
         gram[order[start:], start:stop] = products
         gram[order[start:stop], stop:] = products[stop - start :].T
 
@@ -231,7 +233,7 @@ def _tensor(array: NDArray[Any]) -> torch.Tensor:
     return torch.from_numpy(np.require(array, requirements="W"))
 
 
-def _sum_rows(weights: CSR, start: int, stop: int, table: NDArray[np.float32]) -> NDArray[np.float32]:
+def sum_rows(weights: CSR, start: int, stop: int, table: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return weights[start:stop] · table, on all threads, where scipy's product takes one.
 
     Where each row of the table is wanted several times, some columns at a time: their part stays in the cache.
@@ -267,49 +269,60 @@ def _columns_from(X: CSR, first: int) -> CSR:
     return found
 
 
-def closed_form_weights(gram: NDArray[np.float32], ridge: NDArray[np.float32] | float) -> NDArray[np.float32]:
-    r"""Return the ridge regression of each item on all others: B = I − P · diagMat(1 ⊘ diag P), P = (G + Λ)⁻¹.
-
-    Works in place: `gram` becomes the result, so that one item-item matrix is all that is held.
+def invert_gram(gram: NDArray[np.float32], ridge: NDArray[np.floating[Any]] | float) -> NDArray[np.float32]:
+    r"""Replace the upper triangle of G by that of P = (G + Λ)⁻¹ and return the diagonal of P.
 
     Parameters
     ----------
     gram : ndarray of shape (n_items, n_items), float32
-        G = XᵀX, of which the upper triangle is read; overwritten.
+        G, of which the upper triangle is read; overwritten, and below the diagonal not defined afterwards.
     ridge : float or ndarray of shape (n_items,)
         The diagonal of Λ, positive.
-
-    Returns
-    -------
-    ndarray of shape (n_items, n_items), float32
-        With a zero diagonal.
 
     Raises
     ------
     TrainingError
         If G + Λ is not positive definite in float32.
     """
-    diagonal = np.diag_indices_from(gram)
-    gram[diagonal] += ridge
+    gram[np.diag_indices_from(gram)] += ridge
     if not invert_upper(gram):
         raise TrainingError(NOT_INVERTIBLE)
-    weights = gram
-    shrinks = -1 / weights[diagonal]
+    return np.diagonal(gram).copy()
 
-    def finish(rows: NDArray[np.int64]) -> None:
+
+def scale_symmetric(
+    matrix: NDArray[np.float32], left: NDArray[np.float32], right: NDArray[np.float32], diagonal: NDArray[np.float32]
+) -> None:
+    r"""Replace a symmetric A by diagMat(left) · A · diagMat(right), with another diagonal; on all threads.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (n, n), float32
+        A, of which the upper triangle is read; overwritten by the whole result.
+    left, right : ndarray of shape (n,), float32
+    diagonal : ndarray of shape (n,), float32
+        Of the result.
+    """
+    even = bool((left == 1).all())
+
+    def scale(rows: NDArray[np.int64]) -> None:
         """Scale the columns `rows` of what stands above the diagonal, and mirror them, scaled, to below it."""
         start, stop = rows[0], rows[-1] + 1
-        for left in range(0, start, _TILE):
-            right = min(left + _TILE, start)
-            above = weights[left:right, start:stop]
-            np.multiply(above.T, shrinks[left:right], out=weights[start:stop, left:right])
-            above *= shrinks[start:stop]
-        square = weights[start:stop, start:stop]
-        square[:] = (np.triu(square) + np.triu(square, 1).T) * shrinks[start:stop]
+        for first in range(0, start, _TILE):
+            last = min(first + _TILE, start)
+            above = matrix[first:last, start:stop]
+            np.multiply(above.T, right[first:last], out=matrix[start:stop, first:last])
+            above *= right[start:stop]
+            if not even:
+                matrix[start:stop, first:last] *= left[start:stop, None]
+                above *= left[first:last, None]
+        square = matrix[start:stop, start:stop]
+        square[:] = (np.triu(square) + np.triu(square, 1).T) * right[start:stop]
+        if not even:
+            square *= left[start:stop, None]
 
-    on_all_threads(finish, row_blocks(*weights.shape))
-    weights[diagonal] = 0
-    return weights
+    on_all_threads(scale, row_blocks(*matrix.shape))
+    matrix[np.diag_indices_from(matrix)] = diagonal
 
 
 def row_blocks(n_rows: int, n_columns: int, first: int = 0) -> Iterator[NDArray[np.int64]]:

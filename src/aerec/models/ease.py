@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from aerec.closed_form.item_item import ItemItemRecommender, closed_form_weights, gram_matrix
-from aerec.interactions import Interactions
+from aerec.closed_form.ridge import L2, RidgeRecommender
 from aerec.parameters import Constraint, RealNumber
-from aerec.splitting import Holdout
 
 __all__ = ["EASE"]
 
 
-class EASE(ItemItemRecommender):
+class EASE(RidgeRecommender):
     r"""Embarrassingly shallow autoencoder: score = x · B, where B reconstructs every item from all the others.
 
     .. math:: \min_B \|X - XB\|_F^2 + \lambda \|B\|_F^2 \quad\text{subject to}\quad \operatorname{diag}(B) = 0
@@ -21,21 +19,38 @@ class EASE(ItemItemRecommender):
               \qquad P = (X^\top X + \lambda I)^{-1}
 
     Time grows with n_items³, memory with n_items²: one float32 matrix of that size is held. Where it does not fit,
-    `fit` refuses. An empty history is ranked by popularity.
+    `fit` refuses. An empty history is ranked by popularity. More users are learned and users forgotten exactly, by
+    `partial_fit` and `replace_users`.
 
     Parameters
     ----------
-    l2 : float > 0, default 500.0
-        λ. Larger for more users and for ratings of larger size; 100 to 2000 suit MovieLens.
+    l2 : float > 0 or "auto", default "auto"
+        λ. Larger for more users and for ratings of larger size; 100 to 2000 suit MovieLens. "auto" is
+        :math:`45 \sqrt{\bar n}`, with the mean number of ratings of the items that have any, times the mean of x².
+    item_norm : float in [0, 1], default 0.0
+        α: Bᵢⱼ is multiplied by (nᵢ / nⱼ)^α, with the numbers of ratings of both items. The larger, the fewer popular
+        items are recommended.
+    user_norm : float in [0, 1], default 0.0
+        β: the ratings of a user with n ratings count n^−β times in XᵀX.
+    diagonal : float in [0, 1], default 0.0
+        ξ: the diagonal of B is bounded by it. With 0 an item never speaks for itself; with 1 there is no bound, and B
+        is the plain ridge regression, which suits data of many items and few users.
 
     Attributes
     ----------
     weights_ : ndarray of shape (n_items, n_items), float32
         B; ``weights_[i, j]`` is what history item i adds to the score of item j. Zero diagonal.
+    l2_ : float
+        The λ that was used.
+    inverse_diagonal_, ridge_, item_counts_, n_users_ : ndarray
+        What updates need beside the weights: diagonals of P and Λ, ratings of each item, number of users.
 
     References
     ----------
     Steck (2019). Embarrassingly shallow autoencoders for sparse data. WWW.
+    Park, Yun, Kim, Lee (2025). Data-adaptive normalization for linear autoencoders. SIGIR. (`item_norm`, `user_norm`.)
+    Moon, Kim, Lee (2023). It's enough: relaxing diagonal constraints in linear autoencoders for recommendation. SIGIR.
+    (`diagonal`.)
 
     Examples
     --------
@@ -52,11 +67,17 @@ class EASE(ItemItemRecommender):
     array([[1]])
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {"l2": [RealNumber(above=0)]}
+    _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
+        "l2": L2,
+        "item_norm": [RealNumber(at_least=0, at_most=1)],
+        "user_norm": [RealNumber(at_least=0, at_most=1)],
+        "diagonal": [RealNumber(at_least=0, at_most=1)],
+    }
 
-    def __init__(self, l2: float = 500.0) -> None:
+    def __init__(
+        self, l2: float | str = "auto", item_norm: float = 0.0, user_norm: float = 0.0, diagonal: float = 0.0
+    ) -> None:
         self.l2 = l2
-
-    def _fit(self, train: Interactions, validation: Holdout | None) -> None:
-        gram = gram_matrix(train.matrix, advice="use ELSA, or keep fewer items: filter(min_per_item=...)", upper=True)
-        self.weights_ = closed_form_weights(gram, self.l2)
+        self.item_norm = item_norm
+        self.user_norm = user_norm
+        self.diagonal = diagonal
