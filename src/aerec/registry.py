@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from aerec.baselines import (
     ALS,
     BPR,
+    BSPM,
     NMF,
     SLIM,
     BiasBaseline,
@@ -57,6 +58,7 @@ MODELS: dict[str, type[Recommender]] = {
     "user-knn": UserKNN,
     "rp3-beta": RP3Beta,
     "pure-svd": PureSVD,
+    "bspm": BSPM,
     "nmf": NMF,
     "slim": SLIM,
     "als": ALS,

@@ -219,6 +219,12 @@ SPACES: dict[str, Space] = {
         "k": Whole(50, 1000, log=True),
     },
     "pure-svd": {"n_factors": Whole(8, 256, log=True)},
+    "bspm": {
+        "n_factors": Whole(32, 512, log=True),
+        "weight": Number(0.0, 1.0),
+        "sharpening": Number(0.0, 3.0),
+        "alpha": Number(0.3, 0.7),
+    },
     "nmf": {
         "n_factors": Whole(8, 128, log=True),
         "l2": Number(0.1, 30.0, log=True),

@@ -4,6 +4,7 @@ from aerec.baselines.als import ALS
 from aerec.baselines.bias import BiasBaseline
 from aerec.baselines.biased_mf import BiasedMF
 from aerec.baselines.bpr import BPR
+from aerec.baselines.bspm import BSPM
 from aerec.baselines.item_knn import ItemKNN
 from aerec.baselines.nmf import NMF
 from aerec.baselines.popularity import Popularity
@@ -15,6 +16,7 @@ from aerec.baselines.user_knn import UserKNN
 __all__ = [
     "ALS",
     "BPR",
+    "BSPM",
     "NMF",
     "SLIM",
     "BiasBaseline",
