@@ -251,8 +251,13 @@ SPACES: dict[str, Space] = {
         "count_power": Number(0.0, 1.0),
         "epochs": Whole(5, 40),
     },
-    "ease": {"l2": Number(10.0, 5000.0, log=True)},
-    "edlae": {"l2": Number(10.0, 3000.0, log=True), "dropout": Number(0.05, 0.75)},
+    "ease": {"l2": Number(5.0, 10_000.0, log=True), "item_norm": Number(0.0, 0.5), "diagonal": Number(0.0, 0.5)},
+    "edlae": {
+        "l2": Number(5.0, 5000.0, log=True),
+        "dropout": Number(0.05, 0.75),
+        "item_norm": Number(0.0, 0.5),
+        "user_norm": Number(0.0, 0.5),
+    },
     "low-rank-edlae": {
         "l2": Number(10.0, 3000.0, log=True),
         "dropout": Number(0.05, 0.75),

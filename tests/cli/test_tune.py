@@ -196,7 +196,7 @@ def test_a_setting_is_written_as_it_is_read(name, value, text):
     [
         (["--model", "easy"], "unknown model 'easy'"),
         (["--model", "popularity"], "popularity has nothing to tune"),
-        (["--model", "ease", "--set", "l2=3"], "ease has nothing to tune beside l2"),
+        (["--model", "blend", "--set", "steps=3"], "blend has nothing to tune beside steps"),
         (["--model", "ease", "--set", "k=3"], "EASE has no parameter 'k'"),
         (["--model", "ease", "--space", "l2"], "--space 'l2' cannot be read; write name=low:high"),
         (["--model", "ease", "--space", "l2=a:b"], "--space 'l2=a:b' cannot be read"),

@@ -67,10 +67,10 @@ def test_no_weights_within_the_bound_of_the_diagonal_cost_less():
         assert cost(B + step, dense, 5.0) > cost(B, dense, 5.0)
 
 
-def test_the_automatic_penalty_grows_with_the_ratings_of_an_item_and_with_their_size():
+def test_the_automatic_penalty_is_relative_to_the_sums_of_the_gram_matrix_and_to_the_size_of_ratings():
     X = likes()
-    rated = np.count_nonzero(X.sum(axis=0))
-    assert automatic_l2(X) == pytest.approx(45 * np.sqrt(X.nnz / rated))
+    gram = (X.T @ X).toarray()
+    assert automatic_l2(X) == pytest.approx(3.6 * np.sqrt(gram.sum() / np.count_nonzero(np.diag(gram))))
     assert automatic_l2(3 * X) == pytest.approx(9 * automatic_l2(X))
     assert EASE().fit(X).l2_ == pytest.approx(automatic_l2(X))
     assert EASE(7.0).fit(X).l2_ == 7.0

@@ -22,7 +22,7 @@ _ORDER = 4  # of the polynomial that stands for the exponential
 
 
 class BSPM(Recommender):
-    r"""Blurring and sharpening process: a history is smoothed over like items, then what is common to all is taken away.
+    r"""Blurring and sharpening: a history is smoothed over like items, then what is common to all is taken away.
 
     .. math:: \tilde R = D_U^{-\alpha} X D_I^{\alpha - 1}, \qquad P = (\tilde R^\top \tilde R)^{\circ s}, \qquad
               r_0 = x P + w \, x D_I^{\alpha - 1} V V^\top D_I^{1 - \alpha}
@@ -93,6 +93,7 @@ class BSPM(Recommender):
     similarity_: CSR | None
     item_factors_: NDArray[np.float32] | None
     item_scale_: NDArray[np.float32]
+    _turned: tuple[CSR, CSR] | None = None
 
     def __init__(
         self,
@@ -157,13 +158,15 @@ class BSPM(Recommender):
         """Return P · columns."""
         if self.similarity_ is not None:
             return sum_rows(self.similarity_, 0, self.similarity_.shape[0], columns)
-        assert self.normalized_ is not None
-        by_item = self._by_item()
-        users = sum_rows(self.normalized_, 0, self.normalized_.shape[0], columns)
-        return sum_rows(by_item, 0, by_item.shape[0], users)
+        by_user, by_item = self._both_ways()
+        return sum_rows(by_item, 0, by_item.shape[0], sum_rows(by_user, 0, by_user.shape[0], columns))
 
-    def _by_item(self) -> CSR:
-        return self.normalized_.T.tocsr()
+    def _both_ways(self) -> tuple[CSR, CSR]:
+        """Return R̃ and its transpose, which is made once."""
+        assert self.normalized_ is not None
+        if self._turned is None or self._turned[0] is not self.normalized_:
+            self._turned = self.normalized_, self.normalized_.T.tocsr()
+        return self._turned
 
     def _sharpened(self, columns: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return e^(−TP) · columns by the first terms of its series."""

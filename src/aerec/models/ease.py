@@ -25,8 +25,9 @@ class EASE(RidgeRecommender):
     Parameters
     ----------
     l2 : float > 0 or "auto", default "auto"
-        λ. Larger for more users and for ratings of larger size; 100 to 2000 suit MovieLens. "auto" is
-        :math:`45 \sqrt{\bar n}`, with the mean number of ratings of the items that have any, times the mean of x².
+        λ. Larger for more users, longer histories and ratings of larger size; 100 to 2000 suit MovieLens. "auto" is
+        3.6 times the root of the mean sum of a row of XᵀX, for ratings of 1: :math:`3.6 \sqrt{\sum_u n_u^2 / m}` with
+        the lengths n of the histories and the number m of items with ratings.
     item_norm : float in [0, 1], default 0.0
         α: Bᵢⱼ is multiplied by (nᵢ / nⱼ)^α, with the numbers of ratings of both items. The larger, the fewer popular
         items are recommended.
