@@ -195,7 +195,11 @@ def test_a_fault_of_ours_is_not_dressed_up_as_a_failed_trial(split, monkeypatch)
     ("arguments", "kind", "reason"),
     [
         ({"space": {}}, ValueError, "the space of EASE is empty"),
-        ({"space": {"k": Whole(1, 2)}}, ValueError, "EASE has no parameter 'k'; there are diagonal, item_norm, l2, user_norm"),
+        (
+            {"space": {"k": Whole(1, 2)}},
+            ValueError,
+            "EASE has no parameter 'k'; there are diagonal, item_norm, l2, user_norm",
+        ),
         ({"space": {"l2": Number(0.0, 1.0)}}, ValueError, "'l2' does not fit"),
         ({"model": Popularity()}, ValueError, "the space of Popularity is empty"),
         ({"model": "easy"}, ValueError, "unknown model 'easy'"),

@@ -13,6 +13,7 @@ from aerec.closed_form.item_item import sum_rows
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
+from aerec.recommender.scorer import Scorer, UserBlock
 from aerec.sparse import CSR, row_ids
 from aerec.splitting import Holdout
 
@@ -132,48 +133,80 @@ class BSPM(Recommender):
         similarity.data = (np.sign(similarity.data) * np.abs(similarity.data) ** self.power).astype(np.float32)
         return similarity
 
-    def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
-        x = np.ascontiguousarray(history.toarray().T, dtype=np.float32)
+    def _make_scorer(self) -> Scorer:
+        if self.similarity_ is not None:
+            graph: tuple[CSR, ...] = (self.similarity_,)
+        else:
+            assert self.normalized_ is not None
+            if self._turned is None or self._turned[0] is not self.normalized_:
+                self._turned = self.normalized_, self.normalized_.T.tocsr()  # once for many scorers
+            graph = self._turned
+        settings = self.weight, self.sharpening
+        return _FilterScorer(graph, self.item_factors_, self.item_scale_, *settings, self._popularity)
+
+
+class _FilterScorer(Scorer):
+    """Scores by polynomials of P, which is a product of sparse matrices.
+
+    Parameters
+    ----------
+    graph : tuple of csr_array
+        P is their product, from the last to the first: of one, or of R̃ᵀ and R̃, given as (R̃, R̃ᵀ).
+    factors : ndarray of shape (n_items, n_factors), or None
+        V.
+    scale : ndarray of shape (n_items,)
+        The diagonal of D_I^(1 − α).
+    weight, sharpening : float
+        w and T.
+    popularity
+        As in `Scorer`.
+    """
+
+    def __init__(
+        self,
+        graph: tuple[CSR, ...],
+        factors: NDArray[np.float32] | None,
+        scale: NDArray[np.float32],
+        weight: float,
+        sharpening: float,
+        popularity: NDArray[np.float32] | None,
+    ) -> None:
+        super().__init__(len(scale), popularity)
+        self._graph, self._factors, self._scale = graph, factors, scale[:, None]
+        self._weight, self._sharpening = np.float32(weight), sharpening
+
+    def _scores(self, block: UserBlock) -> NDArray[np.float32]:
+        x = np.ascontiguousarray(block.history.toarray().T)
         blurred = self._smoothed(x)
-        if self.item_factors_ is not None:
-            low = self.item_factors_ @ (self.item_factors_.T @ (x / self.item_scale_[:, None]))
-            blurred += np.float32(self.weight) * self.item_scale_[:, None] * low
+        if self._factors is not None:
+            blurred += self._weight * self._scale * (self._factors @ (self._factors.T @ (x / self._scale)))
         return np.ascontiguousarray(self._sharpened(blurred).T)
 
-    def _contributions(
-        self, history: CSR, items: NDArray[np.int64], known_users: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
-        """Return the exact terms of the sum: the map is symmetric but for the scale of the low-pass filter."""
-        targets = np.zeros((history.shape[1], len(items)), dtype=np.float32)
-        targets[items, np.arange(len(items))] = 1
+    def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the exact terms of the sum: but for the scale of the low-pass filter, the map is symmetric."""
+        targets = np.zeros((self.n_items, len(columns)), dtype=np.float32)
+        targets[columns, np.arange(len(columns))] = 1
         sharpened = self._sharpened(targets)
-        columns = self._smoothed(sharpened)
-        if self.item_factors_ is not None:
-            low = self.item_factors_ @ (self.item_factors_.T @ (sharpened * self.item_scale_[:, None]))
-            columns += np.float32(self.weight) * low / self.item_scale_[:, None]
-        terms: NDArray[np.float64] = history.data[:, None].astype(np.float64) * columns[history.indices]
+        weights = self._smoothed(sharpened)
+        if self._factors is not None:
+            low = self._factors @ (self._factors.T @ (sharpened * self._scale))
+            weights += self._weight * low / self._scale
+        history = block.history
+        terms: NDArray[np.float64] = history.data.astype(np.float64)[:, None] * weights[history.indices]
         return terms
 
     def _smoothed(self, columns: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return P · columns."""
-        if self.similarity_ is not None:
-            return sum_rows(self.similarity_, 0, self.similarity_.shape[0], columns)
-        by_user, by_item = self._both_ways()
-        return sum_rows(by_item, 0, by_item.shape[0], sum_rows(by_user, 0, by_user.shape[0], columns))
-
-    def _both_ways(self) -> tuple[CSR, CSR]:
-        """Return R̃ and its transpose, which is made once."""
-        assert self.normalized_ is not None
-        if self._turned is None or self._turned[0] is not self.normalized_:
-            self._turned = self.normalized_, self.normalized_.T.tocsr()
-        return self._turned
+        for matrix in self._graph:
+            columns = sum_rows(matrix, 0, matrix.shape[0], columns)
+        return columns
 
     def _sharpened(self, columns: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return e^(−TP) · columns by the first terms of its series."""
-        if self.sharpening == 0:
+        if self._sharpening == 0:
             return columns
         total, term = columns.copy(), columns
         for n in range(1, _ORDER + 1):
-            term = self._smoothed(term) * np.float32(-self.sharpening / n)
+            term = self._smoothed(term) * np.float32(-self._sharpening / n)
             total += term
         return total

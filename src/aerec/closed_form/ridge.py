@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -223,10 +224,12 @@ class RidgeRecommender(ItemItemRecommender):
         inverse_diagonal = np.diagonal(inverse).copy()
         if not (inverse_diagonal > 0).all() or not (ridge > 0).all():
             raise DataError("old is not of users that the model has learned from: give histories exactly as they were")
-        with self._unchanged_on_error():
-            self._learn_from(inverse, inverse_diagonal, ridge, counts, n_users)
-            self.n_features_in_, self.items_ = n_items, items
-            self.popularity_ = (counts / n_users).astype(np.float32)
+        learner = copy.copy(self)
+        learner._learn_from(inverse, inverse_diagonal, ridge, counts, n_users)
+        learner.n_features_in_, learner.items_ = n_items, items
+        learner.popularity_ = (counts / n_users).astype(np.float32)
+        learner._check_learned()
+        self.__dict__ = learner.__dict__
         return self
 
     def _over_all_items(self, old: History | None, new: History | None) -> tuple[pd.Index[Any] | None, CSR, CSR]:
@@ -248,7 +251,7 @@ class RidgeRecommender(ItemItemRecommender):
             if matrix.nnz < history.n_ratings:
                 raise DataError("old holds ratings of items that the model does not know: it cannot forget them")
         elif history is not None:
-            matrix = self._history(history)[0]
+            matrix = self.block_of(history).history
         return sp.csr_array((matrix.data, matrix.indices, matrix.indptr), shape=(matrix.shape[0], n_items))
 
     def _inverse(self, n_more: int) -> NDArray[np.float32]:
