@@ -178,8 +178,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
     """Whether the rows of an epoch are divided evenly into batches, instead of leaving a small one at the end."""
 
     network_: Network
-    history_: pd.DataFrame
     n_iter_: int
+    _records: list[dict[str, Any]]  # of the epochs, one by one: a frame would be copied for each
     _trainer: Trainer | None = None  # of the last training; a loaded model has none
     _rows: Rows | None = None  # while it is trained
     _steps = 0  # taken so far: the weight of the KL term rises with them
@@ -377,7 +377,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         """Make a fresh network, trainer and history; outputs that are ratings begin at the mean rating, not at 0."""
         n_users = rows.shape[0] if self.user_factors else 0
         self.network_ = self._build(rows.shape[1], n_users).to(resolve_device(self.device))
-        self.history_, self._steps = pd.DataFrame(), 0
+        self._records, self._steps = [], 0
         self._trainer = self._new_trainer()
         if isinstance(rows, SparseRows | MappedRows) and not LIKELIHOODS[self.likelihood].all_entries:
             with torch.no_grad():
@@ -393,7 +393,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             half=resolve_precision(self.precision, device),
             **self._step_options(),
         )
-        trainer.epoch, trainer.step = len(self.history_), self._steps
+        trainer.epoch, trainer.step = len(self._records), self._steps
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             from aerec.training.distributed import current_ranks
 
@@ -444,7 +444,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
 
         `checkpoint` is a folder and the fingerprint of the training.
         """
-        done, trainer, around = len(self.history_), self._trainer, [*callbacks]
+        trainer, around = self._trainer, [*callbacks]
         assert trainer is not None
         records: list[dict[str, Any]] = []
         best, metric = None, None if validator is None else validator.name
@@ -471,21 +471,26 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
                 records=records,
             )
         except TrainingError as error:
-            if done or error.records:  # what was learned before is kept
-                self._remember(pd.DataFrame(error.records), done)
+            if self._records or error.records:  # what was learned before is kept
+                self._remember(error.records)
             self._trainer = None  # its optimiser has seen what went wrong: partial_fit begins with a new one
             raise
-        self._remember(pd.DataFrame(records), done)
+        self._remember(records)
 
-    def _remember(self, history: pd.DataFrame, done: int) -> None:
+    def _remember(self, records: list[dict[str, Any]]) -> None:
         assert self._trainer is not None
-        if len(history):
-            history["epoch"] += done
-        self.history_ = pd.concat([self.history_, history], ignore_index=True) if done else history
-        self.n_iter_ = len(self.history_)
+        done = len(self._records)
+        self._records += [{**record, "epoch": done + record["epoch"]} for record in records]
+        self.n_iter_ = len(self._records)
         self._steps = self._trainer.step
         self._finish()
         self._rows = None
+
+    @property
+    def history_(self) -> pd.DataFrame:
+        """The epochs, one a row."""
+        check_is_fitted(self, "_records")
+        return pd.DataFrame(self._records)
 
     @property
     def _device(self) -> torch.device:
@@ -777,8 +782,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
 
     def _set_state(self, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
         super()._set_state(header, tensors)
-        self.history_ = pd.DataFrame(header["history"])
-        self.n_iter_ = len(self.history_)
+        rows = zip(*header["history"].values(), strict=True)
+        named = (zip(header["history"], row, strict=True) for row in rows)
+        self._records = [{name: value for name, value in record if value is not None} for record in named]
+        self.n_iter_ = len(self._records)
         self._steps = int(header["steps"])
         if self._steps < 0:
             raise ValueError(f"it has taken {self._steps} steps")

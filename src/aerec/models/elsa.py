@@ -226,7 +226,10 @@ class ELSA(Autoencoder):
         if self._shards is not None:
             self.network_ = self._whole_network()
             self._trainer = None
-        self.network_.settle()
+        if isinstance(self._trainer, _NAdamTrainer):
+            self._trainer.settle()
+        else:
+            self.network_.settle()
 
     def _set_state(self, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
         super()._set_state(header, tensors)
@@ -332,10 +335,19 @@ class _NAdamTrainer(Trainer):
     """NAdam instead of Adam, as in the paper."""
 
     network: _ELSANetwork
+    _unsettled: Tensor | None = None  # the rows as they were before they were settled: NAdam's steps depend on lengths
+
+    def settle(self) -> None:
+        """Settle the network; the next epoch goes on from the rows of the moment."""
+        self._unsettled = self.network.encoder_weights[0].detach().clone()
+        self.network.settle()
 
     def run_epoch(self, rows: Rows, steps: StepSource = EagerSteps) -> dict[str, float]:
         """As `Trainer.run_epoch`; afterwards the rows of A are of any length."""
-        self.network.settled = False
+        if self._unsettled is not None:
+            with torch.no_grad():
+                self.network.encoder_weights[0].copy_(self._unsettled)
+        self._unsettled, self.network.settled = None, False
         return super().run_epoch(rows, steps)
 
     def _make_optimizer(self, decayed: list[nn.Parameter], free: list[nn.Parameter]) -> torch.optim.Optimizer:
