@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,78 +13,36 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from aerec.baselines import (
-    ALS,
-    BPR,
-    BSPM,
-    NMF,
-    SLIM,
-    BiasBaseline,
-    BiasedMF,
-    ItemKNN,
-    Popularity,
-    PureSVD,
-    RP3Beta,
-    UserKNN,
-)
+from aerec._lazy import LazyMapping, exported_names
 from aerec.errors import ModelFileError, names_like
 from aerec.files.storage import read_folder
-from aerec.models import (
-    CDAE,
-    EASE,
-    EDLAE,
-    ELSA,
-    Autoencoder,
-    AutoRec,
-    Blend,
-    DenoisingAutoencoder,
-    KernelAutoRec,
-    LowRankEDLAE,
-    MultDAE,
-    MultVAE,
-    RatingBlend,
-    RecVAE,
-    SparseAutoencoder,
-    SparseEASE,
-)
 from aerec.recommender.base import Recommender
 from aerec.recommender.saving import read_model
 
-__all__ = ["MODELS", "get_model_class", "load_model"]
+__all__ = ["MODELS", "get_model_class", "load_model", "model_name"]
 
 _UNPROVEN = 1 << 24  # so many items a file may claim without an array that has as many entries
 
-MODELS: dict[str, type[Recommender]] = {
-    "popularity": Popularity,
-    "item-knn": ItemKNN,
-    "user-knn": UserKNN,
-    "rp3-beta": RP3Beta,
-    "pure-svd": PureSVD,
-    "bspm": BSPM,
-    "nmf": NMF,
-    "slim": SLIM,
-    "als": ALS,
-    "bpr": BPR,
-    "bias": BiasBaseline,
-    "biased-mf": BiasedMF,
-    "ease": EASE,
-    "edlae": EDLAE,
-    "low-rank-edlae": LowRankEDLAE,
-    "elsa": ELSA,
-    "sparse-ease": SparseEASE,
-    "autoencoder": Autoencoder,
-    "denoising-autoencoder": DenoisingAutoencoder,
-    "sparse-autoencoder": SparseAutoencoder,
-    "autorec": AutoRec,
-    "kernel-autorec": KernelAutoRec,
-    "cdae": CDAE,
-    "mult-dae": MultDAE,
-    "mult-vae": MultVAE,
-    "rec-vae": RecVAE,
-    "blend": Blend,
-    "rating-blend": RatingBlend,
+_PLACES = {
+    module.rpartition(".")[2].replace("_", "-"): (module, name)
+    for room in ("aerec.baselines", "aerec.models")
+    for name, module in exported_names(room).items()
 }
-"""Command-line name → class; a new model is one line here."""
+
+_BY_CLASS = {class_name: name for name, (_, class_name) in _PLACES.items()}
+
+
+def _load(name: str) -> type[Recommender]:
+    module, class_name = _PLACES[name]
+    found: type[Recommender] = getattr(importlib.import_module(module), class_name)
+    return found
+
+
+MODELS: Mapping[str, type[Recommender]] = LazyMapping(_PLACES, _load)
+"""Command-line name → class, imported when it is asked for.
+
+The name is that of the model's file. A new model is one line in the ``__init__.pyi`` of its folder.
+"""
 
 
 def get_model_class(name: str) -> type[Recommender]:
@@ -99,11 +59,23 @@ def get_model_class(name: str) -> type[Recommender]:
     >>> get_model_class("item-knn")
     <class 'aerec.baselines.item_knn.ItemKNN'>
     """
-    by_class = {model.__name__: model for model in MODELS.values()}
-    found = MODELS.get(name.lower(), by_class.get(name))
-    if found is None:
+    known = name.lower() if name.lower() in MODELS else _BY_CLASS.get(name)
+    if known is None:
         raise ValueError(f"unknown model {name!r}; {names_like(name, MODELS)}")
-    return found
+    return MODELS[known]
+
+
+def model_name(model: Recommender) -> str:
+    """Return what the command line calls a model; the name of its class where that is none of aerec's.
+
+    Examples
+    --------
+    >>> from aerec.models import EASE
+    >>> model_name(EASE())
+    'ease'
+    """
+    place = type(model).__module__, type(model).__name__
+    return next((name for name, known in _PLACES.items() if known == place), type(model).__name__)
 
 
 def load_model(path: str | os.PathLike[str], models: Iterable[type[Recommender]] = ()) -> Recommender:
@@ -132,8 +104,9 @@ def load_model(path: str | os.PathLike[str], models: Iterable[type[Recommender]]
         folder = folder / "model"
     header, tensors = read_folder(folder, "model")
     name = header.get("model")
-    known = {model.__name__: model for model in (*MODELS.values(), *models)}
-    if name not in known:
+    ours = LazyMapping(_BY_CLASS, lambda name: MODELS[_BY_CLASS[name]])
+    known = ChainMap({model.__name__: model for model in models}, ours)  # type: ignore[arg-type]
+    if not isinstance(name, str) or name not in known:
         raise ModelFileError(
             f"{folder} holds a {name}, which this aerec does not know; upgrade aerec, or pass the class: "
             f"load_model(path, models=[{name}])"

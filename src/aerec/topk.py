@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 import aerec.system.threads  # noqa: F401 (a forked process ranks with one thread)
 
@@ -64,6 +65,8 @@ def top_k_tensor(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     indices : Tensor of int64, shape (n_rows, k)
     values : Tensor of shape (n_rows, k)
     """
+    import torch  # only where it is there already: a baseline needs none
+
     n_rows, n_columns = scores.shape
     kept = min(k, n_columns)
     indices = scores.new_full((n_rows, k), -1, dtype=torch.int64)
@@ -84,6 +87,8 @@ def top_k_tensor(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
 def _keys(scores: Tensor, columns: Tensor) -> Tensor:
     """Return whole numbers in the order of the scores, those of equal scores in the opposite order of the columns."""
+    import torch
+
     bits = (scores + 0.0).view(torch.int32)  # −0 + 0 is 0
     return torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits).long() * 2**32 + (columns ^ _LOWER)
 

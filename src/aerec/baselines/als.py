@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from aerec.closed_form.least_squares import solve_rows
+from aerec.dimensions import Number, Space, Whole
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
@@ -72,6 +73,13 @@ class ALS(Recommender):
         "alpha": [RealNumber(above=0)],
         "epochs": [WholeNumber(1)],
         "seed": [WholeNumber(0, 2**32 - 1)],
+    }
+
+    search_space: ClassVar[Space] = {
+        "n_factors": Whole(16, 256, log=True),
+        "l2": Number(0.1, 300.0, log=True),
+        "alpha": Number(0.3, 40.0, log=True),
+        "epochs": Whole(5, 30),
     }
 
     def __init__(

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aerec.closed_form.biases import Biases
+from aerec.dimensions import Number, Space
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, RealNumber
 from aerec.recommender.base import Recommender
@@ -61,6 +62,8 @@ class BiasBaseline(RatingPredictor, Recommender):
         "l2_user": [RealNumber(at_least=0)],
         "l2_item": [RealNumber(at_least=0)],
     }
+
+    search_space: ClassVar[Space] = {"l2_user": Number(0.5, 50.0, log=True), "l2_item": Number(0.5, 50.0, log=True)}
 
     def __init__(self, l2_user: float = 10.0, l2_item: float = 25.0) -> None:
         self.l2_user = l2_user

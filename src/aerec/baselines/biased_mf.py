@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from aerec.closed_form.least_squares import solve_rows
+from aerec.dimensions import Number, Space, Whole
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
@@ -78,6 +79,14 @@ class BiasedMF(RatingPredictor, Recommender):
         "count_power": [RealNumber(at_least=0, at_most=1)],
         "epochs": [WholeNumber(1)],
         "seed": [WholeNumber(0, 2**32 - 1)],
+    }
+
+    search_space: ClassVar[Space] = {
+        "n_factors": Whole(4, 128, log=True),
+        "l2": Number(0.1, 30.0, log=True),
+        "l2_bias": Number(0.1, 30.0, log=True),
+        "count_power": Number(0.0, 1.0),
+        "epochs": Whole(5, 40),
     }
 
     def __init__(

@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from aerec.dimensions import Number, Space, Whole
 from aerec.errors import TrainingError
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, RealNumber, WholeNumber
@@ -74,6 +75,13 @@ class BPR(Recommender):
         "learning_rate": [RealNumber(above=0)],
         "epochs": [WholeNumber(1)],
         "seed": [WholeNumber(0, 2**32 - 1)],
+    }
+
+    search_space: ClassVar[Space] = {
+        "n_factors": Whole(16, 256, log=True),
+        "l2": Number(1e-3, 0.1, log=True),
+        "learning_rate": Number(5e-3, 0.2, log=True),
+        "epochs": Whole(30, 200),
     }
 
     def __init__(

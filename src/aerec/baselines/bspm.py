@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils.extmath import randomized_svd
 
 from aerec.closed_form.item_item import sum_rows
+from aerec.dimensions import Number, Space, Whole
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
@@ -95,6 +96,13 @@ class BSPM(Recommender):
     item_factors_: NDArray[np.float32] | None
     item_scale_: NDArray[np.float32]
     _turned: tuple[CSR, CSR] | None = None
+
+    search_space: ClassVar[Space] = {
+        "n_factors": Whole(32, 512, log=True),
+        "weight": Number(0.0, 1.0),
+        "sharpening": Number(0.0, 3.0),
+        "alpha": Number(0.3, 0.7),
+    }
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ import numpy as np
 
 from aerec.closed_form.item_item import ItemItemRecommender
 from aerec.closed_form.neighbours import nearest_rows
+from aerec.dimensions import Choice, Number, Space, Whole
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
 from aerec.sparse import CSR
@@ -58,6 +59,12 @@ class ItemKNN(ItemItemRecommender):
         "k": [WholeNumber(1)],
         "shrinkage": [RealNumber(at_least=0)],
         "similarity": [OneOf(("cosine", "jaccard"))],
+    }
+
+    search_space: ClassVar[Space] = {
+        "k": Whole(10, 500, log=True),
+        "shrinkage": Number(0.0, 300.0),
+        "similarity": Choice(("cosine", "jaccard")),
     }
 
     def __init__(self, k: int = 100, shrinkage: float = 10.0, similarity: str = "cosine") -> None:

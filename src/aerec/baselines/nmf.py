@@ -11,6 +11,7 @@ from sklearn import decomposition
 from sklearn.exceptions import ConvergenceWarning
 
 from aerec.closed_form.least_squares import solve_nonnegative
+from aerec.dimensions import Number, Space, Whole
 from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, RealNumber, WholeNumber
@@ -77,6 +78,12 @@ class NMF(Recommender):
         "l2": [RealNumber(at_least=0)],
         "epochs": [WholeNumber(1)],
         "seed": [WholeNumber(0, 2**32 - 1)],
+    }
+
+    search_space: ClassVar[Space] = {
+        "n_factors": Whole(8, 128, log=True),
+        "l2": Number(0.1, 30.0, log=True),
+        "epochs": Whole(30, 200),
     }
 
     def __init__(self, n_factors: int = 64, l2: float = 3.0, epochs: int = 100, seed: int = 0) -> None:

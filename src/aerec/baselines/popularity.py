@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from numpy.typing import NDArray
 
+from aerec.dimensions import Space
 from aerec.interactions import Interactions
 from aerec.recommender.base import Recommender, item_popularity
 from aerec.sparse import CSR
@@ -30,6 +33,8 @@ class Popularity(Recommender):
     >>> model.score_items(csr_array([[1, 0, 0]]))
     array([[0.5, 1. , 0. ]], dtype=float32)
     """
+
+    search_space: ClassVar[Space] = {}
 
     _learned = ("popularity_",)
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.extmath import randomized_svd
 
+from aerec.dimensions import Space, Whole
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, WholeNumber
 from aerec.recommender.base import Recommender
@@ -57,6 +58,8 @@ class PureSVD(Recommender):
         "n_factors": [WholeNumber(1)],
         "seed": [WholeNumber(0, 2**32 - 1)],
     }
+
+    search_space: ClassVar[Space] = {"n_factors": Whole(8, 256, log=True)}
 
     def __init__(self, n_factors: int = 64, seed: int = 0) -> None:
         self.n_factors = n_factors

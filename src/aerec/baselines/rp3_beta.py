@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from aerec.closed_form.item_item import ItemItemRecommender
 from aerec.closed_form.neighbours import largest_products
+from aerec.dimensions import Number, Space, Whole
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, RealNumber, WholeNumber
 from aerec.sparse import CSR, row_ids
@@ -62,6 +63,12 @@ class RP3Beta(ItemItemRecommender):
         "alpha": [RealNumber(above=0)],
         "beta": [RealNumber(at_least=0)],
         "k": [WholeNumber(1)],
+    }
+
+    search_space: ClassVar[Space] = {
+        "alpha": Number(0.5, 1.5),
+        "beta": Number(0.0, 1.0),
+        "k": Whole(50, 1000, log=True),
     }
 
     def __init__(self, alpha: float = 1.0, beta: float = 0.5, k: int = 200) -> None:

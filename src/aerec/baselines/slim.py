@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet
 
 from aerec.closed_form.item_item import ItemItemRecommender
+from aerec.dimensions import Number, Space
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, RealNumber, WholeNumber
 from aerec.splitting import Holdout
@@ -72,6 +73,8 @@ class SLIM(ItemItemRecommender):
         "epochs": [WholeNumber(1)],
         "tol": [RealNumber(above=0)],
     }
+
+    search_space: ClassVar[Space] = {"l1": Number(0.1, 30.0, log=True), "l2": Number(3.0, 1000.0, log=True)}
 
     def __init__(self, l1: float = 5.0, l2: float = 100.0, epochs: int = 100, tol: float = 1e-4) -> None:
         self.l1 = l1

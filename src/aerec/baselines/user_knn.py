@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aerec.closed_form.neighbours import RowIndex
+from aerec.dimensions import Choice, Number, Space, Whole
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
@@ -63,6 +64,12 @@ class UserKNN(Recommender):
     }
 
     _index: tuple[CSR, str, RowIndex] | None = None
+
+    search_space: ClassVar[Space] = {
+        "k": Whole(10, 500, log=True),
+        "shrinkage": Number(0.0, 300.0),
+        "similarity": Choice(("cosine", "jaccard")),
+    }
 
     def __init__(self, k: int = 100, shrinkage: float = 10.0, similarity: str = "cosine") -> None:
         self.k = k

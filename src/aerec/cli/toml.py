@@ -10,7 +10,7 @@ from typing import Any
 from aerec.cli.settings import format_value
 from aerec.errors import DataError
 from aerec.recommender.base import Recommender
-from aerec.registry import MODELS
+from aerec.registry import model_name
 
 __all__ = ["format_toml"]
 
@@ -73,7 +73,7 @@ def _inline(content: Mapping[str, Any]) -> str:
 
 
 def _name(model: Recommender) -> str:
-    return next((name for name, cls in MODELS.items() if cls is type(model)), type(model).__name__)
+    return model_name(model)
 
 
 def _string(text: str) -> str:

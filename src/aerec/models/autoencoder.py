@@ -16,6 +16,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from typing_extensions import Self
 
+from aerec.dimensions import Choice, Dimension, Number, Space
 from aerec.display.plotting import plot_history
 from aerec.errors import DataError, TrainingError
 from aerec.holdout import Holdout, given_validation
@@ -45,9 +46,17 @@ from aerec.training.loop import train
 from aerec.training.schedule import SCHEDULES
 from aerec.training.trainer import Trainer
 
-__all__ = ["Autoencoder"]
+__all__ = ["HIDDEN_SIZES", "NEURAL_SPACE", "Autoencoder"]
 
 _BLOCK_ROWS = 1024  # rows encoded at once outside of training
+NEURAL_SPACE: dict[str, Dimension] = {
+    "noise": Choice((None, *(MaskingNoise(p) for p in (0.2, 0.35, 0.5, 0.65)))),
+    "learning_rate": Number(3e-4, 5e-3, log=True),
+    "weight_decay": Number(1e-7, 3e-3, log=True),
+    "batch_size": Choice((128, 256, 500)),
+}
+HIDDEN_SIZES = Choice((200, 400, 600, (600, 200)))
+"""What the search spaces of most autoencoders have in common."""
 _OF_STEPS: dict[str, list[Constraint]] = {
     "epochs": [WholeNumber(1)],
     "batch_size": [WholeNumber(1)],
@@ -183,6 +192,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
     _trainer: Trainer | None = None  # of the last training; a loaded model has none
     _rows: Rows | None = None  # while it is trained
     _steps = 0  # taken so far: the weight of the KL term rises with them
+
+    search_space: ClassVar[Space] = {
+        **NEURAL_SPACE,
+        "hidden": HIDDEN_SIZES,
+        "noise": Choice((None, MaskingNoise(0.2), MaskingNoise(0.5), GaussianNoise(0.1), GaussianNoise(0.3))),
+        "sparsity": Choice((None, L1Sparsity(0.001), L1Sparsity(0.01), TopKSparsity(32), TopKSparsity(64))),
+    }
 
     def __init__(
         self,

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from aerec.closed_form.biases import Biases
+from aerec.dimensions import Choice, Number, Space, Whole
 from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.models.autoencoder import Autoencoder
@@ -21,7 +22,7 @@ from aerec.network.device import resolve_device
 from aerec.network.fold_in import ridge_rows
 from aerec.network.network import Network
 from aerec.network.rows import Rows, SparseRows
-from aerec.noise import Noise
+from aerec.noise import MaskingNoise, Noise
 from aerec.parameters import Constraint, OneOf
 from aerec.recommender.base import History
 from aerec.recommender.graphs import constant
@@ -108,6 +109,14 @@ class AutoRec(Autoencoder):
     mean_: NDArray[np.float64] | None
     user_bias_: NDArray[np.float64] | None
     item_bias_: NDArray[np.float64] | None
+
+    search_space: ClassVar[Space] = {
+        "hidden": Whole(50, 500, log=True),
+        "learning_rate": Number(3e-4, 5e-3, log=True),
+        "weight_decay": Number(1e-3, 0.3, log=True),
+        "noise": Choice((None, MaskingNoise(0.2), MaskingNoise(0.5))),
+        "biases": Choice((False, True)),
+    }
 
     def __init__(
         self,

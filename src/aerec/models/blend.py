@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from aerec.dimensions import Space, Whole
 from aerec.interactions import Interactions
 from aerec.metrics import measure_users, parse_metric
 from aerec.models.edlae import EDLAE
@@ -90,6 +91,8 @@ class Blend(Recommender):
 
     models_: list[Recommender]
     weights_: NDArray[np.float64]
+
+    search_space: ClassVar[Space] = {"steps": Whole(5, 40)}
 
     def __init__(
         self,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from aerec.models.autoencoder import Autoencoder
+from typing import ClassVar
+
+from aerec.dimensions import Choice, Space
+from aerec.models.autoencoder import HIDDEN_SIZES, NEURAL_SPACE, Autoencoder
 from aerec.noise import MaskingNoise, Noise
 from aerec.sparsity import Sparsity
 
@@ -52,6 +55,12 @@ class CDAE(Autoencoder):
     """
 
     _even_batches = True
+
+    search_space: ClassVar[Space] = {
+        **NEURAL_SPACE,
+        "hidden": HIDDEN_SIZES,
+        "likelihood": Choice(("multinomial", "bernoulli")),
+    }
 
     def __init__(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from aerec.closed_form.ridge import L2, RidgeRecommender
+from aerec.dimensions import Number, Space
 from aerec.parameters import Constraint, RealNumber
 
 __all__ = ["EDLAE"]
@@ -65,6 +66,13 @@ class EDLAE(RidgeRecommender):
         "item_norm": [RealNumber(at_least=0, at_most=1)],
         "user_norm": [RealNumber(at_least=0, at_most=1)],
         "diagonal": [RealNumber(at_least=0, at_most=1)],
+    }
+
+    search_space: ClassVar[Space] = {
+        "l2": Number(5.0, 5000.0, log=True),
+        "dropout": Number(0.05, 0.75),
+        "item_norm": Number(0.0, 0.5),
+        "user_norm": Number(0.0, 0.5),
     }
 
     def __init__(

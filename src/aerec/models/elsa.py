@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from aerec.dimensions import Choice, Number, Space, Whole
 from aerec.likelihood import LIKELIHOODS
 from aerec.models.autoencoder import Autoencoder
 from aerec.network.batches import Batch, SparseBatch
@@ -97,6 +98,12 @@ class ELSA(Autoencoder):
 
     network_: _ELSANetwork
     _shards: ItemShards | None = None  # while it is fitted on several processes
+
+    search_space: ClassVar[Space] = {
+        "n_factors": Whole(32, 512, log=True),
+        "learning_rate": Number(0.01, 0.5, log=True),
+        "batch_size": Choice((128, 256, 500)),
+    }
 
     def __init__(
         self,

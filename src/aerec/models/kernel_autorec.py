@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from aerec.dimensions import Choice, Number, Space, Whole
 from aerec.models.autorec import AutoRec
 from aerec.network.batches import Batch
 from aerec.network.network import Architecture, Cost, Network
@@ -73,6 +74,16 @@ class KernelAutoRec(AutoRec):
         "kernel_dims": [WholeNumber(1)],
         "kernel_l2": [RealNumber(at_least=0)],
         "kernel_spread": [RealNumber(above=0)],
+    }
+
+    search_space: ClassVar[Space] = {
+        "hidden": Whole(100, 600, log=True),
+        "learning_rate": Number(1e-3, 5e-3, log=True),
+        "weight_decay": Number(0.01, 0.3, log=True),
+        "kernel_l2": Number(1e-7, 1e-4, log=True),
+        "kernel_spread": Number(0.03, 0.3, log=True),
+        "noise": Choice((MaskingNoise(0.4), MaskingNoise(0.5), MaskingNoise(0.6), MaskingNoise(0.7))),
+        "epochs": Whole(40, 120),
     }
 
     def __init__(

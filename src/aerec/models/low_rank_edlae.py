@@ -10,6 +10,7 @@ from scipy.optimize import minimize
 from sklearn.utils.extmath import randomized_svd
 
 from aerec.closed_form.item_item import gram_matrix
+from aerec.dimensions import Number, Space, Whole
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
@@ -85,6 +86,12 @@ class LowRankEDLAE(Recommender):
 
     input_factors_: NDArray[np.float32]
     output_factors_: NDArray[np.float32]
+
+    search_space: ClassVar[Space] = {
+        "l2": Number(10.0, 3000.0, log=True),
+        "dropout": Number(0.05, 0.75),
+        "n_factors": Whole(32, 512, log=True),
+    }
 
     def __init__(
         self, l2: float = 500.0, dropout: float = 0.5, n_factors: int = 256, epochs: int = 50, seed: int = 0

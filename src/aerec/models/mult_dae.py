@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from aerec.models.autoencoder import Autoencoder
+from typing import ClassVar
+
+from aerec.dimensions import Choice, Space
+from aerec.models.autoencoder import HIDDEN_SIZES, NEURAL_SPACE, Autoencoder
 from aerec.noise import MaskingNoise, Noise
 from aerec.sparsity import Sparsity
 
@@ -39,6 +42,8 @@ class MultDAE(Autoencoder):
     >>> model.transform(likes).shape[1]
     16
     """
+
+    search_space: ClassVar[Space] = {**NEURAL_SPACE, "hidden": HIDDEN_SIZES, "activation": Choice(("tanh", "swish"))}
 
     def __init__(
         self,

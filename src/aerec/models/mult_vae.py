@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from aerec.models.autoencoder import Autoencoder
+from typing import ClassVar
+
+from aerec.dimensions import Choice, Number, Space
+from aerec.models.autoencoder import HIDDEN_SIZES, NEURAL_SPACE, Autoencoder
 from aerec.noise import MaskingNoise, Noise
 from aerec.sparsity import L1Sparsity, TopKSparsity
 
@@ -47,6 +50,13 @@ class MultVAE(Autoencoder):
     >>> model.transform(likes).shape[1]
     16
     """
+
+    search_space: ClassVar[Space] = {
+        **NEURAL_SPACE,
+        "hidden": HIDDEN_SIZES,
+        "kl_weight": Number(0.03, 1.0, log=True),
+        "kl_annealing_steps": Choice((0, 1000, 5000)),
+    }
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 from sklearn.base import clone
 
+from aerec.dimensions import Choice, Space
 from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.models.autorec import AutoRec
@@ -68,6 +69,8 @@ class RatingBlend(RatingPredictor, Blend):
     }
 
     _learned = ("weights_", "rating_range_")
+
+    search_space: ClassVar[Space] = {"weights": Choice(((0.9, 0.1), (0.75, 0.25), (0.6, 0.4)))}
 
     def __init__(self, models: Sequence[Recommender] | None = None, weights: Sequence[float] | None = None) -> None:
         self.models = models

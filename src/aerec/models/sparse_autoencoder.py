@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from aerec.models.autoencoder import Autoencoder
+from typing import ClassVar
+
+from aerec.dimensions import Choice, Space
+from aerec.models.autoencoder import HIDDEN_SIZES, NEURAL_SPACE, Autoencoder
 from aerec.noise import Noise
-from aerec.sparsity import KLSparsity, Sparsity
+from aerec.sparsity import KLSparsity, L1Sparsity, Sparsity, TopKSparsity
 
 __all__ = ["SparseAutoencoder"]
 
@@ -40,6 +43,15 @@ class SparseAutoencoder(Autoencoder):
     >>> model.transform(X).shape
     (120, 4)
     """
+
+    search_space: ClassVar[Space] = {
+        **{name: dimension for name, dimension in NEURAL_SPACE.items() if name != "noise"},
+        "hidden": HIDDEN_SIZES,
+        "sparsity": Choice(
+            (KLSparsity(0.05, 0.1), KLSparsity(0.05, 1.0), KLSparsity(0.2, 0.1), L1Sparsity(0.01), TopKSparsity(32))
+        ),
+        "activation": Choice(("tanh", "sigmoid")),
+    }
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from aerec.closed_form.item_item import NOT_INVERTIBLE, ItemItemRecommender, gram_matrix
 from aerec.closed_form.neighbours import nearest_rows
+from aerec.dimensions import Number, Space, Whole
 from aerec.errors import TrainingError
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, RealNumber, WholeNumber
@@ -68,6 +69,8 @@ class SparseEASE(ItemItemRecommender):
         "l2": [RealNumber(above=0)],
         "n_neighbors": [WholeNumber(1)],
     }
+
+    search_space: ClassVar[Space] = {"l2": Number(10.0, 5000.0, log=True), "n_neighbors": Whole(20, 400, log=True)}
 
     def __init__(self, l2: float = 500.0, n_neighbors: int = 100) -> None:
         self.l2 = l2

@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
 
+from aerec.dimensions import Space
 from aerec.errors import DataError, TrainingError
 from aerec.files.storage import check_storable
 from aerec.holdout import Holdout, as_holdout, given_validation
@@ -57,6 +58,8 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
     _popularity_for_empty: ClassVar[bool] = False
     """Whether a new user with an empty history is ranked by popularity, because `_score` would give all zeros."""
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {}
+    search_space: ClassVar[Space | None] = None
+    """What a search over hyper-parameters chooses from by default; None where there is no default."""
 
     n_features_in_: int
     items_: pd.Index[Any] | None

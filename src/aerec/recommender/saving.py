@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +14,6 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, clone
 
-from aerec import noise, sparsity
 from aerec.datasets.store.folder import store_of
 from aerec.errors import DataError
 from aerec.files.storage import decode_index, encode_index, write_folder
@@ -125,7 +125,7 @@ def encode_parameter(value: Any) -> Any:
         value = value.tolist()
     if isinstance(value, tuple | list):
         return {"tuple": [encode_parameter(one) for one in value]}
-    if type(value).__name__ in _CHOICES and dataclasses.is_dataclass(value):
+    if dataclasses.is_dataclass(value) and type(value).__name__ in _choices():
         fields = {field.name: encode_parameter(getattr(value, field.name)) for field in dataclasses.fields(value)}
         return {"choice": type(value).__name__, "fields": fields}
     if isinstance(value, BaseEstimator):
@@ -146,7 +146,7 @@ def decode_parameter(value: Any, estimators: Mapping[str, type[Any]] | None = No
         return (estimators or {})[value["estimator"]](**inner)
     if isinstance(value, dict):
         fields = {name: decode_parameter(one) for name, one in value["fields"].items()}
-        return _CHOICES[value["choice"]](**fields)
+        return _choices()[value["choice"]](**fields)
     return value
 
 
@@ -169,7 +169,12 @@ def decode_array(tensors: Mapping[str, NDArray[Any]], name: str) -> NDArray[Any]
     return array
 
 
-_CHOICES: dict[str, Any] = {name: getattr(module, name) for module in (noise, sparsity) for name in module.__all__}
+@functools.cache
+def _choices() -> dict[str, Any]:
+    """Return the classes of aerec.noise and aerec.sparsity by name."""
+    from aerec import noise, sparsity  # they need PyTorch
+
+    return {name: getattr(module, name) for module in (noise, sparsity) for name in module.__all__}
 
 
 def add_to_digest(digest: Any, data: Any) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from aerec.errors import DataError
 from aerec.ids import id_from_text
 from aerec.recommender.scorer import UserBlock
-from aerec.registry import MODELS
+from aerec.registry import model_name
 from aerec.runs.folder import rating_scale, read_run
 from aerec.serving.code_units import Units
 from aerec.serving.items import Catalogue, Filters, RawId
@@ -60,8 +60,7 @@ class Engine:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         run = read_run(path)
         self._model, data = run.model, run.data
-        by_class = {model: name for name, model in MODELS.items()}
-        self.name = by_class.get(type(self._model), type(self._model).__name__)
+        self.name = model_name(self._model)
         items = data.items if self._model.items_ is None else self._model.items_
         self.catalogue = Catalogue(items, data)
         self._scorer = self._model.scorer_.for_single_users()

@@ -25,8 +25,8 @@ from aerec.models.autoencoder import Autoencoder
 from aerec.recommender.base import Recommender
 from aerec.recommender.rating import PredictsRatings
 from aerec.recommender.saving import encode_parameter
-from aerec.registry import MODELS, get_model_class
-from aerec.search_spaces import SPACES, Space, check_space
+from aerec.registry import get_model_class
+from aerec.search_spaces import Space, check_space
 from aerec.training.callbacks import Callback
 from aerec.tuning import studies
 from aerec.tuning.edges import Edge, find_edges
@@ -210,8 +210,7 @@ def default_space(model: Recommender | type[Recommender] | str) -> Space:
     ['l2']
     """
     cls = type(_estimator(model))
-    names = {known: name for name, known in MODELS.items()}
-    found = next((SPACES.get(names[one]) for one in cls.__mro__ if one in names), None)
+    found = cls.search_space
     if found is None:
         raise ValueError(f"{cls.__name__} has no default space; give one, such as {{'epochs': Whole(5, 50)}}")
     return found

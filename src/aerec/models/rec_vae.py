@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from aerec.dimensions import Choice, Number, Space
 from aerec.likelihood import LIKELIHOODS
-from aerec.models.autoencoder import Autoencoder
+from aerec.models.autoencoder import NEURAL_SPACE, Autoencoder
 from aerec.network.affine import affine
 from aerec.network.batches import Batch
 from aerec.network.composite_prior import composite_kl
@@ -78,6 +79,12 @@ class RecVAE(Autoencoder):
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
         **Autoencoder._parameter_constraints,
         "encoder_passes": [WholeNumber(1)],
+    }
+
+    search_space: ClassVar[Space] = {
+        **NEURAL_SPACE,
+        "hidden": Choice(((300, 100), (600, 200), (900, 300))),
+        "kl_weight": Number(1e-3, 0.02, log=True),
     }
 
     def __init__(

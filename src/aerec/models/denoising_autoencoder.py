@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from aerec.models.autoencoder import Autoencoder
-from aerec.noise import MaskingNoise, Noise
+from typing import ClassVar
+
+from aerec.dimensions import Choice, Space
+from aerec.models.autoencoder import HIDDEN_SIZES, NEURAL_SPACE, Autoencoder
+from aerec.noise import GaussianNoise, MaskingNoise, Noise
 from aerec.sparsity import Sparsity
 
 __all__ = ["DenoisingAutoencoder"]
@@ -40,6 +43,15 @@ class DenoisingAutoencoder(Autoencoder):
     >>> model.reconstruct(X).shape
     (120, 6)
     """
+
+    search_space: ClassVar[Space] = {
+        **NEURAL_SPACE,
+        "hidden": HIDDEN_SIZES,
+        "noise": Choice(
+            (MaskingNoise(0.2), MaskingNoise(0.35), MaskingNoise(0.5), MaskingNoise(0.65), GaussianNoise(0.1))
+        ),
+        "activation": Choice(("tanh", "sigmoid")),
+    }
 
     def __init__(
         self,

@@ -136,7 +136,7 @@ def test_partial_fit_goes_on_after_a_saved_model_is_loaded(tmp_path):
 
 def test_codes_kept_for_an_epoch_change_nothing(monkeypatch):
     kept = quick(epochs=3).fit(likes())
-    monkeypatch.setattr("aerec.models.recvae._CODE_BYTES", 0)
+    monkeypatch.setattr("aerec.models.rec_vae._CODE_BYTES", 0)
     anew = quick(epochs=3).fit(likes())
     assert kept.network_.former_codes is None
     np.testing.assert_allclose(kept.history_["cost"], anew.history_["cost"], rtol=1e-5)

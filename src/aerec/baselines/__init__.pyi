@@ -1,0 +1,12 @@
+from aerec.baselines.als import ALS as ALS
+from aerec.baselines.bias import BiasBaseline as BiasBaseline
+from aerec.baselines.biased_mf import BiasedMF as BiasedMF
+from aerec.baselines.bpr import BPR as BPR
+from aerec.baselines.bspm import BSPM as BSPM
+from aerec.baselines.item_knn import ItemKNN as ItemKNN
+from aerec.baselines.nmf import NMF as NMF
+from aerec.baselines.popularity import Popularity as Popularity
+from aerec.baselines.pure_svd import PureSVD as PureSVD
+from aerec.baselines.rp3_beta import RP3Beta as RP3Beta
+from aerec.baselines.slim import SLIM as SLIM
+from aerec.baselines.user_knn import UserKNN as UserKNN

@@ -1,0 +1,16 @@
+from aerec.models.autoencoder import Autoencoder as Autoencoder
+from aerec.models.autorec import AutoRec as AutoRec
+from aerec.models.blend import Blend as Blend
+from aerec.models.cdae import CDAE as CDAE
+from aerec.models.denoising_autoencoder import DenoisingAutoencoder as DenoisingAutoencoder
+from aerec.models.ease import EASE as EASE
+from aerec.models.edlae import EDLAE as EDLAE
+from aerec.models.elsa import ELSA as ELSA
+from aerec.models.kernel_autorec import KernelAutoRec as KernelAutoRec
+from aerec.models.low_rank_edlae import LowRankEDLAE as LowRankEDLAE
+from aerec.models.mult_dae import MultDAE as MultDAE
+from aerec.models.mult_vae import MultVAE as MultVAE
+from aerec.models.rating_blend import RatingBlend as RatingBlend
+from aerec.models.rec_vae import RecVAE as RecVAE
+from aerec.models.sparse_autoencoder import SparseAutoencoder as SparseAutoencoder
+from aerec.models.sparse_ease import SparseEASE as SparseEASE
