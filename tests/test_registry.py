@@ -52,7 +52,7 @@ def test_every_recommender_that_is_public_has_a_name():
 def test_an_unknown_name_is_told_the_nearest_and_all_there_are():
     with pytest.raises(ValueError, match="unknown model 'easy'; did you mean ease"):
         get_model_class("easy")
-    with pytest.raises(ValueError, match="unknown model 'x'; there are popularity, item-knn"):
+    with pytest.raises(ValueError, match="unknown model 'x'; there are als, bias"):
         get_model_class("x")
 
 

@@ -43,7 +43,7 @@ def fit(name: str, params: dict[str, Any]) -> dict[str, Any]:
     floor = forget_peak()
     model = MultDAE(hidden=params["hidden"], batch_size=500, progress=False, **params["options"])
     rows = SparseRows(X, torch.device("cpu"))
-    model._start(X.shape[1], 0)
+    model._start(rows)
     model._trainer.run_epoch(SparseRows(X[:500], torch.device("cpu")))
     began = time.perf_counter()
     model._trainer.run_epoch(rows)

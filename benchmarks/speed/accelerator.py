@@ -75,7 +75,7 @@ def dense_epoch(X: CSR, batch_size: int, best: bool) -> Callable[[], object]:
 def our_epoch(X: CSR, batch_size: int, precision: str) -> Callable[[], object]:
     model = MultVAE(hidden=(HIDDEN, CODE), batch_size=batch_size, precision=precision, device="cuda", progress=False)
     rows = SparseRows(X, CUDA)
-    model._start(X.shape[1], 0)  # the trainer without what fit does around it
+    model._start(rows)  # the trainer without what fit does around it
     steps = steps_on(CUDA)
     return ready(lambda: model._trainer.run_epoch(rows, steps))
 

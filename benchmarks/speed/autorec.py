@@ -57,7 +57,7 @@ def our_epoch(X: CSR, batch_size: int, precision: str) -> Callable[[], object]:
     model = AutoRec(hidden=HIDDEN, batch_size=batch_size, precision=precision, progress=False)
     model.hidden_rows_ = model.mean_ = model.user_bias_ = model.item_bias_ = None
     rows = SparseRows(X, CPU)
-    model._start_on(rows)
+    model._start(rows)
     return lambda: model._trainer.run_epoch(rows)
 
 

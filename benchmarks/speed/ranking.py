@@ -16,11 +16,11 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from aerec.models.coding import Coding
 from generated import generated, ml_1m_implicit
 from timing import interleaved
 
 from aerec.models import ELSA, MultDAE, MultVAE
+from aerec.models.autoencoder import Autoencoder
 from protocol import RESULTS, markdown, save, set_threads
 
 DEPTH = 100
@@ -28,7 +28,7 @@ SHAPES = ((8_000, 20_108, 600_000), (6_000, 40_000, 400_000), (2_000, 100_000, 2
 EXACT, HALF = "float32", "bf16"
 
 
-def models() -> dict[str, Coding]:
+def models() -> dict[str, Autoencoder]:
     """Return models with output layers of different width; what they learn does not change the work much."""
     own: dict[str, Any] = {"epochs": 3, "progress": False}
     return {
@@ -38,7 +38,7 @@ def models() -> dict[str, Coding]:
     }
 
 
-def measure(model: Coding, X: Any, rounds: int) -> dict[str, float]:
+def measure(model: Autoencoder, X: Any, rounds: int) -> dict[str, float]:
     """Return seconds by either, and how far the lists are alike."""
     lists: dict[str, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]] = {}
 

@@ -67,7 +67,7 @@ def dense_epoch(X: CSR) -> Callable[[], object]:
 def our_epoch(X: CSR, precision: str) -> Callable[[], object]:
     model = MultVAE(hidden=(HIDDEN, CODE), batch_size=BATCH, precision=precision, progress=False)
     rows = SparseRows(X, CPU)
-    model._start(X.shape[1], 0)  # the trainer without what fit does around it
+    model._start(rows)  # the trainer without what fit does around it
     return lambda: model._trainer.run_epoch(rows)
 
 

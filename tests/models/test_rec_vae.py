@@ -95,10 +95,10 @@ def test_encoder_and_decoder_are_trained_in_turn(monkeypatch):
         assert any(moved[:-1]) is not is_decoder
         return parts
 
-    from aerec.models import recvae
+    from aerec.models import rec_vae
 
-    original = recvae.Trainer._pass
-    monkeypatch.setattr(recvae.Trainer, "_pass", watched)
+    original = rec_vae.Trainer._pass
+    monkeypatch.setattr(rec_vae.Trainer, "_pass", watched)
     model.set_params(encoder_passes=2).fit(likes())
     assert seen == [(False, True), (False, True), (True, False)]
 
