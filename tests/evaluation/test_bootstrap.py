@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from aerec.evaluation import bootstrap
-from aerec.evaluation.bootstrap import bootstrap_sums, percentile_interval
+from aerec.evaluation.bootstrap import FEW, bootstrap_sums, mean_interval, percentile_interval, wilson_interval
 
 
 def interval_of_the_mean(values, n_resamples=1000, seed=0):
@@ -77,3 +77,35 @@ def test_users_who_do_not_differ_leave_no_doubt():
 def test_no_resamples_are_refused(values, n_resamples):
     with pytest.raises(ValueError, match=f"n_resamples must be at least 1, got {n_resamples}"):
         bootstrap_sums(values[:, None], n_resamples, seed=0)
+
+
+# ---------------------------------------------------------------------- rare hits
+
+
+@pytest.mark.parametrize("hits", [0, 1, 3, 10, 29, 30])
+def test_the_score_interval_is_that_of_scipy(hits):
+    expected = stats.binomtest(hits, 30).proportion_ci(0.95, method="wilson")
+    assert wilson_interval(hits / 30, 30) == pytest.approx((expected.low, expected.high), abs=1e-9)
+
+
+def test_the_interval_is_the_bootstrap_s_unless_few_users_differ():
+    resampled = np.linspace(0.2, 0.4, 1001)
+    for values in (np.zeros(30), np.ones(30), np.repeat([0.0, 0.5], [21, 9]), np.repeat([1.0, 0.5], [21, 9])):
+        assert mean_interval(values, resampled) == wilson_interval(values.mean(), 30)
+    for values in (np.repeat([0.0, 1.0], [FEW, 20]), np.repeat([0.0, 0.5], [20, FEW])):
+        assert mean_interval(values, resampled) == pytest.approx((0.205, 0.395))
+
+
+@pytest.mark.parametrize("gain", [1.0, 0.5])
+@pytest.mark.parametrize(("n_users", "share"), [(30, 0.01), (30, 0.03), (30, 0.1), (100, 0.03), (300, 0.01)])
+def test_rare_hits_are_covered_about_as_often_as_promised(n_users, share, gain):
+    rng = np.random.default_rng(0)
+    covered = narrow = 0
+    for _ in range(300):
+        values = gain * (rng.random(n_users) < share)
+        resampled = bootstrap_sums(values[:, None], 200, seed=0)[:, 0] / n_users
+        low, high = mean_interval(values, resampled)
+        covered += low <= gain * share <= high
+        narrow += percentile_interval(resampled)[0] <= gain * share <= percentile_interval(resampled)[1]
+    assert covered / 300 >= 0.91
+    assert n_users * share > 2 or narrow / 300 < 0.75  # the percentile interval is no answer there

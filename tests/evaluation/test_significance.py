@@ -86,8 +86,10 @@ def test_equal_models_have_nothing_between_them():
     assert row[["difference", "low", "high", "p_value", "p_holm"]].tolist() == [0, 0, 0, 1, 1]
 
 
-def test_the_same_gain_for_everyone_leaves_no_doubt_but_one_user_proves_nothing():
+def test_the_same_gain_for_everyone_leaves_no_doubt_but_few_users_prove_little():
     row = compare([report("one", {"mrr@5": [0.75, 0.5, 1.0]}), report("two", {"mrr@5": [0.5, 0.25, 0.75]})]).iloc[0]
+    assert row[["difference", "low", "high", "p_value"]].tolist() == [0.25, 0.25, 0.25, 2 / 2**3]
+    row = compare([report("one", {"mrr@5": [0.75] * 10}), report("two", {"mrr@5": [0.5] * 10})]).iloc[0]
     assert row[["difference", "low", "high", "p_value"]].tolist() == [0.25, 0.25, 0.25, 0]
     row = compare([report("one", {"mrr@5": [1.0]}), report("two", {"mrr@5": [0.25]})]).iloc[0]
     assert row[["difference", "p_value"]].tolist() == [0.75, 1]
@@ -100,6 +102,39 @@ def test_models_that_differ_by_chance_alone_are_seldom_called_different():
         pair = [report(name, {"ndcg@10": rng.random(40)}) for name in ("one", "two")]
         alarms += compare(pair, n_resamples=1).p_value.iloc[0] < 0.05
     assert 0.01 <= alarms / 300 <= 0.09  # 0.05, give or take three standard errors
+
+
+def test_few_users_who_differ_are_tested_by_all_turns_of_their_signs():
+    difference = np.zeros(30)
+    difference[:4] = 1
+    row = compare([report("one", {"hit_rate@5": difference}), report("two", {"hit_rate@5": np.zeros(30)})]).iloc[0]
+    assert row.p_value == 2 / 2**4
+    difference[:6] = [0.5, 0.25, -0.25, 1, 0.75, 0.125]
+    expected = stats.permutation_test(
+        (difference[:6],), np.sum, permutation_type="samples", alternative="two-sided", n_resamples=np.inf
+    ).pvalue
+    row = compare([report("one", {"ndcg@5": difference}), report("two", {"ndcg@5": np.zeros(30)})]).iloc[0]
+    assert row.p_value == pytest.approx(expected)
+
+
+def test_rare_hits_are_seldom_called_a_difference():
+    rng = np.random.default_rng(3)
+    alarms = 0
+    for _ in range(400):
+        hits = rng.random((2, 30)) < 0.08
+        pair = [
+            report(name, {"hit_rate@5": each}) for name, each in zip(("one", "two"), hits.astype(float), strict=True)
+        ]
+        alarms += compare(pair, n_resamples=1).p_value.iloc[0] < 0.05
+    assert alarms / 400 <= 0.05
+
+
+def test_reports_that_cannot_be_told_apart_or_paired_are_refused(three):
+    with pytest.raises(DataError, match="two reports are called good: name them"):
+        compare([three[0], three[1], three[0]])
+    fewer = report("fewer", {"ndcg@10": [0.5] * 40}, users=range(20, 60))
+    with pytest.raises(DataError, match=r"50 users such as 0, 1 and 40 such as 20, 21 they share 30"):
+        compare([three[0], fewer])
 
 
 def test_the_correction_is_for_all_rows_of_the_frame(three):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["bootstrap_sums", "percentile_interval"]
+__all__ = ["FEW", "bootstrap_sums", "mean_interval", "percentile_interval", "wilson_interval"]
 
+FEW = 10  # users who differ from the rest: of fewer, resampling says too little
 _BLOCK = 16  # resamples that are drawn at once
+_Z = 1.959963984540054  # of a normal distribution, 95 % lie within so many standard deviations
 
 
 def bootstrap_sums(values: NDArray[np.float64], n_resamples: int, seed: int) -> NDArray[np.float64]:
@@ -51,3 +53,45 @@ def percentile_interval(resampled: NDArray[np.float64]) -> tuple[float, float]:
     """Return the bounds that hold the middle 95 % of `resampled`."""
     low, high = np.percentile(resampled, [2.5, 97.5])
     return float(low), float(high)
+
+
+def wilson_interval(mean: float, n_users: int) -> tuple[float, float]:
+    r"""Return the 95 % score interval of a mean of values from 0 to 1.
+
+    .. math:: \frac{m + z^2 / 2n \pm z \sqrt{m (1 - m) / n + z^2 / 4 n^2}}{1 + z^2 / n}
+
+    It is made for values of 0 and 1. Others between them vary less, so that it is wider than need be.
+
+    References
+    ----------
+    Wilson (1927). Probable inference, the law of succession, and statistical inference. JASA 22.
+
+    Examples
+    --------
+    >>> from aerec.evaluation.bootstrap import wilson_interval
+    >>> low, high = wilson_interval(0.0, 30)
+    >>> low, round(high, 3)
+    (0.0, 0.114)
+    """
+    spread = _Z**2 / n_users
+    middle = mean + spread / 2
+    half = _Z * float(np.sqrt((mean * (1 - mean) + spread / 4) / n_users))
+    return max(0.0, (middle - half) / (1 + spread)), min(1.0, (middle + half) / (1 + spread))
+
+
+def mean_interval(values: NDArray[np.float64], resampled: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the 95 % interval of the mean of a metric from 0 to 1.
+
+    That of the bootstrap; but Wilson's where fewer than `FEW` users have a value other than 0, or other than 1. With a
+    hit rate of 3 % among 30 users the bootstrap's interval covers the truth in 60 % of the cases; without a hit it is
+    [0, 0].
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_users,)
+    resampled : ndarray of shape (n_resamples,)
+        Means of the bootstrap.
+    """
+    if min(np.count_nonzero(values), np.count_nonzero(values != 1)) < FEW:
+        return wilson_interval(float(values.mean()), len(values))
+    return percentile_interval(resampled)

@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from aerec.errors import DataError
-from aerec.evaluation.bootstrap import bootstrap_sums, percentile_interval
+from aerec.evaluation.bootstrap import bootstrap_sums, mean_interval, percentile_interval
 from aerec.evaluation.report import Report
 from aerec.ids import examples
 from aerec.interactions import Interactions
@@ -56,7 +56,8 @@ def evaluate(
     exclude_seen : bool, default True
         Leave the items of the history out of the ranking.
     n_resamples : int, default 1000
-        Of the bootstrap over users that gives the 95 % intervals.
+        Of the bootstrap over users that gives the 95 % intervals. Where fewer than ten users have a value other than 0,
+        or other than 1, the interval is Wilson's.
     seed : int, default 0
         Of the bootstrap.
     name : str, optional
@@ -212,7 +213,7 @@ class _Table:
         self._constants: dict[str, float] = {}
 
     def add(self, name: str, values: NDArray[np.float64]) -> None:
-        """A mean over users."""
+        """A mean over users of values from 0 to 1."""
         self.add_ratio(name, values, self._ones, root=False)
 
     def add_ratio(self, name: str, above: NDArray[np.float64], below: NDArray[np.float64], *, root: bool) -> None:
@@ -243,7 +244,11 @@ class _Table:
             per_user[name] = settle(above / below)
             assert sums is not None
             at = 2 * resampled.index(name)
-            interval[name] = percentile_interval(settle(sums[:, at] / sums[:, at + 1]))
+            resampled_values = settle(sums[:, at] / sums[:, at + 1])
+            is_mean = below is self._ones
+            interval[name] = (
+                mean_interval(above, resampled_values) if is_mean else percentile_interval(resampled_values)
+            )
         return mean, interval, per_user
 
 

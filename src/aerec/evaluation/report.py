@@ -23,7 +23,8 @@ class Report:
     mean : dict of str to float
         Each metric over all evaluated users (over all ratings for rmse and mae).
     interval : dict of str to (float, float)
-        95 % bootstrap interval over users; (nan, nan) for coverage, which is of all users together.
+        95 % interval over users, of the bootstrap (Wilson's for rare hits); (nan, nan) for coverage, which is of all
+        users together.
     per_user : pandas.DataFrame
         A row per evaluated user (raw id), a column per metric.
     n_users : int
