@@ -14,10 +14,10 @@ from aerec.serving import Engine
 
 pytest.importorskip("fastapi", reason="serving needs the extra serve")
 pytest.importorskip("uvicorn", reason="serving needs the extra serve")
-import uvicorn
 from fastapi.testclient import TestClient
 
 from aerec.serving.app import create_app
+from aerec.serving.connections import make_server
 from aerec.serving.settings import Settings
 
 
@@ -80,7 +80,7 @@ def serve(run_path):
 def _serving(run, settings=None, **options):
     with socket.create_server(("127.0.0.1", 0)) as listening:
         app = create_app(run, settings=settings or Settings(threads=1, reload_seconds=0), **options)
-        server = uvicorn.Server(uvicorn.Config(app, http=app.state.connections.protocol, log_config=None, ws="none"))
+        server = make_server(app)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         try:

@@ -48,9 +48,8 @@ def serve(
     require_serving()
     if token is not None and not token.strip():
         raise ValueError("--token (or AEREC_TOKEN) is empty; give a long random text, or leave it out")
-    import uvicorn
-
     from aerec.serving.app import create_app
+    from aerec.serving.connections import make_server
     from aerec.serving.settings import Settings
 
     logging.basicConfig(format="aerec: %(levelname)s: %(message)s", level=logging.WARNING)
@@ -73,19 +72,11 @@ def serve(
         print_note(f"{engine.name}: {len(engine.catalogue):,} items")
     shown = f"[{host}]" if ":" in host else host
     print_note(f"serving on http://{shown}:{listening.getsockname()[1]}/ (API: /docs), Ctrl-C stops")
-    config = uvicorn.Config(
-        app,
-        http=app.state.connections.protocol,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=30,
-        ws="none",
-    )
+    server = make_server(app, timeout_graceful_shutdown=30)
     gc.collect()
     gc.freeze()  # what is there now stays: a collection that walks through all of it would hold requests up
     with contextlib.suppress(KeyboardInterrupt), listening, one_blas_thread():  # a request has one thread
-        uvicorn.Server(config).run(sockets=[listening])
+        server.run(sockets=[listening])
 
 
 def _listen(host: str, port: int) -> socket.socket:

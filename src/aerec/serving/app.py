@@ -40,9 +40,7 @@ def create_app(
     token: str | None = None,
     settings: Settings | None = None,
 ) -> FastAPI:
-    """Return the ASGI application that serves a run; `aerec serve` hands it to uvicorn.
-
-    ``app.state.connections.protocol`` is for uvicorn's option ``http``: it limits connections.
+    """Return the ASGI application that serves a run; `aerec serve` runs it by `connections.make_server`.
 
     Parameters
     ----------

@@ -4,21 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from typing import Any
 
 import h11
+import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from aerec.serving.settings import Settings
 
-__all__ = ["Connections"]
+__all__ = ["Connections", "make_server"]
 
 _RESERVED = 2  # of the files that the process may open, one in so many is left to other things
 _FEWEST = 8
+_BATCHES = 8  # of connections that asyncio accepts before it looks at them, in all that are allowed
+_QUEUE = 2048  # connections that the system holds until they are accepted
+
+
+def make_server(app: Any, **options: Any) -> uvicorn.Server:
+    """Return a server of `app` (of `create_app`) that limits connections; `options` are those of ``uvicorn.Config``."""
+    shared: Connections = app.state.connections
+    # asyncio accepts as many connections at once as the queue is long: too many for a process with few files
+    backlog = max(1, shared.limit // _BATCHES)
+    given = {"log_config": None, "access_log": False, "server_header": False, "ws": "none", **options}
+    return _Server(uvicorn.Config(app, http=shared.protocol, backlog=backlog, **given))  # type: ignore[arg-type]
+
+
+class _Server(uvicorn.Server):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for one in sockets or ():
+            one.listen(_QUEUE)
 
 
 class Connections:
-    """The connections of one server: uvicorn makes each by `protocol` (``uvicorn.Config(app, http=….protocol)``).
+    """The connections of one server: uvicorn makes each by `protocol`, see `make_server`.
 
     One that has not sent its headers in time is closed. One more than there is room for takes the place of the one that
     has waited longest for a request, so that those who open connections and say nothing lock nobody out.
