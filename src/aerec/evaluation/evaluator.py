@@ -184,9 +184,11 @@ def _warn_of_what_cannot_be_found(
     is_known = np.zeros(len(users), dtype=bool) if known is None else users.isin(known)
     without = (np.diff(holdout.history.matrix.indptr)[evaluated] == 0) & ~is_known
     if (n_without := np.count_nonzero(without)) > len(users) / 2:
+        with_history = holdout.history.users[np.flatnonzero(np.diff(holdout.history.matrix.indptr))]
         warnings.warn(
             f"{n_without:,} of {len(users):,} evaluated users have no history, such as {examples(users[without])}: "
-            "their lists are all the same; do the users of history and target go by the same ids?",
+            f"their lists are all the same. Those with a history are such as {examples(with_history)}: do the users of "
+            "history and target go by the same ids?",
             stacklevel=3,
         )
     elif known is not None and not is_known.any():
