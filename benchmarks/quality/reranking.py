@@ -144,10 +144,10 @@ def _p_value(point: dict[str, Any], base: dict[str, Any]) -> float:
 def _note(target: Interactions) -> str:
     n_users = int(np.count_nonzero(np.diff(target.matrix.indptr)))
     return (
-        f"\n\n{n_users} held-out users, lists of {K} from {CANDIDATES} candidates. lost: share of ndcg@{K} lost against "
-        "the model's own order; * p < 0.05, paired t-test over users. Settings: λ of the paper, or the share of places for "
-        "the tail. tail: share of the places that hold items of the tail (the least rated, a third of the training "
-        "ratings). s: reranking all users. Models are not tuned."
+        f"\n\n{n_users} held-out users, lists of {K} from {CANDIDATES} candidates. lost: share of ndcg@{K} lost "
+        "against the model's own order; * p < 0.05, paired t-test over users. Settings: λ of the paper, or "
+        "the share of places for the tail. tail: share of the places that hold items of the tail (the least "
+        "rated, a third of the training ratings). s: reranking all users. Models are not tuned."
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from aerec import Interactions
 from aerec.cli.history import new_user
+from aerec.reranking import Calibration, MaximalMarginalRelevance, MinimumExposure
 from aerec.runs.folder import read_run
 
 
@@ -302,3 +303,33 @@ def test_no_run(refused):
 )
 def test_a_damaged_run(refused, damaged_run, what, reason):
     assert reason in refused("recommend", damaged_run(what), "--out", "recs.csv")
+
+
+# ---------------------------------------------------------------------- reranked
+
+
+@pytest.mark.parametrize(
+    ("text", "reranker"),
+    [
+        ("mmr:0.3", MaximalMarginalRelevance(0.3)),
+        ("calibration:0.9", Calibration(0.9)),
+        ("tail:0.4", MinimumExposure({"tail": 0.4})),
+    ],
+)
+def test_lists_are_reranked_as_in_the_library(aerec, ease_run, run, text, reranker):
+    user = run.data.users[3]
+    found = told(aerec("recommend", ease_run, "--user", user, "-k", "5", "--rerank", text, "--json"))
+    expected = reranker.rerank(run.model.recommend(run.data.select_users([user]), k=60), run.data, 5)
+    pd.testing.assert_frame_equal(found.drop(columns="title"), expected, check_dtype=False, rtol=1e-6)
+
+
+@pytest.mark.parametrize("text", ["mmr", "calibration", "tail"])
+def test_somebody_new_gets_a_reranked_list_too(aerec, ease_run, run, text):
+    history = ",".join(map(str, run.data.items[:3]))
+    found = told(aerec("recommend", ease_run, "--history", history, "-k", "4", "--rerank", text, "--json"))
+    assert list(found["rank"]) == [1, 2, 3, 4]
+    assert not set(found["item"]) & set(run.data.items[:3])
+
+
+def test_an_unknown_reranker_is_refused(refused, ease_run, run):
+    assert "unknown reranker 'mrr'" in refused("recommend", ease_run, "--user", run.data.users[0], "--rerank", "mrr:1")

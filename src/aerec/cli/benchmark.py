@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Annotated, Any
@@ -64,6 +64,10 @@ def benchmark(
     separator: Separator = None,
     no_header: NoHeader = False,
     split: SplitKind = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(help="Cross-validate: test each user (or rating, or stretch of time; see --split) in one fold."),
+    ] = None,
     threshold: Threshold = 4.0,
     min_per_user: MinPerUser = 5,
     min_per_item: MinPerItem = 1,
@@ -81,12 +85,16 @@ def benchmark(
     import pandas as pd
 
     from aerec.cli.data import Preprocessing, Reading, choose_split, chosen_metrics, knows_users, rates
+    from aerec.cli.folds import choose_folds, print_folds, validate
     from aerec.cli.settings import build_model
     from aerec.registry import get_model_class
     from aerec.reporting import gather_results, write_report
+    from aerec.runs.folder import whole
     from aerec.system.environment import package_versions
 
     check_report_options(report, plots)
+    if folds is not None and report is not None:
+        raise ValueError("--report is of one split; leave out --folds")
     names = list(dict.fromkeys(parse_list(models)))
     if not names:
         raise ValueError("--models is empty; name at least one, such as ease")
@@ -103,7 +111,7 @@ def benchmark(
     reading = Reading(user, item, rating, timestamp, implicit, counts, separator, no_header)
     preprocessing = Preprocessing(threshold_used, min_per_user, min_per_item, reading)
     prepared = preprocessing.load(data, progress=not quiet)
-    parts = prepared.parts
+    parts = prepared.parts if folds is None else {"all": whole(prepared.parts)}
     deciding = next((one for one in recommenders if knows_users(one)), recommenders[0])
     plan = choose_split(split, parts, deciding, seed)
     if plan.kind == "none":
@@ -111,18 +119,20 @@ def benchmark(
     measured = chosen_metrics(metrics, recommenders[0])
     if not json:
         print_note(str(prepared.kept))
+    if folds is not None:
+        splitter = choose_folds(folds, plan.kind, seed)
+        tasks = [
+            (name, one, data, preprocessing, splitter, measured) for name, one in zip(names, recommenders, strict=True)
+        ]
+        parameters = ", ".join(["default parameters", *(settings or [])])
+        folded = [_in_own_process(validate, *task) for task in tasks]
+        print_folds(folded, data=data, splitter=splitter, seed=seed, parameters=parameters, json=json)
+        return
     reports: list[Report] = []
     costs: list[dict[str, Any]] = []
     for name, recommender in zip(names, recommenders, strict=True):
         task = (name, recommender, data, preprocessing, plan, measured, json or report is not None)
-        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-            try:
-                measured_report, seconds, peak, details = pool.submit(_fit, *task).result()
-            except BrokenProcessPool:
-                raise TrainingError(
-                    f"the process that trained {name} was killed, for want of memory most likely; leave {name} out, "
-                    "or take a smaller one with --set"
-                ) from None
+        measured_report, seconds, peak, details = _in_own_process(_fit, *task)
         reports.append(measured_report)
         cost = {"fit_seconds": round(seconds, 2), "peak_mb": peak and round(peak / 1e6)}
         costs.append(cost if details is None else {**cost, "details": details})
@@ -157,6 +167,17 @@ def _row(report: Report, cost: dict[str, Any], best: dict[str, list[str]]) -> di
         "fit s": cost["fit_seconds"],
         "peak MB": cost["peak_mb"],
     }
+
+
+def _in_own_process(measure: Callable[..., Any], name: str, *task: Any) -> Any:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        try:
+            return pool.submit(measure, name, *task).result()
+        except BrokenProcessPool:
+            raise TrainingError(
+                f"the process that trained {name} was killed, for want of memory most likely; leave {name} out, "
+                "or take a smaller one with --set"
+            ) from None
 
 
 def _fit(

@@ -54,18 +54,26 @@ def recommend(
         str | None,
         typer.Option(help="With --all: i/n, only each n-th part from the i-th; by torchrun's rank if not given."),
     ] = None,
+    rerank: Annotated[
+        str | None,
+        typer.Option(
+            help="Choose the k from more candidates: mmr:0.7 (unlike each other), calibration:0.5 (genres as in the "
+            "history), tail:0.2 (a share for little-known items)."
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Recommend the k best items; what a user has rated is left out."""
     from aerec.cli.history import known_items, new_user
     from aerec.cli.settings import parse_ids
+    from aerec.reranking.named import known_of_items, n_candidates, parse_reranker
     from aerec.runs.batch_recommend import with_titles
     from aerec.runs.folder import read_run
 
     if everybody or shard is not None:
-        if user or history is not None or explain or out is None or not everybody:
+        if user or history is not None or explain or rerank is not None or out is None or not everybody:
             raise ValueError(
-                "--all goes with --out FOLDER, and --shard with both; not with --user, --history or --explain"
+                "--all goes with --out FOLDER, and --shard with both; not with --user, --history, --explain or --rerank"
             )
         _recommend_all(run, out, k, shard, include_seen=include_seen, allow=allow, block=block, json=json)
         return
@@ -75,6 +83,7 @@ def recommend(
         raise ValueError("say for whom: --user ID, --history ID,ID,… for someone new, or --out FILE for all users")
     if out is not None:
         check_output(out)
+    reranker = None if rerank is None else parse_reranker(rerank)
     found = read_run(run)
     data = found.data
     allowed = None if allow is None else known_items(allow, data.items, "--allow")
@@ -85,9 +94,10 @@ def recommend(
         seen = somebody.seen
         if somebody.disliked and not include_seen:
             blocked = [*(blocked or []), *somebody.disliked]
-    frame = found.model.recommend(
-        seen, min(k, data.shape[1]), exclude_seen=not include_seen, allow_items=allowed, block_items=blocked
-    )
+    wanted = min(k if reranker is None else n_candidates(k), data.shape[1])
+    frame = found.model.recommend(seen, wanted, exclude_seen=not include_seen, allow_items=allowed, block_items=blocked)
+    if reranker is not None:
+        frame = reranker.rerank(frame, seen, k, features=known_of_items(reranker, data))
     frame = with_titles(frame, data)
     if explain:
         frame["because"] = _reasons(found.model, seen, frame)
