@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from sklearn.metrics import mean_absolute_error, mean_squared_error
+from sklearn.metrics import mean_absolute_error, mean_squared_error, roc_auc_score
 
 from aerec import Interactions, evaluate
 from aerec.baselines import BiasBaseline, Popularity
@@ -27,7 +27,7 @@ from aerec.metrics import (
     reciprocal_rank_at_k,
     rmse,
 )
-from aerec.models import EASE
+from aerec.models import EASE, MultDAE
 from aerec.recommender import blocks
 from aerec.splitting import Holdout, RandomHoldout
 
@@ -336,6 +336,38 @@ def test_a_pair_is_a_holdout_without_exclusions(train, holdout):
     whole = evaluate(model, Holdout(holdout.history, holdout.target), EVERY_METRIC)
     pd.testing.assert_frame_equal(pair.per_user, whole.per_user)
     assert pair.interval == whole.interval
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 24])
+def test_auc_is_that_of_scikit_learn_over_the_candidates(train, holdout, monkeypatch, rows_at_once):
+    monkeypatch.setattr(blocks, "_BLOCK_BYTES", 4 * 8 * 16 * rows_at_once)
+    monkeypatch.setattr(blocks, "_LEAST_ROWS", 1)
+    model = EASE(l2=5.0).fit(train)
+    report = evaluate(model, holdout, ["auc", "recall@3"])
+    scores, seen = model.score_items(holdout.history), (holdout.history.matrix + holdout.exclude.matrix).toarray() != 0
+    target = holdout.target.matrix.toarray() != 0
+    expected = {
+        user: roc_auc_score(wanted[free], row[free])
+        for user, wanted, row, free in zip(USERS, target, scores, ~seen, strict=True)
+        if wanted.any()
+    }
+    assert report.per_user["auc"].to_dict() == pytest.approx(expected)
+    by_column = evaluate(model, (holdout.history.matrix, holdout.target.matrix), "auc")
+    assert by_column["auc"] == pytest.approx(evaluate(model, (holdout.history, holdout.target), "auc")["auc"])
+
+
+def test_user_coverage_is_the_share_of_full_lists():
+    history = interactions([[1, 1, 0, 0], [1, 0, 0, 0]])
+    report = evaluate(
+        fixed([4, 3, 2, 1]), Holdout(history, interactions([[0, 0, 1, 0], [0, 0, 1, 0]])), "user_coverage@3"
+    )
+    assert report.per_user["user_coverage@3"].tolist() == [0, 1]
+
+
+def test_auc_is_no_metric_to_validate_by(train, holdout):
+    model = MultDAE(hidden=3, epochs=1, validation_metric="auc", progress=False)
+    with pytest.raises(ValueError, match="auc ranks all items"):
+        model.fit(train.binarize(1), holdout)
 
 
 # ---------------------------------------------------------------------- ids that do not meet

@@ -9,10 +9,12 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from sklearn.metrics import roc_auc_score
 
 from aerec.metrics import METRICS, find_hits, formulas, measure_hits
-from aerec.metrics.formulas import coverage
+from aerec.metrics.formulas import area_under_curve, coverage
 from aerec.sparse import canonical_csr
+from aerec.topk import top_k
 
 PER_USER = sorted(set(METRICS) - {"coverage"})
 OF_ORDER = ["map", "mrr", "ndcg"]
@@ -119,3 +121,21 @@ def test_coverage_is_the_share_of_distinct_items_over_all_users():
 
 def test_coverage_has_no_value_of_a_single_user():
     assert np.isnan(measure_hits("coverage", np.ones((2, 3), dtype=bool), np.array([1, 2]))).all()
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([2, 5, 1000]))
+@settings(deadline=None)
+def test_the_area_under_the_curve_is_that_of_scikit_learn(seed, n_scores):
+    rng = np.random.default_rng(seed)
+    scores = rng.integers(0, n_scores, (4, 12)).astype(np.float32)
+    relevance = rng.random((4, 12)) < 0.4
+    relevance[:, 0], relevance[:, 1] = True, False
+    ranking, ordered = top_k(scores, 15)
+    expected = [roc_auc_score(truth, row) for truth, row in zip(relevance, scores, strict=True)]
+    np.testing.assert_allclose(area_under_curve(ranking, ordered, sp.csr_array(relevance.astype(float))), expected)
+
+
+def test_a_relevant_item_that_is_no_candidate_stands_below_all():
+    target = sp.csr_array(np.array([[1.0, 0, 0, 1], [0, 0, 0, 0], [1, 1, 0, 0]]))
+    ranking, scores = np.array([[0, 1, 2], [0, 1, 2], [0, 1, -1]]), np.array([[3.0, 2, 1]] * 2 + [[3.0, 2, -np.inf]])
+    np.testing.assert_array_equal(area_under_curve(ranking, scores, target), [1 / 2, np.nan, np.nan])

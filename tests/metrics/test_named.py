@@ -8,6 +8,7 @@ from aerec import Interactions
 from aerec.errors import DataError
 from aerec.metrics import (
     GAINS,
+    LISTS,
     METRICS,
     average_precision_at_k,
     higher_is_better,
@@ -44,6 +45,8 @@ FRONT_DOORS = {
         ("plain_recall@5", ("plain_recall", 5)),
         ("coverage@100", ("coverage", 100)),
         ("rmse", ("rmse", 0)),
+        ("auc", ("auc", 0)),
+        ("user_coverage@5", ("user_coverage", 5)),
         ("mae", ("mae", 0)),
     ],
 )
@@ -58,7 +61,10 @@ def test_a_name_is_a_metric_and_k(name, expected):
 def test_any_other_name_is_refused_and_the_known_ones_listed(name):
     with pytest.raises(ValueError, match="unknown metric") as caught:
         parse_metric(name)
-    assert all(known in str(caught.value) for known in [*(f"{one}@k" for one in (*METRICS, *GAINS)), "rmse", "mae"])
+    assert all(
+        known in str(caught.value)
+        for known in [*(f"{one}@k" for one in (*METRICS, *GAINS, *LISTS)), "auc", "rmse", "mae"]
+    )
     assert repr(name) in str(caught.value)
 
 

@@ -16,11 +16,12 @@ from aerec.evaluation.bootstrap import bootstrap_sums, mean_interval, percentile
 from aerec.evaluation.report import Report
 from aerec.ids import examples
 from aerec.interactions import Interactions
-from aerec.metrics import GAINS, RATING_METRICS, find_hits, measure_hits, measure_users, parse_metric
-from aerec.metrics.formulas import coverage
+from aerec.metrics import METRICS, RATING_METRICS, find_hits, measure_hits, measure_users, parse_metric
+from aerec.metrics.formulas import area_under_curve, coverage
 from aerec.recommender.base import Recommender, check_frame_columns, check_holdout_ids
+from aerec.recommender.blocks import score_blocks
 from aerec.recommender.rating import PredictsRatings
-from aerec.sparse import CSR, row_ids
+from aerec.sparse import CSR, row_ids, take_rows
 from aerec.splitting import Holdout, Split
 
 __all__ = ["DEFAULT_METRICS", "align_holdout", "evaluate"]
@@ -51,8 +52,8 @@ def evaluate(
     holdout : Holdout, or (history, target)
         The two as Interactions, or as matrices of shape (n_users, n_items).
     metrics : str or sequence of str, default ("recall@20", "recall@50", "ndcg@100")
-        Any of recall, plain_recall, precision, ndcg, graded_ndcg, exponential_ndcg, map, mrr, hit_rate, coverage
-        with "@k"; rmse; mae. recall@k divides by min(k, \|target\|), plain_recall@k by \|target\|.
+        Any of recall, plain_recall, precision, ndcg, graded_ndcg, exponential_ndcg, map, mrr, hit_rate, coverage,
+        user_coverage with "@k"; auc; rmse; mae. recall@k divides by min(k, \|target\|), plain_recall@k by \|target\|.
     exclude_seen : bool, default True
         Leave the items of the history out of the ranking.
     n_resamples : int, default 1000
@@ -123,7 +124,9 @@ def evaluate(
                 counts[evaluated].astype(np.float64),
                 root=one == "rmse",
             )
-    if ranked := [one for one in names if one not in RATING_METRICS]:
+    if "auc" in names:
+        table.add("auc", _auc(model, holdout, by_id, evaluated, exclude_seen))
+    if ranked := [one for one in names if parsed[one][1]]:
         deepest = max(parsed[one][1] for one in ranked)
         history = holdout.history if by_id else holdout.history.matrix
         ranking, _ = model.rank(history, deepest, exclude_seen, exclude=holdout.exclude, allow_items=holdout.candidates)
@@ -132,7 +135,7 @@ def evaluate(
             base, k = parsed[one]
             if base == "coverage":
                 table.add_constant(one, coverage(ranking[evaluated, :k], model.n_features_in_))
-            elif base in GAINS:
+            elif base not in METRICS:
                 table.add(one, measure_users(base, ranking[:, :k], holdout.target.matrix)[evaluated])
             else:
                 table.add(one, measure_hits(base, hits[:, :k], counts[evaluated]))
@@ -252,6 +255,28 @@ class _Table:
                 mean_interval(above, resampled_values) if is_mean else percentile_interval(resampled_values)
             )
         return mean, interval, per_user
+
+
+def _auc(
+    model: Recommender, holdout: Holdout, by_id: bool, evaluated: NDArray[np.int64], exclude_seen: bool
+) -> NDArray[np.float64]:
+    """Return the area under the curve of each evaluated user, of whom all items are ranked, some users at a time."""
+    history, exclude = holdout.history, holdout.exclude
+    if by_id and model.items_ is not None:
+        history = history.with_items(model.items_)
+    values = np.empty(len(evaluated))
+    for block in score_blocks(len(evaluated), 8 * model.n_features_in_):
+        rows = evaluated[block]
+        users = history.take_users(rows)
+        ranking, scores = model.rank(
+            users if by_id else users.matrix,
+            model.n_features_in_,
+            exclude_seen,
+            exclude=None if exclude is None else exclude.take_users(rows),
+            allow_items=holdout.candidates,
+        )
+        values[block] = area_under_curve(ranking, scores, take_rows(holdout.target.matrix, rows))
+    return np.where(np.isnan(values), 1.0, values)  # nothing but relevant items: none stands above them
 
 
 def _errors(model: Recommender, holdout: Holdout) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from aerec.metrics.beyond import (
     novelty_at_k,
     popularity_groups,
 )
-from aerec.metrics.formulas import GAINS, METRICS, find_hits, measure_hits, measure_users
+from aerec.metrics.formulas import GAINS, LISTS, METRICS, find_hits, measure_hits, measure_users
 from aerec.metrics.named import RATING_METRICS, higher_is_better, measure_ranking, parse_metric
 from aerec.metrics.ranking import (
     average_precision_at_k,
@@ -25,6 +25,7 @@ from aerec.metrics.rating import mae, rmse
 
 __all__ = [
     "GAINS",
+    "LISTS",
     "METRICS",
     "RATING_METRICS",
     "activity_groups",

@@ -13,10 +13,12 @@ from aerec.sparse import CSR, row_ids
 
 __all__ = [
     "GAINS",
+    "LISTS",
     "METRICS",
     "Counts",
     "Hits",
     "Values",
+    "area_under_curve",
     "coverage",
     "find_hits",
     "measure_hits",
@@ -40,7 +42,7 @@ def measure_users(metric: str, ranking: NDArray[np.int64], target: CSR) -> Value
     Parameters
     ----------
     metric : str
-        A key of `METRICS` or `GAINS`, without "@k".
+        A key of `METRICS`, `GAINS` or `LISTS`, without "@k".
     ranking : ndarray of int64, shape (n_users, k)
         Columns of the recommended items, best first; −1 for none.
     target : csr_array of shape (n_users, n_items)
@@ -48,6 +50,8 @@ def measure_users(metric: str, ranking: NDArray[np.int64], target: CSR) -> Value
     """
     if metric in GAINS:
         return _graded_ndcg(ranking, target, GAINS[metric](target.data.astype(np.float64)))
+    if metric in LISTS:
+        return np.where(np.diff(target.indptr) > 0, LISTS[metric](ranking), np.nan)
     return measure_hits(metric, find_hits(ranking, target), np.diff(target.indptr))
 
 
@@ -133,6 +137,36 @@ def coverage(ranking: NDArray[np.int64], n_items: int) -> float:
     return float(shown.mean())
 
 
+def area_under_curve(ranking: NDArray[np.int64], scores: NDArray[Any], target: CSR) -> Values:
+    """Return the share of the pairs of a relevant and another item in which the relevant one stands above; ties half.
+
+    Parameters
+    ----------
+    ranking : ndarray of int64, shape (n_users, n)
+        All candidates of each user, best first; −1 at the end. A relevant item that is not among them stands below all.
+    scores : ndarray of shape (n_users, n)
+    target : csr_array of shape (n_users, n_items)
+
+    Returns
+    -------
+    ndarray of shape (n_users,), float64
+        NaN without a relevant item, or where all candidates are relevant.
+    """
+    hits = find_hits(ranking, target)
+    rows, places = np.nonzero(ranking >= 0)
+    is_first = np.ones(len(rows), dtype=bool)  # of those of equal score
+    values = scores[rows, places]
+    is_first[1:] = (rows[1:] != rows[:-1]) | (values[1:] != values[:-1])
+    group = np.cumsum(is_first) - 1
+    above = places[is_first] + (np.bincount(group) - 1) / 2 if len(rows) else np.zeros(0)  # and half of the ties
+    is_hit = hits[rows, places]
+    n_hits = hits.sum(axis=1)
+    n_others = (ranking >= 0).sum(axis=1) - n_hits
+    others_above = np.bincount(rows, above[group] * is_hit, len(ranking)) - n_hits * (n_hits - 1) / 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray((n_hits * n_others - others_above) / (np.diff(target.indptr) * n_others))
+
+
 def _not_per_user(hits: Hits, n_relevant: Counts) -> Values:
     return np.full(len(hits), np.nan)  # coverage is of all users together
 
@@ -180,3 +214,8 @@ GAINS: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
     "exponential_ndcg": _exponential_gain,
 }
 """Name of a ranking metric in which ratings count → gain of a held-out rating."""
+
+LISTS: dict[str, Callable[[NDArray[np.int64]], Values]] = {
+    "user_coverage": lambda ranking: np.asarray((ranking >= 0).all(axis=1), dtype=np.float64),
+}
+"""Name of a metric of the list alone → its formula: user_coverage, whether k items could be recommended."""

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from aerec.errors import DataError, names_like
 from aerec.interactions import Interactions
-from aerec.metrics.formulas import GAINS, METRICS, coverage, measure_users
+from aerec.metrics.formulas import GAINS, LISTS, METRICS, coverage, measure_users
 from aerec.metrics.rating import mae, rmse
 
 __all__ = ["RATING_METRICS", "higher_is_better", "measure_ranking", "parse_metric"]
@@ -20,19 +20,20 @@ RATING_METRICS: dict[str, Callable[[ArrayLike, ArrayLike], float]] = {"rmse": rm
 
 
 def parse_metric(name: str) -> tuple[str, int]:
-    """Split a name such as "recall@20" into the metric and k; k is 0 for "rmse" and "mae".
+    """Split a name such as "recall@20" into the metric and k; k is 0 for "auc", "rmse" and "mae".
 
     Raises
     ------
     ValueError
         If there is no such metric; lists those that there are.
     """
-    if name in RATING_METRICS:
+    if name in RATING_METRICS or name == "auc":
         return name, 0
     base, _, k = str(name).partition("@")
-    if (base in METRICS or base in GAINS) and re.fullmatch(r"[1-9]\d{0,8}", k):
+    listed = (*METRICS, *GAINS, *LISTS)
+    if base in listed and re.fullmatch(r"[1-9]\d{0,8}", k):
         return base, int(k)
-    known = names_like(str(name), [*(f"{one}@k" for one in (*METRICS, *GAINS)), *RATING_METRICS])
+    known = names_like(str(name), [*(f"{one}@k" for one in listed), "auc", *RATING_METRICS])
     raise ValueError(f"unknown metric {name!r}; {known} (with a number for k, as in recall@20)")
 
 

@@ -35,6 +35,8 @@ def holdout_validator(model: Recommender, holdout: Holdout, metric: str | None) 
         holdout = holdout.over(model.items_)
     if name not in RATING_METRICS:
         k = parse_metric(name)[1]
+        if k == 0:
+            raise ValueError(f"{name} ranks all items, which takes too long after every epoch; choose one with @k")
 
         def measure_lists() -> float:
             ranking, _ = model.rank(holdout.history, k, exclude=holdout.exclude, allow_items=holdout.candidates)
