@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-__all__ = ["Constraint", "OneOf", "RealNumber", "WholeNumber", "check_parameters"]
+__all__ = ["Check", "Constraint", "OneOf", "RealNumber", "WholeNumber", "check_parameters"]
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,15 @@ class OneOf:
         return "one of " + ", ".join(map(repr, self.names))
 
 
-Constraint: TypeAlias = WholeNumber | RealNumber | OneOf | type | None
-"""What a value may be: a number in a range, one of some names, an instance of a class (``bool``, ``str``), or None."""
+class Check(Protocol):
+    """A constraint with a test of its own; its text says what it accepts."""
+
+    def accepts(self, value: Any) -> bool:
+        """Whether `value` may be taken."""
+
+
+Constraint: TypeAlias = Check | type | None
+"""What a value may be: what a `Check` accepts, such as a `WholeNumber`, an instance of a class, or None."""
 
 
 def check_parameters(model: Any) -> None:

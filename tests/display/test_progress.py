@@ -67,3 +67,18 @@ def test_a_notebook_sees_a_bar_that_needs_nothing_but_html(monkeypatch, terminal
     report(shown=False)
     assert len(shown) == 3
     assert terminal.getvalue() == ""
+
+
+@pytest.mark.parametrize(("every", "epochs"), [(1, [1, 2, 3, 4, 5]), (2, [2, 4, 5]), (9, [5])])
+def test_a_number_writes_a_line_every_so_many_epochs_where_there_is_no_bar(capsys, every, epochs):
+    with EpochProgress("EASE", 5, every) as reporter:
+        for epoch in range(1, 6):
+            reporter.epoch_done(epoch, {"cost": 10.0 / epoch})
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [f"EASE epoch {epoch}/5  cost {10 / epoch:.5g}" for epoch in epochs]
+
+
+def test_a_terminal_sees_its_bar_and_no_lines_where_a_number_is_given(terminal):
+    report(shown=1)
+    assert "EASE epoch" not in terminal.getvalue()

@@ -243,7 +243,7 @@ def test_presets_have_what_their_names_say(model):
         ({"hidden": 0}, "hidden"),
         ({"hidden": (8, 0)}, "hidden"),
         ({"hidden": ()}, "hidden"),
-        ({"activation": "selu"}, "activation"),
+        ({"activation": "sinus"}, "activation"),
         ({"likelihood": "poisson"}, "bernoulli"),
         ({"noise": 0.5}, "MaskingNoise"),
         ({"epochs": 0}, "epochs"),

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from scipy.special import expit
+from scipy.special import expit, ndtr
 
 from aerec import load_model
 from aerec.datasets import load_dataset
@@ -23,6 +23,12 @@ FORMULAS = {
     "sigmoid": expit,
     "tanh": np.tanh,
     "relu": lambda x: np.maximum(x, 0),
+    "leaky_relu": lambda x: np.where(x > 0, x, 0.01 * x),
+    "elu": lambda x: np.where(x > 0, x, np.expm1(x)),
+    # Klambauer et al. (2017)
+    "selu": lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(x)),
+    "gelu": lambda x: x * ndtr(x),
+    "softplus": lambda x: np.logaddexp(0, x),
     "swish": lambda x: x * expit(x),
 }
 RNG = np.random.default_rng(3)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from aerec.training import optimizers
-from aerec.training.optimizers import BlockwiseNAdam, LazyAdam
+from aerec.training.optimizers import BlockwiseNAdam, LazyAdam, make_optimizer
 
 
 def test_with_a_gradient_in_every_row_it_is_adam():
@@ -65,3 +65,59 @@ def test_its_state_goes_on_where_that_of_nadam_stopped():
     weights[1].data.copy_(weights[0].data)
     theirs.step(), ours.step()
     torch.testing.assert_close(*weights)
+
+
+def stepped(make, decay=0.0):
+    """Take five steps on a weight, with weight decay, and a bias, without."""
+    made = torch.Generator().manual_seed(0)
+    weight, bias = (nn.Parameter(torch.randn(shape, generator=made)) for shape in ((5, 3), (3,)))
+    optimizer = make(weight, bias, decay)
+    for _ in range(5):
+        weight.grad, bias.grad = torch.randn(5, 3, generator=made), torch.randn(3, generator=made)
+        optimizer.step()
+    return weight.detach(), bias.detach()
+
+
+PLAIN = {
+    "adam": (torch.optim.Adam, {}),
+    "adamw": (torch.optim.AdamW, {}),
+    "sgd": (torch.optim.SGD, {"momentum": 0.9}),
+    "adagrad": (torch.optim.Adagrad, {}),
+    "RMSprop": (torch.optim.RMSprop, {}),
+    torch.optim.SGD: (torch.optim.SGD, {}),
+}
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+@pytest.mark.parametrize("choice", PLAIN)
+def test_a_choice_steps_as_the_class_of_pytorch(choice, decay):
+    kind, options = PLAIN[choice]
+
+    def plain(weight, bias, decay):
+        groups = [{"params": [weight], "weight_decay": decay}, {"params": [bias], "weight_decay": 0.0}]
+        return kind(groups, lr=0.05, foreach=False, **options)
+
+    def ours(weight, bias, decay):
+        device = torch.device("cpu")
+        return make_optimizer(choice, [weight], [bias], learning_rate=0.05, weight_decay=decay, device=device)
+
+    for found, expected in zip(stepped(ours, decay), stepped(plain, decay), strict=True):
+        torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("choice", "decay", "lazy", "message"),
+    [
+        ("adma", 0.0, False, "optimizer must be one of 'adam', 'adamw', 'sgd', 'adagrad' or a class of torch.optim"),
+        (torch.optim.LBFGS, 0.0, False, "without a closure"),
+        (torch.optim.Optimizer, 0.0, False, "optimizer must be"),
+        ("lr_scheduler", 0.0, False, "optimizer must be"),
+        ("Rprop", 0.1, False, "Rprop has no weight decay"),
+        ("sgd", 0.0, True, "negatives= has sparse gradients, which need optimizer='adam'"),
+    ],
+)
+def test_what_cannot_be_done_is_refused(choice, decay, lazy, message):
+    weight, bias = nn.Parameter(torch.ones(2, 2)), nn.Parameter(torch.ones(2))
+    given = {"learning_rate": 0.1, "weight_decay": decay, "device": torch.device("cpu"), "lazy": lazy}
+    with pytest.raises(ValueError, match=message):
+        make_optimizer(choice, [weight], [bias], **given)

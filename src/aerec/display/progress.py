@@ -25,22 +25,23 @@ class EpochProgress:
     name : str
         What is being trained.
     epochs : int
-    shown : bool
-        False for log records only.
+    shown : bool or int
+        False for log records only; a number n for a line every n epochs, too, where there is no bar.
     unit : str, default "epoch"
         What is counted.
     """
 
-    def __init__(self, name: str, epochs: int, shown: bool, unit: str = "epoch") -> None:
+    def __init__(self, name: str, epochs: int, shown: bool | int, unit: str = "epoch") -> None:
         self._name = name
         self._unit = unit
         self._epochs = epochs
         self._bar: Progress | None = None
         self._notebook: NotebookBar | None = None
+        self._every = 0  # epochs for a line; 0 for none
         self._began = time.perf_counter()
         if not shown:
             return
-        console = Console(stderr=True)
+        console = self._console = Console(stderr=True)
         if in_notebook():  # where the bars of rich need ipywidgets
             self._notebook = NotebookBar(name)
         elif console.is_terminal:
@@ -51,6 +52,8 @@ class EpochProgress:
                 TextColumn("{task.fields[note]}"),
             )
             self._bar = Progress(*columns, TimeRemainingColumn(), console=console)
+        elif not isinstance(shown, bool):
+            self._every = int(shown)
 
     def __enter__(self) -> EpochProgress:
         if self._bar is not None:
@@ -70,6 +73,9 @@ class EpochProgress:
         """Report epoch number `epoch` (from 1) with its cost and validation metric."""
         note = "  ".join(f"{name} {value:.5g}" for name, value in values.items())
         _log.info("%s %s %d/%d  %s", self._name, self._unit, epoch, self._epochs, note)
+        if self._every and (epoch % self._every == 0 or epoch == self._epochs):
+            text = f"{self._name} {self._unit} {epoch}/{self._epochs}  {note}"
+            self._console.print(text, highlight=False, markup=False, soft_wrap=True)
         if self._bar is not None:
             self._bar.update(self._task, completed=epoch, note=note)
         if self._notebook is not None:

@@ -26,7 +26,7 @@ from aerec.models.learning import fingerprint, holdout_validator
 from aerec.models.saved_network import network_tensors, restored_network
 from aerec.network.batches import Batch
 from aerec.network.device import resolve_device, resolve_precision, with_gradients
-from aerec.network.network import ACTIVATIONS, Architecture, Network
+from aerec.network.network import ACTIVATIONS, INITIALIZATIONS, Architecture, Network
 from aerec.network.rows import DenseRows, MappedRows, Rows, SparseRows, sparse_rows
 from aerec.noise import GaussianNoise, MaskingNoise, Noise
 from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber, check_parameters
@@ -43,6 +43,7 @@ from aerec.training.checkpoint import Checkpoint, Stateful
 from aerec.training.cuda_graphs import steps_on
 from aerec.training.early_stopping import BestEpoch, Validator
 from aerec.training.loop import train
+from aerec.training.optimizers import OPTIMIZER_CHOICE, OptimizerChoice
 from aerec.training.schedule import SCHEDULES
 from aerec.training.trainer import Trainer
 
@@ -70,7 +71,7 @@ _OF_STEPS: dict[str, list[Constraint]] = {
     "device": [str],
     "precision": [OneOf(("auto", "float32", "bf16"))],
     "seed": [WholeNumber(0, 2**32 - 1)],
-    "progress": [bool],
+    "progress": [bool, WholeNumber(1)],
 }
 """Parameters that may be another from one `partial_fit` to the next; the others made the network."""
 
@@ -86,8 +87,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
     ----------
     hidden : int or tuple of int, default (600, 200)
         Units of the encoder's layers; the last is the code. The decoder has the same in reverse.
-    activation : {"tanh", "sigmoid", "relu", "swish", "identity"}, default "tanh"
-        f, of every hidden layer and of the code (a variational code is linear).
+    activation : str, default "tanh"
+        f, of every hidden layer and of the code (a variational code is linear): "identity", "sigmoid", "tanh", "relu",
+        "leaky_relu" (slope 0.01), "elu", "selu", "gelu", "softplus" or "swish".
     noise : MaskingNoise, GaussianNoise or None, default MaskingNoise(0.5)
         Corrupts the input in training.
     sparsity : L1Sparsity, KLSparsity, TopKSparsity or None, default None
@@ -104,6 +106,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         The decoder uses the transposed weights of the encoder.
     normalize : bool, default False
         Divide each input row by its Euclidean length before noise is added.
+    initialization : {"xavier", "orthogonal", "zero-decoder"}, default "xavier"
+        Of the weights; biases begin at 0. "xavier" is uniform within ±√(6 / (n_in + n_out)) (Glorot & Bengio 2010);
+        "orthogonal" has orthonormal rows or columns (Saxe et al. 2014); with "zero-decoder" the output layer begins at
+        0 and the others as with "xavier", which needs weights that are not tied.
+    initialization_scale : float, default 1.0
+        A constant that the initial weights are multiplied by.
     negatives : int or None, default None
         In training, compute the loss at the items of the batch and at so many others, drawn anew for each batch,
         instead of at all items, with the correction for it: for catalogues of 100,000 items and more. A step then
@@ -115,11 +123,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
     epochs : int, default 100
     batch_size : int, default 500
     learning_rate : float, default 1e-3
-        Of Adam.
+    optimizer : str or class, default "adam"
+        "adam", "adamw", "sgd" (with momentum 0.9), "adagrad", or a class of `torch.optim`, or the name of one.
     learning_rate_schedule : {"constant", "linear", "cosine"}, default "constant"
         How it falls from epoch to epoch, towards 0 after the last of `epochs`.
     weight_decay : float, default 0.0
-        λ of λ · ½‖W‖² (biases are free).
+        λ of λ · ½‖W‖² (biases are free). AdamW takes λ off the weights directly instead, in every step λ ·
+        learning_rate of each.
     patience : int or None, default 10
         With validation data: stop after so many epochs without improvement. The best epoch is restored.
     validation_metric : str or None, default None
@@ -132,8 +142,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         float32 factors always: where many users are ranked, bf16 only names the candidates.
     seed : int, default 0
         Of the initial weights, the order of rows and the noise.
-    progress : bool, default True
-        Show the cost of each epoch in a terminal or notebook; it is logged in any case.
+    progress : bool or int, default True
+        Show the cost of each epoch as a bar in a terminal or notebook; it is logged in any case. A number n writes a
+        line every n epochs to the standard error where there is no bar.
 
     Attributes
     ----------
@@ -180,6 +191,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         "user_factors": [bool],
         "tied": [bool],
         "normalize": [bool],
+        "initialization": [OneOf(INITIALIZATIONS)],
+        "initialization_scale": [RealNumber(at_least=0)],
+        "optimizer": [OPTIMIZER_CHOICE],
         "negatives": [WholeNumber(1), None],
     }
 
@@ -211,6 +225,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         user_factors: bool = False,
         tied: bool = False,
         normalize: bool = False,
+        initialization: str = "xavier",
+        initialization_scale: float = 1.0,
         negatives: int | None = None,
         kl_weight: float = 1.0,
         kl_annealing_steps: int = 0,
@@ -218,13 +234,14 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         batch_size: int = 500,
         learning_rate: float = 1e-3,
         learning_rate_schedule: str = "constant",
+        optimizer: OptimizerChoice = "adam",
         weight_decay: float = 0.0,
         patience: int | None = 10,
         validation_metric: str | None = None,
         device: str = "auto",
         precision: str = "auto",
         seed: int = 0,
-        progress: bool = True,
+        progress: bool | int = True,
     ) -> None:
         self.hidden = hidden
         self.activation = activation
@@ -235,6 +252,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         self.user_factors = user_factors
         self.tied = tied
         self.normalize = normalize
+        self.initialization = initialization
+        self.initialization_scale = initialization_scale
         self.negatives = negatives
         self.kl_weight = kl_weight
         self.kl_annealing_steps = kl_annealing_steps
@@ -242,6 +261,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.learning_rate_schedule = learning_rate_schedule
+        self.optimizer = optimizer
         self.weight_decay = weight_decay
         self.patience = patience
         self.validation_metric = validation_metric
@@ -259,6 +279,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         sizes = np.atleast_1d(np.asarray(self.hidden))
         if sizes.ndim != 1 or sizes.size == 0 or sizes.dtype.kind not in "iu" or (sizes < 1).any():
             raise ValueError(f"hidden must be whole numbers of at least 1, one per layer; got {self.hidden!r}")
+        if self.initialization == "zero-decoder" and self.tied:
+            raise ValueError("initialization='zero-decoder' needs a decoder of its own: set tied=False")
         if self.sparsity is not None:
             self.sparsity.check_activation("identity" if self.variational else self.activation)
         return Architecture(
@@ -271,6 +293,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             variational=self.variational,
             tied=self.tied,
             normalize=self.normalize,
+            initialization=self.initialization,
+            initialization_scale=float(self.initialization_scale),
             n_users=n_users,
             negatives=None if self.negatives is None else int(self.negatives),
         )
@@ -407,6 +431,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             seed=int(self.seed),
             even_batches=self._even_batches,
             half=resolve_precision(self.precision, device),
+            optimizer=self.optimizer,
             **self._step_options(),
         )
         trainer.epoch, trainer.step = len(self._records), self._steps
@@ -594,12 +619,17 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
                 codes[at] = self.network_.encode(batch, known, with_variance=False)[0].cpu().numpy()
         return codes
 
-    def generate(self, code: ArrayLike) -> NDArray[np.float32]:
-        """Return the reconstruction that belongs to a code.
+    def generate(self, code: ArrayLike | None = None, n: int = 1, *, seed: int | None = None) -> NDArray[np.float32]:
+        """Return the reconstruction that belongs to a code; without one, draw codes.
 
         Parameters
         ----------
-        code : array-like of shape (n_rows, n_code)
+        code : array-like of shape (n_rows, n_code), optional
+            By default `n` codes are drawn from the standard normal distribution, which is the prior of a variational
+            code.
+        n : int, default 1
+        seed : int, optional
+            Of the drawn codes, by default that of the model; the same seed draws the same codes.
 
         Returns
         -------
@@ -607,11 +637,19 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             The mean of the likelihood: probabilities for "bernoulli" and (over items) "multinomial", else values.
         """
         check_is_fitted(self)
+        if code is None:
+            check_n(n)
+            generator = np.random.default_rng(int(self.seed) if seed is None else seed)
+            code = generator.standard_normal((n, self.network_.architecture.hidden[-1]))
         checked = check_array(code, dtype=np.float32, force_writeable=True)  # or PyTorch warns of a frame's values
         n_code = self.network_.architecture.hidden[-1]
         if checked.shape[1] != n_code:
             raise ValueError(f"a code has {n_code} units, got an array of shape {checked.shape}")
         return self._decode(torch.as_tensor(checked, device=self._device))
+
+    def inverse_transform(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Return the rows that belong to codes, as `generate` does; the way back from `transform`."""
+        return self.generate(X)
 
     def reconstruct(self, X: History) -> NDArray[np.float32]:
         """Return ``generate(transform(X))``, without noise; shape (n_rows, n_items).

@@ -31,6 +31,7 @@ from aerec.recommender.rating import predict_ratings
 from aerec.recommender.scorer import Scorer, UserBlock
 from aerec.sparse import CSR, canonical_csr, row_ids
 from aerec.sparsity import Sparsity
+from aerec.training.optimizers import OptimizerChoice
 
 __all__ = ["SHRINKAGE", "AutoRec"]
 
@@ -70,8 +71,8 @@ class AutoRec(Autoencoder):
     biases : bool, default False
     weight_decay : float, default 0.01
         λ. The paper's is 2 · n_rows times as large: its cost is the sum over rows, of the squared errors without ½.
-    epochs, batch_size, learning_rate, learning_rate_schedule, patience, validation_metric, device, precision, seed,
-    progress
+    epochs, batch_size, learning_rate, learning_rate_schedule, optimizer, patience, validation_metric, device,
+    precision, seed, progress
         As in `Autoencoder`. With a Holdout of ratings, early stopping watches "rmse".
 
     Attributes
@@ -131,13 +132,14 @@ class AutoRec(Autoencoder):
         batch_size: int = 128,
         learning_rate: float = 1e-3,
         learning_rate_schedule: str = "constant",
+        optimizer: OptimizerChoice = "adam",
         weight_decay: float = 0.01,
         patience: int | None = 10,
         validation_metric: str | None = None,
         device: str = "auto",
         precision: str = "auto",
         seed: int = 0,
-        progress: bool = True,
+        progress: bool | int = True,
     ) -> None:
         super().__init__(
             hidden=hidden,
@@ -150,6 +152,7 @@ class AutoRec(Autoencoder):
             batch_size=batch_size,
             learning_rate=learning_rate,
             learning_rate_schedule=learning_rate_schedule,
+            optimizer=optimizer,
             weight_decay=weight_decay,
             patience=patience,
             validation_metric=validation_metric,

@@ -8,6 +8,7 @@ from aerec.dimensions import Choice, Space
 from aerec.models.autoencoder import HIDDEN_SIZES, NEURAL_SPACE, Autoencoder
 from aerec.noise import MaskingNoise, Noise
 from aerec.sparsity import Sparsity
+from aerec.training.optimizers import OptimizerChoice
 
 __all__ = ["CDAE"]
 
@@ -36,8 +37,8 @@ class CDAE(Autoencoder):
     batch_size : int, default 500
         Of each step at most: users are divided evenly over the steps of an epoch. As a cost that is summed over users
         does, and unlike a mean, it gives those of a small last batch no more weight than others.
-    epochs, learning_rate, learning_rate_schedule, weight_decay, patience, validation_metric, device, precision, seed,
-    progress
+    epochs, learning_rate, learning_rate_schedule, optimizer, weight_decay, patience, validation_metric, device,
+    precision, seed, progress
         As in `Autoencoder`.
 
     References
@@ -75,13 +76,14 @@ class CDAE(Autoencoder):
         batch_size: int = 500,
         learning_rate: float = 1e-3,
         learning_rate_schedule: str = "constant",
+        optimizer: OptimizerChoice = "adam",
         weight_decay: float = 0.0,
         patience: int | None = 10,
         validation_metric: str | None = None,
         device: str = "auto",
         precision: str = "auto",
         seed: int = 0,
-        progress: bool = True,
+        progress: bool | int = True,
     ) -> None:
         super().__init__(
             hidden=hidden,
@@ -96,6 +98,7 @@ class CDAE(Autoencoder):
             batch_size=batch_size,
             learning_rate=learning_rate,
             learning_rate_schedule=learning_rate_schedule,
+            optimizer=optimizer,
             weight_decay=weight_decay,
             patience=patience,
             validation_metric=validation_metric,

@@ -8,6 +8,7 @@ from aerec.dimensions import Choice, Space
 from aerec.models.autoencoder import HIDDEN_SIZES, NEURAL_SPACE, Autoencoder
 from aerec.noise import GaussianNoise, MaskingNoise, Noise
 from aerec.sparsity import Sparsity
+from aerec.training.optimizers import OptimizerChoice
 
 __all__ = ["DenoisingAutoencoder"]
 
@@ -26,8 +27,8 @@ class DenoisingAutoencoder(Autoencoder):
         For ratings as likes; "gaussian" for standardised dense data.
     tied : bool, default False
     normalize : bool, default False
-    epochs, batch_size, learning_rate, learning_rate_schedule, weight_decay, patience, validation_metric, device,
-    precision, seed, progress
+    initialization, initialization_scale, epochs, batch_size, learning_rate, learning_rate_schedule, optimizer,
+    weight_decay, patience, validation_metric, device, precision, seed, progress
         As in `Autoencoder`.
 
     References
@@ -62,17 +63,20 @@ class DenoisingAutoencoder(Autoencoder):
         likelihood: str = "multinomial",
         tied: bool = False,
         normalize: bool = False,
+        initialization: str = "xavier",
+        initialization_scale: float = 1.0,
         epochs: int = 100,
         batch_size: int = 500,
         learning_rate: float = 1e-3,
         learning_rate_schedule: str = "constant",
+        optimizer: OptimizerChoice = "adam",
         weight_decay: float = 0.0,
         patience: int | None = 10,
         validation_metric: str | None = None,
         device: str = "auto",
         precision: str = "auto",
         seed: int = 0,
-        progress: bool = True,
+        progress: bool | int = True,
     ) -> None:
         super().__init__(
             hidden=hidden,
@@ -82,10 +86,13 @@ class DenoisingAutoencoder(Autoencoder):
             likelihood=likelihood,
             tied=tied,
             normalize=normalize,
+            initialization=initialization,
+            initialization_scale=initialization_scale,
             epochs=epochs,
             batch_size=batch_size,
             learning_rate=learning_rate,
             learning_rate_schedule=learning_rate_schedule,
+            optimizer=optimizer,
             weight_decay=weight_decay,
             patience=patience,
             validation_metric=validation_metric,

@@ -118,7 +118,7 @@ class ELSA(Autoencoder):
         device: str = "auto",
         precision: str = "auto",
         seed: int = 0,
-        progress: bool = True,
+        progress: bool | int = True,
     ) -> None:
         super().__init__(
             hidden=n_factors,

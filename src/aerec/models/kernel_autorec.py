@@ -15,6 +15,7 @@ from aerec.network.network import Architecture, Cost, Network
 from aerec.noise import MaskingNoise, Noise
 from aerec.parameters import Constraint, RealNumber, WholeNumber
 from aerec.sparsity import Sparsity
+from aerec.training.optimizers import OptimizerChoice
 
 __all__ = ["KernelAutoRec"]
 
@@ -45,7 +46,7 @@ class KernelAutoRec(AutoRec):
     kernel_spread : float, default 0.2
         Standard deviation of the places before training.
     orientation, activation, noise, sparsity, biases, epochs, batch_size, learning_rate, learning_rate_schedule,
-    weight_decay, patience, validation_metric, device, precision, seed, progress
+    optimizer, weight_decay, patience, validation_metric, device, precision, seed, progress
         As in `AutoRec`, with other defaults.
 
     Attributes
@@ -101,13 +102,14 @@ class KernelAutoRec(AutoRec):
         batch_size: int = 512,
         learning_rate: float = 3e-3,
         learning_rate_schedule: str = "cosine",
+        optimizer: OptimizerChoice = "adam",
         weight_decay: float = 0.1,
         patience: int | None = 10,
         validation_metric: str | None = None,
         device: str = "auto",
         precision: str = "auto",
         seed: int = 0,
-        progress: bool = True,
+        progress: bool | int = True,
     ) -> None:
         super().__init__(
             hidden=hidden,
@@ -120,6 +122,7 @@ class KernelAutoRec(AutoRec):
             batch_size=batch_size,
             learning_rate=learning_rate,
             learning_rate_schedule=learning_rate_schedule,
+            optimizer=optimizer,
             weight_decay=weight_decay,
             patience=patience,
             validation_metric=validation_metric,

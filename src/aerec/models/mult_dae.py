@@ -8,6 +8,7 @@ from aerec.dimensions import Choice, Space
 from aerec.models.autoencoder import HIDDEN_SIZES, NEURAL_SPACE, Autoencoder
 from aerec.noise import MaskingNoise, Noise
 from aerec.sparsity import Sparsity
+from aerec.training.optimizers import OptimizerChoice
 
 __all__ = ["MultDAE"]
 
@@ -25,8 +26,8 @@ class MultDAE(Autoencoder):
     normalize : bool, default True
     negatives : int or None, default None
         Items sampled for the loss of large catalogues; see `Autoencoder`.
-    epochs, batch_size, learning_rate, learning_rate_schedule, weight_decay, patience, validation_metric, device,
-    precision, seed, progress
+    epochs, batch_size, learning_rate, learning_rate_schedule, optimizer, weight_decay, patience, validation_metric,
+    device, precision, seed, progress
         As in `Autoencoder`.
 
     References
@@ -57,13 +58,14 @@ class MultDAE(Autoencoder):
         batch_size: int = 500,
         learning_rate: float = 1e-3,
         learning_rate_schedule: str = "constant",
+        optimizer: OptimizerChoice = "adam",
         weight_decay: float = 0.0,
         patience: int | None = 10,
         validation_metric: str | None = None,
         device: str = "auto",
         precision: str = "auto",
         seed: int = 0,
-        progress: bool = True,
+        progress: bool | int = True,
     ) -> None:
         super().__init__(
             hidden=hidden,
@@ -77,6 +79,7 @@ class MultDAE(Autoencoder):
             batch_size=batch_size,
             learning_rate=learning_rate,
             learning_rate_schedule=learning_rate_schedule,
+            optimizer=optimizer,
             weight_decay=weight_decay,
             patience=patience,
             validation_metric=validation_metric,

@@ -8,6 +8,7 @@ from aerec.dimensions import Choice, Number, Space
 from aerec.models.autoencoder import HIDDEN_SIZES, NEURAL_SPACE, Autoencoder
 from aerec.noise import MaskingNoise, Noise
 from aerec.sparsity import L1Sparsity, TopKSparsity
+from aerec.training.optimizers import OptimizerChoice
 
 __all__ = ["MultVAE"]
 
@@ -33,8 +34,8 @@ class MultVAE(Autoencoder):
     normalize : bool, default True
     negatives : int or None, default None
         Items sampled for the loss of large catalogues; see `Autoencoder`.
-    epochs, batch_size, learning_rate, learning_rate_schedule, weight_decay, patience, validation_metric, device,
-    precision, seed, progress
+    epochs, batch_size, learning_rate, learning_rate_schedule, optimizer, weight_decay, patience, validation_metric,
+    device, precision, seed, progress
         As in `Autoencoder`.
 
     References
@@ -72,13 +73,14 @@ class MultVAE(Autoencoder):
         batch_size: int = 500,
         learning_rate: float = 1e-3,
         learning_rate_schedule: str = "constant",
+        optimizer: OptimizerChoice = "adam",
         weight_decay: float = 0.0,
         patience: int | None = 10,
         validation_metric: str | None = None,
         device: str = "auto",
         precision: str = "auto",
         seed: int = 0,
-        progress: bool = True,
+        progress: bool | int = True,
     ) -> None:
         super().__init__(
             hidden=hidden,
@@ -95,6 +97,7 @@ class MultVAE(Autoencoder):
             batch_size=batch_size,
             learning_rate=learning_rate,
             learning_rate_schedule=learning_rate_schedule,
+            optimizer=optimizer,
             weight_decay=weight_decay,
             patience=patience,
             validation_metric=validation_metric,

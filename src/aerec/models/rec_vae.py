@@ -103,7 +103,7 @@ class RecVAE(Autoencoder):
         device: str = "auto",
         precision: str = "auto",
         seed: int = 0,
-        progress: bool = True,
+        progress: bool | int = True,
     ) -> None:
         super().__init__(
             hidden=hidden,

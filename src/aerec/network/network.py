@@ -19,15 +19,22 @@ from aerec.network.sampled import sampled_loss
 from aerec.noise import GaussianNoise, MaskingNoise, Noise
 from aerec.sparsity import Sparsity
 
-__all__ = ["ACTIVATIONS", "Architecture", "Cost", "Network"]
+__all__ = ["ACTIVATIONS", "INITIALIZATIONS", "Architecture", "Cost", "Network"]
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "identity": lambda x: x,
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
     "relu": torch.relu,
+    "leaky_relu": nn.functional.leaky_relu,
+    "elu": nn.functional.elu,
+    "selu": nn.functional.selu,
+    "gelu": nn.functional.gelu,
+    "softplus": nn.functional.softplus,
     "swish": nn.functional.silu,
 }
+
+INITIALIZATIONS = ("xavier", "orthogonal", "zero-decoder")
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,8 @@ class Architecture:
     normalize: bool = False
     n_users: int = 0
     negatives: int | None = None
+    initialization: str = "xavier"
+    initialization_scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -100,10 +109,16 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def reset_parameters(self, generator: torch.Generator) -> None:
-        """Weights uniform as Glorot and Bengio (2010), "Xavier"; biases and user factors 0."""
+        """Draw the weights as the architecture says; biases and user factors are 0."""
+        kind, scale = self.architecture.initialization, self.architecture.initialization_scale
         for weight in (*self.encoder_weights, *self.decoder_weights):
-            bound = math.sqrt(6 / sum(weight.shape))
-            weight.copy_(torch.rand(weight.shape, generator=generator, dtype=weight.dtype) * (2 * bound) - bound)
+            if kind == "orthogonal":
+                nn.init.orthogonal_(weight, gain=scale, generator=generator)
+            else:  # uniform as Glorot and Bengio (2010)
+                bound = scale * math.sqrt(6 / sum(weight.shape))
+                weight.copy_(torch.rand(weight.shape, generator=generator, dtype=weight.dtype) * (2 * bound) - bound)
+        if kind == "zero-decoder":
+            self.decoder_weights[-1].zero_()
         for bias in (*self.encoder_biases, *self.decoder_biases):
             bias.zero_()
         if self.user_factors is not None:

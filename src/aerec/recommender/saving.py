@@ -128,6 +128,8 @@ def encode_parameter(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and type(value).__name__ in _choices():
         fields = {field.name: encode_parameter(getattr(value, field.name)) for field in dataclasses.fields(value)}
         return {"choice": type(value).__name__, "fields": fields}
+    if isinstance(value, type):  # such as an optimizer, which its name stands for
+        return value.__name__ if value.__module__.startswith("torch.") else f"{value.__module__}.{value.__qualname__}"
     if isinstance(value, BaseEstimator):
         inner = {name: encode_parameter(one) for name, one in value.get_params(deep=False).items()}
         return {"estimator": type(value).__name__, "parameters": inner}

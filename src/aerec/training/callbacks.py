@@ -124,13 +124,13 @@ class ProgressBar(Callback):
     name : str
         What is being trained.
     epochs : int
-    shown : bool
-        False for the log only.
+    shown : bool or int
+        False for the log only; a number n for a line every n epochs, too, where there is no bar.
     metric : str, optional
         The column of the validation metric.
     """
 
-    def __init__(self, name: str, epochs: int, shown: bool, metric: str | None = None) -> None:
+    def __init__(self, name: str, epochs: int, shown: bool | int, metric: str | None = None) -> None:
         self._progress = EpochProgress(name, epochs, shown)
         self._columns = ["cost"] if metric is None else ["cost", metric]
 

@@ -4,27 +4,108 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.optim.nadam import nadam
 
-__all__ = ["BlockwiseNAdam", "LazyAdam", "Parameterwise", "check_state", "make_adam"]
+__all__ = [
+    "OPTIMIZERS",
+    "OPTIMIZER_CHOICE",
+    "BlockwiseNAdam",
+    "LazyAdam",
+    "OptimizerChoice",
+    "Parameterwise",
+    "check_state",
+    "make_optimizer",
+]
 
 _BLOCK_BYTES = 2**20  # of a parameter: with gradient, both moments and what lies between them a few megabytes
 
 
-def make_adam(
-    groups: Iterable[dict[str, Any]], learning_rate: float, device: torch.device, *, lazy: bool
+class _OptimizerChoice:
+    """The name of an optimizer, or a class of PyTorch's."""
+
+    def accepts(self, value: Any) -> bool:
+        """Whether `value` is one."""
+        return _class_of(value) is not None
+
+    def __str__(self) -> str:
+        return f"one of {', '.join(map(repr, OPTIMIZERS))} or a class of torch.optim that steps without a closure"
+
+
+OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, Any]]] = {
+    "adam": (torch.optim.Adam, {}),
+    "adamw": (torch.optim.AdamW, {}),
+    "sgd": (torch.optim.SGD, {"momentum": 0.9}),
+    "adagrad": (torch.optim.Adagrad, {}),
+}
+"""Name → class and options."""
+
+OPTIMIZER_CHOICE = _OptimizerChoice()
+"""The constraint of a parameter that names an optimizer; see `aerec.parameters`."""
+
+OptimizerChoice: TypeAlias = str | type[torch.optim.Optimizer]
+
+
+def make_optimizer(
+    choice: OptimizerChoice,
+    decayed: list[nn.Parameter],
+    free: list[nn.Parameter],
+    *,
+    learning_rate: float,
+    weight_decay: float,
+    device: torch.device,
+    lazy: bool = False,
 ) -> torch.optim.Optimizer:
-    """Return Adam in the form that is fastest on `device`, or `LazyAdam` for sparse gradients."""
+    """Return an optimizer, in the form that is fastest on `device`.
+
+    Parameters
+    ----------
+    choice : str or class
+        A name of `OPTIMIZERS`, a class of `torch.optim`, or the name of one.
+    decayed, free : list of Parameter
+        With and without weight decay.
+    learning_rate, weight_decay : float
+    device : torch.device
+    lazy : bool, default False
+        Whether gradients are sparse: then it is `LazyAdam`, and another choice is refused.
+
+    Raises
+    ------
+    ValueError
+        If the optimizer cannot do what is asked for.
+    """
+    kind = _class_of(choice)
+    if kind is None:
+        raise ValueError(f"optimizer must be {OPTIMIZER_CHOICE}, got {choice!r}")
+    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]
     if lazy:
+        if kind is not torch.optim.Adam:
+            raise ValueError(f"negatives= has sparse gradients, which need optimizer='adam', got {choice!r}")
         return LazyAdam(groups, lr=learning_rate)
-    if device.type == "cuda":  # a recorded step reads the rate anew at each replay
-        rate = torch.tensor(float(learning_rate), dtype=torch.float32, device=device)
-        return torch.optim.Adam(groups, lr=rate, fused=True, capturable=True)
-    return torch.optim.Adam(groups, lr=learning_rate, fused=device.type == "cpu")
+    options: dict[str, Any] = OPTIMIZERS[choice][1] if choice in OPTIMIZERS else {}
+    rate: float | Tensor = learning_rate
+    if kind in (torch.optim.Adam, torch.optim.AdamW):
+        options = {"fused": device.type in ("cpu", "cuda")}
+        if device.type == "cuda":  # a recorded step reads the rate anew at each replay
+            rate = torch.tensor(float(learning_rate), dtype=torch.float32, device=device)
+            options["capturable"] = True
+    optimizer = kind(groups, lr=rate, **options)  # type: ignore[call-arg]
+    if weight_decay and "weight_decay" not in optimizer.defaults:
+        raise ValueError(f"{kind.__name__} has no weight decay: set weight_decay=0, or choose another optimizer")
+    return optimizer
+
+
+def _class_of(choice: Any) -> type[torch.optim.Optimizer] | None:
+    """Return the class that a choice means; None where it means none that can be taken."""
+    if isinstance(choice, str):
+        choice = OPTIMIZERS[choice][0] if choice in OPTIMIZERS else getattr(torch.optim, choice, None)
+    if not (isinstance(choice, type) and issubclass(choice, torch.optim.Optimizer)):
+        return None
+    unfit = torch.optim.Optimizer, torch.optim.LBFGS, torch.optim.SparseAdam
+    return None if choice in unfit else choice
 
 
 def check_state(optimizer: torch.optim.Optimizer, states: Mapping[int, Mapping[str, Tensor]]) -> None:
@@ -35,6 +116,8 @@ def check_state(optimizer: torch.optim.Optimizer, states: Mapping[int, Mapping[s
     ValueError
     """
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    if not isinstance(optimizer, torch.optim.Adam | torch.optim.AdamW | torch.optim.NAdam | LazyAdam):
+        return
     expected = {"step", "exp_avg", "exp_avg_sq", *(["mu_product"] if isinstance(optimizer, torch.optim.NAdam) else [])}
     for at, state in states.items():
         if not 0 <= at < len(parameters) or state.keys() != expected:

@@ -1,4 +1,4 @@
-"""The trainer: shuffled batches, the gradient of their cost, Adam, KL annealing."""
+"""The trainer: shuffled batches, the gradient of their cost, the optimizer, KL annealing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from aerec.network.batches import Batch
 from aerec.network.network import Network
 from aerec.network.rows import Rows, shuffled
 from aerec.training.divergence import CostWatch, likely_cause
-from aerec.training.optimizers import check_state, make_adam
+from aerec.training.optimizers import OptimizerChoice, check_state, make_optimizer
 
 if TYPE_CHECKING:
     from aerec.training.distributed import Ranks
@@ -72,7 +72,7 @@ class Trainer:
     schedule : callable
         Factor of the learning rate by the share of the epochs that is over; see `aerec.training.schedule`.
     learning_rate, weight_decay : float
-        Adam's step, and λ of the penalty λ · ½‖W‖², whose gradient is added to that of the cost.
+        The step of the optimizer, and λ of the penalty λ · ½‖W‖², whose gradient is added to that of the cost.
     kl_weight : float
     kl_annealing_steps : int
         Steps over which the weight of the KL term rises from 0 to `kl_weight`, linearly.
@@ -83,6 +83,8 @@ class Trainer:
         Of the order of rows, and of the noise.
     even_batches : bool, default False
         Divide the rows of an epoch evenly over as many steps, so that none is left a small rest.
+    optimizer : str or class, default "adam"
+        See `aerec.training.optimizers.make_optimizer`.
 
     Attributes
     ----------
@@ -106,6 +108,7 @@ class Trainer:
         device: torch.device,
         seed: int,
         even_batches: bool = False,
+        optimizer: OptimizerChoice = "adam",
     ) -> None:
         self.network = network
         self.batch_size = batch_size
@@ -122,15 +125,22 @@ class Trainer:
         self.ranks: Ranks | None = None
         self._when_good: Callable[[], None] | None = None
         self.learning_rate, self.schedule = learning_rate, schedule
+        self._optimizer_choice = optimizer
         self.optimizer = self._make_optimizer(network.weights(), network.undecayed())
         self.order = torch.Generator().manual_seed(seed)
         self.noise = torch.Generator(device=device).manual_seed(seed + 1)
 
     def _make_optimizer(self, decayed: list[nn.Parameter], free: list[nn.Parameter]) -> torch.optim.Optimizer:
-        """Return Adam over parameters with and without weight decay."""
-        groups: list[dict[str, Any]] = [{"params": decayed, "weight_decay": self.weight_decay}, {"params": free}]
-        lazy = self.network.architecture.negatives is not None
-        return make_adam(groups, self.learning_rate, self.device, lazy=lazy)
+        """Return the optimizer of parameters with and without weight decay."""
+        return make_optimizer(
+            self._optimizer_choice,
+            decayed,
+            free,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            device=self.device,
+            lazy=self.network.architecture.negatives is not None,
+        )
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
         """All there are: part of what a checkpoint holds."""
@@ -300,7 +310,7 @@ class Trainer:
             values: dict[int, dict[str, Tensor]] = {}
             for name, value in _part(state, f"optimizer.{number}.").items():
                 at, _, key = name.partition(".")
-                values.setdefault(int(at), {})[key] = value.to(self.device)
+                values.setdefault(int(at), {})[key] = value.to(self.device) if isinstance(value, Tensor) else value
             check_state(optimizer, values)
             optimizer.load_state_dict({**optimizer.state_dict(), "state": values})
         self.order.set_state(state["order"])
