@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sklearn.exceptions import NotFittedError
 
 from aerec import Interactions, evaluate
+from aerec.baselines import BiasedMF, ItemKNN, PureSVD
 from aerec.errors import DataError, InsufficientMemoryError, ModelFileError, TrainingError
 from aerec.files import storage
 from aerec.holdout import Holdout, Split
@@ -220,10 +221,15 @@ def test_k_may_be_a_numpy_number():
 
 
 @pytest.mark.parametrize("argument", ["allow_items", "block_items"])
-def test_unknown_items_in_a_list_are_named(argument):
+def test_unknown_items_in_a_list_are_left_out_with_a_warning(argument):
     model = Table().fit(train())
-    with pytest.raises(DataError, match="unknown item 'q': the model was not trained on it"):
-        model.recommend(train(), **{argument: ["a", "q"]})
+    message = f"1 of 2 items of {argument} left out: the model was not trained on item 'q'; known ones are such as 'a'"
+    with pytest.warns(UserWarning, match=message) as caught:
+        found = model.recommend(train(), **{argument: ["a", "q"]})
+    assert caught[0].filename == __file__
+    pd.testing.assert_frame_equal(found, model.recommend(train(), **{argument: ["a"]}))
+    with pytest.raises(DataError, match=r"no item of allow_items is known: .*item 7; known ones .*'a', of type str"):
+        model.recommend(train(), allow_items=[7, 8])
     for column in (6, -1):
         with pytest.raises(DataError, match=f"unknown item {column}"):
             model.recommend(train().matrix, **{argument: [column]})
@@ -488,3 +494,136 @@ def test_a_saved_model_without_one_of_its_arrays_is_refused(tmp_path):
     storage.write_folder(tmp_path, "model", kept, {name: t for name, t in tensors.items() if name != "dense_"})
     with pytest.raises(ModelFileError, match="does not fit the Table"):
         load_model(tmp_path, models=[Table])
+
+
+# ---------------------------------------------------------------------- lists of items, some users
+
+
+def test_a_dict_of_items_is_a_history():
+    model = Table().fit(train())
+    expected = model.recommend(train(), k=3)
+    lists = {"ann": ["b", "a"], "bob": ("f", "e", "a"), "cat": np.array(["b", "f"]), "dan": ["a"]}
+    pd.testing.assert_frame_equal(model.recommend(lists, k=3), expected, check_dtype=False)
+    pd.testing.assert_frame_equal(
+        model.recommend({user: dict.fromkeys(items, 1) for user, items in lists.items()}, k=3),
+        expected,
+        check_dtype=False,
+    )
+    assert np.array_equal(model.score_items(lists), model.score_items(train()))
+    pd.testing.assert_frame_equal(
+        model.explain({"x": ["a", "b"]}, "d"), model.explain(train().select_users(["ann"]), "d")
+    )
+
+
+def test_the_threshold_of_the_training_data_holds_for_a_dict_too(tmp_path):
+    stars = Interactions.from_matrix([[5, 4, 1, 0], [4, 0, 0, 5.0]], users=[1, 2], items=list("wxyz"))
+    model = EASE(l2=1.0).fit(stars.binarize(4.0))
+    model.save(tmp_path)
+    for same in (model, load_model(tmp_path)):
+        liked = same.recommend({7: ["w", "x"]}, k=4)
+        found = same.recommend({7: {"w": 5, "x": 4, "y": 1}}, k=4)
+        assert found["item"].tolist() == ["z"]  # y was rated too low: it is neither a like nor wanted
+        assert found["score"].tolist() == liked.set_index("item").loc[["z"], "score"].tolist()
+    rates = EASE(l2=1.0).fit(stars)
+    assert np.array_equal(rates.score_items({7: {"w": 5, "x": 2}}), rates.score_items([[5, 2, 0, 0]]))
+    assert np.array_equal(rates.score_items({7: ["w"]}), rates.score_items([[5, 0, 0, 0]]))
+    with pytest.raises(DataError, match="rating 9 is outside of the scale of this model, 1 to 5"):
+        rates.recommend({7: {"w": 9}})
+
+
+def test_a_model_that_was_fitted_on_a_matrix_takes_column_numbers():
+    model = Table().fit(train().matrix)
+    assert np.array_equal(model.score_items({"x": [0, 1]}), model.score_items([[1, 1, 0, 0, 0, 0]]))
+    assert model.recommend({"x": [0, 1]}, k=2)["item"].isin(range(6)).all()
+
+
+def test_some_users_are_picked_by_id():
+    model = Table().fit(train())
+    whole = model.recommend(train(), k=2)
+    expected = whole[whole["user"] == "cat"].reset_index(drop=True)
+    lists = {"dan": ["a"], "cat": ["b", "f"]}
+    for history, users in ((train(), ["cat"]), (train(), "cat"), (lists, ["cat"]), (lists, np.array(["cat"]))):
+        pd.testing.assert_frame_equal(model.recommend(history, k=2, users=users), expected, check_dtype=False)
+    assert model.recommend(train(), k=1, users=["dan", "ann"])["user"].tolist() == ["dan", "ann"]
+    for history in (train(), lists):
+        with pytest.raises(DataError, match="unknown user 'eve': not among the"):
+            model.recommend(history, users=["eve"])
+    with pytest.raises(DataError, match="take rows of a matrix yourself"):
+        model.recommend(train().matrix, users=[0])
+
+
+@pytest.mark.parametrize(
+    "history", [["a", "b"], [0, 1], "a", {"a"}, pd.Series(["a"]), pd.Index([1]), np.ones(6), (), 5]
+)
+def test_a_list_of_items_alone_is_told_how_to_say_whose_it_is(history):
+    model = Table().fit(train())
+    for call in (model.recommend, model.rank, model.score_items):
+        with pytest.raises(DataError, match=r"whose history it is; expected an Interactions, \{\"anna\": \[\"item\""):
+            call(history)
+
+
+# ---------------------------------------------------------------------- what is alike
+
+
+def cosine(one, other):
+    return one @ other / np.linalg.norm(one) / np.linalg.norm(other)
+
+
+def test_similar_items_of_item_item_models_are_rows_of_their_weights():
+    model = EASE(l2=1.0).fit(train())
+    found = model.similar_items(["c", "a"], k=2)
+    assert list(found.columns) == ["item", "similar", "rank", "score"]
+    assert found["item"].tolist() == ["c", "c", "a", "a"]
+    assert found["rank"].tolist() == [1, 2, 1, 2]
+    row = model.weights_[0].copy()
+    row[0] = -np.inf
+    best = np.argsort(-row, kind="stable")[:2]
+    assert found["similar"].tolist()[2:] == [*train().items[best]]
+    assert found["score"].to_numpy()[2:] == pytest.approx(row[best])
+    assert model.similar_items("a", k=99)["similar"].nunique() == 5
+
+
+def test_similar_items_by_vectors_are_those_of_the_largest_cosine():
+    values = np.random.default_rng(0).integers(-5, 6, (30, 8)).clip(0)
+    data = Interactions.from_matrix(values, items=list("abcdefgh"))
+    for model in (
+        PureSVD(n_factors=3),
+        Autoencoder(hidden=3, likelihood="gaussian", epochs=2, progress=False),
+        BiasedMF(n_factors=2, l2=0.1, epochs=2),
+    ):
+        model.fit(data)
+        vectors = np.asarray(model.scorer_.item_vectors())
+        vectors = vectors if isinstance(model, PureSVD) else vectors[:, :-1]  # without the bias
+        found = model.similar_items(["b"], k=7)
+        expected = {item: cosine(vectors[1], vectors[at]) for at, item in enumerate("abcdefgh") if item != "b"}
+        assert found.set_index("similar")["score"].to_dict() == pytest.approx(expected, abs=1e-5)
+        assert found["score"].is_monotonic_decreasing
+
+
+def test_neighbours_that_share_nothing_are_not_similar():
+    model = ItemKNN(k=2).fit(Interactions.from_matrix([[1, 1, 0], [1, 1, 0], [0, 0, 1]], items=list("abc")))
+    assert model.similar_items("a")["similar"].tolist() == ["b"]
+    assert model.similar_items("c").empty
+
+
+def test_similar_users_are_those_of_the_largest_cosine():
+    data = Interactions.from_matrix(np.random.default_rng(0).random((9, 8)) < 0.5, users=list("abcdefghi"))
+    model = PureSVD(n_factors=3).fit(data)
+    vectors = model.scorer_.query_vectors(model.block_of(data))
+    found = model.similar_users(data, ["b"], k=8)
+    expected = {user: cosine(vectors[1], vectors[at]) for at, user in enumerate("abcdefghi") if user != "b"}
+    assert found.set_index("similar")["score"].to_dict() == pytest.approx(expected, abs=1e-5)
+    lists = {"x": [0, 1, 2], "y": [0, 1, 2], "z": [5, 6]}
+    assert model.similar_users(lists, "x", k=1)["similar"].tolist() == ["y"]
+
+
+def test_models_without_vectors_refuse_to_say_what_is_alike():
+    model = Table().fit(train())
+    with pytest.raises(ValueError, match="Table has neither vectors of items nor item-item weights"):
+        model.similar_items(["a"])
+    with pytest.raises(ValueError, match="Table has no vectors of users"):
+        model.similar_users(train(), ["ann"])
+    with pytest.raises(DataError, match="unknown item 'q'"):
+        EASE().fit(train()).similar_items(["q"])
+    with pytest.raises(DataError, match="similar_users finds users by id"):
+        PureSVD(n_factors=2).fit(train()).similar_users(train().matrix, [0])

@@ -33,6 +33,8 @@ STARS, LIKES, COUNTS = RatingScale(1, 5), RatingScale(1, 1, threshold=4), Rating
         (RatingScale(3, 3, threshold=2), 2, 3),
         (COUNTS, 9, math.log(10)),
         (COUNTS, None, math.log(2)),
+        (RatingScale.unknown(), 7, 7),
+        (RatingScale.unknown(), None, 1),
     ],
 )
 def test_a_rating_is_seen_as_in_training(scale, rating, expected):
@@ -92,7 +94,9 @@ def test_what_is_rated_too_low_is_not_seen_but_rejected():
 
 
 def test_items_that_are_not_known_are_left_out_and_named():
-    found = histories_of({"anna": ["new", "tea"], "ben": {"new": 9, "newer": 3}}, ITEMS, STARS)
+    with pytest.warns(UserWarning, match="2 items left out of the history: .* not trained on item 'new'") as caught:
+        found = histories_of({"anna": ["new", "tea"], "ben": {"new": 9, "newer": 3}}, ITEMS, STARS)
+    assert caught[0].filename == __file__
     assert found.unknown == ["new", "newer"]
     assert found.seen.matrix.toarray().tolist() == [[0, 0, 5], [0, 0, 0]]
     with pytest.raises(DataError, match=r"no item of the history is known: .*item 3; known ones are such as 'cup', of"):

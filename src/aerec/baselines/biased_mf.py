@@ -15,7 +15,7 @@ from aerec.interactions import Interactions
 from aerec.parameters import Constraint, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
 from aerec.recommender.rating import RatingPredictor
-from aerec.recommender.scorer import Scorer, UserBlock
+from aerec.recommender.scorer import Scorer, UserBlock, cosines
 from aerec.sparse import CSR
 from aerec.splitting import Holdout
 
@@ -160,6 +160,10 @@ class _BiasedFactorScorer(Scorer):
     def item_vectors(self) -> NDArray[np.float64]:
         """Return q, and b as the last column."""
         return self._items
+
+    def similarities(self, columns: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the cosines of q."""
+        return cosines(self._items[:, :-1], columns)
 
     def query_vectors(self, block: UserBlock) -> NDArray[np.float64]:
         """Return p, and 1 as the last column."""

@@ -17,7 +17,7 @@ from aerec.errors import TrainingError
 from aerec.recommender.base import Recommender
 from aerec.recommender.graphs import LinearGraph
 from aerec.recommender.scorer import Scorer, UserBlock
-from aerec.sparse import CSR, column_counts, take_rows
+from aerec.sparse import CSR, column_counts, row_ids, take_rows
 from aerec.system.environment import cpu_cores
 from aerec.system.memory import require_memory
 
@@ -91,6 +91,15 @@ class ItemItemScorer(Scorer):
         else:
             dense = self._weights[history.indices][:, columns].toarray()
         return history.data.astype(np.float64)[:, None] * dense  # type: ignore[no-any-return]
+
+    def similarities(self, columns: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return rows of W: what a rating of an item adds to the score of each other one."""
+        if isinstance(self._weights, np.ndarray):
+            return self._weights[columns]
+        stored = take_rows(self._weights, columns)
+        rows = np.full(stored.shape, -np.inf, dtype=np.float32)
+        rows[row_ids(stored), stored.indices] = stored.data
+        return rows
 
     def graph(self) -> torch.nn.Module:
         """Return the product with the dense weights as a module."""

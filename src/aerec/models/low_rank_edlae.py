@@ -151,6 +151,10 @@ class _LowRankScorer(Scorer):
         terms: NDArray[np.float64] = history.data[:, None] * weights
         return terms
 
+    def similarities(self, columns: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return rows of U Vᵀ."""
+        return self._inputs[columns] @ self._outputs.T
+
 
 class _Gram:
     """Products with G = XᵀX, in float64."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, overload
 
 import numpy as np
@@ -19,15 +19,18 @@ from aerec.dimensions import Space
 from aerec.errors import DataError, TrainingError
 from aerec.files.storage import check_storable
 from aerec.holdout import Holdout, as_holdout, given_validation
+from aerec.ids import as_ids
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, check_parameters
 from aerec.recommender.blocks import score_blocks
 from aerec.recommender.id_matching import History, IdMatching, check_n
+from aerec.recommender.new_history import RatingScale
 from aerec.recommender.ranking import check_k, rank_users
 from aerec.recommender.saving import copied_parameters, decode_array, encode_array, write_model
-from aerec.recommender.scorer import ModelScorer, Scorer, UserBlock
+from aerec.recommender.scorer import ModelScorer, Scorer, SimilarityScorer, UserBlock, VectorScorer, cosines
 from aerec.sparse import CSR, column_counts
 from aerec.system.memory import require_memory
+from aerec.topk import top_k
 
 __all__ = ["History", "Recommender", "check_frame_columns", "check_holdout_ids", "item_popularity"]
 
@@ -67,6 +70,8 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
     popularity_: NDArray[np.float32]
     _columns_in: pd.Index[Any] | None = None
     """Columns of the frame that it was fitted on, where it was one."""
+    _scale: RatingScale | None = None
+    """What the values of the training data mean; None where they had no ids, or an older version saved the model."""
     _fitted_with: dict[str, Any]
     """The parameters of the last fit: `set_params` may have changed them since, what was learned is of these."""
 
@@ -131,17 +136,18 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
 
     def block_of(self, history: History) -> UserBlock:
         """Return the users of a history in the form that `scorer_` reads: matched by id, over the model's items."""
-        check_is_fitted(self)
-        return self._ids.match(history)
+        known = self._read(history)[0]
+        return self._ids.match(known)
 
     def score_items(self, history: History) -> NDArray[np.float32]:
         """Score every item for every user; higher is better.
 
         Parameters
         ----------
-        history : Interactions or matrix of shape (n_users, n_items)
-            The ratings of each user, who need not have been in the training data. Items of an `Interactions` are
-            matched by raw id; those that the model does not know are left out with a warning.
+        history : Interactions, dict, or matrix of shape (n_users, n_items)
+            The ratings of each user, who need not have been in the training data. Items of an `Interactions` or of a
+            dict ``{user: [item, …]}`` are matched by raw id; those that the model does not know are left out with a
+            warning.
 
         Returns
         -------
@@ -181,14 +187,18 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
 
         Parameters
         ----------
-        history : Interactions or matrix of shape (n_users, n_items)
+        history : Interactions, dict, or matrix of shape (n_users, n_items)
+            A dict ``{user: [item, …]}`` or ``{user: {item: rating}}`` is read as the training data was: where that was
+            made likes by `Interactions.binarize`, ratings from its threshold on are likes, and items rated lower are
+            left out.
         k : int, default 10
         exclude_seen : bool, default True
             Leave out the items of the history.
         exclude : Interactions or matrix of shape (n_users, n_items), optional
             More items to leave out, user by user.
         allow_items, block_items : array-like, optional
-            Items to choose from, and items never to show: raw ids for an `Interactions`, else column numbers.
+            Items to choose from, and items never to show: raw ids for an `Interactions` or a dict, else column
+            numbers. Those that the model does not know are left out with a warning.
 
         Returns
         -------
@@ -196,8 +206,11 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         scores : ndarray of float32, shape (n_users, k)
         """
         check_k(k)
-        users = self.block_of(history)
-        left_out = [users.history] if exclude_seen else []
+        history, rejected = self._read(history)
+        users = self._ids.match(history)
+        left_out = [] if rejected is None else [rejected]
+        if exclude_seen:
+            left_out.append(users.history)
         if exclude is not None:
             left_out.append(self.block_of(exclude).history)
             if left_out[-1].shape[0] != users.n_users:
@@ -208,10 +221,11 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
     @overload
     def recommend(
         self,
-        history: Interactions,
+        history: Interactions | Mapping[Any, Any],
         k: int = 10,
         exclude_seen: bool = True,
         *,
+        users: Any = None,
         allow_items: ArrayLike | None = None,
         block_items: ArrayLike | None = None,
     ) -> pd.DataFrame: ...
@@ -223,6 +237,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         k: int = 10,
         exclude_seen: bool = True,
         *,
+        users: Any = None,
         allow_items: ArrayLike | None = None,
         block_items: ArrayLike | None = None,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
@@ -233,32 +248,133 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         k: int = 10,
         exclude_seen: bool = True,
         *,
+        users: Any = None,
         allow_items: ArrayLike | None = None,
         block_items: ArrayLike | None = None,
     ) -> pd.DataFrame | tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Recommend the `k` best items to each user of `history`; see `rank` for the parameters.
+        """Recommend the `k` best items to each user of `history`.
+
+        Parameters
+        ----------
+        history : Interactions, dict, or matrix of shape (n_users, n_items)
+            ``recommend(data)`` for the users of the data, ``recommend({"anna": ["SKU_1", "SKU_2"]})`` or
+            ``recommend({"anna": {"SKU_1": 5, "SKU_2": 2}})`` for anybody.
+        k, exclude_seen, allow_items, block_items
+            As in `rank`.
+        users : array-like or single id, optional
+            Some of the users of an `Interactions` or a dict: raw ids, in the order wanted.
 
         Returns
         -------
         pandas.DataFrame
-            For an `Interactions`: columns user, item (raw ids), rank (from 1) and score, users in the order of the
-            history. A user with fewer than `k` candidates has fewer rows.
+            For an `Interactions` or a dict: columns user, item (raw ids), rank (from 1) and score, users in the order
+            of the history. A user with fewer than `k` candidates has fewer rows.
         (indices, scores)
             For a matrix: the arrays of `rank`, filled up with −1 and −∞.
+
+        Raises
+        ------
+        DataError
+            If a user is not in `history`, or `history` is none of these.
+
+        Examples
+        --------
+        >>> from aerec.datasets import load_dataset
+        >>> from aerec.models import EASE
+        >>> data = load_dataset("sample").binarize(4.0)
+        >>> model = EASE(l2=200.0).fit(data)
+        >>> model.recommend(data, k=2, users=[7])[["user", "rank"]]
+           user  rank
+        0     7     1
+        1     7     2
+        >>> len(model.recommend({"anna": [3, 7, 10], "ben": {3: 5.0, 7: 1.0}}, k=4))
+        8
         """
+        history = history if users is None else _some_users(history, users)
         indices, scores = self.rank(history, k, exclude_seen, allow_items=allow_items, block_items=block_items)
-        if not isinstance(history, Interactions):
+        if not isinstance(history, Interactions | Mapping):
             return indices, scores
         rows, places = np.nonzero(indices >= 0)
-        items = self._ids.item_ids(history)
+        ids = history.users if isinstance(history, Interactions) else pd.Index(list(history), tupleize_cols=False)
         return pd.DataFrame(
             {
-                "user": history.users.take(rows),
-                "item": items.take(indices[rows, places]),
+                "user": ids.take(rows),
+                "item": self._ids.item_ids(history).take(indices[rows, places]),
                 "rank": places + 1,
                 "score": scores[rows, places],
             }
         )
+
+    def similar_items(self, items: Any, k: int = 10) -> pd.DataFrame:
+        """Return the `k` items that are most alike to each of `items`.
+
+        Item-item models (EASE, SLIM, ItemKNN …) give the row of their weights, what a rating of the item adds to the
+        score of each other one. Models with a vector for each item give the cosine of the vectors.
+
+        Parameters
+        ----------
+        items : array-like or single id
+            Raw ids, or column numbers where the model was fitted on a matrix.
+        k : int, default 10
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns item, similar, rank (from 1) and score, the most alike first.
+
+        Raises
+        ------
+        DataError
+            If an item is not known.
+        ValueError
+            If the model has neither item-item weights nor vectors of items.
+        """
+        check_k(k)
+        scorer = self.scorer_
+        if not isinstance(scorer, SimilarityScorer):
+            raise ValueError(
+                f"{type(self).__name__} has neither vectors of items nor item-item weights, so that it cannot say what "
+                'is alike; recommend({"anyone": [item]}) says what it shows to those who like an item'
+            )
+        columns = self._ids.columns_of(items)
+        return _pairs(scorer.similarities, columns, self._ids.known_items, k, self.n_features_in_, "item")
+
+    def similar_users(self, history: History, users: Any, k: int = 10) -> pd.DataFrame:
+        """Return the `k` users of `history` that are most alike to each of `users`, by the cosine of their vectors.
+
+        Parameters
+        ----------
+        history : Interactions or dict
+            Among whom to look. They need not have been in the training data.
+        users : array-like or single id
+            Raw ids of some of them.
+        k : int, default 10
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns user, similar, rank (from 1) and score, the most alike first.
+
+        Raises
+        ------
+        DataError
+            If a user is not in `history`.
+        ValueError
+            If the model has no vectors of users.
+        """
+        check_k(k)
+        scorer = self.scorer_
+        if not isinstance(scorer, VectorScorer):
+            raise ValueError(f"{type(self).__name__} has no vectors of users, so that it cannot say who is alike")
+        known = self._read(history)[0]
+        if not isinstance(known, Interactions):
+            raise DataError("similar_users finds users by id: expected an Interactions, or {user: [item, …]}")
+        rows = known.users.get_indexer(known.select_users(users).users)
+        vectors = scorer.query_vectors(self._ids.match(known))
+        vectors = vectors[
+            :, np.ptp(vectors, axis=0) > 0
+        ]  # what all have in common, such as the 1 of a bias, says nothing
+        return _pairs(lambda some: cosines(vectors, some), rows, known.users, k, len(vectors), "user")
 
     def explain(self, history: History, item: Any, n: int | None = None) -> pd.DataFrame:
         """Say which items of one user's history speak for recommending `item`.
@@ -279,7 +395,8 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
             Columns item and contribution, the largest first.
         """
         check_n(n)
-        user = self.block_of(history)
+        history = self._read(history)[0]
+        user = self._ids.match(history)
         column = self._ids.column_for_one(item, history)
         terms = self.scorer_.contributions(user, np.array([column]))[:, 0]
         order = np.lexsort((user.history.indices, -terms))[:n]
@@ -313,6 +430,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         self.n_features_in_ = data.shape[1]
         self.items_ = None if from_matrix else data.items
         self.users_ = data.users if self._knows_users and not from_matrix else None
+        self._scale = RatingScale.of(data, data.threshold)
         for index, name in ((self.items_, "item"), (self.users_, "user")):
             if index is not None:
                 check_storable(index, name)
@@ -336,6 +454,12 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
             setattr(self, name, array)
 
     # ------------------------------------------------------------------ shared
+
+    def _read(self, history: History) -> tuple[History, CSR | None]:
+        """Return a history of any kind as an Interactions or a matrix, and the items that were rated too low."""
+        check_is_fitted(self)
+        lists = self._ids.given_as_lists(history, self._scale or RatingScale.unknown())
+        return (history, None) if lists is None else (lists.seen, lists.rejected)
 
     def _fit_copy(self, train: History, validation: Any, **options: Any) -> Self:
         """Train a copy of this model and become it: a fit that fails leaves the model as it was.
@@ -388,6 +512,40 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _saved_names(self) -> tuple[str, ...]:
         return (*self._learned, "popularity_") if self._popularity_for_empty else self._learned
+
+
+def _some_users(history: History, users: Any) -> History:
+    """Return some of the users of an Interactions or a dict."""
+    if isinstance(history, Interactions):
+        return history.select_users(users)
+    if not isinstance(history, Mapping):
+        raise DataError(
+            "users= picks users by id from an Interactions or a dict {user: [item, …]}; take rows of a matrix yourself"
+        )
+    wanted = as_ids(users).tolist()
+    if unknown := [user for user in wanted if user not in history]:
+        raise DataError(f"unknown user {unknown[0]!r}: not among the {len(history):,} users of the dict")
+    return {user: history[user] for user in wanted}
+
+
+def _pairs(
+    similarities: Callable[[NDArray[np.int64]], NDArray[Any]],
+    rows: NDArray[np.int64],
+    ids: pd.Index[Any],
+    k: int,
+    n: int,
+    kind: str,
+) -> pd.DataFrame:
+    """Return the `k` most alike of `n` to each of `rows`, but itself, as a frame."""
+    best = np.full((len(rows), k), -1, dtype=np.int64), np.full((len(rows), k), -np.inf, dtype=np.float32)
+    for block in score_blocks(len(rows), n):
+        scores = np.array(similarities(rows[block]), dtype=np.float32)
+        scores[np.arange(len(block)), rows[block]] = -np.inf
+        best[0][block], best[1][block] = top_k(scores, k)
+    at, places = np.nonzero(best[0] >= 0)
+    similar = ids.take(best[0][at, places])
+    columns = {kind: ids.take(rows[at]), "similar": similar, "rank": places + 1, "score": best[1][at, places]}
+    return pd.DataFrame(columns)
 
 
 def item_popularity(matrix: CSR) -> NDArray[np.float32]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from aerec.errors import DataError
+from aerec.errors import DataError, warn_caller
 from aerec.holdout import Holdout
 from aerec.ids import as_ids, examples, refuse_other_kind
 from aerec.interactions import Interactions
+from aerec.recommender.new_history import NewHistories, RatingScale, histories_of, known_ids, refuse_lists
 from aerec.recommender.scorer import UserBlock
 from aerec.sparse import canonical_csr, column_counts
 
@@ -62,6 +63,7 @@ class IdMatching:
         """Return the users of a history over the model's columns, with the training row of each (−1: new)."""
         if not isinstance(history, Interactions):
             self.check_columns(history)
+            refuse_lists(history)
             matrix = canonical_csr(history)
             if matrix.shape[1] != self.n_items:
                 raise DataError(
@@ -79,11 +81,10 @@ class IdMatching:
             refuse_other_kind(history.items, self.items, "items of the history")
             aligned = history.with_items(self.items)
             if (lost := history.n_ratings - aligned.n_ratings) > 0:
-                warnings.warn(
+                warn_caller(
                     f"{lost:,} of {history.n_ratings:,} ratings left out of the history: {self.model} was not trained "
                     f"on their items, such as {examples(self._strangers(history), 2)}, but on items such as "
-                    f"{examples(self.items, 2)}; train it again on data that holds them",
-                    stacklevel=4,
+                    f"{examples(self.items, 2)}; train it again on data that holds them"
                 )
         if self.users is None:
             return UserBlock.new(aligned.matrix)
@@ -110,10 +111,9 @@ class IdMatching:
         if not found and not seen:
             raise DataError(f"{self.model} was trained on none of the items of the holdout, {others}")
         if found < _FEW * n_targets:
-            warnings.warn(
+            warn_caller(
                 f"{n_targets - found:,} of {n_targets:,} held-out ratings can never be found: {self.model} was not "
-                f"trained on their items, {others}",
-                stacklevel=5,
+                f"trained on their items, {others}"
             )
 
     def _strangers(self, ratings: Interactions) -> pd.Index[Any]:
@@ -123,9 +123,24 @@ class IdMatching:
 
     def item_ids(self, history: History) -> pd.Index[Any]:
         """Return the item ids that belong to `history`: raw ids for an Interactions, column numbers for a matrix."""
-        if not isinstance(history, Interactions):
-            return pd.RangeIndex(self.n_items)
-        return history.items if self.items is None else self.items
+        if isinstance(history, Interactions) and self.items is None:
+            return history.items
+        return self.known_items if isinstance(history, Interactions | Mapping) else pd.RangeIndex(self.n_items)
+
+    @property
+    def known_items(self) -> pd.Index[Any]:
+        """The ids of the columns: their numbers, where the model was fitted on a matrix."""
+        return pd.RangeIndex(self.n_items) if self.items is None else self.items
+
+    def given_as_lists(self, history: History, scale: RatingScale) -> NewHistories | None:
+        """Return a dict of users to items as histories over the model's items; None where `history` is none."""
+        if not isinstance(history, Mapping):
+            return None
+        return histories_of(history, self.known_items, scale)
+
+    def columns_of(self, items: Any) -> NDArray[np.int64]:
+        """Return the columns of items, which are raw ids, or column numbers of a model without ids."""
+        return _columns(items, self.known_items)
 
     def column_for_one(self, item: Any, history: History) -> int:
         """Return the column of `item`, after checking that `history` is that of one user."""
@@ -140,11 +155,13 @@ class IdMatching:
         if allow_items is None and block_items is None:
             return None
         items = self.item_ids(history)
+        by_id = isinstance(history, Interactions)
         barred = np.full(self.n_items, allow_items is not None)
         if allow_items is not None:
-            barred[_columns(allow_items, items)] = False
+            known = known_ids(allow_items, items, "allow_items", needed=True) if by_id else _columns(allow_items, items)
+            barred[known] = False
         if block_items is not None:
-            barred[_columns(block_items, items)] = True
+            barred[known_ids(block_items, items, "block_items") if by_id else _columns(block_items, items)] = True
         return barred
 
 

@@ -17,7 +17,7 @@ from aerec.network.device import use_bfloat16
 from aerec.network.network import Network
 from aerec.recommender.bf16_ranking import HalfRanking, half_ranking_pays
 from aerec.recommender.blocks import score_blocks
-from aerec.recommender.scorer import Scorer, UserBlock
+from aerec.recommender.scorer import Scorer, UserBlock, cosines
 from aerec.topk import top_k_tensor
 
 __all__ = ["NetworkScorer", "output_layer"]
@@ -131,6 +131,11 @@ class NetworkScorer(Scorer):
         with torch.inference_mode():
             weight, bias = self._network.output_weight.cpu().numpy(), self._network.output_bias
         return weight if bias is None else np.concatenate([weight, bias.detach().cpu().numpy()[:, None]], axis=1)
+
+    def similarities(self, columns: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the cosines of the rows of the output layer, without their bias."""
+        with torch.inference_mode():
+            return cosines(self._network.output_weight.cpu().numpy(), columns)
 
     def query_vectors(self, block: UserBlock) -> NDArray[np.float32]:
         """Return the last hidden layer of each user, with a 1 where the output layer has a bias."""

@@ -17,7 +17,7 @@ from aerec.ids import as_ids
 from aerec.interactions import Interactions
 from aerec.sparse import CSR
 
-__all__ = ["NewHistories", "RatingScale", "histories_of", "known_ids"]
+__all__ = ["NewHistories", "RatingScale", "histories_of", "known_ids", "refuse_lists"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,11 @@ class RatingScale:
             return cls(threshold=threshold, counts=counts)
         return cls(float(values.min()), float(values.max()), threshold, counts)
 
+    @classmethod
+    def unknown(cls) -> RatingScale:
+        """Return the scale of a model that was saved without one: a like is 1, ratings are taken as they are."""
+        return cls(-math.inf, math.inf)
+
     @property
     def likes(self) -> bool:
         """Whether the model learned from likes alone, so that a rating only says whether it is one."""
@@ -81,7 +86,7 @@ class RatingScale:
                 raise DataError(f"{rating:g} is no count; this model learned from counts")
             return math.log1p(1 if rating is None else rating)
         if rating is None:
-            return self.high
+            return self.high if math.isfinite(self.high) else 1.0
         if self.likes:
             return self.high if self.threshold is None or rating >= self.threshold else 0.0
         if not self.low <= rating <= self.high:
@@ -126,6 +131,11 @@ def histories_of(given: Mapping[Any, Any], items: pd.Index[Any], scale: RatingSc
     DataError
         If a rating does not fit the scale, or items are given and none of them is known.
 
+    Warns
+    -----
+    UserWarning
+        If items are not known: they are left out.
+
     Examples
     --------
     >>> import pandas as pd
@@ -145,6 +155,9 @@ def histories_of(given: Mapping[Any, Any], items: pd.Index[Any], scale: RatingSc
     unknown = [*dict.fromkeys(ids[columns < 0])]
     if unknown and len(unknown) == len(set(ids)):
         raise DataError(f"no item of the history is known: {_such_as(unknown[0], items)}")
+    if unknown:
+        many = f"{len(unknown):,} items" if len(unknown) > 1 else "1 item"
+        warn_caller(f"{many} left out of the history: {_such_as(unknown[0], items)}")
     rows = np.array([row for row, _, _ in entries], dtype=np.int64)[columns >= 0]
     values = [scale.seen(rating) for (_, _, rating), column in zip(entries, columns, strict=True) if column >= 0]
     shape = (len(given), len(items))
@@ -153,7 +166,7 @@ def histories_of(given: Mapping[Any, Any], items: pd.Index[Any], scale: RatingSc
     return NewHistories(Interactions(seen, users, items, places), rejected, unknown)
 
 
-def known_ids(ids: Any, items: pd.Index[Any], what: str) -> NDArray[np.int64]:
+def known_ids(ids: Any, items: pd.Index[Any], what: str, *, needed: bool = False) -> NDArray[np.int64]:
     """Return the columns of those of `ids` that are among `items`; one warning says how many are not.
 
     Parameters
@@ -162,15 +175,34 @@ def known_ids(ids: Any, items: pd.Index[Any], what: str) -> NDArray[np.int64]:
     items : pandas.Index
     what : str
         How the caller calls them, for the warning.
+    needed : bool, default False
+        Whether to raise a DataError if there are ids and none of them is known.
     """
     wanted = as_ids(ids)
     columns = items.get_indexer(wanted).astype(np.int64)
     if (columns < 0).any():
         first = wanted[columns < 0].tolist()[0]
+        if needed and (columns < 0).all():
+            raise DataError(f"no item of {what} is known: {_such_as(first, items)}")
         warn_caller(
             f"{np.count_nonzero(columns < 0):,} of {len(wanted):,} items of {what} left out: {_such_as(first, items)}"
         )
     return columns[columns >= 0]
+
+
+def refuse_lists(history: Any) -> None:
+    """Refuse what is neither users nor a matrix of them, and say what is understood."""
+    if isinstance(history, list | tuple):
+        is_matrix = len(history) > 0 and all(isinstance(row, list | tuple | np.ndarray) for row in history)
+    else:
+        is_matrix = not (np.isscalar(history) or isinstance(history, set | frozenset))
+        is_matrix = is_matrix and getattr(history, "ndim", 2) == 2
+    if is_matrix:
+        return
+    raise DataError(
+        f"a {type(history).__name__} does not say whose history it is; expected an Interactions, "
+        '{"anna": ["item", "item"]}, {"anna": {"item": rating}}, or a matrix of shape (n_users, n_items)'
+    )
 
 
 def _such_as(unknown: Any, items: pd.Index[Any]) -> str:

@@ -19,6 +19,7 @@ from aerec.errors import DataError
 from aerec.files.storage import decode_index, encode_index, write_folder
 from aerec.holdout import Holdout
 from aerec.interactions import Interactions
+from aerec.recommender.new_history import RatingScale
 from aerec.sparse import CSR, canonical_csr
 
 __all__ = [
@@ -67,6 +68,7 @@ def write_model(model: Any, path: str | os.PathLike[str]) -> None:
         "fitted_with": {name: value for name, value in fitted_with.items() if value != parameters[name]},
         "n_items": int(model.n_features_in_),
         "feature_names": hasattr(model, "feature_names_in_"),
+        "rating_scale": None if model._scale is None else dataclasses.asdict(model._scale),
         "state": header,
     }
     write_folder(path, "model", content, tensors)
@@ -98,6 +100,8 @@ def read_model(
     model.items_ = decode_index(tensors, "items")
     model.users_ = decode_index(tensors, "users")
     model._columns_in = decode_index(tensors, "columns")
+    scale = header.get("rating_scale")
+    model._scale = None if scale is None else RatingScale(**scale)
     if header.get("feature_names") and model._columns_in is not None:
         model.feature_names_in_ = model._columns_in.to_numpy(dtype=object)
     if model.items_ is not None and len(model.items_) != model.n_features_in_:

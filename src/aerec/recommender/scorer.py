@@ -29,8 +29,10 @@ __all__ = [
     "ModelScorer",
     "RatingScorer",
     "Scorer",
+    "SimilarityScorer",
     "UserBlock",
     "VectorScorer",
+    "cosines",
 ]
 
 
@@ -246,6 +248,10 @@ class FactorScorer(Scorer):
         """Return the vectors of users."""
         return self._fold_in(block.history, block.known_users)
 
+    def similarities(self, columns: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the cosines of the vectors."""
+        return cosines(self._items, columns)
+
 
 # ---------------------------------------------------------------------- what only some scorers can do
 
@@ -259,6 +265,14 @@ class VectorScorer(Protocol):
 
     def query_vectors(self, block: UserBlock) -> NDArray[np.floating[Any]]:
         """Return a vector per user; shape (n_users, n_dimensions)."""
+
+
+@runtime_checkable
+class SimilarityScorer(Protocol):
+    """Knows how alike items are."""
+
+    def similarities(self, columns: NDArray[np.int64]) -> NDArray[np.floating[Any]]:
+        """Return how alike the items `columns` and all items are; (n_columns, n_items), −∞ where they share nothing."""
 
 
 @runtime_checkable
@@ -297,3 +311,10 @@ class RatingScorer(Protocol):
 
     def predict(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.floating[Any]]:
         """Predict the rating of each pair of training row and column; −1 stands for one that was not seen."""
+
+
+def cosines(vectors: NDArray[np.floating[Any]], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the cosines of the vectors `rows` with all vectors, 0 for a vector of zeros; (len(rows), n_vectors)."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    directions = (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)
+    return directions[rows] @ directions.T

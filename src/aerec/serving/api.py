@@ -58,7 +58,8 @@ async def recommend(request: Request, wanted: RecommendRequest) -> Any:
     history = [(one.item, one.rating) if not isinstance(one, int | str) else (one, None) for one in wanted.history]
     filters = Filters(wanted.genres, wanted.year_from, wanted.year_to, wanted.allow, wanted.block)
     items = await _gate(request).run(engine.recommend, history, wanted.k, filters, wanted.explain)
-    return {"model": engine.name, "items": items}
+    named = [*(item for item, _ in history), *(wanted.allow or ()), *(wanted.block or ())]
+    return {"model": engine.name, "items": items, "unknown": engine.catalogue.unknown(named)}
 
 
 @v1.get("/users/{user:path}/recommendations", response_model=Recommendations, summary="Recommend to a user of the data")

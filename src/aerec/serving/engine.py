@@ -91,6 +91,7 @@ class Engine:
         ----------
         history : sequence of (raw id, rating or None)
             Without a rating: liked, or rated highest. Ratings below `threshold` only keep an item from being shown.
+            Items that the model has not met are left out.
         k : int, default 10
         filters : Filters
         explain : bool, default False
@@ -106,9 +107,11 @@ class Engine:
         Raises
         ------
         RequestError
-            If an item is unknown or stands twice, or a rating is outside of the scale.
+            If no item is known, one stands twice, or a rating is outside of the scale.
         """
-        columns = self.catalogue.columns(item for item, _ in history)
+        unknown = set(self.catalogue.unknown(item for item, _ in history))
+        history = [(item, rating) for item, rating in history if item not in unknown] or history
+        columns = self.catalogue.columns([item for item, _ in history])
         if len(np.unique(columns)) < len(columns):
             first = next(at for at, one in enumerate(columns) if one in columns[:at])
             raise RequestError(f"history names item {shown(history[first][0])} twice")

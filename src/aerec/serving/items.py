@@ -37,7 +37,7 @@ class Filters:
     year_from, year_to : int, optional
         Items whose title names a year from here to there.
     allow, block : sequence of raw ids, optional
-        Items to choose from, and items never to show.
+        Items to choose from, and items never to show. Those that the model has not met are passed over.
     """
 
     genres: Sequence[str] | None = None
@@ -112,9 +112,16 @@ class Catalogue:
     def _find(self, item: RawId) -> int | None:
         return self._column.get(id_from_text(str(item), self._items))
 
-    def columns(self, items: Iterable[RawId]) -> NDArray[np.int64]:
-        """Return the columns of several raw ids."""
-        return np.array([self.column(one) for one in items], dtype=np.int64)
+    def columns(self, items: Sequence[RawId], *, needed: bool = True) -> NDArray[np.int64]:
+        """Return the columns of those raw ids that there are; a RequestError says that there are none of them."""
+        columns = [column for one in items if (column := self._find(one)) is not None]
+        if needed and items and not columns:
+            self.column(items[0])
+        return np.array(columns, dtype=np.int64)
+
+    def unknown(self, items: Iterable[RawId]) -> list[RawId]:
+        """Return those of `items` that there are not, each once."""
+        return [one for one in dict.fromkeys(items) if self._find(one) is None]
 
     def search(self, query: str, k: int) -> list[dict[str, Any]]:
         """Return the `k` items that fit best to what was typed; the one with exactly that id first."""
@@ -147,7 +154,7 @@ class Catalogue:
             allowed[self.columns(filters.allow)] = True
             out |= ~allowed
         if filters.block:
-            out[self.columns(filters.block)] = True
+            out[self.columns(filters.block, needed=False)] = True
         return out
 
     def common_genres(self, columns: NDArray[np.int64], n: int = 2) -> list[str]:

@@ -139,6 +139,9 @@ class Recommendations(BaseModel):
 
     model: str
     items: list[Recommendation]
+    unknown: list[int | str] = Field(
+        default=[], description="Items of history, allow and block that the model has not met: they were left out."
+    )
 
 
 class SimilarItem(Item):
