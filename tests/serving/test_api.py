@@ -15,7 +15,8 @@ def test_recommendations_with_reasons(client, engine, likes):
     one, two = likes.items[:2].tolist()
     answer = post(client, history=[one, {"item": two, "rating": 5}], k=3, explain=True)
     assert answer.status_code == 200
-    assert answer.json() == {"model": "ease", "items": engine.recommend([(one, None), (two, 5.0)], 3, explain=True)}
+    items = engine.recommend([(one, None), (two, 5.0)], 3, explain=True)
+    assert answer.json() == {"model": "ease", "items": items, "unknown": []}
     assert set(answer.json()["items"][0]) == {"item", "title", "genres", "year", "score", "because", "units"}
 
 
@@ -153,3 +154,11 @@ def test_probes(client):
     assert client.get("/healthz").json() == {"status": "ok"}
     assert client.get("/readyz").json() == {"status": "ready"}
     assert client.get("/metrics").headers["content-type"].startswith("text/plain; version=0.0.4")
+
+
+def test_items_that_the_model_has_not_met_are_left_out_and_named(client, engine):
+    one, two = engine.catalogue.ids[:2]
+    asked = {"history": [one, "nowhere"], "allow": [two, 987654], "block": ["nothing"]}
+    answer = post(client, **asked).json()
+    assert answer["unknown"] == ["nowhere", 987654, "nothing"]
+    assert answer["items"] == post(client, history=[one], allow=[two]).json()["items"]
