@@ -318,6 +318,16 @@ class _UserScorer(NetworkScorer):
         """Rank by all scores."""
         return Scorer.best(self, block, k)
 
+    def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Add what an item of the history does to the bias of a new user."""
+        terms, biases, history = super().contributions(block, columns), self._known.biases, block.history
+        if biases is None or block.known_users[0] >= 0:
+            return terms
+        left, n = history.data - biases.mean - biases.items[history.indices], history.nnz
+        without = (left.sum() - left) / (n - 1 + SHRINKAGE)
+        terms += (left.sum() / (n + SHRINKAGE) - without)[:, None]
+        return terms
+
     def _with_biases(self, scores: NDArray[np.float32], block: UserBlock) -> NDArray[np.float32]:
         biases = self._known.biases
         return scores if biases is None else _plus(scores, biases, _user_biases(biases, block))

@@ -222,7 +222,13 @@ class _RecVAENetwork(Network):
         """Return mean and log variance of the code of each row."""
         if self.former_codes is not None and not self.gains[0].requires_grad:
             return self._known_codes(batch)  # the decoder learns: the encoder is the one that the prior knows
-        return self.encoder().read(self._first_layer(batch.normalized(), noise_from), half)
+        return super().encode(batch, users, noise_from=noise_from, half=half)
+
+    def code_of(
+        self, hidden: Tensor, *, half: bool = False, with_variance: bool = True
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return mean and log variance of the code."""
+        return self.encoder().read(hidden, half)
 
     @torch.no_grad()
     def former_code(self, batch: Batch, half: bool) -> tuple[Tensor, Tensor]:

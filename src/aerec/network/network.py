@@ -158,11 +158,23 @@ class Network(nn.Module):
         code : Tensor of shape (n_rows, n_code)
         log_variance : Tensor of shape (n_rows, n_code) or None
         """
-        arch = self.architecture
-        hidden = self._first_layer(batch.normalized() if arch.normalize else batch, noise_from)
+        return self.code_of(self.first_hidden(batch, users, noise_from), half=half, with_variance=with_variance)
+
+    def first_hidden(
+        self, batch: Batch, users: Tensor | None = None, noise_from: torch.Generator | None = None
+    ) -> Tensor:
+        """Return the first hidden layer before its activation: the part of `encode` that reads the batch."""
+        hidden = self._first_layer(batch.normalized() if self.architecture.normalize else batch, noise_from)
         if self.user_factors is not None and users is not None:
             known = (users >= 0).to(hidden.dtype)[:, None]
             hidden = hidden + self.user_factors[users.clamp_min(0)] * known
+        return hidden
+
+    def code_of(
+        self, hidden: Tensor, *, half: bool = False, with_variance: bool = True
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return what `encode` does, given the first hidden layer before its activation."""
+        arch = self.architecture
         activation = ACTIVATIONS[arch.activation]
         weights, biases = list(self.encoder_weights[1:]), list(self.encoder_biases[1:])
         if arch.variational and weights and not with_variance:

@@ -23,6 +23,7 @@ from aerec.topk import top_k_tensor
 __all__ = ["NetworkScorer", "output_layer"]
 
 _BLOCK_ROWS = 1024  # rows encoded at once for their vectors
+_LEFT_OUT_BYTES = 2**24  # of hidden layers and logits of histories without an item, held at once
 _DEVICE_BYTES = 2**28  # of scores held at once on an accelerator
 _MANY_ROWS = 128  # from which on NumPy's matrix product is taken on a CPU
 
@@ -70,6 +71,37 @@ class NetworkScorer(Scorer):
         logits = hidden @ weight.T if bias is None else torch.addmm(bias[at], hidden, weight.T)
         scores: NDArray[np.float32] = logits.cpu().numpy()
         return scores
+
+    @torch.inference_mode()
+    def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return how much a score falls when an item is left out of the history.
+
+        The first layer is a sum over the history: the term of one item at a time is subtracted from it.
+        """
+        network, history = self._network, block.history
+        values, seen = (torch.as_tensor(array, device=self.device) for array in (history.data, history.indices))
+        weight = network.effective(network.encoder_weights[0])
+        first = network.first_hidden(self._batch(block), torch.as_tensor(block.known_users, device=self.device))[0]
+        lengths = values.new_ones(len(values) + 1)  # that the sums are divided by; the last is that of the whole
+        if network.architecture.normalize:
+            squares = values.double().square()
+            lengths = torch.cat([squares.sum() - squares, squares.sum()[None]]).clamp_min(0).sqrt().float()
+        total = values @ weight[seen.long()]
+        whole, terms = self._logits_of(first[None], columns), np.empty((len(values), len(columns)))
+        if len(values) == 1:
+            return whole - self._logits_of((first - total / lengths[-1])[None], columns)
+        width = 3 * max(weight.shape[1], *network.architecture.hidden) + len(columns)
+        for places in score_blocks(len(values), width, _LEFT_OUT_BYTES):
+            at = torch.as_tensor(places, device=self.device)
+            rest = (total - values[at, None] * weight[seen[at].long()]) / lengths[at, None]
+            terms[places] = whole - self._logits_of(first - total / lengths[-1] + rest, columns)
+        return terms
+
+    def _logits_of(self, first: Tensor, columns: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the logits at `columns` of rows whose first hidden layer, before its activation, is `first`."""
+        at = torch.as_tensor(columns, device=self.device)
+        hidden = self._network.decode_hidden(self._network.code_of(first, with_variance=False)[0])
+        return (hidden @ self._network.output_weight[at].T).cpu().numpy().astype(np.float64)
 
     @torch.inference_mode()
     def device_scores(self, block: UserBlock, batch: SparseBatch) -> Tensor:

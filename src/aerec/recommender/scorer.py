@@ -240,6 +240,10 @@ class FactorScorer(Scorer):
         scores: NDArray[np.float32] = self.query_vectors(block) @ self._items.T
         return scores
 
+    def _scores_at(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float32]:
+        scores: NDArray[np.float32] = self.query_vectors(block) @ self._items[columns].T
+        return scores
+
     def item_vectors(self) -> NDArray[np.float32]:
         """Return the vectors of the items."""
         return self._items
