@@ -84,9 +84,10 @@ def benchmark(
     """
     import pandas as pd
 
-    from aerec.cli.data import Preprocessing, Reading, choose_split, chosen_metrics, knows_users, rates
+    from aerec.cli.data import Preprocessing, Reading, choose_split, chosen_metrics, rates
     from aerec.cli.folds import choose_folds, print_folds, validate
     from aerec.cli.settings import build_model
+    from aerec.recommender.base import knows_users
     from aerec.registry import get_model_class
     from aerec.reporting import gather_results, write_report
     from aerec.runs.folder import whole

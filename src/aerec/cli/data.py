@@ -19,7 +19,7 @@ from aerec.files.memmap import is_mapped
 from aerec.holdout import Split
 from aerec.interactions import Interactions
 from aerec.metrics import RATING_METRICS, parse_metric
-from aerec.recommender.base import Recommender
+from aerec.recommender.base import Recommender, knows_users
 from aerec.recommender.rating import PredictsRatings
 from aerec.runs.folder import SPLITTERS, SplitPlan, whole
 
@@ -30,7 +30,6 @@ __all__ = [
     "choose_split",
     "chosen_metrics",
     "divide",
-    "knows_users",
     "preprocessing_of",
     "rates",
 ]
@@ -190,11 +189,6 @@ def preprocessing_of(data: Mapping[str, Any]) -> Preprocessing:
 def rates(model: type[Recommender]) -> bool:
     """Whether a model predicts ratings, and so wants them as they are."""
     return issubclass(model, PredictsRatings)
-
-
-def knows_users(model: Recommender) -> bool:
-    """Whether a model learns something of each single user, and so does better on users it was trained on."""
-    return type(model)._knows_users or bool(getattr(model, "user_factors", False))
 
 
 def chosen_metrics(text: str | None, model: Recommender) -> tuple[str, ...]:

@@ -32,7 +32,14 @@ from aerec.sparse import CSR, column_counts
 from aerec.system.memory import require_memory
 from aerec.topk import top_k
 
-__all__ = ["History", "Recommender", "check_frame_columns", "check_holdout_ids", "item_popularity"]
+__all__ = [
+    "History",
+    "Recommender",
+    "check_frame_columns",
+    "check_holdout_ids",
+    "item_popularity",
+    "knows_users",
+]
 
 
 class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
@@ -551,6 +558,11 @@ def _pairs(
 def item_popularity(matrix: CSR) -> NDArray[np.float32]:
     """Return the share of the users (rows) who rated each item (column); shape (n_items,)."""
     return (column_counts(matrix) / matrix.shape[0]).astype(np.float32)
+
+
+def knows_users(model: Recommender) -> bool:
+    """Whether a model learns something of each single user, and so does better on users it was trained on."""
+    return bool(model._knows_users)
 
 
 def check_frame_columns(model: Recommender, history: Any) -> None:

@@ -1,0 +1,139 @@
+"""The inside of aerec: no circle of imports, no private names across packages, tests that mirror the files."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SRC = Path(__file__).parents[1] / "src" / "aerec"
+TESTS = Path(__file__).parent
+FILES = sorted(SRC.rglob("*.py"))
+OWN = {"self", "cls", "learner"}  # a learner is the copy of an estimator that is trained
+
+
+def module_of(path):
+    parts = ["aerec", *path.relative_to(SRC).with_suffix("").parts]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(path): ast.parse(path.read_text(encoding="utf-8")) for path in FILES}
+
+
+def package_of(module):
+    """The folder below aerec that a module is in; its own name where it is in none."""
+    return module.split(".")[1] if module.count(".") else module
+
+
+def imported(tree):
+    """Modules that one imports anywhere, for types and inside of functions too."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("aerec"))
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("aerec"):
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                yield whole if whole in MODULES else node.module
+
+
+def test_no_circle_of_imports():
+    left = {name: set(imported(tree)) & MODULES.keys() - {name} for name, tree in MODULES.items()}
+    while free := [name for name, others in left.items() if not others & left.keys()]:
+        for name in free:
+            del left[name]
+    assert not left, f"modules that import each other, or such: {sorted(left)}"
+
+
+def private(name):
+    return name.startswith("_") and not name.startswith("__")
+
+
+def defined(tree):
+    """Private names that a module defines: of functions, classes, attributes, fields."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.attr
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+
+
+def uses(tree):
+    """Private attributes that are asked of something else than the object itself."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and private(node.attr):
+            value = node.value
+            is_own = (isinstance(value, ast.Name) and value.id in OWN) or (
+                isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "super"
+            )
+            if not is_own:
+                yield node.attr, node.lineno
+
+
+FOREIGN = {
+    ("aerec.models.rec_vae", "_version"),  # PyTorch counts what changed a tensor, and has no other name for it
+    ("aerec.display.plotting", "_repr_png_"),  # IPython's protocol
+    ("aerec.errors", "_getframe"),
+    ("aerec.parameters", "_parameter_constraints"),  # what a model declares for it
+}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_private_names_stay_in_their_package(module):
+    own = {name for other, tree in MODULES.items() if package_of(other) == package_of(module) for name in defined(tree)}
+    for name, line in uses(MODULES[module]):
+        if (module, name) not in FOREIGN:
+            assert name in own, f"{module}, line {line}: {name} belongs to an object of another package"
+    for node in ast.walk(MODULES[module]):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("aerec."):
+            for alias in node.names:
+                if private(alias.name) and f"{node.module}.{alias.name}" not in MODULES:
+                    assert package_of(node.module) == package_of(module), f"{module} imports {alias.name}"
+
+
+WITHOUT = {
+    "_version.py",
+    "errors.py",
+    "data_summary.py",
+    "models/base.py",
+    "models/linear.py",
+    "models/rating.py",
+    "cli/history.py",
+    "cli/options.py",
+    "cli/space.py",
+    "closed_form/biases.py",
+    "datasets/films.py",
+    "datasets/readers/columns.py",
+    "datasets/readers/layout.py",
+    "datasets/readers/values.py",
+    "export/target.py",
+    "metrics/lists.py",
+    "recommender/graphs.py",
+    "recommender/id_matching.py",
+    "recommender/ranking.py",
+    "models/saved_network.py",
+    "reporting/schema.py",
+    "reporting/svg.py",
+    "reporting/tables.py",
+    "reranking/features.py",
+    "serving/app.py",
+    "serving/schema.py",
+    "serving/settings.py",
+    "splitting/by_item.py",
+    "splitting/by_rating.py",
+    "splitting/by_time.py",
+    "splitting/by_user.py",
+    "training/divergence.py",
+    "training/early_stopping.py",
+    "training/trainer.py",
+}
+"""Files that are tested through those that use them; a new file has tests of its own."""
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(SRC).as_posix())
+def test_every_file_has_its_tests(path):
+    inside = path.relative_to(SRC)
+    if path.name.startswith("__") or inside.as_posix() in WITHOUT:
+        return
+    wanted = TESTS / inside.parent / f"test_{path.stem.lstrip('_')}.py"
+    assert wanted.exists(), f"{inside} has no tests/{inside.parent}/{wanted.name}"
