@@ -129,6 +129,38 @@ def test_a_header_that_does_not_fit_the_class_is_refused(data, tmp_path, changes
         load_model(tmp_path)
 
 
+def changed_tensors(folder, change):
+    """Change the tensors of a saved model and sign them anew, as a forger would."""
+    header, tensors = storage.read_folder(folder, "model")
+    content = {name: value for name, value in header.items() if name not in {"tensors", "kind", "format_version"}}
+    change(tensors)
+    storage.write_folder(folder, "model", content, tensors)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_not_finite_are_refused(data, tmp_path, value):
+    EASE().fit(data).save(tmp_path)
+
+    def spoil(tensors):
+        name = next(name for name, array in tensors.items() if array.dtype.kind == "f")
+        tensors[name] = np.full_like(tensors[name], value)
+
+    changed_tensors(tmp_path, spoil)
+    with pytest.raises(ModelFileError, match="holds values that are not finite"):
+        load_model(tmp_path)
+
+
+def test_an_item_that_stands_twice_is_refused(data, tmp_path):
+    EASE().fit(data).save(tmp_path)
+
+    def repeat(tensors):
+        tensors["items.ids"] = np.zeros(data.shape[1], np.int64)
+
+    changed_tensors(tmp_path, repeat)
+    with pytest.raises(ModelFileError, match="items: the id 0 stands twice"):
+        load_model(tmp_path)
+
+
 def test_a_tampered_file_is_refused_by_name(data, tmp_path):
     EASE().fit(data).save(tmp_path)
     path = tmp_path / "model.json"

@@ -131,9 +131,15 @@ def _try_out(model: Recommender) -> None:
 
 
 def _check_claims(header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
-    """Refuse sizes that nothing in the file bears out: a small file is not to make a large array."""
+    """Refuse sizes that nothing in the file bears out, and weights that are no finite numbers.
+
+    A small file is not to make a large array.
+    """
     borne_out = max([_UNPROVEN, *(array.size for array in tensors.values())])
     claims = [header["n_items"], *(n for name in tensors if name.endswith(".shape") for n in tensors[name].ravel())]
     for claim in claims:
         if not isinstance(claim, int | np.integer) or not 0 <= claim <= borne_out:
             raise ValueError(f"it claims a size of {claim!r}, which its arrays do not bear out")
+    for name, array in tensors.items():
+        if array.dtype.kind == "f" and array.size and not np.isfinite([array.min(), array.max()]).all():
+            raise ValueError(f"{name} holds values that are not finite")

@@ -212,6 +212,28 @@ def test_a_changed_header_is_refused(folder):
         read_folder(folder, "model")
 
 
+@pytest.mark.parametrize("version", [0, -1, True, 1.5, "1", None, [1]])
+def test_a_format_version_that_cannot_be_is_refused(folder, version):
+    edit(folder, format_version=version)
+    sign(folder)
+    with pytest.raises(ModelFileError, match=r"model\.json is damaged: it is not a header of aerec"):
+        read_folder(folder, "model")
+
+
+def test_a_file_of_very_many_tensors_is_refused_before_they_are_made(tmp_path):
+    write_folder(tmp_path, "model", HEADER, {f"tensor {at}": np.empty(0, np.float32) for at in range(10_000)})
+    with pytest.raises(ModelFileError, match="lists more tensors than aerec writes"):
+        read_folder(tmp_path, "model")
+
+
+def test_an_id_that_stands_twice_is_refused_where_ids_are_unique():
+    for ids in (["a", "b", "a"], [1, 2, 1]):
+        tensors = encode_index(pd.Index(ids), "items")
+        assert len(decode_index(tensors, "items")) == 3
+        with pytest.raises(ValueError, match=r"items: the id .* stands twice"):
+            decode_index(tensors, "items", unique=True)
+
+
 def test_a_newer_format_asks_for_a_newer_aerec(folder):
     edit(folder, format_version=FORMAT_VERSION + 1, aerec_version="99.0")
     with pytest.raises(

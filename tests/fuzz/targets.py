@@ -21,9 +21,10 @@ from safetensors.numpy import save as dump_tensors
 
 from aerec import Interactions, load_model
 from aerec.baselines import BiasedMF, ItemKNN, RP3Beta, UserKNN
-from aerec.datasets import generate_interactions, read_parts, read_ratings
+from aerec.datasets import generate_interactions, import_parquet, open_store, read_parts, read_ratings
 from aerec.datasets.catalogue import Card, tomllib
 from aerec.datasets.saved import load_interactions, save_interactions
+from aerec.datasets.store.folder import write_store_header
 from aerec.errors import AerecError
 from aerec.files.storage import FORMAT_VERSION, _digest, read_header
 from aerec.models import (
@@ -140,6 +141,22 @@ def interactions(data):
 def run(data):
     with folder_with({"run.json": data}) as folder, documented():
         read_run(folder)
+
+
+def store(data):
+    """Read the bytes as one array of a store, whose header is signed anew."""
+    folder_of = good_store()
+    with folder_with({**folder_of, "data.npy": data}) as folder, documented():
+        write_store_header(folder, 30, 20, 150, {})
+        open_store(folder)
+
+
+@functools.cache
+def good_store():
+    with tempfile.TemporaryDirectory() as folder:
+        sample().to_frame().to_parquet(Path(folder, "films.parquet"))
+        import_parquet(Path(folder, "films.parquet"), Path(folder, "store"))
+        return {path.name: path.read_bytes() for path in Path(folder, "store").iterdir()}
 
 
 def header(data):
@@ -259,6 +276,11 @@ def parquet(**options):
     return buffer.getvalue()
 
 
+def parquet_of_deltas():
+    encodings = {"user": "DELTA_BYTE_ARRAY", "item": "DELTA_BINARY_PACKED"}
+    return parquet(use_dictionary=False, column_encoding=encodings, data_page_version="2.0")
+
+
 QUICK = {"epochs": 1, "progress": False}
 CSV = b"userId,movieId,rating,timestamp\n1,10,4.5,100\n2,10,3,2001-01-01\n2,11,5,101\n"
 DAT = b"1::10::4::100\n2::11::5::101\n"
@@ -295,8 +317,11 @@ TARGETS = {
     "u.item": (titles("u.item", "u.data", DATA), [b"10|A|1|2|3" + b"|0" * 19 + b"\n"]),
     "item": (titles("x.item", "x.inter", INTER), [b"item_id:token\ttitle:token_seq\tgenre:token_seq\na\tA\tWar\n"]),
     "gz": (reader("ratings.csv.gz"), [lambda: __import__("gzip").compress(CSV)]),
+    "bz2": (reader("ratings.csv"), [lambda: __import__("bz2").compress(CSV)]),
+    "xz": (reader("ratings.csv"), [lambda: __import__("lzma").compress(CSV)]),
+    "users.dat": (reader("users.dat"), [b"2 5 7\n1 5\n0\n"]),
     "zip": (reader("x.zip"), [lambda: zipped(ratings_csv=CSV, movies_csv=MOVIES)]),
-    "parquet": (reader("x.parquet"), [parquet, lambda: parquet(compression="gzip")]),
+    "parquet": (reader("x.parquet"), [parquet, lambda: parquet(compression="gzip"), parquet_of_deltas]),
     "model": (
         model,
         [
@@ -316,6 +341,7 @@ TARGETS = {
     ),
     "interactions": (interactions, [saved_interactions]),
     "checkpoint": (checkpoint, [saved_checkpoint]),
+    "store": (store, [lambda: good_store()["data.npy"]]),
     "header": (header, [b'{"format_version": 1, "a": [1, {"b": null}]}']),
     "run": (run, [b'{"format_version": 1, "split": {"kind": "none"}, "parts": ["all"]}']),
     "card": (card, [CARD]),

@@ -321,6 +321,12 @@ def test_a_newer_run_asks_for_a_newer_aerec(run_path):
         {"split": "strong"},
         {"parts": ["all", "../../secret"]},
         {"parts": 3},
+        {"parts": []},
+        {"parts": ["train"]},
+        {"parts": ["all", "all"]},
+        {"parts": [["all"]]},
+        {"split": {"kind": "given", "parameters": {}}},
+        {"split": {"kind": "strong", "parameters": []}},
     ],
     ids=str,
 )

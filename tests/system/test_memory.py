@@ -1,5 +1,9 @@
 """Memory: what the system's files say is read, the smaller limit counts, and what does not fit is refused."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from aerec.errors import AerecError, InsufficientMemoryError
@@ -99,3 +103,27 @@ def test_a_few_bytes_are_not_asked_about(monkeypatch):
     memory.require_memory(2**20, "a list", "advice")
     with pytest.raises(AssertionError, match="was asked"):
         memory.require_memory(2**30, "a list", "advice")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the use of the address space is known on Linux only")
+def test_the_limit_of_the_process_counts(system, tmp_path, monkeypatch):
+    resource = pytest.importorskip("resource")
+    system(MEMINFO)
+    pages = GIB // os.sysconf("SC_PAGE_SIZE")
+    (tmp_path / "statm").write_text(f"{pages} 5 5 5 0 5 0\n")
+    monkeypatch.setattr(memory, "_STATM", tmp_path / "statm")
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (3 * GIB, resource.RLIM_INFINITY))
+    assert memory.available_memory() == 2 * GIB
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (GIB // 2, GIB))
+    assert memory.available_memory() == 0
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert memory.available_memory() == 8 * GIB
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="ulimit -v limits nothing elsewhere")
+def test_what_does_not_fit_below_ulimit_is_refused_in_a_real_process():
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32)); "
+        "from aerec.system.memory import available_memory; assert 0 < available_memory() < 2**32"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

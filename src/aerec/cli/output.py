@@ -79,8 +79,10 @@ def check_output(path: Path) -> Callable[[pd.DataFrame, Any], None]:
     if suffix == ".parquet":
         import_extra("pyarrow", "writing Parquet")
         return lambda frame, stream: frame.to_parquet(stream, index=False)
+    from aerec.files.spreadsheet import without_formulas
+
     writers: dict[str, Callable[[pd.DataFrame, Any], None]] = {
-        ".csv": lambda frame, stream: frame.to_csv(stream, index=False),
+        ".csv": lambda frame, stream: without_formulas(frame).to_csv(stream, index=False),
         ".json": lambda frame, stream: frame.to_json(stream, orient="records", force_ascii=False),
         ".jsonl": lambda frame, stream: frame.to_json(stream, orient="records", lines=True, force_ascii=False),
     }

@@ -39,6 +39,7 @@ __all__ = [
 ]
 
 FORMAT_VERSION = 1
+_TABLE_BYTES = 1 << 18  # of the list of tensors at the head of a safetensors file: enough for some thousands
 
 
 def write_folder(
@@ -118,6 +119,8 @@ def read_folder(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any]
     payload = tensor_file.read_bytes()
     if hashlib.sha256(payload).hexdigest() != digest:
         raise ModelFileError(f"{tensor_file} is truncated or altered: its checksum does not fit; save the {kind} again")
+    if _TABLE_BYTES < int.from_bytes(payload[:8], "little") <= len(payload):
+        raise ModelFileError(f"{tensor_file} lists more tensors than aerec writes; save the {kind} again")
     try:
         return header, load_tensors(payload)
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
@@ -131,7 +134,9 @@ def read_header(path: str | os.PathLike[str], kind: str) -> dict[str, Any]:
         raise FileNotFoundError(f"no {kind} in {path}: {source} does not exist")
     try:
         header: dict[str, Any] = json.loads(source.read_bytes())
-        version = int(header["format_version"])
+        version = header["format_version"]
+        if type(version) is not int or version < 1:
+            raise ValueError
         claimed = header.pop("sha256", None)
         digest = _digest(header)
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
@@ -204,16 +209,20 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def decode_index(tensors: Mapping[str, NDArray[Any]], name: str) -> pd.Index[Any] | None:
-    """Read back what `encode_index` stored."""
+def decode_index(tensors: Mapping[str, NDArray[Any]], name: str, *, unique: bool = False) -> pd.Index[Any] | None:
+    """Read back what `encode_index` stored; a ValueError says what is wrong, such as a repeated id with `unique`."""
+    index: pd.Index[Any]
     if f"{name}.ids" in tensors:
-        numbers: pd.Index[Any] = pd.Index(tensors[f"{name}.ids"])
-        return numbers
-    if f"{name}.text" not in tensors:
+        index = pd.Index(tensors[f"{name}.ids"])
+    elif f"{name}.text" in tensors:
+        text, offsets = tensors[f"{name}.text"].tobytes(), tensors[f"{name}.offsets"]
+        check_offsets(offsets, len(text), name)
+        index = pd.Index([text[a:b].decode() for a, b in itertools.pairwise(offsets.tolist())])
+    else:
         return None
-    text, offsets = tensors[f"{name}.text"].tobytes(), tensors[f"{name}.offsets"]
-    check_offsets(offsets, len(text), name)
-    return pd.Index([text[a:b].decode() for a, b in itertools.pairwise(offsets.tolist())])
+    if unique and not index.is_unique:
+        raise ValueError(f"{name}: the id {index[index.duplicated()].tolist()[0]!r} stands twice")
+    return index
 
 
 def check_offsets(offsets: NDArray[Any], length: int, name: str) -> None:

@@ -268,7 +268,10 @@ def read_run(path: str | os.PathLike[str]) -> Run:
     description = read_header(folder, "run")
     known = {*SPLITTERS, "given", "none"}
     try:
-        fits = description["split"]["kind"] in known and set(description["parts"]) <= {_WHOLE, *_GIVEN}
+        kind, parts = description["split"]["kind"], description["parts"]
+        given = {"train", "test"} <= {*parts} <= {*_GIVEN}
+        fits = kind in known and (given or (parts == [_WHOLE] and kind != "given")) and len({*parts}) == len(parts)
+        fits = fits and isinstance(description["split"]["parameters"], dict)
     except (KeyError, TypeError):
         fits = False
     if not fits:

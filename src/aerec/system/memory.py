@@ -18,12 +18,16 @@ _CGROUP_FILES = (
     ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
 )
 _MEMINFO = Path("/proc/meminfo")
+_STATM = Path("/proc/self/statm")
 
 
 def available_memory() -> int | None:
-    """Bytes that can still be allocated: the smaller of the machine's and the container's; None where unknown."""
-    found = [size for size in (_machine_memory(), _container_memory()) if size is not None]
-    return min(found) if found else None
+    """Bytes that can still be allocated: the least of the machine's, the container's and the process's (``ulimit -v``).
+
+    None where unknown.
+    """
+    sizes = [size for size in (_machine_memory(), _container_memory(), _address_space()) if size is not None]
+    return min(sizes) if sizes else None
 
 
 def require_memory(needed: int, what: str, advice: str) -> None:
@@ -72,6 +76,20 @@ def _machine_memory() -> int | None:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
     except (AttributeError, OSError, ValueError):
         return None
+
+
+def _address_space() -> int | None:
+    """What the limit of this process's address space leaves; None where there is no limit, or its use is unknown."""
+    try:
+        import resource
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if limit == resource.RLIM_INFINITY:
+            return None
+        used = int(_STATM.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    except (ImportError, AttributeError, OSError, ValueError, IndexError):
+        return None
+    return max(0, limit - used)
 
 
 def _container_memory() -> int | None:

@@ -117,3 +117,35 @@ def test_the_checkpoint_of_a_store_is_bound_to_it(path, tmp_path):
     first = [weight.copy() for weight in model.coefs_]
     model.fit(data, checkpoint=tmp_path / "kept")  # all epochs are done already
     assert all(np.array_equal(one, other) for one, other in zip(first, model.coefs_, strict=True))
+
+
+NPY_HEADERS = [
+    "{'descr': '<f4', 'fortran_order': False, 'shape': (7,",
+    "{'descr': '<f4', 'fortran_order': False, 'shape': (10**9,), }",
+    "{'descr': '|O', 'fortran_order': False, 'shape': (7,), }",
+    "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (7,), }",
+    "{'descr': '<M8[s]', 'fortran_order': False, 'shape': (7,), }",
+    "{'descr': '<c8', 'fortran_order': False, 'shape': (7,), }",
+    "{'shape': (-1,)}",
+    '"' * 3,
+    "(" * 50,
+    "\\",
+    "",
+]
+
+
+@pytest.mark.parametrize("name", ["data.npy", "indices.npy", "indptr.npy", "timestamps.npy"])
+@pytest.mark.parametrize("header", NPY_HEADERS)
+def test_a_forged_header_of_an_array_is_refused(copied, name, header):
+    content = (copied / name).read_bytes()
+    (copied / name).write_bytes(content[:10] + header.encode().ljust(117) + b"\n" + content[128:])
+    with pytest.raises(ModelFileError, match="import the ratings again"):
+        open_store(copied)
+
+
+@pytest.mark.parametrize("name", ["users.parquet", "items.parquet"])
+def test_damaged_ids_are_refused(copied, name):
+    content = (copied / name).read_bytes()
+    (copied / name).write_bytes(content[:40] + bytes(len(content) - 60) + content[-20:])
+    with pytest.raises(ModelFileError, match="import the ratings again"):
+        open_store(copied)

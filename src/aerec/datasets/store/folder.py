@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tokenize
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,11 @@ __all__ = ["ARRAYS", "is_store", "open_store", "store_of", "write_store_header"]
 _KIND = "store"
 ARRAYS = ("indptr", "indices", "data", "timestamps")
 _CHUNK = 1 << 24
+# What damaged headers of arrays and damaged Parquet raise, beside errors of the system:
+_DAMAGE = (
+    *(KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError, NotImplementedError),
+    *(EOFError, SyntaxError, RecursionError, tokenize.TokenError),
+)
 
 
 def is_store(path: str | os.PathLike[str]) -> bool:
@@ -74,10 +80,13 @@ def open_store(path: str | os.PathLike[str], *, verify: bool = False) -> Interac
         matrix.check_format()
         users, items = (_read_ids(folder / f"{name}.parquet") for name in ("users", "items"))
         return Interactions(matrix, users, items, arrays.get("timestamps"))
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
-        if isinstance(error, ModelFileError):
+    except ModelFileError:
+        raise
+    except (*_DAMAGE, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:  # of the system: no permission, no such file
             raise
-        raise ModelFileError(f"{folder} does not hold a store ({error}); import the ratings again") from None
+        told = str(error).partition("\n")[0] or type(error).__name__
+        raise ModelFileError(f"{folder} does not hold a store ({told}); import the ratings again") from None
 
 
 def store_of(data: Interactions) -> tuple[Path, str] | None:
