@@ -13,8 +13,8 @@ _NUMBER = r"[+-]?[0-9.,]+(?:[eE][+-]?[0-9]+)?"
 def without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
     """Return `frame` with a quotation mark before each cell of text that a spreadsheet would calculate.
 
-    Titles and ids come from strangers; a title ``=HYPERLINK(…)`` would run where the CSV file is opened. Numbers such as
-    ``-5`` stay.
+    Titles and ids come from strangers; a title ``=HYPERLINK(…)`` would run where the CSV file is opened. Numbers, such
+    as ``-5``, stay.
 
     Examples
     --------
