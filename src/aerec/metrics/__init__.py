@@ -10,6 +10,12 @@ from aerec.metrics.beyond import (
     novelty_at_k,
     popularity_groups,
 )
+from aerec.metrics.debiased import (
+    debiased_ndcg_at_k,
+    debiased_recall_at_k,
+    popularity_propensities,
+    serendipity_at_k,
+)
 from aerec.metrics.formulas import GAINS, LISTS, METRICS, find_hits, measure_hits, measure_users
 from aerec.metrics.named import RATING_METRICS, higher_is_better, measure_ranking, parse_metric
 from aerec.metrics.ranking import (
@@ -32,6 +38,8 @@ __all__ = [
     "average_precision_at_k",
     "calibration_at_k",
     "coverage_at_k",
+    "debiased_ndcg_at_k",
+    "debiased_recall_at_k",
     "find_hits",
     "genre_diversity_at_k",
     "gini_at_k",
@@ -45,8 +53,10 @@ __all__ = [
     "novelty_at_k",
     "parse_metric",
     "popularity_groups",
+    "popularity_propensities",
     "precision_at_k",
     "recall_at_k",
     "reciprocal_rank_at_k",
     "rmse",
+    "serendipity_at_k",
 ]
