@@ -21,6 +21,7 @@ from aerec.datasets.saved import load_interactions
 from aerec.errors import DataError, ModelFileError
 from aerec.files.storage import decode_index, read_header
 from aerec.models import CDAE
+from aerec.models.learning import fingerprint
 from aerec.system.memory import peak_memory
 
 
@@ -233,7 +234,7 @@ def test_a_signed_checkpoint_that_does_not_fit(header, change):
         change(tensors)
     likes = generate_interactions(30, 20, 150, seed=0).binarize()
     model = CDAE(hidden=3, epochs=2, batch_size=40, progress=False)
-    given |= {**header, "fingerprint": model._checkpoint("x", likes, None).fingerprint}
+    given |= {**header, "fingerprint": fingerprint(model, likes, None)}
     with (
         folder_with(signed("checkpoint", given, save(tensors))) as folder,
         pytest.raises(ModelFileError, match=r"does not fit .*; delete it"),
