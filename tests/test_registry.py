@@ -3,6 +3,7 @@
 import importlib.util
 import inspect
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -25,7 +26,8 @@ def data():
     rng = np.random.default_rng(0)
     values = np.where(rng.random((20, 9)) < 0.4, 1.0, 0.0)
     values[:, 0] = 1
-    return Interactions.from_matrix(values, [f"u{at}" for at in range(20)], [f"i{at}" for at in range(9)])
+    data = Interactions.from_matrix(values, [f"u{at}" for at in range(20)], [f"i{at}" for at in range(9)])
+    return replace(data, timestamps=rng.permutation(data.n_ratings))
 
 
 def quick(model_class):

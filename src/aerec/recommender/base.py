@@ -6,6 +6,7 @@ import copy
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, overload
 
 import numpy as np
@@ -223,7 +224,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
             if left_out[-1].shape[0] != users.n_users:
                 raise DataError(f"exclude has {left_out[-1].shape[0]} users, the history {users.n_users}")
         barred = self._ids.barred(allow_items, block_items, history)
-        return rank_users(self.scorer_, UserBlock(users.history, users.known_users, left_out, barred), k)
+        return rank_users(self.scorer_, replace(users, left_out=left_out, barred=barred), k)
 
     @overload
     def recommend(

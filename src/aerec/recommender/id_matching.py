@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -87,8 +87,9 @@ class IdMatching:
                     f"{examples(self.items, 2)}; train it again on data that holds them"
                 )
         if self.users is None:
-            return UserBlock.new(aligned.matrix)
-        return UserBlock(aligned.matrix, self.users.get_indexer(aligned.users).astype(np.int64))
+            return replace(UserBlock.new(aligned.matrix), times=aligned.timestamps)
+        known = self.users.get_indexer(aligned.users).astype(np.int64)
+        return UserBlock(aligned.matrix, known, times=aligned.timestamps)
 
     def check_holdout(self, holdout: Holdout) -> None:
         """Refuse a holdout that the model can say nothing about, and warn where it knows few of the held-out items.

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from typing_extensions import Self
 
 from aerec.recommender.blocks import score_blocks
-from aerec.sparse import CSR, row_ids, take_rows
+from aerec.sparse import CSR, row_ids, row_positions, take_rows
 from aerec.topk import top_k
 
 if TYPE_CHECKING:
@@ -52,12 +52,15 @@ class UserBlock:
         What is stored in any of them is not recommended.
     barred : ndarray of bool, shape (n_items,), optional
         Columns that are recommended to nobody.
+    times : ndarray of shape (n_values of the history,), optional
+        When each rating of the history was given, aligned with its values.
     """
 
     history: CSR
     known_users: NDArray[np.int64]
     left_out: Sequence[CSR] = ()
     barred: NDArray[np.bool_] | None = None
+    times: NDArray[Any] | None = None
 
     @classmethod
     def new(cls, history: CSR) -> UserBlock:
@@ -84,7 +87,8 @@ class UserBlock:
         """Return the users with these numbers."""
         history = take_rows(self.history, rows)
         left_out = [history if matrix is self.history else take_rows(matrix, rows) for matrix in self.left_out]
-        return UserBlock(history, self.known_users[rows], left_out, self.barred)
+        times = None if self.times is None else self.times[row_positions(self.history.indptr, rows)[0]]
+        return UserBlock(history, self.known_users[rows], left_out, self.barred, times)
 
     def anonymous(self) -> UserBlock:
         """Return the same users as if all of them were new."""

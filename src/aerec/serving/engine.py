@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,8 @@ class Engine:
         self.catalogue = Catalogue(items, data)
         self._scorer = self._model.scorer_.for_single_users()
         self._units = Units(self._scorer, self.catalogue)
-        self._histories: CSR = data.with_items(items).matrix
+        histories = data.with_items(items)
+        self._histories, self._times = histories.matrix, histories.timestamps
         self._users: pd.Index[Any] = data.users
         trained = self._model.users_
         known = np.full(len(data.users), -1, dtype=np.int64) if trained is None else trained.get_indexer(data.users)
@@ -120,7 +122,8 @@ class Engine:
         columns, values = columns[order], values[order]
         kept = values != 0
         row = _row(columns[kept], values[kept], len(self.catalogue))
-        return self._ranked(UserBlock.new(row), columns, k, filters, explain)
+        user = replace(UserBlock.new(row), times=order[kept])
+        return self._ranked(user, columns, k, filters, explain)
 
     def recommend_to(
         self, user: RawId, k: int = 10, filters: Filters = _EVERYTHING, explain: bool = False
@@ -135,7 +138,9 @@ class Engine:
             raise RequestError(
                 f"user {shown(user)} has {row.nnz:,} items, explain is for at most {MAX_HISTORY:,}: ask without it"
             )
-        return self._ranked(UserBlock(row, self._known[[at]]), row.indices, k, filters, explain)
+        here = slice(self._histories.indptr[at], self._histories.indptr[at + 1])
+        times = None if self._times is None else self._times[here]
+        return self._ranked(UserBlock(row, self._known[[at]], times=times), row.indices, k, filters, explain)
 
     def similar(self, item: RawId, k: int = 10) -> list[dict[str, Any]]:
         """Return the items whose score rises most when `item` is all that is known of somebody, and by how much."""
