@@ -74,6 +74,12 @@ def test_lists_count_in_the_order_given(data):
     np.testing.assert_allclose(model.score_items(backwards), model.model_.score_items(row), rtol=1e-5, atol=1e-7)
 
 
+def test_a_dict_of_lists_counts_in_the_order_given(data):
+    model = RecencyWeighted(EASE(l2=3.0), half_life=1.0).fit(data)
+    row = sp.csr_array(([0.5, 1.0], [3, 9], [0, 2]), shape=(1, 20))
+    np.testing.assert_allclose(model.score_items({"x": [3, 9]}), model.model_.score_items(row), rtol=1e-5, atol=1e-7)
+
+
 def test_a_history_without_times_is_refused(data):
     model = RecencyWeighted().fit(data)
     without = Interactions.from_frame(events().drop(columns="timestamp"), rating=None)

@@ -38,8 +38,8 @@ class RecencyWeighted(Recommender):
     from the end, or in days. Ratings of the same time are of the same age, the mean of their places. What people liked
     last says more about what they like next; evaluate with `LeaveLastOut` or `TemporalSplit`, which ask for that.
 
-    A history needs times: an `Interactions` with timestamps (seconds, for days), or people as lists of items in their
-    order, as ``aerec serve`` and `aerec recommend` take them.
+    A history needs times: an `Interactions` with timestamps (seconds, for days), or lists of items in their order, the
+    last one the newest: a dict ``{user: [item, …]}``, a request to ``aerec serve``.
 
     Parameters
     ----------
