@@ -5,6 +5,7 @@ import json
 import pandas as pd
 import pytest
 
+from aerec.datasets import open_store
 from aerec.runs.folder import read_run
 
 
@@ -49,9 +50,35 @@ def test_what_has_to_be_copied_into_memory_is_said(aerec, parts):
     assert aerec("train", "liked", "--model", "popularity", "--out", "other").err == ""
 
 
+@pytest.mark.parametrize("name", ["shop.csv", "shop.csv.gz", "shop.tsv"])
+def test_text_makes_the_same_store_as_parquet(aerec, parts, films, name):
+    frame = films.to_frame().rename(columns={"user": "kunde", "rating": "note"})
+    frame.to_csv(name, index=False, sep="\t" if name.endswith("tsv") else ",")
+    words = ["--threshold", 4, "--min-per-user", 5]
+    assert aerec("import", parts, "--out", "store", *words).code == 0
+    code, out, err = aerec("import", name, "--out", "text", "--user", "kunde", "--rating", "note", *words)
+    assert (code, err) == (0, "")
+    expected, found = open_store("store"), open_store("text")
+    assert out.startswith(f"kept {expected.n_ratings:,} of 2,600 rows (≥ 4, users with ≥ 5)\n")
+    pd.testing.assert_frame_equal(found.to_frame(), expected.to_frame())
+
+
+def test_text_without_a_header(aerec, films):
+    films.to_frame()[["item", "user", "rating"]].to_csv("shop.csv", index=False, header=False, sep=";")
+    words = ["--no-header", "--user", "2", "--item", "1", "--separator", ";"]
+    assert aerec("import", "shop.csv", "--out", "store", *words).code == 0
+    assert open_store("store").to_frame()["rating"].tolist() == films.to_frame()["rating"].tolist()
+
+
+def test_clicks(aerec, films):
+    films.to_frame()[["user", "item"]].to_csv("clicks.csv", index=False)
+    assert aerec("import", "clicks.csv", "--out", "store", "--implicit").err == ""
+    assert open_store("store").is_implicit
+
+
 def test_json(aerec, parts):
     found = json.loads(aerec("import", parts, "--out", "store", "--json").out)
-    assert found["n_ratings"] == 2600
+    assert (found["n_rows"], found["n_ratings"]) == (2600, 2600)
 
 
 def test_bad_input(refused, parts):

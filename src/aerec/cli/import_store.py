@@ -1,4 +1,4 @@
-"""`aerec import`: from Parquet files to a store, for ratings larger than memory."""
+"""`aerec import`: from files to a store, for ratings larger than memory."""
 
 from __future__ import annotations
 
@@ -8,20 +8,31 @@ from typing import Annotated
 
 import typer
 
-from aerec.cli.options import Json
+from aerec.cli.options import (
+    Implicit,
+    ItemColumn,
+    Json,
+    NoHeader,
+    RatingColumn,
+    Separator,
+    TimestampColumn,
+    UserColumn,
+)
 from aerec.cli.output import print_json, print_note
 
 __all__ = ["import_store"]
 
 
 def import_store(
-    data: Annotated[Path, typer.Argument(help="A folder of Parquet files, partitioned or not, or one file.")],
+    data: Annotated[Path, typer.Argument(help="A folder of Parquet files, partitioned or not, or any ratings.")],
     out: Annotated[Path, typer.Option(help="The folder of the store.")],
-    user: Annotated[str | None, typer.Option(help="Column of user ids; by default one of the usual names.")] = None,
-    item: Annotated[str | None, typer.Option(help="Column of item ids.")] = None,
-    rating: Annotated[str, typer.Option(help="Column of ratings; where it is absent each row counts as 1.")] = "rating",
-    timestamp: Annotated[str, typer.Option(help="Column of times; may be absent.")] = "timestamp",
-    implicit: Annotated[bool, typer.Option("--implicit", help="Each row counts as 1, whatever its rating.")] = False,
+    user: UserColumn = None,
+    item: ItemColumn = None,
+    rating: RatingColumn = None,
+    timestamp: TimestampColumn = None,
+    implicit: Implicit = False,
+    separator: Separator = None,
+    no_header: NoHeader = False,
     threshold: Annotated[float | None, typer.Option(help="Ratings from here on become 1, others are left out.")] = None,
     min_per_user: Annotated[int, typer.Option(help="Leave out users with fewer ratings.")] = 1,
     min_per_item: Annotated[int, typer.Option(help="Leave out items with fewer ratings.")] = 1,
@@ -30,20 +41,21 @@ def import_store(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a store that is in the folder.")] = False,
     json: Json = False,
 ) -> None:
-    """Import Parquet files into a store, which other verbs read without loading it whole.
+    """Import ratings into a store that other verbs map from disk.
 
-    Give the store to `aerec train` like any path. Binarize and filter here: done later it is done in memory.
+    Parquet files are never loaded whole; other files are read once. Give the store to `aerec train` like any path.
+    Binarize and filter here: done later it is done in memory.
     """
-    from aerec.datasets import import_parquet
+    from aerec.cli.data import Reading
+    from aerec.datasets import import_ratings
+    from aerec.files.storage import read_header
 
+    reading = Reading(user, item, rating, timestamp, implicit, False, separator, no_header)
     started = time.perf_counter()
-    found = import_parquet(
+    data_set = import_ratings(
         data,
         out,
-        user=user,
-        item=item,
-        rating=None if implicit else rating,
-        timestamp=timestamp,
+        **reading.options(),
         threshold=threshold,
         min_per_user=min_per_user,
         min_per_item=min_per_item,
@@ -51,10 +63,13 @@ def import_store(
         threads=threads,
         overwrite=overwrite,
     )
-    seconds = time.perf_counter() - started
+    seconds, n_rows = time.perf_counter() - started, read_header(out, "store")["origin"]["rows"]
     if json:
-        counts = {"n_users": found.shape[0], "n_items": found.shape[1], "n_ratings": found.n_ratings}
-        print_json({"store": str(out), **counts, "seconds": round(seconds, 3)})
+        counts = {"n_users": data_set.shape[0], "n_items": data_set.shape[1], "n_ratings": data_set.n_ratings}
+        print_json({"store": str(out), "n_rows": n_rows, **counts, "seconds": round(seconds, 3)})
         return
-    print_note(f"{found} in {seconds:.1f} s")
+    rules = {"≥ {:g}": threshold, "users with ≥ {}": min_per_user, "items with ≥ {}": min_per_item}
+    said = ", ".join(text.format(value) for text, value in rules.items() if value is not None and value != 1)
+    print_note(f"kept {data_set.n_ratings:,} of {n_rows:,} rows" + (f" ({said})" if said else ""))
+    print_note(f"{data_set} in {seconds:.1f} s")
     print_note(f"stored in {out}; next: aerec train {out}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from aerec.datasets.readers.columns import Columns
+from aerec.datasets.readers.read import read_ratings
 from aerec.datasets.store.array_file import ArrayFile
 from aerec.datasets.store.duckdb_query import RatingsQuery
 from aerec.datasets.store.filtering import Core
@@ -25,9 +27,10 @@ from aerec.files.atomic import remove_leftovers, replace_folder, temporary_folde
 from aerec.interactions import Interactions
 from aerec.system.extras import import_extra
 
-__all__ = ["import_parquet"]
+__all__ = ["import_parquet", "import_ratings"]
 
 _log = logging.getLogger(__name__)
+_SUFFIXES = (".parquet", ".pq")
 _BATCH = 1 << 20  # ratings streamed at once
 
 
@@ -94,11 +97,80 @@ def import_parquet(
     MissingExtraError
         If DuckDB or pyarrow is not installed.
     """
-    duckdb = import_extra("duckdb", "importing into a store")
-    parquet = import_extra("pyarrow.parquet", f"{path}: Parquet")
-    source, target = Path(path).expanduser(), Path(out).expanduser().resolve()
+    source = Path(path).expanduser()
     rules = _Rules(threshold, min_per_user, min_per_item)
-    files = parquet_files(source)
+    columns = Columns(user, item, rating, timestamp)
+    return _import(parquet_files(source), source, out, columns, rules, memory_limit, threads, overwrite)
+
+
+def import_ratings(
+    path: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    user: str | None = None,
+    item: str | None = None,
+    rating: str | None = "rating",
+    timestamp: str | None = "timestamp",
+    sep: str | None = None,
+    header: bool = True,
+    threshold: float | None = None,
+    min_per_user: int = 1,
+    min_per_item: int = 1,
+    memory_limit: str = "2GB",
+    threads: int | None = None,
+    overwrite: bool = False,
+) -> Interactions:
+    """Turn ratings of any layout into a store: Parquet as `import_parquet` does it, all else by `read_ratings`.
+
+    What is not Parquet is read into memory once, to be mapped from disk from then on.
+
+    Parameters
+    ----------
+    path : path-like
+        As for `read_ratings`, or a folder of Parquet files.
+    sep, header
+        As in `read_ratings`.
+    out, user, item, rating, timestamp, threshold, min_per_user, min_per_item, memory_limit, threads, overwrite
+        As in `import_parquet`.
+
+    Returns
+    -------
+    Interactions
+        As `open_store` gives it.
+
+    Raises
+    ------
+    FileNotFoundError, DataError, MissingExtraError
+        As `read_ratings` and `import_parquet`.
+    """
+    source = Path(path).expanduser()
+    rules = _Rules(threshold, min_per_user, min_per_item)
+    is_parquet = source.suffix in _SUFFIXES if source.is_file() else source.is_dir() and bool(_parquet_below(source))
+    if is_parquet and header:
+        columns = Columns(user, item, rating, timestamp)
+        return _import(parquet_files(source), source, out, columns, rules, memory_limit, threads, overwrite)
+    import_extra("pyarrow.parquet", "a store")
+    _check_target(Path(out).expanduser().resolve(), overwrite)
+    data = read_ratings(source, user=user, item=item, rating=rating, timestamp=timestamp, sep=sep, header=header)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "ratings.parquet"
+        data.to_frame().to_parquet(copy, index=False)
+        return _import([copy], source, out, Columns("user", "item"), rules, memory_limit, threads, overwrite)
+
+
+def _import(
+    files: list[Path],
+    source: Path,
+    out: str | os.PathLike[str],
+    columns: Columns,
+    rules: _Rules,
+    memory_limit: str,
+    threads: int | None,
+    overwrite: bool,
+) -> Interactions:
+    duckdb = import_extra("duckdb", "importing into a store")
+    parquet = import_extra("pyarrow.parquet", f"{source}: Parquet")
+    target = Path(out).expanduser().resolve()
     _check_target(target, overwrite)
     target.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(target.parent, target.name)
@@ -111,13 +183,13 @@ def import_parquet(
             settings["threads"] = threads
         try:
             with duckdb.connect(":memory:", config=settings) as connection:
-                query = RatingsQuery(connection, files, Columns(user, item, rating, timestamp), str(source))
+                query = RatingsQuery(connection, files, columns, str(source))
                 n_rows = query.check()
                 n_items = query.write_items(work / "items.parquet")
                 _stream(query, work, n_rows, rules, parquet)
         except duckdb.Error as error:
             raise DataError(f"{source} cannot be imported: {str(error).splitlines()[0]}") from None
-        shape = Core(work, n_items, query.has_times).write(temporary, min_per_user, min_per_item, parquet)
+        shape = Core(work, n_items, query.has_times).write(temporary, rules.min_per_user, rules.min_per_item, parquet)
         if shape[2] == 0:
             raise DataError(f"no rating of {source} is left with {asdict(rules)}; ask for less")
         shutil.rmtree(work)
@@ -143,16 +215,20 @@ def parquet_files(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise FileNotFoundError(f"{path} does not exist; give a Parquet file or a folder of them")
-    found = sorted(
-        one
-        for one in path.rglob("*")
-        if one.suffix in (".parquet", ".pq")
-        and one.is_file()
-        and not any(part.startswith(("_", ".")) for part in one.relative_to(path).parts)
-    )
+    found = _parquet_below(path)
     if not found:
         raise DataError(f"{path} holds no Parquet files (*.parquet); other formats are read by read_ratings")
     return found
+
+
+def _parquet_below(path: Path) -> list[Path]:
+    return sorted(
+        one
+        for one in path.rglob("*")
+        if one.suffix in _SUFFIXES
+        and one.is_file()
+        and not any(part.startswith(("_", ".")) for part in one.relative_to(path).parts)
+    )
 
 
 def _check_target(target: Path, overwrite: bool) -> None:
