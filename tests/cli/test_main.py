@@ -88,7 +88,7 @@ def test_ctrl_c_is_one_line_and_the_usual_exit_code(aerec, monkeypatch):
     monkeypatch.setattr(verb, "list_datasets", interrupted)
     code, out, err = aerec("datasets")
     assert (code, out) == (130, "")
-    assert err.strip() == "aerec: stopped: nothing was written that is not whole"  # old typer ends the ^C line
+    assert err.strip() == "aerec: stopped: no file was left half written"  # old typer ends the ^C line
 
 
 def test_an_error_of_several_lines_is_printed_as_one(aerec, monkeypatch):

@@ -277,7 +277,8 @@ def break_off(aerec, monkeypatch, films_path, out):
 def test_an_interrupted_training_goes_on_with_resume(aerec, refused, monkeypatch, films_path, tmp_path):
     aerec("train", films_path, "--out", tmp_path / "whole", *WORDS)
     out, kept = tmp_path / "run", tmp_path / "run.checkpoint"
-    break_off(aerec, monkeypatch, films_path, out)
+    err = break_off(aerec, monkeypatch, films_path, out)
+    assert "aerec: stopped: the same command with --resume goes on from the last epoch, which is kept in " in err
     assert kept.is_dir()
     assert "--resume" in refused("train", films_path, "--out", out, *WORDS)
     other = ["train", films_path, "--out", out, "--resume", *WORDS, "--set", "learning_rate=0.5"]
@@ -287,6 +288,13 @@ def test_an_interrupted_training_goes_on_with_resume(aerec, refused, monkeypatch
     whole, resumed = load_model(tmp_path / "whole"), load_model(out)
     for first, second in zip(whole.coefs_, resumed.coefs_, strict=True):
         np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("model", ["ease", "blend"])
+def test_what_keeps_no_state_cannot_be_resumed(refused, films_path, model):
+    assert "keeps no state to go on from: leave out --resume" in refused(
+        "train", films_path, "--model", model, "--resume"
+    )
 
 
 def test_overwrite_starts_an_interrupted_training_anew(aerec, monkeypatch, films_path, tmp_path):

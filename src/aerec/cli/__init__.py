@@ -11,6 +11,7 @@ import typer
 from aerec._version import __version__
 from aerec.cli import benchmark, datasets, doctor, evaluate, export, recommend, report, serve, train, tune
 from aerec.cli.import_store import import_store
+from aerec.cli.stopping import stop_notes
 from aerec.cli.wording import in_shell_words
 from aerec.errors import AerecError
 
@@ -47,6 +48,7 @@ def _root(
 def main() -> None:
     """Run the command line; bad input is one line on standard error and exit code 2."""
     warnings.showwarning = _one_line  # type: ignore[assignment]
+    stop_notes.clear()
     try:
         code = app(prog_name="aerec", standalone_mode=False)
     except _UsageError as error:
@@ -59,7 +61,7 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):  # older versions of typer turn Ctrl-C into Abort, newer ones into a code
         code = _STOPPED
     if code == _STOPPED:
-        _say("stopped", "nothing was written that is not whole")
+        _say("stopped", "; ".join(stop_notes) or "no file was left half written")
     sys.exit(code or 0)
 
 

@@ -85,6 +85,7 @@ def train(
     from aerec.cli.data import choose_split, chosen_metrics, divide, preprocessing_of, rates
     from aerec.cli.ranks import join_ranks, restarts
     from aerec.cli.settings import build_model
+    from aerec.cli.stopping import when_stopped
     from aerec.cli.track import build_tracker
     from aerec.evaluation import evaluate
     from aerec.models import Autoencoder
@@ -128,10 +129,11 @@ def train(
         print_note(str(prepared.kept))
     started = time.perf_counter()
     seen = (whole(parts), None) if divided is None else (divided.train, divided.validation)
-    if isinstance(recommender, Autoencoder) and kept is not None:
-        recommender.fit(*seen, checkpoint=kept, callbacks=[JSONLines(kept / HISTORY), *trackers] if alone else [])
-    else:
-        recommender.fit(*seen)
+    with when_stopped(lambda: _how_to_go_on(kept)):
+        if isinstance(recommender, Autoencoder) and kept is not None:
+            recommender.fit(*seen, checkpoint=kept, callbacks=[JSONLines(kept / HISTORY), *trackers] if alone else [])
+        else:
+            recommender.fit(*seen)
     seconds = time.perf_counter() - started
     if not alone:
         return
@@ -165,6 +167,12 @@ def train(
         print_json({"run": str(out), "split": str(plan), **description})
     else:
         _tell(name, str(whole(parts)), str(plan), seconds, recommender, report, out)
+
+
+def _how_to_go_on(kept: Path | None) -> str | None:
+    if kept is None or not (kept / "checkpoint.json").exists():
+        return None
+    return f"the same command with --resume goes on from the last epoch, which is kept in {kept}"
 
 
 def _was_given(context: typer.Context, word: str) -> bool:

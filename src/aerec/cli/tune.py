@@ -86,6 +86,7 @@ def tune(
     from aerec.cli.data import Preprocessing, Reading, choose_split, rates
     from aerec.cli.settings import build_model
     from aerec.cli.space import format_dimension, parse_dimension
+    from aerec.cli.stopping import when_stopped
     from aerec.metrics import parse_metric
     from aerec.registry import get_model_class
     from aerec.runs.folder import whole
@@ -118,17 +119,21 @@ def tune(
         raise ValueError("tuning needs held-out data; choose another --split than none")
     if not json:
         print_note(str(prepared.kept))
-    found = search(
-        recommender,
-        divided,
-        space,
-        trials,
-        metric=metric,
-        seed=seed,
-        timeout=timeout,
-        storage=storage,
-        progress=not quiet,
-    )
+    goes_on = "with --storage FILE a search that is stopped can go on"
+    if storage is not None:
+        goes_on = f"the same command goes on from the trials in {storage}"
+    with when_stopped(lambda: goes_on):
+        found = search(
+            recommender,
+            divided,
+            space,
+            trials,
+            metric=metric,
+            seed=seed,
+            timeout=timeout,
+            storage=storage,
+            progress=not quiet,
+        )
     found.save(out)
     for edge in found.edges:
         warnings.warn(f"{edge}: --space {format_dimension(edge.name, edge.wider)}", stacklevel=2)

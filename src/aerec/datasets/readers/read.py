@@ -17,6 +17,7 @@ from aerec.datasets.readers.delimited import read_delimited
 from aerec.datasets.readers.files import Files, plain_name
 from aerec.datasets.readers.layout import first_line
 from aerec.datasets.readers.lists import looks_like_lists, read_lists
+from aerec.datasets.readers.meeting import check_meeting
 from aerec.datasets.readers.parquet import read_parquet
 from aerec.datasets.readers.titles import read_titles
 from aerec.datasets.store.folder import is_store, open_store
@@ -271,14 +272,16 @@ def _read_parts(files: Files, names: dict[str, str], manner: _Manner) -> dict[st
     parts = {part: _read_table(files, names[part], manner) for part in _PARTS if part in names}
     users = _union([part.users for part in parts.values()])
     items = _union([part.items for part in parts.values()])
+    typed = {part: _with_ids_like(one, users, items) for part, one in parts.items()}
+    for part in typed.keys() - {"train"}:
+        for role in ("users", "items"):
+            ids, kinds = ([getattr(each[name], role) for name in ("train", part)] for each in (typed, parts))
+            labels = (files.label(names["train"]), files.label(names[part]))
+            check_meeting(ids[0], ids[1], role[:-1], labels, differ=kinds[0].dtype.kind != kinds[1].dtype.kind)
     titles, genres = read_titles(files, names["train"], items)
     return {
-        name: replace(
-            _with_ids_like(part, users, items).with_users(users).with_items(items),
-            item_names=titles,
-            item_genres=genres,
-        )
-        for name, part in parts.items()
+        name: replace(part.with_users(users).with_items(items), item_names=titles, item_genres=genres)
+        for name, part in typed.items()
     }
 
 
