@@ -198,7 +198,7 @@ def test_too_few_users_to_hold_any_out(refused, tmp_path):
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["--model", "easy"], "unknown model 'easy'; did you mean ease? there are popularity"),
+        (["--model", "easy"], "unknown model 'easy'; did you mean ease? there are als"),
         (
             ["--model", "ease", "--set", "lambda=3"],
             "EASE has no parameter 'lambda'; there are diagonal, item_norm, l2, user_norm",
