@@ -256,3 +256,13 @@ def test_a_holdout_is_brought_to_the_columns_of_the_model(world):
     aligned, by_id = align_holdout(model, (np.array(HISTORY), np.array(TARGET)))
     assert not by_id
     assert aligned.history.items.tolist() == ITEMS
+
+
+@pytest.mark.parametrize(
+    ("items", "message"),
+    [(range(900, 906), "of the training data whole numbers"), (list("uvwxyz"), "train holds none of the items")],
+)
+def test_training_data_of_other_items_is_refused(world, items, message):
+    model, holdout, train = world
+    with pytest.raises(DataError, match=message):
+        describe_recommendations(model, holdout, Interactions.from_matrix(train.matrix, None, items), k=2)

@@ -26,6 +26,7 @@ from aerec.datasets.catalogue import Card, tomllib
 from aerec.datasets.saved import load_interactions, save_interactions
 from aerec.datasets.store.folder import write_store_header
 from aerec.errors import AerecError
+from aerec.evaluation import average_precision_at_k, hit_rate_at_k, ndcg_at_k, recall_at_k
 from aerec.files.storage import FORMAT_VERSION, _digest, read_header
 from aerec.models import (
     CDAE,
@@ -219,6 +220,21 @@ def matrix(data):
             assert np.isfinite(model.fit(made).score_items(made)).all()
 
 
+def lists(data):
+    """Read the lines as the items shown to a user and, after a 0x00, those that were wanted."""
+    rows = [
+        [[json_value(one) for one in part.split(b" ") if one] for part in line.split(b"\0")]
+        for line in data.split(b"\n")
+    ]
+    shown, wanted = [row[0] for row in rows], [row[-1] for row in rows]
+    for metric in (recall_at_k, ndcg_at_k, average_precision_at_k, hit_rate_at_k):
+        for target in (wanted, shown):
+            with documented():
+                values = metric(shown, target, k=1 + len(data) % 4)
+                assert np.isnan(values).tolist() == [not row for row in target]
+                assert ((values >= 0) & (values <= 1) | np.isnan(values)).all()
+
+
 @functools.cache
 def learned():
     return [model.fit(sample().binarize().matrix) for model in (ItemKNN(k=3), UserKNN(k=3), EASE(), RP3Beta(k=3))]
@@ -354,6 +370,7 @@ TARGETS = {
             bytes([2, 1, 1, 0, 1, 0, 1, 127, 1]),
         ],
     ),
+    "lists": (lists, [b"1 2 3\0003 9\n7 -1 -1\0007", b'"a" "b"\0"b"\n"c" null\0"x"', b"0.5 0.25\0001\n0.1 3.5\0000"]),
     "frame": (frame, [b'1\n"a"\n[1]\n2\nnull\n1e400\n3\n4\n5', b"1\n2\n3\n1\n2\n3\n1\n2\n3"]),
 }
 

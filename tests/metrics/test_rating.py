@@ -48,3 +48,20 @@ def test_small_errors_in_float32_are_not_lost():
 def test_what_cannot_be_compared_is_refused(metric, actual, predicted, message):
     with pytest.raises(DataError, match=message):
         metric(actual, predicted)
+
+
+@pytest.mark.parametrize("metric", [rmse, mae])
+@pytest.mark.parametrize(
+    ("actual", "predicted", "message"),
+    [
+        ([1.0, np.inf], [1.0, 2.0], "1 of 2 ratings are NaN or infinite"),
+        ([1.0, np.inf], [1.0, np.inf], "1 of 2 ratings are NaN or infinite"),
+        (["4", "5"], [4, 5], "actual ratings must be numbers"),
+        ([4, 5], [4, 5j], "predicted ratings must be numbers"),
+        ([4, None], [4, {}], "predicted ratings must be numbers"),
+        (np.ma.masked_array([4.0, 5.0], mask=[True, False]), [4, 5], "masked"),
+    ],
+)
+def test_what_are_no_ratings_is_refused(metric, actual, predicted, message):
+    with pytest.raises(DataError, match=message):
+        metric(actual, predicted)

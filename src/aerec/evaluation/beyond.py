@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from aerec.errors import DataError
 from aerec.evaluation.evaluator import align_holdout
+from aerec.ids import examples, refuse_other_kind
 from aerec.interactions import Interactions
 from aerec.metrics.beyond import (
     activity_groups,
@@ -217,7 +218,13 @@ def _training_ratings(train: Any, items: pd.Index[Any], known: pd.Index[Any] | N
         train = Interactions.from_matrix(matrix, None, columns)
     if train.n_ratings == 0:
         raise DataError("train holds no ratings, so no item is popular or novel; pass what the model was trained on")
+    refuse_other_kind(items, train.items, "items of the holdout")
     rated: Interactions = train.with_items(items)
+    if rated.n_ratings == 0:
+        raise DataError(
+            f"train holds none of the items of the holdout: it has items such as {examples(train.items)}, the holdout "
+            f"such as {examples(items)}"
+        )
     return rated
 
 

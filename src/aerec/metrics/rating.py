@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from aerec.errors import DataError
+from aerec.sparse import refuse_masked
 
 __all__ = ["mae", "rmse"]
 
@@ -24,7 +25,7 @@ def rmse(actual: ArrayLike, predicted: ArrayLike) -> float:
     Raises
     ------
     DataError
-        If they are of different length, empty, or hold NaN.
+        If they are of different length, empty, no numbers, masked, or hold NaN or infinite values.
 
     Examples
     --------
@@ -48,10 +49,22 @@ def mae(actual: ArrayLike, predicted: ArrayLike) -> float:
 
 
 def _errors(actual: ArrayLike, predicted: ArrayLike) -> NDArray[np.float64]:
-    first, second = np.asarray(actual, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
+    first, second = _ratings(actual, "actual"), _ratings(predicted, "predicted")
     if first.shape != second.shape or first.size == 0:
         raise DataError(f"{first.shape} actual and {second.shape} predicted ratings: they must pair, at least one")
     errors = first - second
-    if np.isnan(errors).any():
-        raise DataError(f"{np.count_nonzero(np.isnan(errors)):,} of {errors.size:,} ratings are NaN")
+    if not np.isfinite(errors).all():
+        wrong = ~np.isfinite(errors)
+        raise DataError(f"{np.count_nonzero(wrong):,} of {errors.size:,} ratings are NaN or infinite")
     return errors
+
+
+def _ratings(values: ArrayLike, name: str) -> NDArray[np.float64]:
+    refuse_masked(values)
+    array = np.asarray(values)
+    if array.dtype.kind not in "biufO":
+        raise DataError(f"{name} ratings must be numbers, got {array.dtype}")
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{name} ratings must be numbers: {error}") from None
