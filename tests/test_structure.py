@@ -110,7 +110,6 @@ WITHOUT = {
     "metrics/lists.py",
     "recommender/graphs.py",
     "recommender/id_matching.py",
-    "recommender/ranking.py",
     "models/saved_network.py",
     "reporting/schema.py",
     "reporting/svg.py",

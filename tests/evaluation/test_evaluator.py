@@ -28,7 +28,7 @@ from aerec.metrics import (
     rmse,
 )
 from aerec.models import EASE, MultDAE
-from aerec.recommender import blocks
+from aerec.recommender import scorer as blocks
 from aerec.splitting import Holdout, RandomHoldout
 
 FRONT_DOORS = {

@@ -16,7 +16,7 @@ from aerec.errors import DataError, InsufficientMemoryError, ModelFileError, Tra
 from aerec.files import storage
 from aerec.holdout import Holdout, Split
 from aerec.models import EASE, Autoencoder
-from aerec.recommender import blocks
+from aerec.recommender import scorer as blocks
 from aerec.recommender.base import Recommender, item_popularity
 from aerec.recommender.scorer import Scorer, UserBlock
 from aerec.registry import load_model

@@ -58,6 +58,7 @@ def test_a_model_ranks_alike_by_either(monkeypatch, model, how):
     X = (np.random.default_rng(2).random((60, 80)) < 0.2).astype(np.float32)
     X[7] = 0
     model.fit(X)
+    monkeypatch.setattr(network_scorer, "FEWEST_USERS", 0)
     lists = {}
     for pays in (True, False):
         monkeypatch.setattr(network_scorer, "half_ranking_pays", lambda *_, pays=pays: pays)
@@ -71,6 +72,7 @@ def test_it_is_used_where_bfloat16_is_asked_for(monkeypatch, precision, times):
     X = (np.random.default_rng(2).random((60, 80)) < 0.2).astype(np.float32)
     model = MultVAE(hidden=8, **QUICK | {"precision": precision}).fit(X)
     asked, best = [], HalfRanking.best
+    monkeypatch.setattr(network_scorer, "FEWEST_USERS", 0)
     monkeypatch.setattr(network_scorer, "half_ranking_pays", lambda *_: True)
     monkeypatch.setattr(HalfRanking, "best", lambda *given: asked.append(1) or best(*given))
     model.rank(X, 3)

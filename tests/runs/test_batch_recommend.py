@@ -26,7 +26,8 @@ def model(films):
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
-    monkeypatch.setattr("aerec.recommender.blocks._BLOCK_BYTES", 4 * 60 * 7)  # 7 users are scored at once
+    monkeypatch.setattr("aerec.recommender.scorer._BLOCK_BYTES", 4 * 60 * 7)  # 7 users are scored at once
+    monkeypatch.setattr("aerec.recommender.scorer._LEAST_ROWS", 1)
 
 
 def read(folder):

@@ -19,8 +19,8 @@ from aerec.interactions import Interactions
 from aerec.metrics import METRICS, RATING_METRICS, find_hits, measure_hits, measure_users, parse_metric
 from aerec.metrics.formulas import area_under_curve, coverage
 from aerec.recommender.base import Recommender, check_frame_columns, check_holdout_ids
-from aerec.recommender.blocks import score_blocks
 from aerec.recommender.rating import PredictsRatings
+from aerec.recommender.scorer import score_blocks
 from aerec.sparse import CSR, row_ids, take_rows
 from aerec.splitting import Holdout, Split
 

@@ -19,7 +19,7 @@ from typing_extensions import Self
 from aerec.dimensions import Choice, Dimension, Number, Space
 from aerec.display.plotting import plot_history
 from aerec.errors import DataError, TrainingError
-from aerec.holdout import Holdout, given_validation
+from aerec.holdout import Holdout
 from aerec.interactions import Interactions
 from aerec.likelihood import LIKELIHOODS
 from aerec.models.learning import fingerprint, holdout_validator
@@ -366,8 +366,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
 
         Any other failure leaves the model as it was, fitted or not.
         """
-        validation = given_validation(y, validation)
-        return self._fit_copy(train, validation, given=train, checkpoint=checkpoint, callbacks=callbacks)
+        return self._fit_copy(train, y, validation, given=train, checkpoint=checkpoint, callbacks=callbacks)
 
     def _fit(  # type: ignore[override]
         self,
@@ -833,6 +832,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         header["n_users"] = int(self.network_.architecture.n_users)
         header["n_inputs"] = int(self.network_.architecture.n_inputs)
         return header, arrays | network_tensors(self.network_)
+
+    def _learned_values(self) -> dict[str, NDArray[Any] | CSR]:
+        weights = {name: value.detach().cpu().numpy() for name, value in self.network_.named_parameters()}
+        return super()._learned_values() | weights
 
     def _set_state(self, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
         super()._set_state(header, tensors)

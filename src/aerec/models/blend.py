@@ -17,9 +17,8 @@ from aerec.models.edlae import EDLAE
 from aerec.models.elsa import ELSA
 from aerec.parameters import Constraint, WholeNumber
 from aerec.recommender.base import Recommender
-from aerec.recommender.blocks import score_blocks
 from aerec.recommender.saving import model_state, restore_state
-from aerec.recommender.scorer import Scorer, UserBlock
+from aerec.recommender.scorer import Scorer, UserBlock, score_blocks
 from aerec.sparse import row_ids, take_rows
 from aerec.splitting import Holdout
 from aerec.topk import top_k

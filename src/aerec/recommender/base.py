@@ -23,12 +23,19 @@ from aerec.holdout import Holdout, as_holdout, given_validation
 from aerec.ids import as_ids
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, check_parameters
-from aerec.recommender.blocks import score_blocks
 from aerec.recommender.id_matching import History, IdMatching, check_n
 from aerec.recommender.new_history import RatingScale
-from aerec.recommender.ranking import check_k, rank_users
 from aerec.recommender.saving import copied_parameters, decode_array, encode_array, write_model
-from aerec.recommender.scorer import ModelScorer, Scorer, SimilarityScorer, UserBlock, VectorScorer, cosines
+from aerec.recommender.scorer import (
+    ModelScorer,
+    Scorer,
+    SimilarityScorer,
+    UserBlock,
+    VectorScorer,
+    check_k,
+    cosines,
+    score_blocks,
+)
 from aerec.sparse import CSR, column_counts
 from aerec.system.memory import require_memory
 from aerec.topk import top_k
@@ -133,7 +140,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
 
         A fit that fails leaves the model as it was.
         """
-        return self._fit_copy(train, given_validation(y, validation))
+        return self._fit_copy(train, y, validation)
 
     @property
     def scorer_(self) -> Scorer:
@@ -224,7 +231,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
             if left_out[-1].shape[0] != users.n_users:
                 raise DataError(f"exclude has {left_out[-1].shape[0]} users, the history {users.n_users}")
         barred = self._ids.barred(allow_items, block_items, history)
-        return rank_users(self.scorer_, replace(users, left_out=left_out, barred=barred), k)
+        return self.scorer_.rank(replace(users, left_out=left_out, barred=barred), k)
 
     @overload
     def recommend(
@@ -469,17 +476,19 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         lists = self._ids.given_as_lists(history, self._scale or RatingScale.unknown())
         return (history, None) if lists is None else (lists.seen, lists.rejected)
 
-    def _fit_copy(self, train: History, validation: Any, **options: Any) -> Self:
+    def _fit_copy(self, train: History, y: Any, validation: Any, **options: Any) -> Self:
         """Train a copy of this model and become it: a fit that fails leaves the model as it was.
 
         What a training that diverged had learned before is taken over all the same.
         """
         check_parameters(self)
+        validation = None if y is None and validation is None else given_validation(y, validation)
         learner = copy.copy(self)
         learner._fitted_with = copied_parameters(self)
         data = learner._take_in(train)
         try:
-            learner._fit(data, learner._as_holdout(validation), **options)
+            held_out = None if validation is None else learner._as_holdout(validation)
+            learner._fit(data, held_out, **options)
             learner._check_learned()
         except TrainingError as error:
             if error.records:
@@ -490,16 +499,18 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _check_learned(self) -> None:
         """Refuse learned values that are no finite numbers."""
-        for name, values in self._state()[1].items():
-            if (
-                values.dtype.kind == "f"
-                and values.size
-                and not (np.isfinite(values.min()) and np.isfinite(values.max()))
-            ):
+        for name, values in self._learned_values().items():
+            values = values if isinstance(values, np.ndarray) else values.data
+            if values.dtype.kind == "f" and not np.isfinite([values.min(initial=0), values.max(initial=0)]).all():
                 raise TrainingError(
                     f"{type(self).__name__} did not learn finite numbers ({name} holds NaN or infinite values): there "
                     "may be too few ratings for it, or ratings that are too large; scale them, or fit fewer parameters"
                 )
+
+    def _learned_values(self) -> dict[str, NDArray[Any] | CSR]:
+        """Return all arrays that were learned, by name."""
+        values = {name: getattr(self, name) for name in self._saved_names()}
+        return {name: value for name, value in values.items() if value is not None}
 
     def _as_holdout(self, validation: Any) -> Holdout | None:
         """Return validation data as a Holdout; None where it is none."""

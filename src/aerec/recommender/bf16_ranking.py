@@ -14,12 +14,12 @@ from aerec.network.sparse_products import sampled_products
 from aerec.sparse import CSR, row_ids, take_rows
 from aerec.topk import candidates, order_candidates, top_k
 
-__all__ = ["HalfRanking", "half_ranking_pays"]
+__all__ = ["FEWEST_USERS", "HalfRanking", "half_ranking_pays"]
 
 _ROWS = 256  # looked at several times over, and not too few for what each block costs whatever its size
 _SHARE, _MORE = 0.25, 16  # candidates beyond k: this share of it, and so many more
 _CAUTION = 2  # times the largest error among the candidates: so far off may other scores be
-_USERS = 128  # from which on the copy of the weight is worth its time,
+FEWEST_USERS = 128  # from which on the copy of the weight is worth its time,
 _WEIGHTS = 2**21  # and from which on the product is what takes the time
 _CATALOGUE = 8  # times k
 _REORDERED = 4096  # users from which on a weight laid out as tiles are fastest with is worth its time
@@ -27,7 +27,7 @@ _REORDERED = 4096  # users from which on a weight laid out as tiles are fastest 
 
 def half_ranking_pays(n_users: int, k: int, weight: Tensor) -> bool:
     """Whether `HalfRanking` is faster than float32 products and `top_k`, where bfloat16 products are."""
-    return n_users >= _USERS and weight.numel() >= _WEIGHTS and len(weight) >= _CATALOGUE * k
+    return n_users >= FEWEST_USERS and weight.numel() >= _WEIGHTS and len(weight) >= _CATALOGUE * k
 
 
 class HalfRanking:

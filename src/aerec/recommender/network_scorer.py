@@ -15,9 +15,8 @@ from typing_extensions import Self
 from aerec.network.batches import DenseBatch, SparseBatch
 from aerec.network.device import use_bfloat16
 from aerec.network.network import Network
-from aerec.recommender.bf16_ranking import HalfRanking, half_ranking_pays
-from aerec.recommender.blocks import score_blocks
-from aerec.recommender.scorer import Scorer, UserBlock, cosines
+from aerec.recommender.bf16_ranking import FEWEST_USERS, HalfRanking, half_ranking_pays
+from aerec.recommender.scorer import Scorer, UserBlock, cosines, score_blocks
 from aerec.topk import top_k_tensor
 
 __all__ = ["NetworkScorer", "output_layer"]
@@ -143,7 +142,7 @@ class NetworkScorer(Scorer):
 
     def prepared(self, n_users: int, k: int) -> Scorer:
         """Return a scorer that ranks by bfloat16 products where many users are ranked on a processor that has them."""
-        if self.device.type != "cpu" or not use_bfloat16(self._precision, self.device):
+        if n_users < FEWEST_USERS or self.device.type != "cpu" or not use_bfloat16(self._precision, self.device):
             return self
         with torch.inference_mode():
             weight, bias = self._network.output_weight, self._network.output_bias

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
-from aerec.recommender.blocks import score_blocks
 from aerec.sparse import CSR, row_ids, row_positions, take_rows
+from aerec.system.memory import require_memory
 from aerec.topk import top_k
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ __all__ = [
 ]
 
 
+_BLOCK_BYTES = 16 * 2**20  # scores held at once while ranking,
+_LEAST_ROWS = 64  # but of so many users at least: a model's parameters are read once a block
 _LEFT_OUT_BYTES = 2**24  # of histories without an item, and of their scores, held at once
 
 
@@ -133,6 +135,23 @@ class Scorer(ABC):
         """
         return _best_of(self.score(block), block, k)
 
+    def rank(self, users: UserBlock, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return what `best` does for any number of users, block by block: memory does not grow with users × items.
+
+        Raises
+        ------
+        InsufficientMemoryError
+            If the lists themselves do not fit into memory.
+        """
+        n_users = users.n_users
+        require_memory(12 * n_users * k, f"a list of {k:,} for {n_users:,} users", "ask for a smaller k")
+        columns = np.full((n_users, k), -1, dtype=np.int64)
+        scores = np.full((n_users, k), -np.inf, dtype=np.float32)
+        scorer = self.prepared(n_users, k)
+        for rows in scorer.blocks(n_users):
+            columns[rows], scores[rows] = scorer.best(users.take(rows), k)
+        return columns, scores
+
     def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return how much each item of the history of one user adds to the scores of the items `columns`.
 
@@ -174,6 +193,28 @@ class Scorer(ABC):
     def _by_popularity(self, block: UserBlock, scores: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Say which users are ranked by popularity; shape (n_users,)."""
         return block.strangers
+
+
+def check_k(k: Any) -> None:
+    """Refuse a length of a list that is none."""
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise ValueError(f"k must be a whole number of at least 1, got {k!r}")
+
+
+def block_rows(n_items: int, n_bytes: int | None = None) -> int:
+    """Return how many users are scored at once: so that their scores stay within `n_bytes`, or 64 of a large catalogue.
+
+    The second holds only where `n_bytes` is not given.
+    """
+    least = _LEAST_ROWS if n_bytes is None else 1
+    return max(least, (n_bytes or _BLOCK_BYTES) // (4 * max(n_items, 1)))
+
+
+def score_blocks(n_users: int, n_items: int, n_bytes: int | None = None) -> Iterator[NDArray[np.int64]]:
+    """Consecutive row numbers, `block_rows` at a time."""
+    size = block_rows(n_items, n_bytes)
+    for start in range(0, n_users, size):
+        yield np.arange(start, min(start + size, n_users))
 
 
 def _best_of(scores: NDArray[Any], block: UserBlock, k: int) -> tuple[NDArray[np.int64], NDArray[Any]]:

@@ -24,8 +24,7 @@ from aerec.files.atomic import atomic_write
 from aerec.ids import as_ids
 from aerec.interactions import Interactions
 from aerec.recommender.base import Recommender
-from aerec.recommender.blocks import block_rows
-from aerec.recommender.ranking import check_k
+from aerec.recommender.scorer import block_rows, check_k
 from aerec.system.extras import import_extra
 
 __all__ = ["Scored", "recommend_all"]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from aerec.recommender.blocks import block_rows, score_blocks
+from aerec.recommender.scorer import block_rows, score_blocks
 
 
 @pytest.mark.parametrize(("n_items", "rows"), [(1, 4_194_304), (1_024, 4_096), (65_536, 64), (1_000_000, 64)])
