@@ -101,6 +101,7 @@ WITHOUT = {
     "cli/history.py",
     "cli/options.py",
     "cli/space.py",
+    "cli/stopping.py",
     "closed_form/biases.py",
     "datasets/films.py",
     "datasets/readers/columns.py",

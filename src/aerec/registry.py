@@ -18,7 +18,6 @@ from aerec._lazy import LazyMapping, exported_names
 from aerec.errors import ModelFileError, names_like
 from aerec.files.storage import read_folder
 from aerec.recommender.base import Recommender
-from aerec.recommender.ranking import rank_users
 from aerec.recommender.saving import read_model
 from aerec.recommender.scorer import UserBlock
 
@@ -131,7 +130,7 @@ def _try_out(model: Recommender) -> None:
     n_items = model.n_features_in_
     history = np.ones(2, dtype=np.float32), np.array([0, n_items - 1]), np.array([0, 0, 2])
     users = UserBlock.new(sp.csr_array(history, shape=(2, n_items)))
-    rank_users(model.scorer_, replace(users, left_out=[users.history], times=np.zeros(2)), 1)
+    model.scorer_.rank(replace(users, left_out=[users.history], times=np.zeros(2)), 1)
 
 
 def _check_claims(header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
