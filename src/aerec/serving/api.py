@@ -48,10 +48,10 @@ _Genres = Annotated[
     list[Annotated[str, Query(max_length=MAX_TEXT)]] | None,
     Query(max_length=100, description="Items with one of these genres; repeatable."),
 ]
-_Explain = Annotated[bool, Query(description="Say which items of the history, and units of the code, speak for each.")]
+_Explain = Annotated[bool, Query(description="Name the items of the history and code units behind each.")]
 
 
-@v1.post("/recommend", response_model=Recommendations, summary="Recommend to somebody with a history")
+@v1.post("/recommend", response_model=Recommendations, summary="Recommend for a history")
 async def recommend(request: Request, wanted: RecommendRequest) -> Any:
     """For anyone with a history, in the data or not. The request is not stored."""
     engine = _engine(request, wanted.model)
@@ -62,7 +62,7 @@ async def recommend(request: Request, wanted: RecommendRequest) -> Any:
     return {"model": engine.name, "items": items, "unknown": engine.catalogue.unknown(named)}
 
 
-@v1.get("/users/{user:path}/recommendations", response_model=Recommendations, summary="Recommend to a user of the data")
+@v1.get("/users/{user:path}/recommendations", response_model=Recommendations, summary="Recommend for a known user")
 async def recommend_to(
     request: Request,
     user: _Id,
@@ -73,7 +73,7 @@ async def recommend_to(
     explain: _Explain = False,
     model: _Model = "main",
 ) -> Any:
-    """What the user has rated is left out."""
+    """Items that the user has rated are left out."""
     engine = _engine(request, model)
     items = await _gate(request).run(engine.recommend_to, user, k, Filters(genre, year_from, year_to), explain)
     return {"model": engine.name, "items": items}
@@ -100,9 +100,9 @@ async def search(
     return {"items": await _gate(request).run(catalogue.search, query, k)}
 
 
-@v1.get("/items/{item:path}/similar", response_model=SimilarItems, summary="Items that go with an item")
+@v1.get("/items/{item:path}/similar", response_model=SimilarItems, summary="Similar items")
 async def similar(request: Request, item: _Id, k: _K = 10, model: _Model = "main") -> Any:
-    """Those whose score rises most when this item is all that is known of somebody."""
+    """Items whose score rises most when this item is the whole history."""
     engine = _engine(request, model)
     items = await _gate(request).run(engine.similar, item, k)
     described = engine.catalogue.describe(engine.catalogue.column(item, 404))
@@ -116,9 +116,9 @@ async def describe_item(request: Request, item: _Id, model: _Model = "main") -> 
     return catalogue.describe(catalogue.column(item, 404))
 
 
-@v1.get("/models", response_model=Models, summary="What is served")
+@v1.get("/models", response_model=Models, summary="Models and filters")
 async def models(request: Request) -> Any:
-    """The models, and what items can be filtered by."""
+    """The models, and the genres and years to filter by."""
     served = {key: one.engine for key, one in request.app.state.served.items()}
     catalogue = served["main"].catalogue
     years = catalogue.years[catalogue.years > 0]
@@ -132,13 +132,13 @@ async def models(request: Request) -> Any:
 
 @probes.get("/healthz", response_model=Health, tags=["probes"], summary="Whether the server is alive")
 async def healthz() -> Any:
-    """Always, as long as it answers."""
+    """The process is alive."""
     return {"status": "ok"}
 
 
 @probes.get("/readyz", response_model=Health, tags=["probes"], summary="Whether the server takes requests")
 async def readyz(request: Request) -> Any:
-    """Not while it turns requests away."""
+    """503 while requests are turned away."""
     if _gate(request).full:
         raise RequestError("too many requests at a time", 503)
     return {"status": "ready"}

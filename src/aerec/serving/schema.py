@@ -59,8 +59,8 @@ class RatedItem(_Strict):
         default=None,
         strict=True,
         allow_inf_nan=False,
-        description="On the scale of the data; left out: liked. A model of likes (see /v1/models) takes ratings from "
-        "its threshold on as a like, and lower ones only as a reason not to recommend the item.",
+        description="On the scale of the data; without it the item is liked. For a model of likes (see /v1/models) "
+        "a rating from its threshold on is a like; a lower one only keeps the item from being recommended.",
     )
 
 
@@ -71,13 +71,13 @@ HistoryEntry = Annotated[
 
 
 class RecommendRequest(_Strict):
-    """Somebody's history and what is wanted."""
+    """A history and what to recommend for it."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"history": [1, {"item": 50, "rating": 5}], "k": 10, "explain": True}]}
     )
 
-    history: list[HistoryEntry] = Field(max_length=MAX_HISTORY, description="Items, each once; empty for nobody known.")
+    history: list[HistoryEntry] = Field(max_length=MAX_HISTORY, description="Items, each at most once; may be empty.")
     k: int = Field(default=10, strict=True, ge=1, le=MAX_K, description="How many items at most.")
     genres: list[Text] | None = Field(default=None, max_length=100, description="Items with one of these genres.")
     year_from: Year | None = Field(default=None, description="Items from this year on.")
@@ -85,7 +85,9 @@ class RecommendRequest(_Strict):
     allow: list[ItemId] | None = Field(default=None, max_length=MAX_LISTED, description="Choose from these items.")
     block: list[ItemId] | None = Field(default=None, max_length=MAX_LISTED, description="Never show these items.")
     explain: bool = Field(
-        default=False, strict=True, description="Say which items of the history, and units of the code, speak for each."
+        default=False,
+        strict=True,
+        description="Name the items of the history and code units behind each.",
     )
     model: ModelName = Field(default="main", description="Which of the models; compare: that of --compare.")
 
@@ -122,16 +124,16 @@ class Unit(BaseModel):
     unit: int
     activation: float
     weight: float
-    titles: list[str] = Field(description="Those that it speaks for most.")
-    genres: list[str] = Field(description="Those that are common among these.")
+    titles: list[str] = Field(description="Items with the largest weights.")
+    genres: list[str] = Field(description="Genres common among them.")
 
 
 class Recommendation(Item):
     """A recommended item."""
 
     score: float
-    because: list[Reason] | None = Field(default=None, description="Where it was asked for; the heaviest first.")
-    units: list[Unit] | None = Field(default=None, description="Where it was asked for and the model has a code.")
+    because: list[Reason] | None = Field(default=None, description="With explain; the largest weight first.")
+    units: list[Unit] | None = Field(default=None, description="With explain, for models that have a code.")
 
 
 class Recommendations(BaseModel):
@@ -145,13 +147,13 @@ class Recommendations(BaseModel):
 
 
 class SimilarItem(Item):
-    """An item whose score rises with another one."""
+    """A similar item."""
 
-    score: float = Field(description="By how much it rises.")
+    score: float = Field(description="How much its score rises when the other item is the whole history.")
 
 
 class SimilarItems(BaseModel):
-    """Items that go with an item, the closest first."""
+    """Items similar to an item, the most similar first."""
 
     model: str
     item: Item
@@ -188,6 +190,6 @@ class Health(BaseModel):
 
 
 class Problem(BaseModel):
-    """Why a request was not answered."""
+    """Why a request was refused."""
 
     error: str

@@ -73,6 +73,22 @@ def test_a_file_without_a_header_is_named_by_the_caller(read):
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("train_triplets.txt", "b80344d0\tSOAKIMP12\t3\n", ("b80344d0", "SOAKIMP12", 3.0)),
+        ("usersha1-artmbid-artname-plays.tsv", '00001\t\t"x\t21\n', ("00001", '"x', 21.0)),
+        ("ratings_Books.csv", "A2X,B001,5.0,1400000000\n", ("A2X", "B001", 5.0, 1400000000)),
+        ("BX-Book-Ratings.csv", '"User-ID";"ISBN";"Book-Rating"\n"7";"034545104X";"5"\n', (7, "034545104X", 5.0)),
+        ("ratings.csv", "user_id,book_id,rating\n1,258,5\n", (1, 258, 5.0)),  # goodbooks
+        ("user_artists.dat", "userID\tartistID\tweight\n2\t51\t13883\n", (2, 51, 1.0)),  # LastFM-2K
+        ("Books.csv", "user_id,parent_asin,rating,timestamp\nAE,B07,4.0,1588687728\n", ("AE", "B07", 4.0, 1588687728)),
+    ],
+)
+def test_published_files_are_read_as_they_are(read, name, text, expected):
+    assert read(text, name) == [expected]
+
+
 def test_recbole_types_are_no_part_of_the_names(read):
     text = "user_id:token\titem_id:token\trating:float\ttimestamp:float\nu1\ti1\t4\t88.5\n"
     assert read(text, "some.inter") == [("u1", "i1", 4.0, 88.5)]

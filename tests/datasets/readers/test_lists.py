@@ -45,13 +45,29 @@ def test_lists_that_look_like_ratings_are_lists_where_the_caller_says_so(tmp_pat
 
 def test_citeulike_has_the_number_of_items_before_them(tmp_path):
     (tmp_path / "users.dat").write_text("2 5 7\n1 5\n0\n2 9 5\n")
-    (tmp_path / "item-tag.dat").write_text("1 3\n")
+    (tmp_path / "item-tag.dat").write_text("0\n" * 7 + "2 0 1\n")
     for path in (tmp_path, tmp_path / "users.dat"):
         data = read_ratings(path)
         assert list(data.users) == [0, 1, 2, 3]
         assert pairs(data) == [(0, 5), (0, 7), (1, 5), (3, 5), (3, 9)]
     (tmp_path / "users.dat").rename(tmp_path / "other.dat")  # 2 stands twice: it is no user
     assert pairs(read_ratings(tmp_path / "other.dat")) == pairs(data)
+
+
+def test_the_tags_of_citeulike_are_features_of_its_items(tmp_path):
+    (tmp_path / "users.dat").write_text("2 0 2\n1 7\n")
+    (tmp_path / "item-tag.dat").write_text("2 2 0\n1 1\n1 2\n")
+    data = read_ratings(tmp_path)
+    assert data.item_features.toarray().tolist() == [[1, 0, 1], [0, 0, 1], [0, 0, 0]]
+    assert data.feature_names.tolist() == ["tag 0", "tag 1", "tag 2"]
+    (tmp_path / "tags.dat").write_text("tea\ngreen_tea\ncup")
+    assert read_ratings(tmp_path).feature_names.tolist() == ["tea", "green_tea", "cup"]
+    (tmp_path / "tags.dat").write_text("tea\n")
+    with pytest.raises(DataError, match=r"item-tag\.dat names tag 2, tags\.dat has 1 of them"):
+        read_ratings(tmp_path)
+    (tmp_path / "item-tag.dat").write_text("2 2 0\n3 1\n")
+    with pytest.raises(DataError, match=r"item-tag\.dat line 2: 1 tags where the line says 3"):
+        read_ratings(tmp_path)
 
 
 def test_an_item_named_twice_counts_once_with_a_warning(tmp_path):

@@ -191,7 +191,8 @@ def _ids(ids: pd.Series[Any], what: str) -> pd.Series[Any]:
         with contextlib.suppress(ValueError, OverflowError):  # beyond 64 bits they stay text
             return ids.astype("int64")
         return ids
-    if ids.str.fullmatch(rf"(?:{_INTEGER})\.0+").all():
+    pointed = rf"(?:{_INTEGER})\.0+"
+    if ids[:1].str.fullmatch(pointed).all() and ids.str.fullmatch(pointed).all():
         return ids.astype("float64") if (ids.str.len() < _EXACT_DIGITS).all() else ids
     odd = ids[~whole]
     numeric = odd[:1000].str.replace("_", "").str.isnumeric() & ~odd[:1000].str.fullmatch("[0-9]+")

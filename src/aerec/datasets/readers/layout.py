@@ -23,6 +23,18 @@ _MOVIELENS_TABLE = re.compile(r"u\.data|u[1-5ab]\.(base|test)")
 _EXCEL_SEP = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # the line by which Excel tells itself the separator
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:inf|infinity|nan)", re.IGNORECASE)
 
+# Published files without a header, by their names; counts of plays are the ratings:
+_HEADERLESS = {
+    r"train_triplets\.txt": ("user", "item", "rating"),  # Million Song Dataset, Taste Profile
+    r"usersha1-artmbid-artname-plays\.tsv": (
+        "user",
+        "artist id",
+        "item",
+        "rating",
+    ),  # LastFM-360K; ids are often missing
+    r"ratings_\w+\.csv": ("user", "item", "rating", "timestamp"),  # Amazon 2014
+}
+
 # How files begin that are no table of ratings, and what to do with them:
 _OTHERS = (
     ("PAR1", "is a Parquet file; call it .parquet"),
@@ -132,6 +144,9 @@ def detect_layout(
         if len(found) == 1:
             raise DataError(f"{place}: only one field in {shorten(first.text)}; {_hint(first.text, sep)}")
         return layout([str(at) for at in range(1, len(found) + 1)], False, columns=columns.numbered(found))
+    named = next((known for one, known in _HEADERLESS.items() if re.fullmatch(one, plain_name(name))), None)
+    if named is not None and not columns.found_in(found) and first.text.count(sep) == len(named) - 1:
+        return layout(named, False, quoted=sep == ",")  # names of artists begin with a quotation mark
     typed = [match.group(1) for match in map(_TYPED.fullmatch, found) if match]
     if len(typed) == len(found):
         return layout(typed, True, False)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 import warnings
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from aerec.datasets.readers.columns import MOVIELENS_COLUMNS, Columns
 from aerec.datasets.readers.files import Files, plain_name
 from aerec.errors import DataError
 from aerec.interactions import Interactions
+from aerec.sparse import CSR
 
-__all__ = ["looks_like_lists", "read_lists"]
+__all__ = ["looks_like_lists", "read_item_tags", "read_lists"]
 
 _COUNTED = "users.dat"  # the name that the lists of CiteULike have
 _STARS = 10  # whole numbers up to here may be ratings
@@ -47,6 +50,78 @@ def read_lists(files: Files, name: str, columns: Columns | None = None) -> Inter
         line and the value.
     """
     label = files.label(name)
+    numbers, opens, line_of = _tokens(files, name)
+    users = pd.Index(numbers[opens])
+    lengths = np.diff(np.append(np.flatnonzero(opens), len(numbers)))
+    counted = bool((users == lengths - 1).all())
+    if counted and (plain_name(name) == _COUNTED or users.has_duplicates):
+        users = pd.Index(np.arange(len(users)))
+    elif columns is None or columns.rating is not None:
+        _refuse_ratings(numbers, lengths, f"{label} line {line_of[0] + 1}")
+    if users.has_duplicates:
+        at = int(np.argmax(users.duplicated()))
+        raise DataError(
+            f"{label} line {line_of[opens][at] + 1}: user {users[at]} has a second line, expected one line a user "
+            '(user item item …); if the lines are ratings, pass columns=("user", "item", "rating")'
+        )
+    frame = pd.DataFrame({"user": users[np.cumsum(opens) - 1], "item": numbers})[~opens]
+    return Interactions.from_frame(frame, rating=None).with_users(users.sort_values())
+
+
+def read_item_tags(files: Files, name: str, items: pd.Index[Any]) -> tuple[CSR, pd.Index[Any]] | None:
+    """Read the tags of items that CiteULike has beside ``users.dat``; None where they are not there.
+
+    ``item-tag.dat`` has a line an item, ``count tag tag …``, the items numbered from 0; ``tags.dat`` a name a line.
+
+    Parameters
+    ----------
+    files, name
+        The ratings, and what lies beside them.
+    items : pandas.Index of int
+
+    Returns
+    -------
+    csr_array of shape (n_items, n_tags), names of the tags; or None
+
+    Raises
+    ------
+    DataError
+        If a line does not hold as many tags as it says, or there are more tags than names.
+    """
+    found = files.find("item-tag.dat") if plain_name(name) == _COUNTED else None
+    if found is None or items.dtype.kind != "i":
+        return None
+    numbers, opens, line_of = _tokens(files, found)
+    label, begins = files.label(found), np.flatnonzero(opens)
+    lengths = np.diff(np.append(begins, len(numbers)))
+    if (wrong := numbers[begins] != lengths - 1).any():
+        at = int(np.argmax(wrong))
+        raise DataError(
+            f"{label} line {line_of[begins[at]] + 1}: {lengths[at] - 1} tags where the line says {numbers[begins[at]]}"
+        )
+    tags = numbers[~opens]
+    n_tags = int(tags.max(initial=-1)) + 1
+    names = [f"tag {at}" for at in range(n_tags)]
+    if listed := files.find("tags.dat"):
+        with files.open(listed) as stream:
+            names = stream.read().decode(errors="replace").splitlines()
+    if tags.min(initial=0) < 0 or n_tags > len(names):
+        raise DataError(
+            f"{label} names tag {n_tags - 1}, tags.dat has {len(names):,} of them from 0; get the files again"
+        )
+    starts = np.concatenate(([0], np.cumsum(lengths - 1)))
+    matrix: CSR = sp.csr_array((np.ones(len(tags), np.float32), tags, starts), shape=(len(lengths), len(names)))
+    known = (items >= 0) & (items < len(lengths))
+    pick: CSR = sp.csr_array(
+        (np.ones(int(known.sum()), np.float32), (np.flatnonzero(known), items[known].to_numpy())),
+        shape=(len(items), len(lengths)),
+    )
+    return pick @ matrix, pd.Index(names)
+
+
+def _tokens(files: Files, name: str) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
+    """Return the whole numbers in a file, which of them begin a line, and the line that each stands in."""
+    label = files.label(name)
     with files.open(name) as stream:
         content = stream.read()
     letters = np.frombuffer(content, dtype=np.uint8)
@@ -63,21 +138,7 @@ def read_lists(files: Files, name: str, columns: Columns | None = None) -> Inter
         raise DataError(f"{label} {_wrong_token(content)}")
     opens = np.ones(len(starts), dtype=bool)  # the first token of a line is its user
     opens[1:] = line_of[1:] != line_of[:-1]
-    users = pd.Index(numbers[opens])
-    lengths = np.diff(np.append(np.flatnonzero(opens), len(numbers)))
-    counted = bool((users == lengths - 1).all())
-    if counted and (plain_name(name) == _COUNTED or users.has_duplicates):
-        users = pd.Index(np.arange(len(users)))
-    elif columns is None or columns.rating is not None:
-        _refuse_ratings(numbers, lengths, f"{label} line {line_of[0] + 1}")
-    if users.has_duplicates:
-        at = int(np.argmax(users.duplicated()))
-        raise DataError(
-            f"{label} line {line_of[opens][at] + 1}: user {users[at]} has a second line, expected one line a user "
-            '(user item item …); if the lines are ratings, pass columns=("user", "item", "rating")'
-        )
-    frame = pd.DataFrame({"user": users[np.cumsum(opens) - 1], "item": numbers})[~opens]
-    return Interactions.from_frame(frame, rating=None).with_users(users.sort_values())
+    return numbers, opens, line_of
 
 
 def _refuse_ratings(numbers: NDArray[np.int64], lengths: NDArray[np.int64], place: str) -> None:

@@ -16,7 +16,7 @@ from aerec.datasets.readers.columns import Columns
 from aerec.datasets.readers.delimited import read_delimited
 from aerec.datasets.readers.files import Files, plain_name
 from aerec.datasets.readers.layout import first_line
-from aerec.datasets.readers.lists import looks_like_lists, read_lists
+from aerec.datasets.readers.lists import looks_like_lists, read_item_tags, read_lists
 from aerec.datasets.readers.meeting import check_meeting
 from aerec.datasets.readers.parquet import read_parquet
 from aerec.datasets.readers.titles import read_titles
@@ -62,9 +62,12 @@ def read_ratings(
     Known layouts: MovieLens 100K (``u.data``, ``u1.base`` …), 1M and 10M (``ratings.dat``), 20M, 25M, 32M and
     latest-small (``ratings.csv``), each with the titles and genres beside it; text with one rating a line and named
     columns; Parquet; stores of `import_parquet`; RecBole ``.inter``; lists of items, one line a user, as of LightGCN
-    (``user item item …``) and CiteULike (``users.dat``: ``count item item …``). Each may be packed (``.gz``, ``.bz2``,
-    ``.xz``) or in a zip archive, such as an official ``ml-1m.zip``. A folder that holds a given split (``train.*``,
-    ``valid.*``, ``test.*``) is read as one; see `read_parts` for its parts.
+    (``user item item …``) and CiteULike (``users.dat``: ``count item item …``, with the tags of ``item-tag.dat`` as
+    features of the items); by their names the files without a header of the Million Song Dataset
+    (``train_triplets.txt``), of LastFM-360K (``usersha1-artmbid-artname-plays.tsv``) and of Amazon 2014
+    (``ratings_Books.csv`` …). Each may be packed (``.gz``, ``.bz2``, ``.xz``) or in a zip archive, such as an official
+    ``ml-1m.zip``. A folder that holds a given split (``train.*``, ``valid.*``, ``test.*``) is read as one; see
+    `read_parts` for its parts.
 
     Parameters
     ----------
@@ -246,7 +249,9 @@ def _listing(files: Files) -> str:
 def _read_one(files: Files, name: str, manner: _Manner) -> Interactions:
     ratings = _read_table(files, name, manner)
     titles, genres = read_titles(files, name, ratings.items)
-    return replace(ratings, item_names=titles, item_genres=genres)
+    described = replace(ratings, item_names=titles, item_genres=genres)
+    tags = read_item_tags(files, name, ratings.items)
+    return described if tags is None else described.with_item_features(*tags)
 
 
 def _read_table(files: Files, name: str, manner: _Manner) -> Interactions:
