@@ -26,9 +26,9 @@ class Calibration(Reranker):
               \tilde q = (1 - \alpha)\, q + \alpha\, p
 
     with :math:`r_u` the scores of the user's candidates, scaled to the range from 0 to 1, :math:`S_{n-1}` the items
-    chosen so far, p the mean over the history of p(g|i), the features of item i scaled to sum 1, and q the same over
-    the chosen items: the divergence is `calibration_at_k`. Items without features count in neither mean. The list of a
-    user whose history has no features is left as it is.
+    chosen so far, p the mean over the history of p(g|i), the genres of item i scaled to sum 1 (its features where there
+    are no genres), and q the same over the chosen items: the divergence is `calibration_at_k`. Items without genres
+    count in neither mean. The list of a user whose history has no genres is left as it is.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class Calibration(Reranker):
     def _places(self, lists: Lists, k: int, features: Any) -> NDArray[np.int64]:
         if (lists.users < 0).any():
             raise DataError("data holds no history of some of the users: calibration needs to know what each has liked")
-        share = _shares(canonical_csr(features_of(lists.data, features)))
+        share = _shares(canonical_csr(features_of(lists.data, features, genres_first=True)))
         places = np.empty((len(lists.items), k), dtype=np.int64)
         for rows in lists.blocks(3 * share.shape[1] + 4 * lists.items.shape[1]):
             liked = _mean_shares(take_rows(lists.data.matrix, lists.users[rows]), share)

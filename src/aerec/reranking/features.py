@@ -16,7 +16,7 @@ from aerec.sparse import CSR, canonical_csr
 __all__ = ["features_of"]
 
 
-def features_of(data: Interactions, given: Any) -> CSR | NDArray[np.float32]:
+def features_of(data: Interactions, given: Any, *, genres_first: bool = False) -> CSR | NDArray[np.float32]:
     """Return features of the items of `data`, shape (n_items, n_features): sparse, or dense where they came so.
 
     Parameters
@@ -25,6 +25,8 @@ def features_of(data: Interactions, given: Any) -> CSR | NDArray[np.float32]:
     given : pandas.DataFrame, matrix of shape (n_items, n_features), or None
         A frame is indexed by item id; items that it lacks have no features. None: the item features of `data`, or its
         genres.
+    genres_first : bool, default False
+        None: the genres of `data`, or its item features.
 
     Raises
     ------
@@ -32,9 +34,7 @@ def features_of(data: Interactions, given: Any) -> CSR | NDArray[np.float32]:
         If nothing is known of the items, or a matrix does not fit.
     """
     if given is None:
-        given = getattr(data, "item_features", None)
-        if given is None:
-            given = _genres(data)
+        given = _known(data, genres_first)
     values: CSR | NDArray[np.float32]
     if isinstance(given, pd.DataFrame):
         if not given.index.is_unique or not given.index.isin(data.items).any():
@@ -49,11 +49,18 @@ def features_of(data: Interactions, given: Any) -> CSR | NDArray[np.float32]:
     return values
 
 
-def _genres(data: Interactions) -> CSR:
-    genres = data.item_genres
-    known = None if genres is None else genres.reset_index(drop=True).explode().dropna()
-    if known is None or known.empty:
+def _known(data: Interactions, genres_first: bool) -> CSR:
+    sources = [data.item_features, _genres(data)]
+    known = [source for source in (reversed(sources) if genres_first else sources) if source is not None]
+    if not known:
         raise DataError("nothing is known of the items: data has neither item features nor genres; give features=…")
+    return known[0]
+
+
+def _genres(data: Interactions) -> CSR | None:
+    known = None if data.item_genres is None else data.item_genres.reset_index(drop=True).explode().dropna()
+    if known is None or known.empty:
+        return None
     codes, names = pd.factorize(known)
     shape = (data.shape[1], len(names))
     return canonical_csr(sp.coo_array((np.ones(len(known)), (known.index.to_numpy(), codes)), shape=shape))

@@ -52,7 +52,9 @@ def parse_reranker(text: str) -> Reranker:
 
 def known_of_items(reranker: Reranker, data: Interactions) -> Any:
     """Return the `features` that `reranker` wants, by what `data`, the ratings of everybody, says of the items."""
-    return popularity_labels(data) if isinstance(reranker, MinimumExposure) else features_of(data, None)
+    if isinstance(reranker, MinimumExposure):
+        return popularity_labels(data)
+    return features_of(data, None, genres_first=isinstance(reranker, Calibration))
 
 
 def n_candidates(k: int) -> int:

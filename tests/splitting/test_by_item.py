@@ -1,4 +1,4 @@
-"""ColdItems and ColdUsers: nothing of what is held out is in the training data."""
+"""ColdItems: nothing of what is held out is in the training data, and only it is ranked."""
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from aerec import Interactions, evaluate
 from aerec.baselines import Popularity
 from aerec.errors import DataError
 from aerec.models import EASE, Blend, MultDAE
-from aerec.splitting import ColdItems, ColdUsers
+from aerec.splitting import ColdItems
 
 
 def generated(n_users=30, n_items=20, seed=0, times=True):
@@ -26,9 +26,6 @@ def rows(*parts):
 
 fractions = st.integers(1, 8).map(lambda n: n / 10)
 seeds = st.integers(0, 2**32 - 1)
-
-
-# ---------------------------------------------------------------------- ColdItems
 
 
 @given(fractions, st.sampled_from([0.0, 0.1, 0.5]), seeds)
@@ -82,46 +79,10 @@ def test_models_that_watch_validation_data_rank_only_its_cold_items():
     assert values / n_users == pytest.approx(alone)
 
 
-# ---------------------------------------------------------------------- ColdUsers
-
-
-@given(fractions, st.sampled_from([0.0, 0.1]), st.integers(0, 9), seeds, st.booleans())
-@settings(deadline=None, max_examples=40)
-def test_cold_users_show_their_first_ratings_alone(fraction, validation_fraction, n_history, seed, times):
-    data = generated(times=times)
-    split = ColdUsers(fraction, validation_fraction, n_history, seed).split(data)
-    holdouts = [one for one in (split.validation, split.test) if one is not None]
-    assert len(holdouts) == 1 + bool(validation_fraction)
-    assert rows(split.train, *(part for one in holdouts for part in (one.history, one.target))) == rows(data)
-    users = [user for part in (split.train, *(one.history for one in holdouts)) for user in part.users]
-    assert sorted(users) == data.users.tolist()
-    assert split.test.n_users == max(1, round(fraction * data.shape[0]))
-    for holdout in holdouts:
-        shown, hidden = (np.diff(part.matrix.indptr) for part in (holdout.history, holdout.target))
-        assert shown.tolist() == np.minimum(shown + hidden, n_history).tolist()
-        if times:
-            seen, later = (part.to_frame().groupby("user")["timestamp"] for part in (holdout.history, holdout.target))
-            assert (seen.max().reindex(later.min().index) <= later.min())[
-                later.min().index.isin(seen.max().index)
-            ].all()
-
-
-def test_of_first_ratings_at_the_same_time_each_is_as_likely_to_be_shown():
-    frame = pd.DataFrame({"user": np.repeat(range(3000), 3), "item": np.tile(range(3), 3000)})
-    for more in ({}, {"timestamp": 5}):
-        data = Interactions.from_frame(frame.assign(rating=1.0, **more))
-        shown = ColdUsers(0.9, 0.0, n_history=1).split(data).test.history.matrix.indices
-        assert np.abs(np.bincount(shown) / 2700 - 1 / 3).max() < 4 * (2 / 9 / 2700) ** 0.5
-
-
-# ---------------------------------------------------------------------- both
-
-
-@pytest.mark.parametrize("splitter", [ColdItems, ColdUsers])
-def test_something_is_left_to_train_on(splitter):
+def test_something_is_left_to_train_on():
     one = Interactions.from_frame(pd.DataFrame({"user": [1], "item": [2], "rating": [1.0]}))
     with pytest.raises(DataError, match=r"holding out 1 \+ 0 of 1 .* leaves none to train on"):
-        splitter(0.5, 0.0).split(one)
+        ColdItems(0.5, 0.0).split(one)
 
 
 @pytest.mark.parametrize(
@@ -129,8 +90,6 @@ def test_something_is_left_to_train_on(splitter):
     [
         (lambda: ColdItems(0.0), r"fraction must be in \(0, 1\), got 0.0"),
         (lambda: ColdItems(0.1, 1.0), r"validation_fraction must be in \[0, 1\), got 1.0"),
-        (lambda: ColdUsers(1.0), r"fraction must be in \(0, 1\), got 1.0"),
-        (lambda: ColdUsers(n_history=-1), "n_history must be at least 0, got -1"),
     ],
 )
 def test_what_makes_no_sense_is_refused_at_once(make, message):
