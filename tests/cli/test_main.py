@@ -9,7 +9,7 @@ import pytest
 import aerec as package
 from aerec import datasets as verb
 
-VERBS = ["datasets", "train", "evaluate", "recommend", "benchmark", "tune", "doctor"]
+VERBS = ["datasets", "train", "evaluate", "recommend", "similar", "benchmark", "tune", "doctor"]
 
 
 @pytest.mark.parametrize("name", VERBS)

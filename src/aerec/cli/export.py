@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from aerec.cli.output import print_note
+from aerec.cli.options import Json
+from aerec.cli.output import print_json, print_note
 
 __all__ = ["export"]
 
@@ -20,6 +21,7 @@ def export(
     kind: Annotated[
         str, typer.Option("--format", help="onnx: from histories to scores; usearch: an index of item vectors.")
     ],
+    json: Json = False,
 ) -> None:
     """Write a trained model as an ONNX graph, or its item vectors as an index of usearch."""
     from aerec.export import export_index, export_onnx
@@ -29,4 +31,8 @@ def export(
         raise ValueError(f"unknown format {kind!r}; there are {', '.join(_FORMATS)}")
     model = load_model(run)
     (export_onnx if kind == "onnx" else export_index)(model, out)
+    if json:
+        described = {"model": type(model).__name__, "n_items": int(model.n_features_in_)}
+        print_json({"out": str(out), "format": kind, **described})
+        return
     print_note(f"{type(model).__name__} of {model.n_features_in_:,} items saved as {out}")

@@ -18,7 +18,7 @@ from aerec.interactions import Interactions
 from aerec.recommender.new_history import histories_of
 from aerec.runs.folder import Run, rating_scale
 
-__all__ = ["NewUser", "known_items", "new_user"]
+__all__ = ["NewUser", "known_items", "new_user", "require_items"]
 
 _PIECE = re.compile(r'\s*("(?:[^"]|"")*"[^,]*|[^,]*)(?:,|$)')
 _QUOTED = re.compile(r'"((?:[^"]|"")*)"\s*(?::\s*(.*?))?\s*')
@@ -54,6 +54,21 @@ def known_items(text: str, items: pd.Index[Any], option: str) -> list[Any]:
     entries = [id_text for id_text, _ in _entries(text, option)]
     ids = [(entry, id_from_text(entry, items)) for entry in entries]
     return [identifier for _, identifier in _known(ids, items, option)]
+
+
+def require_items(texts: Iterable[str], items: pd.Index[Any]) -> list[Any]:
+    """Return the ids that `texts` name; each must be among `items`.
+
+    Raises
+    ------
+    DataError
+        If one is not.
+    """
+    ids = [(text, id_from_text(text, items)) for text in texts]
+    for text, identifier in ids:
+        if not _is_known(identifier, items):
+            raise DataError(f"unknown item {text!r}: not in the data of this run; {_such_as(items)}")
+    return [identifier for _, identifier in ids]
 
 
 def new_user(run: Run, text: str) -> NewUser:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from aerec._lazy import exported_names
+
 __all__ = [
     "Counts",
     "DataArgument",
@@ -32,6 +34,11 @@ __all__ = [
     "parse_list",
 ]
 
+_MODELS = (
+    module.rpartition(".")[2].replace("_", "-")
+    for room in ("aerec.baselines", "aerec.models")
+    for module in exported_names(room).values()
+)
 _SPLITS = "strong, random, last, temporal"
 
 DataArgument = Annotated[str, typer.Argument(help="A name of `aerec datasets`, or a path to ratings.")]
@@ -39,7 +46,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 Metrics = Annotated[str | None, typer.Option(help="Measured on test data, separated by commas.")]
 MinPerItem = Annotated[int, typer.Option(help="Leave out items with fewer ratings.")]
 MinPerUser = Annotated[int, typer.Option(help="Leave out users with fewer ratings.")]
-ModelName = Annotated[str, typer.Option(help="A model, such as ease, elsa or mult-vae; a wrong name lists them all.")]
+ModelName = Annotated[str, typer.Option(help=f"One of {', '.join(sorted(_MODELS))}.")]
 PlotFolder = Annotated[
     Path | None, typer.Option("--plots", help="Also write the pictures of the report as PNG and SVG into this folder.")
 ]
