@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Container
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,8 @@ __all__ = ["check_output", "print_json", "print_note", "print_table", "report_ro
 
 def print_json(content: Any) -> None:
     """Print `content` to standard output as JSON."""
-    print(json.dumps(content, indent=1, allow_nan=False, default=_plain))  # noqa: T201
+    ascii_only = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+    print(json.dumps(content, indent=1, allow_nan=False, ensure_ascii=ascii_only, default=_plain))  # noqa: T201
 
 
 def print_table(frame: pd.DataFrame, title: str | None = None) -> None:
