@@ -39,7 +39,7 @@ from aerec.models import (
     RecVAE,
     SparseEASE,
 )
-from aerec.models.learning import fingerprint
+from aerec.models.learning import training_identity
 from aerec.runs.folder import read_run
 
 DOCUMENTED = (AerecError, ValueError, TypeError, OSError)
@@ -171,7 +171,7 @@ def checkpoint(data):
         given, payload = unpack(data)
         likes = sample().binarize()
         trained = CDAE(hidden=3, epochs=2, batch_size=40, progress=False)
-        given["fingerprint"] = fingerprint(trained, likes, None)
+        given["identity"] = training_identity(trained, likes, None)
         with folder_with(signed("checkpoint", given, payload)) as folder, documented():
             trained.fit(likes, checkpoint=folder)
 

@@ -21,7 +21,7 @@ from aerec.datasets.saved import load_interactions
 from aerec.errors import DataError, ModelFileError
 from aerec.files.storage import decode_index, read_header
 from aerec.models import CDAE
-from aerec.models.learning import fingerprint
+from aerec.models.learning import training_identity
 from aerec.system.memory import peak_memory
 
 
@@ -214,15 +214,16 @@ def shorten(name):
 @pytest.mark.parametrize(
     ("header", "change"),
     [
-        ({}, drop("optimizer.0.0.exp_avg_sq")),
-        ({}, drop("optimizer.0.0.exp_avg")),
-        ({}, shorten("optimizer.0.0.exp_avg")),
-        ({}, shorten("order")),
-        ({"step": -3}, None),
+        ({}, drop("trainer.optimizer.0.0.exp_avg_sq")),
+        ({}, drop("trainer.optimizer.0.0.exp_avg")),
+        ({}, shorten("trainer.optimizer.0.0.exp_avg")),
+        ({}, shorten("trainer.order")),
+        ({"state": {"trainer.epoch": 1, "trainer.step": -3}}, None),
+        ({"state": {"trainer.epoch": 1}}, None),
+        ({"state": {"trainer.epoch": 1, "trainer.step": "x"}}, None),
+        ({"state": 5}, None),
         ({"records": [{"epoch": 7, "cost": 1.0}]}, None),
         ({"records": None}, None),
-        ({"best_epoch": 1}, None),
-        ({"best_epoch": "x"}, None),
     ],
 )
 def test_a_signed_checkpoint_that_does_not_fit(header, change):
@@ -234,7 +235,7 @@ def test_a_signed_checkpoint_that_does_not_fit(header, change):
         change(tensors)
     likes = generate_interactions(30, 20, 150, seed=0).binarize()
     model = CDAE(hidden=3, epochs=2, batch_size=40, progress=False)
-    given |= {**header, "fingerprint": fingerprint(model, likes, None)}
+    given |= {**header, "identity": training_identity(model, likes, None)}
     with (
         folder_with(signed("checkpoint", given, save(tensors))) as folder,
         pytest.raises(ModelFileError, match=r"does not fit .*; delete it"),

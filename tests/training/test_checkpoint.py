@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pytest
 
@@ -6,6 +8,7 @@ from aerec.errors import DataError, ModelFileError
 from aerec.files.storage import read_folder, write_folder
 from aerec.models import CDAE, ELSA, AutoRec, MultVAE, RecVAE, SparseAutoencoder
 from aerec.splitting import RandomHoldout, StrongGeneralization
+from aerec.training.callbacks import Callback
 from aerec.training.trainer import Trainer
 
 QUICK = {"epochs": 4, "batch_size": 100, "progress": False, "device": "cpu"}  # which repeats to the bit
@@ -89,7 +92,8 @@ def test_other_data_or_parameters_are_refused_and_the_checkpoint_stays(tmp_path,
         validation = split.test
     else:
         model = CDAE(**{"hidden": 8, **QUICK, **other})
-    with pytest.raises(DataError, match="of another training"):
+    differs = {"data": "data", "validation": "validation data"}.get(str(other)) or next(iter(other))
+    with pytest.raises(DataError, match=rf"of another training \({differs} is [^;]*, there [^;]*\): go on as"):
         model.fit(train, validation, checkpoint=tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
@@ -109,7 +113,7 @@ def test_a_moment_of_one_number_is_refused_before_the_fused_optimiser_reads_beyo
     header, tensors = read_folder(tmp_path, "checkpoint")
     name = next(name for name, value in tensors.items() if name.endswith(".exp_avg") and value.size > 1)
     tensors[name] = np.zeros(1, dtype=np.float32)
-    content = {name: header[name] for name in ("layout", "fingerprint", "records", "state")}
+    content = {name: header[name] for name in ("layout", "torch_version", "identity", "records", "state")}
     write_folder(tmp_path, "checkpoint", content, tensors)
     with pytest.raises(ModelFileError, match=r"exp_avg of parameter \d+ has the shape \(1,\)"):
         CDAE(hidden=4, **QUICK).fit(train, checkpoint=tmp_path)
@@ -119,7 +123,7 @@ def test_a_checkpoint_of_an_older_version_is_refused_in_one_line(tmp_path, split
     train = splits["rank"].train
     CDAE(hidden=4, **QUICK).fit(train, checkpoint=tmp_path)
     header, tensors = read_folder(tmp_path, "checkpoint")
-    older = {name: header[name] for name in ("fingerprint", "records")} | {"step": 4, "best_epoch": 0}
+    older = {name: header[name] for name in ("identity", "records")} | {"step": 4, "best_epoch": 0}
     write_folder(tmp_path, "checkpoint", older, tensors)
     with pytest.raises(ModelFileError, match="was written by another version of aerec"):
         CDAE(hidden=4, **QUICK).fit(train, checkpoint=tmp_path)
@@ -138,8 +142,58 @@ def test_a_state_that_contradicts_itself_is_refused(tmp_path, splits, change):
     split = splits["rank"]
     CDAE(hidden=4, **QUICK).fit(split.train, split.validation, checkpoint=tmp_path)
     header, tensors = read_folder(tmp_path, "checkpoint")
-    content = {name: header[name] for name in ("layout", "fingerprint", "records", "state")}
+    content = {name: header[name] for name in ("layout", "torch_version", "identity", "records", "state")}
     change(content["state"])
     write_folder(tmp_path, "checkpoint", content, tensors)
     with pytest.raises(ModelFileError, match=r"does not fit \(.*\); delete it"):
         CDAE(hidden=4, **QUICK).fit(split.train, split.validation, checkpoint=tmp_path)
+
+
+def test_more_epochs_are_those_of_a_longer_training(tmp_path, splits):
+    split = splits["rank"]
+
+    def cdae(epochs):
+        return CDAE(**{**QUICK, "hidden": 4, "epochs": epochs})
+
+    whole = cdae(6).fit(split.train, split.validation)
+    cdae(3).fit(split.train, split.validation, checkpoint=tmp_path)
+    resumed = cdae(6).fit(split.train, split.validation, checkpoint=tmp_path)
+    assert len(resumed.history_) == 6
+    assert np.array_equal(resumed.coefs_[0], whole.coefs_[0])
+    with pytest.raises(DataError, match="holds 6 epochs, more than epochs=5"):
+        cdae(5).fit(split.train, split.validation, checkpoint=tmp_path)
+
+
+def test_a_schedule_that_depends_on_the_epochs_refuses_another_number(tmp_path, splits):
+    def cdae(epochs):
+        return CDAE(**{**QUICK, "hidden": 4, "epochs": epochs}, learning_rate_schedule="cosine")
+
+    cdae(3).fit(splits["rank"].train, checkpoint=tmp_path)
+    with pytest.raises(DataError, match=r"of another training \(epochs is 6, there 3\)"):
+        cdae(6).fit(splits["rank"].train, checkpoint=tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such locks")
+def test_a_second_training_is_refused_before_it_begins(tmp_path, splits):
+    train, second = splits["rank"].train, CDAE(hidden=4, **QUICK)
+
+    class Starts(Callback):
+        def epoch_done(self, record, model):
+            if record["epoch"] == 2:
+                with pytest.raises(DataError, match=r"another training keeps its state in \S+ at the moment: wait"):
+                    second.fit(train, checkpoint=tmp_path / "kept")
+
+    model = CDAE(hidden=4, **QUICK).fit(train, checkpoint=tmp_path / "kept", callbacks=[Starts()])
+    assert len(model.history_) == 4
+    assert not hasattr(second, "network_")
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]  # no lock is left
+    second.fit(train, checkpoint=tmp_path / "kept")
+
+
+def test_a_checkpoint_of_another_pytorch_is_warned_of(tmp_path, splits, monkeypatch):
+    train = splits["rank"].train
+    with monkeypatch.context() as patch:
+        patch.setattr("aerec.training.checkpoint.torch.__version__", "1.0")
+        CDAE(hidden=4, **QUICK).fit(train, checkpoint=tmp_path)
+    with pytest.warns(UserWarning, match=r"was written by aerec \S+ and PyTorch 1\.0, this is aerec .* goes on"):
+        CDAE(hidden=4, **QUICK).fit(train, checkpoint=tmp_path)

@@ -22,7 +22,7 @@ from aerec.errors import DataError, TrainingError
 from aerec.holdout import Holdout
 from aerec.interactions import Interactions
 from aerec.likelihood import LIKELIHOODS
-from aerec.models.learning import fingerprint, holdout_validator
+from aerec.models.learning import holdout_validator, training_identity
 from aerec.models.saved_network import network_tensors, restored_network
 from aerec.network.batches import Batch
 from aerec.network.device import resolve_device, resolve_precision, with_gradients
@@ -347,7 +347,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         checkpoint : path-like, optional
             A folder in which the state of the training is kept after every epoch. Where it holds one already, of the
             same data and parameters, the training goes on from it and ends where it would have ended uninterrupted,
-            bit for bit on the same number of threads.
+            bit for bit on the same number of threads. With a constant learning rate `epochs` may be another number
+            than before. One training at a time may use the folder.
         callbacks : iterable of Callback
             Called after every epoch, such as those of `aerec.tracking`.
 
@@ -381,7 +382,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             rows = self._training_rows(data)
             self._start(rows)
             validator = self._validator(validation)
-            bound = None if checkpoint is None else (checkpoint, fingerprint(self, given, validation))
+            bound = None if checkpoint is None else (checkpoint, training_identity(self, given, validation))
             self._train(rows, self.epochs, validator, bound, callbacks)
         if self._trainer is not None:
             self._trainer.release()
@@ -477,28 +478,30 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         rows: Rows,
         epochs: int,
         validator: Validator | None = None,
-        checkpoint: tuple[str | os.PathLike[str], str] | None = None,
+        checkpoint: tuple[str | os.PathLike[str], dict[str, Any]] | None = None,
         callbacks: Iterable[Callback] = (),
     ) -> None:
         """Train on `rows` for up to `epochs` more epochs and add them to the history; see `train`.
 
-        `checkpoint` is a folder and the fingerprint of the training.
+        `checkpoint` is a folder and the identity of the training.
         """
         trainer, around = self._trainer, [*callbacks]
         assert trainer is not None
         records: list[dict[str, Any]] = []
-        best, metric = None, None if validator is None else validator.name
+        best, writer, metric = None, None, None if validator is None else validator.name
         if validator is not None:
             best = BestEpoch(self.network_, validator.name, validator.higher_is_better, self.patience)
             around.insert(0, best)
         if checkpoint is not None:
             parts: dict[str, Stateful] = {"trainer": trainer} if best is None else {"trainer": trainer, "best": best}
-            writer = Checkpoint(*checkpoint, parts, writes=trainer.ranks is None or trainer.ranks.is_first)
-            writer.restore()
-            records = writer.records
+            more = ("epochs",) if self.learning_rate_schedule == "constant" else ()  # the others depend on the number
+            first = trainer.ranks is None or trainer.ranks.is_first
+            writer = Checkpoint(*checkpoint, parts, may_differ=more, writes=first)
             around.append(writer)
         around.append(ProgressBar(type(self).__name__, epochs, self.progress, metric))
-        self._rows = rows
+        told, self._rows = Callbacks(around, self), rows
+        if writer is not None:
+            records = writer.restore(epochs)
         try:
             records = train(
                 trainer,
@@ -507,7 +510,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
                 steps=steps_on(trainer.device),
                 validator=validator,
                 best=best,
-                callbacks=Callbacks(around, self),
+                callbacks=told,
                 records=records,
             )
         except TrainingError as error:

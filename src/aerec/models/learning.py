@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import Any
 
 from aerec.errors import DataError
@@ -14,7 +13,7 @@ from aerec.recommender.saving import add_to_digest, encode_parameter
 from aerec.splitting import Holdout
 from aerec.training.early_stopping import Validator
 
-__all__ = ["fingerprint", "holdout_validator"]
+__all__ = ["holdout_validator", "training_identity"]
 
 
 def holdout_validator(model: Recommender, holdout: Holdout, metric: str | None) -> Validator:
@@ -56,11 +55,14 @@ def holdout_validator(model: Recommender, holdout: Holdout, metric: str | None) 
     )
 
 
-def fingerprint(model: Recommender, train: Any, validation: Any) -> str:
-    """Return what binds a checkpoint to these data and to the parameters of the model."""
+def training_identity(model: Recommender, train: Any, validation: Any) -> dict[str, Any]:
+    """Return what tells a training from others: the model, its parameters, and digests of the data."""
     parameters = {name: value for name, value in model.get_params(deep=False).items() if name != "progress"}
     encoded = {name: encode_parameter(value) for name, value in parameters.items()}
-    digest = hashlib.sha256(json.dumps([type(model).__name__, encoded], sort_keys=True).encode())
-    for part in (train, validation):
-        add_to_digest(digest, part)
-    return digest.hexdigest()
+    return {"model": type(model).__name__, **encoded, "data": _digest(train), "validation data": _digest(validation)}
+
+
+def _digest(data: Any) -> str:
+    digest = hashlib.sha256()
+    add_to_digest(digest, data)
+    return digest.hexdigest()[:16]

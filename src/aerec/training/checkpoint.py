@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-from collections.abc import Mapping
+import warnings
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,14 +14,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from aerec._version import __version__
 from aerec.errors import DataError, ModelFileError
+from aerec.files.lock import Lock
 from aerec.files.storage import read_folder, write_folder
 from aerec.training.callbacks import Callback
 
 __all__ = ["Checkpoint", "Stateful"]
 
 _KIND = "checkpoint"
-_LAYOUT = 2  # of what is written; 1 had other names
+_LAYOUT = 3  # of what is written; earlier ones had other names
 
 
 class Stateful(Protocol):
@@ -39,10 +43,12 @@ class Checkpoint(Callback):
     ----------
     path : path-like
         Made where absent.
-    fingerprint : str
-        Of the data and the parameters: a training goes on from its own checkpoint only.
+    identity : mapping
+        What tells the training from others, such as its parameters: it goes on from its own checkpoint only.
     parts : mapping of str to Stateful
         What is written and restored, such as the trainer.
+    may_differ : collection of str
+        Names in `identity` that a training that goes on may have other values of.
     writes : bool, default True
         False for a process that leaves the writing to another.
 
@@ -55,36 +61,70 @@ class Checkpoint(Callback):
     def __init__(
         self,
         path: str | os.PathLike[str],
-        fingerprint: str,
+        identity: Mapping[str, Any],
         parts: Mapping[str, Stateful] | None = None,
         *,
+        may_differ: Collection[str] = (),
         writes: bool = True,
     ) -> None:
-        self.path, self._fingerprint, self._parts, self._writes = Path(path), fingerprint, dict(parts or {}), writes
+        self.path, self._identity, self._parts, self._writes = Path(path), dict(identity), dict(parts or {}), writes
+        self._may_differ = may_differ
+        self._lock = Lock(path)
         self.records: list[dict[str, Any]] = []
 
-    def restore(self) -> None:
+    def restore(self, epochs: int) -> list[dict[str, Any]]:
         """Bring all parts to where the checkpoint was written; where there is none they stay as they are.
+
+        Parameters
+        ----------
+        epochs : int
+            That the training is to have.
+
+        Returns
+        -------
+        list of dict
+            The records of the epochs that are done.
 
         Raises
         ------
         DataError
-            If the checkpoint is of other data or other parameters.
+            If the checkpoint is of other data or other parameters, or another training is writing it.
         ModelFileError
             If it is damaged, altered, or of another version of aerec.
         """
-        if not (self.path / f"{_KIND}.json").exists():
-            return
+        if self._writes and not self._lock.acquire():
+            raise DataError(
+                f"another training keeps its state in {self.path} at the moment: wait for it, stop it, or give this "
+                "one another folder"
+            )
+        try:
+            if (self.path / f"{_KIND}.json").exists():
+                self._restore()
+            if len(self.records) > epochs:
+                raise DataError(
+                    f"the checkpoint in {self.path} holds {len(self.records)} epochs, more than epochs={epochs}: ask "
+                    "for as many, or delete it to start anew"
+                )
+        except BaseException:
+            self._lock.release()
+            raise
+        return self.records
+
+    def _restore(self) -> None:
         header, tensors = read_folder(self.path, _KIND)
         if header.get("layout", 1) != _LAYOUT:
             raise ModelFileError(
-                f"the checkpoint in {self.path} was written by another version of aerec: finish the training with that "
-                "one, or delete it to start anew"
+                f"the checkpoint in {self.path} was written by another version of aerec "
+                f"({header.get('aerec_version')}): finish the training with that one, or delete it to start anew"
             )
-        if header.get("fingerprint") != self._fingerprint:
-            raise DataError(
-                f"the checkpoint in {self.path} is of another training (other data or parameters): go on with those, "
-                "or delete it to start anew"
+        self._check_identity(header)
+        written_by = f"aerec {header.get('aerec_version')} and PyTorch {header.get('torch_version')}"
+        present = f"aerec {__version__} and PyTorch {torch.__version__}"
+        if written_by != present:
+            warnings.warn(
+                f"the checkpoint in {self.path} was written by {written_by}, this is {present}: the training goes on, "
+                "but may end with other numbers than an uninterrupted one",
+                stacklevel=2,
             )
         try:
             records = _checked(header["records"])
@@ -96,6 +136,21 @@ class Checkpoint(Callback):
             raise ModelFileError(f"the checkpoint in {self.path} does not fit ({error}); delete it") from None
         self.records = records
 
+    def _check_identity(self, header: Mapping[str, Any]) -> None:
+        """Refuse the checkpoint of another training; say in what it differs."""
+        stored = header.get("identity")
+        if not isinstance(stored, dict):
+            raise ModelFileError(f"the checkpoint in {self.path} does not say what it is of; delete it")
+        own = json.loads(json.dumps(self._identity))
+        names = [name for name in {**own, **stored} if name not in self._may_differ]
+        other = [name for name in names if name not in own or name not in stored or own[name] != stored[name]]
+        if other:
+            told = "; ".join(f"{name} is {_shown(own.get(name))}, there {_shown(stored.get(name))}" for name in other)
+            raise DataError(
+                f"the checkpoint in {self.path} is of another training ({told}): go on as that one began, or delete it "
+                "to start anew"
+            )
+
     def epoch_done(self, record: Mapping[str, Any], model: Any) -> None:
         """Put the present state in the place of the one before."""
         self.records.append(dict(record))
@@ -106,8 +161,12 @@ class Checkpoint(Callback):
             state |= {f"{name}.{key}": value for key, value in part.state_dict().items()}
         tensors = {name: value.cpu().numpy() for name, value in state.items() if isinstance(value, Tensor)}
         numbers = {name: value for name, value in state.items() if name not in tensors}
-        header = {"layout": _LAYOUT, "fingerprint": self._fingerprint, "records": self.records, "state": numbers}
-        write_folder(self.path, _KIND, header, tensors)
+        header = {"layout": _LAYOUT, "torch_version": torch.__version__, "identity": self._identity}
+        write_folder(self.path, _KIND, {**header, "records": self.records, "state": numbers}, tensors)
+
+    def training_done(self, model: Any, finished: bool) -> None:
+        """Leave the folder to others."""
+        self._lock.release()
 
     def remove(self) -> None:
         """Delete the folder."""
@@ -119,3 +178,8 @@ def _checked(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if int(record["epoch"]) != number or not np.isfinite(float(record["cost"])):
             raise ValueError(f"the history is damaged at epoch {number}")
     return list(records)
+
+
+def _shown(value: Any) -> str:
+    text = "not set" if value is None else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
