@@ -11,7 +11,7 @@ import pandas as pd
 
 from aerec.errors import DataError
 
-__all__ = ["as_ids", "examples", "id_from_text", "refuse_other_kind", "union_of_ids"]
+__all__ = ["as_ids", "examples", "id_from_text", "refuse_other_kind", "same_kind", "union_of_ids"]
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,20}(?:\.0*)?")
 _FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
@@ -150,13 +150,27 @@ def refuse_other_kind(given: pd.Index[Any], known: pd.Index[Any], what: str) -> 
     Traceback (most recent call last):
     aerec.errors.DataError: the users of the test data are text, such as '0001', those of the training data whole ...
     """
-    kinds, others = _kinds(given), _kinds(known)
-    if kinds and others and not kinds & others:
+    if not same_kind(given, known):
+        kinds, others = (" and ".join(sorted(_kinds(ids))) for ids in (given, known))
         raise DataError(
-            f"the {what} are {_words(kinds)}, such as {examples(given, 1)}, those of the training data "
-            f"{_words(others)}, such as {examples(known, 1)}: they never meet; convert one side before it is read, as "
-            "with frame['user'].astype('int64') or .astype(str)"
+            f"the {what} are {kinds}, such as {examples(given, 1)}, those of the training data {others}, such as "
+            f"{examples(known, 1)}: they never meet; convert one side before it is read, as with "
+            "frame['user'].astype('int64') or .astype(str)"
         )
+
+
+def same_kind(first: pd.Index[Any], second: pd.Index[Any]) -> bool:
+    """Whether some ids of the two could be equal by their types; true where there are none.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from aerec.ids import same_kind
+    >>> same_kind(pd.Index([1, 2]), pd.Index(["1"])), same_kind(pd.Index([1, "a"]), pd.Index(["b"]))
+    (False, True)
+    """
+    kinds, others = _kinds(first), _kinds(second)
+    return not kinds or not others or bool(kinds & others)
 
 
 def examples(ids: pd.Index[Any], n: int = 3) -> str:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn.exceptions import NotFittedError
 
 from aerec import Interactions, evaluate
-from aerec.baselines import BiasedMF, ItemKNN, PureSVD
+from aerec.baselines import BiasedMF, ItemKNN, PureSVD, UserKNN
 from aerec.errors import DataError, InsufficientMemoryError, ModelFileError, TrainingError
 from aerec.files import storage
 from aerec.holdout import Holdout, Split
@@ -199,6 +199,26 @@ def test_ratings_of_unknown_items_are_left_out_with_a_count():
     with pytest.warns(UserWarning, match=r"3 of 5 ratings left out of the history: Table was not trained on their"):
         scores = model.score_items(history)
     np.testing.assert_array_equal(scores, TABLE[[0, 1]])
+
+
+@pytest.mark.parametrize("items", [[1, 2], [1.0, 2.0]])
+def test_a_history_of_items_of_another_type_is_refused(items):
+    model = Table().fit(train())
+    history = Interactions.from_matrix([[1, 1]], ["x"], items)
+    for ask in (model.score_items, model.rank, model.recommend):
+        with pytest.raises(DataError, match=r"items of the history are .*numbers.*, such as 1.* text, such as 'a'"):
+            ask(history)
+
+
+def test_users_of_another_type_are_said_to_be_new_to_a_model_that_knows_users():
+    data = Interactions.from_matrix(np.eye(3) + 1, [1, 2, 3], [7, 8, 9])
+    model = UserKNN().fit(data)
+    with pytest.warns(UserWarning, match=r"such as .0001., .0002., are all taken for new .* 1, 2, 3, of another"):
+        model.recommend(Interactions.from_matrix(np.eye(2, 3), ["0001", "0002"], [7, 8, 9]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.recommend(Interactions.from_matrix(np.eye(1, 3), ["me"], [7, 8, 9]))
+        model.recommend(Interactions.from_matrix(np.eye(2, 3), [1, 77], [7, 8, 9]))
 
 
 def test_a_model_of_a_matrix_takes_interactions_of_the_same_width_with_their_own_ids():

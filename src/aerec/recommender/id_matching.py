@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from aerec.errors import DataError, warn_caller
 from aerec.holdout import Holdout
-from aerec.ids import as_ids, examples, refuse_other_kind
+from aerec.ids import as_ids, examples, refuse_other_kind, same_kind
 from aerec.interactions import Interactions
 from aerec.recommender.new_history import NewHistories, RatingScale, histories_of, known_ids, refuse_lists
 from aerec.recommender.scorer import UserBlock
@@ -88,6 +88,11 @@ class IdMatching:
                 )
         if self.users is None:
             return replace(UserBlock.new(aligned.matrix), times=aligned.timestamps)
+        if history.shape[0] > 1 and not same_kind(history.users, self.users):  # one alone is new under any name
+            warn_caller(
+                f"the users of the history, such as {examples(history.users)}, are all taken for new ones: "
+                f"{self.model} was trained on users such as {examples(self.users)}, of another type"
+            )
         known = self.users.get_indexer(aligned.users).astype(np.int64)
         return UserBlock(aligned.matrix, known, times=aligned.timestamps)
 
