@@ -64,6 +64,19 @@ def test_it_ends_where_no_factor_can_lower_the_cost(ratings):
         setattr(model, name, learned)
 
 
+def test_the_automatic_penalty_is_relative_to_the_spread_of_the_ratings(ratings):
+    model = BiasedMF(n_factors=2, epochs=30).fit(csr_array(ratings))
+    assert model.l2_ == pytest.approx(0.9 * ratings[ratings > 0].std(), rel=1e-5)
+    wide = BiasedMF(n_factors=2, epochs=30).fit(csr_array(20 * ratings))
+    users, items = np.divmod(np.arange(ratings.size), ratings.shape[1])
+    np.testing.assert_allclose(wide.predict(users, items), 20 * model.predict(users, items), rtol=0.02)
+
+
+def test_ratings_that_are_all_equal_are_predicted(ratings):
+    model = BiasedMF(n_factors=2).fit(csr_array(np.where(ratings > 0, 3.0, 0)))
+    np.testing.assert_allclose(model.predict([0, 1], [1, 0]), 3, atol=1e-3)
+
+
 def test_predictions_are_the_formula_clipped(ratings):
     model = BiasedMF(n_factors=2, epochs=5).fit(csr_array(ratings))
     P, Q = model.user_factors_, model.item_factors_

@@ -55,6 +55,14 @@ def test_a_new_user_without_history_gets_popular_items(two_tastes):
     np.testing.assert_allclose(scores[0], (two_tastes.matrix.toarray() > 0).mean(axis=0), rtol=1e-6)
 
 
+def test_popularity_is_given_back_to_the_biases(two_tastes):
+    plain, more = (BPR(n_factors=3, epochs=5, popularity_power=power).fit(two_tastes) for power in (0.0, 0.7))
+    counts = (two_tastes.matrix.toarray() > 0).sum(axis=0)
+    np.testing.assert_array_equal(more.item_factors_[:, :-1], plain.item_factors_[:, :-1])
+    added = more.item_factors_[:, -1] - plain.item_factors_[:, -1]
+    np.testing.assert_allclose(added, 0.7 * np.log(counts), rtol=1e-5)
+
+
 def test_the_seed_decides(two_tastes):
     first, again, other = (BPR(n_factors=3, epochs=5, seed=seed).fit(two_tastes).item_factors_ for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)

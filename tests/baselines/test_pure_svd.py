@@ -5,11 +5,13 @@ import pytest
 from scipy.sparse import csr_array
 
 from aerec.baselines import PureSVD
+from aerec.closed_form.ridge import automatic_l2
+from aerec.sparse import canonical_csr
 
 
 @pytest.mark.parametrize("n_factors", [1, 4, 15])
 def test_scores_project_the_history_on_the_leading_singular_vectors(ratings, history, n_factors):
-    model = PureSVD(n_factors).fit(csr_array(ratings))
+    model = PureSVD(n_factors, l2=0).fit(csr_array(ratings))
     V = np.linalg.svd(ratings, full_matrices=False)[2][:n_factors].T
     np.testing.assert_allclose(np.abs(model.item_factors_), np.abs(V), atol=1e-4)
     np.testing.assert_allclose(model.score_items(history)[1:], (history @ V @ V.T)[1:], atol=1e-3)
@@ -18,10 +20,24 @@ def test_scores_project_the_history_on_the_leading_singular_vectors(ratings, his
 def test_of_a_larger_matrix_it_explains_as_much_as_the_best_of_that_rank():
     rng = np.random.default_rng(0)
     X = np.where(rng.random((300, 120)) < 0.2, rng.integers(1, 6, size=(300, 120)), 0).astype(np.float64)
-    V = PureSVD(n_factors=10).fit(csr_array(X)).item_factors_.astype(np.float64)
+    V = PureSVD(n_factors=10, l2=0).fit(csr_array(X)).item_factors_.astype(np.float64)
     np.testing.assert_allclose(V.T @ V, np.eye(10), atol=1e-5)
     best = np.linalg.svd(X, compute_uv=False)[:10]
     assert np.linalg.norm(X @ V) == pytest.approx(np.linalg.norm(best), rel=1e-3)
+
+
+@pytest.mark.parametrize("l2", [7.0, "auto"])
+def test_all_factors_with_a_penalty_are_ridge_regression(ratings, history, l2):
+    penalty = 3 * automatic_l2(canonical_csr(ratings)) if l2 == "auto" else l2
+    gram = ratings.T @ ratings
+    expected = history @ np.linalg.solve(gram + penalty * np.eye(15), gram)
+    scores = PureSVD(n_factors=15, l2=l2).fit(csr_array(ratings)).score_items(history)
+    np.testing.assert_allclose(scores[1:], expected[1:], atol=1e-4)
+
+
+def test_ratings_of_twice_the_size_are_ranked_alike(ratings, history):
+    once, twice = (PureSVD(4).fit(csr_array(size * ratings)).score_items(history)[1:] for size in (1, 2))
+    np.testing.assert_allclose(once, twice, atol=1e-3)
 
 
 def test_more_factors_than_users_or_items_are_cut(ratings):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from aerec.closed_form.least_squares import solve_rows
 from aerec.dimensions import Number, Space, Whole
 from aerec.interactions import Interactions
-from aerec.parameters import Constraint, RealNumber, WholeNumber
+from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
 from aerec.recommender.rating import RatingPredictor
 from aerec.recommender.scorer import Scorer, UserBlock, cosines
@@ -20,6 +20,9 @@ from aerec.sparse import CSR
 from aerec.splitting import Holdout
 
 __all__ = ["BiasedMF"]
+
+_AUTOMATIC = 0.9  # λ, in standard deviations of the ratings: both sides of p · q are in roots of them
+_LEAST_SPREAD = 1e-3  # where all ratings are equal
 
 
 class BiasedMF(RatingPredictor, Recommender):
@@ -38,8 +41,8 @@ class BiasedMF(RatingPredictor, Recommender):
     Parameters
     ----------
     n_factors : int, default 16
-    l2 : float > 0, default 4.0
-        λ.
+    l2 : float > 0 or "auto", default "auto"
+        λ. "auto" is 0.9 times the standard deviation of the ratings; with much more, factors vanish.
     l2_bias : float > 0, default 1.0
         λ_b.
     count_power : float in [0, 1], default 0.5
@@ -51,6 +54,8 @@ class BiasedMF(RatingPredictor, Recommender):
     ----------
     mean_ : ndarray of shape (1,), float64
         μ.
+    l2_ : ndarray of shape (1,), float64
+        The λ that was used; None in what version 0.1 saved.
     user_factors_ : ndarray of shape (n_users, n_factors + 1), float64
         p, and b as its last column.
     item_factors_ : ndarray of shape (n_items, n_factors + 1), float64
@@ -70,11 +75,11 @@ class BiasedMF(RatingPredictor, Recommender):
     array([3.], dtype=float32)
     """
 
-    _learned = ("mean_", "user_factors_", "item_factors_", "rating_range_")
+    _learned = ("mean_", "l2_", "user_factors_", "item_factors_", "rating_range_")
     _knows_users = True
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
         "n_factors": [WholeNumber(1)],
-        "l2": [RealNumber(above=0)],
+        "l2": [RealNumber(above=0), OneOf(["auto"])],
         "l2_bias": [RealNumber(above=0)],
         "count_power": [RealNumber(at_least=0, at_most=1)],
         "epochs": [WholeNumber(1)],
@@ -89,10 +94,12 @@ class BiasedMF(RatingPredictor, Recommender):
         "epochs": Whole(5, 40),
     }
 
+    l2_: NDArray[np.float64] | None
+
     def __init__(
         self,
         n_factors: int = 16,
-        l2: float = 4.0,
+        l2: float | str = "auto",
         l2_bias: float = 1.0,
         count_power: float = 0.5,
         epochs: int = 20,
@@ -110,6 +117,8 @@ class BiasedMF(RatingPredictor, Recommender):
         by_user = train.matrix
         by_item: CSR = by_user.T.tocsr()
         self.mean_ = np.array([by_user.data.mean(dtype=np.float64)])
+        spread = max(float(by_user.data.std(dtype=np.float64)), _LEAST_SPREAD)
+        self.l2_ = np.array([_AUTOMATIC * spread if isinstance(self.l2, str) else float(self.l2)])
         generator = np.random.default_rng(self.seed)
         self.item_factors_ = 0.1 * generator.standard_normal((train.shape[1], self.n_factors + 1))
         self.item_factors_[:, -1] = 0
@@ -123,7 +132,7 @@ class BiasedMF(RatingPredictor, Recommender):
         rest = ratings.data - self.mean_ - others[ratings.indices, -1]
         targets: CSR = sp.csr_array((rest, ratings.indices, ratings.indptr), shape=ratings.shape)
         ones: CSR = sp.csr_array((np.ones_like(rest), ratings.indices, ratings.indptr), shape=ratings.shape)
-        penalty = np.full(vectors.shape[1], float(self.l2))
+        penalty = np.full(vectors.shape[1], self.l2 if self.l2_ is None else self.l2_[0], dtype=np.float64)
         penalty[-1] = self.l2_bias
         counts = np.maximum(np.diff(ratings.indptr), 1) ** float(self.count_power)
         return solve_rows(ones, targets, vectors, np.multiply.outer(counts, penalty))

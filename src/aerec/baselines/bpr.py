@@ -14,7 +14,7 @@ from aerec.interactions import Interactions
 from aerec.parameters import Constraint, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
 from aerec.recommender.scorer import FactorScorer, Scorer
-from aerec.sparse import CSR
+from aerec.sparse import CSR, column_counts
 from aerec.splitting import Holdout
 from aerec.system.extras import import_implicit
 from aerec.system.threads import one_blas_thread
@@ -41,6 +41,10 @@ class BPR(Recommender):
         λ.
     learning_rate : float > 0, default 0.01
     epochs : int, default 100
+    popularity_power : float ≥ 0, default 0.5
+        How far popularity is given back. implicit draws the unseen items by popularity, so that what is learned is
+        how much more than others a user likes an item; with :math:`\gamma \ln n_i` added to bᵢ, γ = 1 is what uniform
+        draws would learn, and 0 what implicit has.
     seed : int, default 0
 
     Attributes
@@ -74,6 +78,7 @@ class BPR(Recommender):
         "l2": [RealNumber(at_least=0)],
         "learning_rate": [RealNumber(above=0)],
         "epochs": [WholeNumber(1)],
+        "popularity_power": [RealNumber(at_least=0)],
         "seed": [WholeNumber(0, 2**32 - 1)],
     }
 
@@ -82,6 +87,7 @@ class BPR(Recommender):
         "l2": Number(1e-3, 0.1, log=True),
         "learning_rate": Number(5e-3, 0.2, log=True),
         "epochs": Whole(30, 200),
+        "popularity_power": Number(0.0, 1.0),
     }
 
     def __init__(
@@ -90,12 +96,14 @@ class BPR(Recommender):
         l2: float = 0.01,
         learning_rate: float = 0.01,
         epochs: int = 100,
+        popularity_power: float = 0.5,
         seed: int = 0,
     ) -> None:
         self.n_factors = n_factors
         self.l2 = l2
         self.learning_rate = learning_rate
         self.epochs = epochs
+        self.popularity_power = popularity_power
         self.seed = seed
 
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
@@ -114,7 +122,9 @@ class BPR(Recommender):
             except import_implicit("recommender_base", "BPR").ModelFitError:
                 raise TrainingError(f"the factors became NaN: lower learning_rate={self.learning_rate:g}") from None
         self.user_factors_: NDArray[np.float32] = np.ascontiguousarray(model.user_factors)
-        self.item_factors_: NDArray[np.float32] = np.ascontiguousarray(model.item_factors)
+        self.item_factors_: NDArray[np.float32] = np.array(model.item_factors)
+        counts = np.maximum(column_counts(train.matrix), 0.5)  # of an item that nobody has
+        self.item_factors_[:, -1] += (self.popularity_power * np.log(counts)).astype(np.float32)
 
     def _make_scorer(self) -> Scorer:
         return FactorScorer(self.item_factors_, self._fold_in, self._popularity)

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.extmath import randomized_svd
 
-from aerec.dimensions import Space, Whole
+from aerec.closed_form.ridge import automatic_l2
+from aerec.dimensions import Number, Space, Whole
 from aerec.interactions import Interactions
-from aerec.parameters import Constraint, WholeNumber
+from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
 from aerec.recommender.scorer import FactorScorer, Scorer
 from aerec.sparse import CSR
@@ -21,23 +22,31 @@ if TYPE_CHECKING:
 
 __all__ = ["PureSVD"]
 
+_AUTOMATIC = 3.0  # times the penalty of EASE
+
 
 class PureSVD(Recommender):
-    r"""Truncated singular value decomposition with missing ratings as 0: X ≈ U Σ Vᵀ, score = x V Vᵀ.
+    r"""Truncated singular value decomposition with missing ratings as 0: X ≈ U Σ Vᵀ, its spectrum shrunk.
 
-    V is found by the randomised method with power iterations, from sparse products only. An empty history is ranked
-    by popularity.
+    .. math:: s = x V \operatorname{diagMat}\Big(\frac{\sigma^2}{\sigma^2 + \lambda}\Big) V^\top
+
+    That is ridge regression of the ratings on themselves, of rank `n_factors`; with λ = 0 the plain projection. V is
+    found by the randomised method with power iterations, from sparse products only. An empty history is ranked by
+    popularity.
 
     Parameters
     ----------
     n_factors : int, default 64
         Singular vectors kept; at most min(n_users, n_items) of them.
+    l2 : float ≥ 0 or "auto", default "auto"
+        λ: how much the weaker vectors are held back. "auto" is three times that of `EASE`, which is near the best on
+        sets of 600 to 5,000 users. Without, more factors than a set bears rank worse.
     seed : int, default 0
 
     Attributes
     ----------
     item_factors_ : ndarray of shape (n_items, n_factors), float32
-        V.
+        V, each column times the root of σ² / (σ² + λ).
 
     References
     ----------
@@ -47,7 +56,7 @@ class PureSVD(Recommender):
     --------
     >>> from scipy.sparse import csr_array
     >>> from aerec.baselines import PureSVD
-    >>> model = PureSVD(n_factors=1).fit(csr_array([[1, 1, 0], [1, 1, 0], [0, 0, 1]]))
+    >>> model = PureSVD(n_factors=1, l2=0).fit(csr_array([[1, 1, 0], [1, 1, 0], [0, 0, 1]]))
     >>> model.score_items(csr_array([[1, 0, 0]])).round(2) + 0.0
     array([[0.5, 0.5, 0. ]], dtype=float32)
     """
@@ -56,30 +65,35 @@ class PureSVD(Recommender):
     _popularity_for_empty = True
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
         "n_factors": [WholeNumber(1)],
+        "l2": [RealNumber(at_least=0), OneOf(["auto"])],
         "seed": [WholeNumber(0, 2**32 - 1)],
     }
 
-    search_space: ClassVar[Space] = {"n_factors": Whole(8, 256, log=True)}
+    search_space: ClassVar[Space] = {"n_factors": Whole(8, 512, log=True), "l2": Number(1.0, 30_000.0, log=True)}
 
-    def __init__(self, n_factors: int = 64, seed: int = 0) -> None:
+    def __init__(self, n_factors: int = 64, l2: float | str = "auto", seed: int = 0) -> None:
         self.n_factors = n_factors
+        self.l2 = l2
         self.seed = seed
 
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
         n_factors = min(self.n_factors, *train.shape)
-        _, _, right = randomized_svd(train.matrix, n_factors, n_oversamples=20, n_iter=7, random_state=self.seed)
-        self.item_factors_: NDArray[np.float32] = np.ascontiguousarray(right.T, dtype=np.float32)
+        _, sizes, right = randomized_svd(train.matrix, n_factors, n_oversamples=20, n_iter=7, random_state=self.seed)
+        l2 = _AUTOMATIC * automatic_l2(train.matrix) if isinstance(self.l2, str) else float(self.l2)
+        squares = np.square(sizes, dtype=np.float64)
+        shrunk = np.sqrt(squares / (squares + l2)) if l2 > 0 else np.ones(n_factors)
+        self.item_factors_: NDArray[np.float32] = np.ascontiguousarray(right.T * shrunk, dtype=np.float32)
 
     def _make_scorer(self) -> Scorer:
         return _ProjectionScorer(self.item_factors_, self._project, self._popularity)
 
     def _project(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return x V."""
+        """Return x V, shrunk."""
         return history @ self.item_factors_
 
 
 class _ProjectionScorer(FactorScorer):
-    """Scores by x V Vᵀ."""
+    """Scores by x F Fᵀ."""
 
     def graph(self) -> nn.Module:
         """Return the two products as a module."""
