@@ -11,6 +11,7 @@ import pytest
 
 from aerec import evaluate, load_model
 from aerec.datasets import read_ratings
+from aerec.files.lock import Lock
 from aerec.models import EASE, AutoRec
 from aerec.runs.folder import read_run
 from aerec.splitting import RandomHoldout, StrongGeneralization
@@ -320,3 +321,17 @@ def test_a_killed_process_is_resumed(films_path, tmp_path):
     whole, resumed = load_model(tmp_path / "whole"), load_model(tmp_path / "run")
     for first, second in zip(whole.coefs_, resumed.coefs_, strict=True):
         np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such locks")
+@pytest.mark.parametrize("words", [[], ["--resume"], ["--overwrite"]])
+def test_a_run_that_is_being_trained_is_left_alone(aerec, refused, monkeypatch, films_path, tmp_path, words):
+    out, kept = tmp_path / "run", tmp_path / "run.checkpoint"
+    break_off(aerec, monkeypatch, films_path, out)
+    before = {path.name: path.read_bytes() for path in kept.iterdir()}
+    lock = Lock(kept)
+    assert lock.acquire()
+    assert "another training keeps its state in" in refused("train", films_path, "--out", out, *WORDS, *words)
+    assert {path.name: path.read_bytes() for path in kept.iterdir()} == before
+    lock.release()
+    assert aerec("train", films_path, "--out", out, *WORDS, "--resume").code == 0

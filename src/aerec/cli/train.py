@@ -185,6 +185,7 @@ def _checkpoint_path(model: Recommender, out: Path, *, resume: bool, overwrite: 
     Only with `clean` one that is not to be gone on with is removed.
     """
     from aerec.models import Autoencoder
+    from aerec.training.checkpoint import refuse_in_use
 
     if not isinstance(model, Autoencoder):
         if resume:
@@ -194,6 +195,8 @@ def _checkpoint_path(model: Recommender, out: Path, *, resume: bool, overwrite: 
         return None
     kept = out.with_name(f"{out.name}.checkpoint")
     if kept.exists() and not resume:
+        if clean:
+            refuse_in_use(kept)
         if not overwrite:
             raise DataError(
                 f"{kept} holds a training that was interrupted: go on with --resume, or start anew with --overwrite"

@@ -20,7 +20,7 @@ from aerec.files.lock import Lock
 from aerec.files.storage import read_folder, write_folder
 from aerec.training.callbacks import Callback
 
-__all__ = ["Checkpoint", "Stateful"]
+__all__ = ["Checkpoint", "Stateful", "refuse_in_use"]
 
 _KIND = "checkpoint"
 _LAYOUT = 3  # of what is written; earlier ones had other names
@@ -93,10 +93,7 @@ class Checkpoint(Callback):
             If it is damaged, altered, or of another version of aerec.
         """
         if self._writes and not self._lock.acquire():
-            raise DataError(
-                f"another training keeps its state in {self.path} at the moment: wait for it, stop it, or give this "
-                "one another folder"
-            )
+            raise _in_use(self.path)
         try:
             if (self.path / f"{_KIND}.json").exists():
                 self._restore()
@@ -171,6 +168,26 @@ class Checkpoint(Callback):
     def remove(self) -> None:
         """Delete the folder."""
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def refuse_in_use(path: str | os.PathLike[str]) -> None:
+    """Refuse a folder in which a training keeps its state at the moment.
+
+    Raises
+    ------
+    DataError
+    """
+    lock = Lock(path)
+    if not lock.acquire():
+        raise _in_use(path)
+    lock.release()
+
+
+def _in_use(path: str | os.PathLike[str]) -> DataError:
+    return DataError(
+        f"another training keeps its state in {path} at the moment: wait for it, stop it, or give this one another "
+        "folder"
+    )
 
 
 def _checked(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
