@@ -50,7 +50,8 @@ def model_state(model: Any) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
 
 
 def restore_state(model: Any, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
-    """Give a model back what `model_state` returned."""
+    """Give a model, which has the parameters it was fitted with, back what `model_state` returned."""
+    model._fitted_with = copied_parameters(model)
     model._set_state(header, tensors)
 
 
@@ -95,7 +96,6 @@ def read_model(
         for part in (header["parameters"], header.get("fitted_with", {}))
     )
     model = model_class(**{**parameters, **fitted_with})
-    model._fitted_with = copied_parameters(model)
     model.n_features_in_ = int(header["n_items"])
     model.items_ = decode_index(tensors, "items", unique=True)
     model.users_ = decode_index(tensors, "users", unique=True)
