@@ -24,6 +24,7 @@ from aerec.interactions import Interactions
 from aerec.likelihood import LIKELIHOODS
 from aerec.models.learning import holdout_validator, training_identity
 from aerec.models.saved_network import network_tensors, restored_network
+from aerec.models.warm_start import LearnedBefore
 from aerec.network.batches import Batch
 from aerec.network.device import resolve_device, resolve_precision, with_gradients
 from aerec.network.network import ACTIVATIONS, INITIALIZATIONS, Architecture, Network
@@ -333,8 +334,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         validation: Any = None,
         checkpoint: str | os.PathLike[str] | None = None,
         callbacks: Iterable[Callback] = (),
+        warm_start: bool = False,
     ) -> Self:
-        """Learn from `train`, anew.
+        """Learn from `train`: anew, or from where the last fit ended.
 
         Parameters
         ----------
@@ -351,6 +353,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             than before. One training at a time may use the folder.
         callbacks : iterable of Callback
             Called after every epoch, such as those of `aerec.tracking`.
+        warm_start : bool, default False
+            Begin with the weights of the last fit, or of the model that was loaded, where there are any: `train` may
+            have more or other items and users, which are matched by id. Those that are new begin as in a first fit.
+            The optimiser, the schedule and `history_` begin anew. A line of the log says how many are known and new.
 
         Returns
         -------
@@ -367,7 +373,17 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
 
         Any other failure leaves the model as it was, fitted or not.
         """
-        return self._fit_copy(train, y, validation, given=train, checkpoint=checkpoint, callbacks=callbacks)
+        before = self._learned_before() if warm_start and hasattr(self, "network_") else None
+        if before is not None and checkpoint is not None:
+            raise ValueError("checkpoint= goes on with a training, warm_start= begins one: give one of them")
+        if before is not None and torch.distributed.is_available() and torch.distributed.is_initialized():
+            raise ValueError("warm_start= is for one process: leave it out, or train without torchrun")
+        options = {"given": train, "checkpoint": checkpoint, "callbacks": callbacks, "before": before}
+        return self._fit_copy(train, y, validation, **options)
+
+    def _learned_before(self) -> LearnedBefore:
+        architecture = self.network_.architecture
+        return LearnedBefore(self.network_, self.items_, self.users_, architecture.n_inputs, architecture.n_users)
 
     def _fit(  # type: ignore[override]
         self,
@@ -377,10 +393,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         given: History,
         checkpoint: str | os.PathLike[str] | None,
         callbacks: Iterable[Callback],
+        before: LearnedBefore | None,
     ) -> None:
         with with_gradients():
             rows = self._training_rows(data)
             self._start(rows)
+            if before is not None:
+                before.carry_over(self.network_, self._build, self._learned_before(), type(self).__name__)
             validator = self._validator(validation)
             bound = None if checkpoint is None else (checkpoint, training_identity(self, given, validation))
             self._train(rows, self.epochs, validator, bound, callbacks)

@@ -18,6 +18,7 @@ from aerec.dimensions import Choice, Number, Space, Whole
 from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.models.autoencoder import Autoencoder
+from aerec.models.warm_start import LearnedBefore
 from aerec.network.device import resolve_device
 from aerec.network.fold_in import ridge_rows
 from aerec.network.network import Network
@@ -217,6 +218,11 @@ class AutoRec(Autoencoder):
     @property
     def _n_kept_users(self) -> int:
         return self.n_users_
+
+    def _learned_before(self) -> LearnedBefore:
+        """Return what was learned: of orientation "item" the inputs of the network are users."""
+        before = super()._learned_before()
+        return before if self.orientation == "user" else replace(before, items=self.users_)
 
     def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         self.hidden_rows_ = self._hidden()  # not there yet after a partial_fit that was interrupted

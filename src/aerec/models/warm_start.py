@@ -1,0 +1,139 @@
+"""A network that begins where an earlier one ended, over other items and users: their rows are matched by id."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from aerec.errors import DataError
+
+__all__ = ["LearnedBefore", "matched", "variable_axes"]
+
+logger = logging.getLogger(__name__)
+
+_ITEMS, _USERS = 61, 67  # of the small networks whose shapes are compared
+
+
+@dataclass(frozen=True)
+class LearnedBefore:
+    """What an earlier fit has learned.
+
+    Attributes
+    ----------
+    network : Module
+    items, users : pandas.Index or None
+        Whose rows its parameters have; None where they are known by their number alone.
+    n_items, n_users : int
+    """
+
+    network: nn.Module
+    items: pd.Index[Any] | None
+    users: pd.Index[Any] | None
+    n_items: int
+    n_users: int
+
+    @torch.no_grad()
+    def carry_over(
+        self, network: nn.Module, build: Callable[[int, int], nn.Module], after: LearnedBefore, model: str
+    ) -> None:
+        """Copy into a fresh `network` what was learned; rows of new items and users stay as they are.
+
+        Parameters
+        ----------
+        network : Module
+        build : callable
+            Makes a network for a number of items and of users.
+        after : LearnedBefore
+            Items and users of `network`.
+        model : str
+            Its name, for messages.
+
+        Raises
+        ------
+        DataError
+            If only one of the two fits knows the ids of its items.
+        ValueError
+            If the networks differ in more than their items and users.
+        """
+        items = matched(self.items, after.items, self.n_items, after.n_items, "items")
+        users = matched(self.users, after.users, self.n_users, after.n_users, "users") if after.n_users else None
+        axes, learned = variable_axes(build, after.n_users > 0), self.network.state_dict()
+        for name, values in network.state_dict().items():
+            if name not in learned or not _fits(learned[name], values, axes[name]):
+                raise ValueError(
+                    f"the network of this {model} was made with other parameters than those of now: set them back to "
+                    "go on from it, or fit with warm_start=False"
+                )
+            _copy_rows(learned[name].to(values), values, axes[name], items, users)
+        logger.info(
+            "%s goes on from %s known and begins with %s new items%s",
+            model,
+            f"{len(items[0]):,}",
+            f"{after.n_items - len(items[0]):,}",
+            "" if users is None else f", {len(users[0]):,} known and {after.n_users - len(users[0]):,} new users",
+        )
+
+
+def matched(
+    before: pd.Index[Any] | None, after: pd.Index[Any] | None, n_before: int, n_after: int, kind: str
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return which rows of before stay and where they are after; by number where neither has ids."""
+    if (before is None) != (after is None):
+        has, lacks = ("first", "second") if after is None else ("second", "first")
+        raise DataError(
+            f"warm_start matches {kind} by id: the {has} fit was on an Interactions, the {lacks} on a matrix; "
+            "give both the same way"
+        )
+    if before is None or after is None:
+        both = np.arange(min(n_before, n_after))
+        return both, both
+    rows = before.get_indexer(after)
+    where = np.flatnonzero(rows >= 0)
+    return rows[where].astype(np.int64), where
+
+
+def variable_axes(build: Callable[[int, int], nn.Module], has_users: bool) -> dict[str, tuple[str | None, ...]]:
+    """Say of each axis of each parameter whether it goes over items, users or neither: by making small networks."""
+    users = _USERS if has_users else 0
+    shapes, wider, longer = (
+        {name: values.shape for name, values in build(n_items, n_users).state_dict().items()}
+        for n_items, n_users in ((_ITEMS, users), (_ITEMS + 1, users), (_ITEMS, users + bool(users)))
+    )
+    return {
+        name: tuple(
+            "items" if wider[name][axis] != size else "users" if longer[name][axis] != size else None
+            for axis, size in enumerate(shape)
+        )
+        for name, shape in shapes.items()
+    }
+
+
+def _fits(before: Tensor, after: Tensor, axes: tuple[str | None, ...]) -> bool:
+    return before.ndim == after.ndim and all(
+        one == other for one, other, kind in zip(before.shape, after.shape, axes, strict=True) if kind is None
+    )
+
+
+def _copy_rows(
+    source: Tensor,
+    into: Tensor,
+    axes: tuple[str | None, ...],
+    items: tuple[NDArray[np.int64], NDArray[np.int64]],
+    users: tuple[NDArray[np.int64], NDArray[np.int64]] | None,
+) -> None:
+    axis = next((at for at, kind in enumerate(axes) if kind is not None), None)
+    if axis is None:
+        into.copy_(source)
+        return
+    pair = items if axes[axis] == "items" else users
+    assert pair is not None
+    stays, where = (torch.from_numpy(rows).to(into.device) for rows in pair)
+    into.index_copy_(axis, where, source.index_select(axis, stays))
