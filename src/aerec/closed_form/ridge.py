@@ -32,7 +32,7 @@ from aerec.sparse import CSR, column_counts, row_ids
 from aerec.splitting import Holdout
 from aerec.system.memory import require_memory
 
-__all__ = ["L2", "RidgeRecommender", "automatic_l2"]
+__all__ = ["L2", "RidgeRecommender", "automatic_l2", "used_l2"]
 
 _USERS_AT_ONCE = 1024  # of an update: two dense rows over all items are held of each
 _AUTOMATIC = 3.6  # times the root of the mean sum of a row of XᵀX
@@ -55,6 +55,11 @@ def automatic_l2(X: CSR) -> float:
     of_users = np.bincount(row_ids(X), np.abs(X.data), minlength=X.shape[0])
     mean_square = float(np.square(X.data, dtype=np.float64).mean())
     return _AUTOMATIC * math.sqrt(float(np.square(of_users).sum()) / max(n_rated, 1) * mean_square)
+
+
+def used_l2(l2: float | str, X: CSR) -> float:
+    """Return the penalty that the parameter `l2` stands for."""
+    return automatic_l2(X) if isinstance(l2, str) else float(l2)
 
 
 class RidgeRecommender(ItemItemRecommender):
@@ -96,7 +101,7 @@ class RidgeRecommender(ItemItemRecommender):
 
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
         X = self._weighted(train.matrix)
-        self.l2_ = automatic_l2(X) if isinstance(self.l2, str) else float(self.l2)
+        self.l2_ = used_l2(self.l2, X)
         gram = gram_matrix(X, advice="use ELSA, or keep fewer items: filter(min_per_item=...)", upper=True)
         ridge = (self._dropped() * np.diagonal(gram) + self.l2_).astype(np.float32)
         counts = column_counts(X)

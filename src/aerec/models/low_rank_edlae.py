@@ -10,6 +10,7 @@ from scipy.optimize import minimize
 from sklearn.utils.extmath import randomized_svd
 
 from aerec.closed_form.item_item import gram_matrix
+from aerec.closed_form.ridge import L2, used_l2
 from aerec.dimensions import Number, Space, Whole
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, RealNumber, WholeNumber
@@ -44,8 +45,8 @@ class LowRankEDLAE(Recommender):
 
     Parameters
     ----------
-    l2 : float > 0, default 500.0
-        λ, the same for every item.
+    l2 : float > 0 or "auto", default "auto"
+        λ, the same for every item. "auto" as in `EASE`.
     dropout : float in [0, 1), default 0.5
         p.
     n_factors : int, default 256
@@ -75,7 +76,7 @@ class LowRankEDLAE(Recommender):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
-        "l2": [RealNumber(above=0)],
+        "l2": L2,
         "dropout": [RealNumber(at_least=0, below=1)],
         "n_factors": [WholeNumber(1)],
         "epochs": [WholeNumber(1)],
@@ -94,7 +95,7 @@ class LowRankEDLAE(Recommender):
     }
 
     def __init__(
-        self, l2: float = 500.0, dropout: float = 0.5, n_factors: int = 256, epochs: int = 50, seed: int = 0
+        self, l2: float | str = "auto", dropout: float = 0.5, n_factors: int = 256, epochs: int = 50, seed: int = 0
     ) -> None:
         self.l2 = l2
         self.dropout = dropout
@@ -103,10 +104,10 @@ class LowRankEDLAE(Recommender):
         self.seed = seed
 
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
-        gram = _Gram(train.matrix)
-        ridge = self.dropout / (1 - self.dropout) * gram.diagonal + self.l2
+        gram, l2 = _Gram(train.matrix), used_l2(self.l2, train.matrix)
+        ridge = self.dropout / (1 - self.dropout) * gram.diagonal + l2
         _, sizes, right = randomized_svd(train.matrix, self._rank(train.shape), random_state=int(self.seed))
-        start = np.stack([right.T * (sizes**2 / (sizes**2 + self.l2)), right.T]).astype(np.float64)
+        start = np.stack([right.T * (sizes**2 / (sizes**2 + l2)), right.T]).astype(np.float64)
 
         def cost(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
             U, V = flat.reshape(start.shape)

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from aerec.closed_form.item_item import NOT_INVERTIBLE, ItemItemRecommender, gram_matrix
 from aerec.closed_form.neighbours import nearest_rows
+from aerec.closed_form.ridge import L2, used_l2
 from aerec.dimensions import Number, Space, Whole
 from aerec.errors import TrainingError
 from aerec.interactions import Interactions
-from aerec.parameters import Constraint, RealNumber, WholeNumber
+from aerec.parameters import Constraint, WholeNumber
 from aerec.sparse import CSR, row_ids, take_rows
 from aerec.splitting import Holdout
 
@@ -39,7 +40,7 @@ class SparseEASE(ItemItemRecommender):
 
     Parameters
     ----------
-    l2 : float > 0, default 500.0
+    l2 : float > 0 or "auto", default "auto"
         λ, as in `EASE`.
     n_neighbors : int, default 100
         Weights kept of each item.
@@ -66,19 +67,19 @@ class SparseEASE(ItemItemRecommender):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
-        "l2": [RealNumber(above=0)],
+        "l2": L2,
         "n_neighbors": [WholeNumber(1)],
     }
 
     search_space: ClassVar[Space] = {"l2": Number(10.0, 5000.0, log=True), "n_neighbors": Whole(20, 400, log=True)}
 
-    def __init__(self, l2: float = 500.0, n_neighbors: int = 100) -> None:
+    def __init__(self, l2: float | str = "auto", n_neighbors: int = 100) -> None:
         self.l2 = l2
         self.n_neighbors = n_neighbors
 
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
         X = train.matrix
-        n_items = X.shape[1]
+        n_items, l2 = X.shape[1], used_l2(self.l2, X)
         by_item: CSR = X.T.tocsr()
         near = nearest_rows(by_item, by_item, int(self.n_neighbors), shrinkage=0.0, exclude=np.arange(n_items))
         whole = gram_matrix(X, advice="use ELSA") if n_items <= _DENSE_ITEMS else None
@@ -94,7 +95,7 @@ class SparseEASE(ItemItemRecommender):
                 gram = (columns @ columns.T).toarray()
             else:
                 needed, gram = np.arange(n_items), whole
-            found = _solve(gram, np.searchsorted(needed, items), block, np.searchsorted(needed, block.indices), self.l2)
+            found = _solve(gram, np.searchsorted(needed, items), block, np.searchsorted(needed, block.indices), l2)
             weights[near.indptr[start] : near.indptr[items[-1] + 1]] = found
         columns_of: CSR = sp.csr_array((weights, near.indices, near.indptr), shape=near.shape)
         self.weights_ = columns_of.T.tocsr()
