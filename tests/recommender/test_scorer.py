@@ -130,3 +130,10 @@ def test_a_model_that_writes_a_score_is_asked_for_it(data):
     plain, turned = EASE(l2=50.0).fit(data), Turned(l2=50.0).fit(data)
     assert isinstance(turned.scorer_, ModelScorer)
     np.testing.assert_array_equal(turned.score_items(data), -plain.score_items(data))
+
+
+def test_a_block_keeps_the_times_of_the_users_that_are_taken():
+    history = sp.csr_array(np.array([[1, 0, 1], [0, 1, 0], [1, 1, 1]], dtype=np.float32))
+    block = UserBlock(history, np.full(3, -1), times=np.arange(6))
+    np.testing.assert_array_equal(block.take(np.array([2, 0])).times, [3, 4, 5, 0, 1])
+    assert UserBlock.new(history).take(np.array([0])).times is None
