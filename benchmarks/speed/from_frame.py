@@ -1,7 +1,7 @@
 """How fast does a frame become Interactions, against pandas' factorize and scipy's conversion alone.
 
-Processor time of one thread, the shortest of some interleaved rounds. The limit numbers users and items in the order in
-which they come and adds up repeated pairs; `from_frame` sorts ids and ratings, keeps the last of a pair, and checks all.
+Processor time of one thread, the shortest of some interleaved rounds. The limit numbers users and items in the order
+in which they come and adds up repeated pairs; `from_frame` sorts ids, keeps the last of a pair, and checks all.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ import pandas as pd
 import scipy.sparse as sp
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from protocol import RESULTS, arguments, markdown, save
-
 from aerec import Interactions
+from protocol import RESULTS, arguments, markdown, save
 
 SHAPES = {1_000_000: (6_000, 4_000), 5_000_000: (138_000, 20_000)}
 
