@@ -83,14 +83,14 @@ def test_encoder_and_decoder_are_trained_in_turn(monkeypatch):
     model = quick(epochs=1)
     seen = []
 
-    def watched(trainer, rows, optimizer, **options):
-        seen.append((optimizer is trainer.optimizer, options.get("corrupt", True)))
+    def watched(trainer, rows, steps, kind):
+        is_decoder = kind.optimizer is trainer.optimizer
+        seen.append((is_decoder, kind.corrupt))
         network = trainer.network
         before = [one.detach().clone() for one in (*network.encoder().parameters(), *network.decoder_weights)]
-        parts = original(trainer, rows, optimizer, **options)
+        parts = original(trainer, rows, steps, kind)
         after = [*network.encoder().parameters(), *network.decoder_weights]
         moved = [not torch.equal(old, new) for old, new in zip(before, after, strict=True)]
-        is_decoder = optimizer is trainer.optimizer
         assert moved[-1] is is_decoder
         assert any(moved[:-1]) is not is_decoder
         return parts
