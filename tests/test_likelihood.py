@@ -55,3 +55,11 @@ def test_multinomial_survives_extreme_logits(edges):
     partition, mean = in_pieces(LIKELIHOODS["multinomial"], logits, torch.tensor([2.0]), edges)
     assert float(partition) == pytest.approx(2e4)
     assert mean.tolist() == [[2.0, 0.0, 0.0]]
+
+
+def test_prior_logits_give_each_entry_the_share_of_its_column():
+    sums, n_rows = np.array([0.0, 3, 8, 9]), 10
+    shares = softmax(LIKELIHOODS["multinomial"].prior_logits(sums, n_rows))
+    assert shares == pytest.approx((sums + 1) / (sums + 1).sum())
+    assert expit(LIKELIHOODS["bernoulli"].prior_logits(sums, n_rows)) == pytest.approx((sums + 1) / (n_rows + 2))
+    assert LIKELIHOODS["gaussian"].prior_logits(sums, n_rows) is None

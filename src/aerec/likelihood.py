@@ -21,9 +21,11 @@ The fourth, "observed", is the squared error ½ Σ (xⱼ − lⱼ)² over the ra
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 __all__ = ["LIKELIHOODS", "Likelihood"]
@@ -71,6 +73,16 @@ class Likelihood(Protocol):
     def constant(self, values: Tensor) -> Tensor:
         """c(x) summed over the entries `values`, a scalar."""
 
+    def prior_logits(self, sums: NDArray[np.floating[Any]], n_rows: int) -> NDArray[np.float32] | None:
+        """Return logits that say of each entry what holds for the average row, or None where those are all 0.
+
+        Parameters
+        ----------
+        sums : ndarray of shape (n_items,)
+            Of each column of the training data.
+        n_rows : int
+        """
+
     def reconstruction(self, logits: Tensor) -> Tensor:
         """Return what the user sees as the reconstruction: the mean, for the multinomial as probabilities."""
 
@@ -97,6 +109,11 @@ class Multinomial:
         """Without the multinomial coefficient, as in the literature."""
         return values.new_zeros(())
 
+    def prior_logits(self, sums: NDArray[np.floating[Any]], n_rows: int) -> NDArray[np.float32] | None:
+        """Log of (n_j + 1) / Σ (n_j + 1): softmax of it is the share of each item, with one more rating for each."""
+        logits: NDArray[np.float32] = (np.log(sums + 1.0) - np.log(sums.sum() + len(sums))).astype(np.float32)
+        return logits
+
     def reconstruction(self, logits: Tensor) -> Tensor:
         """Probabilities over items; each row sums to 1."""
         return torch.softmax(logits, dim=1)
@@ -121,6 +138,11 @@ class Bernoulli:
         """0."""
         return values.new_zeros(())
 
+    def prior_logits(self, sums: NDArray[np.floating[Any]], n_rows: int) -> NDArray[np.float32] | None:
+        """Log of (n_j + 1) / (n − n_j + 1): sigmoid of it is the share of the rows that hold the item."""
+        logits: NDArray[np.float32] = (np.log(sums + 1.0) - np.log(n_rows - sums + 1.0)).astype(np.float32)
+        return logits
+
     def reconstruction(self, logits: Tensor) -> Tensor:
         """Probabilities of a 1."""
         return torch.sigmoid(logits)
@@ -142,6 +164,10 @@ class Gaussian:
     def constant(self, values: Tensor) -> Tensor:
         """½ Σ x²."""
         return 0.5 * torch.dot(values, values)
+
+    def prior_logits(self, sums: NDArray[np.floating[Any]], n_rows: int) -> NDArray[np.float32] | None:
+        """None: data of any scale is standardised or not, as the user likes."""
+        return None
 
     def reconstruction(self, logits: Tensor) -> Tensor:
         """Return the logits themselves."""

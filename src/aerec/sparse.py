@@ -302,6 +302,14 @@ def column_counts(matrix: CSR) -> NDArray[np.int64]:
     return counts
 
 
+def column_sums(matrix: CSR) -> NDArray[np.float64]:
+    """Return the sum of each column; shape (n_columns,)."""
+    sums = np.zeros(matrix.shape[1])
+    for at, columns in blocks(matrix.indices):
+        sums += np.bincount(columns, matrix.data[at : at + len(columns)], minlength=matrix.shape[1])
+    return sums
+
+
 def row_ids(matrix: CSR) -> NDArray[np.int64]:
     """Return the row of every stored value, aligned with ``matrix.data``."""
     return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))

@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from aerec.datasets import load_dataset
 from aerec.errors import DataError
 from aerec.interactions import Interactions
-from aerec.models import Autoencoder, DenoisingAutoencoder, MultVAE, SparseAutoencoder
+from aerec.models import CDAE, Autoencoder, DenoisingAutoencoder, MultDAE, MultVAE, SparseAutoencoder
 from aerec.noise import GaussianNoise, MaskingNoise
 from aerec.sparsity import KLSparsity, L1Sparsity, TopKSparsity
 from aerec.splitting import Holdout
@@ -290,3 +290,37 @@ def test_sampled_items_learn_what_all_items_learn(likelihood):
 def test_sampling_items_of_dense_data_is_refused():
     with pytest.raises(DataError, match=r"negatives=5 .* needs sparse data .* set negatives=None"):
         Autoencoder(likelihood="gaussian", negatives=5, progress=False).fit(np.ones((4, 6)))
+
+
+@pytest.mark.parametrize(("n_rows", "batch"), [(10, 32), (960, 32), (3000, 100), (15_000, 500), (10**6, 500)])
+def test_automatic_batches_are_a_thirtieth_of_the_rows(n_rows, batch):
+    assert Autoencoder()._step_options(n_rows)["batch_size"] == batch
+
+
+def test_automatic_epochs_end_sooner_where_nothing_is_validated():
+    rng = np.random.default_rng(0)
+    likes = (rng.random((40, 12)) < 0.4).astype(np.float32)
+    alone = MultDAE(hidden=4, progress=False).fit(likes)
+    assert alone.n_iter_ == MultDAE._epochs_alone
+    watched = MultDAE(hidden=4, patience=None, progress=False).fit(likes, validation=(likes, 1 - likes))
+    assert watched.n_iter_ == 100
+
+
+@pytest.mark.parametrize("model", [MultDAE, CDAE])
+def test_an_untrained_network_ranks_by_popularity(model):
+    rng = np.random.default_rng(1)
+    matrix = (rng.random((200, 15)) < np.linspace(0.05, 0.9, 15)).astype(np.float32)
+    fitted = model(hidden=4, epochs=1, learning_rate=1e-9, progress=False).fit(matrix)
+    ranked, _ = fitted.rank(np.zeros((1, 15), dtype=np.float32), k=15)
+    assert ranked[0].tolist() == np.argsort(-matrix.sum(axis=0), kind="stable").tolist()
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "normalized"), [("multinomial", True), ("bernoulli", True), ("gaussian", False)]
+)
+def test_rows_of_clicks_are_normalised_unless_asked_otherwise(likelihood, normalized):
+    matrix = np.eye(6, dtype=np.float32) + np.eye(6, k=1, dtype=np.float32)
+    model = DenoisingAutoencoder(hidden=2, likelihood=likelihood, epochs=1, progress=False).fit(matrix)
+    assert model.network_.architecture.normalize is normalized
+    plain = DenoisingAutoencoder(hidden=2, likelihood=likelihood, normalize=False, epochs=1, progress=False).fit(matrix)
+    assert plain.network_.architecture.normalize is False

@@ -96,6 +96,7 @@ UNUSUAL = {
     "learning_rate": 0.02,
     "learning_rate_schedule": "linear",
     "negatives": 3,
+    "ema_decay": 0.4,
     "weight_decay": 0.3,
     "patience": 4,
     "validation_metric": "recall@7",
@@ -119,6 +120,7 @@ def test_every_preset_takes_each_of_its_parameters_to_the_training(preset):
     trainer, architecture = model._trainer, model.network_.architecture
     for name in ("batch_size", "weight_decay", "kl_weight", "kl_annealing_steps"):
         assert getattr(trainer, name) == given.get(name, getattr(model, name))
+    assert trainer.average.decay == given.get("ema_decay", 0.0)
     assert all(group["lr"] == 0.01 for group in trainer.optimizer.param_groups)
     assert trainer.half
     for name in ("hidden", "activation", "noise", "sparsity", "variational", "tied", "normalize"):

@@ -11,7 +11,14 @@ LIKES = (np.random.default_rng(0).random((60, 20)) < 0.3).astype(np.float32)
 
 
 def quick(**changes):
-    shared = {"hidden": 10, "epochs": 3, "batch_size": 20, "progress": False, "precision": "float32"}
+    shared = {
+        "hidden": 10,
+        "epochs": 3,
+        "batch_size": 20,
+        "normalize": False,
+        "progress": False,
+        "precision": "float32",
+    }
     return SparseAutoencoder(**{**shared, **changes})
 
 

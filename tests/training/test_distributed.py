@@ -55,10 +55,10 @@ with joined("cpu") as ranks:
         found["saved"] = [one.score_items(split.test.history)[:5].tolist() for one in (model, loaded)]
         found["costs"] = model.history_["validation_cost"].tolist() + [loaded.total_cost(split.validation.history)]
         found["refused"] = {}
-        huge = split.train.matrix * 1e30  # its squares are no float32
-        for name, bad, data in (("diverged", sharded(), huge), ("negatives", sampled(), split.train)):
+        steep = sharded().set_params(learning_rate=3e38)
+        for name, bad in (("diverged", steep), ("negatives", sampled())):
             try:
-                bad.fit(data)
+                bad.fit(split.train)
             except AerecError as error:
                 found["refused"][name] = str(error)
         found["again"] = digest(elsa().fit(split.train, split.validation))
@@ -151,7 +151,7 @@ def test_a_model_whose_items_were_divided_is_whole_again(launched):
 def test_what_cannot_be_trained_together_says_so_on_every_rank(launched):
     for rank in range(2):
         refused = launched[f"plain-{rank}"]["refused"]
-        assert "the cost became nan in epoch 1" in refused["diverged"]
+        assert "the cost became" in refused["diverged"]
         assert "negatives= is for one process" in refused["negatives"]
 
 

@@ -36,7 +36,7 @@ from aerec.recommender.id_matching import check_n
 from aerec.recommender.network_scorer import NetworkScorer
 from aerec.recommender.saving import copied_parameters, encode_parameter
 from aerec.recommender.scorer import CodeScorer, Scorer
-from aerec.sparse import CSR, canonical_csr, refuse_masked
+from aerec.sparse import CSR, canonical_csr, column_sums, refuse_masked
 from aerec.sparsity import KLSparsity, L1Sparsity, Sparsity, TopKSparsity
 from aerec.system.memory import require_memory
 from aerec.training.callbacks import Callback, Callbacks, ProgressBar
@@ -59,14 +59,18 @@ NEURAL_SPACE: dict[str, Dimension] = {
 }
 HIDDEN_SIZES = Choice((200, 400, 600, (600, 200)))
 """What the search spaces of most autoencoders have in common."""
+_OF_CLICKS = ("multinomial", "bernoulli")
+_EPOCHS_VALIDATED = 100  # at most, of epochs="auto" with validation data
+_STEPS_AN_EPOCH, _BATCH_SIZES = 30, (32, 500)  # of batch_size="auto"
 _OF_STEPS: dict[str, list[Constraint]] = {
-    "epochs": [WholeNumber(1)],
-    "batch_size": [WholeNumber(1)],
+    "epochs": [WholeNumber(1), OneOf(("auto",))],
+    "batch_size": [WholeNumber(1), OneOf(("auto",))],
     "learning_rate": [RealNumber(above=0)],
     "learning_rate_schedule": [OneOf(SCHEDULES)],
     "weight_decay": [RealNumber(at_least=0)],
     "kl_weight": [RealNumber(at_least=0)],
     "kl_annealing_steps": [WholeNumber(0)],
+    "ema_decay": [RealNumber(at_least=0, below=1)],
     "patience": [WholeNumber(1), None],
     "validation_metric": [str, None],
     "device": [str],
@@ -105,8 +109,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         plain matrix (which carry no ids), get none.
     tied : bool, default False
         The decoder uses the transposed weights of the encoder.
-    normalize : bool, default False
-        Divide each input row by its Euclidean length before noise is added.
+    normalize : bool or None, default False
+        Divide each input row by its Euclidean length before noise is added. None: where the likelihood is one of clicks
+        (multinomial, bernoulli).
     initialization : {"xavier", "orthogonal", "zero-decoder"}, default "xavier"
         Of the weights; biases begin at 0. "xavier" is uniform within ±√(6 / (n_in + n_out)) (Glorot & Bengio 2010);
         "orthogonal" has orthonormal rows or columns (Saxe et al. 2014); with "zero-decoder" the output layer begins at
@@ -121,13 +126,19 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         Weight of the KL term of a variational code.
     kl_annealing_steps : int, default 0
         Steps over which that weight rises from 0.
-    epochs : int, default 100
-    batch_size : int, default 500
+    epochs : int or "auto", default "auto"
+        "auto" takes up to 100 with validation data, where `patience` ends the training; without it 30, which is about
+        where this kind of model is best on data of any size.
+    batch_size : int or "auto", default "auto"
+        "auto" takes a thirtieth of the rows, from 32 to 500: an epoch then has 30 steps and more.
     learning_rate : float, default 1e-3
     optimizer : str or class, default "adam"
         "adam", "adamw", "sgd" (with momentum 0.9), "adagrad", or a class of `torch.optim`, or the name of one.
     learning_rate_schedule : {"constant", "linear", "cosine"}, default "constant"
         How it falls from epoch to epoch, towards 0 after the last of `epochs`.
+    ema_decay : float, default 0.0
+        d of an exponential average of the weights, taken once an epoch: a weight that is n epochs old counts dⁿ. The
+        average is what is validated and kept. 0 for the weights of the last step.
     weight_decay : float, default 0.0
         λ of λ · ½‖W‖² (biases are free). AdamW takes λ off the weights directly instead, in every step λ ·
         learning_rate of each.
@@ -191,7 +202,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         "variational": [bool],
         "user_factors": [bool],
         "tied": [bool],
-        "normalize": [bool],
+        "normalize": [bool, None],
         "initialization": [OneOf(INITIALIZATIONS)],
         "initialization_scale": [RealNumber(at_least=0)],
         "optimizer": [OPTIMIZER_CHOICE],
@@ -200,6 +211,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
 
     _even_batches: ClassVar[bool] = False
     """Whether the rows of an epoch are divided evenly into batches, instead of leaving a small one at the end."""
+
+    _epochs_alone: ClassVar[int] = 30
+    """What ``epochs="auto"`` means without validation data."""
 
     network_: Network
     n_iter_: int
@@ -225,17 +239,18 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         variational: bool = False,
         user_factors: bool = False,
         tied: bool = False,
-        normalize: bool = False,
+        normalize: bool | None = False,
         initialization: str = "xavier",
         initialization_scale: float = 1.0,
         negatives: int | None = None,
         kl_weight: float = 1.0,
         kl_annealing_steps: int = 0,
-        epochs: int = 100,
-        batch_size: int = 500,
+        epochs: int | str = "auto",
+        batch_size: int | str = "auto",
         learning_rate: float = 1e-3,
         learning_rate_schedule: str = "constant",
         optimizer: OptimizerChoice = "adam",
+        ema_decay: float = 0.0,
         weight_decay: float = 0.0,
         patience: int | None = 10,
         validation_metric: str | None = None,
@@ -263,6 +278,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         self.learning_rate = learning_rate
         self.learning_rate_schedule = learning_rate_schedule
         self.optimizer = optimizer
+        self.ema_decay = ema_decay
         self.weight_decay = weight_decay
         self.patience = patience
         self.validation_metric = validation_metric
@@ -293,7 +309,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             sparsity=self.sparsity,
             variational=self.variational,
             tied=self.tied,
-            normalize=self.normalize,
+            normalize=self.likelihood in _OF_CLICKS if self.normalize is None else bool(self.normalize),
             initialization=self.initialization,
             initialization_scale=float(self.initialization_scale),
             n_users=n_users,
@@ -397,12 +413,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
     ) -> None:
         with with_gradients():
             rows = self._training_rows(data)
-            self._start(rows)
+            self._start(rows, data)
             if before is not None:
                 before.carry_over(self.network_, self._build, self._learned_before(), type(self).__name__)
             validator = self._validator(validation)
             bound = None if checkpoint is None else (checkpoint, training_identity(self, given, validation))
-            self._train(rows, self.epochs, validator, bound, callbacks)
+            epochs = self._epochs_alone if validator is None else _EPOCHS_VALIDATED
+            self._train(rows, epochs if self.epochs == "auto" else int(self.epochs), validator, bound, callbacks)
         if self._trainer is not None:
             self._trainer.release()
 
@@ -423,26 +440,31 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         with with_gradients():
             rows = learner._training_rows(data)
             if fresh:
-                learner._start(rows)
+                learner._start(rows, data)
             else:
                 learner._check_width(rows.shape[1], self.network_.architecture.n_inputs)
-                learner._follow_parameters()
+                learner._follow_parameters(rows.shape[0])
                 self.__dict__ = learner.__dict__  # from here on the weights change in place
             learner._train(rows, 1)
         self.__dict__ = learner.__dict__
         return self
 
-    def _start(self, rows: Rows) -> None:
-        """Make a fresh network, trainer and history; outputs that are ratings begin at the mean rating, not at 0."""
+    def _start(self, rows: Rows, data: CSR | NDArray[np.float32]) -> None:
+        """Make a fresh network, trainer and history; the outputs begin at what holds for everybody, not at 0."""
         n_users = rows.shape[0] if self.user_factors else 0
         self.network_ = self._build(rows.shape[1], n_users).to(resolve_device(self.device))
         self._records, self._steps = [], 0
-        self._trainer = self._new_trainer()
-        if isinstance(rows, SparseRows | MappedRows) and not LIKELIHOODS[self.likelihood].all_entries:
-            with torch.no_grad():
-                self.network_.decoder_biases[-1].fill_(rows.mean_wanted())
+        self._trainer = self._new_trainer(rows.shape[0])
+        likelihood, bias = LIKELIHOODS[self.likelihood], self.network_.decoder_biases[-1]
+        with torch.no_grad():
+            if isinstance(rows, SparseRows | MappedRows) and not likelihood.all_entries:
+                bias.fill_(rows.mean_wanted())
+            else:
+                sums = data.sum(axis=0, dtype=np.float64) if isinstance(data, np.ndarray) else column_sums(data)
+                if (logits := likelihood.prior_logits(sums, data.shape[0])) is not None:
+                    bias.copy_(torch.from_numpy(logits))
 
-    def _new_trainer(self) -> Trainer:
+    def _new_trainer(self, n_rows: int) -> Trainer:
         device = resolve_device(self.device)
         trainer = self._make_trainer(
             network=self.network_,
@@ -451,7 +473,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             even_batches=self._even_batches,
             half=resolve_precision(self.precision, device),
             optimizer=self.optimizer,
-            **self._step_options(),
+            **self._step_options(n_rows),
         )
         trainer.epoch, trainer.step = len(self._records), self._steps
         if torch.distributed.is_available() and torch.distributed.is_initialized():
@@ -462,17 +484,19 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             trainer.ranks = current_ranks()
         return trainer
 
-    def _step_options(self) -> dict[str, Any]:
+    def _step_options(self, n_rows: int) -> dict[str, Any]:
+        automatic = min(max(n_rows // _STEPS_AN_EPOCH, _BATCH_SIZES[0]), _BATCH_SIZES[1])
         return {
-            "batch_size": int(self.batch_size),
+            "batch_size": automatic if self.batch_size == "auto" else int(self.batch_size),
             "learning_rate": self.learning_rate,
             "schedule": SCHEDULES[self.learning_rate_schedule],
             "weight_decay": self.weight_decay,
             "kl_weight": self.kl_weight,
             "kl_annealing_steps": self.kl_annealing_steps,
+            "ema_decay": float(self.ema_decay),
         }
 
-    def _follow_parameters(self) -> None:
+    def _follow_parameters(self, n_rows: int) -> None:
         """Have the next steps follow the parameters of the moment, where `set_params` has changed them.
 
         Raises
@@ -488,9 +512,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
                     "back to go on with partial_fit, or fit anew"
                 )
         if self._trainer is not None:
-            self._trainer.follow(**self._step_options())
+            self._trainer.follow(**self._step_options(n_rows))
         else:  # a loaded model: the optimiser starts anew
-            self._trainer = self._new_trainer()
+            self._trainer = self._new_trainer(n_rows)
 
     def _train(
         self,

@@ -33,12 +33,13 @@ class CDAE(Autoencoder):
     likelihood : str, default "bernoulli"
         The paper's logistic loss; "multinomial" and "gaussian" work as well.
     tied : bool, default False
-    normalize : bool, default False
-    batch_size : int, default 500
+    normalize : bool, default True
+        The paper does not normalise; it is better on every data set that was tried.
+    batch_size : int or "auto", default "auto"
         Of each step at most: users are divided evenly over the steps of an epoch. As a cost that is summed over users
         does, and unlike a mean, it gives those of a small last batch no more weight than others.
-    epochs, learning_rate, learning_rate_schedule, optimizer, weight_decay, patience, validation_metric, device,
-    precision, seed, progress
+    epochs, learning_rate, learning_rate_schedule, optimizer, ema_decay, weight_decay, patience, validation_metric,
+    device, precision, seed, progress
         As in `Autoencoder`.
 
     References
@@ -63,6 +64,8 @@ class CDAE(Autoencoder):
         "likelihood": Choice(("multinomial", "bernoulli")),
     }
 
+    _epochs_alone = 20
+
     def __init__(
         self,
         hidden: int | tuple[int, ...] = 200,
@@ -71,12 +74,13 @@ class CDAE(Autoencoder):
         sparsity: Sparsity | None = None,
         likelihood: str = "bernoulli",
         tied: bool = False,
-        normalize: bool = False,
-        epochs: int = 100,
-        batch_size: int = 500,
-        learning_rate: float = 1e-3,
+        normalize: bool = True,
+        epochs: int | str = "auto",
+        batch_size: int | str = "auto",
+        learning_rate: float = 2e-3,
         learning_rate_schedule: str = "constant",
         optimizer: OptimizerChoice = "adam",
+        ema_decay: float = 0.8,
         weight_decay: float = 0.0,
         patience: int | None = 10,
         validation_metric: str | None = None,
@@ -99,6 +103,7 @@ class CDAE(Autoencoder):
             learning_rate=learning_rate,
             learning_rate_schedule=learning_rate_schedule,
             optimizer=optimizer,
+            ema_decay=ema_decay,
             weight_decay=weight_decay,
             patience=patience,
             validation_metric=validation_metric,

@@ -172,8 +172,8 @@ class ELSA(Autoencoder):
         finally:
             self._shards = shards
 
-    def _new_trainer(self) -> Trainer:
-        trainer = super()._new_trainer()
+    def _new_trainer(self, n_rows: int) -> Trainer:
+        trainer = super()._new_trainer(n_rows)
         if self._shards is not None:
             trainer.ranks = None  # each process steps over all rows, with gradients of its own items
         return trainer

@@ -26,8 +26,8 @@ class MultDAE(Autoencoder):
     normalize : bool, default True
     negatives : int or None, default None
         Items sampled for the loss of large catalogues; see `Autoencoder`.
-    epochs, batch_size, learning_rate, learning_rate_schedule, optimizer, weight_decay, patience, validation_metric,
-    device, precision, seed, progress
+    epochs, batch_size, learning_rate, learning_rate_schedule, optimizer, ema_decay, weight_decay, patience,
+    validation_metric, device, precision, seed, progress
         As in `Autoencoder`.
 
     References
@@ -46,6 +46,8 @@ class MultDAE(Autoencoder):
 
     search_space: ClassVar[Space] = {**NEURAL_SPACE, "hidden": HIDDEN_SIZES, "activation": Choice(("tanh", "swish"))}
 
+    _epochs_alone = 15
+
     def __init__(
         self,
         hidden: int | tuple[int, ...] = 200,
@@ -54,11 +56,12 @@ class MultDAE(Autoencoder):
         sparsity: Sparsity | None = None,
         normalize: bool = True,
         negatives: int | None = None,
-        epochs: int = 100,
-        batch_size: int = 500,
-        learning_rate: float = 1e-3,
+        epochs: int | str = "auto",
+        batch_size: int | str = "auto",
+        learning_rate: float = 2e-3,
         learning_rate_schedule: str = "constant",
         optimizer: OptimizerChoice = "adam",
+        ema_decay: float = 0.8,
         weight_decay: float = 0.0,
         patience: int | None = 10,
         validation_metric: str | None = None,
@@ -80,6 +83,7 @@ class MultDAE(Autoencoder):
             learning_rate=learning_rate,
             learning_rate_schedule=learning_rate_schedule,
             optimizer=optimizer,
+            ema_decay=ema_decay,
             weight_decay=weight_decay,
             patience=patience,
             validation_metric=validation_metric,

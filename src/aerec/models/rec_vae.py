@@ -51,9 +51,9 @@ class RecVAE(Autoencoder):
     encoder_passes : int, default 3
     noise : MaskingNoise, GaussianNoise or None, default MaskingNoise(0.5)
         Dropout on the normalised input of the encoder, in its own passes only.
-    epochs : int, default 50
     learning_rate : float, default 5e-4
-    batch_size, learning_rate_schedule, weight_decay, patience, validation_metric, device, precision, seed, progress
+    epochs, batch_size, learning_rate_schedule, ema_decay, weight_decay, patience, validation_metric, device, precision,
+    seed, progress
         As in `Autoencoder`.
 
     Notes
@@ -87,16 +87,19 @@ class RecVAE(Autoencoder):
         "kl_weight": Number(1e-3, 0.02, log=True),
     }
 
+    _epochs_alone = 20
+
     def __init__(
         self,
         hidden: int | tuple[int, int] = (600, 200),
         kl_weight: float = 0.005,
         encoder_passes: int = 3,
         noise: Noise | None = MaskingNoise(0.5),  # noqa: B008 (frozen)
-        epochs: int = 50,
-        batch_size: int = 500,
+        epochs: int | str = "auto",
+        batch_size: int | str = "auto",
         learning_rate: float = 5e-4,
         learning_rate_schedule: str = "constant",
+        ema_decay: float = 0.8,
         weight_decay: float = 0.0,
         patience: int | None = 10,
         validation_metric: str | None = None,
@@ -117,6 +120,7 @@ class RecVAE(Autoencoder):
             batch_size=batch_size,
             learning_rate=learning_rate,
             learning_rate_schedule=learning_rate_schedule,
+            ema_decay=ema_decay,
             weight_decay=weight_decay,
             patience=patience,
             validation_metric=validation_metric,

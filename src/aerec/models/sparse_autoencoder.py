@@ -26,9 +26,9 @@ class SparseAutoencoder(Autoencoder):
     likelihood : str, default "multinomial"
         For ratings as likes; "gaussian" for standardised dense data.
     tied : bool, default False
-    normalize : bool, default False
+    normalize : bool or None, default None
     initialization, initialization_scale, epochs, batch_size, learning_rate, learning_rate_schedule, optimizer,
-    weight_decay, patience, validation_metric, device, precision, seed, progress
+    ema_decay, weight_decay, patience, validation_metric, device, precision, seed, progress
         As in `Autoencoder`.
 
     References
@@ -54,6 +54,8 @@ class SparseAutoencoder(Autoencoder):
         "activation": Choice(("tanh", "sigmoid")),
     }
 
+    _epochs_alone = 60
+
     def __init__(
         self,
         hidden: int | tuple[int, ...] = 200,
@@ -62,14 +64,15 @@ class SparseAutoencoder(Autoencoder):
         noise: Noise | None = None,
         likelihood: str = "multinomial",
         tied: bool = False,
-        normalize: bool = False,
+        normalize: bool | None = None,
         initialization: str = "xavier",
         initialization_scale: float = 1.0,
-        epochs: int = 100,
-        batch_size: int = 500,
-        learning_rate: float = 1e-3,
+        epochs: int | str = "auto",
+        batch_size: int | str = "auto",
+        learning_rate: float = 2e-3,
         learning_rate_schedule: str = "constant",
         optimizer: OptimizerChoice = "adam",
+        ema_decay: float = 0.8,
         weight_decay: float = 0.0,
         patience: int | None = 10,
         validation_metric: str | None = None,
@@ -93,6 +96,7 @@ class SparseAutoencoder(Autoencoder):
             learning_rate=learning_rate,
             learning_rate_schedule=learning_rate_schedule,
             optimizer=optimizer,
+            ema_decay=ema_decay,
             weight_decay=weight_decay,
             patience=patience,
             validation_metric=validation_metric,

@@ -71,15 +71,17 @@ def train(
             try:
                 with own_stream(trainer.device):
                     record = {"epoch": len(records) + 1, **trainer.run_epoch(rows, steps)}
+                trainer.average.end_epoch()
                 if validator is not None:
                     record[validator.name] = validator.check(validator.measure(), trainer.epoch)
             except TrainingError as error:
-                raise _failure(error, records, good) from None
+                raise _failure(error, records, trainer, good) from None
             record["seconds"] = time.perf_counter() - began
             records.append(record)
             callbacks.epoch_done(record)
     if best is not None:
         best.put_back()
+        trainer.average.forget()
     return records
 
 
@@ -102,9 +104,12 @@ class _LastGood:
         return self._weights is not None
 
 
-def _failure(error: TrainingError, records: list[dict[str, Any]], good: BestEpoch | _LastGood) -> TrainingError:
+def _failure(
+    error: TrainingError, records: list[dict[str, Any]], trainer: Trainer, good: BestEpoch | _LastGood
+) -> TrainingError:
     """Put the best or the last good weights back; return `error` with what was kept, and the history."""
     restored = good.put_back()
+    trainer.average.forget()
     if good.epoch == 0:
         return TrainingError(f"{error}; nothing was learned")
     if not restored:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
@@ -14,6 +15,7 @@ from aerec.errors import TrainingError
 from aerec.network.batches import Batch
 from aerec.network.network import Network
 from aerec.network.rows import Rows, shuffled
+from aerec.training.averaging import WeightAverage
 from aerec.training.divergence import CostWatch, likely_cause
 from aerec.training.optimizers import OptimizerChoice, check_state, make_optimizer
 
@@ -83,6 +85,8 @@ class Trainer:
         Of the order of rows, and of the noise.
     even_batches : bool, default False
         Divide the rows of an epoch evenly over as many steps, so that none is left a small rest.
+    ema_decay : float, default 0.0
+        Of the average of the weights over epochs; see `WeightAverage`.
     optimizer : str or class, default "adam"
         See `aerec.training.optimizers.make_optimizer`.
 
@@ -108,6 +112,7 @@ class Trainer:
         device: torch.device,
         seed: int,
         even_batches: bool = False,
+        ema_decay: float = 0.0,
         optimizer: OptimizerChoice = "adam",
     ) -> None:
         self.network = network
@@ -127,6 +132,7 @@ class Trainer:
         self.learning_rate, self.schedule = learning_rate, schedule
         self._optimizer_choice = optimizer
         self.optimizer = self._make_optimizer(network.weights(), network.undecayed())
+        self._ema_decay = ema_decay
         self.order = torch.Generator().manual_seed(seed)
         self.noise = torch.Generator(device=device).manual_seed(seed + 1)
 
@@ -146,6 +152,12 @@ class Trainer:
         """All there are: part of what a checkpoint holds."""
         return [self.optimizer]
 
+    @cached_property
+    def average(self) -> WeightAverage:
+        """The average of all weights that are trained, over epochs."""
+        groups = [group for optimizer in self.optimizers() for group in optimizer.param_groups]
+        return WeightAverage([parameter for group in groups for parameter in group["params"]], self._ema_decay)
+
     # ------------------------------------------------------------------ an epoch
 
     def begin_epoch(self, progress: float, when_good: Callable[[], None] | None = None) -> None:
@@ -160,6 +172,7 @@ class Trainer:
             not asked for every cost, before the batch.
         """
         self.epoch += 1
+        self.average.begin_epoch()
         self._when_good = when_good
         if self.ranks is not None:
             for name, generator in (("order", self.order), ("noise", self.noise)):
@@ -270,11 +283,12 @@ class Trainer:
         weight_decay: float,
         kl_weight: float,
         kl_annealing_steps: int,
+        ema_decay: float,
     ) -> None:
         """Take other parameters from the next step on; moments, steps and random generators stay."""
         self.batch_size, self.learning_rate, self.schedule = batch_size, learning_rate, schedule
         self.kl_weight, self.kl_annealing_steps = kl_weight, kl_annealing_steps
-        self.weight_decay = weight_decay
+        self.weight_decay, self.average.decay = weight_decay, ema_decay
         for optimizer in self.optimizers():
             optimizer.param_groups[0]["weight_decay"] = weight_decay
 
@@ -289,6 +303,7 @@ class Trainer:
         state: dict[str, Any] = {"epoch": self.epoch, "step": self.step}
         state |= {"order": self.order.get_state(), "noise": self.noise.get_state()}
         state |= {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        state |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
         for number, optimizer in enumerate(self.optimizers()):
             for at, values in optimizer.state_dict()["state"].items():
                 state |= {f"optimizer.{number}.{at}.{name}": value for name, value in values.items()}
@@ -306,6 +321,7 @@ class Trainer:
         if min(epoch, step) < 0:
             raise ValueError(f"it has taken {step} steps in {epoch} epochs")
         self.network.load_state_dict(_part(state, "network."))
+        self.average.load_state_dict(_part(state, "average."))
         for number, optimizer in enumerate(self.optimizers()):
             values: dict[int, dict[str, Tensor]] = {}
             for name, value in _part(state, f"optimizer.{number}.").items():
