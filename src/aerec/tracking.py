@@ -70,9 +70,9 @@ class JSONLines(Callback):
         """Leave in the file the whole lines of epochs before `epoch`."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines() if self.path.exists() else []
-        kept = [line for line in lines if 0 < _epoch(line) < epoch]
+        earlier = [line for line in lines if 0 < _epoch(line) < epoch]
         with atomic_write(self.path) as stream:
-            stream.writelines(f"{line}\n" for line in kept)
+            stream.writelines(f"{line}\n" for line in earlier)
 
 
 class Tracker(Callback):
@@ -188,13 +188,13 @@ class MLflow(Tracker):
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
         self._client = import_extra("mlflow.tracking", "tracking").MlflowClient(self.uri)
         if self.keep is not None and self.keep.exists() and not fresh:
-            known = self.keep.read_text(encoding="utf-8").strip()
-            self._client.set_terminated(known, "RUNNING")
-            return known
-        found = self._client.get_experiment_by_name(self.experiment)
-        experiment = self._client.create_experiment(self.experiment) if found is None else found.experiment_id
-        begun = self._client.create_run(experiment, run_name=self.name or type(model).__name__)
-        run_id = str(begun.info.run_id)
+            kept_id = self.keep.read_text(encoding="utf-8").strip()
+            self._client.set_terminated(kept_id, "RUNNING")
+            return kept_id
+        known = self._client.get_experiment_by_name(self.experiment)
+        experiment = self._client.create_experiment(self.experiment) if known is None else known.experiment_id
+        run = self._client.create_run(experiment, run_name=self.name or type(model).__name__)
+        run_id = str(run.info.run_id)
         for name, value in {"model": type(model).__name__, **_parameters(model)}.items():
             self._client.log_param(run_id, name, value)
         if self.keep is not None:

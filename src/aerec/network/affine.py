@@ -14,8 +14,8 @@ __all__ = ["affine"]
 def affine(x: Tensor, weight: Tensor, bias: Tensor, half: bool, plus: Tensor | None = None) -> Tensor:
     """Return x·W + b, plus another matrix; with `half` of bfloat16 factors, the sum in float32."""
     if half:
-        found: Tensor = _HalfAffine.apply(x, weight, bias, plus)  # type: ignore[no-untyped-call]
-        return found
+        product: Tensor = _HalfAffine.apply(x, weight, bias, plus)  # type: ignore[no-untyped-call]
+        return product
     return torch.addmm(bias if plus is None else bias + plus, x, weight)
 
 
@@ -23,8 +23,8 @@ class _HalfAffine(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, plus: Tensor | None) -> Tensor:
         ctx.factors = x, weight = x.bfloat16(), weight.bfloat16()
-        found = (x @ weight).float().add_(bias)
-        return found if plus is None else found.add_(plus)
+        product = (x @ weight).float().add_(bias)
+        return product if plus is None else product.add_(plus)
 
     @staticmethod
     @once_differentiable

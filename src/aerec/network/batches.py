@@ -94,8 +94,8 @@ class SparseBatch:
         stays = self.values != 0
         before = torch.zeros(len(stays) + 1, dtype=torch.int64, device=stays.device)
         torch.cumsum(stays, 0, out=before[1:])
-        starts, kept = before.index_select(0, self.pattern.starts), stays.nonzero()[:, 0]
-        columns, values = self.pattern.columns.index_select(0, kept), self.values.index_select(0, kept)
+        starts, positions = before.index_select(0, self.pattern.starts), stays.nonzero()[:, 0]
+        columns, values = (part.index_select(0, positions) for part in (self.pattern.columns, self.values))
         return SparseBatch(Pattern(starts, columns, self.pattern.n_columns), values, self.row_numbers)
 
     def corrupted(self, noise: Noise, generator: torch.Generator) -> SparseBatch:
@@ -130,8 +130,8 @@ class DenseBatch:
 
     def dot(self, logits: Tensor, bias: Tensor | None = None) -> Tensor:
         """Σ of the values times the logits, a scalar; `bias` is added to each row of logits."""
-        found = torch.dot(self.values.reshape(-1), logits.reshape(-1).float())
-        return found if bias is None else found + torch.dot(self.values.sum(dim=0), bias)
+        product = torch.dot(self.values.reshape(-1), logits.reshape(-1).float())
+        return product if bias is None else product + torch.dot(self.values.sum(dim=0), bias)
 
     def subtract_from(self, dense: Tensor, scale: float | Tensor = 1.0) -> Tensor:
         """``dense − scale · x`` in place."""

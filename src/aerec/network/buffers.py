@@ -7,7 +7,7 @@ from torch import Tensor
 
 __all__ = ["Scratch"]
 
-_WORTH = 2**20  # bytes from which fresh memory costs more than keeping the old
+_WORTH = 2**20  # bytes; smaller tensors cost less to allocate than to keep
 
 
 class Scratch:
@@ -28,7 +28,7 @@ class Scratch:
         n_bytes = size * dtype.itemsize
         if n_bytes < _WORTH:
             return torch.empty(shape, dtype=dtype, device=like.device)
-        fitting = [at for at, kept in enumerate(self._free) if n_bytes <= len(kept) and kept.device == like.device]
+        fitting = [at for at, free in enumerate(self._free) if n_bytes <= len(free) and free.device == like.device]
         if fitting:
             memory = self._free.pop(min(fitting, key=lambda at: len(self._free[at])))
         else:
@@ -38,12 +38,12 @@ class Scratch:
 
     def give(self, *tensors: Tensor | None) -> None:
         """Take back what `take` lent, which must not be used afterwards; other tensors are left alone."""
-        for one in tensors:
-            if one is None or one.is_sparse or one.data_ptr() not in self._lent:
+        for tensor in tensors:
+            if tensor is None or tensor.is_sparse or tensor.data_ptr() not in self._lent:
                 continue
-            self._lent.remove(one.data_ptr())
-            memory = torch.empty(0, dtype=torch.uint8, device=one.device)
-            self._free.append(memory.set_(one.untyped_storage()))
+            self._lent.remove(tensor.data_ptr())
+            memory = torch.empty(0, dtype=torch.uint8, device=tensor.device)
+            self._free.append(memory.set_(tensor.untyped_storage()))
 
     def clear(self) -> None:
         """Forget all of it; what is still lent is not taken back."""

@@ -79,7 +79,7 @@ class _CompositeKL(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         *derivatives, weights = ctx.saved_tensors
         factor = (gradient * weights)[:, None]
-        return *(one * factor for one in derivatives), None, None, None
+        return *(derivative * factor for derivative in derivatives), None, None, None
 
 
 def _distance(z: Tensor, mean: Tensor, log_variance: Tensor) -> tuple[Tensor, Tensor]:

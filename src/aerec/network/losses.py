@@ -23,8 +23,8 @@ from aerec.network.sparse_products import gather_rows, observed_logits_by_column
 __all__ = ["all_entries_loss", "first_layer", "observed_loss"]
 
 _BLOCK_BYTES = (2**28, 2**20)  # of float32 logits worked on at once: on accelerators, on a CPU
-_PIECES = 16  # of which such a block consists
-_WIDTH = 512  # of the items multiplied at once on a CPU without tiles
+_PIECES = 16  # a block has so many, for threads to divide among them
+_WIDTH = 512  # items multiplied at once on a CPU without tiles
 
 
 def first_layer(batch: Batch, weight: Tensor, scratch: Scratch | None = None, *, lazy: bool = False) -> Tensor:

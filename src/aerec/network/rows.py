@@ -39,7 +39,7 @@ class SparseRows:
         self._starts = indptr.to(device)
         self._columns = _shared(matrix.indices).to(device)
         self._values = _shared(matrix.data).to(device)
-        self._sums = [torch.from_numpy(one.astype(np.float32)).to(device) for one in row_sums(matrix)]
+        self._sums = [torch.from_numpy(sums.astype(np.float32)).to(device) for sums in row_sums(matrix)]
         self._targets = None if targets is None else _shared(targets.astype(np.float32, copy=False)).to(device)
 
     def mean_wanted(self) -> float:
@@ -74,7 +74,7 @@ class SparseRows:
         targets = None if self._targets is None else self._targets.index_select(0, positions)
         columns, values = self._columns.index_select(0, positions).long(), self._values.index_select(0, positions)
         pattern = Pattern(starts, columns, self.shape[1], of_row)
-        totals, squares = (one.index_select(0, rows) for one in self._sums)
+        totals, squares = (sums.index_select(0, rows) for sums in self._sums)
         return SparseBatch(pattern, values, rows, targets, (totals, squares))
 
     def padded(self, rows: Tensor, n_values: int) -> SparseBatch:
@@ -93,7 +93,7 @@ class SparseRows:
         values = torch.where(stored, self._values.index_select(0, positions), 0.0)
         starts = torch.cat([torch.zeros_like(ends[:1]), ends[:-1], torch.full_like(ends[:1], n_values)])
         pattern = Pattern(starts, columns, self.shape[1], of_row)
-        totals, squares = (one.index_select(0, rows) for one in self._sums)
+        totals, squares = (sums.index_select(0, rows) for sums in self._sums)
         return SparseBatch(pattern, values, rows, None, (totals, squares))
 
 
@@ -128,8 +128,8 @@ class MappedRows:
             release(self._matrix.data)
             release(self._matrix.indices)
             self._read = 0
-        starts, columns = (torch.from_numpy(one.astype(np.int64)) for one in (taken.indptr, taken.indices))
-        starts, columns, values = (one.to(self._device) for one in (starts, columns, torch.from_numpy(taken.data)))
+        arrays = taken.indptr.astype(np.int64), taken.indices.astype(np.int64), taken.data
+        starts, columns, values = (torch.from_numpy(array).to(self._device) for array in arrays)
         return SparseBatch(Pattern(starts, columns, self.shape[1]), values, rows.to(self._device))
 
 

@@ -142,10 +142,12 @@ class Checkpoint(Callback):
         names = [name for name in {**own, **stored} if name not in self._may_differ]
         other = [name for name in names if name not in own or name not in stored or own[name] != stored[name]]
         if other:
-            told = "; ".join(f"{name} is {_shown(own.get(name))}, there {_shown(stored.get(name))}" for name in other)
+            differences = "; ".join(
+                f"{name} is {_shown(own.get(name))}, there {_shown(stored.get(name))}" for name in other
+            )
             raise DataError(
-                f"the checkpoint in {self.path} is of another training ({told}): go on as that one began, or delete it "
-                "to start anew"
+                f"the checkpoint in {self.path} is of another training ({differences}): go on as that one began, "
+                "or delete it to start anew"
             )
 
     def epoch_done(self, record: Mapping[str, Any], model: Any) -> None:

@@ -40,17 +40,16 @@ class CapturedSteps:
     """
 
     def __init__(self) -> None:
-        self._kept: dict[StepKind, tuple[tuple[Any, ...], _RecordedSteps]] = {}
+        self._recorded: dict[StepKind, tuple[tuple[Any, ...], _RecordedSteps]] = {}
 
     def __call__(self, trainer: Trainer, rows: Rows, kind: StepKind) -> Steps:
         """Return the steps of a pass over `rows`, recorded where that can be."""
         if not (isinstance(rows, SparseRows | DenseRows) and _can_be_recorded(trainer, rows, kind)):
             return EagerSteps(trainer, rows, kind)
         made_for = id(rows), *(parameter.data_ptr() for parameter in trainer.network.parameters())
-        kept = self._kept.get(kind)
-        if kept is None or kept[0] != made_for:
-            kept = self._kept[kind] = (made_for, _RecordedSteps(trainer, rows, kind))
-        return kept[1]
+        if kind not in self._recorded or self._recorded[kind][0] != made_for:
+            self._recorded[kind] = made_for, _RecordedSteps(trainer, rows, kind)
+        return self._recorded[kind][1]
 
 
 class _RecordedSteps:

@@ -72,13 +72,14 @@ class Ranks:
 
     def average_gradients(self, optimizer: torch.optim.Optimizer, n_rows: int) -> None:
         """Replace each gradient by its mean over the ranks, weighted by the number of rows it is the mean over."""
-        gradients = [one.grad for group in optimizer.param_groups for one in group["params"] if one.grad is not None]
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         total = gradients[0].new_tensor([float(n_rows)])
         dist.all_reduce(total)
-        for one in gradients:
-            added = one.mul_(n_rows).contiguous()
+        for gradient in gradients:
+            added = gradient.mul_(n_rows).contiguous()
             dist.all_reduce(added)
-            torch.div(added, total, out=one)
+            torch.div(added, total, out=gradient)
 
     def wait(self) -> None:
         """Wait until every rank is here."""

@@ -44,9 +44,9 @@ class CostWatch:
 
     def end(self) -> int | None:
         """End a pass; return the number of the first batch whose cost was bad."""
-        found = None if self.at_once or not self._costs else self._bad(torch.stack(self._costs).tolist(), 1)
+        bad = None if self.at_once or not self._costs else self._bad(torch.stack(self._costs).tolist(), 1)
         self._costs = []
-        return found
+        return bad
 
     def _bad(self, costs: Iterable[float], begins: int) -> int | None:
         for number, cost in enumerate(costs, start=begins):

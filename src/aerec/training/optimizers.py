@@ -218,7 +218,7 @@ class BlockwiseNAdam(Parameterwise, torch.optim.NAdam):
         height = max(1, _BLOCK_BYTES * len(parameter) // (4 * parameter.numel() + 1))
         matrices = (parameter, gradient, state["exp_avg"], state["exp_avg_sq"])
         step = product = torch.empty((), dtype=torch.float32)
-        for block, pull, mean, square in zip(*(torch.split(one, height) for one in matrices), strict=True):
+        for block, pull, mean, square in zip(*(torch.split(matrix, height) for matrix in matrices), strict=True):
             step, product = state["step"].clone(), state["mu_product"].clone()  # each block starts where the last did
             nadam(
                 [block],
