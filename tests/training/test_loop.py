@@ -17,11 +17,10 @@ from aerec.network.rows import DenseRows, SparseRows
 from aerec.noise import MaskingNoise
 from aerec.sparse import canonical_csr
 from aerec.training.callbacks import Callbacks, ProgressBar
-from aerec.training.divergence import CostWatch, likely_cause
-from aerec.training.early_stopping import BestEpoch, Validator
 from aerec.training.loop import train
-from aerec.training.schedule import SCHEDULES
-from aerec.training.trainer import EagerSteps, Trainer
+from aerec.training.optimizers import SCHEDULES
+from aerec.training.trainer import CostWatch, EagerSteps, Trainer, likely_cause
+from aerec.training.weights import BestEpoch, Validator
 
 CPU = torch.device("cpu")
 X = (np.random.default_rng(0).random((10, 8)) < 0.4).astype(np.float32)

@@ -42,11 +42,10 @@ from aerec.system.memory import require_memory
 from aerec.training.callbacks import Callback, Callbacks, ProgressBar
 from aerec.training.checkpoint import Checkpoint, Stateful
 from aerec.training.cuda_graphs import steps_on
-from aerec.training.early_stopping import BestEpoch, Validator
 from aerec.training.loop import train
-from aerec.training.optimizers import OPTIMIZER_CHOICE, OptimizerChoice
-from aerec.training.schedule import SCHEDULES
+from aerec.training.optimizers import OPTIMIZER_CHOICE, SCHEDULES, OptimizerChoice
 from aerec.training.trainer import Trainer
+from aerec.training.weights import BestEpoch, Validator
 
 __all__ = ["HIDDEN_SIZES", "NEURAL_SPACE", "Autoencoder"]
 

@@ -24,9 +24,9 @@ from aerec.recommender.base import History
 from aerec.recommender.network_scorer import NetworkScorer
 from aerec.recommender.scorer import Scorer, UserBlock
 from aerec.sparse import CSR, canonical_csr
-from aerec.training.early_stopping import Validator
 from aerec.training.optimizers import BlockwiseNAdam
 from aerec.training.trainer import EagerSteps, StepSource, Trainer
+from aerec.training.weights import Validator
 
 if TYPE_CHECKING:
     from aerec.training.item_shards import ItemShards

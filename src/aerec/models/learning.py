@@ -11,7 +11,7 @@ from aerec.recommender.base import Recommender
 from aerec.recommender.rating import PredictsRatings
 from aerec.recommender.saving import add_to_digest, encode_parameter
 from aerec.splitting import Holdout
-from aerec.training.early_stopping import Validator
+from aerec.training.weights import Validator
 
 __all__ = ["holdout_validator", "training_identity"]
 

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aerec.files.memmap import blocks, is_mapped, release
-from aerec.network.batches import DenseBatch, SparseBatch
-from aerec.network.pattern import Pattern
+from aerec.network.batches import DenseBatch, Pattern, SparseBatch
 from aerec.sparse import CSR, row_sums, take_rows
 
 __all__ = ["DenseRows", "MappedRows", "RowRange", "Rows", "SparseRows", "shuffled", "sparse_rows"]

@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from aerec.likelihood import Likelihood
-from aerec.network.batches import SparseBatch
+from aerec.network.batches import Pattern, SparseBatch
 from aerec.network.buffers import Scratch
 from aerec.network.losses import all_entries_loss
-from aerec.network.pattern import Pattern
 
 __all__ = ["sampled_loss"]
 

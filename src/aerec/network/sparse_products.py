@@ -7,8 +7,8 @@ import warnings
 import torch
 from torch import Tensor
 
+from aerec.network.batches import Pattern
 from aerec.network.buffers import Scratch
-from aerec.network.pattern import Pattern
 
 __all__ = ["gather_rows", "observed_logits", "observed_logits_by_column", "sampled_products", "scatter_rows"]
 

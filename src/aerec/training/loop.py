@@ -13,8 +13,8 @@ from aerec.errors import TrainingError
 from aerec.network.rows import Rows
 from aerec.training.callbacks import Callbacks
 from aerec.training.cuda_graphs import own_stream
-from aerec.training.early_stopping import BestEpoch, Validator, copy_weights
 from aerec.training.trainer import StepSource, Trainer
+from aerec.training.weights import BestEpoch, Validator, copy_weights
 
 __all__ = ["train"]
 

@@ -1,7 +1,8 @@
-"""The optimizers of a training, and two of our own: Adam for sparse gradients, and a faster NAdam."""
+"""Optimizers, two of them our own (Adam for sparse gradients, a faster NAdam), and schedules of the learning rate."""
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
@@ -13,6 +14,7 @@ from torch.optim.nadam import nadam
 __all__ = [
     "OPTIMIZERS",
     "OPTIMIZER_CHOICE",
+    "SCHEDULES",
     "BlockwiseNAdam",
     "LazyAdam",
     "OptimizerChoice",
@@ -237,3 +239,19 @@ class BlockwiseNAdam(Parameterwise, torch.optim.NAdam):
             )
         state["step"].copy_(step)
         state["mu_product"].copy_(product)
+
+
+def _constant(progress: float) -> float:
+    return 1.0
+
+
+def _linear(progress: float) -> float:
+    return 1.0 - progress
+
+
+def _cosine(progress: float) -> float:
+    return 0.5 * (1 + math.cos(math.pi * progress))
+
+
+SCHEDULES: dict[str, Callable[[float], float]] = {"constant": _constant, "linear": _linear, "cosine": _cosine}
+"""Name → factor of the learning rate, given the share of the epochs that is over (0 in the first epoch, below 1)."""

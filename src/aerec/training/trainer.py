@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -14,15 +15,17 @@ from torch import Tensor, nn
 from aerec.errors import TrainingError
 from aerec.network.batches import Batch
 from aerec.network.network import Network
-from aerec.network.rows import Rows, shuffled
-from aerec.training.averaging import WeightAverage
-from aerec.training.divergence import CostWatch, likely_cause
+from aerec.network.rows import DenseRows, Rows, shuffled
 from aerec.training.optimizers import OptimizerChoice, check_state, make_optimizer
+from aerec.training.weights import WeightAverage
 
 if TYPE_CHECKING:
     from aerec.training.distributed import Ranks
 
-__all__ = ["EagerSteps", "StepKind", "StepSource", "Steps", "Trainer"]
+__all__ = ["CostWatch", "EagerSteps", "StepKind", "StepSource", "Steps", "Trainer", "likely_cause"]
+
+_EXPLODED = 1e6  # times the cost of the first batch
+_LARGE = 20.0  # values beyond it are neither ratings nor standardised
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ class Trainer:
     batch_size : int
         Rows per step; the last of an epoch may have fewer.
     schedule : callable
-        Factor of the learning rate by the share of the epochs that is over; see `aerec.training.schedule`.
+        Factor of the learning rate by the share of the epochs that is over; see `aerec.training.optimizers.SCHEDULES`.
     learning_rate, weight_decay : float
         The step of the optimizer, and λ of the penalty λ · ½‖W‖², whose gradient is added to that of the cost.
     kl_weight : float
@@ -337,3 +340,69 @@ class Trainer:
 def _part(state: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     """The entries whose names begin with `prefix`, without it."""
     return {name[len(prefix) :]: value for name, value in state.items() if name.startswith(prefix)}
+
+
+class CostWatch:
+    """Stops a training whose cost is NaN or infinite, or a million times what it was in the first batch.
+
+    On the CPU at the batch where it happens, before its step is taken; elsewhere, where looking at every cost would
+    make the device wait, at the end of the pass.
+
+    Parameters
+    ----------
+    device : torch.device
+
+    Attributes
+    ----------
+    at_once : bool
+        Whether it looks at every cost at the batch.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.first: float | None = None
+        self.at_once = device.type == "cpu"
+        self._costs: list[Tensor] = []
+
+    def see(self, cost: Tensor) -> int | None:
+        """Take in the cost of the next batch of a pass; return the number of the batch, from 1, where it is bad."""
+        self._costs.append(cost.detach())
+        return self._bad([float(cost.detach())], len(self._costs)) if self.at_once else None
+
+    def end(self) -> int | None:
+        """End a pass; return the number of the first batch whose cost was bad."""
+        bad = None if self.at_once or not self._costs else self._bad(torch.stack(self._costs).tolist(), 1)
+        self._costs = []
+        return bad
+
+    def _bad(self, costs: Iterable[float], begins: int) -> int | None:
+        for number, cost in enumerate(costs, start=begins):
+            if not math.isfinite(cost):
+                return number
+            if self.first is None:
+                self.first = cost
+            if abs(cost) > _EXPLODED * max(1.0, abs(self.first)):
+                return number
+        return None
+
+
+def likely_cause(rows: Rows, learning_rate: float, *, fresh: bool) -> str:
+    """Say why a cost may be no number, and what to do.
+
+    Parameters
+    ----------
+    rows : Rows
+        What was trained on.
+    learning_rate : float
+    fresh : bool
+        Whether no step was taken yet, so that the learning rate cannot be the cause.
+    """
+    largest = rows.largest()
+    if not math.isfinite(largest):
+        return "the input holds NaN or infinite values: replace or remove them"
+    if largest > _LARGE:
+        what = "the columns are not standardised" if isinstance(rows, DenseRows) else "the ratings are not scaled"
+        cure = "use sklearn's StandardScaler" if isinstance(rows, DenseRows) else "divide them, or binarize them"
+        return f"{what}, values go up to {largest:g}: {cure}, or lower learning_rate={learning_rate:g}"
+    if fresh:
+        return "the weights were no finite numbers before it began: fit anew"
+    return f"lower learning_rate={learning_rate:g}, to {learning_rate / 10:g} say"

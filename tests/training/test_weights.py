@@ -1,4 +1,4 @@
-"""The average of the weights over epochs, against the sum that it is defined as."""
+"""The average of weights over epochs against the sum that it is defined as, and a training that keeps it."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,8 @@ import torch
 
 from aerec.datasets import load_dataset
 from aerec.models import MultDAE
-from aerec.training.averaging import WeightAverage
 from aerec.training.callbacks import Callback
+from aerec.training.weights import WeightAverage
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.5, 0.8])
