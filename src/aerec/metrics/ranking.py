@@ -140,7 +140,7 @@ def ndcg_at_k(
     >>> ndcg_at_k([[3, 1]], [[1]]).round(4)
     array([0.6309])
     >>> ndcg_at_k([["film", "book"]], [{"book": 5.0, "film": 1.0}], gain="rating").round(4)
-    array([0.7377])
+    array([0.7378])
     """
     if gain not in _GAINS:
         raise ValueError(f"gain must be one of {', '.join(map(repr, _GAINS))}, got {gain!r}")
