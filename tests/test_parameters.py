@@ -27,7 +27,7 @@ def test_what_a_constraint_accepts(constraint, accepted, refused):
 
 class _Model(BaseEstimator):
     _parameter_constraints: ClassVar = {
-        "size": [WholeNumber(1), tuple],
+        "size": [WholeNumber(1), tuple, OneOf(("auto",))],
         "share": [RealNumber(at_least=0, below=1)],
         "kind": [OneOf(("item", "user"))],
         "tied": [bool],
@@ -50,7 +50,7 @@ def test_parameters_within_their_constraints_pass(fine):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"size": 0}, "The 'size' parameter of _Model must be a whole number of at least 1 or a tuple, got 0"),
+        ({"size": 0}, "The 'size' parameter of _Model must be a whole number of at least 1, a tuple or 'auto', got 0"),
         ({"share": 1.5}, "The 'share' parameter of _Model must be a number of at least 0 and below 1, got 1.5"),
         ({"kind": "it"}, "The 'kind' parameter of _Model must be one of 'item', 'user', got 'it'"),
         ({"tied": 1}, "The 'tied' parameter of _Model must be True or False, got 1"),

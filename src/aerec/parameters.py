@@ -68,7 +68,7 @@ class OneOf:
         return isinstance(value, str) and value in self.names
 
     def __str__(self) -> str:
-        return "one of " + ", ".join(map(repr, self.names))
+        return ("one of " if len(self.names) > 1 else "") + ", ".join(map(repr, self.names))
 
 
 class Check(Protocol):
@@ -101,7 +101,7 @@ def check_parameters(model: Any) -> None:
     >>> from aerec.models import EASE
     >>> check_parameters(EASE(l2=-1))
     Traceback (most recent call last):
-    ValueError: The 'l2' parameter of EASE must be a number above 0, got -1
+    ValueError: The 'l2' parameter of EASE must be a number above 0 or 'auto', got -1
     """
     constraints: Mapping[str, list[Constraint]] = model._parameter_constraints
     for name, value in model.get_params(deep=False).items():

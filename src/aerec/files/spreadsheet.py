@@ -26,8 +26,8 @@ def without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
     for name, column in frame.items():
         if column.dtype.kind not in "O" or isinstance(column.dtype, pd.CategoricalDtype):
             continue
-        risky = column.str.startswith(_FORMULA).fillna(False).astype(bool)
+        risky = column.str.startswith(_FORMULA, na=False).astype(bool)
         if risky.any():
-            formula = risky & ~column.str.fullmatch(_NUMBER).fillna(False).astype(bool)
+            formula = risky & ~column.str.fullmatch(_NUMBER, na=False).astype(bool)
             safe[name] = column.where(~formula, "'" + column.astype(str))
     return safe

@@ -36,7 +36,7 @@ class RatingScale:
     Examples
     --------
     >>> from aerec.recommender.new_history import RatingScale
-    >>> likes, stars = RatingScale(1, 1, threshold=4), RatingScale(1, 5)
+    >>> likes, stars = RatingScale(1.0, 1.0, threshold=4), RatingScale(1.0, 5.0)
     >>> [likes.seen(5), likes.seen(1), likes.seen(None)]
     [1.0, 0.0, 1.0]
     >>> [stars.seen(3.5), stars.seen(None)]

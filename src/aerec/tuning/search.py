@@ -207,7 +207,7 @@ def default_space(model: Recommender | type[Recommender] | str) -> Space:
     --------
     >>> from aerec.models import EASE
     >>> list(default_space(EASE))
-    ['l2']
+    ['l2', 'item_norm', 'diagonal']
     """
     cls = type(_estimator(model))
     found = cls.search_space
