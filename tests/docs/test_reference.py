@@ -1,0 +1,36 @@
+"""The reference has an entry for every public name, and the site lists every page."""
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = [
+    "baselines",
+    "datasets",
+    "evaluation",
+    "export",
+    "likelihood",
+    "models",
+    "noise",
+    "reranking",
+    "sparsity",
+    "splitting",
+    "testing",
+    "tuning",
+]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_public_name_has_an_entry(package):
+    pages = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "reference").glob("*.md"))
+    documented = {entry.rpartition(".")[2] for entry in re.findall(r"^::: ([\w.]+)", pages, flags=re.MULTILINE)}
+    assert set(importlib.import_module(f"aerec.{package}").__all__) <= documented
+
+
+def test_the_site_lists_every_page():
+    listed = set(re.findall(r"^ +- ([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE))
+    docs = ROOT / "docs"
+    assert listed == {path.relative_to(docs).as_posix() for path in docs.rglob("*.md")}
