@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from aerec import Interactions
-from aerec.data_summary import quantiles, value_counts
+from aerec.data_summary import look_like_counts, quantiles, value_counts
 
 
 def test_quantiles_are_those_of_numpy():
@@ -16,6 +16,14 @@ def test_quantiles_are_those_of_numpy():
 def test_values_are_counted_while_they_are_few():
     assert value_counts(np.array([1.0, 5.0, 1.0])) == {1.0: 2, 5.0: 1}
     assert value_counts(np.arange(13.0)) == {}
+
+
+def test_counts_are_told_from_ratings():
+    assert look_like_counts(np.array([1.0, 1, 2, 3, 90]))
+    assert not look_like_counts(np.array([1.0, 2, 5, 5]))  # stars
+    assert not look_like_counts(np.array([1.0, 1.5, 2, 90]))  # no whole numbers
+    assert not look_like_counts(np.array([60.0, 80, 90]))  # marks: large ones are the most common
+    assert not look_like_counts(np.array([]))
 
 
 def test_a_summary_counts():

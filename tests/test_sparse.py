@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from aerec.errors import DataError
-from aerec.sparse import canonical_csr, column_counts, row_ids, row_positions, row_sums, take_rows, take_values
+from aerec.sparse import canonical_csr, column_counts, ones_in, row_ids, row_positions, row_sums, take_rows, take_values
 
 small = hnp.arrays(
     np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=7), elements=st.integers(-2, 3).map(float)
@@ -314,3 +314,11 @@ def test_any_index_arrays_are_read_as_scipy_would_or_refused(kind, indices, indp
     np.add.at(expected, (places, lines) if kind is sp.csc_array else (lines, places), 1.0)
     assert found.has_canonical_format
     np.testing.assert_array_equal(found.toarray(), expected)
+
+
+def test_ones_stand_where_something_is_stored():
+    matrix = sp.csr_array(np.array([[0, 2.5, 0], [3, 0, 4]], dtype=np.float32))
+    ones = ones_in(matrix)
+    assert ones.dtype == np.float32
+    np.testing.assert_array_equal(ones.toarray(), matrix.toarray() != 0)
+    assert ones_in(matrix, bool).dtype == bool

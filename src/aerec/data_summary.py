@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 
 from aerec.display.notebook import html_table
 
-__all__ = ["DataSummary", "quantiles", "value_counts"]
+__all__ = ["DataSummary", "look_like_counts", "quantiles", "value_counts"]
 
 _QUANTILES = {"min": 0.0, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "max": 1.0}
 _SHOWN = 12  # different ratings that are shown with their counts
+_LOOKED_AT = 1_000_000  # values from which it is told whether they are counts
+_HIGHEST_SCALE = 10.0  # of ratings: five stars in halves, ten points
 _EPOCH = 3e8, 5e9  # seconds since 1970 of the years from 1979 to 2128
 
 
@@ -109,6 +111,14 @@ def value_counts(values: NDArray[Any]) -> dict[float, int]:
     if len(different) > _SHOWN:
         return {}
     return {float(value): int(count) for value, count in zip(different, counts, strict=True)}
+
+
+def look_like_counts(values: NDArray[Any]) -> bool:
+    """Whether values are whole, small ones the most common, and the largest far beyond a scale of ratings."""
+    if values.size == 0 or values.max() <= _HIGHEST_SCALE or values.min() < 1:
+        return False
+    sample = values[:: max(1, len(values) // _LOOKED_AT)]
+    return bool((sample == np.floor(sample)).all()) and float(np.median(sample)) <= float(values.max()) / 4
 
 
 def _without(count: int) -> str:

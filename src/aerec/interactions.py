@@ -12,12 +12,12 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
-from aerec.data_summary import DataSummary, quantiles, value_counts
+from aerec.data_summary import DataSummary, look_like_counts, quantiles, value_counts
 from aerec.errors import DataError, warn_caller
 from aerec.frames import dates_of_seconds, ratings_of_frame, sort_ratings
 from aerec.ids import as_ids, union_of_ids
 from aerec.item_features import ItemFeatures, features_of_frame, features_of_matrix, join_features, rows_or_empty
-from aerec.sparse import CSR, canonical_csr, column_counts, row_ids, row_positions, take_values
+from aerec.sparse import CSR, canonical_csr, column_counts, ones_in, row_ids, row_positions, take_values
 
 __all__ = ["Interactions"]
 
@@ -403,13 +403,10 @@ class Interactions:
             If fewer than half of the ratings are kept; says so if they look like counts.
         """
         kept = self.keep(self.matrix.data >= threshold)
-        ones: CSR = sp.csr_array(
-            (np.ones_like(kept.matrix.data), kept.matrix.indices, kept.matrix.indptr), shape=kept.shape
-        )
         note = f"kept {kept.n_ratings:,} of {self.n_ratings:,} ratings (≥ {float(threshold)})"
         if 2 * kept.n_ratings < self.n_ratings:
             warn_caller(f"{note}: {_why_so_few(self.matrix.data, threshold)}")
-        return replace(kept, matrix=ones, notes=self._noted(note), threshold=float(threshold))
+        return replace(kept, matrix=ones_in(kept.matrix), notes=self._noted(note), threshold=float(threshold))
 
     def filter(self, min_per_user: int = 5, min_per_item: int = 1) -> Interactions:
         """Drop users and items with fewer ratings than asked for, repeatedly until both conditions hold.
@@ -587,7 +584,7 @@ def _why_so_few(values: NDArray[Any], threshold: float) -> str:
         return f"every rating is {low:g}, which is what implicit feedback looks like; it needs no threshold"
     if high < threshold:
         return f"the highest rating is {high:g}; choose a lower threshold"
-    if high > 10 and 4 * median <= high and (values == np.floor(values)).all():
+    if look_like_counts(values):
         return (
             f"the values look like counts, from {low:g} to {high:g} with median {median:g}; binarize(1) takes each as "
             "a like, log1p of the column before from_frame keeps a weight"

@@ -16,6 +16,8 @@ __all__ = [
     "CSR",
     "canonical_csr",
     "column_counts",
+    "column_sums",
+    "ones_in",
     "refuse_masked",
     "row_ids",
     "row_positions",
@@ -292,6 +294,12 @@ def take_values(
             release(into)
         begin = end
     return taken, starts
+
+
+def ones_in(matrix: CSR, dtype: Any = None) -> CSR:
+    """Return a matrix of ones in the stored places of `matrix`; by default of its type."""
+    ones: CSR = sp.csr_array((np.ones_like(matrix.data, dtype), matrix.indices, matrix.indptr), shape=matrix.shape)
+    return ones
 
 
 def column_counts(matrix: CSR) -> NDArray[np.int64]:

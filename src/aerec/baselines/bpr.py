@@ -14,7 +14,7 @@ from aerec.interactions import Interactions
 from aerec.parameters import Constraint, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
 from aerec.recommender.scorer import FactorScorer, Scorer
-from aerec.sparse import CSR, column_counts
+from aerec.sparse import CSR, column_counts, ones_in
 from aerec.splitting import Holdout
 from aerec.system.extras import import_implicit
 from aerec.system.threads import one_blas_thread
@@ -137,8 +137,7 @@ class BPR(Recommender):
 
     def _average(self, history: CSR) -> NDArray[np.float32]:
         """Return the mean of the factors of the history items, 0 where there are none, and 1 for the item bias."""
-        seen = sp.csr_array((np.ones_like(history.data), history.indices, history.indptr), shape=history.shape)
         counts = np.maximum(np.diff(history.indptr), 1).astype(np.float32)
-        users = np.asarray(seen @ self.item_factors_, dtype=np.float32) / counts[:, None]
+        users = np.asarray(ones_in(history) @ self.item_factors_, dtype=np.float32) / counts[:, None]
         users[:, -1] = 1
         return users

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from aerec.errors import DataError
-from aerec.ids import id_from_text
+from aerec.ids import examples, id_from_text
 from aerec.interactions import Interactions
 from aerec.recommender.new_history import histories_of
 from aerec.runs.folder import Run, rating_scale
@@ -67,7 +67,9 @@ def require_items(texts: Iterable[str], items: pd.Index[Any]) -> list[Any]:
     ids = [(text, id_from_text(text, items)) for text in texts]
     for text, identifier in ids:
         if not _is_known(identifier, items):
-            raise DataError(f"unknown item {text!r}: not in the data of this run; {_such_as(items)}")
+            raise DataError(
+                f"unknown item {text!r}: not in the data of this run; items are such as {examples(items, 2)}"
+            )
     return [identifier for _, identifier in ids]
 
 
@@ -130,7 +132,7 @@ def _known(
     lost = len(entries) - len(known)
     if lost:
         first = next(text for text, value in entries if not _is_known(of(value), items))
-        unknown = f"{first!r} is not in the data of this run; {_such_as(items)}"
+        unknown = f"{first!r} is not in the data of this run; items are such as {examples(items, 2)}"
         if not known and option != "--block":
             raise DataError(f"no item of {option} is known: {unknown}")
         warnings.warn(f"{lost:,} of {len(entries):,} items of {option} left out: {unknown}", stacklevel=3)
@@ -139,10 +141,6 @@ def _known(
 
 def _is_known(identifier: Any, items: pd.Index[Any]) -> bool:
     return identifier is not None and bool(identifier in items)
-
-
-def _such_as(items: pd.Index[Any]) -> str:
-    return f"items are such as {', '.join(repr(one) for one in items[:2].tolist())}"
 
 
 def _number(text: str) -> float:

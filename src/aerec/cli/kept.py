@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
+from numpy.typing import NDArray
 
+from aerec.data_summary import look_like_counts
 from aerec.interactions import Interactions
 
 __all__ = ["Kept", "advice", "nothing_left", "plural", "value_range"]
 
 _COUNTED = ("ratings", "users", "items")
-_LOOKED_AT = 1_000_000  # values from which counts are told from ratings
 _STARS = 5.0  # the highest rating of the scale that the default threshold, 4, is meant for
 
 
@@ -69,7 +69,7 @@ class Kept:
 def advice(given: Mapping[str, Interactions], kept: Kept) -> str | None:
     """Return what to type where the options do not seem to suit the data; None where they do."""
     low, high = value_range(given)
-    if kept.threshold is not None and _look_like_counts(given):
+    if kept.threshold is not None and look_like_counts(_largest(given)):
         return (
             f"the ratings look like counts ({low:g} to {high:,.0f}), of which --threshold {kept.threshold:g} kept "
             f"{_percent(kept.ratings)}: --counts weighs a row by log(1 + count), --implicit counts every row once"
@@ -110,9 +110,8 @@ def nothing_left(source: str, given: Mapping[str, Interactions], kept: Kept) -> 
 def value_range(parts: Mapping[str, Interactions]) -> tuple[float, float]:
     """Return the lowest and the highest rating; 1 and 1 where there is none."""
     values = [part.matrix.data for part in parts.values() if part.n_ratings]
-    return min((float(one.min()) for one in values), default=1.0), max(
-        (float(one.max()) for one in values), default=1.0
-    )
+    lows, highs = [float(part.min()) for part in values], [float(part.max()) for part in values]
+    return min(lows, default=1.0), max(highs, default=1.0)
 
 
 def plural(number: int, word: str) -> str:
@@ -125,13 +124,10 @@ def _counts(parts: Mapping[str, Interactions]) -> tuple[int, int, int]:
     return sum(part.n_ratings for part in parts.values()), *first.shape
 
 
-def _look_like_counts(parts: Mapping[str, Interactions]) -> bool:
-    """Whether values are whole, small ones the most common, and the largest far beyond a scale of stars."""
-    largest = max(parts.values(), key=lambda part: part.n_ratings).matrix.data
-    values = largest[:: max(1, len(largest) // _LOOKED_AT)]
-    low, high = value_range(parts)
-    whole_numbers = low >= 1 and bool((values == np.round(values)).all())
-    return whole_numbers and high > 2 * _STARS and float(np.median(values)) <= high / 4
+def _largest(parts: Mapping[str, Interactions]) -> NDArray[Any]:
+    """Return the ratings of the largest part."""
+    values: NDArray[Any] = max(parts.values(), key=lambda part: part.n_ratings).matrix.data
+    return values
 
 
 def _usual_threshold(parts: Mapping[str, Interactions]) -> float:

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from aerec.closed_form.item_item import on_all_threads
-from aerec.sparse import CSR, row_ids, take_rows
+from aerec.sparse import CSR, ones_in, row_ids, take_rows
 
 __all__ = ["RowIndex", "largest_products", "nearest_rows"]
 
@@ -32,7 +32,7 @@ class RowIndex:
 
     def __init__(self, rows: CSR, similarity: str = "cosine") -> None:
         self._jaccard = similarity == "jaccard"
-        rows = _ones(rows) if self._jaccard else rows
+        rows = ones_in(rows) if self._jaccard else rows
         self._transposed: CSR = rows.T.tocsr()
         self._squares = _squared_norms(rows)
         self._norms = np.sqrt(self._squares)
@@ -53,7 +53,7 @@ class RowIndex:
         csr_array of shape (n_queries, n_rows), float32
             Sorted; at most `k` values a row, all above 0. Of equal ones the lower columns are chosen.
         """
-        queries = _ones(queries) if self._jaccard else queries
+        queries = ones_in(queries) if self._jaccard else queries
         squares = _squared_norms(queries)
         norms = np.sqrt(squares)
 
@@ -170,10 +170,6 @@ def _beyond(
     tied = tied[np.lexsort((columns[tied], rows[tied]))]
     first = np.searchsorted(rows[tied], np.arange(len(room)))
     return tied[np.arange(len(tied)) - first[rows[tied]] >= room[rows[tied]]]
-
-
-def _ones(matrix: CSR) -> CSR:
-    return sp.csr_array((np.ones_like(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
 def _squared_norms(matrix: CSR) -> NDArray[np.float32]:

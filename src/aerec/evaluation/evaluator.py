@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from aerec.errors import DataError
@@ -21,7 +20,7 @@ from aerec.metrics.formulas import area_under_curve, coverage
 from aerec.recommender.base import Recommender, check_frame_columns, check_holdout_ids
 from aerec.recommender.rating import PredictsRatings
 from aerec.recommender.scorer import score_blocks
-from aerec.sparse import CSR, row_ids, take_rows
+from aerec.sparse import ones_in, row_ids, take_rows
 from aerec.splitting import Holdout, Split
 
 __all__ = ["DEFAULT_METRICS", "align_holdout", "evaluate"]
@@ -173,9 +172,10 @@ def _warn_of_what_cannot_be_found(
 ) -> None:
     """Warn of targets that are left out of the ranking, of users without a history, and of strangers."""
     target = holdout.target.matrix
+    is_target = ones_in(target, bool)
     left_out = [holdout.history] if exclude_seen else []
     left_out += [] if holdout.exclude is None else [holdout.exclude]
-    both = sum(int(_stored(part.matrix).multiply(_stored(target)).nnz) for part in left_out)
+    both = sum(int(ones_in(part.matrix, bool).multiply(is_target).nnz) for part in left_out)
     if both:
         warnings.warn(
             f"{both:,} of {target.nnz:,} held-out ratings are also in the history (or in exclude), which is left out "
@@ -200,11 +200,6 @@ def _warn_of_what_cannot_be_found(
             f"{type(model).__name__} was trained on, such as {examples(known)}: it knows them by their history alone",
             stacklevel=3,
         )
-
-
-def _stored(matrix: CSR) -> CSR:
-    ones: CSR = sp.csr_array((np.ones(matrix.nnz, dtype=bool), matrix.indices, matrix.indptr), shape=matrix.shape)
-    return ones
 
 
 class _Table:

@@ -16,8 +16,8 @@ from scipy.special import rel_entr
 from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.metrics.formulas import Values
-from aerec.metrics.lists import Recommended, as_ranking, within_catalogue
-from aerec.sparse import CSR, canonical_csr, take_rows
+from aerec.metrics.lists import Recommended, as_ranking, matrix_of, within_catalogue
+from aerec.sparse import CSR, canonical_csr, ones_in, take_rows
 
 __all__ = [
     "activity_groups",
@@ -146,7 +146,7 @@ def genre_diversity_at_k(recommended: Recommended, genres: Any, k: int | None = 
     >>> genre_diversity_at_k([[0, 1], [0, 2]], genres=[[1, 0, 0], [1, 1, 0], [0, 0, 1]])
     array([0.5, 1. ])
     """
-    has, ranking = _ones(canonical_csr(genres)), as_ranking(recommended, k)
+    has, ranking = ones_in(canonical_csr(genres)), as_ranking(recommended, k)
     width = within_catalogue(ranking, has.shape[0]).shape[1]
     values = np.empty(len(ranking))
     for rows in _blocks(len(ranking), width * max(width, has.shape[1])):
@@ -203,16 +203,16 @@ def calibration_at_k(
     """
     if not 0 < alpha < 1:
         raise ValueError(f"alpha must be between 0 and 1, got {alpha!r}")
-    has = _ones(canonical_csr(genres))
+    has = ones_in(canonical_csr(genres))
     ranking = within_catalogue(as_ranking(recommended, k), has.shape[0])
-    rated = _ones(history.matrix if isinstance(history, Interactions) else canonical_csr(history))
+    rated = ones_in(history.matrix if isinstance(history, Interactions) else canonical_csr(history))
     if rated.shape != (len(ranking), has.shape[0]):
         raise DataError(f"{len(ranking)} lists and genres of {has.shape[0]} items, but the history is {rated.shape}")
     lengths = np.diff(has.indptr)
     share: CSR = sp.csr_array((1 / np.repeat(lengths, lengths), has.indices, has.indptr), shape=has.shape)
     values = np.empty(len(ranking))
     for rows in _blocks(len(ranking), has.shape[1]):
-        p, q = (_genre_shares(of, share) for of in (take_rows(rated, rows), _as_matrix(ranking[rows], has.shape[0])))
+        p, q = (_genre_shares(of, share) for of in (take_rows(rated, rows), matrix_of(ranking[rows], has.shape[0])))
         known = (p.sum(axis=1) > 0) & (q.sum(axis=1) > 0)
         values[rows] = np.where(known, rel_entr(p, (1 - alpha) * q + alpha * p).sum(axis=1), np.nan)
     return values
@@ -259,18 +259,6 @@ def popularity_groups(item_counts: ArrayLike, n_groups: int = 3) -> NDArray[np.i
 
 
 # ---------------------------------------------------------------------- parts of the formulas
-
-
-def _ones(matrix: CSR) -> CSR:
-    ones: CSR = sp.csr_array((np.ones_like(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape)
-    return ones
-
-
-def _as_matrix(ranking: NDArray[np.int64], n_items: int) -> CSR:
-    shown = ranking >= 0
-    indptr = np.concatenate(([0], np.cumsum(shown.sum(axis=1))))
-    lists: CSR = sp.csr_array((np.ones(indptr[-1]), ranking[shown], indptr), shape=(len(ranking), n_items))
-    return lists
 
 
 def _genre_shares(items: CSR, share: CSR) -> NDArray[np.float64]:

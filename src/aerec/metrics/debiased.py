@@ -9,13 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.metrics.formulas import Values, find_hits
-from aerec.metrics.lists import Recommended, as_ranking
+from aerec.metrics.lists import Recommended, as_ranking, matrix_of
 from aerec.sparse import CSR, canonical_csr, row_ids
 
 __all__ = ["debiased_ndcg_at_k", "debiased_recall_at_k", "popularity_propensities", "serendipity_at_k"]
@@ -174,7 +173,8 @@ def serendipity_at_k(recommended: Recommended, expected: Recommended, target: An
         raise DataError(
             f"lists of {len(ranking)} users, expected items of {len(foreseen)}, targets of {relevant.shape[0]}"
         )
-    surprising = find_hits(ranking, relevant) & ~find_hits(ranking, _as_matrix(foreseen, relevant.shape[1]))
+    foreseen_items = canonical_csr(matrix_of(foreseen, relevant.shape[1]))
+    surprising = find_hits(ranking, relevant) & ~find_hits(ranking, foreseen_items)
     values = surprising.sum(axis=1) / max(ranking.shape[1], 1)
     return np.where(np.diff(relevant.indptr) > 0, values, np.nan)
 
@@ -210,12 +210,6 @@ def _relevant(n_relevant: ArrayLike | None, estimated: Values) -> Values:
 
 def _matrix(target: Any) -> CSR:
     return target.matrix if isinstance(target, Interactions) else canonical_csr(target)
-
-
-def _as_matrix(ranking: NDArray[np.int64], n_items: int) -> CSR:
-    rows, places = np.nonzero(ranking >= 0)
-    lists = sp.coo_array((np.ones(len(rows)), (rows, ranking[rows, places])), shape=(len(ranking), n_items))
-    return canonical_csr(lists)
 
 
 def _ratio(above: Values, below: Values) -> Values:

@@ -16,7 +16,7 @@ from aerec.interactions import Interactions
 from aerec.sparse import CSR, canonical_csr
 from aerec.topk import top_k
 
-__all__ = ["Recommended", "as_ranking", "number_ids", "within_catalogue"]
+__all__ = ["Recommended", "as_ranking", "matrix_of", "number_ids", "within_catalogue"]
 
 Recommended: TypeAlias = ArrayLike
 """Array (n_users, n) of items: what is recommended to each user, best first, −1 for none; or float array
@@ -62,6 +62,14 @@ def as_ranking(recommended: Recommended, k: int | None, n_columns: int | None = 
             "model.rank does, or the target as lists of ids too"
         )
     return _padded(ranking, k)
+
+
+def matrix_of(ranking: NDArray[np.int64], n_items: int) -> CSR:
+    """Return lists of column numbers, filled up with −1, as a matrix of ones; rows are in list order."""
+    shown = ranking >= 0
+    indptr = np.concatenate(([0], np.cumsum(shown.sum(axis=1))))
+    lists: CSR = sp.csr_array((np.ones(indptr[-1]), ranking[shown], indptr), shape=(len(ranking), n_items))
+    return lists
 
 
 def number_ids(recommended: Recommended, target: Sequence[Any], k: int | None) -> tuple[NDArray[np.int64], CSR]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from aerec.errors import DataError
 from aerec.reranking.base import Lists, Reranker, check_share, pick
 from aerec.reranking.features import features_of
-from aerec.sparse import CSR, canonical_csr, row_ids, take_rows
+from aerec.sparse import CSR, canonical_csr, ones_in, row_ids, take_rows
 
 __all__ = ["Calibration"]
 
@@ -132,7 +132,6 @@ def _shares(features: CSR) -> CSR:
 
 def _mean_shares(history: CSR, share: CSR) -> NDArray[np.float64]:
     """Return p(g|u): the mean of `share` over the items of each history that have features; 0 where none has."""
-    ones = sp.csr_array((np.ones(history.nnz), history.indices, history.indptr), shape=history.shape)
-    total: NDArray[np.float64] = (ones @ share).toarray()
+    total: NDArray[np.float64] = (ones_in(history, np.float64) @ share).toarray()
     summed = total.sum(axis=1, keepdims=True)
     return np.asarray(np.divide(total, summed, out=np.zeros_like(total), where=summed > 0))

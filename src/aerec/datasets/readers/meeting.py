@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from aerec.errors import DataError, warn_caller
+from aerec.ids import examples
 
 __all__ = ["check_meeting"]
 
@@ -44,15 +45,12 @@ def check_meeting(
     if len(other) == 0 or n_known > _FEW * len(other):
         return
     count = f"{n_known:,} of {len(other):,}" if n_known else f"none of {len(other):,}"
-    examples = f"there they are such as {_examples(train[~train.isin(other)])}, here such as {_examples(other[~known])}"
-    text = f"{files[1]}: {count} {what}s occur in {files[0]}: {examples}"
+    only_train = train[~train.isin(other)]
+    there, here = examples(only_train if len(only_train) else train), examples(other[~known])
+    text = f"{files[1]}: {count} {what}s occur in {files[0]}: there they are such as {there}, here such as {here}"
     if differ:
         raise DataError(f"{text}; one file has numbers and the other text: write both alike, with or without zeros")
     cost = (
         "whoever is not in training has no history" if what == "user" else "what is not in training is not recommended"
     )
     warn_caller(f"{text}; {cost}")
-
-
-def _examples(ids: pd.Index[Any]) -> str:
-    return ", ".join(repr(one) for one in ids[:3].tolist()) or "none else"
