@@ -50,9 +50,10 @@ def test_a_state_that_contradicts_itself_is_refused(state):
         WeightAverage([torch.zeros(2)], 0.8).load_state_dict(state)
 
 
-def test_a_state_of_another_network_is_refused():
+@pytest.mark.parametrize("weights", [torch.zeros(3), torch.zeros(2, dtype=torch.float64)])
+def test_a_state_of_another_network_is_refused(weights):
     with pytest.raises(ValueError, match="another network"):
-        WeightAverage([torch.zeros(2)], 0.8).load_state_dict({"total": 1.0, "trained.0": torch.zeros(3)})
+        WeightAverage([torch.zeros(2)], 0.8).load_state_dict({"total": 1.0, "trained.0": weights})
 
 
 def test_calls_of_partial_fit_average_as_one_fit_does():

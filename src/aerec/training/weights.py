@@ -80,7 +80,9 @@ class WeightAverage:
         """
         total = float(state["total"])
         trained = [state[f"trained.{at}"] for at in range(len(state) - 1)]
-        if trained and [one.shape for one in trained] != [one.shape for one in self._parameters]:
+        if trained and [(one.shape, one.dtype) for one in trained] != [
+            (one.shape, one.dtype) for one in self._parameters
+        ]:
             raise ValueError("the averaged weights are of another network")
         if not (0 < total < float("inf") if trained else total == 0):
             raise ValueError(f"{len(trained)} averaged weights with a total of {total:g}")
