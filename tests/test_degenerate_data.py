@@ -4,6 +4,7 @@ import contextlib
 import inspect
 import re
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -33,8 +34,14 @@ def make(name):
     return MODELS[name](**{key: value for key, value in QUICK.items() if key in taken})
 
 
-def fitted(name, matrix):
+def in_time(matrix):
+    """Ratings one after the other."""
     data = Interactions.from_matrix(np.asarray(matrix, dtype=np.float32))
+    return replace(data, timestamps=np.arange(data.n_ratings))
+
+
+def fitted(name, matrix):
+    data = in_time(matrix)
     try:
         return make(name).fit(data), data
     except MissingExtraError as error:
@@ -73,7 +80,8 @@ def test_scores_are_finite_and_lists_are_whole(name, case, tmp_path):
     model, data = fitted(name, DATA[case])
     n_users, n_items = data.shape
     empty = np.zeros((1, n_items), np.float32)
-    for history in (data, data.matrix, empty):
+    without_times = [] if name == "recency-weighted" else [data.matrix]
+    for history in (data, *without_times, empty):
         assert np.isfinite(model.score_items(history)).all()
     found, _ = model.rank(data, k=n_items, exclude_seen=False)
     assert np.array_equal(np.sort(found, axis=1), np.tile(np.arange(n_items), (n_users, 1)))
@@ -108,7 +116,7 @@ def test_models_that_predict_give_a_constant_rating_back(name, rating):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_validation_without_a_target_is_said_or_ignored(name):
-    data = Interactions.from_matrix(block() * [1, 1, 1, 0.5, 0.5])
+    data = in_time(block() * [1, 1, 1, 0.5, 0.5])
     nothing = data.keep(np.zeros(data.n_ratings, bool))
     model = make(name)
     try:

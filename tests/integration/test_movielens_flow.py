@@ -61,13 +61,13 @@ def likeness(tmp_path):
 def test_from_a_folder_of_ratings_to_recommendations(aerec, likeness, tmp_path, words):
     folder, titles = likeness
     run = tmp_path / "runs" / "first"
-    trained = json.loads(aerec("train", folder, *words, "--out", run, "--quiet", "--json"))
+    trained = json.loads(aerec("train", folder, *words, "--threshold", "3", "--out", run, "--quiet", "--json"))
 
     evaluated = json.loads(aerec("evaluate", run, "--json"))
     assert evaluated["metrics"] == trained["report"]["metrics"]
 
     ratings = pd.read_csv(folder / "u.data", sep="\t", names=["user", "item", "rating", "time"])
-    liked = ratings[ratings["rating"] >= 4].groupby("user")["item"].agg(set)
+    liked = ratings[ratings["rating"] >= 3].groupby("user")["item"].agg(set)
     user = liked.map(len).idxmax()
     known = pd.DataFrame(json.loads(aerec("recommend", run, "--user", user, "-k", "5", "--json")))
     assert set(known["user"]) == {user}
