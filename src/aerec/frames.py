@@ -109,7 +109,7 @@ def sort_ratings(
     by_row = unsorted.tocsc().tocsr()
     order = by_row.data
     cols, indptr = by_row.indices.astype(width, copy=False), by_row.indptr.astype(width, copy=False)
-    repeated = cols[1:] == cols[:-1]  # the next one is of the same pair
+    repeated = cols[1:] == cols[:-1]  # whether the next rating is of the same pair
     ends = indptr[1:-1]
     repeated[ends[(ends > 0) & (ends < n)] - 1] = False
     n_repeated = int(np.count_nonzero(repeated))
@@ -201,7 +201,7 @@ def _codes(ids: pd.Series[Any], name: str) -> tuple[NDArray[Any], pd.Index[Any]]
     ids = _of_one_type(ids, name) if ids.dtype == object else ids
     if isinstance(ids.dtype, np.dtype) and ids.dtype.kind in "iu" and len(ids):
         low, high = int(ids.min()), int(ids.max())
-        if high - low < max(4 * len(ids), 1 << 16):  # a table of all numbers between is faster than a hash table
+        if high - low < max(4 * len(ids), 1 << 16):  # for a narrow range a table beats a hash table
             values = ids.to_numpy()
             values = values.astype(np.int64, copy=False) if values.dtype.kind == "i" else values  # int8: 127 − (−128)
             codes, used = _ranks((values - low).astype(np.int64, copy=False), high - low + 1)

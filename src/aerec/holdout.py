@@ -29,7 +29,7 @@ __all__ = [
     "weak_split",
 ]
 
-_FEW = 0.5  # share of known users below which it is said that they are few
+_FEW = 0.5  # below this share of known users there is a warning
 
 
 @dataclass(frozen=True)

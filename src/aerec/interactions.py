@@ -182,7 +182,7 @@ class Interactions:
                 f"{ratings.n_zeros:,} ratings of 0 dropped: a sparse matrix reads 0 as 'not rated'; "
                 "shift the scale (rating + 1) to keep them"
             )
-        known: Any = {"item_names": item_names, "item_genres": item_genres}  # made series where they are mappings
+        known: Any = {"item_names": item_names, "item_genres": item_genres}  # mappings become series
         dtype = frame.timestamp_dtype
         return cls(ratings.matrix, frame.users, frame.items, ratings.timestamps, **known, timestamp_dtype=dtype)
 
@@ -572,7 +572,7 @@ class Interactions:
         stored = (self.matrix.data, self.matrix.indices)
         arrays = stored if self.timestamps is None else (*stored, self.timestamps)
         (data, indices, *times), starts = take_values(arrays, self.matrix.indptr, rows)
-        starts = starts.astype(self.matrix.indptr.dtype)  # of one width with the indices, or scipy copies them
+        starts = starts.astype(self.matrix.indptr.dtype)  # scipy copies index arrays of different widths
         matrix: CSR = sp.csr_array((data, indices, starts), shape=(len(rows), self.shape[1]))
         return replace(self, matrix=matrix, users=self.users.take(rows), timestamps=times[0] if times else None)
 
@@ -647,7 +647,7 @@ def _of_items(values: Any, items: pd.Index[Any], missing: Any, what: str) -> pd.
     if not isinstance(values, pd.Series):
         raise TypeError(f"{what} is a Series indexed by item id, or a dict, got {type(values).__name__}")
     if values.index.equals(items):
-        return values.copy(deep=False)  # whoever changes one of them changes that one alone
+        return values.copy(deep=False)  # a change of one does not reach the other
     if not values.index.is_unique:
         repeated = values.index[values.index.duplicated()][0]
         raise DataError(f"item {_shown(repeated)} has two names or two lists of genres")

@@ -17,7 +17,7 @@ from torch import Tensor
 
 __all__ = ["GaussianNoise", "MaskingNoise"]
 
-_RIDGE = 1e-5  # of each unit's variance: more than what rounding to float32 takes from WᵀW when columns nearly agree
+_RIDGE = 1e-5  # share of each unit's variance: more than float32 rounding takes from WᵀW when columns nearly agree
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from aerec.recommender.scorer import UserBlock
 
 __all__ = ["MODELS", "get_model_class", "load_model", "model_name"]
 
-_UNPROVEN = 1 << 24  # so many items a file may claim without an array that has as many entries
+_UNPROVEN = 1 << 24  # items that a file may claim without an array of that length
 
 _PLACES = {
     module.rpartition(".")[2].replace("_", "-"): (module, name)
@@ -126,7 +126,7 @@ def load_model(path: str | os.PathLike[str], models: Iterable[type[Recommender]]
 
 
 def _try_out(model: Recommender) -> None:
-    """Rank for somebody without and somebody with a history: arrays that do not fit each other fail here, not later."""
+    """Rank for a user without and one with a history: arrays that do not fit each other fail here, not later."""
     n_items = model.n_features_in_
     history = np.ones(2, dtype=np.float32), np.array([0, n_items - 1]), np.array([0, 0, 2])
     users = UserBlock.new(sp.csr_array(history, shape=(2, n_items)))

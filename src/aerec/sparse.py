@@ -31,7 +31,10 @@ CSR: TypeAlias = "sp.csr_array[Any, tuple[int, int]]"
 _BLOCK = 1 << 22  # values copied at once
 _LARGEST = 2.0**24  # up to it float32 holds every whole number, and squares of ratings can be summed in float32
 _COMPRESSED = ("csr", "csc", "bsr")
-_USER_COLUMNS, _ITEM_COLUMNS = {"user", "userid"}, {"item", "itemid", "movieid"}  # of a frame that is no matrix
+_USER_COLUMNS, _ITEM_COLUMNS = (
+    {"user", "userid"},
+    {"item", "itemid", "movieid"},
+)  # a frame with both holds ratings
 _RAW_IDS = (
     "are these raw ids? They are no row or column numbers: give the ratings as Interactions.from_frame(…), or look the "
     "numbers up with index.get_indexer(ids)"
@@ -77,7 +80,7 @@ def canonical_csr(X: Any) -> CSR:
         csr.sum_duplicates()
         csr.eliminate_zeros()
     if getattr(X, "dtype", None) == np.bool_:
-        csr.data[:] = 1  # true twice is true
+        csr.data[:] = 1  # a repeated True is still True
     if (at := _first_outside(csr.data, -_LARGEST, _LARGEST)) is not None:
         row, column, value = int(np.searchsorted(csr.indptr, at, side="right")) - 1, csr.indices[at], csr.data[at]
         what = (
@@ -86,12 +89,12 @@ def canonical_csr(X: Any) -> CSR:
             else "remove or replace NaN and infinite values (of a pivoted frame: fillna(0))"
         )
         raise DataError(f"the matrix holds {value:.9g} at row {row}, column {column}; {what}")
-    release(csr.indices)  # read to see whether they are sorted
+    release(csr.indices)  # the check for sorted columns has read them
     return csr
 
 
 def _refuse_frame_of_ratings(X: Any) -> None:
-    columns = getattr(X, "column_names", getattr(X, "columns", []))  # of Arrow; of pandas and polars
+    columns = getattr(X, "column_names", getattr(X, "columns", []))  # Arrow has the first, pandas and polars the second
     names = {str(name).lower().replace("_", "") for name in columns}
     if names & _USER_COLUMNS and names & _ITEM_COLUMNS:
         raise DataError(

@@ -14,11 +14,11 @@ import aerec.system.threads  # noqa: F401 (a forked process ranks with one threa
 
 __all__ = ["candidates", "order_candidates", "top_k", "top_k_tensor"]
 
-_BLOCK_BYTES = 2**23  # scores looked at several times over: few enough to stay near a core, if not in it
-_CHUNKS = 16  # of a row at most, see `_lower_bound`
+_BLOCK_BYTES = 2**23  # of scores in a block, which is read several times and should stay in the cache
+_CHUNKS = 16  # most pieces of a row; see `_lower_bound`
 _LOWER = 2**32 - 1  # half of a 64-bit key
 _NOTHING = (0x7F800001 << 32) + _LOWER  # the key of −∞ in column −1
-_CROWDED = 2  # times k candidates: so many that those which equal the bound are worth counting
+_CROWDED = 2  # from this many times k candidates on, those equal to the bound are counted
 
 
 def top_k(scores: NDArray[np.floating[Any]], k: int) -> tuple[NDArray[np.int64], NDArray[np.floating[Any]]]:
@@ -65,7 +65,7 @@ def top_k_tensor(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     indices : Tensor of int64, shape (n_rows, k)
     values : Tensor of shape (n_rows, k)
     """
-    import torch  # only where it is there already: a baseline needs none
+    import torch  # the caller has imported it: a baseline needs no PyTorch
 
     n_rows, n_columns = scores.shape
     kept = min(k, n_columns)
@@ -73,7 +73,7 @@ def top_k_tensor(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     values = scores.new_full((n_rows, k), -torch.inf)
     if kept == 0:
         return indices, values
-    best, columns = torch.topk(scores, kept, dim=1, sorted=False)  # of those that tie for the last places, any
+    best, columns = torch.topk(scores, kept, dim=1, sorted=False)  # ties for the last places are broken anyhow
     crowded = ((scores >= best.amin(dim=1, keepdim=True)).sum(dim=1) > kept).nonzero()[:, 0]
     every = torch.arange(n_columns, device=scores.device)
     if len(crowded):
@@ -157,9 +157,9 @@ def order_candidates(
 
 
 def _lower_bound(scores: NDArray[Any], kept: int) -> NDArray[Any]:
-    """Return for each row a number that at least `kept` scores reach, if so many are finite, and few more do.
+    """Return for each row a number that at least `kept` scores reach, if that many are finite, and few more do.
 
-    It is the `kept`-th highest of the maxima over every so many columns: each of them is a score of its own.
+    It is the `kept`-th highest of the maxima over equal pieces of the row: each of them is a score of its own.
     """
     n_rows, n_columns = scores.shape
     chunks = min(max(1, n_columns // (4 * kept)), _CHUNKS)

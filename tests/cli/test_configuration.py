@@ -151,7 +151,7 @@ def test_models_inside_a_model(aerec, films_path, tmp_path):
 
 def test_without_data_it_is_said_where_to_name_it(refused, tmp_path):
     (tmp_path.parent / "empty.toml").write_text("")
-    assert "say what to train on" in refused("train")
+    assert "name the data to train on" in refused("train")
     assert "does not say what to train on: add data.source" in refused(
         "train", "--config", tmp_path.parent / "empty.toml"
     )

@@ -52,8 +52,8 @@ def test_users_and_items_of_a_given_split_are_left_alone(tmp_path):
     ("wanted", "reason"),
     [
         ((9.0, 1, 1), "is left: they run from 2 to 5, all below --threshold 9; give --threshold 4, or --implicit"),
-        ((None, 3, 1), "is left with --min-per-user 3, --min-per-item 1; ask for less, such as --min-per-user 1"),
-        ((2.0, 1, 3), "is left with --threshold 2, --min-per-user 1, --min-per-item 3; ask for less"),
+        ((None, 3, 1), "is left with --min-per-user 3, --min-per-item 1; lower them, as with --min-per-user 1"),
+        ((2.0, 1, 3), "is left with --threshold 2, --min-per-user 1, --min-per-item 3; lower them"),
     ],
 )
 def test_where_nothing_is_left_the_rules_are_named(tmp_path, wanted, reason):

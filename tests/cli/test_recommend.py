@@ -252,7 +252,7 @@ def test_reasons_go_into_json_files_as_lists(aerec, ease_run, run, tmp_path):
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        ([], "say for whom: --user ID, --history ID,ID,… for someone new, or --out FILE for all users"),
+        ([], "name the users: --user ID, --history ID,ID,… for someone new, or --out FILE for all users"),
         (["--user", "1", "--history", "1"], "give --user or --history, not both"),
         (["--user", "99999"], "unknown user 99999"),
         (["--user", "99999", "--user", "1"], "unknown user 99999"),

@@ -103,7 +103,7 @@ class SLIM(ItemItemRecommender):
     def _columns_of(self, ratings: sp.csc_array[Any], items: NDArray[np.int64]) -> tuple[sp.csc_array[Any], int]:
         """Solve the columns `items` of W."""
         n_users = ratings.shape[0]
-        net = ElasticNet(  # it divides the squared error by n_users, and so do we with the penalties
+        net = ElasticNet(  # it divides the squared error by n_users, so the penalties are divided too
             alpha=(self.l1 + self.l2) / n_users,
             l1_ratio=self.l1 / (self.l1 + self.l2),
             positive=True,

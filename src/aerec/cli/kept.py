@@ -1,4 +1,4 @@
-"""What preparing has left of a data set: the line that people are told, and what to type where it is too little."""
+"""How much of a data set is left after preparation: the line that says so, and what to type if it is too little."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STARS = 5.0  # the highest rating of the scale that the default threshold, 4, i
 
 @dataclass(frozen=True)
 class Kept:
-    """How much preparing has left, each as (kept, of how many); as text the line that people are told.
+    """How much is left after preparation, each as (kept, before); `str` gives the line for people.
 
     Attributes
     ----------
@@ -104,7 +104,7 @@ def nothing_left(source: str, given: Mapping[str, Interactions], kept: Kept) -> 
         )
     rules = {"threshold": kept.threshold, "min-per-user": kept.min_per_user, "min-per-item": kept.min_per_item}
     options = ", ".join(f"--{name} {value:g}" for name, value in rules.items() if value is not None)
-    return f"no rating of {source} is left with {options}; ask for less, such as --min-per-user 1"
+    return f"no rating of {source} is left with {options}; lower them, as with --min-per-user 1"
 
 
 def value_range(parts: Mapping[str, Interactions]) -> tuple[float, float]:

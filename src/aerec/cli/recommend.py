@@ -80,7 +80,7 @@ def recommend(
     if user and history is not None:
         raise ValueError("give --user or --history, not both")
     if not user and history is None and out is None:
-        raise ValueError("say for whom: --user ID, --history ID,ID,… for someone new, or --out FILE for all users")
+        raise ValueError("name the users: --user ID, --history ID,ID,… for someone new, or --out FILE for all users")
     if out is not None:
         check_output(out)
     reranker = None if rerank is None else parse_reranker(rerank)

@@ -1,4 +1,4 @@
-"""What somebody who stops a verb by Ctrl-C is told; typer keeps the exception itself from `main`."""
+"""What is printed after Ctrl-C; typer keeps the exception itself from `main`."""
 
 from __future__ import annotations
 

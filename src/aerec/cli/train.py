@@ -96,7 +96,7 @@ def train(
     from aerec.tracking import JSONLines
 
     if data is None and config is None:
-        raise typer.BadParameter("say what to train on, or --config FILE", ctx=context, param_hint="DATA")
+        raise typer.BadParameter("name the data to train on, or give --config FILE", ctx=context, param_hint="DATA")
     told = read_configuration(config) if config is not None else Configuration()
     told = override(told, context.params, lambda word: _was_given(context, word))
     name, source = told.model or model, told.data["source"]

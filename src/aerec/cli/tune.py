@@ -62,7 +62,7 @@ def tune(
             help="What a hyper-parameter may be: l2=10:20000, activation=tanh|relu; else the usual; repeatable.",
         ),
     ] = None,
-    timeout: Annotated[float | None, typer.Option(help="Begin no further trial after so many seconds.")] = None,
+    timeout: Annotated[float | None, typer.Option(help="Begin no further trial after this many seconds.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the search, the model and the split.")] = 0,
     user: UserColumn = None,
     item: ItemColumn = None,

@@ -38,7 +38,7 @@ def invert_upper(matrix: NDArray[np.float32]) -> bool:
 
 
 def memory_beside(n_rows: int) -> int:
-    """Bytes that `invert_upper` takes beside a matrix of so many rows: the panel of a sweep, twice."""
+    """Bytes that `invert_upper` needs beside a matrix of `n_rows` rows: the panel of a sweep, twice."""
     return 2 * 4 * _PANEL * n_rows if n_rows > _LAPACK_ROWS else 0
 
 

@@ -35,13 +35,13 @@ __all__ = [
 
 NOT_INVERTIBLE = "XᵀX + l2 · I cannot be inverted in float32: l2 is too small for these ratings, raise it"
 
-_BLOCK_BYTES = 4 * 2**20  # dense rows that one thread fills at once
-_DENSE_IS_FASTER = 30  # times as many products a second as scipy's of two sparse matrices
-_DENSE_BYTES = 64 * 2**20  # of columns of X that are dense at once, no more than _COLUMNS
-_COLUMNS = 64  # of a table summed at once, where its rows are wanted …
-_WANTED = 8  # … so many times each
-_TILE = 512  # of a matrix mirrored at once
-_CUTS = 8  # of the columns, where only those right of the diagonal are filled
+_BLOCK_BYTES = 4 * 2**20  # of dense rows in a block of one thread
+_DENSE_IS_FASTER = 30  # speed of a dense product, as a multiple of scipy's sparse one
+_DENSE_BYTES = 64 * 2**20  # of dense columns of X at once; at most _COLUMNS of them
+_COLUMNS = 64  # columns of a table summed at once, if each row is wanted
+_WANTED = 8  # … at least this many times
+_TILE = 512  # rows and columns mirrored at once
+_CUTS = 8  # parts of the columns, of which only those right of the diagonal are filled
 
 
 class ItemItemRecommender(Recommender):
@@ -150,7 +150,7 @@ def gram_matrix(X: CSR, advice: str, *, upper: bool = False) -> NDArray[np.float
     place[order] = np.arange(n_items)
     ordered: CSR = sp.csr_array((X.data, place[X.indices], X.indptr), shape=X.shape)
     items: CSR = ordered.T.tocsr()
-    # until the end the rows stand where they belong, the columns in this order
+    # rows have their final place, columns this order, which is undone at the end
     _fill_popular(gram, items, order, n_dense)
     _fill_rest(gram, items, ordered, order, n_dense, upper)
     if n_dense > 0:
@@ -165,7 +165,7 @@ def _n_dense_columns(X: CSR) -> int:
     """
     counts = np.sort(column_counts(X))[::-1].astype(np.float64)
     n_ratings, pairs = counts.sum(), np.square(np.diff(X.indptr), dtype=np.float64).sum()
-    left = n_ratings - np.concatenate(([0], np.cumsum(counts)))  # ratings of the items behind the first so many
+    left = n_ratings - np.concatenate(([0], np.cumsum(counts)))  # ratings of the items from each position on
     share = left / max(n_ratings, 1)
     dense = np.concatenate(([0], np.cumsum(left[1:])))
     return int(np.argmin(dense / _DENSE_IS_FASTER + share**2 * pairs + share * (1 - share) * n_ratings))
@@ -225,7 +225,7 @@ def on_all_threads(function: Callable[[Any], None], tasks: Iterable[Any]) -> Non
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             list(pool.map(function, tasks))
     finally:
-        torch.set_num_threads(threads)  # those of the pool were the latest to be set
+        torch.set_num_threads(threads)  # the pool has set another number
 
 
 def _dense_columns(items: CSR, start: int, stop: int, n_users: int) -> NDArray[np.float32]:
@@ -335,7 +335,7 @@ def scale_symmetric(
 
 
 def row_blocks(n_rows: int, n_columns: int, first: int = 0) -> Iterator[NDArray[np.int64]]:
-    """Consecutive row numbers from `first` on, so many at a time that they stay within megabytes as dense float32."""
+    """Yield blocks of consecutive row numbers from `first` on, each of which is a few megabytes of dense float32."""
     size = max(1, _BLOCK_BYTES // (4 * max(n_columns, 1)))
     for start in range(first, n_rows, size):
         yield np.arange(start, min(start + size, n_rows))

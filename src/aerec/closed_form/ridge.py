@@ -34,7 +34,7 @@ from aerec.system.memory import require_memory
 
 __all__ = ["L2", "RidgeRecommender", "automatic_l2", "used_l2"]
 
-_USERS_AT_ONCE = 1024  # of an update: two dense rows over all items are held of each
+_USERS_AT_ONCE = 1024  # in an update, which holds two dense rows for each
 _AUTOMATIC = 3.6  # times the root of the mean sum of a row of XᵀX
 
 L2: list[Constraint] = [RealNumber(above=0), OneOf(["auto"])]

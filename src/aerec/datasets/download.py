@@ -170,7 +170,7 @@ def _fetch(address: str, part: Path, timeout: float, allow_loopback: bool, bar: 
     try:
         answer: Any = opener.open(request, timeout=timeout)
     except urllib.error.HTTPError as error:
-        if error.code == 416 and have:  # nothing is missing: the checksum will tell
+        if error.code == 416 and have:  # the file is complete, or the checksum will say otherwise
             return
         raise
     with answer:

@@ -42,7 +42,7 @@ def film_titles(genre: NDArray[np.int64], years: NDArray[np.int64]) -> NDArray[A
     nouns = np.array([text.split() for text in _NOUNS.values()], dtype=object)
     adjectives = np.array(_ADJECTIVES.split(), dtype=object)
     n_titles = nouns.shape[1] * len(adjectives)
-    # How-manieth of its genre is each film? 11 and 29 have no common factor: counting meets every pair of words once.
+    # Number the films of each genre. 11 and 29 have no common factor, so counting meets every pair of words once.
     order = np.argsort(genre, kind="stable")
     starts = np.searchsorted(genre[order], genre[order])
     nth = np.empty(len(genre), dtype=np.int64)

@@ -34,7 +34,7 @@ def import_matplotlib(module: str = "matplotlib.figure") -> Any:
 
 
 def new_axes(width: float = 4.8, height: float = 3.2) -> Axes:
-    """Return the axes of a new figure of so many inches, without a frame and with quiet rules.
+    """Return the axes of a new figure, its size in inches, without a frame and with quiet rules.
 
     The figure shows itself as the last value of a notebook's cell, whether pyplot has been imported or not.
     """

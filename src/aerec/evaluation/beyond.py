@@ -34,7 +34,7 @@ _ACTIVITY = ("low", "middle", "high")
 _POPULARITY = ("head", "middle", "tail")
 MEANINGS = {
     "novelty": "bits; the higher, the less known the items",
-    "gini": "0: every item is shown alike often",
+    "gini": "0: every item is shown equally often",
     "coverage": "share of the catalogue that is shown",
     "genre_diversity": "1: no two items of a list share a genre",
     "calibration": "nats; 0: genres as in the history",

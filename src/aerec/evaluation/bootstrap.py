@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 __all__ = ["FEW", "bootstrap_sums", "mean_interval", "percentile_interval", "wilson_interval"]
 
-FEW = 10  # users who differ from the rest: of fewer, resampling says too little
-_BLOCK = 16  # resamples that are drawn at once
-_Z = 1.959963984540054  # of a normal distribution, 95 % lie within so many standard deviations
+FEW = 10  # with fewer users who differ from the rest, resampling says too little
+_BLOCK = 16  # resamples drawn at once
+_Z = 1.959963984540054  # 95 % of a normal distribution lie within this many standard deviations
 
 
 def bootstrap_sums(values: NDArray[np.float64], n_resamples: int, seed: int) -> NDArray[np.float64]:
@@ -40,7 +40,7 @@ def bootstrap_sums(values: NDArray[np.float64], n_resamples: int, seed: int) -> 
     rng = np.random.default_rng(seed)
     sums = np.empty((n_resamples, values.shape[1]))
     counts = np.empty((_BLOCK, n_users))
-    for start in range(0, n_resamples, _BLOCK):  # few at a time: counts that leave the cache cost more than drawing
+    for start in range(0, n_resamples, _BLOCK):  # small blocks keep the counts in the cache
         size = min(_BLOCK, n_resamples - start)
         drawn = rng.integers(0, n_users, size=(size, n_users))
         for row, one in enumerate(drawn):

@@ -157,7 +157,7 @@ def _check_same_users(first: Report, other: Report) -> None:
 def _p_value(difference: NDArray[np.float64]) -> float:
     """Return the two-sided p-value of a paired t-test, or of all turns of the signs where few users differ."""
     differing = difference[difference != 0]
-    if len(differing) < FEW:  # the t-test would call 4 wins among 30 users significant; so many come by chance 1 in 8
+    if len(differing) < FEW:  # the t-test calls 4 wins among 30 users significant; chance gives them 1 time in 8
         signs = np.array(list(itertools.product((-1.0, 1.0), repeat=len(differing))))
         return float(np.mean(np.abs(signs @ np.abs(differing)) >= abs(differing.sum()) * (1 - 1e-12)))
     if np.ptp(difference) == 0:

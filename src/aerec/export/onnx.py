@@ -25,7 +25,7 @@ from aerec.system.extras import import_extra
 
 __all__ = ["export_onnx"]
 
-_LIMIT = 2**31 - 2**24  # bytes of parameters: a file of protobuf ends at 2 GiB
+_LIMIT = 2**31 - 2**24  # bytes of parameters; protobuf allows 2 GiB
 
 
 def export_onnx(model: Recommender, path: str | os.PathLike[str]) -> None:

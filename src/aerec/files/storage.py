@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 FORMAT_VERSION = 1
-_TABLE_BYTES = 1 << 18  # of the list of tensors at the head of a safetensors file: enough for some thousands
+_TABLE_BYTES = 1 << 18  # of the header of a safetensors file: enough for thousands of tensors
 
 
 def write_folder(
@@ -76,7 +76,7 @@ def write_folder(
         if not was_there:  # a full disk gets its space back
             (folder / name).unlink(missing_ok=True)
         raise
-    own = re.compile(rf"{re.escape(kind)}-[0-9a-f]{{12}}\.safetensors")  # not those of a kind that only begins alike
+    own = re.compile(rf"{re.escape(kind)}-[0-9a-f]{{12}}\.safetensors")  # a longer kind may begin with the same letters
     for stale in folder.iterdir():
         if own.fullmatch(stale.name) and stale.name != name:
             stale.unlink(missing_ok=True)

@@ -28,7 +28,7 @@ __all__ = [
     "popularity_groups",
 ]
 
-_BLOCK_BYTES = 64 * 2**20  # held at once by one array
+_BLOCK_BYTES = 64 * 2**20  # largest array
 
 
 def novelty_at_k(recommended: Recommended, item_counts: ArrayLike, n_users: int, k: int | None = None) -> Values:
@@ -273,7 +273,7 @@ def _ratio(above: NDArray[Any], below: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _blocks(n_lists: int, width: int) -> Iterator[NDArray[np.int64]]:
-    """Consecutive row numbers, so many at a time that `width` numbers of each stay within `_BLOCK_BYTES`."""
+    """Yield consecutive row numbers in blocks: `width` numbers of each row fit into `_BLOCK_BYTES`."""
     size = max(1, _BLOCK_BYTES // (8 * max(width, 1)))
     for start in range(0, n_lists, size):
         yield np.arange(start, min(start + size, n_lists))

@@ -28,7 +28,7 @@ def popularity_propensities(item_counts: ArrayLike, gamma: float = 0.5) -> NDArr
     item_counts : array-like of shape (n_items,)
         Training users who rated each item, :math:`n_i`.
     gamma : float, default 0.5
-        0: everything was seen alike often, and nothing is corrected. It cannot be learned from the ratings: report
+        0: every item was seen equally often, and nothing is corrected. It cannot be learned from the ratings: report
         results for several values.
 
     Returns

@@ -25,7 +25,7 @@ __all__ = [
     "measure_users",
 ]
 
-_TABLE_BYTES = 2**21  # of the table in which hits are looked up, so that it stays near a core
+_TABLE_BYTES = 2**21  # of the table of hits, which should stay in the cache
 _STEEPEST = 50  # the highest rating with an exponential gain
 
 Hits: TypeAlias = NDArray[np.bool_]
@@ -154,11 +154,11 @@ def area_under_curve(ranking: NDArray[np.int64], scores: NDArray[Any], target: C
     """
     hits = find_hits(ranking, target)
     rows, places = np.nonzero(ranking >= 0)
-    is_first = np.ones(len(rows), dtype=bool)  # of those of equal score
+    is_first = np.ones(len(rows), dtype=bool)  # the first of a run of equal scores
     values = scores[rows, places]
     is_first[1:] = (rows[1:] != rows[:-1]) | (values[1:] != values[:-1])
     group = np.cumsum(is_first) - 1
-    above = places[is_first] + (np.bincount(group) - 1) / 2 if len(rows) else np.zeros(0)  # and half of the ties
+    above = places[is_first] + (np.bincount(group) - 1) / 2 if len(rows) else np.zeros(0)  # a tie counts half
     is_hit = hits[rows, places]
     n_hits = hits.sum(axis=1)
     n_others = (ranking >= 0).sum(axis=1) - n_hits

@@ -22,7 +22,7 @@ Recommended: TypeAlias = ArrayLike
 """Array (n_users, n) of items: what is recommended to each user, best first, −1 for none; or float array
 (n_users, n_items): scores, of which the k highest are taken (−∞: never)."""
 
-_ROWS = (Sequence, Mapping, np.ndarray, pd.Series, pd.Index)  # a set has no place here: it would hide a repeated id
+_ROWS = (Sequence, Mapping, np.ndarray, pd.Series, pd.Index)  # no sets: they would hide a repeated id
 _INT64_MAX = np.iinfo(np.int64).max
 _NO_FLOATS = "ids are whole numbers or text: convert them with int or str"
 
@@ -35,7 +35,7 @@ def as_ranking(recommended: Recommended, k: int | None, n_columns: int | None = 
     recommended : array-like of shape (n_users, n)
     k : int or None
     n_columns : int, optional
-        Of the target: column numbers are below it, and scores are of so many items.
+        Of the target: column numbers are below it, and each user has this many scores.
 
     Raises
     ------
@@ -152,7 +152,7 @@ def _of_lists(lists: Any) -> NDArray[Any]:
     """Return lists of one length as an array of numbers, or of objects that holds each id as it is."""
     try:
         array = np.asarray(lists)
-        if array.dtype.kind in "biuf":  # of 1 and "a" NumPy makes text, of tuples one more dimension
+        if array.dtype.kind in "biuf":  # NumPy turns 1 and "a" into text, and tuples into one more dimension
             return array
     except ValueError:
         pass

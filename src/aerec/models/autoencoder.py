@@ -59,8 +59,8 @@ NEURAL_SPACE: dict[str, Dimension] = {
 HIDDEN_SIZES = Choice((200, 400, 600, (600, 200)))
 """What the search spaces of most autoencoders have in common."""
 _OF_CLICKS = ("multinomial", "bernoulli")
-_EPOCHS_VALIDATED = 100  # at most, of epochs="auto" with validation data
-_STEPS_AN_EPOCH, _BATCH_SIZES = 30, (32, 500)  # of batch_size="auto"
+_EPOCHS_VALIDATED = 100  # most epochs of epochs="auto" with validation data
+_STEPS_AN_EPOCH, _BATCH_SIZES = 30, (32, 500)  # for batch_size="auto"
 _OF_STEPS: dict[str, list[Constraint]] = {
     "epochs": [WholeNumber(1), OneOf(("auto",))],
     "batch_size": [WholeNumber(1), OneOf(("auto",))],
@@ -118,7 +118,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
     initialization_scale : float, default 1.0
         A constant that the initial weights are multiplied by.
     negatives : int or None, default None
-        In training, compute the loss at the items of the batch and at so many others, drawn anew for each batch,
+        In training, compute the loss at the items of the batch and at this many others, drawn anew for each batch,
         instead of at all items, with the correction for it: for catalogues of 100,000 items and more. A step then
         costs the same however many items there are. None for the loss over all items.
     kl_weight : float, default 1.0
@@ -142,7 +142,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         λ of λ · ½‖W‖² (biases are free). AdamW takes λ off the weights directly instead, in every step λ ·
         learning_rate of each.
     patience : int or None, default 10
-        With validation data: stop after so many epochs without improvement. The best epoch is restored.
+        With validation data: stop after this many epochs without improvement. The best epoch is restored.
     validation_metric : str or None, default None
         What early stopping watches on a Holdout: any metric of `aerec.metrics`; None for "ndcg@100", or for "rmse"
         in a model that predicts ratings (`AutoRec`).
@@ -216,10 +216,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
 
     network_: Network
     n_iter_: int
-    _records: list[dict[str, Any]]  # of the epochs, one by one: a frame would be copied for each
-    _trainer: Trainer | None = None  # of the last training; a loaded model has none
+    _records: list[dict[str, Any]]  # one for each epoch; appending to a frame would copy it
+    _trainer: Trainer | None = None  # None in a loaded model
     _rows: Rows | None = None  # while it is trained
-    _steps = 0  # taken so far: the weight of the KL term rises with them
+    _steps = 0  # steps taken so far, which KL annealing goes by
 
     search_space: ClassVar[Space] = {
         **NEURAL_SPACE,
@@ -536,7 +536,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             around.insert(0, best)
         if checkpoint is not None:
             parts: dict[str, Stateful] = {"trainer": trainer} if best is None else {"trainer": trainer, "best": best}
-            more = ("epochs",) if self.learning_rate_schedule == "constant" else ()  # the others depend on the number
+            more = ("epochs",) if self.learning_rate_schedule == "constant" else ()  # other schedules depend on it
             first = trainer.ranks is None or trainer.ranks.is_first
             writer = Checkpoint(*checkpoint, parts, may_differ=more, writes=first)
             around.append(writer)

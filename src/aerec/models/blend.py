@@ -25,7 +25,7 @@ from aerec.topk import top_k
 
 __all__ = ["Blend", "BlendPart"]
 
-_USERS = 5_000  # with a target, evenly from the validation holdout: enough to choose a few weights by
+_USERS = 5_000  # users with a target taken evenly from the validation holdout: enough to choose a few weights
 _BLOCK_BYTES = 16 * 2**20  # scores of all models held at once
 
 

@@ -199,7 +199,7 @@ class ELSA(Autoencoder):
         assert self._trainer is not None
         own = self._trainer.network.encoder_weights[0].detach()
         n_items = self._shards.n_items
-        whole = self._new_network(1)  # of one item, so that no initial vectors of all are drawn for nothing
+        whole = self._new_network(1)  # one item, to draw no initial vectors for nothing
         whole.architecture = replace(whole.architecture, n_inputs=n_items)
         whole.encoder_weights[0] = nn.Parameter(self._shards.gather(own))
         whole.decoder_biases[-1] = nn.Parameter(torch.zeros(n_items, dtype=torch.float32), requires_grad=False)

@@ -21,8 +21,8 @@ from aerec.splitting import Holdout
 
 __all__ = ["LowRankEDLAE"]
 
-_REMEMBERED = 5  # steps that L-BFGS learns the curvature from: each keeps two copies of both factors, in float64
-_DENSE_ITEMS = 8_000  # up to here XᵀX is held (256 MB); beyond, products with it are made from X
+_REMEMBERED = 5  # steps from which L-BFGS estimates the curvature; each keeps two float64 copies of both factors
+_DENSE_ITEMS = 8_000  # most items for which XᵀX is held (256 MB)
 
 
 class LowRankEDLAE(Recommender):

@@ -46,7 +46,7 @@ class RecencyWeighted(Recommender):
     model : Recommender, optional
         Not fitted; `EASE` by default. Any model whose scores follow from the history, but none that predicts ratings.
     half_life : float > 0, default 5.0
-        h: after so many places, or days, a rating counts half.
+        h: after this many places, or days, a rating counts half.
     unit : {"positions", "days"}, default "positions"
 
     Attributes

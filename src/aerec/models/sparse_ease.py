@@ -21,7 +21,7 @@ from aerec.splitting import Holdout
 
 __all__ = ["SparseEASE"]
 
-_DENSE_ITEMS = 8_000  # up to here the whole Gram matrix is held (256 MB); beyond, the part that a block of items needs
+_DENSE_ITEMS = 8_000  # most items for which the whole Gram matrix is held (256 MB)
 _BLOCK_PAIRS = 16_000_000  # entries of the small Gram matrices that are solved at once
 
 
@@ -124,7 +124,7 @@ def _solve(
     at, there = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=bool)
     at[rows, places], there[rows, places] = neighbours, True
     system = gram[at[:, :, None], at[:, None, :]]
-    system *= there[:, :, None] & there[:, None, :]  # places without a neighbour: a row of the unit matrix, answer 0
+    system *= there[:, :, None] & there[:, None, :]  # no neighbour: a row of the unit matrix, answer 0
     system[:, np.arange(shape[1]), np.arange(shape[1])] += np.where(there, l2, 1.0).astype(np.float32)
     wanted = gram[at, items[:, None]] * there
     factor, failed = torch.linalg.cholesky_ex(torch.from_numpy(system))

@@ -19,7 +19,7 @@ __all__ = ["LearnedBefore", "matched", "variable_axes"]
 
 logger = logging.getLogger(__name__)
 
-_ITEMS, _USERS = 61, 67  # of the small networks whose shapes are compared
+_ITEMS, _USERS = 61, 67  # sizes of two small networks whose shapes are compared
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ class _CompositeKL(torch.autograd.Function):
         torch.mul(square, -0.5, out=parts[0]).add_(math.log(_MIXTURE[0]))
         torch.add(former_squared, former_log_variance, out=parts[1]).mul_(-0.5).add_(math.log(_MIXTURE[1]))
         torch.mul(square, -0.5 * math.exp(-_WIDE), out=parts[2]).add_(math.log(_MIXTURE[2]) - 0.5 * _WIDE)
-        log_shares = torch.log_softmax(parts, dim=0)  # of the parts in p(z); its vectorised form, unlike logsumexp
+        log_shares = torch.log_softmax(parts, dim=0)  # of the parts in p(z); logsumexp is not vectorised
         log_p = parts[2].sub_(log_shares[2])  # by the wide part, which is never far from p(z)
         log_q = torch.add(squared, log_variance).mul_(-0.5)
         if any(ctx.needs_input_grad[:3]):

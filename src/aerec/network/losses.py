@@ -22,8 +22,8 @@ from aerec.network.sparse_products import gather_rows, observed_logits_by_column
 
 __all__ = ["all_entries_loss", "first_layer", "observed_loss"]
 
-_BLOCK_BYTES = (2**28, 2**20)  # of float32 logits worked on at once: on accelerators, on a CPU
-_PIECES = 16  # a block has so many, for threads to divide among them
+_BLOCK_BYTES = (2**28, 2**20)  # of float32 logits in a block, on accelerators and on a CPU
+_PIECES = 16  # pieces of a block, which threads divide among them
 _WIDTH = 512  # items multiplied at once on a CPU without tiles
 
 
@@ -140,7 +140,7 @@ class _AllEntriesLoss(torch.autograd.Function):
         explained = batch.dot(means.T, bias)
         parts = []
         for block, of_bias in zip(_in_pieces(means, means), _in_pieces(bias[:, None], means), strict=True):
-            logits = block  # in float32 they become the means where they lie
+            logits = block  # float32 logits are overwritten by the means
             if half:
                 logits = _items_by_rows(of_bias.numel(), hidden, scratch, bias.dtype).view(block.shape).copy_(block)
             parts.append(likelihood.block(logits.add_(of_bias)))
@@ -171,7 +171,7 @@ class _AllEntriesLoss(torch.autograd.Function):
         to_hidden = (residual.T @ weight).float() if for_hidden else None
         to_weight = scratch.take(*weight.shape, like=gradient) if for_weight else None
         if to_weight is not None:
-            product = weight if half else to_weight  # the copy of the weight has done its work
+            product = weight if half else to_weight  # the copy of the weight is free again
             for items in _product_blocks(weight):
                 torch.mm(residual[items], hidden, out=product[items])
             if half:

@@ -191,7 +191,7 @@ class Network(nn.Module):
         weight, noise = self.effective(self.encoder_weights[0]), self.architecture.noise
         read = batch if noise is None or noise_from is None else batch.corrupted(noise, noise_from)
         lazy = self.architecture.negatives is not None
-        counted = weight.device.type == "cpu" and not lazy  # a device would have to be asked how many are left
+        counted = weight.device.type == "cpu" and not lazy  # counting would make a device wait
         if isinstance(noise, MaskingNoise) and isinstance(read, SparseBatch) and read is not batch and counted:
             read = read.without_zeros()
         hidden: Tensor = first_layer(read, weight, self.scratch, lazy=lazy) + self.encoder_biases[0]

@@ -15,7 +15,7 @@ from aerec.sparse import CSR, row_sums, take_rows
 
 __all__ = ["DenseRows", "MappedRows", "RowRange", "Rows", "SparseRows", "shuffled", "sparse_rows"]
 
-_RUN = 1024  # consecutive rows of a mapped matrix that are read together, so that a disk is not asked row by row
+_RUN = 1024  # consecutive rows of a mapped matrix that are read together: a disk is slow row by row
 _RUNS = 64  # runs whose rows are shuffled among each other
 _KEPT = 1 << 25  # values of a mapped matrix that stay resident after they were read
 
@@ -34,7 +34,7 @@ class SparseRows:
     def __init__(self, matrix: CSR, device: torch.device, targets: NDArray[np.floating[Any]] | None = None) -> None:
         self.shape = matrix.shape
         indptr = torch.from_numpy(matrix.indptr.astype(np.int64))
-        self._lengths = indptr.diff()  # on the processor: it knows how large a batch is without asking the device
+        self._lengths = indptr.diff()  # on the processor, so that the size of a batch needs no answer from the device
         self._starts = indptr.to(device)
         self._columns = _shared(matrix.indices).to(device)
         self._values = _shared(matrix.data).to(device)

@@ -84,7 +84,7 @@ def _others(own: Tensor, n_items: int, n_wanted: int, generator: torch.Generator
         ranks = torch.arange(n_others, device=own.device)
     else:
         ranks = torch.empty(0, dtype=torch.int64, device=own.device)
-        while len(ranks) < n_wanted:  # what was drawn twice is drawn anew: as likely as any order of distinct draws
+        while len(ranks) < n_wanted:  # repeated draws are drawn again; all distinct orders stay equally likely
             more = torch.randint(n_others, (n_wanted - len(ranks),), generator=generator, device=own.device)
             ranks = torch.unique(torch.cat([ranks, more]))
     before = own - torch.arange(len(own), device=own.device)  # others before each own item

@@ -273,7 +273,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         ----------
         history : Interactions, dict, or matrix of shape (n_users, n_items)
             ``recommend(data)`` for the users of the data, ``recommend({"anna": ["SKU_1", "SKU_2"]})`` or
-            ``recommend({"anna": {"SKU_1": 5, "SKU_2": 2}})`` for anybody.
+            ``recommend({"anna": {"SKU_1": 5, "SKU_2": 2}})`` for someone new.
         k, exclude_seen, allow_items, block_items
             As in `rank`.
         users : array-like or single id, optional
@@ -388,7 +388,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         vectors = scorer.query_vectors(self._ids.match(known))
         vectors = vectors[
             :, np.ptp(vectors, axis=0) > 0
-        ]  # what all have in common, such as the 1 of a bias, says nothing
+        ]  # a column that is the same for all, such as the 1 of a bias, says nothing
         return _pairs(lambda some: cosines(vectors, some), rows, known.users, k, len(vectors), "user")
 
     def explain(self, history: History, item: Any, n: int | None = None) -> pd.DataFrame:

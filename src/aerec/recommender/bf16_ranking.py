@@ -16,13 +16,13 @@ from aerec.topk import candidates, order_candidates, top_k
 
 __all__ = ["FEWEST_USERS", "HalfRanking", "half_ranking_pays"]
 
-_ROWS = 256  # looked at several times over, and not too few for what each block costs whatever its size
-_SHARE, _MORE = 0.25, 16  # candidates beyond k: this share of it, and so many more
-_CAUTION = 2  # times the largest error among the candidates: so far off may other scores be
-FEWEST_USERS = 128  # from which on the copy of the weight is worth its time,
-_WEIGHTS = 2**21  # and from which on the product is what takes the time
-_CATALOGUE = 8  # times k
-_REORDERED = 4096  # users from which on a weight laid out as tiles are fastest with is worth its time
+_ROWS = 256  # of a block: few enough for the cache, enough to spread the cost of a block
+_SHARE, _MORE = 0.25, 16  # candidates beyond k: this share of k plus this number
+_CAUTION = 2  # assumed bfloat16 error of the other items, as a multiple of the largest error of a candidate
+FEWEST_USERS = 128  # the copy of the weight pays from this many users on
+_WEIGHTS = 2**21  # entries of the weight from which on the product takes most of the time
+_CATALOGUE = 8  # fewest items, as a multiple of k
+_REORDERED = 4096  # a weight in the layout of the tiles pays from this many users on
 
 
 def half_ranking_pays(n_users: int, k: int, weight: Tensor) -> bool:
@@ -71,7 +71,7 @@ class HalfRanking:
         n_rows, n_items = len(hidden), len(self._weight)
         products = hidden.bfloat16() @ self._half.T
         indices, values = np.empty((n_rows, k), dtype=np.int64), np.empty((n_rows, k), dtype=np.float32)
-        scores = hidden.new_empty(min(_ROWS, n_rows), n_items)  # of one block after the other
+        scores = hidden.new_empty(min(_ROWS, n_rows), n_items)  # reused by every block
         for start in range(0, n_rows, _ROWS):
             rows = np.arange(start, min(start + _ROWS, n_rows))
             rough = scores[: len(rows)].copy_(products[start : start + _ROWS]).add_(self._bias).numpy()
@@ -97,7 +97,7 @@ class HalfRanking:
         columns = places - np.repeat(np.arange(n_rows) * n_items, np.diff(starts))
         exact = self._scores_at(hidden, columns, starts)
         found, values = order_candidates(columns, starts, exact, k)
-        # products are off in proportion to the length of the row
+        # the error of a product grows with the length of the row
         lengths = np.maximum(torch.linalg.vector_norm(hidden, dim=1).numpy(), np.finfo(np.float32).tiny)
         off = np.abs(exact - rough.reshape(-1)[places]) / np.repeat(lengths, np.diff(starts))
         margin = _CAUTION * off.max(initial=0) * lengths

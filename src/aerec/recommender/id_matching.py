@@ -20,7 +20,7 @@ from aerec.sparse import canonical_csr, column_counts
 
 __all__ = ["History", "IdMatching", "check_n"]
 
-_FEW = 0.5  # share of held-out ratings below which it is said that the model knows few of their items
+_FEW = 0.5  # below this share of held-out ratings of known items there is a warning
 
 History: TypeAlias = Interactions | Any
 """What a user has rated: an `Interactions`, or any matrix of shape (n_users, n_items)."""
@@ -88,7 +88,7 @@ class IdMatching:
                 )
         if self.users is None:
             return replace(UserBlock.new(aligned.matrix), times=aligned.timestamps)
-        if history.shape[0] > 1 and not same_kind(history.users, self.users):  # one alone is new under any name
+        if history.shape[0] > 1 and not same_kind(history.users, self.users):  # a single user may be new under any id
             warn_caller(
                 f"the users of the history, such as {examples(history.users)}, are all taken for new ones: "
                 f"{self.model} was trained on users such as {examples(self.users)}, of another type"

@@ -22,9 +22,9 @@ from aerec.topk import top_k_tensor
 __all__ = ["NetworkScorer", "output_layer"]
 
 _BLOCK_ROWS = 1024  # rows encoded at once for their vectors
-_LEFT_OUT_BYTES = 2**24  # of hidden layers and logits of histories without an item, held at once
-_DEVICE_BYTES = 2**28  # of scores held at once on an accelerator
-_MANY_ROWS = 128  # from which on NumPy's matrix product is taken on a CPU
+_LEFT_OUT_BYTES = 2**24  # of hidden layers and logits of histories without one item, in a block
+_DEVICE_BYTES = 2**28  # of scores in a block on an accelerator
+_MANY_ROWS = 128  # from this many rows on, a CPU multiplies with NumPy
 
 
 class NetworkScorer(Scorer):
@@ -81,7 +81,7 @@ class NetworkScorer(Scorer):
         values, seen = (torch.as_tensor(array, device=self.device) for array in (history.data, history.indices))
         weight = network.effective(network.encoder_weights[0])
         first = network.first_hidden(self._batch(block), torch.as_tensor(block.known_users, device=self.device))[0]
-        lengths = values.new_ones(len(values) + 1)  # that the sums are divided by; the last is that of the whole
+        lengths = values.new_ones(len(values) + 1)  # divisors of the sums; the last is for the whole history
         if network.architecture.normalize:
             squares = values.double().square()
             lengths = torch.cat([squares.sum() - squares, squares.sum()[None]]).clamp_min(0).sqrt().float()

@@ -39,7 +39,7 @@ _CHUNK = 1 << 20  # values hashed at once
 
 
 def copied_parameters(model: Any) -> dict[str, Any]:
-    """Return the parameters as they are now, whatever becomes of a list or of a model among them."""
+    """Return a copy of the parameters, so that a later change of a list or a model among them does no harm."""
     return {name: clone(value, safe=False) for name, value in model.get_params(deep=False).items()}
 
 

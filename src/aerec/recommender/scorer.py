@@ -36,9 +36,9 @@ __all__ = [
 ]
 
 
-_BLOCK_BYTES = 16 * 2**20  # scores held at once while ranking,
-_LEAST_ROWS = 64  # but of so many users at least: a model's parameters are read once a block
-_LEFT_OUT_BYTES = 2**24  # of histories without an item, and of their scores, held at once
+_BLOCK_BYTES = 16 * 2**20  # of scores in a block while ranking
+_LEAST_ROWS = 64  # fewest users in a block, which reads all parameters of the model
+_LEFT_OUT_BYTES = 2**24  # of histories without one item, and of their scores, in a block
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ class Scorer(ABC):
         return score_blocks(n_users, self.n_items)
 
     def prepared(self, n_users: int, k: int) -> Scorer:
-        """Return the scorer that ranks so many users fastest: by default this one."""
+        """Return the scorer that ranks this many users fastest: by default this one."""
         return self
 
     def for_single_users(self) -> Self:

@@ -16,7 +16,7 @@ __all__ = ["Picture", "draw_pictures"]
 _MARKERS = "os^DvPX*<"  # one fewer than colours, so that the pair differs for every model
 _DASHES = ("-", "--", "-.", ":")
 _LINE_HEIGHT = 0.2  # inches, of the legend
-_SHORTEST = 0.01  # seconds; shorter fits are drawn there
+_SHORTEST = 0.01  # seconds; shorter fits are drawn here
 
 
 @dataclass(frozen=True)

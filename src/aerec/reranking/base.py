@@ -19,7 +19,7 @@ __all__ = ["Lists", "RankArrays", "Reranker"]
 
 RankArrays: TypeAlias = "tuple[NDArray[np.int64], NDArray[np.float32]]"
 
-_BLOCK_BYTES = 64 * 2**20  # held at once by one array
+_BLOCK_BYTES = 64 * 2**20  # largest array
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Lists:
         return np.where(relevance > -np.inf, weight * np.maximum(relevance, 0), -np.inf)
 
     def blocks(self, width: int) -> Iterator[NDArray[np.int64]]:
-        """Consecutive numbers of lists, so many at once that `width` numbers of each take a bounded memory."""
+        """Yield consecutive list numbers in blocks: `width` numbers of each list fit into `_BLOCK_BYTES`."""
         size = max(1, _BLOCK_BYTES // (8 * max(width, 1)))
         for start in range(0, len(self.items), size):
             yield np.arange(start, min(start + size, len(self.items)))

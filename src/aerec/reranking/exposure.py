@@ -67,7 +67,7 @@ class MinimumExposure(Reranker):
         groups = self._groups(lists.data, features)
         n_groups = len(self.shares)
         shares = np.array([*self.shares.values()], dtype=np.float64)
-        needed = np.floor(shares * np.arange(1, k + 1)[:, None] + 1e-9)  # of the first n places, shape (k, n_groups)
+        needed = np.floor(shares * np.arange(1, k + 1)[:, None] + 1e-9)  # in the first n places; shape (k, n_groups)
         places = np.empty((len(lists.items), k), dtype=np.int64)
         for rows in lists.blocks(lists.items.shape[1] * (n_groups + 2) + k * (n_groups + 1)):
             left = lists.relevance[rows].copy()
@@ -75,7 +75,7 @@ class MinimumExposure(Reranker):
             counts, here = np.zeros((len(rows), n_groups + 1)), np.arange(len(rows))
             for place in range(k):
                 there = np.stack([((group == at) & (left > -np.inf)).any(axis=1) for at in range(n_groups)], axis=1)
-                have = np.where(there, counts[:, :n_groups], np.inf)  # no item is left of it: its share is given up
+                have = np.where(there, counts[:, :n_groups], np.inf)  # a group without items left gives up its share
                 wanted = np.stack([_in_time(have, needed[place:], at) for at in range(n_groups + 1)], axis=1)
                 allowed = np.take_along_axis(wanted, group, axis=1)
                 chosen = pick(np.where(allowed, left, -np.inf))

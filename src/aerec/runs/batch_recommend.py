@@ -29,7 +29,7 @@ from aerec.system.extras import import_extra
 
 __all__ = ["Scored", "recommend_all"]
 
-_ROWS = 1_000_000  # recommendations in a part, about
+_ROWS = 1_000_000  # recommendations in a part, roughly
 _PART = re.compile(r"_?part-(\d{6})\.(parquet|json)")
 _DONE = "_SUCCESS"
 

@@ -70,7 +70,7 @@ class SplitPlan:
     Parameters
     ----------
     kind : {"strong", "random", "last", "temporal", "cold-users", "cold-items", "given", "none"}
-        "given": by whoever published the data; "none": everything is for training.
+        "given": by the publisher of the data; "none": everything is for training.
     parameters : dict
         Of the splitter.
     """

@@ -30,7 +30,7 @@ from aerec.serving.worker_pool import Gate
 __all__ = ["create_app"]
 
 _PAGE = Path(__file__).parent / "page"
-_ABOUT = "Top-k recommendations of an autoencoder, for users of the data and for anybody with a history."
+_ABOUT = "Top-k recommendations of an autoencoder, for users of the data and for new ones by their history."
 
 
 def create_app(

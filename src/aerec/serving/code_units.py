@@ -12,8 +12,8 @@ from aerec.serving.items import Catalogue
 __all__ = ["Units"]
 
 _PER_ITEM = 3
-_TITLES = 4  # that say what a unit stands for
-_READ = 20  # items whose genres say it
+_TITLES = 4  # titles that describe a unit
+_READ = 20  # items whose genres describe it
 
 
 class Units:

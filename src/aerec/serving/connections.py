@@ -15,7 +15,7 @@ from aerec.serving.settings import Settings
 
 __all__ = ["Connections", "make_server"]
 
-_RESERVED = 2  # of the files that the process may open, one in so many is left to other things
+_RESERVED = 2  # one in this many of the files that the process may open is left for other things
 _FEWEST = 8
 _BATCHES = 8  # of connections that asyncio accepts before it looks at them, in all that are allowed
 _QUEUE = 2048  # connections that the system holds until they are accepted

@@ -28,7 +28,7 @@ __all__ = ["MAX_HISTORY", "Engine"]
 
 MAX_HISTORY = 1000  # items of a history, in a request and of a user whose recommendations are to be explained
 _REASONS = 3
-_STARS = 10  # a scale of more whole numbers than this is none to click on
+_STARS = 10  # longest scale of whole numbers that can be clicked on
 _EVERYTHING = Filters()
 
 
@@ -75,7 +75,7 @@ class Engine:
         self._scale = rating_scale(run)
         self.likes, self.threshold = self._scale.likes, self._scale.threshold
         self.rating_range = (self._scale.low, self._scale.high)
-        self._users.get_indexer(self._users[:1])  # what is made on first use is made before there are threads
+        self._users.get_indexer(self._users[:1])  # build the hash table before there are threads
         self.recommend([(one, None) for one in self.catalogue.ids[:1]], k=1, explain=True)
 
     # ------------------------------------------------------------------ what is asked
@@ -87,7 +87,7 @@ class Engine:
         filters: Filters = _EVERYTHING,
         explain: bool = False,
     ) -> list[dict[str, Any]]:
-        """Recommend to somebody of whom only `history` is known.
+        """Recommend to a new user with this `history`.
 
         Parameters
         ----------
@@ -143,7 +143,7 @@ class Engine:
         return self._ranked(UserBlock(row, self._known[[at]], times=times), row.indices, k, filters, explain)
 
     def similar(self, item: RawId, k: int = 10) -> list[dict[str, Any]]:
-        """Return the items whose score rises most when `item` is all that is known of somebody, and by how much."""
+        """Return the items whose score rises most for a user whose history is `item` alone, and by how much."""
         column = self.catalogue.column(item, 404)
         value = np.array([self.rating_range[1]], dtype=np.float32)
         alone = UserBlock.new(_row(np.array([column]), value, len(self.catalogue)))

@@ -28,7 +28,7 @@ _SECURITY = {
     "referrer-policy": "no-referrer",
     "cross-origin-resource-policy": "same-origin",
 }
-_CUT_OFF = {"connection": "close"}  # what is still to come of the request is not waited for
+_CUT_OFF = {"connection": "close"}  # the rest of the request is not read
 
 _Message = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[_Message]]
@@ -105,7 +105,7 @@ class Guard:
 
         async def limited() -> _Message:
             nonlocal left, done
-            if done:  # what may still come is that the client has gone
+            if done:  # only the end of the connection can still come
                 return await receive()
             try:
                 message = await asyncio.wait_for(receive(), max(0.0, deadline - time.monotonic()))

@@ -21,7 +21,7 @@ class RequestError(AerecError):
     Parameters
     ----------
     message : str
-        One line for whoever sent the request; without paths of the server.
+        One line for the client; without paths of the server.
     status : int, default 422
         The HTTP status.
     """

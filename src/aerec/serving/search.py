@@ -1,4 +1,4 @@
-"""Titles found by what somebody types: incomplete words, wrong and swapped letters, no accents, parts of ids."""
+"""Finds titles by what is typed: incomplete words, wrong and swapped letters, no accents, parts of ids."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["TitleIndex", "words_of"]
 
 _LONGEST_WORD = 24  # letters compared
 _MOST_WORDS = 12  # of a query
-_INCOMPLETE = 0.1  # what a word costs that is only begun
-_WHOLE_TITLE = 0.15  # what a title gains whose words are all named
-_POPULAR = 0.05  # what the most popular title gains
+_INCOMPLETE = 0.1  # cost of a word that is only begun
+_WHOLE_TITLE = 0.15  # gain of a title whose words are all named
+_POPULAR = 0.05  # gain of the most popular title
 _OF_BEST = 0.7  # titles below this share of the best score are no match
 
 

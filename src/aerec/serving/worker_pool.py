@@ -56,7 +56,7 @@ class Gate:
         try:
             return await asyncio.wait_for(asyncio.wrap_future(future), self._seconds)
         except asyncio.TimeoutError:
-            raise RequestError(f"no answer within {self._seconds:g} seconds; ask for less", 503) from None
+            raise RequestError(f"no answer within {self._seconds:g} seconds; ask for fewer items", 503) from None
 
     def close(self) -> None:
         """Take nothing more; what is being computed ends."""

@@ -60,7 +60,7 @@ class LeaveLastOut:
         order = np.lexsort((draws, times, row_ids(matrix)))
         n_held_out = 2 if self.validation else 1
         users = np.flatnonzero(np.diff(matrix.indptr) > n_held_out)
-        last = order[matrix.indptr[users + 1][:, None] - 1 - np.arange(n_held_out + 1)]  # of each user, latest first
+        last = order[matrix.indptr[users + 1][:, None] - 1 - np.arange(n_held_out + 1)]  # latest first
         self._tell_of_ties(times[last])
         test, validation = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
         test[last[:, 0]] = True

@@ -102,7 +102,7 @@ class Callbacks:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with ExitStack() as stack:  # each is told, also where another one fails
+        with ExitStack() as stack:  # every callback is called, even if another one fails
             for callback in reversed(self._callbacks):
                 stack.callback(callback.training_done, self._model, finished=kind is None)
 

@@ -23,7 +23,7 @@ from aerec.training.callbacks import Callback
 __all__ = ["Checkpoint", "Stateful", "refuse_in_use"]
 
 _KIND = "checkpoint"
-_LAYOUT = 3  # of what is written; earlier ones had other names
+_LAYOUT = 3  # version of the format
 
 
 class Stateful(Protocol):

@@ -24,7 +24,7 @@ from aerec.training.trainer import EagerSteps, StepKind, Steps, StepSource, Trai
 
 __all__ = ["CapturedSteps", "own_stream", "steps_on"]
 
-_WARM_UP = 3  # steps taken as ever before one is recorded: libraries set themselves up in them
+_WARM_UP = 3  # eager steps before one is recorded: libraries initialise in them
 _log = logging.getLogger(__name__)
 
 
@@ -74,7 +74,7 @@ class _RecordedSteps:
 
 
 class _Recorded:
-    """One kind of step on so many rows: recorded at the fourth batch, and replayed from then on.
+    """One kind of step on a fixed number of rows: recorded at the fourth batch, then replayed.
 
     The first batches are filled up like those of the replays, so that as many random numbers are drawn for them: a
     resumed training draws the same random numbers as one that was not broken off.
@@ -85,7 +85,7 @@ class _Recorded:
         self._n_values = rows.values_of_most(n_rows) if isinstance(rows, SparseRows) else 0
         self._chosen = torch.zeros(n_rows, dtype=torch.int64, device=trainer.device)
         self._kl_weight = torch.zeros((), dtype=torch.float32, device=trainer.device)
-        self._scratch = Scratch()  # memory that only the replays use
+        self._scratch = Scratch()  # memory of the replays alone
         self._seen = 0
         self._graph: torch.cuda.CUDAGraph | None = None
         self._results: tuple[Tensor, Tensor] | None = None
@@ -116,7 +116,7 @@ class _Recorded:
         self._kl_weight.fill_(kl_weight)
         self._graph.replay()
         total, parts = self._results
-        return total.clone(), parts  # the total is kept by who watches it; the next replay changes it
+        return total.clone(), parts  # the next replay overwrites the total, and the caller keeps it
 
     def _fits(self, chosen: Tensor) -> bool:
         rows = self._rows
@@ -155,7 +155,7 @@ def _can_be_recorded(trainer: Trainer, rows: SparseRows | DenseRows, kind: StepK
         and architecture.negatives is None
         and architecture.likelihood.all_entries
         and all(group.get("capturable") for group in kind.optimizer.param_groups)
-        and not (sparse and isinstance(noise, GaussianNoise) and noise.entries == "all")  # factorises WᵀW, and waits
+        and not (sparse and isinstance(noise, GaussianNoise) and noise.entries == "all")  # it factorises WᵀW, and waits
     )
 
 

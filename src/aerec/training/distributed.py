@@ -185,7 +185,7 @@ def _agree(store: Any, rank: int, size: int) -> str:
     until, waiting = time.monotonic() + _TO_GATHER.total_seconds(), set(range(1, size))
     while waiting:
         for other in sorted(waiting):
-            if store.check([f"aerec/asks/{other}"]):  # perhaps by one that died: then the answer is for nobody
+            if store.check([f"aerec/asks/{other}"]):  # the rank that asked may have died; then nobody reads the answer
                 store.set(f"aerec/answer/{store.get(f'aerec/asks/{other}').decode()}", mine)
             if store.check([f"aerec/knows/{mine}/{other}"]):
                 waiting.remove(other)

@@ -89,7 +89,7 @@ class _LastGood:
     """The weights that are put back where a training without validation fails."""
 
     def __init__(self, trainer: Trainer) -> None:
-        self.epoch = trainer.epoch  # that they are of
+        self.epoch = trainer.epoch  # the epoch of the weights
         self._trainer = trainer
         self._weights: dict[str, Tensor] | None = None
 

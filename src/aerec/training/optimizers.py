@@ -23,7 +23,7 @@ __all__ = [
     "make_optimizer",
 ]
 
-_BLOCK_BYTES = 2**20  # of a parameter: with gradient, both moments and what lies between them a few megabytes
+_BLOCK_BYTES = 2**20  # of a parameter; with gradient and moments a few megabytes, which fit into the cache
 
 
 class _OptimizerChoice:

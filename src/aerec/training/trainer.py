@@ -200,7 +200,7 @@ class Trainer:
         n_rows, own = rows.shape[0], rows if self.ranks is None else self.ranks.part(rows)
         pieces = self._pieces(shuffled(own, self.order), n_rows)
         sums = torch.zeros(3, device=self.device, dtype=torch.float64)
-        weighted_kl = torch.zeros((), device=self.device, dtype=torch.float64)  # with the weight of each batch
+        weighted_kl = torch.zeros((), device=self.device, dtype=torch.float64)  # each batch with its own weight
         steps, annealed = source(self, own, kind), self.step < self.kl_annealing_steps
         if not self.watch.at_once:
             self._found_good()

@@ -118,7 +118,7 @@ class BestEpoch(Callback):
         The column of the record that is watched.
     higher_is_better : bool
     patience : int or None
-        Stop after so many epochs without a better value; None for never.
+        Stop after this many epochs without a better value; None for never.
 
     Attributes
     ----------

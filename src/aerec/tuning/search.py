@@ -39,7 +39,7 @@ __all__ = ["TuningResult", "default_space", "tune"]
 
 _log = logging.getLogger("aerec")
 
-_ENOUGH = 5  # trials from which the place of the best one in its range says something
+_ENOUGH = 5  # fewest trials for which the place of the best value in its range means something
 _STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
 
 

@@ -25,10 +25,10 @@ from aerec.errors import DataError
 
 __all__ = ["read_delimited"]
 
-_CHUNK = 1 << 20  # rows parsed at once: columns that nobody asked for are dropped a chunk at a time
+_CHUNK = 1 << 20  # rows parsed at once; columns that are not needed are dropped chunk by chunk
 _INTEGER = r"0|-?[1-9][0-9]{0,18}"  # no leading zeros: "007" and "7" are two ids
-_EXACT_DIGITS = 16  # of a number with a decimal point that a float holds exactly
-_FEW = 0.01  # share of ids that are no numbers up to which they are more likely mistakes
+_EXACT_DIGITS = 16  # digits of a decimal number that a float holds exactly
+_FEW = 0.01  # up to this share, ids that are no numbers are taken for mistakes
 
 
 def read_delimited(

@@ -16,7 +16,7 @@ from aerec.errors import DataError
 __all__ = ["FirstLine", "Layout", "detect_layout", "first_line", "is_number", "shorten"]
 
 _HEAD = 1 << 16
-_MAX_FIELDS = 1000  # every row takes the memory of all fields, also of those that it leaves empty
+_MAX_FIELDS = 1000  # a row takes memory for every field, even an empty one
 _UNUSED = "\x1f"  # ASCII's own "unit separator" stands in for separators of several characters
 _TYPED = re.compile(r"(.*):(?:token|float|token_seq|float_seq)")  # a header field of RecBole
 _MOVIELENS_TABLE = re.compile(r"u\.data|u[1-5ab]\.(base|test)")

@@ -125,7 +125,7 @@ class RatingsQuery:
             "JOIN files ON ratings.f = files.file ORDER BY u, code, t, number, n"
         )
         read = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader  # newer and older DuckDB
-        pending = None  # the last rating so far: whether it counts is known with the one behind it
+        pending = None  # the last rating so far, which counts unless the next one replaces it
         pending_is_new = True
         for batch in read(size):
             table = arrow.Table.from_batches([batch])

@@ -78,7 +78,7 @@ def import_parquet(
     memory_limit : str, default "2GB"
         What DuckDB may use; it sorts on disk beyond. Beside it stand some 100 MB and about 20 bytes per user and item.
     threads : int, optional
-        Of DuckDB; as many as there are cores by default.
+        Of DuckDB; by default one for each core.
     overwrite : bool, default False
         Replace a store that is in `out`.
 
@@ -191,7 +191,7 @@ def _import(
             raise DataError(f"{source} cannot be imported: {str(error).splitlines()[0]}") from None
         shape = Core(work, n_items, query.has_times).write(temporary, rules.min_per_user, rules.min_per_item, parquet)
         if shape[2] == 0:
-            raise DataError(f"no rating of {source} is left with {asdict(rules)}; ask for less")
+            raise DataError(f"no rating of {source} is left with {asdict(rules)}; lower these limits")
         shutil.rmtree(work)
         write_store_header(temporary, *shape, {"source": str(source), "rows": n_rows, **asdict(rules)})
         replace_folder(temporary, target)
@@ -252,7 +252,7 @@ def _stream(query: RatingsQuery, work: Path, n_rows: int, rules: _Rules, parquet
         ArrayFile(work / "counts.npy", np.int64) as counts,
         parquet.ParquetWriter(work / "users.parquet", query.users_schema) as users,
     ):
-        of_last = 0  # ratings kept so far of the user who is not finished
+        of_last = 0  # kept ratings of the unfinished user
         begun = False
         for block in query.blocks(_BATCH):
             users.write_table(block.new_users)
