@@ -32,6 +32,7 @@ from aerec.network.rows import DenseRows, MappedRows, Rows, SparseRows, sparse_r
 from aerec.noise import GaussianNoise, MaskingNoise, Noise
 from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber, check_parameters
 from aerec.recommender.base import History, Recommender, item_popularity
+from aerec.recommender.codes import describe_unit, explain_units
 from aerec.recommender.id_matching import check_n
 from aerec.recommender.network_scorer import NetworkScorer
 from aerec.recommender.saving import copied_parameters, encode_parameter
@@ -782,15 +783,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         ValueError
             If there is no such unit.
         """
-        scorer = self._code_scorer()
-        n_code = scorer.code_size()
-        if not 0 <= unit < n_code:
-            raise ValueError(f"unit must be from 0 to {n_code - 1}, got {unit!r}")
-        check_n(n)
-        weights = scorer.unit_weights(unit, activation)
-        best = np.argsort(-weights, kind="stable")[:n]
-        items = pd.RangeIndex(len(weights)) if self.items_ is None else self.items_
-        return pd.DataFrame({"item": items.take(best), "weight": weights[best]})
+        return describe_unit(self._code_scorer(), self.items_, unit, n, activation)
 
     def explain_code(self, history: History, item: Any, n: int | None = None) -> pd.DataFrame:
         """Say which units of one user's code speak for recommending `item`; `explain` says which items of the history.
@@ -810,16 +803,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         pandas.DataFrame
             Columns unit, activation and contribution, the largest first; units that are 0 are left out.
         """
-        check_n(n)
-        user, scorer = self.block_of(history), self._code_scorer()
         column = self._ids.column_for_one(item, history)
-        activation = scorer.code(user)[0]
-        units = np.flatnonzero(activation)
-        terms = scorer.unit_contributions(activation, units, np.array([column]))[:, 0]
-        order = np.argsort(-terms, kind="stable")[:n]
-        return pd.DataFrame(
-            {"unit": units[order], "activation": activation[units[order]], "contribution": terms[order]}
-        )
+        return explain_units(self._code_scorer(), self.block_of(history), column, n)
 
     def _code_scorer(self) -> CodeScorer:
         scorer = self.scorer_

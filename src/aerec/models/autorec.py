@@ -320,6 +320,10 @@ class _UserScorer(NetworkScorer):
     def _scores_at(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float32]:
         return self._scores(block)[:, columns]
 
+    def decode(self, code: NDArray[np.float32], block: UserBlock) -> NDArray[np.float32]:
+        """Add the biases to what the network gives."""
+        return self._with_biases(super().decode(code, block), block)
+
     def best(self, block: UserBlock, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Rank by all scores."""
         return Scorer.best(self, block, k)

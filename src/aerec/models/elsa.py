@@ -23,7 +23,7 @@ from aerec.parameters import Constraint, WholeNumber
 from aerec.recommender.base import History
 from aerec.recommender.network_scorer import NetworkScorer
 from aerec.recommender.scorer import Scorer, UserBlock
-from aerec.sparse import CSR, canonical_csr
+from aerec.sparse import CSR, canonical_csr, row_ids
 from aerec.training.optimizers import BlockwiseNAdam
 from aerec.training.trainer import EagerSteps, StepSource, Trainer
 from aerec.training.weights import Validator
@@ -253,6 +253,12 @@ class _ELSAScorer(NetworkScorer):
 
     def _scores_at(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float32]:
         return self._scores(block)[:, columns]
+
+    def decode(self, code: NDArray[np.float32], block: UserBlock) -> NDArray[np.float32]:
+        """Return code · Aᵀ − x."""
+        scores = super().decode(code, block)
+        scores[row_ids(block.history), block.history.indices] -= block.history.data
+        return scores
 
     def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the exact terms of the sum, xᵢ · (AᵢAⱼ − [i = j])."""

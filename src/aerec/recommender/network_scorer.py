@@ -186,6 +186,14 @@ class NetworkScorer(Scorer):
         """Return n_code."""
         return self._network.architecture.hidden[-1]
 
+    @torch.inference_mode()
+    def decode(self, code: NDArray[np.float32], block: UserBlock) -> NDArray[np.float32]:
+        """Return the logits that belong to a code; shape (n_users, n_items)."""
+        hidden = self._network.decode_hidden(torch.as_tensor(code, device=self.device))
+        logits = output_layer(hidden, self._network.output_weight, self._network.output_bias)
+        scores: NDArray[np.float32] = logits.cpu().numpy()
+        return scores
+
     def unit_weights(self, unit: int, activation: float) -> NDArray[np.float32]:
         """Return decode(activation · unit vector) − decode(0); shape (n_items,)."""
         codes = torch.zeros((2, self.code_size()), dtype=torch.float32, device=self.device)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CodeScorer",
+    "DecoderScorer",
     "FactorScorer",
     "GraphScorer",
     "ModelScorer",
@@ -301,6 +302,19 @@ class FactorScorer(Scorer):
         """Return the cosines of the vectors."""
         return cosines(self._items, columns)
 
+    def code(self, block: UserBlock) -> NDArray[np.float32]:
+        """Return the vectors of users."""
+        return self.query_vectors(block)
+
+    def code_size(self) -> int:
+        """Return n_factors."""
+        return int(self._items.shape[1])
+
+    def decode(self, code: NDArray[np.float32], block: UserBlock) -> NDArray[np.float32]:
+        """Return the products of `code` and the vectors of the items."""
+        scores: NDArray[np.float32] = code @ self._items.T
+        return scores
+
 
 # ---------------------------------------------------------------------- what only some scorers can do
 
@@ -341,6 +355,20 @@ class CodeScorer(Protocol):
         self, code: NDArray[np.float32], units: NDArray[np.int64], columns: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         """Return how much the scores of `columns` fall when each of `units` is set to 0; (n_units, n_columns)."""
+
+
+@runtime_checkable
+class DecoderScorer(Protocol):
+    """Scores through a code of each user, and scores any other code as well."""
+
+    def code(self, block: UserBlock) -> NDArray[np.float32]:
+        """Return the code of each user; shape (n_users, n_code)."""
+
+    def code_size(self) -> int:
+        """Return n_code."""
+
+    def decode(self, code: NDArray[np.float32], block: UserBlock) -> NDArray[np.float32]:
+        """Score all items for users of `block` as if `code` were their code; shape (n_users, n_items)."""
 
 
 @runtime_checkable
