@@ -137,6 +137,23 @@ def test_contributions_of_units_and_the_centre_sum_to_the_score(data, svd):
     np.testing.assert_allclose(frame["contribution"].sum() + centre, svd.score_items(user)[0, 5], rtol=1e-4)
 
 
+def test_units_are_named_by_the_feature_of_their_items(data, svd):
+    groups = np.arange(24) % 3
+    described = data.with_item_features(sp.csr_array(np.eye(3)[groups]), ["a", "b", "c"])
+    frame = svd.name_units(described, n_items=4)
+    assert frame["unit"].tolist() == list(range(20))
+    for unit in (0, 7, 19):
+        columns = svd.describe_code(unit, n=4)["item"].to_numpy() - 100
+        counts = np.bincount(groups[columns], minlength=3)
+        assert frame["precision"][unit] == counts.max() / 4
+        assert counts["abc".index(frame["name"][unit])] == counts.max()
+        assert frame["lift"][unit] == pytest.approx(counts.max() / 4 * 3)
+    backwards = described.with_items(data.items[::-1])
+    assert svd.name_units(backwards, n_items=4).equals(frame)
+    with pytest.raises(DataError, match="needs features of items"):
+        svd.name_units(data)
+
+
 def test_steering_adds_the_direction_of_the_unit(data, svd):
     steered = svd.steer({7: 2.0, 3: -1.0})
     added = (2 * svd.decoder_[7] - svd.decoder_[3]) @ svd.model_.item_factors_.T

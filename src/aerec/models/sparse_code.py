@@ -22,14 +22,16 @@ from aerec.dimensions import Choice, Number, Space, Whole
 from aerec.display.progress import EpochProgress
 from aerec.errors import DataError, TrainingError
 from aerec.interactions import Interactions
+from aerec.item_features import rows_or_empty
 from aerec.models.elsa import ELSA
 from aerec.network.device import resolve_device, with_gradients
 from aerec.parameters import Constraint, RealNumber, WholeNumber
 from aerec.recommender.base import History, Recommender
 from aerec.recommender.codes import describe_unit, explain_units
+from aerec.recommender.id_matching import check_n
 from aerec.recommender.saving import model_state, restore_state
 from aerec.recommender.scorer import DecoderScorer, Scorer, UserBlock, score_blocks
-from aerec.sparse import CSR
+from aerec.sparse import CSR, column_counts
 from aerec.splitting import Holdout
 from aerec.system.memory import require_memory
 from aerec.topk import top_k
@@ -295,6 +297,52 @@ class SparseCode(Recommender):
         column = self._ids.column_for_one(item, history)
         return explain_units(self._code_scorer(), self.block_of(history), column, n)
 
+    def name_units(self, data: Interactions, n_items: int = 20) -> pd.DataFrame:
+        """Name each unit by the feature that its items have in common.
+
+        The items of a unit are the `n_items` of `describe_code`. With p the share of them that have a feature, and q
+        that of all items, the name is the feature with the largest p · log(p / q): much of it here, little elsewhere.
+
+        Parameters
+        ----------
+        data : Interactions
+            With `item_features`, matched by item id.
+        n_items : int, default 20
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns unit, name (None where no item of the unit has a feature), precision (p) and lift (p / q), the units
+            in their order.
+
+        Raises
+        ------
+        DataError
+            If there are no features.
+        """
+        check_n(n_items)
+        if data.item_features is None or data.feature_names is None:
+            raise DataError("name_units needs features of items: Interactions.with_item_features(...)")
+        rows = np.arange(data.shape[1]) if self.items_ is None else data.items.get_indexer(self.items_)
+        features = rows_or_empty(data.item_features, rows)
+        has: CSR = sp.csr_array(
+            (np.ones(features.nnz, dtype=np.float32), features.indices, features.indptr), features.shape
+        )
+        scorer = self._code_scorer()
+        best = np.concatenate(
+            [scorer.unit_items(units, n_items) for units in score_blocks(int(self.n_units), self.n_features_in_)]
+        )
+        members = np.ones(best.size, dtype=np.float32), best.ravel(), np.arange(len(best) + 1) * best.shape[1]
+        share = (sp.csr_array(members, shape=(len(best), has.shape[0])) @ has).toarray() / best.shape[1]
+        overall = np.maximum(column_counts(has), 1) / has.shape[0]
+        gain = share * np.log(np.maximum(share, 1e-12) / overall)
+        names = np.argmax(np.where(share > 0, gain, -np.inf), axis=1)
+        precision = share[np.arange(len(names)), names]
+        text = np.where(precision > 0, data.feature_names.to_numpy(dtype=object)[names], None)
+        return pd.DataFrame(
+            {"unit": np.arange(len(names)), "name": text, "precision": precision, "lift": precision / overall[names]}
+        )
+
     # ------------------------------------------------------------------ steering
 
     def steer(self, weights: Mapping[int, float]) -> Self:
@@ -512,6 +560,12 @@ class _SparseCodeScorer(Scorer):
         silent, active = self._inner.decode(codes, _nobody(2, self.n_items))
         weights: NDArray[np.float32] = active - silent
         return weights
+
+    def unit_items(self, units: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+        """Return the items whose scores rise most when each of `units` is 1; (n_units, n) or all there are."""
+        codes = np.concatenate([self._coder.c[None], self._coder.c + self._coder.D[units]])
+        scores = self._inner.decode(codes, _nobody(len(codes), self.n_items))
+        return top_k(scores[1:] - scores[0], min(n, self.n_items))[0]
 
     def unit_contributions(
         self, code: NDArray[np.float32], units: NDArray[np.int64], columns: NDArray[np.int64]
