@@ -71,6 +71,7 @@ class BPR(Recommender):
     """
 
     _learned = ("user_factors_", "item_factors_")
+    _item_rows = ("item_factors_",)
     _knows_users = True
     _popularity_for_empty = True
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {

@@ -62,6 +62,7 @@ class PureSVD(Recommender):
     """
 
     _learned = ("item_factors_",)
+    _item_rows = ("item_factors_",)
     _popularity_for_empty = True
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
         "n_factors": [WholeNumber(1)],

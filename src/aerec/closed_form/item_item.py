@@ -16,6 +16,7 @@ from aerec.closed_form.inverse import invert_upper, memory_beside
 from aerec.errors import TrainingError
 from aerec.recommender.base import Recommender
 from aerec.recommender.graphs import LinearGraph
+from aerec.recommender.new_items import NewItems
 from aerec.recommender.scorer import Scorer, UserBlock
 from aerec.sparse import CSR, column_counts, row_ids, take_rows
 from aerec.system.environment import cpu_cores
@@ -62,6 +63,9 @@ class ItemItemRecommender(Recommender):
 
     def _make_scorer(self) -> Scorer:
         return ItemItemScorer(self.weights_, self._popularity)
+
+    def _add_learned(self, added: NewItems) -> None:
+        self.weights_ = added.square(self.weights_)
 
 
 class ItemItemScorer(Scorer):

@@ -28,6 +28,7 @@ from aerec.errors import DataError, TrainingError
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, OneOf, RealNumber
 from aerec.recommender.base import History
+from aerec.recommender.new_items import NewItems
 from aerec.sparse import CSR, column_counts, row_ids
 from aerec.splitting import Holdout
 from aerec.system.memory import require_memory
@@ -115,6 +116,8 @@ class RidgeRecommender(ItemItemRecommender):
         the earlier users only the weights are needed. Unknown items of an `Interactions` are added to the catalogue,
         behind those that are there.
 
+        What `add_items` made of items that nobody has rated is lost: call it again.
+
         Without dropout, of fewer users than half of the items, it takes n_items² · n_users operations; otherwise about
         as many as two fits, and no data of earlier users. Another matrix of the size of the weights is held meanwhile.
 
@@ -159,6 +162,15 @@ class RidgeRecommender(ItemItemRecommender):
         """
         check_is_fitted(self)
         return self._change(old, new)
+
+    def _add_learned(self, added: NewItems) -> None:
+        super()._add_learned(added)
+        if any(getattr(self, name) is None for name in self._learned):  # saved by version 0.1
+            return
+        n_more = len(added.items) - self.n_features_in_
+        self.inverse_diagonal_ = np.pad(self.inverse_diagonal_, (0, n_more), constant_values=1 / np.float32(self.l2_))
+        self.ridge_ = np.pad(self.ridge_, (0, n_more), constant_values=np.float32(self.l2_))
+        self.item_counts_ = np.pad(self.item_counts_, (0, n_more))
 
     # ------------------------------------------------------------------ what differs between EASE and EDLAE
 
@@ -270,6 +282,8 @@ class RidgeRecommender(ItemItemRecommender):
             block = slice(rows[0], rows[-1] + 1)
             np.divide(self.weights_[block], right, out=inverse[block, :n_known])
             inverse[block, :n_known] /= left[block, None]
+        unrated = np.flatnonzero(self.item_counts_ == 0)  # `add_items` has made weights of theirs
+        inverse[unrated] = inverse[:, unrated] = 0
         inverse[np.diag_indices(n_known)] = self.inverse_diagonal_
         new = np.arange(n_known, n_items)
         inverse[new, new] = 1 / np.float32(self.l2_)

@@ -24,7 +24,7 @@ from aerec.interactions import Interactions
 from aerec.likelihood import LIKELIHOODS
 from aerec.models.learning import holdout_validator, training_identity
 from aerec.models.saved_network import network_tensors, restored_network
-from aerec.models.warm_start import LearnedBefore
+from aerec.models.warm_start import LearnedBefore, with_new_rows
 from aerec.network.batches import Batch
 from aerec.network.device import resolve_device, resolve_precision, with_gradients
 from aerec.network.network import ACTIVATIONS, INITIALIZATIONS, Architecture, Network
@@ -35,6 +35,7 @@ from aerec.recommender.base import History, Recommender, item_popularity
 from aerec.recommender.codes import describe_unit, explain_units
 from aerec.recommender.id_matching import check_n
 from aerec.recommender.network_scorer import NetworkScorer
+from aerec.recommender.new_items import NewItems
 from aerec.recommender.saving import copied_parameters, encode_parameter
 from aerec.recommender.scorer import CodeScorer, Scorer
 from aerec.sparse import CSR, canonical_csr, column_sums, refuse_masked
@@ -853,6 +854,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "network_")
+
+    def _add_learned(self, added: NewItems) -> None:
+        n_users = self.network_.architecture.n_users
+        self.network_ = with_new_rows(self.network_, self._build, added.rows, len(added.items), n_users)
+        self._trainer = None
 
     def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         header, arrays = super()._state()

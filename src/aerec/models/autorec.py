@@ -28,6 +28,7 @@ from aerec.parameters import Constraint, OneOf
 from aerec.recommender.base import History
 from aerec.recommender.graphs import constant
 from aerec.recommender.network_scorer import NetworkScorer
+from aerec.recommender.new_items import NewItems
 from aerec.recommender.rating import predict_ratings
 from aerec.recommender.scorer import Scorer, UserBlock
 from aerec.sparse import CSR, canonical_csr, row_ids
@@ -218,6 +219,9 @@ class AutoRec(Autoencoder):
     @property
     def _n_kept_users(self) -> int:
         return self.n_users_
+
+    def _add_learned(self, added: NewItems) -> None:
+        raise ValueError(f"{type(self).__name__} predicts ratings, and cannot take new items by features")
 
     def _learned_before(self) -> LearnedBefore:
         """Return what was learned: of orientation "item" the inputs of the network are users."""

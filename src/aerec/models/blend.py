@@ -16,7 +16,8 @@ from aerec.metrics import measure_users, parse_metric
 from aerec.models.edlae import EDLAE
 from aerec.models.elsa import ELSA
 from aerec.parameters import Constraint, WholeNumber
-from aerec.recommender.base import Recommender
+from aerec.recommender.base import Recommender, with_new_items
+from aerec.recommender.new_items import NewItems
 from aerec.recommender.saving import model_state, restore_state
 from aerec.recommender.scorer import Scorer, UserBlock, score_blocks
 from aerec.sparse import row_ids, take_rows
@@ -184,6 +185,9 @@ class Blend(Recommender):
         if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
             raise ValueError(f"weights are numbers of at least 0, not all of them 0; got {list(self.weights)}")
         return weights
+
+    def _add_learned(self, added: NewItems) -> None:
+        self.models_ = [with_new_items(model, added) for model in self.models_]
 
     # ------------------------------------------------------------------ saving
 

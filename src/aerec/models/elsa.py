@@ -22,6 +22,7 @@ from aerec.network.unit_rows import unit_products, unit_rows
 from aerec.parameters import Constraint, WholeNumber
 from aerec.recommender.base import History
 from aerec.recommender.network_scorer import NetworkScorer
+from aerec.recommender.new_items import NewItems
 from aerec.recommender.scorer import Scorer, UserBlock
 from aerec.sparse import CSR, canonical_csr, row_ids
 from aerec.training.optimizers import BlockwiseNAdam
@@ -237,6 +238,10 @@ class ELSA(Autoencoder):
             self._trainer.settle()
         else:
             self.network_.settle()
+
+    def _add_learned(self, added: NewItems) -> None:
+        super()._add_learned(added)
+        self.network_.settled = True  # vectors of new items are shorter than 1: what they share with others says little
 
     def _set_state(self, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
         super()._set_state(header, tensors)

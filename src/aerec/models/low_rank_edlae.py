@@ -83,6 +83,7 @@ class LowRankEDLAE(Recommender):
         "seed": [WholeNumber(0, 2**32 - 1)],
     }
     _learned = ("input_factors_", "output_factors_")
+    _item_rows = ("input_factors_", "output_factors_")
     _popularity_for_empty = True
 
     input_factors_: NDArray[np.float32]

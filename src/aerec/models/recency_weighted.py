@@ -17,7 +17,8 @@ from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.models.ease import EASE
 from aerec.parameters import Constraint, OneOf, RealNumber
-from aerec.recommender.base import Recommender
+from aerec.recommender.base import Recommender, with_new_items
+from aerec.recommender.new_items import NewItems
 from aerec.recommender.saving import model_state, restore_state
 from aerec.recommender.scorer import RatingScorer, Scorer, UserBlock
 from aerec.sparse import CSR, row_ids
@@ -94,6 +95,9 @@ class RecencyWeighted(Recommender):
 
     def _make_scorer(self) -> Scorer:
         return _RecencyScorer(self.model_.scorer_, self.half_life, self.unit)
+
+    def _add_learned(self, added: NewItems) -> None:
+        self.model_ = with_new_items(self.model_, added)
 
     def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         header, tensors = super()._state()

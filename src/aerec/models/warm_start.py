@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -15,9 +15,11 @@ from torch import Tensor, nn
 
 from aerec.errors import DataError
 
-__all__ = ["LearnedBefore", "matched", "variable_axes"]
+__all__ = ["LearnedBefore", "matched", "variable_axes", "with_new_rows"]
 
 logger = logging.getLogger(__name__)
+
+_Module = TypeVar("_Module", bound=nn.Module)
 
 _ITEMS, _USERS = 61, 67  # sizes of two small networks whose shapes are compared
 
@@ -98,6 +100,34 @@ def matched(
     rows = before.get_indexer(after)
     where = np.flatnonzero(rows >= 0)
     return rows[where].astype(np.int64), where
+
+
+@torch.no_grad()
+def with_new_rows(
+    network: _Module,
+    build: Callable[[int, int], _Module],
+    extended: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+    n_items: int,
+    n_users: int,
+) -> _Module:
+    """Return a network of more items, with what a smaller one has learned.
+
+    Parameters
+    ----------
+    network : Module
+    build : callable
+        Makes a network for a number of items and of users.
+    extended : callable
+        Makes an array with a row for each of `n_items` of one with a row for each item of `network`.
+    n_items, n_users : int
+    """
+    device = next(network.parameters()).device
+    axes, learned = variable_axes(build, n_users > 0), network.state_dict()
+    larger = build(n_items, n_users).to(device)
+    for name, values in larger.state_dict().items():
+        of_items = axes[name][:1] == ("items",)
+        values.copy_(torch.from_numpy(extended(learned[name].cpu().numpy())) if of_items else learned[name])
+    return larger
 
 
 def variable_axes(build: Callable[[int, int], nn.Module], has_users: bool) -> dict[str, tuple[str | None, ...]]:

@@ -25,6 +25,7 @@ from aerec.interactions import Interactions
 from aerec.parameters import Constraint, check_parameters
 from aerec.recommender.id_matching import History, IdMatching, check_n
 from aerec.recommender.new_history import RatingScale
+from aerec.recommender.new_items import NewItems
 from aerec.recommender.saving import copied_parameters, decode_array, encode_array, write_model
 from aerec.recommender.scorer import (
     ModelScorer,
@@ -47,6 +48,7 @@ __all__ = [
     "check_holdout_ids",
     "item_popularity",
     "knows_users",
+    "with_new_items",
 ]
 
 
@@ -73,6 +75,8 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
     """Names of the fitted arrays (dense or CSR) that `save` writes; those that are None are left out."""
     _knows_users: ClassVar[bool] = False
     """Whether the model learns something of each single user and so has to recognise them by id."""
+    _item_rows: ClassVar[tuple[str, ...]] = ()
+    """Names of the fitted arrays with a row an item that `add_items` makes rows for."""
     _popularity_for_empty: ClassVar[bool] = False
     """Whether a new user with an empty history is ranked by popularity, because `_score` would give all zeros."""
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {}
@@ -418,6 +422,69 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         seen = user.history.indices[order]
         return pd.DataFrame({"item": self._ids.item_ids(history).take(seen), "contribution": terms[order]})
 
+    def add_items(self, data: Interactions, items: Any = None, *, l2: float = 1.0) -> Self:
+        r"""Add items that nobody has rated, by what their features have in common with those of rated items.
+
+        Whatever the model has learned of an item (a column and a row of weights, a vector, a bias) is regressed on the
+        features of the rated items, and predicted for the new ones: for the columns of weights B,
+
+        .. math:: b_{new} = \bar b + (B - \bar b) F (F^\top F + \lambda I)^{-1} f_{new}
+
+        with features of length 1, less their mean. Scores of the other items do not change (in a `Blend`, only their
+        scale). `recommend` offers the new items from then on; `similar_items`, `explain` and `save` know them, and a
+        history may hold them.
+
+        Item-item models, `PureSVD`, `BPR`, `LowRankEDLAE` and autoencoders with a row an item can, as can a
+        `RecencyWeighted` or `Blend` of them. When the new items have ratings, fit again.
+
+        Parameters
+        ----------
+        data : Interactions
+            What the model was fitted on, with `item_features` of these items and of the new ones:
+            ``train.with_items(train.items.union(new)).with_item_features(...)``.
+        items : array-like, optional
+            Raw ids of the new items; by default those that nobody has rated in `data`. Those without features are left
+            out, with a warning.
+        l2 : float > 0, default 1.0
+            λ.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        DataError
+            If the data have no features, or the model none of the rated items.
+        ValueError
+            If the model has nothing that could be predicted from features.
+
+        References
+        ----------
+        Gantner, Drumond, Freudenthaler, Rendle, Schmidt-Thieme (2010). Learning attribute-to-feature mappings for
+        cold-start recommendations. ICDM.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from aerec.datasets import load_dataset
+        >>> from aerec.models import EASE
+        >>> likes = load_dataset("sample").binarize(4.0)
+        >>> model = EASE(l2=50.0).fit(likes)
+        >>> genres = pd.concat([likes.item_genres, pd.Series({9001: ("Western",)})])
+        >>> model.add_items(likes.with_items(likes.items.append(pd.Index([9001]))).with_item_features(genres))
+        EASE(l2=50.0)
+        >>> len(model.recommend(likes, k=1, users=[7], allow_items=[9001]))
+        1
+        """
+        check_is_fitted(self)
+        if not isinstance(data, Interactions) or self.items_ is None:
+            raise DataError("add_items goes by raw ids of items: fit on an Interactions, and give it one with features")
+        if not l2 > 0:
+            raise ValueError(f"l2 must be above 0, got {l2!r}")
+        self.__dict__ = self._with_new_items(NewItems.of(self.items_, data, items, float(l2))).__dict__
+        return self
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model into the folder `path` (JSON + safetensors), atomically."""
         check_is_fitted(self)
@@ -431,6 +498,27 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _score_scorer(self) -> Scorer:
         return ModelScorer(self._score, self.n_features_in_, self._popularity)
+
+    def _add_learned(self, added: NewItems) -> None:
+        """Give what was learned rows of new items, in new arrays."""
+        if not self._item_rows:
+            raise ValueError(
+                f"{type(self).__name__} cannot take new items by features: take an item-item model such as EASE, a "
+                "model of vectors such as PureSVD, or an autoencoder such as MultVAE"
+            )
+        for name in self._item_rows:
+            setattr(self, name, added.rows(getattr(self, name)))
+
+    def _with_new_items(self, added: NewItems) -> Self:
+        """Return a copy with more items."""
+        check_storable(added.items, "item")
+        changed = copy.copy(self)
+        changed._add_learned(added)
+        changed.items_, changed.n_features_in_ = added.items, len(added.items)
+        if self._popularity_for_empty:
+            changed.popularity_ = np.pad(self.popularity_, (0, len(added.items) - self.n_features_in_))
+        changed._check_learned()
+        return changed
 
     def _take_in(self, train: History) -> Any:
         """Check training data, remember its ids, and return what `_fit` reads."""
@@ -575,6 +663,11 @@ def item_popularity(matrix: CSR) -> NDArray[np.float32]:
 def knows_users(model: Recommender) -> bool:
     """Whether a model learns something of each single user, and so does better on users it was trained on."""
     return bool(model._knows_users)
+
+
+def with_new_items(model: Recommender, added: NewItems) -> Recommender:
+    """Return a copy of a fitted model with more items, for models that are made of others."""
+    return model._with_new_items(added)
 
 
 def check_frame_columns(model: Recommender, history: Any) -> None:
