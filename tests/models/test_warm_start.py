@@ -17,7 +17,7 @@ MODELS = {
     "tied": Autoencoder(hidden=4, tied=True, **QUICK),
     "deep": MultDAE(hidden=(5, 4), **QUICK),
     "vae": MultVAE(hidden=(5, 4), **QUICK),
-    "recvae": RecVAE(hidden=(5, 4), **QUICK),
+    "recvae": RecVAE(hidden=(5, 4), ema_decay=0.0, **QUICK),  # its prior knows the last epoch, not the average
     "elsa": ELSA(n_factors=4, **QUICK),
     "cdae": CDAE(hidden=4, **QUICK),
     "autorec user": AutoRec(hidden=4, orientation="user", **QUICK),
