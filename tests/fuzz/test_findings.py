@@ -92,7 +92,7 @@ def test_a_member_packed_by_a_method_that_is_broken():
 @pytest.mark.parametrize("text", [False, True])
 def test_parquet_bombs(text):
     pytest.importorskip("pyarrow")
-    n = 3_000_000 if not text else 300_000
+    n = 3_000_000 if not text else 30_000
     frame = pd.DataFrame({"user": np.zeros(n, np.int64), "item": 0, "rating": 1.0})
     if text:
         frame["user"] = "x" * 20_000
