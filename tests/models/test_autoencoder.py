@@ -324,3 +324,14 @@ def test_rows_of_clicks_are_normalised_unless_asked_otherwise(likelihood, normal
     assert model.network_.architecture.normalize is normalized
     plain = DenoisingAutoencoder(hidden=2, likelihood=likelihood, normalize=False, epochs=1, progress=False).fit(matrix)
     assert plain.network_.architecture.normalize is False
+
+
+def test_arrays_that_are_read_backwards_are_taken_as_they_are():
+    """PyTorch refuses negative strides."""
+    X = DIGITS[:100, ::-1]
+    model, same = quick(epochs=1).fit(X), quick(epochs=1).fit(X.copy())
+    code = same.transform(X.copy())
+    np.testing.assert_array_equal(model.transform(X), code)
+    np.testing.assert_array_equal(model.reconstruct(X), same.reconstruct(X.copy()))
+    np.testing.assert_array_equal(model.generate(code[::-1]), same.generate(code)[::-1])
+    assert model.total_cost(X) == same.total_cost(X.copy())

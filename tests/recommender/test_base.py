@@ -240,6 +240,16 @@ def test_k_may_be_a_numpy_number():
     assert Table().fit(train()).rank(train(), k=np.int32(2))[0].shape == (4, 2)
 
 
+def test_a_frame_holds_no_more_than_all_items_however_large_k_is():
+    """A list that is filled up to 10¹² places would need terabytes."""
+    data = train()
+    model = Table().fit(data)
+    assert model.recommend(data, 10**12).equals(model.recommend(data, N_ITEMS))
+    linear = EASE(l2=1.0).fit(data)
+    item = data.items[0]
+    assert linear.similar_items(item, 10**12).equals(linear.similar_items(item, N_ITEMS - 1))
+
+
 @pytest.mark.parametrize("argument", ["allow_items", "block_items"])
 def test_unknown_items_in_a_list_are_left_out_with_a_warning(argument):
     model = Table().fit(train())

@@ -175,8 +175,12 @@ Rows: TypeAlias = SparseRows | MappedRows | DenseRows | RowRange
 
 
 def _shared(array: NDArray[Any]) -> Tensor:
-    """Return a tensor in the memory of the array; of one that may not be written, which PyTorch warns of, a copy."""
-    return torch.from_numpy(array if array.flags.writeable else array.copy())
+    """Return a tensor in the memory of the array; a copy of one that PyTorch warns of or refuses.
+
+    That is one that may not be written, and one that is read backwards, such as ``X[:, ::-1]``.
+    """
+    as_it_is = array.flags.writeable and min(array.strides) >= 0
+    return torch.from_numpy(array if as_it_is else array.copy())
 
 
 def sparse_rows(

@@ -6,7 +6,7 @@ import copy
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from typing import Any, ClassVar, overload
 
 import numpy as np
@@ -116,6 +116,39 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         return self._make_scorer().score(UserBlock(history, known_users))
 
     # ------------------------------------------------------------------ what a user calls
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the hyper-parameters; with `deep`, also the fields of each choice, such as ``noise__scale``."""
+        params: dict[str, Any] = super().get_params(deep)
+        choices = [(name, value) for name, value in params.items() if deep and _is_choice(value)]
+        for name, choice in choices:
+            params |= {f"{name}__{field.name}": getattr(choice, field.name) for field in fields(choice)}
+        return params
+
+    def set_params(self, **params: Any) -> Self:
+        """Set hyper-parameters; a field of a choice as ``noise__scale=0.2``, so that a grid can search over it.
+
+        Raises
+        ------
+        ValueError
+            If there is no such hyper-parameter or field, or a field is out of its range.
+        """
+        own: dict[str, Any] = {}
+        changes: dict[str, dict[str, Any]] = {}  # the fields of a choice come last: the choice itself may be set in the same call
+        for key, value in params.items():
+            name, _, field = key.partition("__")
+            if field and _is_choice(params.get(name, getattr(self, name, None))):
+                changes.setdefault(name, {})[field] = value
+            else:
+                own[key] = value
+        super().set_params(**own)
+        for name, values in changes.items():
+            choice = getattr(self, name)
+            known = [field.name for field in fields(choice)]
+            if unknown := values.keys() - known:
+                raise ValueError(f"{type(choice).__name__} has no {min(unknown)!r}; it has {', '.join(known)}")
+            setattr(self, name, replace(choice, **values))
+        return self
 
     def fit(self, train: History, y: Any = None, *, validation: Any = None) -> Self:
         """Learn from the ratings `train`.
@@ -310,6 +343,10 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         8
         """
         history = history if users is None else _some_users(history, users)
+        if isinstance(history, Interactions | Mapping):
+            check_k(k)
+            check_is_fitted(self)
+            k = min(k, self.n_features_in_)  # a frame is not filled up: "all of them" may be any large number
         indices, scores = self.rank(history, k, exclude_seen, allow_items=allow_items, block_items=block_items)
         if not isinstance(history, Interactions | Mapping):
             return indices, scores
@@ -621,6 +658,11 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         return (*self._learned, "popularity_") if self._popularity_for_empty else self._learned
 
 
+def _is_choice(value: Any) -> bool:
+    """Whether a hyper-parameter is a small frozen dataclass, such as a noise."""
+    return is_dataclass(value) and not isinstance(value, type)
+
+
 def _some_users(history: History, users: Any) -> History:
     """Return some of the users of an Interactions or a dict."""
     if isinstance(history, Interactions):
@@ -644,6 +686,7 @@ def _pairs(
     kind: str,
 ) -> pd.DataFrame:
     """Return the `k` most alike of `n` to each of `rows`, but itself, as a frame."""
+    k = min(k, n)
     best = np.full((len(rows), k), -1, dtype=np.int64), np.full((len(rows), k), -np.inf, dtype=np.float32)
     for block in score_blocks(len(rows), n):
         scores = np.array(similarities(rows[block]), dtype=np.float32)
