@@ -166,6 +166,10 @@ def from_arrays(kind, data, indices, indptr, shape):
         (from_arrays(sp.csr_array, [1, 1], [0, 1], [0, 5], (1, 2)), "indptr goes from 0 to 5, there are 2 values"),
         (from_arrays(sp.csr_array, [1, 1], [0], [0, 1], (1, 2)), "1 indices for 2 values"),
         (from_arrays(sp.csr_array, [1], [0.5], [0, 1], (1, 2)), "indices must be one-dimensional and of whole numbers"),
+        (
+            from_arrays(sp.csr_array, [1], np.array([0], np.dtype(np.int32).newbyteorder()), [0, 1], (1, 2)),
+            "byte order",
+        ),
         (from_arrays(sp.csr_array, [1], [[0]], [0, 1], (1, 2)), "indices must be one-dimensional"),
     ],
 )

@@ -179,8 +179,11 @@ def _check_compressed(X: Any) -> None:
     n_lines, n_places = (n_columns, n_rows) if by_column else (n_rows, n_columns)
     indptr, indices = X.indptr, X.indices
     for name, array in (("indptr", indptr), ("indices", indices)):
-        if array.ndim != 1 or array.dtype.kind not in "iu":
-            raise DataError(f"{name} must be one-dimensional and of whole numbers, is {array.ndim}-D {array.dtype}")
+        if array.ndim != 1 or array.dtype.kind not in "iu" or not array.dtype.isnative:
+            raise DataError(
+                f"{name} must be one-dimensional and of whole numbers in the byte order of this machine, is "
+                f"{array.ndim}-D {array.dtype}"
+            )
     line = "column" if by_column else "row"
     if len(indptr) != n_lines + 1:
         raise DataError(f"indptr has {len(indptr):,} entries, a matrix of {n_lines:,} {line}s needs {n_lines + 1:,}")

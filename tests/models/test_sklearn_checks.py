@@ -60,6 +60,6 @@ def test_fields_of_choices_are_parameters_and_setting_one_changes_no_other_model
 @pytest.mark.parametrize("wrong", [{"noise__scale": 0.1}, {"noise__p": 1.5}, {"nose__p": 0.1}])
 def test_fields_that_are_not_there_or_out_of_range_are_refused(wrong):
     model = Autoencoder()
-    with pytest.raises(ValueError, match="p, rescale|p is the share|nose"):
+    with pytest.raises(ValueError, match=r"p, rescale|p is the share|nose"):
         model.set_params(**wrong)
     assert model.noise == MaskingNoise(0.5)

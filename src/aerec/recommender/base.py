@@ -134,7 +134,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
             If there is no such hyper-parameter or field, or a field is out of its range.
         """
         own: dict[str, Any] = {}
-        changes: dict[str, dict[str, Any]] = {}  # the fields of a choice come last: the choice itself may be set in the same call
+        changes: dict[str, dict[str, Any]] = {}  # they come last: the choice itself may be set in the same call
         for key, value in params.items():
             name, _, field = key.partition("__")
             if field and _is_choice(params.get(name, getattr(self, name, None))):
