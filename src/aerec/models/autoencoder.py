@@ -687,7 +687,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             check_n(n)
             generator = np.random.default_rng(int(self.seed) if seed is None else seed)
             code = generator.standard_normal((n, self.network_.architecture.hidden[-1]))
-        checked = np.require(check_array(code, dtype=np.float32), requirements="CW")  # which PyTorch takes as it is
+        checked = np.require(
+            check_array(code, dtype=np.float32), requirements=["C", "W"]
+        )  # which PyTorch takes as it is
         n_code = self.network_.architecture.hidden[-1]
         if checked.shape[1] != n_code:
             raise ValueError(f"a code has {n_code} units, got an array of shape {checked.shape}")
