@@ -16,3 +16,4 @@ from aerec.models.recency_weighted import RecencyWeighted as RecencyWeighted
 from aerec.models.sparse_autoencoder import SparseAutoencoder as SparseAutoencoder
 from aerec.models.sparse_code import SparseCode as SparseCode
 from aerec.models.sparse_ease import SparseEASE as SparseEASE
+from aerec.models.sparse_elsa import SparseELSA as SparseELSA

@@ -1,0 +1,124 @@
+"""SparseELSA against its formula in numpy, and against ELSA."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+import torch
+
+from aerec import Interactions, load_model
+from aerec.models import SparseCode, SparseELSA, sparse_elsa
+from aerec.network.buffers import Scratch
+from aerec.network.rows import sparse_rows
+from aerec.testing import check_recommender
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    taste = np.where(np.arange(80)[:, None] % 3 == np.arange(24) % 3, 0.5, 0.1)
+    return Interactions.from_matrix(
+        rng.random(taste.shape) < taste, [f"u{at}" for at in range(80)], np.arange(24) + 100
+    )
+
+
+@pytest.fixture(scope="module")
+def model(data):
+    return SparseELSA(n_factors=16, n_active=3, epochs=6, batch_size=16, progress=False).fit(data)
+
+
+def test_rows_have_n_active_entries_and_length_1(model):
+    assert isinstance(model.factors_, sp.csr_array)
+    assert model.factors_.shape == (24, 16)
+    np.testing.assert_array_equal(np.diff(model.factors_.indptr), 3)
+    np.testing.assert_allclose(sp.linalg.norm(model.factors_, axis=1), 1, rtol=1e-5)
+
+
+def test_scores_are_the_formula(data, model):
+    A, x = model.factors_.toarray().astype(np.float64), data.matrix.toarray()
+    expected = x @ A @ A.T - x
+    scores = model.score_items(data)
+    seen = x.any(axis=1)
+    np.testing.assert_allclose(scores[seen], expected[seen], atol=1e-5)
+    np.testing.assert_allclose(model.score_items(np.zeros((1, 24)))[0], model.popularity_)
+    columns = np.array([5, 0])
+    block = model.block_of(data.select_users(["u4"]))
+    np.testing.assert_allclose(model.scorer_.score_at(block, columns), scores[[4]][:, columns], rtol=1e-6)
+    np.testing.assert_allclose(
+        model.scorer_.contributions(block, columns).sum(axis=0), expected[4, columns], rtol=1e-5, atol=1e-6
+    )
+    vectors = model.scorer_.query_vectors(block) @ model.scorer_.item_vectors().T
+    np.testing.assert_allclose(vectors, x[[4]] @ A @ A.T, atol=1e-5)
+
+
+def test_similar_items_go_by_the_cosine(model):
+    A = model.factors_.toarray()
+    cosines = A @ A[4]
+    cosines[4] = -np.inf
+    frame = model.similar_items([104], k=1)
+    assert frame["score"][0] == pytest.approx(cosines.max(), rel=1e-5)
+
+
+def test_the_cost_is_that_of_elsa(data):
+    rows = sparse_rows(data.matrix, torch.device("cpu"))
+    weight = torch.as_tensor(np.random.default_rng(1).normal(size=(24, 5)).astype(np.float32))
+    chosen = torch.arange(80)[np.diff(data.matrix.indptr) > 0]
+    A = weight.numpy() / np.linalg.norm(weight.numpy(), axis=1, keepdims=True)
+    x = data.matrix.toarray()[chosen.numpy()]
+    o = x @ A @ A.T - x
+    cosine = (o * x).sum(axis=1) / np.linalg.norm(o, axis=1) / np.linalg.norm(x, axis=1)
+    cost = float(sparse_elsa._cost(rows, chosen, weight, Scratch()))
+    assert cost == pytest.approx(float((2 - 2 * cosine).mean()), rel=1e-4)
+
+
+def test_entries_are_taken_away_geometrically_and_then_stay():
+    left = [sparse_elsa.entries_left(at / 30, 1024, 16) for at in range(31)]
+    assert left[0] == 1024
+    assert left[10] == 128
+    assert left[20:] == [16] * 11
+    assert left == sorted(left, reverse=True)
+    assert sparse_elsa.entries_left(1.0, 4, 12) == 4
+
+
+def test_the_largest_entries_are_left():
+    weight = torch.tensor([[3.0, -4.0, 1.0], [0.1, 0.0, -0.2]])
+    assert sparse_elsa._largest(weight, 2).tolist() == [[1, 1, 0], [1, 0, 1]]
+
+
+def test_it_learns(data, model):
+    """Items of the same taste are more alike than others."""
+    similar = (model.factors_ @ model.factors_.T).toarray()
+    same = np.arange(24)[:, None] % 3 == np.arange(24) % 3
+    np.fill_diagonal(similar, np.nan)
+    assert np.nanmean(similar[same]) > np.nanmean(similar[~same]) + 0.2
+
+
+def test_a_saved_model_scores_as_before_and_holds_no_dense_vectors(data, model, tmp_path):
+    model.save(tmp_path / "model")
+    loaded = load_model(tmp_path / "model")
+    np.testing.assert_array_equal(loaded.score_items(data), model.score_items(data))
+    assert isinstance(loaded.factors_, sp.csr_array)
+    assert all(np.asarray(array).size <= model.factors_.nnz for array in loaded._state()[1].values())
+
+
+def test_seeds(data):
+    first, again, other = (
+        SparseELSA(n_factors=8, n_active=2, epochs=2, seed=seed, progress=False).fit(data) for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first.factors_.toarray(), again.factors_.toarray())
+    assert np.abs((first.factors_ - other.factors_).toarray()).max() > 0.01
+
+
+def test_it_keeps_the_contract():
+    check_recommender(SparseELSA(n_factors=8, n_active=3, epochs=2, batch_size=16, progress=False))
+
+
+def test_its_code_can_be_written_sparsely(data, model):
+    sparse = SparseCode(model, n_units=16, n_active=16, epochs=60, batch_size=16, progress=False).fit(data)
+    expected = model.score_items(data)
+    assert np.square(sparse.score_items(data) - expected).mean() < 0.01 * expected.var()
+
+
+@pytest.mark.parametrize("bad", [{"n_factors": 0}, {"n_active": 0}, {"learning_rate": -1.0}])
+def test_parameters_out_of_range_are_refused(data, bad):
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        SparseELSA(**bad).fit(data)
