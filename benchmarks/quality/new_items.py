@@ -1,6 +1,7 @@
 """Are items found that nobody has rated, by their features? On MovieLens 1M and CiteULike-a.
 
-    python benchmarks/quality/new_items.py
+    python benchmarks/quality/new_items.py --data ml-1m
+    python benchmarks/quality/new_items.py --data citeulike-a
 
 A fifth of the items is held out with all ratings (`ColdItems`), and only these are ranked for the users who have one of
 them. Features: genres, decade, year and title words on MovieLens (ratings of 4 and more), tags on CiteULike. Beside
@@ -14,6 +15,7 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,12 @@ from aerec.splitting import ColdItems
 from protocol import RESULTS, markdown, save, set_threads
 
 K = 20
+MODELS: dict[str, Callable[[], Any]] = {
+    "EASE": EASE,
+    "PureSVD": lambda: PureSVD(n_factors=256),
+    "ELSA": lambda: ELSA(progress=False),
+    "MultVAE": lambda: MultVAE(progress=False),
+}
 
 
 def main() -> None:
@@ -41,22 +49,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--sets", nargs="+", default=["ml-1m", "citeulike-a"], choices=["ml-1m", "citeulike-a"])
+    parser.add_argument("--data", default="ml-1m", choices=["ml-1m", "citeulike-a"])
+    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
     set_threads(given.threads)
+    data = movielens() if given.data == "ml-1m" else citeulike()
     points: list[dict[str, Any]] = []
-    for name in given.sets:
-        data = movielens() if name == "ml-1m" else citeulike()
-        for seed in range(given.seeds):
-            split = ColdItems(fraction=0.2, validation_fraction=0.0, seed=seed).split(data)
-            for model, recall, ndcg, seconds in measured(split, name):
-                points.append(
-                    {"set": name, "seed": seed, "model": model, "recall": recall, "ndcg": ndcg, "seconds": seconds}
-                )
-                print(points[-1], flush=True)
-    header = ["set", "model", f"recall@{K}", "by draw", f"ndcg@{K}", "× cosine", "s"]
-    save("new-items", "Items that nobody has rated", markdown(header, rows(points)), {"points": points}, given.out)
+    for seed in range(given.seeds):
+        split = ColdItems(fraction=0.2, validation_fraction=0.0, seed=seed).split(data)
+        for model, recall, ndcg, seconds in measured(split, given.models):
+            points.append({"seed": seed, "model": model, "recall": recall, "ndcg": ndcg, "seconds": seconds})
+            print(points[-1], flush=True)
+    header = ["model", f"recall@{K}", "by draw", f"ndcg@{K}", "× cosine", "s"]
+    title = f"Items that nobody has rated, {given.data}"
+    save(f"new-items-{given.data}", title, markdown(header, rows(points)), {"points": points}, given.out)
 
 
 def movielens() -> Interactions:
@@ -83,7 +90,7 @@ def citeulike() -> Interactions:
     return read_ratings(Path(os.environ["AEREC_DATA"]) / "citeulike-a" / "users.dat")
 
 
-def measured(split: Any, name: str) -> list[tuple[str, float, float, float]]:
+def measured(split: Any, names: list[str]) -> list[tuple[str, float, float, float]]:
     """Return model, recall, ndcg and seconds of everything on one split."""
     train, features = split.train, split.train.item_features
     counts = np.bincount(features.indices, minlength=features.shape[1])
@@ -94,13 +101,12 @@ def measured(split: Any, name: str) -> list[tuple[str, float, float, float]]:
         ("cosine, idf", *ranked(split, cosine(split, idf))),
     ]
     rows = [(model, recall, ndcg, 0.0) for model, recall, ndcg in found]
-    models: list[Any] = [EASE(), PureSVD(n_factors=256), ELSA(progress=False), MultVAE(progress=False)]
-    for model in models:
-        started = time.perf_counter()
+    for name in names:
+        model, started = MODELS[name](), time.perf_counter()
         model.fit(train).add_items(train)
         seconds = time.perf_counter() - started
         report = evaluate(model, split.test, metrics=(f"recall@{K}", f"ndcg@{K}"), n_resamples=1)
-        rows.append((type(model).__name__, report.mean[f"recall@{K}"], report.mean[f"ndcg@{K}"], seconds))
+        rows.append((name, report.mean[f"recall@{K}"], report.mean[f"ndcg@{K}"], seconds))
     return rows
 
 
@@ -124,13 +130,12 @@ def ranked(split: Any, scores: NDArray[np.float64]) -> tuple[float, float]:
 def rows(points: list[dict[str, Any]]) -> list[list[str]]:
     """Return the table: means over draws."""
     table, frame = [], pd.DataFrame(points)
-    for (name, model), part in frame.groupby(["set", "model"], sort=False):
-        base = frame[(frame["set"] == name) & (frame["model"] == "cosine")]["recall"].mean()
+    base = frame[frame["model"] == "cosine"]["recall"].mean()
+    for model, part in frame.groupby("model", sort=False):
+        recall = part["recall"].mean()
         draws = ", ".join(f"{value:.3f}" for value in part["recall"])
-        numbers = [f"{part['recall'].mean():.3f}", draws, f"{part['ndcg'].mean():.3f}"]
-        table.append(
-            [str(name), str(model), *numbers, f"{part['recall'].mean() / base:.2f}", f"{part['seconds'].mean():.0f}"]
-        )
+        numbers = [f"{part['ndcg'].mean():.3f}", f"{recall / base:.2f}", f"{part['seconds'].mean():.0f}"]
+        table.append([str(model), f"{recall:.3f}", draws, *numbers])
     return table
 
 

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from aerec.models import EASE
+from aerec import load_model
+from aerec.errors import DataError
+from aerec.interactions import Interactions
+from aerec.models import EASE, EDLAE
 
 
 def likes(n_users=400, n_items=60):
@@ -49,3 +52,27 @@ def test_a_negative_or_zero_penalty_is_refused():
     for l2 in (0.0, -1.0):
         with pytest.raises(ValueError, match="l2"):
             EASE(l2).fit(likes())
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+def test_features_are_users_of_a_weight(dropout, tmp_path):
+    X, rng = likes(100, 20), np.random.default_rng(1)
+    F = (rng.random((20, 6)) < 0.3) * rng.random((20, 6))
+    data = Interactions.from_matrix(csr_array(X)).with_item_features(csr_array(F))
+    model = EDLAE(l2=5.0, dropout=dropout, feature_weight=3.0).fit(data)
+    gram = X.T @ X + 3.0 * F @ F.T
+    P = np.linalg.inv(gram + dropout / (1 - dropout) * np.diag(np.diag(gram)) + 5.0 * np.eye(20))
+    B = P / -np.diag(P)
+    np.fill_diagonal(B, 0)
+    np.testing.assert_allclose(model.weights_, B, atol=1e-5)
+    if dropout == 0:
+        np.testing.assert_array_equal(EASE(l2=5.0, feature_weight=3.0).fit(data).weights_, model.weights_)
+    model.save(tmp_path / "model")
+    np.testing.assert_array_equal(load_model(tmp_path / "model").score_items(data), model.score_items(data))
+    with pytest.raises(DataError, match="cannot be updated"):
+        model.partial_fit(data)
+
+
+def test_a_weight_of_features_needs_features():
+    with pytest.raises(DataError, match="no features of items"):
+        EASE(l2=5.0, feature_weight=1.0).fit(likes(20, 5))

@@ -92,6 +92,7 @@ class RidgeRecommender(ItemItemRecommender):
     item_norm: float
     user_norm: float
     diagonal: float
+    feature_weight: float
 
     weights_: NDArray[np.float32]
     l2_: float
@@ -103,7 +104,8 @@ class RidgeRecommender(ItemItemRecommender):
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
         X = self._weighted(train.matrix)
         self.l2_ = used_l2(self.l2, X)
-        gram = gram_matrix(X, advice="use ELSA, or keep fewer items: filter(min_per_item=...)", upper=True)
+        advice = "use ELSA, or keep fewer items: filter(min_per_item=...)"
+        gram = gram_matrix(self._with_features(X, train), advice=advice, upper=True)
         ridge = (self._dropped() * np.diagonal(gram) + self.l2_).astype(np.float32)
         counts = column_counts(X)
         inverse_diagonal = invert_gram(gram, ridge)
@@ -133,7 +135,7 @@ class RidgeRecommender(ItemItemRecommender):
         Raises
         ------
         DataError
-            If the model was saved by version 0.1, which did not keep what is needed.
+            If the model was saved by version 0.1, which did not keep what is needed, or has a `feature_weight`.
         """
         if not hasattr(self, "weights_"):
             return self.fit(X)
@@ -192,6 +194,22 @@ class RidgeRecommender(ItemItemRecommender):
         values = (X.data * lengths[row_ids(X)]).astype(np.float32)
         return sp.csr_array((values, X.indices, X.indptr), shape=X.shape)
 
+    def _with_features(self, X: CSR, train: Interactions) -> CSR:
+        """Return the rows of X, followed by those of √w · Fᵀ: XᵀX of the result is XᵀX + w FFᵀ."""
+        weight = float(self._used("feature_weight"))
+        if weight == 0:
+            return X
+        if train.item_features is None:
+            raise DataError(
+                f"feature_weight={weight:g}, and the training data have no features of items: give them some with "
+                "train.with_item_features(...)"
+            )
+        features: CSR = train.item_features.T.tocsr()
+        scaled = sp.csr_array((features.data * np.float32(math.sqrt(weight)), features.indices, features.indptr))
+        scaled.resize(features.shape)
+        stacked: CSR = sp.vstack([X, scaled], format="csr")
+        return stacked
+
     def _learn_from(
         self,
         inverse: NDArray[np.float32],
@@ -222,6 +240,10 @@ class RidgeRecommender(ItemItemRecommender):
         if any(getattr(self, name) is None for name in self._learned):
             raise DataError(
                 f"this {type(self).__name__} was saved by version 0.1, which cannot be updated: fit it anew"
+            )
+        if self._used("feature_weight") > 0:
+            raise DataError(
+                "a model with feature_weight cannot be updated: fit it anew on all data with their features"
             )
         items, gone, come = self._over_all_items(old, new)
         n_items = gone.shape[1]

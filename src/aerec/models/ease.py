@@ -37,6 +37,10 @@ class EASE(RidgeRecommender):
     diagonal : float in [0, 1], default 0.0
         ξ: the diagonal of B is bounded by it. With 0 an item never speaks for itself; with 1 there is no bound, and B
         is the plain ridge regression, which suits data of many items and few users.
+    feature_weight : float >= 0, default 0.0
+        w: w · FFᵀ is added to XᵀX, with the features F of the items (`Interactions.item_features`), as if everything
+        that items have in common were a user who likes them, √w each time. Items without ratings get weights too.
+        Then there is no `partial_fit`.
 
     Attributes
     ----------
@@ -53,6 +57,8 @@ class EASE(RidgeRecommender):
     Park, Yun, Kim, Lee (2025). Data-adaptive normalization for linear autoencoders. SIGIR. (`item_norm`, `user_norm`.)
     Moon, Kim, Lee (2023). It's enough: relaxing diagonal constraints in linear autoencoders for recommendation. SIGIR.
     (`diagonal`.)
+    Jeunen, Van Balen, Goethals (2020). Closed-form models for collaborative filtering with side-information. RecSys.
+    (CEASE: `feature_weight`.)
 
     Examples
     --------
@@ -74,6 +80,7 @@ class EASE(RidgeRecommender):
         "item_norm": [RealNumber(at_least=0, at_most=1)],
         "user_norm": [RealNumber(at_least=0, at_most=1)],
         "diagonal": [RealNumber(at_least=0, at_most=1)],
+        "feature_weight": [RealNumber(at_least=0)],
     }
 
     search_space: ClassVar[Space] = {
@@ -83,9 +90,15 @@ class EASE(RidgeRecommender):
     }
 
     def __init__(
-        self, l2: float | str = "auto", item_norm: float = 0.0, user_norm: float = 0.0, diagonal: float = 0.0
+        self,
+        l2: float | str = "auto",
+        item_norm: float = 0.0,
+        user_norm: float = 0.0,
+        diagonal: float = 0.0,
+        feature_weight: float = 0.0,
     ) -> None:
         self.l2 = l2
         self.item_norm = item_norm
         self.user_norm = user_norm
         self.diagonal = diagonal
+        self.feature_weight = feature_weight

@@ -36,6 +36,8 @@ class EDLAE(RidgeRecommender):
         p. With 0 it is EASE.
     item_norm, user_norm, diagonal : float in [0, 1], default 0.0
         As in `EASE`.
+    feature_weight : float >= 0, default 0.0
+        As in `EASE`; the diagonal of w · FFᵀ counts in Λ too.
 
     Attributes
     ----------
@@ -66,6 +68,7 @@ class EDLAE(RidgeRecommender):
         "item_norm": [RealNumber(at_least=0, at_most=1)],
         "user_norm": [RealNumber(at_least=0, at_most=1)],
         "diagonal": [RealNumber(at_least=0, at_most=1)],
+        "feature_weight": [RealNumber(at_least=0)],
     }
 
     search_space: ClassVar[Space] = {
@@ -82,12 +85,14 @@ class EDLAE(RidgeRecommender):
         item_norm: float = 0.0,
         user_norm: float = 0.0,
         diagonal: float = 0.0,
+        feature_weight: float = 0.0,
     ) -> None:
         self.l2 = l2
         self.dropout = dropout
         self.item_norm = item_norm
         self.user_norm = user_norm
         self.diagonal = diagonal
+        self.feature_weight = feature_weight
 
     def _dropped(self) -> float:
         dropout = float(self._used("dropout"))
