@@ -205,8 +205,8 @@ class RidgeRecommender(ItemItemRecommender):
                 "train.with_item_features(...)"
             )
         features: CSR = train.item_features.T.tocsr()
-        scaled = sp.csr_array((features.data * np.float32(math.sqrt(weight)), features.indices, features.indptr))
-        scaled.resize(features.shape)
+        values = (features.data * math.sqrt(weight)).astype(np.float32)
+        scaled: CSR = sp.csr_array((values, features.indices, features.indptr), shape=features.shape)
         stacked: CSR = sp.vstack([X, scaled], format="csr")
         return stacked
 
