@@ -54,8 +54,6 @@ class SparseAutoencoder(Autoencoder):
         "activation": Choice(("tanh", "sigmoid")),
     }
 
-    _epochs_alone = 60
-
     def __init__(
         self,
         hidden: int | tuple[int, ...] = 200,
@@ -69,7 +67,7 @@ class SparseAutoencoder(Autoencoder):
         initialization_scale: float = 1.0,
         epochs: int | str = "auto",
         batch_size: int | str = "auto",
-        learning_rate: float = 2e-3,
+        learning_rate: float = 1e-2,
         learning_rate_schedule: str = "constant",
         optimizer: OptimizerChoice = "adam",
         ema_decay: float = 0.8,
