@@ -215,7 +215,7 @@ def test_a_missing_column_is_named_with_those_there_are():
 
 
 def test_an_unknown_user_is_named():
-    with pytest.raises(DataError, match="unknown user 42: not among the 2 users"):
+    with pytest.raises(DataError, match=r"unknown user 42: not among the 2 users, such as .* \(1 of "):
         Interactions.from_frame(example()).select_users([1, 42])
 
 

@@ -416,7 +416,9 @@ def test_without_ratings_there_is_nothing_to_cut(many):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: StrongGeneralization(0), "n_users must be at least 1, got 0"),
+        (lambda: StrongGeneralization(0), "n_users must be a whole number of at least 1, got 0"),
+        (lambda: StrongGeneralization(0.1), "n_users must be a whole number of at least 1, got 0.1"),
+        (lambda: StrongGeneralization(1.5), "n_users must be a whole number of at least 1, got 1.5"),
         (lambda: StrongGeneralization(5, fold_in=1.0), r"fold_in must be in \(0, 1\), got 1.0"),
         (lambda: RandomHoldout(0.0), r"fraction must be in \(0, 1\), got 0.0"),
         (lambda: RandomHoldout(1.2), r"fraction must be in \(0, 1\), got 1.2"),

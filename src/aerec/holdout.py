@@ -14,6 +14,7 @@ from aerec.display.notebook import html_table
 from aerec.errors import DataError
 from aerec.ids import examples, refuse_other_kind
 from aerec.interactions import Interactions
+from aerec.parameters import WholeNumber
 from aerec.sparse import row_ids
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "as_holdout",
     "as_interactions",
     "check_fraction",
+    "check_whole",
     "draw_groups",
     "draw_ratings",
     "given_validation",
@@ -276,6 +278,13 @@ def check_fraction(name: str, value: float, *, zero: bool = False) -> None:
     """Raise a ValueError unless 0 < `value` < 1, or it is 0 where that is allowed."""
     if not (0 < value < 1 or (zero and value == 0)):
         raise ValueError(f"{name} must be in {'[0, 1)' if zero else '(0, 1)'}, got {value!r}")
+
+
+def check_whole(name: str, value: Any, lowest: int) -> None:
+    """Raise a ValueError unless `value` is a whole number of at least `lowest`."""
+    allowed = WholeNumber(lowest)
+    if not allowed.accepts(value):
+        raise ValueError(f"{name} must be {allowed}, got {value!r}")
 
 
 def _check_ids_meet(part: Interactions, train: Interactions, name: str) -> None:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from aerec.data_summary import DataSummary, look_like_counts, quantiles, value_counts
 from aerec.errors import DataError, warn_caller
 from aerec.frames import dates_of_seconds, ratings_of_frame, sort_ratings
-from aerec.ids import as_ids, union_of_ids
+from aerec.ids import as_ids, examples, union_of_ids
 from aerec.item_features import ItemFeatures, features_of_frame, features_of_matrix, join_features, rows_or_empty
 from aerec.sparse import CSR, canonical_csr, column_counts, ones_in, row_ids, row_positions, take_values
 
@@ -524,7 +524,8 @@ class Interactions:
         rows = self.users.get_indexer(wanted)
         if (rows < 0).any():
             raise DataError(
-                f"unknown user {_shown(wanted[int(np.argmax(rows < 0))])}: not among the {len(self.users):,} users "
+                f"unknown user {_shown(wanted[int(np.argmax(rows < 0))])}: not among the {len(self.users):,} users, "
+                f"such as {examples(self.users, 2)} "
                 f"({np.count_nonzero(rows < 0):,} of {len(wanted):,} asked for are unknown)"
             )
         return self.take_users(rows)

@@ -219,3 +219,11 @@ def test_ratings_that_cannot_be_read(refused, here, tmp_path):
     assert "does not exist" in refused("benchmark", "missing.csv")
     pd.DataFrame({"user": [1], "item": [2], "rating": ["x"]}).to_csv(tmp_path / "bad.csv", index=False)
     assert "the rating 'x' is not a number" in refused("benchmark", "bad.csv")
+
+
+def test_what_was_said_of_the_data_is_not_said_again_by_each_process(aerec, tmp_path):
+    rows = [f"{user},{item},5" for user in range(30) for item in range(user % 3, 12)]
+    (tmp_path / "twice.csv").write_text("\n".join(["user,item,rating", *rows, rows[0]]) + "\n")
+    code, _, err = aerec("benchmark", "twice.csv", "--models", "popularity,item-knn", "--metrics", "recall@5")
+    assert code == 0
+    assert err == "aerec: warning: 1 duplicated (user, item) pairs: kept the last rating of each\n"

@@ -89,6 +89,11 @@ def test_another_scale_is_offered_its_own_threshold(tmp_path, high, usual, ratin
     assert load(tmp_path, ratings * 6, threshold=float(usual))  # without a warning, see `quiet`
 
 
+def test_nearly_all_is_a_plain_number(tmp_path):
+    with pytest.warns(UserWarning, match="counts 99.8 % of them as likes"):
+        load(tmp_path, [3, *[90, 70, 100, 80, 95] * 99])
+
+
 def test_a_threshold_that_was_chosen_is_left_alone(tmp_path, quiet):
     load(tmp_path, [7, 8, 9, 10, 4] * 6, threshold=7.0)
 

@@ -31,7 +31,9 @@ def test_models_without_epochs_are_refused(torchrun):
 
 
 def test_recommend_takes_its_share(torchrun, aerec, ease_run):
-    assert aerec("recommend", ease_run, "--all", "--out", "parts").out.startswith("0 parts written")  # there is one
+    assert aerec("recommend", ease_run, "--all", "--out", "parts").out.startswith(
+        "0 of 1 parts written"
+    )  # there is one
 
 
 @pytest.mark.parametrize("words", [("--all",), ("--shard", "1/2", "--out", "x"), ("--all", "--out", "x", "--user", 1)])

@@ -186,6 +186,12 @@ def test_an_unknown_data_set_lists_those_there_are(refused):
     assert "unknown data set 'ml-20'; did you mean ml-20m? there are sample, ml-100k" in refused("train", "ml-20")
 
 
+def test_users_of_one_rating_are_told_apart_before_the_training(refused, tmp_path):
+    (tmp_path / "ones.csv").write_text("user,item,rating\n" + "".join(f"{user},{user % 3},5\n" for user in range(30)))
+    err = refused("train", "ones.csv", "--model", "popularity", "--min-per-user", "1", "--split", "strong")
+    assert "there is nothing to measure; --split none trains on all of it" in err
+
+
 def test_too_few_users_to_hold_any_out(refused, tmp_path):
     (tmp_path / "mine.csv").write_text("user,item,rating\n1,1,4\n2,1,5\n")
     err = refused("train", "mine.csv", "--model", "popularity", "--min-per-user", "1", "--split", "strong")

@@ -38,6 +38,11 @@ def test_no_message_of_the_readers_keeps_a_parameter():
     assert kept == []
 
 
+def test_a_file_without_a_header_is_told_what_to_type():
+    text = 'name the fields of a file without a header with columns=("user", "item", "rating", …)'
+    assert in_shell_words(text) == "give --no-header if it has none"
+
+
 def test_there_are_such_messages():
     assert sum(PARAMETER.search(text) is not None for _, text in messages()) > 5
 

@@ -285,6 +285,14 @@ def test_the_width_of_a_matrix_is_checked():
         Table().fit(train()).score_items(np.zeros((1, 5)))
 
 
+@pytest.mark.parametrize("layout", ["csc", "coo", "lil", "dok", "bsr"])
+def test_every_sparse_layout_is_a_matrix(layout):
+    model, history = Table().fit(train()), train().matrix
+    expected, got = model.recommend(history, k=3), model.recommend(history.asformat(layout), k=3)
+    np.testing.assert_array_equal(got[0], expected[0])
+    np.testing.assert_array_equal(model.score_items(history.asformat(layout)), model.score_items(history))
+
+
 def test_rank_needs_no_memory_for_the_whole_of_the_scores(monkeypatch):
     n = 4000  # 12 bytes an entry of a list, 4 a score
     monkeypatch.setattr(memory, "_SMALL", 0)

@@ -7,12 +7,13 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
 from aerec import Interactions
 from aerec.errors import DataError
-from aerec.recommender.new_history import RatingScale, histories_of, known_ids
+from aerec.recommender.new_history import RatingScale, are_lists, histories_of, known_ids
 
 ITEMS = pd.Index(["cup", "pot", "tea"])
 STARS, LIKES, COUNTS = RatingScale(1, 5), RatingScale(1, 1, threshold=4), RatingScale(0.7, 4, counts=True)
@@ -101,6 +102,13 @@ def test_items_that_are_not_known_are_left_out_and_named():
     assert found.seen.matrix.toarray().tolist() == [[0, 0, 5], [0, 0, 0]]
     with pytest.raises(DataError, match=r"no item of the history is known: .*item 3; known ones are such as 'cup', of"):
         histories_of({"anna": [3, 4]}, ITEMS, STARS)
+
+
+def test_a_matrix_of_keys_is_a_matrix_though_it_is_a_dict():
+    matrix = sp.dok_array([[1.0, 0.0], [1.0, 1.0]])
+    assert isinstance(matrix, dict)
+    assert not are_lists(matrix)
+    assert are_lists({"anna": [1]})
 
 
 def test_a_single_id_is_a_list_of_one_and_others_are_refused():

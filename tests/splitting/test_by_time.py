@@ -102,7 +102,7 @@ def test_empty_windows_are_refused(splitter, moments, message):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: RollingTime(0), "n_splits must be at least 1, got 0"),
+        (lambda: RollingTime(0), "n_splits must be a whole number of at least 1, got 0"),
         (lambda: RollingTime(window=0.0), "window must be above 0, got 0.0"),
         (lambda: RollingTime(train_window=float("nan")), "train_window must be above 0, got nan"),
         (lambda: RollingTime(validation_fraction=1.0), r"validation_fraction must be in \[0, 1\), got 1.0"),

@@ -134,7 +134,8 @@ def test_something_is_left_to_train_on():
     [
         (lambda: ColdUsers(1.0), r"fraction must be in \(0, 1\), got 1.0"),
         (lambda: ColdUsers(0.1, -0.1), r"validation_fraction must be in \[0, 1\), got -0.1"),
-        (lambda: ColdUsers(n_history=-1), "n_history must be at least 0, got -1"),
+        (lambda: ColdUsers(n_history=-1), "n_history must be a whole number of at least 0, got -1"),
+        (lambda: ColdUsers(n_history=0.5), "n_history must be a whole number of at least 0, got 0.5"),
     ],
 )
 def test_what_makes_no_sense_is_refused_at_once(make, message):

@@ -70,7 +70,8 @@ def test_a_fold_is_the_same_however_many_were_asked_for_before():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: KFold(1), "n_splits must be at least 2, got 1"),
+        (lambda: KFold(1), "n_splits must be a whole number of at least 2, got 1"),
+        (lambda: KFold(2.5), "n_splits must be a whole number of at least 2, got 2.5"),
         (lambda: KFold(by="items"), "by must be 'users' or 'ratings', got 'items'"),
         (lambda: KFold(fold_in=1.0), r"fold_in must be in \(0, 1\), got 1.0"),
         (lambda: KFold(validation_fraction=1.0), r"validation_fraction must be in \[0, 1\), got 1.0"),

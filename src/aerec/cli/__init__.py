@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +11,7 @@ from aerec._version import __version__
 from aerec.cli import benchmark, datasets, doctor, evaluate, export, recommend, report, serve, similar, train, tune
 from aerec.cli.import_store import import_store
 from aerec.cli.stopping import stop_notes
-from aerec.cli.wording import in_shell_words
+from aerec.cli.wording import say, warn_in_one_line
 from aerec.errors import AerecError
 
 __all__ = ["app", "main"]
@@ -47,28 +46,19 @@ def _root(
 
 def main() -> None:
     """Run the command line; bad input is one line on standard error and exit code 2."""
-    warnings.showwarning = _one_line  # type: ignore[assignment]
+    warn_in_one_line()
     stop_notes.clear()
     try:
         code = app(prog_name="aerec", standalone_mode=False)
     except _UsageError as error:
         command = error.ctx.command_path if error.ctx else "aerec"
-        _say("error", f"{error.format_message().rstrip('.')}; see {command} --help")
+        say("error", f"{error.format_message().rstrip('.')}; see {command} --help")
         sys.exit(2)
     except (AerecError, ValueError, OSError) as error:
-        _say("error", error)
+        say("error", error)
         sys.exit(2)
     except (KeyboardInterrupt, typer.Abort):  # older versions of typer turn Ctrl-C into Abort, newer ones into a code
         code = _STOPPED
     if code == _STOPPED:
-        _say("stopped", "; ".join(stop_notes) or "no file was left half written")
+        say("stopped", "; ".join(stop_notes) or "no file was left half written")
     sys.exit(code or 0)
-
-
-def _one_line(message: Warning | str, category: type[Warning], *_: Any) -> None:
-    if not issubclass(category, DeprecationWarning | FutureWarning):
-        _say("warning", message)
-
-
-def _say(kind: str, text: object) -> None:
-    print(f"aerec: {kind}: {' '.join(in_shell_words(str(text)).split())}", file=sys.stderr)  # noqa: T201

@@ -34,6 +34,7 @@ from aerec.cli.options import (
 )
 from aerec.cli.output import print_json, print_note, print_table, report_row
 from aerec.cli.report import check_report_options
+from aerec.cli.wording import warn_in_one_line
 from aerec.errors import TrainingError
 
 if TYPE_CHECKING:
@@ -171,7 +172,8 @@ def _row(report: Report, cost: dict[str, Any], best: dict[str, list[str]]) -> di
 
 
 def _in_own_process(measure: Callable[..., Any], name: str, *task: Any) -> Any:
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context, initializer=warn_in_one_line) as pool:
         try:
             return pool.submit(measure, name, *task).result()
         except BrokenProcessPool:

@@ -120,13 +120,19 @@ class Preprocessing:
             As for `aerec.datasets.load_parts`.
         progress : bool
         advise : bool, default True
-            Warn where the options do not seem to suit the data.
+            False: no warnings, where another process reads the same data and gives them.
 
         Raises
         ------
         DataError
             If it cannot be read, or nothing is left of it.
         """
+        with warnings.catch_warnings():
+            if not advise:
+                warnings.simplefilter("ignore")
+            return self._load(name_or_path, progress)
+
+    def _load(self, name_or_path: str, progress: bool) -> Prepared:
         given = load_parts(name_or_path, progress=progress, **self.reading.options())
         parts, threshold = given, None
         with warnings.catch_warnings():
@@ -142,13 +148,13 @@ class Preprocessing:
         kept = Kept.of(given, parts, threshold, self.min_per_user, self.min_per_item)
         if kept.ratings[0] == 0:
             raise DataError(nothing_left(name_or_path, given, kept))
-        if advise and (text := advice(given, kept)):
-            warnings.warn(text, stacklevel=2)
+        if text := advice(given, kept):
+            warnings.warn(text, stacklevel=3)
         mapped = (any(is_mapped(part.matrix.data) for part in each.values()) for each in (given, parts))
         if next(mapped) and not next(mapped):
             warnings.warn(
                 "the ratings of the store were copied into memory: binarize and filter them in aerec import instead",
-                stacklevel=2,
+                stacklevel=3,
             )
         return Prepared(parts, rules, kept)
 

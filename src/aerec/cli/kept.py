@@ -142,4 +142,4 @@ def _share(counts: tuple[int, int]) -> str:
 
 
 def _percent(counts: tuple[int, int]) -> str:
-    return f"{100 * counts[0] / max(counts[1], 1):.2g} %"
+    return f"{100 * counts[0] / max(counts[1], 1):.3g} %"

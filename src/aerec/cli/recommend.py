@@ -148,7 +148,7 @@ def _recommend_all(
         print_json({"out": str(out), "n_users": data.shape[0], **asdict(result)})
         return
     state = "all there" if result.complete else "others are still missing"
-    print_note(f"{result.written} parts written, {result.kept} kept, of {result.n_parts} in {out}: {state}")
+    print_note(f"{result.written} of {result.n_parts} parts written, {result.kept} kept, in {out}: {state}")
 
 
 def _shard(text: str) -> tuple[int, int]:

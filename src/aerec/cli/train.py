@@ -124,6 +124,11 @@ def train(
     parts, preparation = prepared.parts, prepared.rules
     plan = told.plan(choose_split(told.split, parts, recommender, told.seed or 0))
     divided = divide(plan, parts)
+    if divided is not None and divided.test.target.n_ratings == 0:
+        raise DataError(
+            f"{plan} holds nothing out, as of users with one rating each: there is nothing to measure; "
+            "--split none trains on all of it"
+        )
     described = describe_run(source, preparation.describe(), plan, name, recommender, names)
     if alone and not json:
         print_note(str(prepared.kept))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
+import warnings
+from typing import Any
 
-__all__ = ["in_shell_words"]
+__all__ = ["in_shell_words", "say", "warn_in_one_line"]
 
 _COLUMN = "user|item|rating|timestamp"
 _WORDS = [
@@ -13,9 +16,11 @@ _WORDS = [
     (r"timestamp=None", "--timestamp none"),
     (rf"\b({_COLUMN})=…", r"--\1 COLUMN"),
     (r"\bsep=('[^']*'|\"[^\"]*\")", r"--separator \1"),
+    (r"name the fields of a file without a header with columns=\([^)]*\)", "give --no-header if it has none"),
     (r"(?:pass |with )?columns=\([^)]*\)", "--no-header"),
     (r"\bcolumns= names", "--no-header names"),
     (r"\boverwrite=True\b", "--overwrite"),
+    (r"; give features=…", ", which --rerank takes from the data; tail:0.2 needs neither"),
     (r"; to keep another one, drop the rest from the frame first", ""),
 ]
 
@@ -32,3 +37,18 @@ def in_shell_words(message: str) -> str:
     for python, shell in _WORDS:
         message = re.sub(python, shell, message)
     return message
+
+
+def say(kind: str, text: object) -> None:
+    """Print "aerec: `kind`: `text`" to standard error, as one line in words of the shell."""
+    print(f"aerec: {kind}: {' '.join(in_shell_words(str(text)).split())}", file=sys.stderr)  # noqa: T201
+
+
+def warn_in_one_line() -> None:
+    """Make each warning of this process a line on standard error."""
+    warnings.showwarning = _one_line  # type: ignore[assignment]
+
+
+def _one_line(message: Warning | str, category: type[Warning], *_: Any) -> None:
+    if not issubclass(category, DeprecationWarning | FutureWarning):
+        say("warning", message)

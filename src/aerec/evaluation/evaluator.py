@@ -103,7 +103,10 @@ def evaluate(
     counts = np.diff(holdout.target.matrix.indptr)
     evaluated = np.flatnonzero(counts)
     if evaluated.size == 0:
-        raise DataError(f"none of the {holdout.n_users:,} users has a held-out item: there is nothing to measure")
+        raise DataError(
+            f"none of the {holdout.n_users:,} users has a held-out item: there is nothing to measure; "
+            "to hold one out takes two ratings of a user"
+        )
     _warn_of_what_cannot_be_found(model, holdout, evaluated, exclude_seen)
     table = _Table(len(evaluated))
     rated = [one for one in names if one in RATING_METRICS]

@@ -78,7 +78,7 @@ class Report:
 
     def __repr__(self) -> str:
         left_out = f", {self.n_left_out:,} without a relevant item left out" if self.n_left_out else ""
-        lines = [f"{self.name}: {self.n_users:,} users{left_out}"]
+        lines = [f"{self.name}: {self.n_users:,} user{'s' * (self.n_users != 1)}{left_out}"]
         width = max(map(len, self.mean))
         for metric, mean in self.mean.items():
             low, high = self.interval[metric]

@@ -24,7 +24,7 @@ from aerec.ids import as_ids
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, check_parameters
 from aerec.recommender.id_matching import History, IdMatching, check_n
-from aerec.recommender.new_history import RatingScale
+from aerec.recommender.new_history import RatingScale, are_lists
 from aerec.recommender.new_items import NewItems
 from aerec.recommender.saving import copied_parameters, decode_array, encode_array, write_model
 from aerec.recommender.scorer import (
@@ -348,7 +348,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
             check_is_fitted(self)
             k = min(k, self.n_features_in_)  # a frame is not filled up: "all of them" may be any large number
         indices, scores = self.rank(history, k, exclude_seen, allow_items=allow_items, block_items=block_items)
-        if not isinstance(history, Interactions | Mapping):
+        if not (isinstance(history, Interactions) or are_lists(history)):
             return indices, scores
         rows, places = np.nonzero(indices >= 0)
         ids = history.users if isinstance(history, Interactions) else pd.Index(list(history), tupleize_cols=False)
@@ -667,7 +667,7 @@ def _some_users(history: History, users: Any) -> History:
     """Return some of the users of an Interactions or a dict."""
     if isinstance(history, Interactions):
         return history.select_users(users)
-    if not isinstance(history, Mapping):
+    if not are_lists(history):
         raise DataError(
             "users= picks users by id from an Interactions or a dict {user: [item, …]}; take rows of a matrix yourself"
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -14,7 +13,7 @@ from aerec.errors import DataError, warn_caller
 from aerec.holdout import Holdout
 from aerec.ids import as_ids, examples, refuse_other_kind, same_kind
 from aerec.interactions import Interactions
-from aerec.recommender.new_history import NewHistories, RatingScale, histories_of, known_ids, refuse_lists
+from aerec.recommender.new_history import NewHistories, RatingScale, are_lists, histories_of, known_ids, refuse_lists
 from aerec.recommender.scorer import UserBlock
 from aerec.sparse import canonical_csr, column_counts
 
@@ -131,7 +130,8 @@ class IdMatching:
         """Return the item ids that belong to `history`: raw ids for an Interactions, column numbers for a matrix."""
         if isinstance(history, Interactions) and self.items is None:
             return history.items
-        return self.known_items if isinstance(history, Interactions | Mapping) else pd.RangeIndex(self.n_items)
+        by_id = isinstance(history, Interactions) or are_lists(history)
+        return self.known_items if by_id else pd.RangeIndex(self.n_items)
 
     @property
     def known_items(self) -> pd.Index[Any]:
@@ -140,7 +140,7 @@ class IdMatching:
 
     def given_as_lists(self, history: History, scale: RatingScale) -> NewHistories | None:
         """Return a dict of users to items as histories over the model's items; None where `history` is none."""
-        if not isinstance(history, Mapping):
+        if not are_lists(history):
             return None
         return histories_of(history, self.known_items, scale)
 

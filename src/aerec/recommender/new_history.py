@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from aerec.ids import as_ids
 from aerec.interactions import Interactions
 from aerec.sparse import CSR
 
-__all__ = ["NewHistories", "RatingScale", "histories_of", "known_ids", "refuse_lists"]
+__all__ = ["NewHistories", "RatingScale", "are_lists", "histories_of", "known_ids", "refuse_lists"]
 
 
 @dataclass(frozen=True)
@@ -166,6 +166,11 @@ def histories_of(given: Mapping[Any, Any], items: pd.Index[Any], scale: RatingSc
     return NewHistories(Interactions(seen, users, items, places), rejected, unknown)
 
 
+def are_lists(history: Any) -> TypeGuard[Mapping[Any, Any]]:
+    """Whether `history` maps users to items; SciPy's DOK matrices are dicts, too, and hold something else."""
+    return isinstance(history, Mapping) and not sp.issparse(history)
+
+
 def known_ids(ids: Any, items: pd.Index[Any], what: str, *, needed: bool = False) -> NDArray[np.int64]:
     """Return the columns of those of `ids` that are among `items`; one warning says how many are not.
 
@@ -199,9 +204,11 @@ def refuse_lists(history: Any) -> None:
         is_matrix = is_matrix and getattr(history, "ndim", 2) == 2
     if is_matrix:
         return
+    article = "an" if type(history).__name__ == "ndarray" else "a"
+    row = "; reshape(1, -1) makes one row a matrix" if getattr(history, "ndim", 2) == 1 else ""
     raise DataError(
-        f"a {type(history).__name__} does not say whose history it is; expected an Interactions, "
-        '{"anna": ["item", "item"]}, {"anna": {"item": rating}}, or a matrix of shape (n_users, n_items)'
+        f"{article} {type(history).__name__} does not say whose history it is; expected an Interactions, "
+        '{"anna": ["item", "item"]}, {"anna": {"item": rating}}, or a matrix of shape (n_users, n_items)' + row
     )
 
 

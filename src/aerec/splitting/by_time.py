@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aerec.errors import DataError
-from aerec.holdout import Holdout, Split, as_interactions, check_fraction
+from aerec.holdout import Holdout, Split, as_interactions, check_fraction, check_whole
 from aerec.interactions import Interactions
 from aerec.sparse import row_ids
 
@@ -168,8 +168,7 @@ class RollingTime:
     validation_fraction: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.n_splits < 1:
-            raise ValueError(f"n_splits must be at least 1, got {self.n_splits}")
+        check_whole("n_splits", self.n_splits, 1)
         for name in ("window", "train_window"):
             length = getattr(self, name)
             if length is not None and not length > 0:

@@ -10,7 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aerec.errors import DataError
-from aerec.holdout import Holdout, Split, as_interactions, check_fraction, draw_groups, draw_ratings, places_in_rows
+from aerec.holdout import (
+    Holdout,
+    Split,
+    as_interactions,
+    check_fraction,
+    check_whole,
+    draw_groups,
+    draw_ratings,
+    places_in_rows,
+)
 from aerec.interactions import Interactions
 from aerec.sparse import column_counts
 
@@ -57,8 +66,7 @@ class StrongGeneralization:
     as_published: bool = False
 
     def __post_init__(self) -> None:
-        if self.n_users < 1:
-            raise ValueError(f"n_users must be at least 1, got {self.n_users}")
+        check_whole("n_users", self.n_users, 1)
         check_fraction("fold_in", self.fold_in)
 
     def split(self, interactions: Interactions | Any) -> Split:
@@ -72,10 +80,8 @@ class StrongGeneralization:
         interactions = as_interactions(interactions)
         total = interactions.shape[0]
         if 2 * self.n_users >= total:
-            raise DataError(
-                f"holding out 2 x {self.n_users:,} users of {total:,} leaves none to train on; choose n_users of at "
-                f"most {max((total - 1) // 2, 0):,}"
-            )
+            cure = f"choose n_users of at most {(total - 1) // 2:,}" if total > 2 else "it takes 3 users at least"
+            raise DataError(f"holding out 2 x {self.n_users:,} users of {total:,} leaves none to train on; {cure}")
         n, rng = self.n_users, np.random.default_rng(self.seed)
         if self.as_published:
             order = np.random.RandomState(self.seed).permutation(total)
@@ -162,8 +168,7 @@ class ColdUsers:
     def __post_init__(self) -> None:
         check_fraction("fraction", self.fraction)
         check_fraction("validation_fraction", self.validation_fraction, zero=True)
-        if self.n_history < 0:
-            raise ValueError(f"n_history must be at least 0, got {self.n_history}")
+        check_whole("n_history", self.n_history, 0)
 
     def split(self, interactions: Interactions | Any) -> Split:
         """Split `interactions`, or a matrix of shape (n_users, n_items).

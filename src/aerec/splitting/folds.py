@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aerec.errors import DataError
-from aerec.holdout import Holdout, Split, as_interactions, check_fraction, draw_ratings, weak_split
+from aerec.holdout import Holdout, Split, as_interactions, check_fraction, check_whole, draw_ratings, weak_split
 from aerec.interactions import Interactions
 
 __all__ = ["KFold"]
@@ -48,8 +48,7 @@ class KFold:
     validation_fraction: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.n_splits < 2:
-            raise ValueError(f"n_splits must be at least 2, got {self.n_splits}")
+        check_whole("n_splits", self.n_splits, 2)
         if self.by not in ("users", "ratings"):
             raise ValueError(f"by must be 'users' or 'ratings', got {self.by!r}")
         check_fraction("fold_in", self.fold_in)
