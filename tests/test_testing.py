@@ -8,8 +8,8 @@ import inspect
 import numpy as np
 import pytest
 
-from aerec.baselines import Popularity
-from aerec.models import EASE
+from aerec.baselines import BiasedMF, Popularity
+from aerec.models import EASE, AutoRec, RatingBlend
 from aerec.registry import MODELS
 from aerec.testing import check_recommender
 
@@ -19,6 +19,8 @@ NEED_TIMES = {"recency-weighted"}
 
 
 def quick(model_class):
+    if model_class is RatingBlend:
+        return RatingBlend([quick(AutoRec), quick(BiasedMF)])
     known = inspect.signature(model_class).parameters
     return model_class(**{name: value for name, value in QUICK.items() if name in known})
 

@@ -13,7 +13,7 @@ from aerec.datasets import load_dataset
 from aerec.models import EASE, ELSA, MultVAE
 
 likes = load_dataset("sample").binarize(4.0)
-quick = {"epochs": 1, "progress": False, "device": "cpu"}
+quick = {"epochs": 1, "batch_size": 250, "progress": False, "device": "cpu"}
 models = [EASE(), ELSA(n_factors=16, **quick), MultVAE(hidden=(200, 100), **quick)]
 for model in models:
     model.fit(likes)
