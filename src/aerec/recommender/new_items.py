@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from scipy import linalg
 
 from aerec.errors import DataError, warn_caller
 from aerec.ids import as_ids, examples, refuse_other_kind
@@ -153,14 +154,14 @@ def ridge_shares(known: CSR, new: CSR, l2: float) -> NDArray[np.float32]:
     if F.shape[1] <= n:
         gram = (F.T @ F).toarray() - n * np.outer(mean, mean)
         gram[np.diag_indices_from(gram)] += l2
-        coefficients = np.linalg.solve(gram, (N.toarray() - mean).T)
+        coefficients = linalg.solve(gram, (N.toarray() - mean).T, assume_a="pos", overwrite_a=True)
         shares = (F @ coefficients - mean @ coefficients).T
     else:
         gram, right, own = (F @ F.T).toarray(), (F @ N.T).toarray(), F @ mean
         gram += mean @ mean - own[:, None] - own
         right += mean @ mean - own[:, None] - N @ mean
         gram[np.diag_indices_from(gram)] += l2
-        shares = np.linalg.solve(gram, right).T
+        shares = linalg.solve(gram, right, assume_a="pos", overwrite_a=True).T
     found: NDArray[np.float32] = (shares + 1 / n).astype(np.float32)
     return found
 
