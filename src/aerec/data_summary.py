@@ -101,8 +101,11 @@ def quantiles(values: NDArray[Any]) -> dict[str, float]:
     """Return min, quartiles, max and mean of `values`; nothing of none."""
     if values.size == 0:
         return {}
-    found = np.quantile(values, list(_QUANTILES.values()))
-    return {**{name: float(value) for name, value in zip(_QUANTILES, found, strict=True)}, "mean": float(values.mean())}
+    levels = np.quantile(values, list(_QUANTILES.values()))
+    return {
+        **{name: float(value) for name, value in zip(_QUANTILES, levels, strict=True)},
+        "mean": float(values.mean()),
+    }
 
 
 def value_counts(values: NDArray[Any]) -> dict[float, int]:
@@ -125,8 +128,8 @@ def _without(count: int) -> str:
     return f" ({count:,} of them without a rating)" if count else ""
 
 
-def _shown(found: dict[str, float]) -> str:
-    return ", ".join(f"{name} {value:,.4g}" for name, value in found.items()) or "none"
+def _shown(quantiles_of: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:,.4g}" for name, value in quantiles_of.items()) or "none"
 
 
 def _moment(moment: Any) -> str:

@@ -38,8 +38,8 @@ class Choice:
         if not isinstance(self.values, tuple | list) or not self.values:
             raise ValueError(f"Choice takes a list of at least one value, got {self.values!r}")
         object.__setattr__(self, "values", tuple(self.values))
-        names = [repr(one) for one in self.values]
-        if twice := [one for one in names if names.count(one) > 1]:
+        names = [repr(value) for value in self.values]
+        if twice := [name for name in names if names.count(name) > 1]:
             raise ValueError(f"Choice has {twice[0]} twice; give each value once")
 
     def ends(self) -> tuple[Any, ...]:
@@ -48,11 +48,11 @@ class Choice:
 
     def suggest(self, trial: Any, name: str) -> Any:
         """Return the value that an Optuna trial draws; a study stores values by their text."""
-        return self.read(trial.suggest_categorical(name, [repr(one) for one in self.values]))
+        return self.read(trial.suggest_categorical(name, [repr(value) for value in self.values]))
 
     def read(self, stored: Any) -> Any:
         """Return the value that stands for what a study has stored."""
-        return next(one for one in self.values if repr(one) == stored)
+        return next(value for value in self.values if repr(value) == stored)
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ class Whole:
 
 def _check_range(dimension: Number | Whole, kind: type, expected: str) -> None:
     bounds = dimension.low, dimension.high
-    fits = all(isinstance(one, kind) and not isinstance(one, bool) and math.isfinite(one) for one in bounds)
+    fits = all(isinstance(value, kind) and not isinstance(value, bool) and math.isfinite(value) for value in bounds)
     if not fits or not dimension.low < dimension.high:
         raise ValueError(f"{type(dimension).__name__} goes from low to high, {expected} with low < high; got {bounds}")
     if dimension.log and dimension.low <= 0:

@@ -266,9 +266,9 @@ def as_holdout(validation: Any, *, by_id: bool) -> Holdout | None:
     if isinstance(validation, Holdout):
         return validation
     is_pair = isinstance(validation, tuple) and len(validation) == 2
-    if not is_pair or any(not isinstance(one, Interactions) and getattr(one, "ndim", 0) != 2 for one in validation):
+    if not is_pair or any(not isinstance(part, Interactions) and getattr(part, "ndim", 0) != 2 for part in validation):
         return None
-    if by_id and not all(isinstance(one, Interactions) for one in validation):
+    if by_id and not all(isinstance(part, Interactions) for part in validation):
         raise DataError("the training data has ids, the validation data are matrices without: give Interactions")
     history, target = map(as_interactions, validation)
     return Holdout(history, target)
@@ -311,7 +311,7 @@ def _aligned(parts: list[Interactions]) -> list[Interactions]:
 
 def _merged(described: list[pd.Series[Any] | None]) -> pd.Series[Any] | None:
     """Join what several parts say of their items; the first that says something of an item counts."""
-    given = [one for one in described if one is not None]
+    given = [part for part in described if part is not None]
     if not given:
         return None
     joined: pd.Series[Any] = pd.concat(given)

@@ -175,7 +175,7 @@ def same_kind(first: pd.Index[Any], second: pd.Index[Any]) -> bool:
 
 def examples(ids: pd.Index[Any], n: int = 3) -> str:
     """Return the first few ids as a message shows them."""
-    return ", ".join(repr(one) for one in ids[:n].tolist()) or "none"
+    return ", ".join(repr(identifier) for identifier in ids[:n].tolist()) or "none"
 
 
 def _words(kinds: set[str]) -> str:
@@ -190,5 +190,7 @@ def _kinds(ids: pd.Index[Any]) -> set[str]:
         return {_KINDS[kind]}
     if pd.api.types.infer_dtype(ids, skipna=False) == "string":
         return {"text"}
-    types = {type(one.item() if isinstance(one, np.generic) else one) for one in ids.tolist()}
+    types = {
+        type(identifier.item() if isinstance(identifier, np.generic) else identifier) for identifier in ids.tolist()
+    }
     return {_TYPES.get(each, each.__name__) for each in types}

@@ -506,17 +506,17 @@ class Interactions:
             return replace(self, item_features=None, feature_names=None)
         is_frame = isinstance(features, pd.DataFrame | pd.Series) or hasattr(features, "__arrow_c_stream__")
         if is_frame or hasattr(features, "collect_schema"):
-            found = features_of_frame(features, self.items, item, text, standardize)
+            described = features_of_frame(features, self.items, item, text, standardize)
         else:
-            found = features_of_matrix(features, feature_names, self.shape[1])
-        if found.unknown:
-            warn_caller(f"features of {found.unknown:,} items left out: they are not among the items of the data")
+            described = features_of_matrix(features, feature_names, self.shape[1])
+        if described.unknown:
+            warn_caller(f"features of {described.unknown:,} items left out: they are not among the items of the data")
         if self.item_features is not None and self.feature_names is not None:
-            kept = ~self.feature_names.isin(found.names)  # a feature of the same name is replaced
-            matrix = sp.hstack([self.item_features[:, np.flatnonzero(kept)], found.matrix], format="csr")
-            names = self.feature_names[kept].append(found.names)
+            kept = ~self.feature_names.isin(described.names)  # a feature of the same name is replaced
+            matrix = sp.hstack([self.item_features[:, np.flatnonzero(kept)], described.matrix], format="csr")
+            names = self.feature_names[kept].append(described.names)
             return replace(self, item_features=sp.csr_array(matrix), feature_names=names)
-        return replace(self, item_features=found.matrix, feature_names=found.names)
+        return replace(self, item_features=described.matrix, feature_names=described.names)
 
     def select_users(self, ids: ArrayLike | pd.Index[Any]) -> Interactions:
         """Return the rows of the users `ids`, in that order; a DataError names the first id that is not known."""
@@ -619,9 +619,9 @@ def _joined_series(values: list[pd.Series[Any] | None], items: pd.Index[Any], mi
     joined[:] = [missing] * len(items)
     for series in known:
         given = series.to_numpy(dtype=object)
-        told = np.array([bool(value) for value in given], dtype=bool)
-        at = items.get_indexer(series.index[told])
-        joined[at] = given[told]
+        is_given = np.array([bool(value) for value in given], dtype=bool)
+        at = items.get_indexer(series.index[is_given])
+        joined[at] = given[is_given]
     return pd.Series(joined, index=items, name=known[0].name)
 
 
@@ -653,9 +653,9 @@ def _of_items(values: Any, items: pd.Index[Any], missing: Any, what: str) -> pd.
         repeated = values.index[values.index.duplicated()][0]
         raise DataError(f"item {_shown(repeated)} has two names or two lists of genres")
     position = values.index.get_indexer(items)
-    found = values.to_numpy(dtype=object)
+    objects = values.to_numpy(dtype=object)
     aligned = np.empty(len(items), dtype=object)
-    aligned[:] = [found[at] if at >= 0 else missing for at in position]
+    aligned[:] = [objects[at] if at >= 0 else missing for at in position]
     return pd.Series(aligned, index=items, name=values.name)
 
 

@@ -121,8 +121,8 @@ class GaussianNoise:
         ridge = _RIDGE * squares + 1e-10 * squares.mean().clamp_min(torch.finfo(weight.dtype).tiny)
         factor = torch.linalg.cholesky(gram + torch.diag(ridge)).to(weight.dtype)
         drawn = torch.randn((n_rows, n_hidden), generator=generator, dtype=weight.dtype, device=weight.device)
-        found: Tensor = self.scale * drawn @ factor.T
-        return found
+        noise: Tensor = self.scale * drawn @ factor.T
+        return noise
 
 
 Noise: TypeAlias = MaskingNoise | GaussianNoise

@@ -36,8 +36,8 @@ _BY_CLASS = {class_name: name for name, (_, class_name) in _PLACES.items()}
 
 def _load(name: str) -> type[Recommender]:
     module, class_name = _PLACES[name]
-    found: type[Recommender] = getattr(importlib.import_module(module), class_name)
-    return found
+    model_class: type[Recommender] = getattr(importlib.import_module(module), class_name)
+    return model_class
 
 
 MODELS: Mapping[str, type[Recommender]] = LazyMapping(_PLACES, _load)

@@ -155,31 +155,31 @@ def _number_type_and_layout_do_not_matter(model: Any, data: Interactions) -> Non
 
 def _seen_items_are_left_out(model: Any, data: Interactions) -> None:
     for history in (data, _new_users(data)):
-        found, _ = model.rank(history, k=5)
-        for row, items in enumerate(found):
+        ranking, _ = model.rank(history, k=5)
+        for row, items in enumerate(ranking):
             both = np.intersect1d(items, _seen(history.matrix, row))
             _require(both.size == 0, f"user {history.users[row]!r} gets items of the history: {both.tolist()}")
-        found, _ = model.rank(history, k=_ITEMS, exclude_seen=False)
-        complete = np.array_equal(np.sort(found, axis=1), np.tile(np.arange(_ITEMS), (history.shape[0], 1)))
+        ranking, _ = model.rank(history, k=_ITEMS, exclude_seen=False)
+        complete = np.array_equal(np.sort(ranking, axis=1), np.tile(np.arange(_ITEMS), (history.shape[0], 1)))
         _require(complete, "exclude_seen=False does not rank the whole catalogue")
 
 
 def _the_best_scores_come_first(model: Any, data: Interactions) -> None:
     history = _new_users(data)
     scores = model.score_items(history)
-    found, values = model.rank(history, k=5, exclude_seen=False)
+    ranking, values = model.rank(history, k=5, exclude_seen=False)
     expected = np.argsort(-scores, axis=1, kind="stable")[:, :5]
-    _require(np.array_equal(found, expected), "rank does not give the items of highest score, the lower column first")
+    _require(np.array_equal(ranking, expected), "rank does not give the items of highest score, the lower column first")
     _require(np.array_equal(values, np.take_along_axis(scores, expected, axis=1)), "rank gives other scores")
 
 
 def _lists_beyond_the_catalogue_are_filled_up(model: Any, data: Interactions) -> None:
     history = _new_users(data)
-    found, values = model.rank(history, k=_ITEMS + 5)
-    _require(found.shape == (history.shape[0], _ITEMS + 5), f"k={_ITEMS + 5} gives arrays of shape {found.shape}")
+    ranking, values = model.rank(history, k=_ITEMS + 5)
+    _require(ranking.shape == (history.shape[0], _ITEMS + 5), f"k={_ITEMS + 5} gives arrays of shape {ranking.shape}")
     left = _ITEMS - np.diff(history.matrix.indptr)
     filled = np.arange(_ITEMS + 5) >= left[:, None]
-    _require(np.array_equal(found < 0, filled), "places without a candidate are not filled up with index -1")
+    _require(np.array_equal(ranking < 0, filled), "places without a candidate are not filled up with index -1")
     _require(np.array_equal(np.isneginf(values), filled), "places without a candidate do not have score -inf")
     frame = model.recommend(history, k=_ITEMS + 5)
     counts = frame["user"].value_counts().reindex(history.users, fill_value=0).to_numpy()
@@ -189,8 +189,8 @@ def _lists_beyond_the_catalogue_are_filled_up(model: Any, data: Interactions) ->
 def _a_user_who_has_seen_everything_gets_nothing(model: Any, data: Interactions) -> None:
     full = Interactions.from_matrix(np.ones((1, _ITEMS)), users=["full"], items=data.items)
     _require(len(model.recommend(full, k=3)) == 0, "the frame holds items")
-    found, values = model.recommend(full.matrix, k=3)
-    _require(bool((found == -1).all() and np.isneginf(values).all()), "the arrays hold items")
+    ranking, values = model.recommend(full.matrix, k=3)
+    _require(bool((ranking == -1).all() and np.isneginf(values).all()), "the arrays hold items")
 
 
 def _empty_and_unknown_histories_are_ranked(model: Any, data: Interactions) -> None:
@@ -216,8 +216,8 @@ def _allowed_and_blocked_items_are_obeyed(model: Any, data: Interactions) -> Non
     kept = some[~some["item"].isin(blocked)]
     same = other[["user", "item", "score"]].equals(kept[["user", "item", "score"]].reset_index(drop=True))
     _require(same, "block_items does more or less than taking the blocked items out of the list")
-    found, _ = model.recommend(history.matrix, k=_ITEMS, block_items=[5, 6])
-    _require(not np.isin(found, [5, 6]).any(), "block_items lets column numbers through")
+    ranking, _ = model.recommend(history.matrix, k=_ITEMS, block_items=[5, 6])
+    _require(not np.isin(ranking, [5, 6]).any(), "block_items lets column numbers through")
 
 
 def _frames_and_arrays_agree(model: Any, data: Interactions) -> None:
@@ -225,12 +225,12 @@ def _frames_and_arrays_agree(model: Any, data: Interactions) -> None:
     frame = model.recommend(history, k=4)
     columns = list(frame.columns)
     _require(columns == ["user", "item", "rank", "score"], f"the frame has the columns {columns}")
-    found, values = model.recommend(history.matrix, k=4)
-    rows, places = np.nonzero(found >= 0)
+    ranking, values = model.recommend(history.matrix, k=4)
+    rows, places = np.nonzero(ranking >= 0)
     expected = pd.DataFrame(
         {
             "user": history.users.take(rows),
-            "item": data.items.take(found[rows, places]),
+            "item": data.items.take(ranking[rows, places]),
             "rank": places + 1,
             "score": values[rows, places],
         }
@@ -316,9 +316,9 @@ def _seen(matrix: CSR, row: int) -> NDArray[Any]:
     return np.asarray(matrix.indices[matrix.indptr[row] : matrix.indptr[row + 1]])
 
 
-def _same_scores(found: NDArray[Any], expected: NDArray[Any], what: str) -> None:
-    close = np.allclose(found, expected, rtol=1e-4, atol=1e-5 * max(1.0, float(np.abs(expected).max())))
-    apart = float(np.abs(found - expected).max()) if found.shape == expected.shape else float("nan")
+def _same_scores(scores: NDArray[Any], expected: NDArray[Any], what: str) -> None:
+    close = np.allclose(scores, expected, rtol=1e-4, atol=1e-5 * max(1.0, float(np.abs(expected).max())))
+    apart = float(np.abs(scores - expected).max()) if scores.shape == expected.shape else float("nan")
     _require(close, f"{what} give other scores, up to {apart:.3g} apart")
 
 

@@ -71,8 +71,8 @@ class BiasBaseline(RatingPredictor, Recommender):
 
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
         self._remember_ratings(train, from_matrix=self.items_ is None)
-        found = Biases.of(train.matrix, self.l2_user, self.l2_item)
-        self.mean_, self.user_bias_, self.item_bias_ = np.array([found.mean]), found.users, found.items
+        biases = Biases.of(train.matrix, self.l2_user, self.l2_item)
+        self.mean_, self.user_bias_, self.item_bias_ = np.array([biases.mean]), biases.users, biases.items
 
     def _biases(self) -> Biases:
         return Biases(float(self.mean_[0]), self.user_bias_, self.item_bias_)

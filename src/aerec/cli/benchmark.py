@@ -101,20 +101,21 @@ def benchmark(
     if not names:
         raise ValueError("--models is empty; name at least one, such as ease")
     classes = {name: get_model_class(name) for name in names}
-    if len({rates(one) for one in classes.values()}) > 1:
+    if len({rates(kind) for kind in classes.values()}) > 1:
         raise ValueError("models that predict ratings and models that rank cannot be compared in one table")
-    found = [_known(one, settings or []) for one in classes.values()]
-    if unused := [one for one in settings or [] if not any(one in known for known in found)]:
+    own_settings = [_known(kind, settings or []) for kind in classes.values()]
+    if unused := [setting for setting in settings or [] if not any(setting in known for known in own_settings)]:
         raise ValueError(f"--set {unused[0]}: none of the models has that parameter")
     recommenders = [
-        build_model(one, known, seed=seed, progress=False) for one, known in zip(classes.values(), found, strict=True)
+        build_model(kind, known, seed=seed, progress=False)
+        for kind, known in zip(classes.values(), own_settings, strict=True)
     ]
     threshold_used = None if rates(next(iter(classes.values()))) else threshold
     reading = Reading(user, item, rating, timestamp, implicit, counts, separator, no_header)
     preprocessing = Preprocessing(threshold_used, min_per_user, min_per_item, reading)
     prepared = preprocessing.load(data, progress=not quiet)
     parts = prepared.parts if folds is None else {"all": whole(prepared.parts)}
-    deciding = next((one for one in recommenders if knows_users(one)), recommenders[0])
+    deciding = next((model for model in recommenders if knows_users(model)), recommenders[0])
     plan = choose_split(split, parts, deciding, seed)
     if plan.kind == "none":
         raise ValueError("a benchmark needs held-out data; choose another --split than none")
@@ -206,4 +207,4 @@ def _fit(
 
 
 def _known(model: Any, settings: list[str]) -> list[str]:
-    return [one for one in settings if one.partition("=")[0] in model().get_params(deep=False)]
+    return [setting for setting in settings if setting.partition("=")[0] in model().get_params(deep=False)]

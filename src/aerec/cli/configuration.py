@@ -118,7 +118,7 @@ def read_configuration(path: str | os.PathLike[str]) -> Configuration:
     return _Reader(str(path)).read(content)
 
 
-def override(told: Configuration, words: Mapping[str, Any], given: Callable[[str], bool]) -> Configuration:
+def override(configuration: Configuration, words: Mapping[str, Any], given: Callable[[str], bool]) -> Configuration:
     """Return the configuration of a run: what the command line gives, else what the file says, else the defaults.
 
     Parameters
@@ -136,16 +136,18 @@ def override(told: Configuration, words: Mapping[str, Any], given: Callable[[str
         If it is not said what to train on.
     """
     data = {
-        key: words.get(word) if given(word) or key not in told.data else told.data[key]
+        key: words.get(word) if given(word) or key not in configuration.data else configuration.data[key]
         for key, word in {**{key: key for key in _DATA}, "source": "data"}.items()
     }
     data = {key: value for key, value in data.items() if value is not None or key in ("source", "threshold")}
     if data["source"] is None:
         raise ValueError("the file of --config does not say what to train on: add data.source, or aerec train DATA")
-    model = words["model"] if given("model") or told.model is None else told.model
-    parameters, split_parameters = dict(told.parameters), dict(told.split_parameters)
-    if parameters and get_model_class(model) is not get_model_class(told.model or model):
-        warnings.warn(f"the model.parameters of the file are those of {told.model}, not of {model}", stacklevel=2)
+    model = words["model"] if given("model") or configuration.model is None else configuration.model
+    parameters, split_parameters = dict(configuration.parameters), dict(configuration.split_parameters)
+    if parameters and get_model_class(model) is not get_model_class(configuration.model or model):
+        warnings.warn(
+            f"the model.parameters of the file are those of {configuration.model}, not of {model}", stacklevel=2
+        )
         parameters = {}
     if given("seed"):
         parameters.pop("seed", None)
@@ -154,10 +156,10 @@ def override(told: Configuration, words: Mapping[str, Any], given: Callable[[str
         data=data,
         model=model,
         parameters=parameters,
-        split=words["split"] if given("split") else told.split,
+        split=words["split"] if given("split") else configuration.split,
         split_parameters={} if given("split") else split_parameters,
-        metrics=parse_list(words["metrics"]) if given("metrics") else told.metrics,
-        seed=words["seed"] if given("seed") or told.seed is None else told.seed,
+        metrics=parse_list(words["metrics"]) if given("metrics") else configuration.metrics,
+        seed=words["seed"] if given("seed") or configuration.seed is None else configuration.seed,
     )
 
 

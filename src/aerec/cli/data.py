@@ -72,18 +72,20 @@ class Reading:
 
     def options(self) -> dict[str, Any]:
         """Return the parameters of `read_ratings` that say the same."""
-        found: dict[str, Any] = {name: value for name in ("user", "item") if (value := getattr(self, name)) is not None}
+        parameters: dict[str, Any] = {
+            name: value for name in ("user", "item") if (value := getattr(self, name)) is not None
+        }
         if self.implicit:
-            found["rating"] = None
+            parameters["rating"] = None
         elif self.rating is not None:
-            found["rating"] = self.rating
+            parameters["rating"] = self.rating
         if self.timestamp is not None:
-            found["timestamp"] = None if self.timestamp == "none" else self.timestamp
+            parameters["timestamp"] = None if self.timestamp == "none" else self.timestamp
         if self.separator is not None:
-            found["sep"] = _SEPARATORS.get(self.separator, self.separator)
+            parameters["sep"] = _SEPARATORS.get(self.separator, self.separator)
         if self.no_header:
-            found["header"] = False
-        return found
+            parameters["header"] = False
+        return parameters
 
     def describe(self) -> dict[str, Any]:
         """Return what was said, by key."""

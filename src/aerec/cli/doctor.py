@@ -33,7 +33,7 @@ def doctor(json: Json = False) -> None:
 
     device = resolve_device("auto")
     sets = list_datasets()
-    found: dict[str, Any] = {
+    environment: dict[str, Any] = {
         "versions": package_versions(),
         "machine": describe_machine(),
         "device": {
@@ -50,9 +50,9 @@ def doctor(json: Json = False) -> None:
         },
     }
     if json:
-        print_json(found)
+        print_json(environment)
         return
-    for section, content in found.items():
+    for section, content in environment.items():
         print_note(section)
         for name, value in content.items():
             print_note(f"  {name:<16} {_readable(name, value)}")

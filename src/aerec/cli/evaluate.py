@@ -39,21 +39,21 @@ def evaluate(
         raise ValueError(f"--part is test or validation, got {part!r}")
     if per_user is not None:
         check_output(per_user)
-    found = read_run(run)
-    split = found.split
+    opened = read_run(run)
+    split = opened.split
     holdout = None if split is None else split.test if part == "test" else split.validation
     if split is None or holdout is None:
-        raise DataError(f"{run} was trained without {part} data (split: {found.plan}): there is nothing to measure on")
-    name = found.description["model"]["name"]
-    report = evaluate_model(found.model, holdout, chosen_metrics(metrics, found.model), name=name)
-    described = describe_recommendations(found.model, holdout, split.train, name=name) if beyond else None
+        raise DataError(f"{run} was trained without {part} data (split: {opened.plan}): there is nothing to measure on")
+    name = opened.description["model"]["name"]
+    report = evaluate_model(opened.model, holdout, chosen_metrics(metrics, opened.model), name=name)
+    described = describe_recommendations(opened.model, holdout, split.train, name=name) if beyond else None
     if per_user is not None:
         write_frame(report.per_user.reset_index(), per_user)
     if json:
         more = {} if described is None else {"beyond": described.to_dict()}
-        print_json({"run": str(run), "part": part, "split": str(found.plan), **report.to_dict(), **more})
+        print_json({"run": str(run), "part": part, "split": str(opened.plan), **report.to_dict(), **more})
         return
-    print_note(f"{run}, {part} part of {found.plan}")
+    print_note(f"{run}, {part} part of {opened.plan}")
     print_note(str(report))
     if described is not None:
         print_note(str(described))

@@ -100,10 +100,10 @@ def new_user(run: Run, text: str) -> NewUser:
     ratings = [None if not rating else _number(rating) for _, _, rating in known]
     stranger = _stranger(data.users)
     try:
-        found = histories_of({stranger: dict(zip(ids, ratings, strict=True))}, data.items, rating_scale(run))
+        histories = histories_of({stranger: dict(zip(ids, ratings, strict=True))}, data.items, rating_scale(run))
     except DataError as error:
         raise DataError(f"--history: {error}") from None
-    return NewUser(replace(found.seen, item_names=data.item_names), data.items[found.rejected.indices].tolist())
+    return NewUser(replace(histories.seen, item_names=data.item_names), data.items[histories.rejected.indices].tolist())
 
 
 def _entries(text: str, option: str) -> Iterable[tuple[str, str | None]]:

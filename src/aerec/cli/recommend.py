@@ -84,23 +84,25 @@ def recommend(
     if out is not None:
         check_output(out)
     reranker = None if rerank is None else parse_reranker(rerank)
-    found = read_run(run)
-    data = found.data
+    opened = read_run(run)
+    data = opened.data
     allowed = None if allow is None else known_items(allow, data.items, "--allow")
     blocked = None if block is None else known_items(block, data.items, "--block")
     seen = data.select_users(parse_ids(user, data.users, "user")) if user else data
     if history is not None:
-        somebody = new_user(found, history)
-        seen = somebody.seen
-        if somebody.disliked and not include_seen:
-            blocked = [*(blocked or []), *somebody.disliked]
+        newcomer = new_user(opened, history)
+        seen = newcomer.seen
+        if newcomer.disliked and not include_seen:
+            blocked = [*(blocked or []), *newcomer.disliked]
     wanted = min(k if reranker is None else n_candidates(k), data.shape[1])
-    frame = found.model.recommend(seen, wanted, exclude_seen=not include_seen, allow_items=allowed, block_items=blocked)
+    frame = opened.model.recommend(
+        seen, wanted, exclude_seen=not include_seen, allow_items=allowed, block_items=blocked
+    )
     if reranker is not None:
         frame = reranker.rerank(frame, seen, k, features=known_of_items(reranker, data))
     frame = with_titles(frame, data)
     if explain:
-        frame["because"] = _reasons(found.model, seen, frame)
+        frame["because"] = _reasons(opened.model, seen, frame)
     if history is not None:
         frame = frame.drop(columns="user")
     if out is not None:
@@ -131,14 +133,14 @@ def _recommend_all(
     from aerec.runs.batch_recommend import recommend_all
     from aerec.runs.folder import read_run, run_fingerprint
 
-    found = read_run(run)
-    data = found.data
+    opened = read_run(run)
+    data = opened.data
     result = recommend_all(
-        found.model,
+        opened.model,
         data,
         out,
         min(k, data.shape[1]),
-        fingerprint=run_fingerprint(found),
+        fingerprint=run_fingerprint(opened),
         exclude_seen=not include_seen,
         allow_items=None if allow is None else known_items(allow, data.items, "--allow"),
         block_items=None if block is None else known_items(block, data.items, "--block"),
@@ -164,5 +166,5 @@ def _reasons(model: Recommender, seen: Interactions, frame: pd.DataFrame) -> lis
     for user, item in zip(frame["user"], frame["item"], strict=True):
         terms = model.explain(seen.select_users([user]), item, _EXPLAINED)
         helpful = terms.loc[terms["contribution"] > 0, "item"]
-        reasons.append([str(one if names is None else names[one]) for one in helpful])
+        reasons.append([str(item_id if names is None else names[item_id]) for item_id in helpful])
     return reasons

@@ -100,14 +100,14 @@ def _measure(paths: list[Path], metrics: str | None) -> dict[str, Any]:
     )
 
 
-def _differs(one: Run, other: Run) -> str | None:
+def _differs(first: Run, other: Run) -> str | None:
     """Return what keeps two runs from being compared; None where nothing does."""
     from aerec.recommender.rating import PredictsRatings
 
-    if one.description["data"] != other.description["data"]:
+    if first.description["data"] != other.description["data"]:
         return "data"
-    if one.plan != other.plan:
+    if first.plan != other.plan:
         return "splits"
-    if isinstance(one.model, PredictsRatings) != isinstance(other.model, PredictsRatings):
+    if isinstance(first.model, PredictsRatings) != isinstance(other.model, PredictsRatings):
         return "kinds (one predicts ratings, one ranks)"
     return None

@@ -65,9 +65,9 @@ def build_model(
         if name not in known:
             raise ValueError(f"{model.__name__} has no parameter {name!r}; {names_like(name, known)}")
         values[name] = parse_value(text)
-    found = model(**values)
-    check_parameters(found)
-    return found
+    recommender = model(**values)
+    check_parameters(recommender)
+    return recommender
 
 
 def format_setting(name: str, value: Any) -> str:
@@ -90,7 +90,7 @@ def format_value(value: Any) -> str:
             fields = [(getattr(value, field.name), field.default) for field in dataclasses.fields(choice)]
             while len(fields) > 1 and fields[-1][0] == fields[-1][1]:
                 fields.pop()
-            return ":".join([word, *(format_value(one) for one, _ in fields)])
+            return ":".join([word, *(format_value(field_value) for field_value, _ in fields)])
     if value is None or isinstance(value, bool):
         return str(value).lower()
     return str(value)
@@ -100,7 +100,7 @@ def parse_choice(text: str) -> Any:
     """Return what a text stands for: noise, a sparsity, or None for "none"; any other text is itself."""
     word, *arguments = text.split(":")
     if word in _CHOICES:
-        return _choice(text, word, [parse_value(one) for one in arguments])
+        return _choice(text, word, [parse_value(argument) for argument in arguments])
     return None if text.lower() == "none" else text
 
 
@@ -108,10 +108,10 @@ def parse_value(text: str) -> Any:
     """Return a number, true, false, None, noise, a sparsity, a tuple of such, or the text itself."""
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]
-    if (found := parse_choice(text)) is not text:
-        return found
+    if (choice := parse_choice(text)) is not text:
+        return choice
     if "," in text:
-        return tuple(parse_value(one) for one in text.split(",") if one)
+        return tuple(parse_value(part) for part in text.split(",") if part)
     for number in (int, float):
         try:
             return number(text)
@@ -122,7 +122,7 @@ def parse_value(text: str) -> Any:
 
 def _choice(text: str, word: str, values: list[Any]) -> Any:
     defaults = [field.default for field in dataclasses.fields(_CHOICES[word])]
-    kinds = [(int, float) if isinstance(one, float) else type(one) for one in defaults]
+    kinds = [(int, float) if isinstance(default, float) else type(default) for default in defaults]
     if len(values) > len(kinds) or not all(map(isinstance, values, kinds)):
         full = ":".join([word, *map(str, defaults)])
         raise ValueError(f"{text!r} cannot be read; write it like {full}, of which the end may be left out")

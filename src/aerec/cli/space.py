@@ -38,7 +38,7 @@ def parse_dimension(text: str, usual: Space) -> tuple[str, Dimension]:
     if not equals or not form:
         raise ValueError(f"--space {text!r} cannot be read; {_FORMS}")
     if "|" in form:
-        return name, Choice(tuple(parse_value(one) for one in form.split("|")))
+        return name, Choice(tuple(parse_value(value_text) for value_text in form.split("|")))
     words = form.split(":")
     ends = [parse_value(word) for word in words[:2]]
     if len(words) not in (2, 3) or words[2:] not in ([], ["log"], ["linear"]) or not all(map(_is_number, ends)):

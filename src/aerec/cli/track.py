@@ -10,7 +10,7 @@ from aerec.tracking import TRACKERS, MLflow, TensorBoard, Tracker
 __all__ = ["build_tracker"]
 
 
-def build_tracker(text: str, out: Path, kept: Path | None) -> Tracker:
+def build_tracker(text: str, out: Path, checkpoint: Path | None) -> Tracker:
     """Return the tracker of a text such as "mlflow:http://localhost:5000", after checking that its package is there.
 
     Parameters
@@ -35,4 +35,4 @@ def build_tracker(text: str, out: Path, kept: Path | None) -> Tracker:
     out = out.resolve()
     if word == "tensorboard":
         return TensorBoard(where or out.parent / "tensorboard" / out.name)
-    return MLflow(where or None, name=out.name, keep=None if kept is None else kept / "mlflow-run")
+    return MLflow(where or None, name=out.name, keep=None if checkpoint is None else checkpoint / "mlflow-run")

@@ -97,32 +97,32 @@ def train(
 
     if data is None and config is None:
         raise typer.BadParameter("name the data to train on, or give --config FILE", ctx=context, param_hint="DATA")
-    told = read_configuration(config) if config is not None else Configuration()
-    told = override(told, context.params, lambda word: _was_given(context, word))
-    name, source = told.model or model, told.data["source"]
+    configuration = read_configuration(config) if config is not None else Configuration()
+    configuration = override(configuration, context.params, lambda word: _was_given(context, word))
+    name, source = configuration.model or model, configuration.data["source"]
     chosen = get_model_class(name)
     short = [f"{word}={value}" for word, value in (("epochs", epochs), ("device", device)) if value is not None]
     recommender = build_model(
         chosen,
         [*short, *(settings or [])],
-        told.parameters,
-        seed=None if "seed" in told.parameters else told.seed,
+        configuration.parameters,
+        seed=None if "seed" in configuration.parameters else configuration.seed,
         progress=False if quiet else None,
     )
-    names = chosen_metrics(None if told.metrics is None else ",".join(told.metrics), recommender)
+    names = chosen_metrics(None if configuration.metrics is None else ",".join(configuration.metrics), recommender)
     out = out.expanduser()
     check_run_path(out, overwrite)
     ranks = join_ranks(context, recommender)
     alone = ranks is None or ranks.is_first
-    kept = _checkpoint_path(recommender, out, resume=resume or restarts() > 0, overwrite=overwrite, clean=alone)
+    checkpoint = _checkpoint_path(recommender, out, resume=resume or restarts() > 0, overwrite=overwrite, clean=alone)
     if ranks is not None:
         ranks.wait()
-    trackers = [build_tracker(one, out, kept) for one in track or [] if alone]
-    preparation = preprocessing_of(told.data)
+    trackers = [build_tracker(tracker_text, out, checkpoint) for tracker_text in track or [] if alone]
+    preparation = preprocessing_of(configuration.data)
     preparation = replace(preparation, threshold=None) if rates(chosen) else preparation
     prepared = preparation.load(source, progress=alone and not quiet, advise=alone)
     parts, preparation = prepared.parts, prepared.rules
-    plan = told.plan(choose_split(told.split, parts, recommender, told.seed or 0))
+    plan = configuration.plan(choose_split(configuration.split, parts, recommender, configuration.seed or 0))
     divided = divide(plan, parts)
     if divided is not None and divided.test.target.n_ratings == 0:
         raise DataError(
@@ -134,9 +134,11 @@ def train(
         print_note(str(prepared.kept))
     started = time.perf_counter()
     seen = (whole(parts), None) if divided is None else (divided.train, divided.validation)
-    with when_stopped(lambda: _how_to_go_on(kept)):
-        if isinstance(recommender, Autoencoder) and kept is not None:
-            recommender.fit(*seen, checkpoint=kept, callbacks=[JSONLines(kept / HISTORY), *trackers] if alone else [])
+    with when_stopped(lambda: _how_to_go_on(checkpoint)):
+        if isinstance(recommender, Autoencoder) and checkpoint is not None:
+            recommender.fit(
+                *seen, checkpoint=checkpoint, callbacks=[JSONLines(checkpoint / HISTORY), *trackers] if alone else []
+            )
         else:
             recommender.fit(*seen)
     seconds = time.perf_counter() - started
@@ -163,21 +165,21 @@ def train(
         "versions": package_versions(),
     }
     files = {"config.toml": described}
-    if kept is not None and (kept / HISTORY).exists():
-        files[HISTORY] = (kept / HISTORY).read_text(encoding="utf-8")
+    if checkpoint is not None and (checkpoint / HISTORY).exists():
+        files[HISTORY] = (checkpoint / HISTORY).read_text(encoding="utf-8")
     write_run(out, recommender, parts, plan, description, overwrite, files)
-    if kept is not None:
-        shutil.rmtree(kept, ignore_errors=True)
+    if checkpoint is not None:
+        shutil.rmtree(checkpoint, ignore_errors=True)
     if json:
         print_json({"run": str(out), "split": str(plan), **description})
     else:
         _tell(name, str(whole(parts)), str(plan), seconds, recommender, report, out)
 
 
-def _how_to_go_on(kept: Path | None) -> str | None:
-    if kept is None or not (kept / "checkpoint.json").exists():
+def _how_to_go_on(checkpoint: Path | None) -> str | None:
+    if checkpoint is None or not (checkpoint / "checkpoint.json").exists():
         return None
-    return f"the same command with --resume goes on from the last epoch, which is kept in {kept}"
+    return f"the same command with --resume goes on from the last epoch, which is kept in {checkpoint}"
 
 
 def _was_given(context: typer.Context, word: str) -> bool:
@@ -198,17 +200,17 @@ def _checkpoint_path(model: Recommender, out: Path, *, resume: bool, overwrite: 
                 f"{type(model).__name__} does not learn in epochs and keeps no state to go on from: leave out --resume"
             )
         return None
-    kept = out.with_name(f"{out.name}.checkpoint")
-    if kept.exists() and not resume:
+    checkpoint = out.with_name(f"{out.name}.checkpoint")
+    if checkpoint.exists() and not resume:
         if clean:
-            refuse_in_use(kept)
+            refuse_in_use(checkpoint)
         if not overwrite:
             raise DataError(
-                f"{kept} holds a training that was interrupted: go on with --resume, or start anew with --overwrite"
+                f"{checkpoint} holds a training that was interrupted: go on with --resume, or anew with --overwrite"
             )
         if clean:
-            shutil.rmtree(kept)
-    return kept
+            shutil.rmtree(checkpoint)
+    return checkpoint
 
 
 def _tell(

@@ -99,12 +99,12 @@ def tune(
     recommender = build_model(chosen, settings or [], seed=seed)
     if metric is not None:
         parse_metric(metric)
-    fixed = [one.partition("=")[0] for one in settings or []]
+    fixed = [setting.partition("=")[0] for setting in settings or []]
     usual_space = default_space(chosen)
     searched = dict(parse_dimension(text, usual_space) for text in spaces or [])
     if twice := [name for name in searched if name in fixed]:
         raise ValueError(f"{twice[0]} is given by --set and by --space; leave one of them out")
-    space = {name: one for name, one in {**usual_space, **searched}.items() if name not in fixed}
+    space = {name: dimension for name, dimension in {**usual_space, **searched}.items() if name not in fixed}
     if not space:
         raise ValueError(f"{model} has nothing to tune" + (f" beside {', '.join(fixed)}" if fixed else ""))
     _check_folder(out)
@@ -123,7 +123,7 @@ def tune(
     if storage is not None:
         goes_on = f"the same command goes on from the trials in {storage}"
     with when_stopped(lambda: goes_on):
-        found = search(
+        result = search(
             recommender,
             divided,
             space,
@@ -134,8 +134,8 @@ def tune(
             storage=storage,
             progress=not quiet,
         )
-    found.save(out)
-    for edge in found.edges:
+    result.save(out)
+    for edge in result.edges:
         warnings.warn(f"{edge}: --space {format_dimension(edge.name, edge.wider)}", stacklevel=2)
     words = {
         "--seed": seed,
@@ -145,11 +145,11 @@ def tune(
         "--min-per-item": min_per_item,
         **{f"--{name.replace('_', '-')}": value for name, value in reading.describe().items()},
     }
-    line = _train_line(data, model, words, found.best_model)
+    line = _train_line(data, model, words, result.best_model)
     if json:
-        print_json(_machine_readable(found, data, model, str(plan), str(out), line))
+        print_json(_machine_readable(result, data, model, str(plan), str(out), line))
     else:
-        _tell(found, str(whole(parts)), model, str(plan), out, line)
+        _tell(result, str(whole(parts)), model, str(plan), out, line)
 
 
 def _check_folder(out: Path) -> None:
@@ -179,43 +179,43 @@ def _train_line(data: str, model: str, words: dict[str, Any], best: Recommender)
     return shlex.join(line)
 
 
-def _machine_readable(found: TuningResult, data: str, model: str, plan: str, out: str, line: str) -> dict[str, Any]:
+def _machine_readable(result: TuningResult, data: str, model: str, plan: str, out: str, line: str) -> dict[str, Any]:
     from aerec.recommender.saving import encode_parameter
 
     rows = [
         {name: None if value != value else value for name, value in row.items()}
-        for row in found.trials.astype(object).to_dict(orient="records")
+        for row in result.trials.astype(object).to_dict(orient="records")
     ]
     for row in rows:
-        row.update({name: encode_parameter(row[name]) for name in found.best_params})
+        row.update({name: encode_parameter(row[name]) for name in result.best_params})
     return {
         "data": data,
         "split": plan,
         "model": model,
-        "metric": found.metric,
-        "best_value": found.best_value,
-        "best_params": {name: encode_parameter(value) for name, value in found.best_params.items()},
-        "edges": [{"name": edge.name, "end": edge.end, "wider": edge.wider.ends()} for edge in found.edges],
+        "metric": result.metric,
+        "best_value": result.best_value,
+        "best_params": {name: encode_parameter(value) for name, value in result.best_params.items()},
+        "edges": [{"name": edge.name, "end": edge.end, "wider": edge.wider.ends()} for edge in result.edges],
         "trials": rows,
         "out": out,
         "train": line,
     }
 
 
-def _tell(found: TuningResult, content: str, model: str, plan: str, out: Path, line: str) -> None:
+def _tell(result: TuningResult, content: str, model: str, plan: str, out: Path, line: str) -> None:
     from aerec.cli.settings import format_setting
 
-    texts = found.trials.copy()
-    for name in found.best_params:
+    texts = result.trials.copy()
+    for name in result.best_params:
         if texts[name].dtype == object:
             texts[name] = [format_setting(name, value).partition("=")[2] for value in texts[name]]
-    states = found.trials["state"].value_counts()
-    counts = ", ".join(f"{states[one]} {one}" for one in ("complete", "pruned", "failed") if one in states)
+    states = result.trials["state"].value_counts()
+    counts = ", ".join(f"{states[state]} {state}" for state in ("complete", "pruned", "failed") if state in states)
     print_note(content)
     print_table(texts)
     print_note(f"{model}: {len(texts)} trials ({counts}); split: {plan}")
-    print_note(f"best {found.metric} on validation data: {found.best_value:.4f} with")
-    for name, value in found.best_params.items():
+    print_note(f"best {result.metric} on validation data: {result.best_value:.4f} with")
+    for name, value in result.best_params.items():
         print_note(f"  {format_setting(name, value)}")
     print_note(f"saved as {out}; next, to train it and measure it on test data:")
     print_note(line)

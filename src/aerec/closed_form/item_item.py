@@ -264,8 +264,8 @@ def sum_rows(weights: CSR, start: int, stop: int, table: NDArray[np.float32]) ->
 
     n_columns = table.shape[1]
     if len(at) < _WANTED * len(table) or n_columns <= _COLUMNS:
-        found: NDArray[np.float32] = columns(0, n_columns).numpy()
-        return found
+        result: NDArray[np.float32] = columns(0, n_columns).numpy()
+        return result
     summed = np.empty((stop - start, n_columns), dtype=np.float32)
     for first in range(0, n_columns, _COLUMNS):
         summed[:, first : first + _COLUMNS] = columns(first, first + _COLUMNS)
@@ -278,8 +278,8 @@ def _columns_from(X: CSR, first: int) -> CSR:
         return X
     kept = X.indices >= first
     before = np.concatenate(([0], np.cumsum(kept)))
-    found: CSR = sp.csr_array((X.data[kept], X.indices[kept], before[X.indptr].astype(X.indptr.dtype)), shape=X.shape)
-    return found
+    result: CSR = sp.csr_array((X.data[kept], X.indices[kept], before[X.indptr].astype(X.indptr.dtype)), shape=X.shape)
+    return result
 
 
 def invert_gram(gram: NDArray[np.float32], ridge: NDArray[np.floating[Any]] | float) -> NDArray[np.float32]:

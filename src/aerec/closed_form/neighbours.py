@@ -118,9 +118,9 @@ def largest_products(
     on_all_threads(work, enumerate(tasks))
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
-    found = take_rows(sp.vstack(parts, format="csr", dtype=np.float32), place)
-    found.has_canonical_format = False  # the columns of a row come as the product gave them
-    return found.tocsc().tocsr()  # sorts them in linear time
+    nearest = take_rows(sp.vstack(parts, format="csr", dtype=np.float32), place)
+    nearest.has_canonical_format = False  # the columns of a row come as the product gave them
+    return nearest.tocsc().tocsr()  # sorts them in linear time
 
 
 def _row_blocks(most: NDArray[np.float64]) -> Iterator[slice]:

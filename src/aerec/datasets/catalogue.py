@@ -246,5 +246,5 @@ def _available(card: Card) -> str:
     if card.name == _SAMPLE:
         return "built in"
     archive = cache_folder() / f"{card.name}.zip"
-    found = _find(card) or (archive if archive.exists() else None)
-    return "" if found is None else str(found)
+    path = _find(card) or (archive if archive.exists() else None)
+    return "" if path is None else str(path)

@@ -52,9 +52,9 @@ def save_interactions(data: Interactions, path: str | os.PathLike[str], name: st
     Of data that is all of a store only the place and the fingerprint of the store are written, and features of items:
     it has to stay there.
     """
-    told: dict[str, Any] = {"notes": list(data.notes), "threshold": data.threshold}
+    notes_and_threshold: dict[str, Any] = {"notes": list(data.notes), "threshold": data.threshold}
     if (stored := store_of(data)) is not None:
-        header = {"store": str(stored[0]), "fingerprint": stored[1], **told}
+        header = {"store": str(stored[0]), "fingerprint": stored[1], **notes_and_threshold}
         if data.item_features is None:
             Path(path).mkdir(parents=True, exist_ok=True)
             write_header(path, name, header)
@@ -75,7 +75,12 @@ def save_interactions(data: Interactions, path: str | os.PathLike[str], name: st
     if data.item_genres is not None:
         tensors |= _encode_genres(data.item_genres)
     tensors |= _encode_features(data)
-    header = {"n_users": data.shape[0], "n_items": data.shape[1], "timestamp_dtype": data.timestamp_dtype, **told}
+    header = {
+        "n_users": data.shape[0],
+        "n_items": data.shape[1],
+        "timestamp_dtype": data.timestamp_dtype,
+        **notes_and_threshold,
+    }
     write_folder(path, name, header, tensors)
 
 
@@ -131,7 +136,7 @@ def _load_from_store(header: Mapping[str, Any], source: Path) -> Interactions:
     if not is_store(place):
         raise FileNotFoundError(f"{source} names the store {place}, which is not there; put it back, or train again")
     data = open_store(place)
-    if (found := store_of(data)) is None or found[1] != header["fingerprint"]:
+    if (store := store_of(data)) is None or store[1] != header["fingerprint"]:
         raise ModelFileError(f"the store {place} is not the one that {source} names any more; train again")
     return data
 

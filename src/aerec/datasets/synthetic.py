@@ -94,7 +94,9 @@ def generate_interactions(n_users: int, n_items: int, n_ratings: int, seed: int 
     matrix: CSR = sp.csr_array((ratings, items, indptr), shape=(n_users, n_items))
     ids = pd.RangeIndex(1, n_items + 1)
     genres = np.empty(n_items, dtype=object)
-    genres[:] = [tuple(dict.fromkeys((GENRES[one], GENRES[other]))) for one, other in zip(first, second, strict=True)]
+    genres[:] = [
+        tuple(dict.fromkeys((GENRES[genre], GENRES[other]))) for genre, other in zip(first, second, strict=True)
+    ]
     return Interactions(
         matrix,
         pd.RangeIndex(1, n_users + 1),

@@ -29,10 +29,10 @@ def html_table(caption: str, head: Sequence[Any], rows: Iterable[Sequence[Any]])
     </tbody></table>
     """
     above = f"<caption>{_cell(caption)}</caption>" if caption else ""
-    heads = "".join(f'<th scope="col">{_cell(one)}</th>' for one in head)
+    heads = "".join(f'<th scope="col">{_cell(text)}</th>' for text in head)
     lines = []
     for first, *others in rows:
-        cells = "".join(f"<td>{_cell(one)}</td>" for one in others)
+        cells = "".join(f"<td>{_cell(text)}</td>" for text in others)
         lines.append(f'<tr><th scope="row">{_cell(first)}</th>{cells}</tr>\n')
     row = f"<thead><tr>{heads}</tr></thead>" if heads else ""
     return Html(f"<table>{above}{row}<tbody>\n{''.join(lines)}</tbody></table>")

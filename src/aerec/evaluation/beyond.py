@@ -233,8 +233,8 @@ def _genre_matrix(first: pd.Series[Any] | None, second: pd.Series[Any] | None, n
     each: pd.Series[Any] = pd.Series(dtype=object, index=pd.RangeIndex(0))
     for source in (first, second):
         if source is not None:
-            found = source.reset_index(drop=True).explode().dropna()
-            each = pd.concat([each, found[~found.index.isin(each.index)]])
+            exploded = source.reset_index(drop=True).explode().dropna()
+            each = pd.concat([each, exploded[~exploded.index.isin(each.index)]])
     codes, names = pd.factorize(each)
     return canonical_csr(sp.coo_array((np.ones(len(each)), (each.index, codes)), shape=(n_items, len(names))))
 
@@ -249,8 +249,8 @@ def _by_activity(ranking: NDArray[np.int64], seen: CSR, target: CSR, k: int) -> 
     grouped = frame.groupby("activity")
     length = grouped["length"]
     columns = {"shortest": length.min(), "longest": length.max(), "n_users": length.size()}
-    found = pd.DataFrame({**columns, f"recall@{k}": grouped["recall"].mean()})
-    return found.rename(index=dict(enumerate(_ACTIVITY)))
+    groups = pd.DataFrame({**columns, f"recall@{k}": grouped["recall"].mean()})
+    return groups.rename(index=dict(enumerate(_ACTIVITY)))
 
 
 def _by_popularity(ranking: NDArray[np.int64], counts: NDArray[Any], target: CSR, k: int) -> pd.DataFrame:

@@ -43,8 +43,8 @@ def bootstrap_sums(values: NDArray[np.float64], n_resamples: int, seed: int) -> 
     for start in range(0, n_resamples, _BLOCK):  # small blocks keep the counts in the cache
         size = min(_BLOCK, n_resamples - start)
         drawn = rng.integers(0, n_users, size=(size, n_users))
-        for row, one in enumerate(drawn):
-            counts[row] = np.bincount(one, minlength=n_users)
+        for row, users in enumerate(drawn):
+            counts[row] = np.bincount(users, minlength=n_users)
         sums[start : start + size] = counts[:size] @ values
     return sums
 

@@ -245,7 +245,7 @@ def _splits(splitter: Any, data: Any) -> Iterator[Split]:
     if hasattr(splitter, "splits"):
         return iter(splitter.splits(data))
     several: Iterable[Any] = splitter if isinstance(splitter, Iterable) else [splitter]
-    return (one if isinstance(one, Split) else one.split(data) for one in several)
+    return (split if isinstance(split, Split) else split.split(data) for split in several)
 
 
 def _test_share(split: Split) -> float:

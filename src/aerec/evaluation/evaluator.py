@@ -98,7 +98,7 @@ def evaluate(
     names = (metrics,) if isinstance(metrics, str) else tuple(metrics)
     if not names:
         raise ValueError("metrics is empty; name at least one, such as 'recall@20'")
-    parsed = {one: parse_metric(one) for one in names}
+    parsed = {metric: parse_metric(metric) for metric in names}
     holdout, by_id = align_holdout(model, holdout)
     counts = np.diff(holdout.target.matrix.indptr)
     evaluated = np.flatnonzero(counts)
@@ -109,7 +109,7 @@ def evaluate(
         )
     _warn_of_what_cannot_be_found(model, holdout, evaluated, exclude_seen)
     table = _Table(len(evaluated))
-    rated = [one for one in names if one in RATING_METRICS]
+    rated = [metric for metric in names if metric in RATING_METRICS]
     if rated:
         if not by_id and getattr(model, "items_", None) is not None:
             raise DataError(
@@ -118,29 +118,29 @@ def evaluate(
             )
         errors = _errors(model, holdout)
         users = np.cumsum(counts > 0)[row_ids(holdout.target.matrix)] - 1
-        for one in rated:
-            size = np.square(errors) if one == "rmse" else np.abs(errors)
+        for metric in rated:
+            size = np.square(errors) if metric == "rmse" else np.abs(errors)
             table.add_ratio(
-                one,
+                metric,
                 np.bincount(users, size).astype(np.float64),
                 counts[evaluated].astype(np.float64),
-                root=one == "rmse",
+                root=metric == "rmse",
             )
     if "auc" in names:
         table.add("auc", _auc(model, holdout, by_id, evaluated, exclude_seen))
-    if ranked := [one for one in names if parsed[one][1]]:
-        deepest = max(parsed[one][1] for one in ranked)
+    if ranked := [metric for metric in names if parsed[metric][1]]:
+        deepest = max(parsed[metric][1] for metric in ranked)
         history = holdout.history if by_id else holdout.history.matrix
         ranking, _ = model.rank(history, deepest, exclude_seen, exclude=holdout.exclude, allow_items=holdout.candidates)
         hits = find_hits(ranking, holdout.target.matrix)[evaluated]
-        for one in ranked:
-            base, k = parsed[one]
+        for metric in ranked:
+            base, k = parsed[metric]
             if base == "coverage":
-                table.add_constant(one, coverage(ranking[evaluated, :k], model.n_features_in_))
+                table.add_constant(metric, coverage(ranking[evaluated, :k], model.n_features_in_))
             elif base not in METRICS:
-                table.add(one, measure_users(base, ranking[:, :k], holdout.target.matrix)[evaluated])
+                table.add(metric, measure_users(base, ranking[:, :k], holdout.target.matrix)[evaluated])
             else:
-                table.add(one, measure_hits(base, hits[:, :k], counts[evaluated]))
+                table.add(metric, measure_hits(base, hits[:, :k], counts[evaluated]))
     mean, interval, per_user = table.summary(names, n_resamples, seed)
     frame = pd.DataFrame(per_user, index=holdout.history.users.take(evaluated))
     return Report(name or type(model).__name__, mean, interval, frame, len(evaluated), holdout.n_users - len(evaluated))
@@ -162,7 +162,8 @@ def align_holdout(model: Recommender, holdout: Holdout | tuple[Any, Any]) -> tup
     items = getattr(model, "items_", None)
     if not isinstance(holdout, Holdout):
         history, target = (
-            one if isinstance(one, Interactions) else Interactions.from_matrix(one, None, items) for one in holdout
+            given if isinstance(given, Interactions) else Interactions.from_matrix(given, None, items)
+            for given in holdout
         )
         holdout = Holdout(history, target)
     if by_id:
@@ -234,8 +235,8 @@ class _Table:
     ) -> tuple[dict[str, float], dict[str, tuple[float, float]], dict[str, NDArray[np.float64]]]:
         """Return mean, interval and per-user values of each metric, in the order of `names`."""
         mean, interval, per_user = {}, {}, {}
-        resampled = [one for one in names if one in self._above]
-        stacked = [values for one in resampled for values in (self._above[one], self._below[one])]
+        resampled = [metric for metric in names if metric in self._above]
+        stacked = [values for metric in resampled for values in (self._above[metric], self._below[metric])]
         sums = bootstrap_sums(np.stack(stacked, axis=1), n_resamples, seed) if stacked else None
         for name in names:
             if name in self._constants:

@@ -78,8 +78,8 @@ def export_onnx(model: Recommender, path: str | os.PathLike[str]) -> None:
         )
     proto = program.model_proto
     items = range(model.n_features_in_) if model.items_ is None else model.items_.tolist()
-    told = {"aerec_version": __version__, "model": type(model).__name__, "items": json.dumps(list(items))}
-    onnx.helper.set_model_props(proto, told)
+    properties = {"aerec_version": __version__, "model": type(model).__name__, "items": json.dumps(list(items))}
+    onnx.helper.set_model_props(proto, properties)
     with atomic_write(target, "wb") as stream:
         stream.write(proto.SerializeToString())
 

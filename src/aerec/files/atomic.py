@@ -93,12 +93,12 @@ def find_leftovers(folder: Path, name: str, suffix: str = ".part") -> list[Path]
     suffix : str, default ".part"
     """
     pattern = glob.escape(name).replace("[*]", "*")
-    found = []
+    leftovers = []
     for left in folder.glob(f".{pattern}.{glob.escape(_NODE)}-*{suffix}"):
         owner = re.search(rf"\.{re.escape(_NODE)}-(\d+)\.[^.]*{re.escape(suffix)}$", left.name)
         if owner is not None and not _is_alive(int(owner.group(1))):
-            found.append(left)
-    return sorted(found)
+            leftovers.append(left)
+    return sorted(leftovers)
 
 
 def remove_leftovers(folder: Path, name: str, suffix: str = ".part") -> None:

@@ -160,10 +160,10 @@ def encode_index(index: pd.Index[Any] | None, name: str) -> dict[str, NDArray[An
     check_storable(index, name.removesuffix("s"))
     if index.dtype.kind in "iufb":
         return {f"{name}.ids": index.to_numpy()}
-    encoded = [one.encode() for one in index]
+    encoded = [identifier.encode() for identifier in index]
     return {
         f"{name}.text": np.frombuffer(b"".join(encoded), dtype=np.uint8),
-        f"{name}.offsets": np.cumsum([0, *(len(one) for one in encoded)]),
+        f"{name}.offsets": np.cumsum([0, *(len(identifier) for identifier in encoded)]),
     }
 
 
@@ -188,8 +188,12 @@ def check_storable(index: pd.Index[Any], name: str) -> None:
         return
     cure = f"convert the column before, such as df[{name!r}].astype(str)"
     if kind != "O" or pd.api.types.infer_dtype(index.to_numpy(dtype=object), skipna=False) not in ("string", "empty"):
-        odd = next((one for one in index if not isinstance(one, str)), None)
-        mixed = " beside text" if isinstance(odd, int | float) and any(isinstance(one, str) for one in index) else ""
+        odd = next((identifier for identifier in index if not isinstance(identifier, str)), None)
+        mixed = (
+            " beside text"
+            if isinstance(odd, int | float) and any(isinstance(identifier, str) for identifier in index)
+            else ""
+        )
         raise DataError(
             f"{name} ids have to be numbers of at most 64 bits or text, all of one type; got {type(odd).__name__} "
             f"{str(odd)[:60]!r}{mixed} in a column of type {index.dtype}: {cure}"
@@ -197,7 +201,7 @@ def check_storable(index: pd.Index[Any], name: str) -> None:
     try:
         "".join(index).encode()
     except UnicodeEncodeError:
-        odd = next(one for one in index if not _is_unicode(one))
+        odd = next(identifier for identifier in index if not _is_unicode(identifier))
         raise DataError(f"{name} id {odd[:60]!r} is no valid Unicode text: {cure}, or repair its encoding") from None
 
 

@@ -66,9 +66,9 @@ def _look_up(ranking: NDArray[np.int64], target: CSR, values: NDArray[Any]) -> N
     `values` are aligned with ``target.data``. Some users at a time, they are entered in a table of all items, in which
     the ranking is looked up.
     """
-    found = np.zeros(ranking.shape, dtype=values.dtype)
+    looked_up = np.zeros(ranking.shape, dtype=values.dtype)
     if ranking.size == 0:
-        return found
+        return looked_up
     width = max(target.shape[1], int(ranking.max()) + 1) + 1  # the last column is for −1
     size = max(1, _TABLE_BYTES // (width * values.itemsize))
     table = np.zeros((min(size, len(ranking)), width), dtype=values.dtype)
@@ -78,9 +78,9 @@ def _look_up(ranking: NDArray[np.int64], target: CSR, values: NDArray[Any]) -> N
         here = slice(begins[0], begins[-1])
         at = np.repeat(np.arange(len(block)), np.diff(begins)), target.indices[here]
         table[at] = values[here]
-        found[start : start + size] = np.take_along_axis(table[: len(block)], block, axis=1)
+        looked_up[start : start + size] = np.take_along_axis(table[: len(block)], block, axis=1)
         table[at] = 0
-    return found
+    return looked_up
 
 
 def measure_hits(metric: str, hits: Hits, n_relevant: Counts) -> Values:

@@ -96,7 +96,10 @@ def number_ids(recommended: Recommended, target: Sequence[Any], k: int | None) -
         shown = array[:, :k].ravel()
         is_none = shown == -1
         if shown.dtype == object:
-            is_none = np.array([one is None or (isinstance(one, int) and one == -1) for one in shown], dtype=bool)
+            is_none = np.array(
+                [identifier is None or (isinstance(identifier, int) and identifier == -1) for identifier in shown],
+                dtype=bool,
+            )
         _check_types(shown[~is_none], wanted)
         try:
             codes, known = pd.factorize(np.concatenate([shown, wanted]))
@@ -165,7 +168,9 @@ def _of_lists(lists: Any) -> NDArray[Any]:
 
 
 def _as_objects(ids: Iterable[Any]) -> NDArray[Any]:
-    return np.fromiter((one.item() if isinstance(one, np.generic) else one for one in ids), dtype=object)
+    return np.fromiter(
+        (identifier.item() if isinstance(identifier, np.generic) else identifier for identifier in ids), dtype=object
+    )
 
 
 def _as_ids(array: NDArray[Any]) -> NDArray[Any]:
@@ -197,10 +202,12 @@ def _target_ids(target: Sequence[Any]) -> tuple[list[int], NDArray[Any], NDArray
         rows.append(list(row))
         ratings += row.values() if isinstance(row, Mapping) else itertools.repeat(True, len(row))
     flat = list(itertools.chain.from_iterable(rows))
-    ids = np.asarray(flat) if all(isinstance(one, int | np.integer) for one in flat) else _as_objects(flat)
-    for one in () if ids.dtype.kind in "iu" else flat:
-        if one is None or isinstance(one, float | np.floating | bool | np.bool_):
-            raise DataError(f"the target names item {one}; {_NO_FLOATS}")
+    ids = (
+        np.asarray(flat) if all(isinstance(identifier, int | np.integer) for identifier in flat) else _as_objects(flat)
+    )
+    for identifier in () if ids.dtype.kind in "iu" else flat:
+        if identifier is None or isinstance(identifier, float | np.floating | bool | np.bool_):
+            raise DataError(f"the target names item {identifier}; {_NO_FLOATS}")
     ids = _as_ids(ids if flat else np.zeros(0, np.int64))
     if ids.dtype == np.int64 and ids.size and ids.min() < 0:
         raise DataError(f"the target names item {ids.min()}; items are numbered from 0")
@@ -212,7 +219,7 @@ def _target_ids(target: Sequence[Any]) -> tuple[list[int], NDArray[Any], NDArray
 
 def _check_types(shown: NDArray[Any], wanted: NDArray[Any]) -> None:
     """Refuse ids that cannot meet, such as numbers on one side and text on the other."""
-    types, other_types = ({type(one).__name__ for one in ids.tolist()} for ids in (shown, wanted))
+    types, other_types = ({type(identifier).__name__ for identifier in ids.tolist()} for ids in (shown, wanted))
     if types & {"float", "bool"}:
         raise DataError(f"recommended holds ids that are floats or truth values; {_NO_FLOATS}")
     if types and other_types and not types & other_types:
@@ -242,5 +249,5 @@ def _check_scores(scores: NDArray[Any], wanted: NDArray[Any]) -> None:
 
 
 def _example(ids: NDArray[Any]) -> str:
-    first = next((one for one in ids.ravel().tolist() if one is not None), None)
+    first = next((identifier for identifier in ids.ravel().tolist() if identifier is not None), None)
     return repr(first)

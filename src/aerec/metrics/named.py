@@ -33,7 +33,7 @@ def parse_metric(name: str) -> tuple[str, int]:
     listed = (*METRICS, *GAINS, *LISTS)
     if base in listed and re.fullmatch(r"[1-9]\d{0,8}", k):
         return base, int(k)
-    known = names_like(str(name), [*(f"{one}@k" for one in listed), "auc", *RATING_METRICS])
+    known = names_like(str(name), [*(f"{metric}@k" for metric in listed), "auc", *RATING_METRICS])
     raise ValueError(f"unknown metric {name!r}; {known} (with a number for k, as in recall@20)")
 
 

@@ -183,7 +183,7 @@ class KernelNetwork(Network):
 
     def effective(self, weight: Tensor) -> Tensor:
         """Return W ∘ K."""
-        layer = next(at for at, one in enumerate(self.weights()) if one is weight)
+        layer = next(at for at, candidate in enumerate(self.weights()) if candidate is weight)
         return weight * self.kernel(layer)
 
     def kernel(self, layer: int) -> Tensor:

@@ -116,10 +116,10 @@ class LowRankEDLAE(Recommender):
             return value, np.concatenate([by_u.ravel(), by_v.ravel()])
 
         steps = int(self.epochs)
-        found = minimize(
+        minimum = minimize(
             cost, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": steps, "maxcor": _REMEMBERED}
         )
-        self.input_factors_, self.output_factors_ = found.x.reshape(start.shape).astype(np.float32)
+        self.input_factors_, self.output_factors_ = minimum.x.reshape(start.shape).astype(np.float32)
 
     def _rank(self, shape: tuple[int, int]) -> int:
         """No more factors than the ratings can have."""

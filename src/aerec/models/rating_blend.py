@@ -100,8 +100,8 @@ class RatingBlend(RatingPredictor, Blend):
         system, wanted = np.stack(columns, axis=1).astype(np.float64), pairs["rating"].to_numpy(dtype=np.float64)
         heavy = 100 * np.sqrt(len(wanted))
         weights, _ = nnls(np.vstack([system, np.full(len(columns), heavy)]), np.append(wanted, heavy))
-        found: NDArray[np.float64] = weights
-        return found
+        result: NDArray[np.float64] = weights
+        return result
 
     def _unfitted(self) -> Sequence[Recommender]:
         if self.models is not None:
@@ -135,7 +135,9 @@ class _RatingBlendScorer(Scorer):
         """Predict each pair; each part within the range of the training ratings."""
         scorers = [part.scorer for part in self._parts]
         predicted = [
-            np.clip(one.predict(users, items), *self._range) for one in scorers if isinstance(one, RatingScorer)
+            np.clip(scorer.predict(users, items), *self._range)
+            for scorer in scorers
+            if isinstance(scorer, RatingScorer)
         ]
         mean: NDArray[np.floating[Any]] = np.tensordot(self._weights, np.stack(predicted), axes=1)
         return mean

@@ -191,7 +191,9 @@ class _RecVAENetwork(Network):
         widths = architecture.hidden[:-1]
         self.gains = nn.ParameterList(nn.Parameter(torch.ones(width, dtype=torch.float32)) for width in widths)
         self.shifts = nn.ParameterList(nn.Parameter(torch.zeros(width, dtype=torch.float32)) for width in widths)
-        copies = (nn.Parameter(one.detach().clone(), requires_grad=False) for one in self.encoder().parameters())
+        copies = (
+            nn.Parameter(parameter.detach().clone(), requires_grad=False) for parameter in self.encoder().parameters()
+        )
         self.former_parameters = nn.ParameterList(copies)
         self.former_codes: Tensor | None = None  # of the training rows, while they are known
 
@@ -211,8 +213,8 @@ class _RecVAENetwork(Network):
     @torch.no_grad()
     def remember_encoder(self) -> None:
         """Make the present encoder the one that the prior knows."""
-        for kept, one in zip(self.former_parameters, self.encoder().parameters(), strict=True):
-            kept.copy_(one)
+        for kept, parameter in zip(self.former_parameters, self.encoder().parameters(), strict=True):
+            kept.copy_(parameter)
 
     def encode(
         self,
@@ -307,7 +309,8 @@ class _AlternatingTrainer(Trainer):
         n_rows, width = rows.shape[0], 2 * self.network.architecture.hidden[-1]
         if 4 * n_rows * width > _CODE_BYTES:
             return None
-        versions = [one._version for one in self.network.former_parameters]  # PyTorch counts what changed them
+        # PyTorch counts the changes of each parameter
+        versions = [parameter._version for parameter in self.network.former_parameters]
         if self._codes is None or self._codes[0] is not rows or self._codes[1] != versions:
             fits = self._codes is not None and self._codes[2].shape == (n_rows, width)
             codes = (
@@ -325,5 +328,5 @@ class _AlternatingTrainer(Trainer):
 def _learn(parameters: list[nn.Parameter], *, instead_of: list[nn.Parameter]) -> None:
     """Have gradients computed for `parameters` alone."""
     for wanted, group in ((True, parameters), (False, instead_of)):
-        for one in group:
-            one.requires_grad_(wanted)
+        for parameter in group:
+            parameter.requires_grad_(wanted)

@@ -95,8 +95,8 @@ class SparseEASE(ItemItemRecommender):
                 gram = (columns @ columns.T).toarray()
             else:
                 needed, gram = np.arange(n_items), whole
-            found = _solve(gram, np.searchsorted(needed, items), block, np.searchsorted(needed, block.indices), l2)
-            weights[near.indptr[start] : near.indptr[items[-1] + 1]] = found
+            solution = _solve(gram, np.searchsorted(needed, items), block, np.searchsorted(needed, block.indices), l2)
+            weights[near.indptr[start] : near.indptr[items[-1] + 1]] = solution
         columns_of: CSR = sp.csr_array((weights, near.indices, near.indptr), shape=near.shape)
         self.weights_ = columns_of.T.tocsr()
 
@@ -130,6 +130,6 @@ def _solve(
     factor, failed = torch.linalg.cholesky_ex(torch.from_numpy(system))
     if failed.any():
         raise TrainingError(NOT_INVERTIBLE)
-    found = torch.cholesky_solve(torch.from_numpy(wanted[:, :, None]), factor)[:, :, 0].numpy()
-    solved: NDArray[np.float32] = found[rows, places]
+    solution = torch.cholesky_solve(torch.from_numpy(wanted[:, :, None]), factor)[:, :, 0].numpy()
+    solved: NDArray[np.float32] = solution[rows, places]
     return solved

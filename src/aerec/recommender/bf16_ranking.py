@@ -75,8 +75,8 @@ class HalfRanking:
         for start in range(0, n_rows, _ROWS):
             rows = np.arange(start, min(start + _ROWS, n_rows))
             rough = scores[: len(rows)].copy_(products[start : start + _ROWS]).add_(self._bias).numpy()
-            for one in left_out:
-                part = take_rows(one, rows)
+            for matrix in left_out:
+                part = take_rows(matrix, rows)
                 rough[row_ids(part), part.indices] = -np.inf
             if barred is not None:
                 rough[:, barred] = -np.inf
@@ -96,13 +96,13 @@ class HalfRanking:
         places, starts, bound = candidates(rough, min(n_items, int((1 + _SHARE) * k) + _MORE))
         columns = places - np.repeat(np.arange(n_rows) * n_items, np.diff(starts))
         exact = self._scores_at(hidden, columns, starts)
-        found, values = order_candidates(columns, starts, exact, k)
+        ranked, values = order_candidates(columns, starts, exact, k)
         # the error of a product grows with the length of the row
         lengths = np.maximum(torch.linalg.vector_norm(hidden, dim=1).numpy(), np.finfo(np.float32).tiny)
         off = np.abs(exact - rough.reshape(-1)[places]) / np.repeat(lengths, np.diff(starts))
         margin = _CAUTION * off.max(initial=0) * lengths
         no_others = bound[:, 0] <= np.finfo(np.float32).min  # all that may be ranked are candidates
-        return found, values, no_others | (values[:, -1] >= bound[:, 0] + margin)
+        return ranked, values, no_others | (values[:, -1] >= bound[:, 0] + margin)
 
     def _scores_at(self, hidden: Tensor, columns: NDArray[np.int64], starts: NDArray[np.int64]) -> NDArray[np.float32]:
         """Score the items `columns`, those of each row from its place in `starts` on."""

@@ -109,16 +109,18 @@ class IdMatching:
         if self.users is not None:
             refuse_other_kind(holdout.history.users, self.users, "users of the holdout")
         known, n_targets = holdout.history.items.isin(self.items), holdout.target.n_ratings
-        found, seen = (int(np.count_nonzero(known[part.matrix.indices])) for part in (holdout.target, holdout.history))
+        n_findable, seen = (
+            int(np.count_nonzero(known[part.matrix.indices])) for part in (holdout.target, holdout.history)
+        )
         if n_targets == 0 or holdout.candidates is not None:
             return
         others = f"such as {examples(self._strangers(holdout.target))}; it knows items such as {examples(self.items)}"
-        if not found and not seen:
+        if not n_findable and not seen:
             raise DataError(f"{self.model} was trained on none of the items of the holdout, {others}")
-        if found < _FEW * n_targets:
+        if n_findable < _FEW * n_targets:
             warn_caller(
-                f"{n_targets - found:,} of {n_targets:,} held-out ratings can never be found: {self.model} was not "
-                f"trained on their items, {others}"
+                f"{n_targets - n_findable:,} of {n_targets:,} held-out ratings can never be found: {self.model} was "
+                f"not trained on their items, {others}"
             )
 
     def _strangers(self, ratings: Interactions) -> pd.Index[Any]:

@@ -128,14 +128,14 @@ def encode_parameter(value: Any) -> Any:
     if isinstance(value, np.ndarray) and value.ndim == 1:
         value = value.tolist()
     if isinstance(value, tuple | list):
-        return {"tuple": [encode_parameter(one) for one in value]}
+        return {"tuple": [encode_parameter(inner_value) for inner_value in value]}
     if dataclasses.is_dataclass(value) and type(value).__name__ in _choices():
         fields = {field.name: encode_parameter(getattr(value, field.name)) for field in dataclasses.fields(value)}
         return {"choice": type(value).__name__, "fields": fields}
     if isinstance(value, type):  # such as an optimizer, which its name stands for
         return value.__name__ if value.__module__.startswith("torch.") else f"{value.__module__}.{value.__qualname__}"
     if isinstance(value, BaseEstimator):
-        inner = {name: encode_parameter(one) for name, one in value.get_params(deep=False).items()}
+        inner = {name: encode_parameter(inner_value) for name, inner_value in value.get_params(deep=False).items()}
         return {"estimator": type(value).__name__, "parameters": inner}
     raise DataError(f"a hyper-parameter of type {type(value).__name__} cannot be saved: {value!r}")
 
@@ -146,12 +146,12 @@ def decode_parameter(value: Any, estimators: Mapping[str, type[Any]] | None = No
     Only the classes of aerec.noise and aerec.sparsity are made, and those named in `estimators`.
     """
     if isinstance(value, dict) and "tuple" in value:
-        return tuple(decode_parameter(one, estimators) for one in value["tuple"])
+        return tuple(decode_parameter(inner_value, estimators) for inner_value in value["tuple"])
     if isinstance(value, dict) and "estimator" in value:
-        inner = {name: decode_parameter(one, estimators) for name, one in value["parameters"].items()}
+        inner = {name: decode_parameter(inner_value, estimators) for name, inner_value in value["parameters"].items()}
         return (estimators or {})[value["estimator"]](**inner)
     if isinstance(value, dict):
-        fields = {name: decode_parameter(one) for name, one in value["fields"].items()}
+        fields = {name: decode_parameter(inner_value) for name, inner_value in value["fields"].items()}
         return _choices()[value["choice"]](**fields)
     return value
 

@@ -210,10 +210,10 @@ def _samples(model: Recommender, holdout: Holdout, n_samples: int, n_items: int)
 
 def _titles(data: Interactions) -> list[str]:
     """Return the title of each column, or its id where there is none."""
-    ids = [str(one) for one in data.items]
+    ids = [str(identifier) for identifier in data.items]
     if data.item_names is None:
         return ids
-    return [str(name) or one for name, one in zip(data.item_names, ids, strict=True)]
+    return [str(name) or identifier for name, identifier in zip(data.item_names, ids, strict=True)]
 
 
 def _records(history: pd.DataFrame) -> list[dict[str, float | None]]:

@@ -79,8 +79,8 @@ def write_report(
         if plots is not None:
             folder = Path(plots)
             folder.mkdir(parents=True, exist_ok=True)
-            for one in pictures:
-                save_picture(one, folder)
+            for picture in pictures:
+                save_picture(picture, folder)
     with atomic_write(target) as stream:
         stream.write(page)
 
@@ -113,7 +113,7 @@ def check_report_path(path: str | os.PathLike[str], plots: str | os.PathLike[str
 def render_page(results: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
     """Return the page as text; `pictures` are those of the same results."""
     shown = {
-        section: [_figure(one) for one in pictures if one.section == section]
+        section: [_figure(picture) for picture in pictures if picture.section == section]
         for section in ("quality", "groups", "learning", "code")
     }
     models = results["models"]
@@ -156,7 +156,7 @@ def _summary(results: Mapping[str, Any]) -> str:
         "" if results.get("seed") is None else f"seed {results['seed']}",
         f"aerec {_version(results)}",
     ]
-    return f"<p>{escape('; '.join(one for one in words if one))}</p>"
+    return f"<p>{escape('; '.join(word for word in words if word))}</p>"
 
 
 def _quality(results: Mapping[str, Any]) -> Iterable[str]:

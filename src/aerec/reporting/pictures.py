@@ -47,7 +47,7 @@ def draw_pictures(results: Mapping[str, Any]) -> list[Picture]:
     models = results["models"]
     style = {str(model["name"]): _style(place) for place, model in enumerate(models)}
     metric = next(iter(models[0]["metrics"]), None)
-    found = [
+    drawn = [
         None if metric is None else _quality_by_time(models, metric, style),
         _recall_by_depth(models, style),
         _by_group(models, style, "popularity", "Quality by popularity of the item", _POPULAR),
@@ -58,11 +58,11 @@ def draw_pictures(results: Mapping[str, Any]) -> list[Picture]:
     ]
     taken: dict[str, int] = {}
     named = []
-    for one in found:
-        if one is not None:
-            taken[one.name] = taken.get(one.name, 0) + 1
-            again = "" if taken[one.name] == 1 else f"-{taken[one.name]}"
-            named.append(Picture(one.name + again, one.section, one.heading, one.alt, one.figure))
+    for picture in drawn:
+        if picture is not None:
+            taken[picture.name] = taken.get(picture.name, 0) + 1
+            again = "" if taken[picture.name] == 1 else f"-{taken[picture.name]}"
+            named.append(Picture(picture.name + again, picture.section, picture.heading, picture.alt, picture.figure))
     return named
 
 

@@ -27,12 +27,14 @@ def quality_table(results: Mapping[str, Any]) -> Html:
     """Return models × metrics, with intervals, and what the fits took."""
     metrics = list(results["models"][0]["metrics"])
     costs = {"fit_seconds": ("fit, s", ".2f"), "peak_mb": ("peak, MB", ",.0f")}
-    known = [one for one in costs if any(model.get(one) is not None for model in results["models"])]
+    known = [cost for cost in costs if any(model.get(cost) is not None for model in results["models"])]
     rows = []
     for model in results["models"]:
-        cells = [_measured(model["metrics"][one], model["name"] in results["best"].get(one, ())) for one in metrics]
-        rows.append((model["name"], *cells, *(_number(model.get(one), costs[one][1]) for one in known)))
-    return scrolling_table("Quality on test data", ("model", *metrics, *(costs[one][0] for one in known)), rows)
+        cells = [
+            _measured(model["metrics"][metric], model["name"] in results["best"].get(metric, ())) for metric in metrics
+        ]
+        rows.append((model["name"], *cells, *(_number(model.get(cost), costs[cost][1]) for cost in known)))
+    return scrolling_table("Quality on test data", ("model", *metrics, *(costs[cost][0] for cost in known)), rows)
 
 
 def differences_table(differences: Sequence[Mapping[str, Any]]) -> Html:
@@ -79,8 +81,13 @@ def beyond_table(models: Sequence[Mapping[str, Any]]) -> Html:
     if not known:
         return Html()
     metrics = list(known[0][1]["metrics"])
-    head = [Html(f"{escape(one)}<small>{escape(MEANINGS.get(one.partition('@')[0], ''))}</small>") for one in metrics]
-    rows = [(name, *(_number(beyond["metrics"][one]["value"], ".3f") for one in metrics)) for name, beyond in known]
+    head = [
+        Html(f"{escape(metric)}<small>{escape(MEANINGS.get(metric.partition('@')[0], ''))}</small>")
+        for metric in metrics
+    ]
+    rows = [
+        (name, *(_number(beyond["metrics"][metric]["value"], ".3f") for metric in metrics)) for name, beyond in known
+    ]
     return scrolling_table("What the lists are like", ("model", *head), rows)
 
 
@@ -104,7 +111,7 @@ def code_table(models: Sequence[Mapping[str, Any]]) -> Html:
 def sample_tables(models: Sequence[Mapping[str, Any]]) -> list[Html]:
     """Return a table per user: what each model recommends, hits marked; above it, what the user has liked."""
     known = [(name, samples) for name, samples in _known(models, "samples")]
-    found = []
+    tables = []
     for place, sample in enumerate(known[0][1] if known else []):
         lists = [(name, samples[place]["recommended"]) for name, samples in known if len(samples) > place]
         depth = max((len(items) for _, items in lists), default=0)
@@ -121,8 +128,8 @@ def sample_tables(models: Sequence[Mapping[str, Any]]) -> list[Html]:
         )
         head = ("rank", *(name for name, _ in lists))
         table = scrolling_table(f"Recommended to user {sample['user']}; ✓ was held out", head, rows, "lists")
-        found.append(Html(intro + table))
-    return found
+        tables.append(Html(intro + table))
+    return tables
 
 
 def parameters_table(models: Sequence[Mapping[str, Any]]) -> Html:

@@ -113,8 +113,8 @@ class Reranker(ABC):
             places = self._new_places(lists, k, features)
             rows = _taken(table, places, -1)
             chosen = rows >= 0
-            found = recommended.iloc[rows[chosen]].reset_index(drop=True)
-            return found.assign(rank=(np.cumsum(chosen, axis=1))[chosen])
+            reranked = recommended.iloc[rows[chosen]].reset_index(drop=True)
+            return reranked.assign(rank=(np.cumsum(chosen, axis=1))[chosen])
         indices, scores = np.asarray(recommended[0]), np.asarray(recommended[1])
         lists = _lists_of_arrays(indices, scores, data)
         places = self._new_places(lists, k, features)

@@ -93,8 +93,8 @@ class MinimumExposure(Reranker):
         order = pd.Index([*self.shares], dtype=object)
         if unknown := [label for label in order if label not in set(labels)]:
             raise DataError(f"no item is in the group {unknown[0]!r}; there are {sorted(map(str, set(labels)))[:10]}")
-        found = order.get_indexer(pd.Index(labels.reindex(data.items), dtype=object))
-        return np.where(found < 0, len(order), found)
+        group_numbers = order.get_indexer(pd.Index(labels.reindex(data.items), dtype=object))
+        return np.where(group_numbers < 0, len(order), group_numbers)
 
 
 def popularity_labels(data: Interactions) -> pd.Series[Any]:

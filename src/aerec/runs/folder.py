@@ -281,6 +281,6 @@ def read_run(path: str | os.PathLike[str]) -> Run:
 
 def rating_scale(run: Run) -> RatingScale:
     """Return what the values that the model of a run was trained on mean: for the history of someone new."""
-    told = run.description.get("data", {})
-    threshold = told.get("threshold") if run.data.is_implicit else None
-    return RatingScale.of(run.data, threshold, counts=bool(told.get("counts")))
+    preparation = run.description.get("data", {})
+    threshold = preparation.get("threshold") if run.data.is_implicit else None
+    return RatingScale.of(run.data, threshold, counts=bool(preparation.get("counts")))

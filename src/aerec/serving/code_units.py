@@ -61,9 +61,9 @@ class Units:
         order = np.argsort(-terms, axis=0, kind="stable")[:_PER_ITEM].T
         return [
             [
-                self._told(int(units[one]), float(code[units[one]]), float(terms[one, at]))
-                for one in best
-                if terms[one, at] > 0
+                self._told(int(units[place]), float(code[units[place]]), float(terms[place, at]))
+                for place in best
+                if terms[place, at] > 0
             ]
             for at, best in enumerate(order)
         ]
@@ -73,12 +73,15 @@ class Units:
         return {"unit": unit, "activation": activation, "weight": weight, **stands_for}
 
     def _stands_for(self, unit: int, positive: bool) -> dict[str, Any]:
-        found = self._described.get((unit, positive))
-        if found is None:
+        description = self._described.get((unit, positive))
+        if description is None:
             assert self._scorer is not None
             weights = self._scorer.unit_weights(unit, 1.0 if positive else -1.0)
             weights[~self._catalogue.well_known] = -np.inf  # titles that nobody knows say nothing
             best = np.argsort(-weights, kind="stable")[:_READ]
             titles = [self._catalogue.titles[at] for at in best[:_TITLES].tolist()]
-            found = self._described[unit, positive] = {"titles": titles, "genres": self._catalogue.common_genres(best)}
-        return found
+            description = self._described[unit, positive] = {
+                "titles": titles,
+                "genres": self._catalogue.common_genres(best),
+            }
+        return description

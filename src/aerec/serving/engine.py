@@ -76,7 +76,7 @@ class Engine:
         self.likes, self.threshold = self._scale.likes, self._scale.threshold
         self.rating_range = (self._scale.low, self._scale.high)
         self._users.get_indexer(self._users[:1])  # build the hash table before there are threads
-        self.recommend([(one, None) for one in self.catalogue.ids[:1]], k=1, explain=True)
+        self.recommend([(item, None) for item in self.catalogue.ids[:1]], k=1, explain=True)
 
     # ------------------------------------------------------------------ what is asked
 
@@ -206,8 +206,8 @@ class Engine:
         at, weights = top_k(np.ascontiguousarray(terms), _REASONS)
         return [
             [
-                {"item": self.catalogue.ids[one], "title": self.catalogue.titles[one], "weight": float(weight)}
-                for one, weight in zip(row.indices[places[places >= 0]].tolist(), values, strict=False)
+                {"item": self.catalogue.ids[column], "title": self.catalogue.titles[column], "weight": float(weight)}
+                for column, weight in zip(row.indices[places[places >= 0]].tolist(), values, strict=False)
                 if weight > 0
             ]
             for places, values in zip(at, weights, strict=True)
@@ -221,5 +221,5 @@ def _row(columns: NDArray[np.int64], values: NDArray[np.float32], n_items: int) 
 
 
 def _best(scores: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
-    at, values = top_k(scores, k)
-    return [(int(one), float(value)) for one, value in zip(at[0], values[0], strict=True) if one >= 0]
+    columns, values = top_k(scores, k)
+    return [(int(column), float(value)) for column, value in zip(columns[0], values[0], strict=True) if column >= 0]

@@ -78,7 +78,7 @@ class Catalogue:
         self._column: dict[Any, int] = dict(zip(items.tolist(), range(len(items)), strict=True))
         at = data.items.get_indexer(items)
         names = [""] * len(items) if data.item_names is None else _taken(data.item_names, at, "")
-        self.titles = [str(name) or str(one) for name, one in zip(names, self.ids, strict=True)]
+        self.titles = [str(name) or str(item) for name, item in zip(names, self.ids, strict=True)]
         self.has_titles = any(map(str, names))
         empty: list[Any] = [()] * len(items)
         self.genres: list[tuple[str, ...]] = empty if data.item_genres is None else _taken(data.item_genres, at, ())
@@ -88,10 +88,10 @@ class Catalogue:
             genre.casefold(): np.array([genre in each for each in self.genres], dtype=bool)
             for genre in self.genre_names
         }
-        self._genre_shares = np.array([self._with_genre[one.casefold()].mean() for one in self.genre_names])
+        self._genre_shares = np.array([self._with_genre[genre.casefold()].mean() for genre in self.genre_names])
         counts = np.append(np.bincount(data.matrix.indices, minlength=data.shape[1]), 0)
         self.well_known: NDArray[np.bool_] = counts[at] >= np.median(counts[at])
-        keys = [str(one) for one in self.ids] if self.has_titles and items.dtype.kind == "O" else None
+        keys = [str(item) for item in self.ids] if self.has_titles and items.dtype.kind == "O" else None
         self.index = TitleIndex(self.titles, counts[at].astype(np.float64), keys)
 
     def __len__(self) -> int:
@@ -106,30 +106,30 @@ class Catalogue:
 
     def known(self, items: Iterable[RawId]) -> list[dict[str, Any]]:
         """Return what is said of those of `items` that there are, in their order."""
-        columns = (self._find(one) for one in items)
-        return [self.describe(one) for one in columns if one is not None]
+        columns = (self._find(item) for item in items)
+        return [self.describe(column) for column in columns if column is not None]
 
     def _find(self, item: RawId) -> int | None:
         return self._column.get(id_from_text(str(item), self._items))
 
     def columns(self, items: Sequence[RawId], *, needed: bool = True) -> NDArray[np.int64]:
         """Return the columns of those raw ids that there are; a RequestError says that there are none of them."""
-        columns = [column for one in items if (column := self._find(one)) is not None]
+        columns = [column for item in items if (column := self._find(item)) is not None]
         if needed and items and not columns:
             self.column(items[0])
         return np.array(columns, dtype=np.int64)
 
     def unknown(self, items: Iterable[RawId]) -> list[RawId]:
         """Return those of `items` that there are not, each once."""
-        return [one for one in dict.fromkeys(items) if self._find(one) is None]
+        return [item for item in dict.fromkeys(items) if self._find(item) is None]
 
     def search(self, query: str, k: int) -> list[dict[str, Any]]:
         """Return the `k` items that fit best to what was typed; the one with exactly that id first."""
-        found = self.index.search(query, k).tolist()
+        columns = self.index.search(query, k).tolist()
         exact = self._find(query.strip())
         if exact is not None and query.strip():
-            found = [exact, *(one for one in found if one != exact)][:k]
-        return [self.describe(one) for one in found]
+            columns = [exact, *(column for column in columns if column != exact)][:k]
+        return [self.describe(column) for column in columns]
 
     def describe(self, column: int) -> dict[str, Any]:
         """Return what is said of an item."""
@@ -144,7 +144,7 @@ class Catalogue:
         """Return a mask of the columns that `filters` leave out; shape (n_items,)."""
         out = np.zeros(len(self), dtype=bool)
         if filters.genres:
-            out |= ~np.logical_or.reduce([self._genre(one) for one in filters.genres])
+            out |= ~np.logical_or.reduce([self._genre(genre) for genre in filters.genres])
         if filters.year_from is not None:
             out |= self.years < max(filters.year_from, 1)
         if filters.year_to is not None:
@@ -161,17 +161,17 @@ class Catalogue:
         """Return the genres, at most `n`, that are much more common among `columns` than in the catalogue."""
         if not self.genre_names:
             return []
-        shares = np.array([self._with_genre[one.casefold()][columns].mean() for one in self.genre_names])
+        shares = np.array([self._with_genre[genre.casefold()][columns].mean() for genre in self.genre_names])
         named = (shares >= _SHARE) & (shares >= _LIFT * self._genre_shares)
         best = np.argsort(np.where(named, -shares, 1.0), kind="stable")[: min(n, int(named.sum()))]
-        return [self.genre_names[one] for one in best.tolist()]
+        return [self.genre_names[genre] for genre in best.tolist()]
 
     def _genre(self, name: str) -> NDArray[np.bool_]:
-        found = self._with_genre.get(name.casefold())
-        if found is None:
+        has_genre = self._with_genre.get(name.casefold())
+        if has_genre is None:
             known = f"there are {', '.join(self.genre_names)}" if self.genre_names else "this data set has no genres"
             raise RequestError(f"unknown genre {shown(name)}; {known}")
-        return found
+        return has_genre
 
 
 def json_ids(ids: pd.Index[Any]) -> list[RawId]:
@@ -185,14 +185,14 @@ def json_ids(ids: pd.Index[Any]) -> list[RawId]:
     ([5, 9007199254740991], ['5', '9007199254740992'], ['0.5', '2.0'])
     """
     values = ids.tolist()
-    if ids.dtype.kind in "iu" and all(-_SAFE <= one <= _SAFE for one in values):
+    if ids.dtype.kind in "iu" and all(-_SAFE <= value <= _SAFE for value in values):
         return values
-    return [str(one) for one in values]
+    return [str(value) for value in values]
 
 
 def _taken(values: pd.Series[Any], at: NDArray[np.int64], missing: Any) -> list[Any]:
     every = [*values.tolist(), missing]
-    return [every[one] for one in at]
+    return [every[position] for position in at]
 
 
 def _year(title: str) -> int:

@@ -61,10 +61,10 @@ class Served:
 
     def _seen(self) -> _Signature | None:
         try:
-            found = (self._path.expanduser() / "run.json").stat()
+            status = (self._path.expanduser() / "run.json").stat()
         except OSError:  # the moment in which one folder takes the place of another
             return None
-        return found.st_ino, found.st_mtime_ns, found.st_size
+        return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 async def watch(every: list[Served], seconds: float, asked: asyncio.Event) -> None:

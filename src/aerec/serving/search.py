@@ -85,8 +85,8 @@ class TitleIndex:
         matched /= len(dict.fromkeys(words))
         score = matched + _WHOLE_TITLE * np.minimum(named / self._n_words, 1) + _POPULAR * self._popular
         score[matched == 0] = 0
-        kept = np.flatnonzero(matched >= _OF_BEST * max(matched.max(initial=0.0), 1e-6))
-        return kept[np.argsort(-score[kept], kind="stable")[:k]]
+        shown = np.flatnonzero(matched >= _OF_BEST * max(matched.max(initial=0.0), 1e-6))
+        return shown[np.argsort(-score[shown], kind="stable")[:k]]
 
     def _best_match(self, word: str) -> NDArray[np.float32]:
         """How well the best word of each title matches `word`: from 0 to 1."""
@@ -94,11 +94,11 @@ class TitleIndex:
         exact = len(word) <= 2 or word.isdigit()
         allowed = 0 if exact else 1 if len(word) <= 5 else 2
         similar = 1 - np.where(whole <= begun, whole, begun + _INCOMPLETE * len(word)) / (len(word) + 1)
-        found = np.flatnonzero(begun <= allowed)
-        found = found[np.argsort(similar[found], kind="stable")]  # the best last: it is what stays
-        positions, starts = row_positions(self._start, found)
+        matches = np.flatnonzero(begun <= allowed)
+        matches = matches[np.argsort(similar[matches], kind="stable")]  # the best last: it is what stays
+        positions, starts = row_positions(self._start, matches)
         best = np.zeros(self.n_titles, dtype=np.float32)
-        best[self._title[positions]] = np.repeat(similar[found], np.diff(starts))
+        best[self._title[positions]] = np.repeat(similar[matches], np.diff(starts))
         return best
 
 
@@ -112,9 +112,9 @@ def words_of(text: str) -> tuple[list[str], list[str]]:
     >>> words_of("SKU_1228/Ä")
     (['sku', '1228', 'a'], ['sku1228a'])
     """
-    plain = "".join(one for one in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(one))
+    plain = "".join(mark for mark in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(mark))
     plain = re.sub(r"['’`]", "", plain)
-    joined = [re.sub(r"[-.·_/:#]", "", one) for one in re.findall(r"[^\W_]+(?:[-.·_/:#][^\W_]+)+", plain)]
+    joined = [re.sub(r"[-.·_/:#]", "", word) for word in re.findall(r"[^\W_]+(?:[-.·_/:#][^\W_]+)+", plain)]
     return re.findall(r"[^\W_]+", plain), joined
 
 
@@ -124,7 +124,7 @@ def _every(pair: tuple[list[str], list[str]]) -> list[str]:
 
 def _matrix_of(words: list[str]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
     """Return the letters of the words, one column a word, 0 where it has ended, and the lengths."""
-    cut = np.array([one[:_LONGEST_WORD] for one in words], dtype=f"U{_LONGEST_WORD}")
+    cut = np.array([word[:_LONGEST_WORD] for word in words], dtype=f"U{_LONGEST_WORD}")
     letters = cut.view(np.uint32).reshape(len(words), _LONGEST_WORD)
     return np.ascontiguousarray(letters.T), np.char.str_len(cut).astype(np.int64)
 

@@ -25,13 +25,13 @@ _INSTRUCTION_SETS = (
 
 def package_versions(packages: tuple[str, ...] = _PACKAGES) -> dict[str, str]:
     """Return the versions of aerec, Python, and those of `packages` that are installed."""
-    found = {"aerec": __version__, "python": platform.python_version()}
+    versions = {"aerec": __version__, "python": platform.python_version()}
     for name in packages:
         try:
-            found[name] = metadata.version(name)
+            versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:  # noqa: PERF203
             continue
-    return found
+    return versions
 
 
 def describe_machine() -> dict[str, Any]:
@@ -74,8 +74,8 @@ def instruction_sets() -> list[str]:
 
 
 def _processor() -> str:
-    found = _cpuinfo("model name") or _sysctl("machdep.cpu.brand_string") or platform.processor()
-    return found or platform.machine()
+    model_name = _cpuinfo("model name") or _sysctl("machdep.cpu.brand_string") or platform.processor()
+    return model_name or platform.machine()
 
 
 def _cpuinfo(field: str) -> str:

@@ -75,7 +75,7 @@ def find_edges(model: Recommender, space: Space, best: Mapping[str, Any]) -> lis
         end = "lower" if place <= _NEAR else "upper" if place >= 1 - _NEAR else None
         if end is None:
             continue
-        wider = next((one for one in _wider(dimension, end) if _takes(model, name, one)), None)
+        wider = next((candidate for candidate in _wider(dimension, end) if _takes(model, name, candidate)), None)
         if wider is not None:
             edges.append(Edge(name, float(best[name]), end, dimension, wider))
     return edges

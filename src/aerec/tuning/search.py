@@ -84,14 +84,14 @@ class TuningResult:
         path.mkdir(parents=True, exist_ok=True)
         with atomic_write(path / "trials.csv", "wb") as stream:
             self.trials.to_csv(stream, index=False)
-        found = {
+        content = {
             "model": type(self.best_model).__name__,
             "metric": self.metric,
             "value": self.best_value,
             "params": {name: encode_parameter(value) for name, value in self.best_params.items()},
             "trials": len(self.trials),
         }
-        write_header(path, "best", found)
+        write_header(path, "best", content)
 
 
 def tune(
@@ -210,10 +210,10 @@ def default_space(model: Recommender | type[Recommender] | str) -> Space:
     ['l2', 'item_norm', 'diagonal']
     """
     cls = type(_estimator(model))
-    found = cls.search_space
-    if found is None:
+    space = cls.search_space
+    if space is None:
         raise ValueError(f"{cls.__name__} has no default space; give one, such as {{'epochs': Whole(5, 50)}}")
-    return found
+    return space
 
 
 def _estimator(model: Recommender | type[Recommender] | str) -> Recommender:
@@ -249,7 +249,7 @@ def _run_trial(study: Study, trial: Trial, estimator: Recommender, space: Space,
     """Fit and measure what `trial` draws, and tell the study."""
     optuna = studies.import_optuna()
     candidate: Recommender = clone(estimator)
-    candidate.set_params(**{name: one.suggest(trial, name) for name, one in space.items()})
+    candidate.set_params(**{name: dimension.suggest(trial, name) for name, dimension in space.items()})
     if "progress" in candidate.get_params(deep=False):
         candidate.set_params(progress=False)
     for former in studies.finished_trials(study):
@@ -289,18 +289,20 @@ class _Pruning(Callback):
 
 def _last_and_best(done: list[FrozenTrial], metric: str) -> dict[str, float]:
     """Return the value of the last trial, where it has one, and the best so far."""
-    values = [one.value for one in done if one.value is not None and one.state.name == "COMPLETE"]
+    values = [attempt.value for attempt in done if attempt.value is not None and attempt.state.name == "COMPLETE"]
     last = {} if done[-1].value is None else {metric: done[-1].value}
     return {**last, "best": max(values) if higher_is_better(metric) else min(values)} if values else last
 
 
 def _result(done: list[FrozenTrial], estimator: Recommender, space: Space, metric: str) -> TuningResult:
     rows: list[dict[str, Any]] = []
-    for number, one in enumerate(done):
-        params = {name: dimension.read(one.params[name]) for name, dimension in space.items()}
-        value = one.value if one.state.name == "COMPLETE" else None
-        seconds = one.duration.total_seconds() if one.duration else math.nan
-        rows.append({"number": number, "state": _STATES[one.state.name], "value": value, "seconds": seconds, **params})
+    for number, attempt in enumerate(done):
+        params = {name: dimension.read(attempt.params[name]) for name, dimension in space.items()}
+        value = attempt.value if attempt.state.name == "COMPLETE" else None
+        seconds = attempt.duration.total_seconds() if attempt.duration else math.nan
+        rows.append(
+            {"number": number, "state": _STATES[attempt.state.name], "value": value, "seconds": seconds, **params}
+        )
     values = [row["value"] for row in rows if row["value"] is not None]
     if not values:
         raise TrainingError(f"all {len(done)} trials failed, the last one because: {done[-1].user_attrs['error']}")

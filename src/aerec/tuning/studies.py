@@ -106,9 +106,9 @@ def open_study(
 def finished_trials(study: Study) -> list[FrozenTrial]:
     """Return trials with a result, pruned ones and failed ones, but not those that were interrupted."""
     return [
-        one
-        for one in study.get_trials(deepcopy=False)
-        if one.state.name in ("COMPLETE", "PRUNED") or (one.state.name == "FAIL" and _ERROR in one.user_attrs)
+        trial
+        for trial in study.get_trials(deepcopy=False)
+        if trial.state.name in ("COMPLETE", "PRUNED") or (trial.state.name == "FAIL" and _ERROR in trial.user_attrs)
     ]
 
 
@@ -136,7 +136,7 @@ def describe_search(estimator: Recommender, split: Split, space: Space, metric: 
     return {
         "model": type(estimator).__name__,
         "fixed parameters": fixed,
-        "space": {name: repr(one) for name, one in space.items()},
+        "space": {name: repr(dimension) for name, dimension in space.items()},
         "metric": metric,
         "seed": seed,
         "data": _fingerprint(split),

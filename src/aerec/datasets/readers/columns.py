@@ -70,7 +70,7 @@ class Columns:
         DataError
             If a column is missing or stands twice; begins with `place`.
         """
-        found: dict[str, str] = {}
+        located: dict[str, str] = {}
         for role in _KNOWN:
             if getattr(self, role) is None and role in ("rating", "timestamp"):
                 continue
@@ -78,10 +78,10 @@ class Columns:
             if name is not None:
                 if list(names).count(name) > 1:
                     raise DataError(f"{place}: the column {name!r} stands twice; rename one of them")
-                found[role] = name
+                located[role] = name
             elif role in ("user", "item") or getattr(self, role) != role:
                 raise DataError(f"{place}: {self._missing(role, names)}")
-        return found
+        return located
 
     def _find(self, role: str, names: Sequence[str]) -> str | None:
         wanted = getattr(self, role)

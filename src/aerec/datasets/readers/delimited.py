@@ -97,8 +97,8 @@ def _parse(files: Files, name: str, layout: Layout, types: dict[str, str]) -> pd
             chunksize=max(1, _CHUNK // max(1, len(layout.names) // 8)),
         )
         with chunks:
-            kept = [chunk[list(wanted)].rename(columns=wanted) for chunk in chunks]
-    frame = pd.concat(kept, ignore_index=True)
+            needed = [chunk[list(wanted)].rename(columns=wanted) for chunk in chunks]
+    frame = pd.concat(needed, ignore_index=True)
     if frame.empty:
         raise DataError(f"{files.label(name)} has a header and no ratings")
     return frame
@@ -155,8 +155,8 @@ def _convert(files: Files, name: str, layout: Layout, frame: pd.DataFrame) -> pd
         row = next(itertools.islice(_rows(files, name, layout), at, None), None)
         place = "has a line of blanks only" if row is None else f"line {row[0]}"
         position = layout.roles[role]
-        told = wrong.format(value=as_shown(str(frame[role].iloc[at]) if row is None else row[1][position].strip()))
-        raise DataError(f"{files.label(name)} {place}, column {layout.names[position]!r}: {told}")
+        message = wrong.format(value=as_shown(str(frame[role].iloc[at]) if row is None else row[1][position].strip()))
+        raise DataError(f"{files.label(name)} {place}, column {layout.names[position]!r}: {message}")
 
     for role in layout.roles:
         if not is_numeric_dtype(frame[role]):

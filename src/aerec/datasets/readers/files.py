@@ -71,10 +71,10 @@ class Files:
             raise DataError(f"{source} is neither a file nor a folder; ratings are read from files")
         if source.suffix.lower() == ".zip":
             return cls._of_archive(source), None
-        found = cls._of_folder(source.parent)
-        if source.name not in found.members:  # a hidden file, or one that lies alone beside a folder
-            found = cls(source.parent, {source.name: source.name})
-        return found, source.name
+        files = cls._of_folder(source.parent)
+        if source.name not in files.members:  # a hidden file, or one that lies alone beside a folder
+            files = cls(source.parent, {source.name: source.name})
+        return files, source.name
 
     @classmethod
     def _of_folder(cls, folder: Path, depth: int = 0) -> Files:

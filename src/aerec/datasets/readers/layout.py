@@ -124,7 +124,7 @@ def detect_layout(
         raise DataError(f'{place}: sep="" separates nothing; give the separator, or leave it out to detect it')
     movielens = _MOVIELENS_TABLE.fullmatch(plain_name(name)) is not None
     quoted = sep != "::" and ".inter" not in name and not movielens
-    found = _split(first.text, sep, quoted)
+    first_fields = _split(first.text, sep, quoted)
 
     def layout(names: Sequence[str], has_header: bool, quoted: bool = quoted, columns: Columns = columns) -> Layout:
         if len(names) > _MAX_FIELDS:
@@ -133,32 +133,36 @@ def detect_layout(
                 f"{_MAX_FIELDS:,}; cut columns out, or pass a users × items table to Interactions.from_matrix"
             )
         located = columns.locate(names, place)
-        positions = {role: list(names).index(found) for role, found in located.items()}
+        positions = {role: list(names).index(field) for role, field in located.items()}
         return Layout(sep, tuple(names), positions, has_header, quoted, first.skip)
 
     if fields is not None:
-        if len(fields) != len(found):
-            raise DataError(f"{place}: {len(found)} fields, but columns= names {len(fields)}: {_hint(first.text, sep)}")
-        return layout(list(fields), has_header=found == list(fields))
+        if len(fields) != len(first_fields):
+            raise DataError(
+                f"{place}: {len(first_fields)} fields, but columns= names {len(fields)}: {_hint(first.text, sep)}"
+            )
+        return layout(list(fields), has_header=first_fields == list(fields))
     if not header:
-        if len(found) == 1:
+        if len(first_fields) == 1:
             raise DataError(f"{place}: only one field in {shorten(first.text)}; {_hint(first.text, sep)}")
-        return layout([str(at) for at in range(1, len(found) + 1)], False, columns=columns.numbered(found))
-    named = next((known for one, known in _HEADERLESS.items() if re.fullmatch(one, plain_name(name))), None)
-    if named is not None and not columns.found_in(found) and first.text.count(sep) == len(named) - 1:
+        return layout(
+            [str(at) for at in range(1, len(first_fields) + 1)], False, columns=columns.numbered(first_fields)
+        )
+    named = next((known for pattern, known in _HEADERLESS.items() if re.fullmatch(pattern, plain_name(name))), None)
+    if named is not None and not columns.found_in(first_fields) and first.text.count(sep) == len(named) - 1:
         return layout(named, False, quoted=sep == ",")  # names of artists begin with a quotation mark
-    typed = [match.group(1) for match in map(_TYPED.fullmatch, found) if match]
-    if len(typed) == len(found):
+    typed = [match.group(1) for match in map(_TYPED.fullmatch, first_fields) if match]
+    if len(typed) == len(first_fields):
         return layout(typed, True, False)
     if sep == "::" or movielens:
-        if len(found) != len(MOVIELENS_COLUMNS):
+        if len(first_fields) != len(MOVIELENS_COLUMNS):
             expected = sep.join(MOVIELENS_COLUMNS).replace("\t", "<tab>")
             raise DataError(f"{place}: expected {expected}, found {shorten(first.text)}; {_hint(first.text, sep)}")
         return layout(MOVIELENS_COLUMNS, False, False)
-    if not columns.found_in(found) and (len(found) == 1 or any(map(is_number, found))):
-        wrong = "only one field" if len(found) == 1 else "no header"
+    if not columns.found_in(first_fields) and (len(first_fields) == 1 or any(map(is_number, first_fields))):
+        wrong = "only one field" if len(first_fields) == 1 else "no header"
         raise DataError(f"{place}: {wrong} in {shorten(first.text)}; {_hint(first.text, sep)}")
-    return layout(found, True)
+    return layout(first_fields, True)
 
 
 def _split(line: str, sep: str, quoted: bool) -> list[str]:

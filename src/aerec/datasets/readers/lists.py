@@ -88,11 +88,11 @@ def read_item_tags(files: Files, name: str, items: pd.Index[Any]) -> tuple[CSR, 
     DataError
         If a line does not hold as many tags as it says, or there are more tags than names.
     """
-    found = files.find("item-tag.dat") if plain_name(name) == _COUNTED else None
-    if found is None or items.dtype.kind != "i":
+    features = files.find("item-tag.dat") if plain_name(name) == _COUNTED else None
+    if features is None or items.dtype.kind != "i":
         return None
-    numbers, opens, line_of = _tokens(files, found)
-    label, begins = files.label(found), np.flatnonzero(opens)
+    numbers, opens, line_of = _tokens(files, features)
+    label, begins = files.label(features), np.flatnonzero(opens)
     lengths = np.diff(np.append(begins, len(numbers)))
     if (wrong := numbers[begins] != lengths - 1).any():
         at = int(np.argmax(wrong))

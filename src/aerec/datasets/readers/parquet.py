@@ -68,7 +68,9 @@ def _read(content: io.BytesIO, names: list[str], label: str) -> pd.DataFrame:
     limit = max(MAX_RATIO * content.getbuffer().nbytes, ALWAYS_ALLOWED)
     plain = pyarrow.parquet.ParquetFile(content)
     # Text that repeats stays a dictionary, whose size tells the size without one before that much memory is taken.
-    file = pyarrow.parquet.ParquetFile(content, read_dictionary=[one for one in names if _has_dictionary(plain, one)])
+    file = pyarrow.parquet.ParquetFile(
+        content, read_dictionary=[name for name in names if _has_dictionary(plain, name)]
+    )
     size, batches = 0, []
     for batch in file.iter_batches(batch_size=_rows_at_once(plain, names, limit), columns=names):
         for column in batch.columns:
@@ -138,7 +140,7 @@ def _plain_column(column: Any) -> Any:
         except pyarrow.ArrowInvalid:  # beyond 64 bits
             column = column.cast(pyarrow.string())
     elif str(kind) == "extension<arrow.uuid>":
-        ids = [None if one is None else str(one) for one in column.to_pylist()]
+        ids = [None if value is None else str(value) for value in column.to_pylist()]
         column = pyarrow.chunked_array([pyarrow.array(ids, pyarrow.string())])
     return column
 

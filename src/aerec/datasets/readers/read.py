@@ -211,7 +211,7 @@ def _whole(files: Files) -> str | None:
 
 def _part_names(files: Files, fold: str | None = None) -> dict[str, str]:
     """Part → file name, for the parts there are; the words that tell the part stand right before the suffix."""
-    found: dict[str, str] = {}
+    files_of_parts: dict[str, str] = {}
     for name in files.members:
         words = plain_name(name).removesuffix(".zip").split(".")
         if fold is not None:
@@ -220,10 +220,12 @@ def _part_names(files: Files, fold: str | None = None) -> dict[str, str]:
             word = words[-2] if len(words) > 1 and f".{words[-1]}" in _TABLES else ""
         for part, known in _PARTS.items():
             if word in known:
-                if part in found:
-                    raise DataError(f"{files.where}: {found[part]} and {name} are both a {part} part; keep one of them")
-                found[part] = name
-    return found
+                if part in files_of_parts:
+                    raise DataError(
+                        f"{files.where}: {files_of_parts[part]} and {name} are both a {part} part; keep one of them"
+                    )
+                files_of_parts[part] = name
+    return files_of_parts
 
 
 def _only_table(files: Files) -> str:
@@ -277,7 +279,7 @@ def _read_parts(files: Files, names: dict[str, str], manner: _Manner) -> dict[st
     parts = {part: _read_table(files, names[part], manner) for part in _PARTS if part in names}
     users = _union([part.users for part in parts.values()])
     items = _union([part.items for part in parts.values()])
-    typed = {part: _with_ids_like(one, users, items) for part, one in parts.items()}
+    typed = {part: _with_ids_like(part_data, users, items) for part, part_data in parts.items()}
     for part in typed.keys() - {"train"}:
         for role in ("users", "items"):
             ids, kinds = ([getattr(each[name], role) for name in ("train", part)] for each in (typed, parts))
@@ -294,7 +296,7 @@ def _union(indexes: list[pd.Index[Any]]) -> pd.Index[Any]:
     """The sorted union; text where one part has numbers and another text."""
     if len({index.dtype.kind == "i" for index in indexes}) > 1:
         indexes = [index.astype(str) for index in indexes]
-    union: pd.Index[Any] = reduce(lambda one, other: one.union(other), indexes)
+    union: pd.Index[Any] = reduce(lambda first, other: first.union(other), indexes)
     return union
 
 

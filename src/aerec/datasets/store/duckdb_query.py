@@ -62,21 +62,21 @@ class RatingsQuery:
 
     def __init__(self, connection: Any, files: list[Path], columns: Columns, label: str) -> None:
         self._connection, self._label = connection, label
-        names = ", ".join(_text(str(one)) for one in files)
+        names = ", ".join(_text(str(file)) for file in files)
         raw = (
             f"read_parquet([{names}], hive_partitioning = true, union_by_name = true, filename = 'aerec_file', "
             "file_row_number = true)"
         )
         described = connection.execute(f"DESCRIBE SELECT * FROM {raw}").fetchall()
         types = {row[0]: row[1] for row in described if row[0] not in ("aerec_file", "file_row_number")}
-        found = columns.locate(list(types), label)
-        self.has_times = "timestamp" in found
-        self._ids = {role: self._id(found[role], types[found[role]]) for role in ("user", "item")}
-        rating = f"CAST({_name(found['rating'])} AS FLOAT)" if "rating" in found else "CAST(1 AS FLOAT)"
-        time = self._time(found["timestamp"], types[found["timestamp"]], raw) if self.has_times else "0"
+        located = columns.locate(list(types), label)
+        self.has_times = "timestamp" in located
+        self._ids = {role: self._id(located[role], types[located[role]]) for role in ("user", "item")}
+        rating = f"CAST({_name(located['rating'])} AS FLOAT)" if "rating" in located else "CAST(1 AS FLOAT)"
+        time = self._time(located["timestamp"], types[located["timestamp"]], raw) if self.has_times else "0"
         self.times_type = np.float64 if time.endswith("AS DOUBLE)") else np.int64
         connection.execute("CREATE TEMP TABLE files (file VARCHAR, number BIGINT)")
-        connection.executemany("INSERT INTO files VALUES (?, ?)", [[str(one), at] for at, one in enumerate(files)])
+        connection.executemany("INSERT INTO files VALUES (?, ?)", [[str(file), at] for at, file in enumerate(files)])
         self._ratings = (
             f"(SELECT {self._ids['user']} AS u, {self._ids['item']} AS i, {rating} AS r, {time} AS t, "
             f"aerec_file AS f, file_row_number AS n FROM {raw})"

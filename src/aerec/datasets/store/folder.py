@@ -85,8 +85,8 @@ def open_store(path: str | os.PathLike[str], *, verify: bool = False) -> Interac
     except (*_DAMAGE, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:  # of the system: no permission, no such file
             raise
-        told = str(error).partition("\n")[0] or type(error).__name__
-        raise ModelFileError(f"{folder} does not hold a store ({told}); import the ratings again") from None
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise ModelFileError(f"{folder} does not hold a store ({reason}); import the ratings again") from None
 
 
 def store_of(data: Interactions) -> tuple[Path, str] | None:

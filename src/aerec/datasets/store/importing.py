@@ -223,11 +223,11 @@ def parquet_files(path: Path) -> list[Path]:
 
 def _parquet_below(path: Path) -> list[Path]:
     return sorted(
-        one
-        for one in path.rglob("*")
-        if one.suffix in _SUFFIXES
-        and one.is_file()
-        and not any(part.startswith(("_", ".")) for part in one.relative_to(path).parts)
+        file
+        for file in path.rglob("*")
+        if file.suffix in _SUFFIXES
+        and file.is_file()
+        and not any(part.startswith(("_", ".")) for part in file.relative_to(path).parts)
     )
 
 
