@@ -40,18 +40,18 @@ class SparseELSA(Recommender):
     Training begins with dense vectors. Over the first two thirds of the steps the entries of each row that are smallest
     in magnitude are set to 0, so that from `n_factors` geometrically fewer are left until there are `n_active`; in the
     last third those that are left learn on. A is kept in CSR form: 8 bytes an entry, where a dense vector has 4
-    for each of its factors. Many factors of which few are used rank better than few that are all used. Scoring
-    takes two sparse products. An empty history is ranked by popularity.
+    for each of its factors. Few entries cost quality: measure how
+    much on your data. Scoring takes two sparse products. An empty history is ranked by popularity.
 
     Parameters
     ----------
-    n_factors : int, default 1024
+    n_factors : int, default 512
         Length of the item vectors.
     n_active : int, default 12
         k: entries of a vector that are not 0, at most; all of them where there are no more factors.
     epochs : int, default 30
-    batch_size : int, default 500
-    learning_rate : float, default 0.1
+    batch_size : int, default 128
+    learning_rate : float, default 0.03
         Of NAdam (the cost does not depend on the lengths that the rows of A have before they are scaled).
     device : str, default "auto"
     seed : int, default 0
@@ -101,11 +101,11 @@ class SparseELSA(Recommender):
 
     def __init__(
         self,
-        n_factors: int = 1024,
+        n_factors: int = 512,
         n_active: int = 12,
         epochs: int = 30,
-        batch_size: int = 500,
-        learning_rate: float = 0.1,
+        batch_size: int = 128,
+        learning_rate: float = 0.03,
         device: str = "auto",
         seed: int = 0,
         progress: bool | int = True,
