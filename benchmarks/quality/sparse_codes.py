@@ -8,7 +8,11 @@ Trained on train of ml-1m-implicit, measured on test. Prints a table; needs abou
 from __future__ import annotations
 
 import argparse
+import sys
 import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from aerec import evaluate
 from aerec.models import ELSA, SparseCode, SparseELSA
