@@ -40,8 +40,8 @@ class SparseELSA(Recommender):
     Training begins with dense vectors. Over the first two thirds of the steps the entries of each row that are smallest
     in magnitude are set to 0, so that from `n_factors` geometrically fewer are left until there are `n_active`; in the
     last third those that are left learn on. A is kept in CSR form: 8 bytes an entry, where a dense vector has 4
-    for each of its factors. Few of many factors rank better than
-    few factors, but worse than many: measure it on your data. Scoring takes two sparse products. An empty history is ranked by popularity.
+    for each of its factors. Few of many factors rank better than few factors, but worse than many: measure it on your
+    data. Scoring takes two sparse products. An empty history is ranked by popularity.
 
     Parameters
     ----------
