@@ -332,3 +332,12 @@ def test_warnings_point_at_the_line_of_the_caller():
         Interactions.from_frame(frame)
     assert len(caught) == 2
     assert {warning.filename for warning in caught} == {__file__}
+
+
+def test_a_pivoted_frame_is_told_to_be_a_matrix():
+    long = pd.DataFrame({"user": np.arange(40) % 7, "item": np.arange(40) % 20, "rating": 1.0})
+    table = long.pivot_table(index="user", columns="item", values="rating")
+    with pytest.raises(DataError, match=r"10, 11, …\]; a table of users and items is a matrix: .*from_matrix"):
+        Interactions.from_frame(table)
+    made = Interactions.from_matrix(table.fillna(0), table.index, table.columns)
+    assert made.shape == (7, 20)

@@ -349,13 +349,16 @@ def dates_of_seconds(seconds: NDArray[Any], dtype: str) -> pd.Series[Any]:
 
 def _missing_column(role: str, name: Any, names: list[Any], frame: pd.DataFrame) -> str:
     hint = ""
-    if name in frame.index.names:
+    shown = ", ".join(map(repr, names[:12])) + (", …" if len(names) > 12 else "")
+    if frame.columns.name is not None and frame.index.name is not None:  # df.pivot and df.pivot_table name both
+        hint = "; a table of users and items is a matrix: Interactions.from_matrix(df.fillna(0), df.index, df.columns)"
+    elif name in frame.index.names:
         hint = "; it is the index: df.reset_index() makes it a column"
     elif role == "rating":
         hint = "; pass rating=None for implicit feedback, or name the column with rating=…"
     elif role == name:
         hint = f"; name the column with {role}=…"
-    return f"no column {name!r} in the frame; its columns are {names}{hint}"
+    return f"no column {name!r} in the frame; its columns are [{shown}]{hint}"
 
 
 def _in(names: Sequence[str], wanted: Sequence[str] | None) -> list[str]:

@@ -43,6 +43,12 @@ def test_a_file_without_a_header_is_told_what_to_type():
     assert in_shell_words(text) == "give --no-header if it has none"
 
 
+def test_splits_go_by_their_words():
+    assert (
+        in_shell_words("these have no timestamps; use RandomHoldout") == "these have no timestamps; take --split random"
+    )
+
+
 def test_there_are_such_messages():
     assert sum(PARAMETER.search(text) is not None for _, text in messages()) > 5
 

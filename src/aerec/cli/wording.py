@@ -20,6 +20,7 @@ _WORDS = [
     (r"(?:pass |with )?columns=\([^)]*\)", "--no-header"),
     (r"\bcolumns= names", "--no-header names"),
     (r"\boverwrite=True\b", "--overwrite"),
+    (r"; use RandomHoldout", "; take --split random"),
     (r"; give features=…", ", which --rerank takes from the data; tail:0.2 needs neither"),
     (r"; to keep another one, drop the rest from the frame first", ""),
 ]
