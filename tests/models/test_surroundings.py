@@ -6,8 +6,22 @@ import numpy as np
 import pytest
 import torch
 
+from aerec.baselines import PureSVD
 from aerec.datasets import load_dataset
-from aerec.models import CDAE, ELSA, AutoRec, KernelAutoRec, MultDAE, MultVAE, RecVAE, SparseAutoencoder
+from aerec.models import (
+    CDAE,
+    ELSA,
+    AutoRec,
+    KernelAutoRec,
+    LowRankEDLAE,
+    MultDAE,
+    MultVAE,
+    RecVAE,
+    SparseAutoencoder,
+    SparseCode,
+    SparseEASE,
+    SparseELSA,
+)
 from aerec.noise import GaussianNoise
 from aerec.sparsity import KLSparsity
 
@@ -45,3 +59,20 @@ def test_a_fit_learns_the_same_whatever_pytorch_was_told(name, surroundings):
     assert scores.dtype == np.float32
     np.testing.assert_array_equal(scores, plain.score_items(data))
     np.testing.assert_array_equal(model.coefs_[0], plain.coefs_[0])
+
+
+@pytest.mark.parametrize("surroundings", [float64, torch.no_grad, torch.inference_mode])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: SparseELSA(n_factors=8, epochs=2, progress=False),
+        lambda: SparseCode(PureSVD(n_factors=4), n_units=16, n_active=4, epochs=2, progress=False),
+        lambda: LowRankEDLAE(n_factors=8),
+        lambda: SparseEASE(n_neighbors=8),
+    ],
+)
+def test_so_do_models_with_a_training_of_their_own(make, surroundings):
+    data = load_dataset("sample").binarize(4.0)
+    with surroundings():
+        scores = make().fit(data).score_items(data)
+    np.testing.assert_array_equal(scores, make().fit(data).score_items(data))

@@ -199,13 +199,13 @@ class SparseCode(Recommender):
         centre = codes.mean(axis=0, dtype=np.float64)
         spread = float(np.sqrt(np.square(codes - centre).sum(axis=1, dtype=np.float64).mean()))
         scale = spread if spread > 0 else 1.0
-        learner = _Learner(
-            torch.as_tensor((codes / scale).astype(np.float32), device=resolve_device(self.device)),
-            int(self.n_units),
-            int(self.n_active),
-            int(self.seed),
-        )
         with with_gradients(), EpochProgress(type(self).__name__, self.epochs, self.progress) as progress:
+            learner = _Learner(
+                torch.as_tensor((codes / scale).astype(np.float32), device=resolve_device(self.device)),
+                int(self.n_units),
+                int(self.n_active),
+                int(self.seed),
+            )
             learner.train(
                 int(self.epochs),
                 int(self.batch_size),
@@ -437,7 +437,7 @@ class _Learner:
         self._order = torch.Generator().manual_seed(seed)
         centre = codes.double().mean(dim=0)
         spread = (codes.double() - centre).square().mean(dim=0).sqrt().float()  # 0 where all codes have the same number
-        first = torch.randn(n_units, codes.shape[1], generator=self._order).to(codes.device) * spread
+        first = torch.randn(n_units, codes.shape[1], generator=self._order, dtype=codes.dtype).to(codes.device) * spread
         D = torch.nn.functional.normalize(first, dim=1)
         some = (codes[:_SOME] - centre).float()
         values, units = (some @ D.T).topk(n_active, dim=1)

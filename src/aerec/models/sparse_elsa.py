@@ -130,7 +130,8 @@ class SparseELSA(Recommender):
         """Return A, with zeros."""
         device, order = resolve_device(self.device), torch.Generator().manual_seed(int(self.seed))
         shape = rows.shape[1], int(self.n_factors)
-        weight = (2 * torch.rand(shape, generator=order) - 1).mul_((6 / sum(shape)) ** 0.5).to(device).requires_grad_()
+        drawn = 2 * torch.rand(shape, generator=order, dtype=torch.float32) - 1
+        weight = drawn.mul_((6 / sum(shape)) ** 0.5).to(device).requires_grad_()
         kind = BlockwiseNAdam if device.type == "cpu" else torch.optim.NAdam
         optimizer = kind([weight], lr=float(self.learning_rate))
         epochs, batch_size = int(self.epochs), int(self.batch_size)
