@@ -167,7 +167,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
     intercepts_ : list of ndarray of shape (n_out,)
         Biases, in the same order.
     history_ : pandas.DataFrame
-        A row per epoch: epoch, likelihood, sparsity, kl, weight_decay, cost, validation metric, seconds.
+        A row per epoch: epoch, likelihood, sparsity, kl (before `kl_weight`), weight_decay, cost, validation metric,
+        seconds.
     network_ : aerec.network.network.Network
         The PyTorch module.
     n_features_in_ : int
