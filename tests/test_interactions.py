@@ -471,3 +471,8 @@ def test_ids_at_both_ends_of_a_type_stay_what_they_are(kind):
         data = Interactions.from_frame(frame, rating=None)
         assert data.users.tolist() == sorted(map(int, ids))
         assert data.to_frame().set_index("item")["user"].to_dict() == dict(zip([1, 2], map(int, ids), strict=True))
+
+
+def test_users_and_items_are_counted_with_those_that_have_no_rating():
+    data = Interactions.from_matrix(np.array([[1.0, 0, 0], [0, 0, 0]]))
+    assert (data.n_users, data.n_items, data.n_ratings) == (2, 3, 1)

@@ -291,6 +291,16 @@ class Interactions:
         return self.matrix.shape
 
     @property
+    def n_users(self) -> int:
+        """How many users there are, those without a rating included."""
+        return int(self.matrix.shape[0])
+
+    @property
+    def n_items(self) -> int:
+        """How many items there are, those without a rating included."""
+        return int(self.matrix.shape[1])
+
+    @property
     def n_ratings(self) -> int:
         """How many ratings are stored."""
         return int(self.matrix.nnz)

@@ -155,3 +155,10 @@ def test_the_result_shows_means_and_intervals():
 def test_what_cannot_be_compared_is_refused(films, call, error, message):
     with pytest.raises(error, match=message):
         call(films)
+
+
+def test_one_model_may_be_given_alone(films):
+    alone = cross_validate(Popularity(), films, KFold(3), metrics=("recall@5",))
+    pd.testing.assert_frame_equal(
+        alone.to_frame(), cross_validate([Popularity()], films, KFold(3), metrics=("recall@5",)).to_frame()
+    )

@@ -24,7 +24,7 @@ from aerec.splitting import KFold, Split
 
 __all__ = ["CrossValidation", "corrected_t_test", "cross_validate"]
 
-Models: TypeAlias = Mapping[str, Recommender] | Sequence[Recommender]
+Models: TypeAlias = Recommender | Mapping[str, Recommender] | Sequence[Recommender]
 
 
 def cross_validate(
@@ -39,7 +39,7 @@ def cross_validate(
 
     Parameters
     ----------
-    models : mapping of str to Recommender, or sequence of Recommender
+    models : Recommender, mapping of str to Recommender, or sequence of Recommender
         Names and models; of a sequence the names are the classes. A copy of each is fitted to each split, with its
         validation data where the splitter makes some.
     data : Interactions or matrix of shape (n_users, n_items)
@@ -229,6 +229,8 @@ def corrected_t_test(values: ArrayLike, test_share: float) -> tuple[float, float
 
 
 def _named(models: Models) -> dict[str, Recommender]:
+    if isinstance(models, Recommender):
+        models = [models]
     if isinstance(models, Mapping):
         named = dict(models)
     else:
