@@ -110,8 +110,11 @@ class Multinomial:
         return values.new_zeros(())
 
     def prior_logits(self, sums: NDArray[np.floating[Any]], n_rows: int) -> NDArray[np.float32] | None:
-        """Log of (n_j + 1) / Σ (n_j + 1): softmax of it is the share of each item, with one more rating for each."""
-        logits: NDArray[np.float32] = (np.log(sums + 1.0) - np.log(sums.sum() + len(sums))).astype(np.float32)
+        """Log of n_j + 1, centred: softmax of it is the share of each item, with one more rating for each.
+
+        Softmax ignores the mean; an index of item vectors that is searched by inner products does not.
+        """
+        logits: NDArray[np.float32] = (np.log(sums + 1.0) - np.log(sums + 1.0).mean()).astype(np.float32)
         return logits
 
     def reconstruction(self, logits: Tensor) -> Tensor:
