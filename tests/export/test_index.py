@@ -20,7 +20,7 @@ MODELS = {
     "als": lambda: ALS(n_factors=16, epochs=3),
     "bpr": lambda: BPR(n_factors=16, epochs=3),
     "pure-svd": lambda: PureSVD(n_factors=16),
-    "mult-vae": lambda: MultVAE(hidden=(32, 16), epochs=3, progress=False),
+    "mult-vae": lambda: MultVAE(hidden=(32, 16), epochs=20, progress=False),
     "biased-mf": lambda: BiasedMF(n_factors=8, epochs=3),
 }
 

@@ -23,7 +23,8 @@ def export_index(model: Recommender, path: str | os.PathLike[str], *, threads: i
 
     Beside the file stands another with ``.json`` at the end of its name: the model, the number of dimensions, the
     checksum of the index, and ``items``, the raw ids in the order of the keys 0, 1, 2, … of the index. The vector to
-    search with comes from `query_vectors`.
+    search with comes from `query_vectors`. The mean of all vectors is taken off each: products are the scores up to a
+    number per user.
 
     Parameters
     ----------
@@ -58,6 +59,8 @@ def export_index(model: Recommender, path: str | os.PathLike[str], *, threads: i
     """
     target = check_file(path)
     vectors = item_vectors(model)
+    # What all items have in common, such as a large negative bias, changes no order of items but leads a search astray.
+    vectors = vectors - vectors.mean(axis=0)
     usearch = import_extra("usearch.index", "this export")
     index = usearch.Index(ndim=vectors.shape[1], metric="ip", dtype="f32")
     index.add(np.arange(len(vectors), dtype=np.uint64), vectors, threads=threads)
