@@ -73,3 +73,20 @@ def test_a_code_may_be_a_frame():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         np.testing.assert_array_equal(model.generate(pd.DataFrame(code)), model.generate(code))
+
+
+def test_a_history_that_may_not_be_written_to_is_read_without_a_warning():
+    likes = generate_interactions(n_users=60, n_items=40, n_ratings=600, seed=0).binarize(3.0)
+    model = MultDAE(hidden=4, epochs=1, progress=False).fit(likes)
+    history = likes.select_users([likes.users[0]])
+    for array in (history.matrix.data, history.matrix.indices, history.matrix.indptr):
+        array.setflags(write=False)
+    torch.set_warn_always(True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            model.explain(history, likes.items[1])
+            model.recommend(history, k=3)
+            model.transform(history)
+    finally:
+        torch.set_warn_always(False)

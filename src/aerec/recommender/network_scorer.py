@@ -78,7 +78,7 @@ class NetworkScorer(Scorer):
         The first layer is a sum over the history: the term of one item at a time is subtracted from it.
         """
         network, history = self._network, block.history
-        values, seen = (torch.as_tensor(array, device=self.device) for array in (history.data, history.indices))
+        values, seen = (torch.tensor(array, device=self.device) for array in (history.data, history.indices))
         weight = network.effective(network.encoder_weights[0])
         first = network.first_hidden(self._batch(block), torch.as_tensor(block.known_users, device=self.device))[0]
         lengths = values.new_ones(len(values) + 1)  # divisors of the sums; the last is for the whole history
