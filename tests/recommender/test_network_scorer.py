@@ -84,7 +84,7 @@ def test_a_history_that_may_not_be_written_to_is_read_without_a_warning():
     torch.set_warn_always(True)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")
+            warnings.filterwarnings("error", message=".*not writable")
             model.explain(history, likes.items[1])
             model.recommend(history, k=3)
             model.transform(history)
