@@ -30,7 +30,7 @@ def test_predictions_are_the_weighted_mean(split):
 
 
 def clone_of(model):
-    return type(model)(**model.get_params())
+    return type(model)(**model.get_params(deep=False))
 
 
 def test_no_mixture_does_better_on_the_validation_ratings(fitted, split):

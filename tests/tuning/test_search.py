@@ -78,7 +78,7 @@ def test_the_estimator_stays_as_it_is_and_gives_what_is_not_searched(split):
     model = ItemKNN(k=7, similarity="jaccard")
     found = tune(model, split, {"shrinkage": Choice([1.0, 2.0])}, trials=2)
     assert model.get_params() == ItemKNN(k=7, similarity="jaccard").get_params()
-    assert found.best_model.get_params() == {**model.get_params(), **found.best_params}
+    assert found.best_model.get_params(deep=False) == {**model.get_params(deep=False), **found.best_params}
 
 
 def test_errors_of_ratings_are_made_small(films):
@@ -121,20 +121,20 @@ def test_early_stopping_watches_what_is_searched_for_unless_told_otherwise(split
     space = {"learning_rate": Number(1e-3, 1e-2)}
     assert tune(QUICK, split, space, 1).best_model.validation_metric is None  # ndcg@100 either way
     assert tune(QUICK, split, space, 1, metric="recall@5").best_model.validation_metric == "recall@5"
-    told = MultDAE(**{**QUICK.get_params(), "validation_metric": "mrr@5"})
+    told = MultDAE(**{**QUICK.get_params(deep=False), "validation_metric": "mrr@5"})
     assert tune(told, split, space, 1, metric="recall@5").best_model.validation_metric == "mrr@5"
 
 
 def test_hopeless_fits_are_pruned_after_the_warm_up(split):
     space = {"learning_rate": Choice([0.003, 0.0031, 0.0032, 0.0033, 0.0034, 0.0035, 1e-9, 2e-9, 3e-9, 4e-9])}
-    model = MultDAE(**{**QUICK.get_params(), "patience": None})
+    model = MultDAE(**{**QUICK.get_params(deep=False), "patience": None})
     found = tune(model, split, space, trials=14, seed=2)
     pruned = found.trials[found.trials["state"] == "pruned"]
     assert len(pruned) >= 1
     assert pruned["value"].isna().all()
     assert pruned["number"].min() >= 5
     assert found.best_params["learning_rate"] > 1e-3
-    untold = MultDAE(**{**model.get_params(), "validation_metric": "mrr@5", "epochs": 2})
+    untold = MultDAE(**{**model.get_params(deep=False), "validation_metric": "mrr@5", "epochs": 2})
     assert set(tune(untold, split, space, trials=8).trials["state"]) == {"complete"}
 
 
@@ -198,7 +198,7 @@ def test_a_fault_of_ours_is_not_dressed_up_as_a_failed_trial(split, monkeypatch)
         (
             {"space": {"k": Whole(1, 2)}},
             ValueError,
-            "EASE has no parameter 'k'; there are diagonal, item_norm, l2, user_norm",
+            "EASE has no parameter 'k'; there are diagonal, feature_weight, item_norm, l2, user_norm",
         ),
         ({"space": {"l2": Number(0.0, 1.0)}}, ValueError, "'l2' does not fit"),
         ({"model": Popularity()}, ValueError, "the space of Popularity is empty"),
