@@ -47,7 +47,8 @@ class MaximalMarginalRelevance(Reranker):
     >>> shown["rank"].head(5).tolist()
     [1, 2, 3, 4, 5]
 
-    The vectors of a fitted model instead of genres::
+    The vectors of a fitted `PureSVD`, `ALS` or `ELSA` instead of genres. Those of other networks hold the output bias,
+    which is no likeness::
 
         vectors = pd.DataFrame(item_vectors(model), index=model.items_)
         MaximalMarginalRelevance(0.5).rerank(candidates, data, k=5, features=vectors)
