@@ -1,8 +1,8 @@
 """What does a training gain that begins where the last one ended, with 1 % or 5 % of new users.
 
 The newest users are new, and the items that only they rate. A model is fitted without them until its validation metric
-stops rising, then with them, anew and warm. Counted are the seconds, validation included, until the metric first
-reaches a share of the best that the training anew reaches.
+stops rising, then with them, anew and warm. Counted are the processor seconds, validation included, until the metric
+first reaches a share of the best that the training anew reaches: other work on the machine does not count.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ REACHED = (0.99, 0.995)  # of the best value of the training anew
 
 
 class Times(Callback):
-    """Seconds and validation metric after each epoch."""
+    """Processor seconds and validation metric after each epoch."""
 
     def training_begins(self, model: Any) -> None:
         """Start the clock."""
         self.seconds: list[float] = []
         self.values: list[float] = []
-        self.begin = time.perf_counter()
+        self.begin = time.process_time()
 
     def epoch_done(self, record: Any, model: Any) -> None:
         """Note time and metric."""
-        self.seconds.append(time.perf_counter() - self.begin)
+        self.seconds.append(time.process_time() - self.begin)
         self.values.append(record[next(name for name in record if "@" in name)])
 
     def until(self, value: float) -> tuple[float, int] | None:
