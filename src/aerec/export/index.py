@@ -62,7 +62,8 @@ def export_index(model: Recommender, path: str | os.PathLike[str], *, threads: i
     # What all items have in common, such as a large negative bias, changes no order of items but leads a search astray.
     vectors = vectors - vectors.mean(axis=0)
     usearch = import_extra("usearch.index", "this export")
-    index = usearch.Index(ndim=vectors.shape[1], metric="ip", dtype="f32")
+    # Twice usearch's usual effort: item vectors differ much in length, and hubs of the graph hide the others.
+    index = usearch.Index(ndim=vectors.shape[1], metric="ip", dtype="f32", connectivity=32, expansion_add=256)
     index.add(np.arange(len(vectors), dtype=np.uint64), vectors, threads=threads)
     payload = bytes(index.save())
     items = range(len(vectors)) if model.items_ is None else model.items_.tolist()
