@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,8 @@ class DataSummary:
         Items that have a name, items that have genres, features of items.
     notes : tuple of str
         What `binarize`, `filter` and `concat` kept.
+    weights : dict of str to float
+        The quantiles of the weights; empty where there are none.
     """
 
     n_users: int
@@ -61,6 +63,7 @@ class DataSummary:
     n_genres: int
     n_features: int
     notes: tuple[str, ...]
+    weights: dict[str, float] = field(default_factory=dict)
 
     def rows(self) -> list[tuple[str, str]]:
         """Return what is shown: a name and a text each."""
@@ -79,6 +82,8 @@ class DataSummary:
             rows.append(("values", ", ".join(counts)))
         elif self.n_ratings:
             rows.append(("values", _shown(self.ratings)))
+        if self.weights:
+            rows.append(("weights", _shown(self.weights)))
         if self.first is not None:
             rows.append(("times", f"{_moment(self.first)} to {_moment(self.last)}"))
         for name, count in (("names", self.n_names), ("genres", self.n_genres)):

@@ -38,12 +38,15 @@ class SortedRatings:
         Canonical.
     timestamps : ndarray of shape (n_ratings,), or None
         Aligned with ``matrix.data``.
+    weights : ndarray of shape (n_ratings,), or None
+        Likewise.
     n_repeated, n_zeros : int
         Rows left out because their pair of user and item came again later, or because their rating is 0.
     """
 
     matrix: CSR
     timestamps: NDArray[Any] | None
+    weights: NDArray[np.float32] | None
     n_repeated: int
     n_zeros: int
 
@@ -67,9 +70,11 @@ class FrameRatings:
     timestamp_dtype: str | None
 
 
-def ratings_of_frame(df: Any, user: str, item: str, rating: str | None, timestamp: str | None) -> FrameRatings:
+def ratings_of_frame(
+    df: Any, user: str, item: str, rating: str | None, timestamp: str | None, weight: str | None = None
+) -> FrameRatings:
     """Read the columns of `df`; parameters and errors as in `Interactions.from_frame`."""
-    wanted = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
+    wanted = {"user": user, "item": item, "rating": rating, "timestamp": timestamp, "weight": weight}
     frame, names = read_columns(df, [name for name in wanted.values() if name is not None])
     for role, name in wanted.items():
         if name is not None and name not in names and not (role == name == _TIMESTAMP):
@@ -78,7 +83,8 @@ def ratings_of_frame(df: Any, user: str, item: str, rating: str | None, timestam
     cols, items = id_codes(frame[item], item)
     values = np.ones(len(rows), np.float32) if rating is None else _ratings(frame[rating], rating)
     times, dtype = (None, None) if timestamp not in names else _times(frame[timestamp], str(timestamp))
-    ratings = sort_ratings(rows, cols, values, times, (len(users), len(items)))
+    weights = None if weight is None else _weights(frame[weight], weight)
+    ratings = sort_ratings(rows, cols, values, times, (len(users), len(items)), weights)
     return FrameRatings(ratings, users, items, dtype)
 
 
@@ -88,6 +94,7 @@ def sort_ratings(
     values: NDArray[np.float32],
     times: NDArray[Any] | None,
     shape: tuple[int, int],
+    weights: NDArray[np.float32] | None = None,
 ) -> SortedRatings:
     """Sort ratings by row and column; of a repeated pair the last by time stays, else the last given.
 
@@ -100,6 +107,7 @@ def sort_ratings(
     values : ndarray of float32, shape (n,)
     times : ndarray of shape (n,), or None
     shape : (n_rows, n_columns)
+    weights : ndarray of shape (n,), optional
     """
     n = len(values)
     width: Any = np.int32 if max(n, *shape) < 2**31 else np.int64
@@ -120,15 +128,14 @@ def sort_ratings(
         by_time = np.lexsort((times[order[pairs]], np.cumsum(begins)[pairs]))
         order[pairs] = order[pairs[by_time]]
     values = values[order]
-    times = None if times is None else times[order]
     keep = last & (values != 0)
     if not keep.all():
         indptr = np.concatenate(([0], np.cumsum(keep)), dtype=width)[indptr]
-        cols, values = cols[keep], values[keep]
-        times = None if times is None else times[keep]
+        cols, values, order = cols[keep], values[keep], order[keep]
     matrix: CSR = sp.csr_array((values, cols, indptr), shape=shape)
     matrix.has_canonical_format = True
-    return SortedRatings(matrix, times, n_repeated, int(np.count_nonzero(last) - len(values)))
+    times, weights = (None if array is None else array[order] for array in (times, weights))
+    return SortedRatings(matrix, times, weights, n_repeated, int(np.count_nonzero(last) - len(values)))
 
 
 def read_columns(df: Any, wanted: Sequence[str] | None = None) -> tuple[pd.DataFrame, list[Any]]:
@@ -279,14 +286,29 @@ def _of_decimals(column: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def _ratings(column: pd.Series[Any], name: str) -> NDArray[np.float32]:
+    return _numbers(column, name, "rating", "drop them, or pass rating=None if every row counts as 1")
+
+
+def _weights(column: pd.Series[Any], name: str) -> NDArray[np.float32]:
+    weights = _numbers(column, name, "weight", "drop them, or give them a weight")
+    if (bad := weights <= 0).any():
+        at, count = int(np.argmax(bad)), int(np.count_nonzero(bad))
+        raise DataError(
+            f"row {at}: weight {weights[at]:g} is not above 0 ({count:,} such row{'s' if count > 1 else ''}, counted "
+            "from 0); leave out ratings that are not to count"
+        )
+    return weights
+
+
+def _numbers(column: pd.Series[Any], name: str, role: str, cure: str) -> NDArray[np.float32]:
     column = _uncategorised(_plain(column))
     if column.dtype.kind in "mM":
-        raise DataError(f"the column {name!r} holds dates or durations, not ratings; name another one with rating=…")
+        raise DataError(f"the column {name!r} holds dates or durations, not {role}s; name another one with {role}=…")
     try:
         values = pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError):
         bad = pd.to_numeric(column, errors="coerce").isna() & column.notna()
-        raise DataError(f"row {_first(bad)}: rating {column[bad].iloc[0]!r} is not a number") from None
+        raise DataError(f"row {_first(bad)}: {role} {column[bad].iloc[0]!r} is not a number") from None
     with np.errstate(over="ignore"):
         values32 = values.astype(np.float32)
     finite = np.isfinite(values32)
@@ -294,8 +316,8 @@ def _ratings(column: pd.Series[Any], name: str) -> NDArray[np.float32]:
         at = int(np.argmin(finite))
         count = len(finite) - int(np.count_nonzero(finite))
         raise DataError(
-            f"row {at}: rating {values[at]} is not a finite number ({count:,} such row{'s' if count > 1 else ''}, "
-            "counted from 0); drop them, or pass rating=None if every row counts as 1"
+            f"row {at}: {role} {values[at]} is not a finite number ({count:,} such row{'s' if count > 1 else ''}, "
+            f"counted from 0); {cure}"
         )
     return values32
 

@@ -17,11 +17,14 @@ from aerec.errors import DataError, warn_caller
 from aerec.frames import dates_of_seconds, ratings_of_frame, sort_ratings
 from aerec.ids import as_ids, examples, union_of_ids
 from aerec.item_features import ItemFeatures, features_of_frame, features_of_matrix, join_features, rows_or_empty
+from aerec.rating_weights import checked_weights, weights_of_matrix
 from aerec.sparse import CSR, canonical_csr, column_counts, ones_in, row_ids, row_positions, take_values
 
 __all__ = ["Interactions"]
 
 logger = logging.getLogger(__name__)
+
+_ALIGNED = ("timestamps", "weights")  # with the stored ratings
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,11 +51,13 @@ class Interactions:
         What `binarize`, `filter` and `concat` kept and left out, one line each.
     threshold : float, optional
         That of `binarize`, which made likes of ratings: a model applies it to the ratings of someone new as well.
+    weights : ndarray of shape (n_ratings,), optional
+        How much each rating counts in what a model learns, aligned with ``matrix.data``; see `with_weights`.
 
     Raises
     ------
     DataError
-        If shapes do not fit, ids repeat, or a value is NaN or infinite.
+        If shapes do not fit, ids repeat, a value is NaN or infinite, or a weight is not above 0.
 
     Examples
     --------
@@ -79,6 +84,7 @@ class Interactions:
     feature_names: pd.Index[Any] | None = None
     notes: tuple[str, ...] = ()
     threshold: float | None = None
+    weights: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         matrix = canonical_csr(self.matrix)
@@ -98,6 +104,11 @@ class Interactions:
             if not _is_canonical(self.matrix):
                 raise DataError("with timestamps the matrix must be a sorted CSR matrix: its order would change")
             timestamps = _read_only(timestamps)
+        weights = self.weights
+        if weights is not None:
+            weights = _read_only(checked_weights(weights, matrix))
+            if not _is_canonical(self.matrix):
+                raise DataError("with weights the matrix must be a sorted CSR matrix: its order would change")
         frozen: CSR = sp.csr_array(
             (_read_only(matrix.data), _read_only(matrix.indices), _read_only(matrix.indptr)), shape=matrix.shape
         )
@@ -116,6 +127,7 @@ class Interactions:
             ("item_genres", genres),
             ("item_features", None if features is None else features.matrix),
             ("feature_names", None if features is None else features.names),
+            ("weights", weights),
         ):
             object.__setattr__(self, name, value)
 
@@ -130,6 +142,7 @@ class Interactions:
         rating: str | None = "rating",
         timestamp: str | None = "timestamp",
         *,
+        weight: str | None = None,
         item_names: pd.Series[Any] | Mapping[Any, str] | None = None,
         item_genres: pd.Series[Any] | Mapping[Any, tuple[str, ...]] | None = None,
     ) -> Interactions:
@@ -152,6 +165,8 @@ class Interactions:
             Name of the time column: numbers, dates, datetimes or ISO 8601 text. Dates are stored as seconds since 1970
             (with fractions where there are any; UTC where no time zone is given), and `to_frame` gives them back as
             datetimes. The default may be absent, any other name must be there.
+        weight : str, optional
+            Name of a column of numbers above 0: how much each rating counts in what a model learns, see `with_weights`.
         item_names, item_genres : pandas.Series or mapping, optional
             Indexed by raw item id.
 
@@ -163,14 +178,14 @@ class Interactions:
         Raises
         ------
         DataError
-            If a column is missing, ids are missing or of several types, or a rating is not a finite number; says how
-            many rows and names the first.
+            If a column is missing, ids are missing or of several types, a rating is not a finite number, or a weight
+            not above 0; says how many rows and names the first.
         TypeError
             If `df` is no frame.
         MissingExtraError
             If pyarrow is needed and not installed.
         """
-        frame = ratings_of_frame(df, user, item, rating, timestamp)
+        frame = ratings_of_frame(df, user, item, rating, timestamp, weight)
         ratings = frame.ratings
         if ratings.n_repeated:
             warn_caller(
@@ -183,20 +198,29 @@ class Interactions:
                 "shift the scale (rating + 1) to keep them"
             )
         known: Any = {"item_names": item_names, "item_genres": item_genres}  # mappings become series
-        dtype = frame.timestamp_dtype
-        return cls(ratings.matrix, frame.users, frame.items, ratings.timestamps, **known, timestamp_dtype=dtype)
+        known |= {"timestamp_dtype": frame.timestamp_dtype, "weights": ratings.weights}
+        return cls(ratings.matrix, frame.users, frame.items, ratings.timestamps, **known)
 
     @classmethod
     def from_matrix(
-        cls, matrix: Any, users: Iterable[Any] | None = None, items: Iterable[Any] | None = None
+        cls,
+        matrix: Any,
+        users: Iterable[Any] | None = None,
+        items: Iterable[Any] | None = None,
+        *,
+        weights: Any = None,
     ) -> Interactions:
-        """Build from a (sparse) matrix; ids default to the row and column numbers."""
+        """Build from a (sparse) matrix; ids default to the row and column numbers.
+
+        `weights` is a matrix of the same shape with a number above 0 for each rating, see `with_weights`.
+        """
         csr = canonical_csr(matrix)
         rows, columns = (
             pd.RangeIndex(n) if ids is None else pd.Index(list(ids), tupleize_cols=False)
             for n, ids in zip(csr.shape, (users, items), strict=True)
         )
-        return cls(csr, rows, columns)
+        data = cls(csr, rows, columns)
+        return data if weights is None else data.with_weights(weights)
 
     @classmethod
     def concat(cls, parts: Iterable[Interactions]) -> Interactions:
@@ -204,7 +228,7 @@ class Interactions:
 
         A pair of user and item that several parts rate keeps its last rating by time, or that of the later part where
         there are no times (or equal ones). Names, genres and features are joined as well; of two descriptions of an
-        item the later holds.
+        item the later holds. Where some parts have weights, a rating of the others has weight 1.
 
         Parameters
         ----------
@@ -257,6 +281,7 @@ class Interactions:
             np.concatenate([part.matrix.data for part in parts]),
             times,
             (len(users), len(items)),
+            _joined_weights(parts),
         )
         notes = [*dict.fromkeys(note for part in parts for note in part.notes)]
         if joined.n_repeated:
@@ -281,6 +306,7 @@ class Interactions:
             None if features is None else features.names,
             tuple(notes),
             parts[0].threshold if len({part.threshold for part in parts}) == 1 else None,
+            joined.weights,
         )
 
     # ------------------------------------------------------------------ reading them
@@ -318,7 +344,7 @@ class Interactions:
         return bool(data.size == 0 or data.min() == data.max())
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per rating with raw ids: columns user, item, rating (and timestamp), by user and then item.
+        """One row per rating with raw ids: columns user, item, rating (timestamp, weight), by user and then item.
 
         Times that were dates are datetimes again, in their time zone, to the microsecond; ISO text becomes UTC.
         """
@@ -330,6 +356,8 @@ class Interactions:
         if self.timestamps is not None:
             dtype = self.timestamp_dtype
             columns["timestamp"] = self.timestamps.copy() if dtype is None else dates_of_seconds(self.timestamps, dtype)
+        if self.weights is not None:
+            columns["weight"] = self.weights.copy()
         return pd.DataFrame(columns)
 
     def summary(self) -> DataSummary:
@@ -372,6 +400,7 @@ class Interactions:
             n_names=0 if self.item_names is None else int(self.item_names.astype(bool).sum()),
             n_genres=0 if self.item_genres is None else int(self.item_genres.astype(bool).sum()),
             n_features=0 if self.feature_names is None else len(self.feature_names),
+            weights={} if self.weights is None else quantiles(self.weights),
             notes=self.notes,
         )
 
@@ -382,6 +411,7 @@ class Interactions:
             name
             for name, value in (
                 ("timestamps", self.timestamps),
+                ("weights", self.weights),
                 ("names", self.item_names),
                 ("genres", self.item_genres),
                 ("features", self.item_features),
@@ -446,6 +476,65 @@ class Interactions:
         if 2 * kept.n_ratings < self.n_ratings:
             warn_caller(f"{note}: that is less than half; ask for fewer ratings per user or item")
         return replace(kept, notes=self._noted(note))
+
+    def with_weights(self, weights: Any) -> Interactions:
+        r"""Return the same ratings with other weights.
+
+        A rating of weight w counts as w ratings would: its term in what a model minimises is multiplied by w. Pairs
+        without a rating keep weight 1. What that means in each model stands in the guide to weights; a model that
+        cannot use weights refuses them. Histories, targets and metrics are read without them.
+
+        Parameters
+        ----------
+        weights : array-like of shape (n_ratings,), matrix of shape (n_users, n_items), or None
+            Finite numbers above 0: aligned with ``matrix.data``, or at the places of the ratings. None takes them away.
+
+        Raises
+        ------
+        DataError
+            If there is not exactly one weight for each rating, or one is not above 0.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import pandas as pd
+        >>> from aerec import Interactions
+        >>> data = Interactions.from_frame(pd.DataFrame({"user": [1, 1, 2], "item": [7, 8, 8]}), rating=None)
+        >>> of_user = np.array([1.0, 0.5])  # the second one counts half
+        >>> data.with_weights(np.repeat(of_user, np.diff(data.matrix.indptr))).to_frame()
+           user  item  rating  weight
+        0     1     7     1.0     1.0
+        1     1     8     1.0     1.0
+        2     2     8     1.0     0.5
+        """
+        if weights is None:
+            return replace(self, weights=None)
+        if sp.issparse(weights) or getattr(weights, "ndim", 1) == 2:
+            weights = weights_of_matrix(weights, self.matrix)
+        return replace(self, weights=weights)
+
+    def values_as_weights(self) -> Interactions:
+        """Return every rating as 1, with what it was as its weight: counts, or what `aerec.datasets.combine` adds up.
+
+        Raises
+        ------
+        DataError
+            If a value is not above 0, or there are weights already.
+
+        Examples
+        --------
+        >>> from scipy.sparse import csr_array
+        >>> from aerec import Interactions
+        >>> plays = Interactions.from_matrix(csr_array([[3, 0], [1, 8]]))
+        >>> plays.values_as_weights().to_frame()
+           user  item  rating  weight
+        0     0     0     1.0     3.0
+        1     1     0     1.0     1.0
+        2     1     1     1.0     8.0
+        """
+        if self.weights is not None:
+            raise DataError("these ratings have weights already: take them away first, with_weights(None)")
+        return replace(self, matrix=ones_in(self.matrix), weights=self.matrix.data)
 
     def with_item_features(
         self,
@@ -552,11 +641,13 @@ class Interactions:
             self.matrix.data[known],
             None if self.timestamps is None else self.timestamps[known],
             (self.shape[0], len(items)),
+            None if self.weights is None else self.weights[known],
         )
         features = self.item_features
         if features is not None:
             features = rows_or_empty(features, self.items.get_indexer(items))
-        return replace(self, matrix=moved.matrix, items=items, timestamps=moved.timestamps, item_features=features)
+        aligned: Any = {"timestamps": moved.timestamps, "weights": moved.weights}
+        return replace(self, matrix=moved.matrix, items=items, item_features=features, **aligned)
 
     def with_users(self, users: pd.Index[Any]) -> Interactions:
         """Return the rows of `users`, in that order; users that are not known here get an empty row."""
@@ -568,24 +659,28 @@ class Interactions:
         matrix: CSR = sp.csr_array(
             (self.matrix.data[positions], self.matrix.indices[positions], starts), shape=(len(users), self.shape[1])
         )
-        times = None if self.timestamps is None else self.timestamps[positions]
-        return replace(self, matrix=matrix, users=users, timestamps=times)
+        return replace(self, matrix=matrix, users=users, **self._aligned(positions))
 
     def keep(self, stored: NDArray[np.bool_]) -> Interactions:
         """Return the stored ratings where the mask `stored`, aligned with ``matrix.data``, is true."""
         indptr = np.concatenate(([0], np.cumsum(stored)))[self.matrix.indptr]
         matrix: CSR = sp.csr_array((self.matrix.data[stored], self.matrix.indices[stored], indptr), shape=self.shape)
         matrix.has_canonical_format = True
-        return replace(self, matrix=matrix, timestamps=None if self.timestamps is None else self.timestamps[stored])
+        return replace(self, matrix=matrix, **self._aligned(stored))
 
     def take_users(self, rows: NDArray[Any]) -> Interactions:
         """Return the users with the row numbers `rows`, in that order; of mapped ratings the result is mapped too."""
-        stored = (self.matrix.data, self.matrix.indices)
-        arrays = stored if self.timestamps is None else (*stored, self.timestamps)
-        (data, indices, *times), starts = take_values(arrays, self.matrix.indptr, rows)
+        aligned = {name: array for name in _ALIGNED if (array := getattr(self, name)) is not None}
+        arrays = (self.matrix.data, self.matrix.indices, *aligned.values())
+        (data, indices, *others), starts = take_values(arrays, self.matrix.indptr, rows)
         starts = starts.astype(self.matrix.indptr.dtype)  # scipy copies index arrays of different widths
         matrix: CSR = sp.csr_array((data, indices, starts), shape=(len(rows), self.shape[1]))
-        return replace(self, matrix=matrix, users=self.users.take(rows), timestamps=times[0] if times else None)
+        taken: Any = dict(zip(aligned, others, strict=True))
+        return replace(self, matrix=matrix, users=self.users.take(rows), **taken)
+
+    def _aligned(self, stored: NDArray[Any]) -> dict[str, Any]:
+        """Return what is aligned with the stored ratings, of some of them."""
+        return {name: array[stored] for name in _ALIGNED if (array := getattr(self, name)) is not None}
 
 
 def _why_so_few(values: NDArray[Any], threshold: float) -> str:
@@ -618,6 +713,15 @@ def _joined_times(parts: list[Interactions]) -> tuple[NDArray[Any] | None, str |
     if None in dtypes:
         warn_caller("times are dates in some parts and numbers in others: the numbers are read as seconds since 1970")
     return np.concatenate(times), "datetime64[us, UTC]"
+
+
+def _joined_weights(parts: list[Interactions]) -> NDArray[np.float32] | None:
+    """Return the weights of all parts one after the other, 1 where a part has none; None where no part has any."""
+    if all(part.weights is None for part in parts):
+        return None
+    return np.concatenate(
+        [np.ones(part.n_ratings, np.float32) if part.weights is None else part.weights for part in parts]
+    )
 
 
 def _joined_series(values: list[pd.Series[Any] | None], items: pd.Index[Any], missing: Any) -> pd.Series[Any] | None:

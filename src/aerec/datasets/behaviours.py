@@ -15,8 +15,8 @@ __all__ = ["combine"]
 def combine(behaviours: Mapping[str, Interactions], **weights: float) -> Interactions:
     r"""Add several behaviours up: the value of a pair is :math:`\sum_b w_b\, x_b`.
 
-    With :math:`x_b` the value of the pair in behaviour b: 1, or how often it happened. Models that read values take it
-    as confidence, `ALS` for one; models that read pairs alone, such as `EASE` on binarized ratings, do not see it.
+    With :math:`x_b` the value of the pair in behaviour b: 1, or how often it happened. Most models then try to predict
+    that sum, where what is to be found is the item: `Interactions.values_as_weights` makes it the weight of a 1.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def combine(behaviours: Mapping[str, Interactions], **weights: float) -> Interac
     Raises
     ------
     DataError
-        If a value is not above 0, or ids of two behaviours are of different types.
+        If a value is not above 0, there are weights already, or ids of two behaviours are of different types.
     ValueError
         If a behaviour has no weight, a weight no behaviour, or one is not above 0.
 
@@ -45,8 +45,11 @@ def combine(behaviours: Mapping[str, Interactions], **weights: float) -> Interac
     >>> events = pd.DataFrame({"user": [1, 1, 2], "item": [7, 8, 7], "kind": ["view", "view", "view"]})
     >>> views = Interactions.from_frame(events, rating=None)
     >>> orders = Interactions.from_frame(events.tail(1), rating=None)
-    >>> combine({"view": views, "buy": orders}, view=1, buy=5).to_frame()["rating"].tolist()
+    >>> both = combine({"view": views, "buy": orders}, view=1, buy=5)
+    >>> both.to_frame()["rating"].tolist()
     [1.0, 1.0, 6.0]
+    >>> both.values_as_weights()
+    Interactions(2 users × 2 items, 3 ratings, density 75 %, with weights)
     """
     if not behaviours:
         raise ValueError("there is no behaviour to combine; give at least one")
@@ -58,6 +61,8 @@ def combine(behaviours: Mapping[str, Interactions], **weights: float) -> Interac
             raise ValueError(f"behaviour {name!r} needs a weight above 0, got {weight!r}")
         if part.n_ratings and part.matrix.data.min() <= 0:
             raise DataError(f"behaviour {name!r} has the value {part.matrix.data.min():g}: expected values above 0")
+        if part.weights is not None:
+            raise DataError(f"behaviour {name!r} has weights already: take them away first, with_weights(None)")
     joined = Interactions.concat(behaviours.values())
     total: CSR | None = None
     for name, part in behaviours.items():

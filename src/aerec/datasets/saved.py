@@ -49,17 +49,17 @@ def save_interactions(data: Interactions, path: str | os.PathLike[str], name: st
 
     Notes
     -----
-    Of data that is all of a store only the place and the fingerprint of the store are written, and features of items:
-    it has to stay there.
+    Of data that is all of a store only the place and the fingerprint of the store are written, with weights and
+    features of items: it has to stay there.
     """
     notes_and_threshold: dict[str, Any] = {"notes": list(data.notes), "threshold": data.threshold}
     if (stored := store_of(data)) is not None:
         header = {"store": str(stored[0]), "fingerprint": stored[1], **notes_and_threshold}
-        if data.item_features is None:
+        if beside := _encode_features(data) | _encode_weights(data):
+            write_folder(path, name, header, beside)
+        else:
             Path(path).mkdir(parents=True, exist_ok=True)
             write_header(path, name, header)
-        else:
-            write_folder(path, name, header, _encode_features(data))
         return
     tensors: dict[str, NDArray[Any]] = {
         "data": data.matrix.data,
@@ -74,7 +74,7 @@ def save_interactions(data: Interactions, path: str | os.PathLike[str], name: st
         tensors |= encode_index(pd.Index([str(one) for one in data.item_names], dtype=object), "item_names")
     if data.item_genres is not None:
         tensors |= _encode_genres(data.item_genres)
-    tensors |= _encode_features(data)
+    tensors |= _encode_features(data) | _encode_weights(data)
     header = {
         "n_users": data.shape[0],
         "n_items": data.shape[1],
@@ -104,9 +104,8 @@ def load_interactions(path: str | os.PathLike[str], name: str = "interactions") 
         threshold = None if threshold is None else float(threshold)
         if stored is not None:
             features, feature_names = _decode_features(tensors, stored.shape[1])
-            return replace(
-                stored, item_features=features, feature_names=feature_names, notes=notes, threshold=threshold
-            )
+            known: Any = {"notes": notes, "threshold": threshold, "weights": tensors.get("weights")}
+            return replace(stored, item_features=features, feature_names=feature_names, **known)
         users, items = decode_index(tensors, "users"), decode_index(tensors, "items")
         matrix: CSR = sp.csr_array(
             (tensors["data"], tensors["indices"], tensors["indptr"]), shape=(header["n_users"], header["n_items"])
@@ -126,6 +125,7 @@ def load_interactions(path: str | os.PathLike[str], name: str = "interactions") 
             *_decode_features(tensors, len(items)),
             notes,
             threshold,
+            tensors.get("weights"),
         )
     except (KeyError, ValueError, TypeError, IndexError, AttributeError, OverflowError) as error:
         raise ModelFileError(f"{Path(path) / name}.json does not hold interactions ({error}); write it again") from None
@@ -149,6 +149,10 @@ def _encode_genres(genres: pd.Series[Any]) -> dict[str, NDArray[Any]]:
         "genre_codes": codes.astype(np.int32),
         "genre_offsets": np.cumsum([0, *(len(each) for each in genres)]),
     }
+
+
+def _encode_weights(data: Interactions) -> dict[str, NDArray[Any]]:
+    return {} if data.weights is None else {"weights": data.weights}
 
 
 def _encode_features(data: Interactions) -> dict[str, NDArray[Any]]:

@@ -194,6 +194,8 @@ def add_to_digest(digest: Any, data: Any) -> None:
             digest.update(pd.util.hash_pandas_object(data.candidates, index=False).to_numpy().tobytes())
         return
     if isinstance(data, Interactions):
+        if data.weights is not None:
+            digest.update(data.weights.tobytes())
         if (stored := store_of(data)) is not None:
             digest.update(stored[1].encode())
             return
