@@ -1,6 +1,7 @@
 """`aerec train`: what the run folder holds, and every kind of bad input as one line."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -327,6 +328,91 @@ def test_a_killed_process_is_resumed(films_path, tmp_path):
     whole, resumed = load_model(tmp_path / "whole"), load_model(tmp_path / "run")
     for first, second in zip(whole.coefs_, resumed.coefs_, strict=True):
         np.testing.assert_array_equal(first, second)
+
+
+# ---------------------------------------------------------------------- trained longer
+
+
+LONGER = ["--set", "hidden=8", "--quiet"]
+
+
+@pytest.mark.parametrize("model", ["mult-vae", "rec-vae", "elsa", "autorec"])
+def test_a_finished_run_is_trained_longer(aerec, films_path, tmp_path, model):
+    words = ["train", films_path, "--model", model, "--quiet"]
+    words += ["--set", "n_factors=4"] if model == "elsa" else ["--set", "hidden=8"]
+    assert aerec(*words, "--out", "run", "--epochs", "2").code == 0
+    assert aerec(*words, "--out", "run", "--epochs", "5", "--resume").code == 0
+    assert aerec(*words, "--out", "whole", "--epochs", "5").code == 0
+    names = [sorted(path.name for path in (tmp_path / name / "model").iterdir()) for name in ("run", "whole")]
+    assert names[0] == names[1]  # the tensor file is named by its checksum
+    epochs = [json.loads(line)["epoch"] for line in (tmp_path / "run" / "history.jsonl").read_text().splitlines()]
+    assert epochs == [1, 2, 3, 4, 5]
+    assert read_run(tmp_path / "run").description["model"]["parameters"]["epochs"] == 5
+    assert not (tmp_path / "run.checkpoint").exists()
+
+
+def test_a_run_trained_longer_that_is_stopped_stays_as_it_was_and_goes_on(aerec, monkeypatch, films_path, tmp_path):
+    words = ["train", films_path, "--model", "mult-dae", *LONGER]
+    assert aerec(*words, "--out", "run", "--epochs", "2").code == 0
+    original = Trainer.run_epoch
+
+    def watched(trainer, *given):
+        if trainer.epoch >= 4:
+            raise KeyboardInterrupt
+        return original(trainer, *given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "run_epoch", watched)
+        code, _, err = aerec(*words, "--out", "run", "--epochs", "6", "--resume")
+    assert code == 130
+    assert "--resume goes on from the last epoch" in err
+    assert read_run(tmp_path / "run").description["model"]["parameters"]["epochs"] == 2
+    assert len(load_model(tmp_path / "run").history_) == 2
+    assert aerec(*words, "--out", "run", "--epochs", "6", "--resume").code == 0
+    assert aerec(*words, "--out", "whole", "--epochs", "6").code == 0
+    for first, second in zip(load_model("run").coefs_, load_model("whole").coefs_, strict=True):
+        np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        (
+            ["--set", "learning_rate_schedule=linear", "--epochs", "2"],
+            ["--set", "learning_rate_schedule=linear", "--epochs", "3"],
+            "epochs is 3, there 2; the linear schedule of the learning rate goes by the epochs",
+        ),
+        (["--epochs", "2"], ["--epochs", "3", "--seed", "5"], "seed is 5, there 0"),
+        (["--epochs", "2"], ["--epochs", "3", "--set", "noise=none"], "noise is not set, there "),
+        (["--epochs", "3"], ["--epochs", "2"], "holds 3 epochs, more than epochs=2"),
+    ],
+)
+def test_a_finished_run_of_another_training_says_what_differs(aerec, refused, films_path, before, after, reason):
+    words = ["train", films_path, "--model", "mult-dae", "--out", "run", *LONGER]
+    assert aerec(*words, *before).code == 0
+    written = read_run("run").description
+    assert reason in refused(*words, *after, "--resume")
+    assert "run holds a run already" in refused(*words, *after)
+    assert read_run("run").description == written
+
+
+def test_a_training_that_patience_ended_goes_on_with_more_of_it(aerec, films_path):
+    words = ["train", films_path, "--model", "mult-dae", "--epochs", "40", "--set", "learning_rate=0.5", *LONGER]
+    assert aerec(*words, "--set", "patience=1", "--out", "run").code == 0
+    stopped = len(load_model("run").history_)
+    assert stopped < 40
+    code, out, _ = aerec(*words, "--set", "patience=1", "--out", "run", "--resume")
+    assert code == 0
+    assert f"nothing was left to train after {stopped} epochs; for more: --epochs, or " in out
+    assert aerec(*words, "--set", "patience=none", "--out", "run", "--resume").code == 0
+    assert len(load_model("run").history_) == 40
+
+
+def test_a_run_without_its_state_is_not_trained_longer(aerec, refused, films_path, tmp_path):
+    words = ["train", films_path, "--model", "mult-dae", "--out", "run", *LONGER]
+    assert aerec(*words, "--epochs", "1").code == 0
+    shutil.rmtree(tmp_path / "run" / "checkpoint")
+    assert "run holds a run already" in refused(*words, "--epochs", "2", "--resume")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such locks")

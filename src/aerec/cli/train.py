@@ -70,14 +70,17 @@ def train(
     metrics: Metrics = None,
     track: Track = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run that is in the folder.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a training that was interrupted.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a training that was interrupted, or for more --epochs.")
+    ] = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
     """Train a model, measure it on held-out data and save both as a run folder.
 
-    Models that learn in epochs keep their state in OUT.checkpoint until the run is saved: the same command with
-    --resume goes on from it and ends where the uninterrupted training would have ended.
+    Models that learn in epochs keep their state in OUT.checkpoint, and in OUT/checkpoint when the run is saved: the
+    same command with --resume goes on from it and ends where the uninterrupted training would have ended, also that of
+    more --epochs.
 
     On several processes: torchrun --nproc-per-node N -m aerec train …, see the documentation on scaling.
     """
@@ -91,7 +94,7 @@ def train(
     from aerec.models import Autoencoder
     from aerec.recommender.saving import encode_parameter
     from aerec.registry import get_model_class
-    from aerec.runs.folder import check_run_path, whole, write_run
+    from aerec.runs.folder import check_run_path, kept_state, whole, write_run
     from aerec.system.environment import describe_machine, package_versions
     from aerec.tracking import JSONLines
 
@@ -111,10 +114,12 @@ def train(
     )
     names = chosen_metrics(None if configuration.metrics is None else ",".join(configuration.metrics), recommender)
     out = out.expanduser()
-    check_run_path(out, overwrite)
+    finished = kept_state(out) if resume else None
+    check_run_path(out, overwrite or finished is not None)
     ranks = join_ranks(context, recommender)
     alone = ranks is None or ranks.is_first
-    checkpoint = _checkpoint_path(recommender, out, resume=resume or restarts() > 0, overwrite=overwrite, clean=alone)
+    resume = resume or restarts() > 0
+    checkpoint = _checkpoint_path(recommender, out, finished, resume=resume, overwrite=overwrite, clean=alone)
     if ranks is not None:
         ranks.wait()
     trackers = [build_tracker(tracker_text, out, checkpoint) for tracker_text in track or [] if alone]
@@ -132,6 +137,7 @@ def train(
     described = describe_run(source, preparation.describe(), plan, name, recommender, names)
     if alone and not json:
         print_note(str(prepared.kept))
+    done_before = _epochs_in(checkpoint)
     started = time.perf_counter()
     seen = (whole(parts), None) if divided is None else (divided.train, divided.validation)
     with when_stopped(lambda: _how_to_go_on(checkpoint)):
@@ -144,6 +150,11 @@ def train(
     seconds = time.perf_counter() - started
     if not alone:
         return
+    if done_before and len(recommender.history_) == done_before and not json:
+        print_note(
+            f"nothing was left to train after {done_before} epochs; for more: --epochs, or where patience ended the "
+            "training, --set patience=none"
+        )
     report = None if divided is None else evaluate(recommender, divided.test, names, name=name)
     for tracker in trackers:
         tracker.measured({} if report is None else report.mean, recommender)
@@ -167,8 +178,9 @@ def train(
     files = {"config.toml": described}
     if checkpoint is not None and (checkpoint / HISTORY).exists():
         files[HISTORY] = (checkpoint / HISTORY).read_text(encoding="utf-8")
-    write_run(out, recommender, parts, plan, description, overwrite, files)
-    if checkpoint is not None:
+    state = checkpoint if checkpoint is not None and (checkpoint / "checkpoint.json").exists() else None
+    write_run(out, recommender, parts, plan, description, overwrite or finished is not None, files, state)
+    if checkpoint is not None and checkpoint.parent != out:
         shutil.rmtree(checkpoint, ignore_errors=True)
     if json:
         print_json({"run": str(out), "split": str(plan), **description})
@@ -182,14 +194,26 @@ def _how_to_go_on(checkpoint: Path | None) -> str | None:
     return f"the same command with --resume goes on from the last epoch, which is kept in {checkpoint}"
 
 
+def _epochs_in(checkpoint: Path | None) -> int:
+    """Return how many epochs a checkpoint holds."""
+    from aerec.files.storage import read_header
+
+    if checkpoint is None or not (checkpoint / "checkpoint.json").exists():
+        return 0
+    return len(read_header(checkpoint, "checkpoint")["records"])
+
+
 def _was_given(context: typer.Context, word: str) -> bool:
     return getattr(context.get_parameter_source(word), "name", "DEFAULT") != "DEFAULT"
 
 
-def _checkpoint_path(model: Recommender, out: Path, *, resume: bool, overwrite: bool, clean: bool) -> Path | None:
+def _checkpoint_path(
+    model: Recommender, out: Path, finished: Path | None, *, resume: bool, overwrite: bool, clean: bool
+) -> Path | None:
     """Return where the state of the training is kept; None for models that do not learn in epochs.
 
-    Only with `clean` one that is not to be gone on with is removed.
+    `finished` is the state of a run that is to be trained longer: an interrupted training comes before it. Only with
+    `clean` a state that is not to be gone on with is removed.
     """
     from aerec.models import Autoencoder
     from aerec.training.checkpoint import refuse_in_use
@@ -201,6 +225,8 @@ def _checkpoint_path(model: Recommender, out: Path, *, resume: bool, overwrite: 
             )
         return None
     checkpoint = out.with_name(f"{out.name}.checkpoint")
+    if finished is not None and not checkpoint.exists():
+        return finished
     if checkpoint.exists() and not resume:
         if clean:
             refuse_in_use(checkpoint)

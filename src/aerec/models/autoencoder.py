@@ -367,8 +367,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         checkpoint : path-like, optional
             A folder in which the state of the training is kept after every epoch. Where it holds one already, of the
             same data and parameters, the training goes on from it and ends where it would have ended uninterrupted,
-            bit for bit on the same number of threads. With a constant learning rate `epochs` may be another number
-            than before. One training at a time may use the folder.
+            bit for bit on the same number of threads. `patience` may be another than before, and with a constant
+            learning rate `epochs`: a training that ended is trained longer so. One training at a time may use the
+            folder.
         callbacks : iterable of Callback
             Called after every epoch, such as those of `aerec.tracking`.
         warm_start : bool, default False
@@ -539,7 +540,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             around.insert(0, best)
         if checkpoint is not None:
             parts: dict[str, Stateful] = {"trainer": trainer} if best is None else {"trainer": trainer, "best": best}
-            more = ("epochs",) if self.learning_rate_schedule == "constant" else ()  # other schedules depend on it
+            more = ("epochs", "patience") if self.learning_rate_schedule == "constant" else ("patience",)
             first = trainer.ranks is None or trainer.ranks.is_first
             writer = Checkpoint(*checkpoint, parts, may_differ=more, writes=first)
             around.append(writer)

@@ -2,8 +2,8 @@
 
 A run folder holds ``run.json`` (data, preprocessing, split, model and parameters, metrics, versions, machine),
 ``model/``, ``data/`` (the interactions after preprocessing, with titles), ``config.toml`` (from which `aerec train`
-makes it again) and, for models that learn in epochs, ``history.csv`` and ``history.jsonl``. Everything is data only:
-JSON, safetensors, TOML and CSV.
+makes it again) and, for models that learn in epochs, ``history.csv``, ``history.jsonl`` and ``checkpoint/``, from which
+`aerec train --resume` trains longer. Everything is data only: JSON, safetensors, TOML and CSV.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ __all__ = [
     "Run",
     "SplitPlan",
     "check_run_path",
+    "kept_state",
     "rating_scale",
     "read_run",
     "run_fingerprint",
@@ -61,6 +62,7 @@ SPLITTERS: dict[str, Any] = {
 
 _GIVEN = ("train", "validation", "test")
 _WHOLE = "all"
+_STATE = "checkpoint"
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,10 @@ def check_run_path(path: str | os.PathLike[str], overwrite: bool = False) -> Pat
     if target.is_dir():
         if (target / "run.json").exists():
             if not overwrite:
-                raise DataError(f"{path} holds a run already; give another folder, or overwrite it (--overwrite)")
+                longer = ", or train it longer (--resume with more --epochs)" if kept_state(target) else ""
+                raise DataError(
+                    f"{path} holds a run already; give another folder, or overwrite it (--overwrite){longer}"
+                )
         elif any(target.iterdir()):
             raise DataError(f"{path} is a folder that holds something other than a run; give another one")
     elif target.exists():
@@ -135,6 +140,13 @@ def check_run_path(path: str | os.PathLike[str], overwrite: bool = False) -> Pat
     return target
 
 
+def kept_state(path: str | os.PathLike[str]) -> Path | None:
+    """Return the folder with the state at the end of the training of a run; None where it has none."""
+    run = Path(path).expanduser()
+    state = run / _STATE
+    return state if (run / "run.json").is_file() and (state / "checkpoint.json").is_file() else None
+
+
 def write_run(
     path: str | os.PathLike[str],
     model: Recommender,
@@ -143,6 +155,7 @@ def write_run(
     description: Mapping[str, Any],
     overwrite: bool = False,
     files: Mapping[str, str] | None = None,
+    state: Path | None = None,
 ) -> None:
     """Write a run folder: all of it, or nothing.
 
@@ -160,6 +173,8 @@ def write_run(
         Replace a run that is there.
     files : mapping of str to str, optional
         Names and content of more files in text.
+    state : pathlib.Path, optional
+        The checkpoint of the training, which the run keeps a copy of.
     """
     target = check_run_path(path, overwrite)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -174,6 +189,8 @@ def write_run(
             history.to_csv(temporary / "history.csv", index=False)
         for name, text in (files or {}).items():
             (temporary / name).write_text(text, encoding="utf-8")
+        if state is not None:
+            shutil.copytree(state, temporary / _STATE)
         plan = {"kind": split.kind, "parameters": split.parameters}
         write_header(temporary, "run", {**description, "split": plan, "parts": list(parts)})
         replace_folder(temporary, target)

@@ -145,9 +145,11 @@ class Checkpoint(Callback):
             differences = "; ".join(
                 f"{name} is {_shown(own.get(name))}, there {_shown(stored.get(name))}" for name in other
             )
+            schedule = self._identity.get("learning_rate_schedule")
+            reason = f"; the {schedule} schedule of the learning rate goes by the epochs" if "epochs" in other else ""
             raise DataError(
-                f"the checkpoint in {self.path} is of another training ({differences}): go on as that one began, "
-                "or delete it to start anew"
+                f"the checkpoint in {self.path} is of another training ({differences}{reason}): go on as that one "
+                "began, or delete it to start anew"
             )
 
     def epoch_done(self, record: Mapping[str, Any], model: Any) -> None:
