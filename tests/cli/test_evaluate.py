@@ -109,6 +109,12 @@ def test_what_suits_a_model_is_measured_where_nothing_is_asked_for():
         (["--per-user", "users.xlsx"], "give one of .csv, .json, .jsonl, .parquet"),
         (["--per-user", "nowhere/users.csv"], "nowhere is no folder"),
         (["--per-user", "users.csv", "--metrics", "mae"], "does not predict ratings"),
+        (["--history", "a.csv"], "--history and --target go together"),
+        (["--data", "a.csv", "--target", "b.csv"], "give --data, or --history and --target"),
+        (["--history", "a.csv", "--target", "b.csv", "--split", "last"], "leave out --split"),
+        (["--min-per-user", "3"], "--min-per-user is said of --data FILE: name the file"),
+        (["--data", "sample", "--split", "none"], "does not divide the ratings of a user"),
+        (["--data", "nowhere.csv"], "nowhere.csv"),
     ],
 )
 def test_options_that_cannot_be_used(refused, ease_run, words, reason):

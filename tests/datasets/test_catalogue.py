@@ -209,3 +209,13 @@ def test_movielens_100k_has_the_counts_of_its_card():
         pytest.skip("MovieLens 100K is not here: set AEREC_DATA to the folder that holds ml-100k")
     data = load_dataset("ml-100k")
     assert (*data.shape, data.n_ratings) == PUBLISHED["ml-100k"]
+
+
+def test_the_sample_is_read_as_told():
+    sample = load_dataset("sample")
+    clicks = load_dataset("sample", rating=None, timestamp=None)
+    assert clicks.is_implicit
+    assert clicks.n_ratings == sample.n_ratings
+    assert clicks.timestamps is None
+    with pytest.raises(DataError, match="sample has no column 'stars': its columns are user, item, rating, timestamp"):
+        load_dataset("sample", rating="stars")

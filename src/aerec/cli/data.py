@@ -21,7 +21,7 @@ from aerec.interactions import Interactions
 from aerec.metrics import RATING_METRICS, parse_metric
 from aerec.recommender.base import Recommender, knows_users
 from aerec.recommender.rating import PredictsRatings
-from aerec.runs.folder import SPLITTERS, SplitPlan, whole
+from aerec.runs.folder import SPLITTERS, Run, SplitPlan, whole
 
 __all__ = [
     "Prepared",
@@ -30,10 +30,13 @@ __all__ = [
     "choose_split",
     "chosen_metrics",
     "divide",
+    "preprocessing_like",
     "preprocessing_of",
     "rates",
+    "with_ids_like",
 ]
 
+_VALUES = {"rating", "implicit", "counts"}  # of the options that say what the numbers mean
 _SEPARATORS = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semicolon": ";"}
 
 
@@ -132,10 +135,23 @@ class Preprocessing:
         with warnings.catch_warnings():
             if not advise:
                 warnings.simplefilter("ignore")
-            return self._load(name_or_path, progress)
+            return self.prepare(load_parts(name_or_path, progress=progress, **self.reading.options()), name_or_path)
 
-    def _load(self, name_or_path: str, progress: bool) -> Prepared:
-        given = load_parts(name_or_path, progress=progress, **self.reading.options())
+    def prepare(self, given: dict[str, Interactions], source: str) -> Prepared:
+        """Prepare what was read.
+
+        Parameters
+        ----------
+        given : dict of str to Interactions
+            As of `aerec.datasets.load_parts`.
+        source : str
+            What it is called in messages.
+
+        Raises
+        ------
+        DataError
+            If nothing is left of it.
+        """
         parts, threshold = given, None
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=r"kept [\d,]+ of")  # said once for all parts, by `Kept`
@@ -149,7 +165,7 @@ class Preprocessing:
         rules = replace(self, threshold=threshold)
         kept = Kept.of(given, parts, threshold, self.min_per_user, self.min_per_item)
         if kept.ratings[0] == 0:
-            raise DataError(nothing_left(name_or_path, given, kept))
+            raise DataError(nothing_left(source, given, kept))
         if text := advice(given, kept):
             warnings.warn(text, stacklevel=3)
         mapped = (any(is_mapped(part.matrix.data) for part in each.values()) for each in (given, parts))
@@ -189,6 +205,35 @@ def preprocessing_of(data: Mapping[str, Any]) -> Preprocessing:
     names = (field.name for field in dataclasses.fields(Reading))
     reading = Reading(**{name: data[name] for name in names if data.get(name) is not None})
     return Preprocessing(data["threshold"], data["min_per_user"], data["min_per_item"], reading)
+
+
+def preprocessing_like(run: Run, reading: Reading, threshold: float | None, min_per_user: int | None) -> Preprocessing:
+    """Return what prepares more data as the data of a run was prepared; what is given here counts more."""
+    said, given = run.description.get("data", {}), reading.describe()
+    known = {field.name: said[field.name] for field in dataclasses.fields(Reading) if field.name in said}
+    if given.keys() & _VALUES:
+        known = {name: value for name, value in known.items() if name not in _VALUES}
+    return Preprocessing(
+        said.get("threshold") if threshold is None else threshold,
+        said.get("min_per_user", 1) if min_per_user is None else min_per_user,
+        1,
+        Reading(**{**known, **given}),
+    )
+
+
+def with_ids_like(data: Interactions, known: Interactions) -> Interactions:
+    """Return `data` with ids as text where those of `known` are text.
+
+    Ids of a file are whole numbers where all of them are, so that a file may come to another type than a larger one.
+    """
+    names, genres = data.item_names, data.item_genres
+    users, items = (
+        index.astype(str).astype(object) if index.dtype.kind in "iu" and wanted.dtype.kind == "O" else index
+        for index, wanted in ((data.users, known.users), (data.items, known.items))
+    )
+    if not items.equals(data.items):
+        names, genres = (None if series is None else series.set_axis(items) for series in (names, genres))
+    return replace(data, users=users, items=items, item_names=names, item_genres=genres)
 
 
 # ---------------------------------------------------------------------- what a model wants

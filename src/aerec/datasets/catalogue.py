@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from aerec.datasets.download import download, matches
-from aerec.datasets.readers.read import has_parts, read_parts, read_ratings
+from aerec.datasets.readers.read import as_told, has_parts, read_parts, read_ratings
 from aerec.datasets.synthetic import load_sample
 from aerec.errors import DataError, names_like
 from aerec.interactions import Interactions
@@ -157,7 +157,7 @@ def load_dataset(
         known = names_like(str(name_or_path), cards())
         raise DataError(f"unknown data set {str(name_or_path)!r}; {known}, or give a path")
     if card.name == _SAMPLE:
-        return load_sample()
+        return as_told(load_sample(), _SAMPLE, **reading)
     return read_ratings(_find(card) or _get(card, checksum, progress), **reading)
 
 

@@ -95,6 +95,22 @@ class SplitPlan:
         split: Split = SPLITTERS[self.kind](**self.parameters).split(whole(parts))
         return split
 
+    def of_each_user(self) -> SplitPlan:
+        """Return how ratings of other people are held out: some of each of them, as this plan does it.
+
+        Ways of splitting that do not divide the ratings of a user give way to a fifth of them, drawn at random.
+        """
+        fold_in = self.parameters.get("fold_in", StrongGeneralization.fold_in)
+        fraction = round(1 - fold_in, 9) if self.kind == "strong" else 0.2
+        seed = self.parameters.get("seed") or 0
+        drawn = {"fraction": fraction, "validation_fraction": 0.0, "seed": seed, "per_user": True}
+        of_user = {
+            "random": ("random", {**self.parameters, "validation_fraction": 0.0}),
+            "last": ("last", {**self.parameters, "validation": False}),
+            "temporal": ("temporal", {**self.parameters, "validation_fraction": 0.0}),
+        }
+        return SplitPlan(*of_user.get(self.kind, ("random", drawn)))
+
     def __str__(self) -> str:
         values = ", ".join(f"{name}={value}" for name, value in self.parameters.items())
         return f"{self.kind} ({values})" if values else self.kind

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from aerec.datasets import generate_interactions, import_parquet, open_store
+from aerec.datasets import generate_interactions, import_parquet, open_store, read_ratings
 from aerec.datasets.store.folder import is_store, store_of
-from aerec.errors import ModelFileError
+from aerec.errors import DataError, ModelFileError
 from aerec.files.memmap import is_mapped, mapped_file
 from aerec.models import ELSA, MultDAE
 from aerec.network.rows import MappedRows
@@ -49,8 +49,16 @@ def test_a_store_is_known_by_what_is_mapped_from_it(path, films):
     assert store_of(data) == (path.resolve(), json.loads((path / "store.json").read_text())["fingerprint"])
     assert store_of(films) is None
     assert store_of(data.take_users(np.arange(10))) is None
+    assert store_of(read_ratings(path, timestamp=None)) is None
     assert is_store(path)
     assert not is_store(path.parent)
+
+
+def test_a_store_is_read_as_told(path):
+    assert read_ratings(path, timestamp=None).timestamps is None
+    assert read_ratings(path, rating=None).n_ratings == open_store(path).n_ratings
+    with pytest.raises(DataError, match="has no column 'stars'"):
+        read_ratings(path, rating="stars")
 
 
 def test_filters_that_leave_nothing_out_copy_nothing(path):

@@ -23,8 +23,9 @@ from aerec.datasets.readers.titles import read_titles
 from aerec.datasets.store.folder import is_store, open_store
 from aerec.errors import DataError
 from aerec.interactions import Interactions
+from aerec.sparse import ones_in
 
-__all__ = ["has_parts", "join_parts", "read_parts", "read_ratings"]
+__all__ = ["as_told", "has_parts", "join_parts", "read_parts", "read_ratings"]
 
 _WHOLE = ("u.data", "ratings.dat", "ratings.csv")  # MovieLens 100K; 1M and 10M; 20M, 25M, 32M and latest
 _PARTS = {"train": ("train", "base"), "validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
@@ -115,7 +116,7 @@ def read_ratings(
     Interactions(2 users × 2 items, 2 ratings from 3.5 to 5, density 50 %)
     """
     if is_store(path):
-        return open_store(path)
+        return as_told(open_store(path), str(path), user=user, item=item, rating=rating, timestamp=timestamp)
     files, name = Files.at(path)
     manner = _Manner(Columns(user, item, rating, timestamp), sep, columns, header)
     if name is None:
@@ -173,6 +174,30 @@ def read_parts(
         wanted = f"{fold}.base and {fold}.test" if fold else "train.* and test.*"
         raise DataError(f"{files.where}: no {missing[0]} part; expected {wanted}, found {_listing(files)}")
     return _read_parts(files, parts, _Manner(Columns(user, item, rating, timestamp), sep, columns, header))
+
+
+def as_told(
+    data: Interactions,
+    what: str,
+    *,
+    user: str | None = None,
+    item: str | None = None,
+    rating: str | None = "rating",
+    timestamp: str | None = "timestamp",
+    **_: Any,
+) -> Interactions:
+    """Return data that is no file of columns as the parameters of `read_ratings` say: without ratings or times.
+
+    Raises
+    ------
+    DataError
+        If they name columns that it does not have.
+    """
+    for role, name in {"user": user, "item": item, "rating": rating, "timestamp": timestamp}.items():
+        if name not in (None, role):
+            raise DataError(f"{what} has no column {name!r}: its columns are user, item, rating, timestamp")
+    data = data if rating is not None else replace(data, matrix=ones_in(data.matrix))
+    return data if timestamp is not None else replace(data, timestamps=None)
 
 
 def has_parts(path: str | os.PathLike[str]) -> bool:

@@ -97,6 +97,8 @@ def store_of(data: Interactions) -> tuple[Path, str] | None:
     folder = files[0].parent
     if not is_store(folder) or [file.name for file in files if file is not None] != ["data.npy", "indices.npy"]:
         return None
+    if data.timestamps is None and (folder / "timestamps.npy").exists():  # they were left out
+        return None
     header = read_header(folder, _KIND)
     whole = (header["n_users"], header["n_items"], header["n_ratings"])
     return (folder.resolve(), header["fingerprint"]) if (*data.shape, data.n_ratings) == whole else None
