@@ -66,6 +66,7 @@ class ALS(Recommender):
     """
 
     _learned = ("item_factors_",)
+    _takes_weights = True
     _popularity_for_empty = True
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
         "n_factors": [WholeNumber(1)],
@@ -100,7 +101,10 @@ class ALS(Recommender):
                 iterations=self.epochs,
                 random_state=self.seed,
             )
-            model.fit(sp.csr_matrix(self._confidence(train.matrix), copy=True), show_progress=False)
+            confidence = self._confidence(train.matrix)
+            if train.weights is not None:
+                confidence.data = confidence.data * train.weights
+            model.fit(sp.csr_matrix(confidence, copy=True), show_progress=False)
         self.item_factors_: NDArray[np.float32] = np.ascontiguousarray(model.item_factors)
 
     def _make_scorer(self) -> Scorer:

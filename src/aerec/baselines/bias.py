@@ -57,6 +57,7 @@ class BiasBaseline(RatingPredictor, Recommender):
     """
 
     _learned = ("mean_", "user_bias_", "item_bias_", "rating_range_")
+    _takes_weights = True
     _knows_users = True
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
         "l2_user": [RealNumber(at_least=0)],
@@ -71,7 +72,7 @@ class BiasBaseline(RatingPredictor, Recommender):
 
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
         self._remember_ratings(train, from_matrix=self.items_ is None)
-        biases = Biases.of(train.matrix, self.l2_user, self.l2_item)
+        biases = Biases.of(train.matrix, self.l2_user, self.l2_item, train.weights)
         self.mean_, self.user_bias_, self.item_bias_ = np.array([biases.mean]), biases.users, biases.items
 
     def _biases(self) -> Biases:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -9,10 +10,12 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from aerec.closed_form.biases import weighted_mean
 from aerec.closed_form.least_squares import solve_rows
 from aerec.dimensions import Number, Space, Whole
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
+from aerec.rating_weights import weight_matrix
 from aerec.recommender.base import Recommender
 from aerec.recommender.rating import RatingPredictor
 from aerec.recommender.scorer import Scorer, UserBlock, cosines
@@ -76,6 +79,7 @@ class BiasedMF(RatingPredictor, Recommender):
     """
 
     _learned = ("mean_", "l2_", "user_factors_", "item_factors_", "rating_range_")
+    _takes_weights = True
     _knows_users = True
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
         "n_factors": [WholeNumber(1)],
@@ -116,26 +120,30 @@ class BiasedMF(RatingPredictor, Recommender):
         self._remember_ratings(train, from_matrix=self.items_ is None)
         by_user = train.matrix
         by_item: CSR = by_user.T.tocsr()
-        self.mean_ = np.array([by_user.data.mean(dtype=np.float64)])
-        spread = max(float(by_user.data.std(dtype=np.float64)), _LEAST_SPREAD)
+        of_users = weight_matrix(by_user, train.weights)
+        of_items: CSR = of_users.T.tocsr()
+        self.mean_ = np.array([weighted_mean(by_user.data, of_users.data)])
+        variance = weighted_mean(np.square(by_user.data - self.mean_), of_users.data)
+        spread = max(math.sqrt(variance), _LEAST_SPREAD)
         self.l2_ = np.array([_AUTOMATIC * spread if isinstance(self.l2, str) else float(self.l2)])
         generator = np.random.default_rng(self.seed)
         self.item_factors_ = 0.1 * generator.standard_normal((train.shape[1], self.n_factors + 1))
         self.item_factors_[:, -1] = 0
         for _ in range(self.epochs):
-            self.user_factors_ = self._solve(by_user, self.item_factors_)
-            self.item_factors_ = self._solve(by_item, self.user_factors_)
+            self.user_factors_ = self._solve(by_user, self.item_factors_, of_users)
+            self.item_factors_ = self._solve(by_item, self.user_factors_, of_items)
 
-    def _solve(self, ratings: CSR, others: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _solve(self, ratings: CSR, others: NDArray[np.float64], weights: CSR | None = None) -> NDArray[np.float64]:
         """Return factors and bias of each row, given those of the columns."""
+        weights = weight_matrix(ratings, None) if weights is None else weights
         vectors = np.concatenate([others[:, :-1], np.ones((len(others), 1))], axis=1)
         rest = ratings.data - self.mean_ - others[ratings.indices, -1]
-        targets: CSR = sp.csr_array((rest, ratings.indices, ratings.indptr), shape=ratings.shape)
-        ones: CSR = sp.csr_array((np.ones_like(rest), ratings.indices, ratings.indptr), shape=ratings.shape)
+        targets: CSR = sp.csr_array((weights.data * rest, ratings.indices, ratings.indptr), shape=ratings.shape)
         penalty = np.full(vectors.shape[1], self.l2 if self.l2_ is None else self.l2_[0], dtype=np.float64)
         penalty[-1] = self.l2_bias
-        counts = np.maximum(np.diff(ratings.indptr), 1) ** float(self.count_power)
-        return solve_rows(ones, targets, vectors, np.multiply.outer(counts, penalty))
+        counts = weights @ np.ones(weights.shape[1])
+        counts = np.where(counts > 0, counts, 1.0) ** float(self.count_power)
+        return solve_rows(weights, targets, vectors, np.multiply.outer(counts, penalty))
 
     def _make_scorer(self) -> Scorer:
         return _BiasedFactorScorer(self.mean_, self.user_factors_, self.item_factors_, self._solve)

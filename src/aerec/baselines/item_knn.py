@@ -9,8 +9,10 @@ import numpy as np
 from aerec.closed_form.item_item import ItemItemRecommender
 from aerec.closed_form.neighbours import nearest_rows
 from aerec.dimensions import Choice, Number, Space, Whole
+from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
+from aerec.rating_weights import root_weighted
 from aerec.sparse import CSR
 from aerec.splitting import Holdout
 
@@ -55,6 +57,7 @@ class ItemKNN(ItemItemRecommender):
            [0.  , 0.58, 0.  ]], dtype=float32)
     """
 
+    _takes_weights = True
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
         "k": [WholeNumber(1)],
         "shrinkage": [RealNumber(at_least=0)],
@@ -73,7 +76,9 @@ class ItemKNN(ItemItemRecommender):
         self.similarity = similarity
 
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
-        items: CSR = train.matrix.T.tocsr()
+        if train.weights is not None and self.similarity == "jaccard":
+            raise DataError("similarity='jaccard' counts users, and cannot use weights: choose 'cosine'")
+        items: CSR = root_weighted(train.matrix, train.weights).T.tocsr()
         neighbours = nearest_rows(
             items, items, self.k, self.shrinkage, self.similarity, exclude=np.arange(items.shape[0])
         )

@@ -37,9 +37,10 @@ class Popularity(Recommender):
     search_space: ClassVar[Space] = {}
 
     _learned = ("popularity_",)
+    _takes_weights = True
 
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
-        self.popularity_ = item_popularity(train.matrix)
+        self.popularity_ = item_popularity(train.matrix, train.weights)
 
     def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
         return np.tile(self.popularity_, (history.shape[0], 1))

@@ -12,6 +12,7 @@ from aerec.closed_form.ridge import automatic_l2
 from aerec.dimensions import Number, Space, Whole
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
+from aerec.rating_weights import root_weighted
 from aerec.recommender.base import Recommender
 from aerec.recommender.scorer import FactorScorer, Scorer
 from aerec.sparse import CSR
@@ -62,6 +63,7 @@ class PureSVD(Recommender):
     """
 
     _learned = ("item_factors_",)
+    _takes_weights = True
     _item_rows = ("item_factors_",)
     _popularity_for_empty = True
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
@@ -79,8 +81,9 @@ class PureSVD(Recommender):
 
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
         n_factors = min(self.n_factors, *train.shape)
-        _, sizes, right = randomized_svd(train.matrix, n_factors, n_oversamples=20, n_iter=7, random_state=self.seed)
-        l2 = _AUTOMATIC * automatic_l2(train.matrix) if isinstance(self.l2, str) else float(self.l2)
+        X = root_weighted(train.matrix, train.weights)
+        _, sizes, right = randomized_svd(X, n_factors, n_oversamples=20, n_iter=7, random_state=self.seed)
+        l2 = _AUTOMATIC * automatic_l2(X) if isinstance(self.l2, str) else float(self.l2)
         squares = np.square(sizes, dtype=np.float64)
         shrunk = np.sqrt(squares / (squares + l2)) if l2 > 0 else np.ones(n_factors)
         self.item_factors_: NDArray[np.float32] = np.ascontiguousarray(right.T * shrunk, dtype=np.float32)

@@ -17,6 +17,7 @@ from aerec.closed_form.item_item import ItemItemRecommender
 from aerec.dimensions import Number, Space
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, RealNumber, WholeNumber
+from aerec.rating_weights import root_weighted
 from aerec.splitting import Holdout
 from aerec.system.environment import cpu_cores
 
@@ -76,6 +77,8 @@ class SLIM(ItemItemRecommender):
 
     search_space: ClassVar[Space] = {"l1": Number(0.1, 30.0, log=True), "l2": Number(3.0, 1000.0, log=True)}
 
+    _takes_weights = True
+
     def __init__(self, l1: float = 5.0, l2: float = 100.0, epochs: int = 100, tol: float = 1e-4) -> None:
         self.l1 = l1
         self.l2 = l2
@@ -83,7 +86,7 @@ class SLIM(ItemItemRecommender):
         self.tol = tol
 
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
-        ratings = train.matrix.tocsc()
+        ratings = root_weighted(train.matrix, train.weights).tocsc()
         n_items = ratings.shape[1]
         tasks = [np.arange(at, min(at + _ITEMS_PER_TASK, n_items)) for at in range(0, n_items, _ITEMS_PER_TASK)]
         with ThreadPoolExecutor(cpu_cores()) as pool, warnings.catch_warnings():

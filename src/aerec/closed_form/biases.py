@@ -9,9 +9,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from aerec.rating_weights import weight_matrix
 from aerec.sparse import CSR
 
-__all__ = ["Biases"]
+__all__ = ["Biases", "weighted_mean"]
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class Biases:
 
     .. math:: b_i = \frac{\sum_{u \in i} (r_{ui} - \mu)}{\lambda_i + n_i}, \qquad
               b_u = \frac{\sum_{i \in u} (r_{ui} - \mu - b_i)}{\lambda_u + n_u}
+
+    With weights, every sum and every number of ratings is one of weights.
 
     Parameters
     ----------
@@ -37,17 +40,19 @@ class Biases:
     items: NDArray[np.float64]
 
     @classmethod
-    def of(cls, ratings: CSR, l2_user: float, l2_item: float) -> Biases:
-        """Learn them from `ratings` of shape (n_users, n_items)."""
-        mean = float(ratings.data.mean(dtype=np.float64))
+    def of(cls, ratings: CSR, l2_user: float, l2_item: float, weights: NDArray[np.float32] | None = None) -> Biases:
+        """Learn them from `ratings` of shape (n_users, n_items), and the weights that are aligned with them."""
+        of_ratings = weight_matrix(ratings, weights)
+        mean = weighted_mean(ratings.data, of_ratings.data)
         by_item: CSR = ratings.T.tocsr()
         nobody = np.zeros(0)
-        items = _shrunken_means(by_item, by_item.data - mean, l2_item)
-        return cls(mean, cls(mean, nobody, items).of_users(ratings, l2_user), items)
+        items = _shrunken_means(of_ratings.T.tocsr(), by_item.data.astype(np.float64) - mean, l2_item)
+        return cls(mean, cls(mean, nobody, items).of_users(ratings, l2_user, weights), items)
 
-    def of_users(self, ratings: CSR, l2_user: float) -> NDArray[np.float64]:
+    def of_users(self, ratings: CSR, l2_user: float, weights: NDArray[np.float32] | None = None) -> NDArray[np.float64]:
         """Return the bias that each user shows in `ratings`, given the mean and the item biases."""
-        return _shrunken_means(ratings, ratings.data - self.mean - self.items[ratings.indices], l2_user)
+        deviations = ratings.data.astype(np.float64) - self.mean - self.items[ratings.indices]
+        return _shrunken_means(weight_matrix(ratings, weights), deviations, l2_user)
 
     def at(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return μ + b_u + b_i for each pair; a bias of 0 where the number is −1, of one who is not known."""
@@ -55,9 +60,14 @@ class Biases:
         return np.asarray(self.mean + user_bias + np.where(items >= 0, self.items[items], 0.0))
 
 
-def _shrunken_means(matrix: CSR, values: NDArray[Any], shrinkage: float) -> NDArray[np.float64]:
-    """Return Σ / (n + shrinkage) of the `values` stored in each row; 0 for an empty row."""
-    weights = np.diff(matrix.indptr) + shrinkage
-    stored: CSR = sp.csr_array((values, matrix.indices, matrix.indptr), shape=matrix.shape)
-    sums: NDArray[np.float64] = stored @ np.ones(matrix.shape[1])
-    return sums / np.where(weights > 0, weights, 1.0)
+def weighted_mean(values: NDArray[Any], weights: NDArray[Any]) -> float:
+    """Return Σ w v / Σ w."""
+    return float((values * weights).sum(dtype=np.float64) / weights.sum(dtype=np.float64))
+
+
+def _shrunken_means(weights: CSR, values: NDArray[Any], shrinkage: float) -> NDArray[np.float64]:
+    """Return Σ w v / (Σ w + shrinkage) of the values v of each row, aligned with the weights; 0 for an empty row."""
+    ones = np.ones(weights.shape[1])
+    stored: CSR = sp.csr_array((values * weights.data, weights.indices, weights.indptr), shape=weights.shape)
+    sums, below = stored @ ones, weights @ ones + shrinkage
+    return np.asarray(sums / np.where(below > 0, below, 1.0))

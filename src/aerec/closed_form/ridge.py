@@ -27,6 +27,7 @@ from aerec.closed_form.item_item import (
 from aerec.errors import DataError, TrainingError
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, OneOf, RealNumber
+from aerec.rating_weights import root_weighted
 from aerec.recommender.base import History
 from aerec.recommender.new_items import NewItems
 from aerec.sparse import CSR, column_counts, row_ids
@@ -87,6 +88,7 @@ class RidgeRecommender(ItemItemRecommender):
     """
 
     _learned: ClassVar[tuple[str, ...]] = ("weights_", "inverse_diagonal_", "ridge_", "item_counts_", "n_users_")
+    _takes_weights = True
 
     l2: float | str
     item_norm: float
@@ -102,7 +104,7 @@ class RidgeRecommender(ItemItemRecommender):
     n_users_: NDArray[np.int64]
 
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
-        X = self._weighted(train.matrix)
+        X = self._weighted(root_weighted(train.matrix, train.weights))
         self.l2_ = used_l2(self.l2, X)
         advice = "use ELSA, or keep fewer items: filter(min_per_item=...)"
         gram = gram_matrix(self._with_features(X, train), advice=advice, upper=True)
@@ -286,11 +288,12 @@ class RidgeRecommender(ItemItemRecommender):
         n_items = self.n_features_in_ if items is None else len(items)
         matrix: Any = sp.csr_array((0, n_items), dtype=np.float32)
         if items is not None and isinstance(history, Interactions):
-            matrix = history.with_items(items).matrix
+            aligned = history.with_items(items)
+            matrix = root_weighted(aligned.matrix, aligned.weights)
             if matrix.nnz < history.n_ratings:
                 raise DataError("old holds ratings of items that the model does not know: it cannot forget them")
         elif history is not None:
-            matrix = self.block_of(history).history
+            matrix = root_weighted(self.block_of(history).history, self._weights_of(history))
         return sp.csr_array((matrix.data, matrix.indices, matrix.indptr), shape=(matrix.shape[0], n_items))
 
     def _inverse(self, n_more: int) -> NDArray[np.float32]:

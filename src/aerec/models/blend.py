@@ -88,6 +88,7 @@ class Blend(Recommender):
     }
 
     _learned: ClassVar[tuple[str, ...]] = ("weights_",)
+    _takes_weights = True  # where its models do
 
     models_: list[Recommender]
     weights_: NDArray[np.float64]

@@ -14,6 +14,7 @@ from aerec.closed_form.ridge import L2, used_l2
 from aerec.dimensions import Number, Space, Whole
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, RealNumber, WholeNumber
+from aerec.rating_weights import root_weighted
 from aerec.recommender.base import Recommender
 from aerec.recommender.scorer import Scorer, UserBlock
 from aerec.sparse import CSR, row_ids
@@ -85,6 +86,7 @@ class LowRankEDLAE(Recommender):
     _learned = ("input_factors_", "output_factors_")
     _item_rows = ("input_factors_", "output_factors_")
     _popularity_for_empty = True
+    _takes_weights = True
 
     input_factors_: NDArray[np.float32]
     output_factors_: NDArray[np.float32]
@@ -105,9 +107,10 @@ class LowRankEDLAE(Recommender):
         self.seed = seed
 
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
-        gram, l2 = _Gram(train.matrix), used_l2(self.l2, train.matrix)
+        X = root_weighted(train.matrix, train.weights)
+        gram, l2 = _Gram(X), used_l2(self.l2, X)
         ridge = self.dropout / (1 - self.dropout) * gram.diagonal + l2
-        _, sizes, right = randomized_svd(train.matrix, self._rank(train.shape), random_state=int(self.seed))
+        _, sizes, right = randomized_svd(X, self._rank(train.shape), random_state=int(self.seed))
         start = np.stack([right.T * (sizes**2 / (sizes**2 + l2)), right.T]).astype(np.float64)
 
         def cost(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:

@@ -69,6 +69,7 @@ class RatingBlend(RatingPredictor, Blend):
     }
 
     _learned = ("weights_", "rating_range_")
+    _takes_weights = True  # where its models do
 
     search_space: ClassVar[Space] = {"weights": Choice(((0.9, 0.1), (0.75, 0.25), (0.6, 0.4)))}
 

@@ -75,6 +75,8 @@ class RecencyWeighted(Recommender):
         "unit": [OneOf(["positions", "days"])],
     }
 
+    _takes_weights = True  # where its model does
+
     search_space: ClassVar[Space] = {"half_life": Number(1.0, 200.0, log=True)}
 
     model_: Recommender

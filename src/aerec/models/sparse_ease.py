@@ -16,6 +16,7 @@ from aerec.dimensions import Number, Space, Whole
 from aerec.errors import TrainingError
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, WholeNumber
+from aerec.rating_weights import root_weighted
 from aerec.sparse import CSR, row_ids, take_rows
 from aerec.splitting import Holdout
 
@@ -73,12 +74,14 @@ class SparseEASE(ItemItemRecommender):
 
     search_space: ClassVar[Space] = {"l2": Number(10.0, 5000.0, log=True), "n_neighbors": Whole(20, 400, log=True)}
 
+    _takes_weights = True
+
     def __init__(self, l2: float | str = "auto", n_neighbors: int = 100) -> None:
         self.l2 = l2
         self.n_neighbors = n_neighbors
 
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
-        X = train.matrix
+        X = root_weighted(train.matrix, train.weights)
         n_items, l2 = X.shape[1], used_l2(self.l2, X)
         by_item: CSR = X.T.tocsr()
         near = nearest_rows(by_item, by_item, int(self.n_neighbors), shrinkage=0.0, exclude=np.arange(n_items))

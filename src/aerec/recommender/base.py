@@ -23,6 +23,7 @@ from aerec.holdout import Holdout, as_holdout, given_validation
 from aerec.ids import as_ids
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, check_parameters
+from aerec.rating_weights import weighted_counts
 from aerec.recommender.id_matching import History, IdMatching, check_n
 from aerec.recommender.new_history import RatingScale, are_lists
 from aerec.recommender.new_items import NewItems
@@ -52,6 +53,11 @@ __all__ = [
 ]
 
 
+_TAKE_WEIGHTS = (
+    "ALS, BiasedMF, BiasBaseline, Popularity, ItemKNN, PureSVD, SLIM, EASE, EDLAE, LowRankEDLAE and SparseEASE"
+)
+
+
 class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
     """Base of all recommenders: a scikit-learn estimator from interactions to scores of items.
 
@@ -66,7 +72,8 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
     users_ : pandas.Index or None
         Raw ids of the users of the training data, in models that learn something of each user.
     popularity_ : ndarray of shape (n_items,), float32
-        Share of the training users who rated each item, in models that rank by it for an empty history.
+        Share of the training users who rated each item (with weights: their sum by the number of users), in models
+        that rank by it for an empty history.
     scorer_ : aerec.recommender.scorer.Scorer
         What the model has learned, as a function from a `UserBlock` to scores.
     """
@@ -77,6 +84,8 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
     """Whether the model learns something of each single user and so has to recognise them by id."""
     _item_rows: ClassVar[tuple[str, ...]] = ()
     """Names of the fitted arrays with a row an item that `add_items` makes rows for."""
+    _takes_weights: ClassVar[bool] = False
+    """Whether `_fit` reads the weights of ratings; `fit` refuses them otherwise."""
     _popularity_for_empty: ClassVar[bool] = False
     """Whether a new user with an empty history is ranked by popularity, because `_score` would give all zeros."""
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {}
@@ -169,7 +178,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         Raises
         ------
         DataError
-            If `train` holds no ratings, or ids that cannot be saved.
+            If `train` holds no ratings, ids that cannot be saved, or weights, in a model that cannot use them.
         TrainingError
             If what was learned is not finite.
         ValueError
@@ -575,7 +584,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
             if index is not None:
                 check_storable(index, name)
         if self._popularity_for_empty:
-            self.popularity_ = item_popularity(data.matrix)
+            self.popularity_ = item_popularity(data.matrix, data.weights)
 
     def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return the learned state: what JSON can hold, and arrays."""
@@ -607,6 +616,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         What a training that diverged had learned before is taken over all the same.
         """
         check_parameters(self)
+        self._check_weights(train)
         validation = None if y is None and validation is None else given_validation(y, validation)
         learner = copy.copy(self)
         learner._fitted_with = copied_parameters(self)
@@ -621,6 +631,20 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
             raise
         self.__dict__ = learner.__dict__
         return self
+
+    def _check_weights(self, train: History) -> None:
+        """Refuse weights that would be ignored."""
+        if isinstance(train, Interactions) and train.weights is not None and not self._takes_weights:
+            raise DataError(
+                f"{type(self).__name__} cannot use the weights of ratings; {_TAKE_WEIGHTS} can: choose one of them, or "
+                "leave the weights out with train.with_weights(None)"
+            )
+
+    def _weights_of(self, X: History) -> NDArray[np.float32] | None:
+        """Return the weights of ratings over the model's items, aligned with ``block_of(X).history``."""
+        if not isinstance(X, Interactions) or X.weights is None:
+            return None
+        return (X if self.items_ is None else X.with_items(self.items_)).weights
 
     def _check_learned(self) -> None:
         """Refuse learned values that are no finite numbers."""
@@ -698,9 +722,10 @@ def _pairs(
     return pd.DataFrame(columns)
 
 
-def item_popularity(matrix: CSR) -> NDArray[np.float32]:
-    """Return the share of the users (rows) who rated each item (column); shape (n_items,)."""
-    return (column_counts(matrix) / matrix.shape[0]).astype(np.float32)
+def item_popularity(matrix: CSR, weights: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    """Return the share of the users (rows) who rated each item (column), or Σw / n_users; shape (n_items,)."""
+    counts = column_counts(matrix) if weights is None else weighted_counts(matrix, weights)
+    return (counts / matrix.shape[0]).astype(np.float32)
 
 
 def knows_users(model: Recommender) -> bool:
