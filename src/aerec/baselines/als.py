@@ -13,6 +13,7 @@ from aerec.dimensions import Number, Space, Whole
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
+from aerec.recommender.health import singular_values, warn_of_vanished_factors
 from aerec.recommender.scorer import FactorScorer, Scorer
 from aerec.sparse import CSR
 from aerec.splitting import Holdout
@@ -106,6 +107,8 @@ class ALS(Recommender):
                 confidence.data = confidence.data * train.weights
             model.fit(sp.csr_matrix(confidence, copy=True), show_progress=False)
         self.item_factors_: NDArray[np.float32] = np.ascontiguousarray(model.item_factors)
+        sizes = singular_values(model.user_factors, model.item_factors)
+        warn_of_vanished_factors("ALS", sizes, f"lower l2, which is {self.l2:g}, or raise alpha")
 
     def _make_scorer(self) -> Scorer:
         return FactorScorer(self.item_factors_, self._fold_in, self._popularity)

@@ -17,6 +17,7 @@ from aerec.interactions import Interactions
 from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
 from aerec.rating_weights import weight_matrix
 from aerec.recommender.base import Recommender
+from aerec.recommender.health import singular_values, warn_of_vanished_factors
 from aerec.recommender.rating import RatingPredictor
 from aerec.recommender.scorer import Scorer, UserBlock, cosines
 from aerec.sparse import CSR
@@ -132,6 +133,10 @@ class BiasedMF(RatingPredictor, Recommender):
         for _ in range(self.epochs):
             self.user_factors_ = self._solve(by_user, self.item_factors_, of_users)
             self.item_factors_ = self._solve(by_item, self.user_factors_, of_items)
+        if spread == _LEAST_SPREAD:
+            return  # there is nothing to factorise
+        sizes = singular_values(self.user_factors_[:, :-1], self.item_factors_[:, :-1])
+        warn_of_vanished_factors("BiasedMF", sizes, f"lower l2, which is {self.l2_[0]:g}, or leave it at 'auto'")
 
     def _solve(self, ratings: CSR, others: NDArray[np.float64], weights: CSR | None = None) -> NDArray[np.float64]:
         """Return factors and bias of each row, given those of the columns."""

@@ -38,6 +38,7 @@ class Popularity(Recommender):
 
     _learned = ("popularity_",)
     _takes_weights = True
+    _personal = False
 
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
         self.popularity_ = item_popularity(train.matrix, train.weights)

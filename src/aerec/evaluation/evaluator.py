@@ -17,7 +17,7 @@ from aerec.ids import examples
 from aerec.interactions import Interactions
 from aerec.metrics import METRICS, RATING_METRICS, find_hits, measure_hits, measure_users, parse_metric
 from aerec.metrics.formulas import area_under_curve, coverage
-from aerec.recommender.base import Recommender, check_frame_columns, check_holdout_ids
+from aerec.recommender.base import Recommender, check_frame_columns, check_holdout_ids, warn_of_one_list
 from aerec.recommender.rating import PredictsRatings
 from aerec.recommender.scorer import score_blocks
 from aerec.sparse import ones_in, row_ids, take_rows
@@ -132,6 +132,8 @@ def evaluate(
         deepest = max(parsed[metric][1] for metric in ranked)
         history = holdout.history if by_id else holdout.history.matrix
         ranking, _ = model.rank(history, deepest, exclude_seen, exclude=holdout.exclude, allow_items=holdout.candidates)
+        if by_id:
+            warn_of_one_list(model, holdout)
         hits = find_hits(ranking, holdout.target.matrix)[evaluated]
         for metric in ranked:
             base, k = parsed[metric]

@@ -18,7 +18,7 @@ from typing_extensions import Self
 
 from aerec.dimensions import Choice, Dimension, Number, Space
 from aerec.display.plotting import plot_history
-from aerec.errors import DataError, TrainingError
+from aerec.errors import DataError, TrainingError, warn_caller
 from aerec.holdout import Holdout
 from aerec.interactions import Interactions
 from aerec.likelihood import LIKELIHOODS
@@ -63,6 +63,7 @@ HIDDEN_SIZES = Choice((200, 400, 600, (600, 200)))
 _OF_CLICKS = ("multinomial", "bernoulli")
 _EPOCHS_VALIDATED = 100  # most epochs of epochs="auto" with validation data
 _STEPS_AN_EPOCH, _BATCH_SIZES = 30, (32, 500)  # for batch_size="auto"
+_COLLAPSED, _SETTLED = 0.01, 5  # KL per unit of a code that says nothing; epochs after which it should
 _OF_STEPS: dict[str, list[Constraint]] = {
     "epochs": [WholeNumber(1), OneOf(("auto",))],
     "batch_size": [WholeNumber(1), OneOf(("auto",))],
@@ -216,6 +217,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
 
     _epochs_alone: ClassVar[int] = 30
     """What ``epochs="auto"`` means without validation data."""
+
+    _kl_by_unit: ClassVar[bool] = True
+    """Whether the KL term is that of a normal code and a standard normal prior, summed over its units."""
 
     network_: Network
     n_iter_: int
@@ -565,6 +569,29 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             self._trainer = None  # its optimiser has seen what went wrong: partial_fit begins with a new one
             raise
         self._remember(records)
+        self._warn_of_trouble(records, epochs, best)
+
+    def _warn_of_trouble(self, records: list[dict[str, Any]], epochs: int, best: BestEpoch | None) -> None:
+        """Warn of a training that ended too early, and of a variational code that says nothing of its row."""
+        name = type(self).__name__
+        last = len(records)
+        if best is not None and self.learning_rate_schedule == "constant" and 1 < best.epoch == last == epochs:
+            warn_caller(
+                f"the best epoch of {name} on the validation data is the last one, {last}: it was still getting "
+                "better; raise epochs"
+            )
+        kept = records[(last if best is None else best.epoch) - 1]
+        if (
+            self.variational
+            and self._kl_by_unit
+            and last >= _SETTLED
+            and kept["kl"] < _COLLAPSED * self._n_features_out
+        ):
+            warn_caller(
+                f"the code of {name} has collapsed to its prior: KL is {kept['kl']:.2g} for {self._n_features_out} "
+                f"units, so that it says next to nothing of a row; lower kl_weight, which is {self.kl_weight:g}, or "
+                "reach it in more kl_annealing_steps"
+            )
 
     def _remember(self, records: list[dict[str, Any]]) -> None:
         assert self._trainer is not None

@@ -99,6 +99,7 @@ class AutoRec(Autoencoder):
     """
 
     _knows_users = True
+    _personal = False
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
         **Autoencoder._parameter_constraints,
         "orientation": [OneOf(("item", "user"))],

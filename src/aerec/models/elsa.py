@@ -21,6 +21,7 @@ from aerec.network.rows import Rows
 from aerec.network.unit_rows import unit_products, unit_rows
 from aerec.parameters import Constraint, WholeNumber
 from aerec.recommender.base import History
+from aerec.recommender.health import warn_of_vanished_factors
 from aerec.recommender.network_scorer import NetworkScorer
 from aerec.recommender.new_items import NewItems
 from aerec.recommender.scorer import Scorer, UserBlock
@@ -152,6 +153,8 @@ class ELSA(Autoencoder):
             super()._fit(data, validation, **options if self._shards is None else {**options, "checkpoint": None})
         finally:
             self._shards = None
+        sizes = np.sqrt(np.linalg.eigvalsh(self.item_vectors_.T.astype(np.float64) @ self.item_vectors_).clip(min=0))
+        warn_of_vanished_factors("ELSA", sizes, f"lower learning_rate, which is {self.learning_rate:g}")
 
     def _shards_of(self, n_items: int) -> ItemShards | None:
         """Return which items are whose, where several processes divide them."""

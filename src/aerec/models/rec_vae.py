@@ -88,6 +88,7 @@ class RecVAE(Autoencoder):
     }
 
     _epochs_alone = 20
+    _kl_by_unit = False
 
     def __init__(
         self,

@@ -24,6 +24,7 @@ from aerec.ids import as_ids
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, check_parameters
 from aerec.rating_weights import weighted_counts
+from aerec.recommender.health import warn_of_common_lists
 from aerec.recommender.id_matching import History, IdMatching, check_n
 from aerec.recommender.new_history import RatingScale, are_lists
 from aerec.recommender.new_items import NewItems
@@ -42,6 +43,8 @@ from aerec.sparse import CSR, column_counts
 from aerec.system.memory import require_memory
 from aerec.topk import top_k
 
+_USERS_COMPARED = 100  # to see whether all get the same list
+
 __all__ = [
     "History",
     "Recommender",
@@ -49,6 +52,7 @@ __all__ = [
     "check_holdout_ids",
     "item_popularity",
     "knows_users",
+    "warn_of_one_list",
     "with_new_items",
 ]
 
@@ -86,6 +90,8 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
     """Names of the fitted arrays with a row an item that `add_items` makes rows for."""
     _takes_weights: ClassVar[bool] = False
     """Whether `_fit` reads the weights of ratings; `fit` refuses them otherwise."""
+    _personal: ClassVar[bool] = True
+    """Whether its lists are to depend on the user; not so of popularity, and of what predicts ratings."""
     _popularity_for_empty: ClassVar[bool] = False
     """Whether a new user with an empty history is ranked by popularity, because `_score` would give all zeros."""
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {}
@@ -631,6 +637,8 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
             held_out = None if validation is None else learner._as_holdout(validation)
             learner._fit(data, held_out, **options)
             learner._check_learned()
+            if isinstance(held_out, Holdout):
+                warn_of_one_list(learner, held_out)
         except TrainingError as error:
             if error.records:
                 self.__dict__ = learner.__dict__
@@ -737,6 +745,20 @@ def item_popularity(matrix: CSR, weights: NDArray[np.float32] | None = None) -> 
 def knows_users(model: Recommender) -> bool:
     """Whether a model learns something of each single user, and so does better on users it was trained on."""
     return bool(model._knows_users)
+
+
+def warn_of_one_list(model: Recommender, holdout: Holdout) -> None:
+    """Warn where a model that is to rank for each user of `holdout` ranks alike for all, by up to 100 of them."""
+    if not model._personal or holdout.n_users == 0:
+        return
+    rows = np.unique(np.linspace(0, holdout.n_users - 1, _USERS_COMPARED).astype(np.int64))
+    parts = [holdout.history] if holdout.exclude is None else [holdout.history, holdout.exclude]
+    some = [part.take_users(rows) for part in parts]
+    if model.items_ is not None:
+        some = [part.with_items(model.items_) for part in some]
+    users = model.block_of(some[0])
+    left_out = [users.history, *(part.matrix for part in some[1:])]
+    warn_of_common_lists(type(model).__name__, model.scorer_, replace(users, left_out=left_out))
 
 
 def with_new_items(model: Recommender, added: NewItems) -> Recommender:

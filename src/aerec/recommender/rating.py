@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -37,6 +37,7 @@ class RatingPredictor:
         The lowest and the highest rating seen in training.
     """
 
+    _personal: ClassVar[bool] = False
     items_: pd.Index[Any] | None
     users_: pd.Index[Any] | None
     n_features_in_: int

@@ -1,0 +1,98 @@
+"""Signs that a model has learned little: one list for everybody, factors that have vanished."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aerec.errors import warn_caller
+from aerec.recommender.scorer import Scorer, UserBlock
+from aerec.sparse import canonical_csr
+
+__all__ = ["share_of_common_lists", "singular_values", "warn_of_common_lists", "warn_of_vanished_factors"]
+
+_FEWEST_USERS = 20
+_LENGTH = 10  # of the lists, and a tenth of the items at most
+_COMMON = 0.9  # of their items, from which on lists are said to be the same: weights that were drawn disturb a few
+_VANISHED = 1e-3  # of the largest singular value
+_FEW = 0.25  # of the factors
+
+
+def warn_of_common_lists(name: str, scorer: Scorer, users: UserBlock) -> None:
+    """Warn where the model called `name` gives everybody the list that it gives to someone without a history.
+
+    Parameters
+    ----------
+    name : str
+    scorer : Scorer
+    users : UserBlock
+        Some of them: a hundred say enough.
+    """
+    if share_of_common_lists(scorer, users) >= _COMMON:
+        warn_caller(
+            f"{name} recommends to everybody what it recommends to someone without a history, the popular items: it "
+            "has learned nothing of tastes. Train it for more steps (epochs=, a smaller batch_size=), or with weaker "
+            "penalties; EASE needs no steps"
+        )
+
+
+def share_of_common_lists(scorer: Scorer, users: UserBlock) -> float:
+    """Return how much of the users' lists they would get as well if nothing were known of them.
+
+    The lists are of ten items, or a tenth of all; the items that a user is not to get are left out of both.
+
+    Returns
+    -------
+    float
+        From 0 to 1; 0 where there are too few users or items to tell.
+    """
+    length = min(_LENGTH, scorer.n_items // 10)
+    if length == 0 or users.n_users < _FEWEST_USERS:
+        return 0.0
+    stranger = UserBlock.new(canonical_csr(np.zeros((1, scorer.n_items), dtype=np.float32)))
+    own, _ = scorer.rank(users, length)
+    common, _ = _Common(scorer.score(stranger)[0]).rank(users, length)
+    in_both = (own[:, :, None] == common[:, None, :]) & (own[:, :, None] >= 0)
+    return float(in_both.sum() / max(np.count_nonzero(own >= 0), 1))
+
+
+def singular_values(users: NDArray[np.floating[Any]], items: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """Return the singular values of users · itemsᵀ, the largest first, without making that product.
+
+    Parameters
+    ----------
+    users : ndarray of shape (n_users, n_factors)
+    items : ndarray of shape (n_items, n_factors)
+    """
+    of_users, of_items = (np.linalg.qr(np.asarray(factors, dtype=np.float64)).R for factors in (users, items))
+    values: NDArray[np.float64] = np.linalg.svd(of_users @ of_items.T, compute_uv=False)
+    return values
+
+
+def warn_of_vanished_factors(name: str, sizes: NDArray[np.float64], advice: str) -> None:
+    """Warn where most of the factors of the model called `name` are of no size.
+
+    Parameters
+    ----------
+    name : str
+    sizes : ndarray of shape (n_factors,)
+        Singular values of what the factors make, or others that say how large each is.
+    advice : str
+        What to do.
+    """
+    alive = int(np.count_nonzero(sizes > _VANISHED * sizes.max(initial=0.0)))
+    if alive <= _FEW * len(sizes):
+        warn_caller(f"{len(sizes) - alive} of the {len(sizes)} factors of {name} have vanished: {advice}")
+
+
+class _Common(Scorer):
+    """The same scores for everybody."""
+
+    def __init__(self, scores: NDArray[np.float32]) -> None:
+        super().__init__(len(scores))
+        self._common = scores
+
+    def _scores(self, block: UserBlock) -> NDArray[np.float32]:
+        return np.tile(self._common, (block.n_users, 1))
