@@ -209,7 +209,7 @@ def test_too_few_users_to_hold_any_out(refused, tmp_path):
         (["--model", "easy"], "unknown model 'easy'; did you mean ease? there are als"),
         (
             ["--model", "ease", "--set", "lambda=3"],
-            "EASE has no parameter 'lambda'; there are diagonal, feature_weight, item_norm, l2, user_norm",
+            "EASE has no parameter 'lambda'; there are diagonal, feature_weight, item_norm, l2, solver, user_norm",
         ),
         (["--model", "ease", "--set", "l2"], "'l2' is no setting; write name=value"),
         (["--model", "ease", "--set", "l2=-1"], "The 'l2' parameter of EASE must be a number above 0"),
@@ -221,7 +221,7 @@ def test_too_few_users_to_hold_any_out(refused, tmp_path):
         (["--seed", str(2**64)], "--seed"),
         (
             ["--model", "ease", "--epochs", "3"],
-            "EASE has no parameter 'epochs'; there are diagonal, feature_weight, item_norm, l2, user_norm",
+            "EASE has no parameter 'epochs'; there are diagonal, feature_weight, item_norm, l2, solver, user_norm",
         ),
         (["--model", "ease", "--device", "cpu"], "EASE has no parameter 'device'"),
         (["--model", "ease", "--split", "weekly"], "unknown split 'weekly'; there are strong, random"),

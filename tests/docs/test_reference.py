@@ -16,7 +16,6 @@ PACKAGES = [
     "models",
     "noise",
     "reranking",
-    "spark",
     "sparsity",
     "splitting",
     "testing",

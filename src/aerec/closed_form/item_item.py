@@ -117,7 +117,7 @@ class ItemItemScorer(Scorer):
         return self.n_items**2
 
 
-def gram_matrix(X: CSR, advice: str, *, upper: bool = False) -> NDArray[np.float32]:
+def gram_matrix(X: CSR, advice: str, *, upper: bool = False, name: str = "an item-item matrix") -> NDArray[np.float32]:
     """Return the dense item-item matrix G = XᵀX, filled block by block so that nothing else of its size is held.
 
     Its columns of popular items are sums of dense rows, which cost for each rating as much as there are such items more
@@ -131,6 +131,8 @@ def gram_matrix(X: CSR, advice: str, *, upper: bool = False) -> NDArray[np.float
         What to do instead where the matrix does not fit into memory.
     upper : bool, default False
         Whether only the diagonal and what is above it is wanted; what stands below is not defined then.
+    name : str, default "an item-item matrix"
+        For the message.
 
     Returns
     -------
@@ -145,7 +147,7 @@ def gram_matrix(X: CSR, advice: str, *, upper: bool = False) -> NDArray[np.float
     threads = cpu_cores()
     beside = max(4 * threads * _BLOCK_BYTES + 2 * _DENSE_BYTES, memory_beside(n_items))  # here, and when it is inverted
     needed = 4 * n_items**2 + beside
-    require_memory(needed, f"an item-item matrix of {n_items:,} x {n_items:,}", advice)
+    require_memory(needed, f"{name} of {n_items:,} x {n_items:,}", advice)
     gram = np.empty((n_items, n_items), dtype=np.float32)
     counts, n_dense = column_counts(X), _n_dense_columns(X)
     popular = np.argsort(-counts, kind="stable")[:n_dense]

@@ -24,23 +24,30 @@ from aerec.closed_form.item_item import (
     scale_symmetric,
     sum_rows,
 )
+from aerec.closed_form.user_side import MixedItems, UserSideScorer, equal_rows, inverse_diagonal, user_kernel
 from aerec.errors import DataError, TrainingError
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, OneOf, RealNumber
 from aerec.rating_weights import root_weighted
 from aerec.recommender.base import History
 from aerec.recommender.new_items import NewItems
-from aerec.sparse import CSR, column_counts, row_ids
+from aerec.recommender.scorer import Scorer
+from aerec.sparse import CSR, column_counts, row_ids, take_rows
 from aerec.splitting import Holdout
 from aerec.system.memory import require_memory
 
-__all__ = ["L2", "RidgeRecommender", "automatic_l2", "used_l2"]
+__all__ = ["L2", "SOLVER", "RidgeRecommender", "automatic_l2", "used_l2"]
 
 _USERS_AT_ONCE = 1024  # in an update, which holds two dense rows for each
 _AUTOMATIC = 3.6  # times the root of the mean sum of a row of XᵀX
+_NOT_LEARNED = "old is not of users that the model has learned from: give histories exactly as they were"
+_MANY_ITEMS = 8_000  # from these on "auto" looks at the side of the users: weights of 256 MB
 
 L2: list[Constraint] = [RealNumber(above=0), OneOf(["auto"])]
 """What `l2` may be: a number, or "auto" for `automatic_l2`."""
+
+SOLVER: list[Constraint] = [OneOf(["auto", "items", "users"])]
+"""From which side the regression is solved."""
 
 
 def automatic_l2(X: CSR) -> float:
@@ -71,12 +78,17 @@ class RidgeRecommender(ItemItemRecommender):
               \qquad P = (X^\top D^{-\beta} X + \Lambda)^{-1}, \quad \gamma_j = \max(\Lambda_{jj}, (1 - \xi) / P_{jj})
 
     with the numbers of ratings of the items, N, and of the users, D. It is what `partial_fit` and `replace_users` need
-    that the diagonal of P is kept: together with B it is P.
+    that the diagonal of P is kept: together with B it is P. From the side of the users, P follows from the ratings and
+    :math:`K = (I + X \Lambda^{-1} X^\top)^{-1}`, see `user_kernel`.
 
     Attributes
     ----------
     weights_ : ndarray of shape (n_items, n_items), float32
-        B.
+        B. From the side of the users it is made anew whenever it is asked for.
+    ratings_ : csr_array of shape (n_items, n_users), float32, or None
+        From the side of the users, Xᵀ of the training data.
+    kernel_ : ndarray of shape (n_users, n_users), float32, or None
+        From the side of the users, K.
     l2_ : float
         The penalty that was used.
     inverse_diagonal_, ridge_ : ndarray of shape (n_items,), float32
@@ -87,16 +99,23 @@ class RidgeRecommender(ItemItemRecommender):
         How many users it has learned from.
     """
 
-    _learned: ClassVar[tuple[str, ...]] = ("weights_", "inverse_diagonal_", "ridge_", "item_counts_", "n_users_")
+    _learned: ClassVar[tuple[str, ...]] = (
+        *("weights_", "ratings_", "kernel_", "mixed_columns_", "mixed_shares_"),
+        *("inverse_diagonal_", "ridge_", "item_counts_", "n_users_"),
+    )
     _takes_weights = True
 
+    solver: str
     l2: float | str
     item_norm: float
     user_norm: float
     diagonal: float
     feature_weight: float
 
-    weights_: NDArray[np.float32]
+    ratings_: CSR | None = None
+    kernel_: NDArray[np.float32] | None = None
+    mixed_columns_: NDArray[np.int64] | None = None
+    mixed_shares_: NDArray[np.float32] | None = None
     l2_: float
     inverse_diagonal_: NDArray[np.float32]
     ridge_: NDArray[np.float32]
@@ -106,12 +125,18 @@ class RidgeRecommender(ItemItemRecommender):
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
         X = self._weighted(root_weighted(train.matrix, train.weights))
         self.l2_ = used_l2(self.l2, X)
+        counts, n_users = column_counts(X), train.shape[0]
+        rows = self._with_features(X, train)
+        if self._by_users(*rows.shape):
+            self._learn_by_users(rows.T.tocsr(), counts, n_users)
+            return
         advice = "use ELSA, or keep fewer items: filter(min_per_item=...)"
-        gram = gram_matrix(self._with_features(X, train), advice=advice, upper=True)
+        if rows.shape[0] < rows.shape[1]:
+            advice = 'take solver="users", ' + advice
+        gram = gram_matrix(rows, advice=advice, upper=True)
         ridge = (self._dropped() * np.diagonal(gram) + self.l2_).astype(np.float32)
-        counts = column_counts(X)
-        inverse_diagonal = invert_gram(gram, ridge)
-        self._learn_from(gram, inverse_diagonal, ridge, counts, train.shape[0])
+        diagonal = invert_gram(gram, ridge)
+        self._learn_from(gram, diagonal, ridge, counts, n_users)
 
     def partial_fit(self, X: History, y: Any = None) -> Self:
         """Learn from more users, as if they had been in the training data; on a model that is not fitted, `fit`.
@@ -124,6 +149,7 @@ class RidgeRecommender(ItemItemRecommender):
 
         Without dropout, of fewer users than half of the items, it takes n_items² · n_users operations; otherwise about
         as many as two fits, and no data of earlier users. Another matrix of the size of the weights is held meanwhile.
+        From the side of the users, which holds the ratings, it is a fit of all of them.
 
         Parameters
         ----------
@@ -139,7 +165,7 @@ class RidgeRecommender(ItemItemRecommender):
         DataError
             If the model was saved by version 0.1, which did not keep what is needed, or has a `feature_weight`.
         """
-        if not hasattr(self, "weights_"):
+        if not hasattr(self, "n_users_"):
             return self.fit(X)
         return self._change(None, X)
 
@@ -167,9 +193,33 @@ class RidgeRecommender(ItemItemRecommender):
         check_is_fitted(self)
         return self._change(old, new)
 
+    @property
+    def weights_(self) -> NDArray[np.float32]:
+        """B; from the side of the users made anew whenever it is asked for."""
+        if self.kernel_ is not None:
+            return self._user_side().weights()
+        if "weights_" not in self.__dict__:
+            raise AttributeError(f"this {type(self).__name__} is not fitted yet, and has no weights_")
+        held: NDArray[np.float32] = self.__dict__["weights_"]
+        return held
+
+    @weights_.setter
+    def weights_(self, weights: NDArray[np.float32] | CSR) -> None:
+        self.__dict__["weights_"] = weights
+
+    def _make_scorer(self) -> Scorer:
+        return super()._make_scorer() if self.kernel_ is None else self._user_side()
+
+    def _saved_names(self) -> tuple[str, ...]:
+        return tuple(name for name in super()._saved_names() if name != "weights_" or self.kernel_ is None)
+
     def _add_learned(self, added: NewItems) -> None:
-        super()._add_learned(added)
-        if any(getattr(self, name) is None for name in self._learned):  # saved by version 0.1
+        if self.ratings_ is None:
+            super()._add_learned(added)
+        else:
+            mixed = MixedItems.of(added, self.ratings_.shape[0], self._mixed())
+            self.mixed_columns_, self.mixed_shares_ = mixed.columns, mixed.shares
+        if self._of_version_01():
             return
         n_more = len(added.items) - self.n_features_in_
         self.inverse_diagonal_ = np.pad(self.inverse_diagonal_, (0, n_more), constant_values=1 / np.float32(self.l2_))
@@ -225,6 +275,46 @@ class RidgeRecommender(ItemItemRecommender):
         scale_symmetric(inverse, left, right, diagonal)
         self.weights_, self.inverse_diagonal_, self.ridge_ = inverse, inverse_diagonal, ridge
         self.item_counts_, self.n_users_ = counts, np.array([n_users])
+        self.ratings_ = self.kernel_ = self.mixed_columns_ = self.mixed_shares_ = None
+
+    def _by_users(self, n_rows: int, n_items: int) -> bool:
+        """Say whether to learn from the side of the users, here the rows of all that is regressed on."""
+        if self._used("solver") == "auto":
+            return n_items >= _MANY_ITEMS and 2 * n_rows <= n_items
+        return bool(self._used("solver") == "users")
+
+    def _learn_by_users(self, ratings: CSR, counts: NDArray[np.int64], n_users: int) -> None:
+        """Set the learned attributes from Xᵀ."""
+        squares = np.bincount(row_ids(ratings), np.square(ratings.data, dtype=np.float64), minlength=ratings.shape[0])
+        self.ridge_ = (self._dropped() * squares + self.l2_).astype(np.float32)
+        self.ratings_, self.item_counts_, self.n_users_ = ratings, counts, np.array([n_users])
+        self.kernel_ = user_kernel(ratings, self.ridge_, 'take solver="items", or ELSA')
+        self.inverse_diagonal_ = inverse_diagonal(ratings, self.kernel_, self.ridge_)
+        self.mixed_columns_ = self.mixed_shares_ = None
+        self.__dict__.pop("weights_", None)
+
+    def _user_side(self) -> UserSideScorer:
+        """Return the scorer from the side of the users."""
+        assert self.ratings_ is not None
+        assert self.kernel_ is not None
+        n = self.ratings_.shape[0]  # `add_items` may have made more
+        inverse, ridge = self.inverse_diagonal_[:n], self.ridge_[:n]
+        left, right, diagonal = self._scales(inverse, ridge, self.item_counts_[:n])
+        own = (-left * right * (1 / ridge - inverse)).astype(np.float32)
+        return UserSideScorer(
+            self.ratings_, self.kernel_, left / ridge, -right / ridge, diagonal - own, self._mixed(), self._popularity
+        )
+
+    def _of_version_01(self) -> bool:
+        """Say whether version 0.1 saved it, with nothing but the weights."""
+        values: Any = self.inverse_diagonal_
+        return values is None
+
+    def _mixed(self) -> MixedItems | None:
+        """Return the items that `add_items` has made, from the side of the users."""
+        if self.mixed_columns_ is None or self.mixed_shares_ is None:
+            return None
+        return MixedItems(self.n_features_in_, self.mixed_columns_, self.mixed_shares_)
 
     def _scales(
         self, inverse_diagonal: NDArray[np.float32], ridge: NDArray[np.float32], counts: NDArray[np.int64]
@@ -239,7 +329,7 @@ class RidgeRecommender(ItemItemRecommender):
 
     def _change(self, old: History | None, new: History | None) -> Self:
         """Take `old` users out and `new` ones in."""
-        if any(getattr(self, name) is None for name in self._learned):
+        if self._of_version_01():
             raise DataError(
                 f"this {type(self).__name__} was saved by version 0.1, which cannot be updated: fit it anew"
             )
@@ -254,7 +344,23 @@ class RidgeRecommender(ItemItemRecommender):
         n_users = int(self.n_users_[0]) - gone.shape[0] + come.shape[0]
         if counts.min() < 0 or counts.sum() == 0 or n_users < 1:
             raise DataError("old holds more ratings than the model has learned: give histories exactly as they were")
-        rows = self._weighted(sp.vstack([gone, come], format="csr"))
+        learner = copy.copy(self)
+        gone, come = self._weighted(gone), self._weighted(come)
+        if self.ratings_ is not None:
+            learner._learn_by_users(_changed(self.ratings_, gone, come), counts, n_users)
+        else:
+            learner._update_weights(gone, come, counts, n_users)
+        learner.n_features_in_, learner.items_ = n_items, items
+        learner.popularity_ = (counts / n_users).astype(np.float32)
+        learner._check_learned()
+        self.__dict__ = learner.__dict__
+        return self
+
+    def _update_weights(self, gone: CSR, come: CSR, counts: NDArray[np.int64], n_users: int) -> None:
+        """Change what was learned by rows that go and come; counts and number of users are those afterwards."""
+        n_items = gone.shape[1]
+        n_more = n_items - self.n_features_in_
+        rows: CSR = sp.vstack([gone, come], format="csr")
         signs = np.repeat([-1.0, 1.0], [gone.shape[0], come.shape[0]])
         ridge = np.pad(self.ridge_, (0, n_more), constant_values=self.l2_)
         inverse = self._inverse(n_more)
@@ -262,16 +368,10 @@ class RidgeRecommender(ItemItemRecommender):
             _update_inverse(inverse, rows, signs)
         else:
             ridge = _update_through_gram(inverse, rows, signs, ridge, self._dropped())
-        inverse_diagonal = np.diagonal(inverse).copy()
-        if not (inverse_diagonal > 0).all() or not (ridge > 0).all():
-            raise DataError("old is not of users that the model has learned from: give histories exactly as they were")
-        learner = copy.copy(self)
-        learner._learn_from(inverse, inverse_diagonal, ridge, counts, n_users)
-        learner.n_features_in_, learner.items_ = n_items, items
-        learner.popularity_ = (counts / n_users).astype(np.float32)
-        learner._check_learned()
-        self.__dict__ = learner.__dict__
-        return self
+        diagonal = np.diagonal(inverse).copy()
+        if not (diagonal > 0).all() or not (ridge > 0).all():
+            raise DataError(_NOT_LEARNED)
+        self._learn_from(inverse, diagonal, ridge, counts, n_users)
 
     def _over_all_items(self, old: History | None, new: History | None) -> tuple[pd.Index[Any] | None, CSR, CSR]:
         """Return the items of the model and of `new`, and both histories over them."""
@@ -321,6 +421,19 @@ class RidgeRecommender(ItemItemRecommender):
     def _set_state(self, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
         super()._set_state(header, tensors)
         self.l2_ = float(header.get("l2", 0.0) or self._fitted_with["l2"])
+
+
+def _changed(ratings: CSR, gone: CSR, come: CSR) -> CSR:
+    """Return Xᵀ without the users `gone`, and with the users `come`."""
+    n_items = come.shape[1]
+    users: CSR = ratings.T.tocsr()
+    users = sp.csr_array((users.data, users.indices, users.indptr), shape=(users.shape[0], n_items))
+    found = equal_rows(users, gone)
+    if found is None:
+        raise DataError(_NOT_LEARNED)
+    stay = np.setdiff1d(np.arange(users.shape[0]), found)
+    changed: CSR = sp.vstack([take_rows(users, stay), come], format="csr").T.tocsr()
+    return changed
 
 
 def _update_inverse(inverse: NDArray[np.float32], rows: CSR, signs: NDArray[np.float64]) -> None:

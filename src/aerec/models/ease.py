@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from aerec.closed_form.ridge import L2, RidgeRecommender
+from aerec.closed_form.ridge import L2, SOLVER, RidgeRecommender
 from aerec.dimensions import Number, Space
 from aerec.parameters import Constraint, RealNumber
 
@@ -19,9 +19,10 @@ class EASE(RidgeRecommender):
     .. math:: B = I - P \cdot \operatorname{diagMat}(1 \oslash \operatorname{diag}(P)),
               \qquad P = (X^\top X + \lambda I)^{-1}
 
-    Time grows with n_items³, memory with n_items²: one float32 matrix of that size is held. Where it does not fit,
-    `fit` refuses. An empty history is ranked by popularity. More users are learned and users forgotten exactly, by
-    `partial_fit` and `replace_users`.
+    Time grows with n_items³, memory with n_items²: one float32 matrix of that size is held. Where users are fewer than
+    items, the same scores come from a matrix of n_users² (`solver`). Where it does not fit, `fit` refuses. An empty
+    history is ranked by popularity. More users are learned and users forgotten exactly, by `partial_fit` and
+    `replace_users`.
 
     Parameters
     ----------
@@ -41,6 +42,14 @@ class EASE(RidgeRecommender):
         w: w · FFᵀ is added to XᵀX, with the features F of the items (`Interactions.item_features`), as if everything
         that items have in common were a user who likes them, √w each time. Items without ratings get weights too.
         Then there is no `partial_fit`.
+    solver : {"auto", "items", "users"}, default "auto"
+        "items" holds B, which scores fastest. "users" holds the ratings X and a matrix of n_users² (features count as
+        users) instead,
+
+        .. math:: P = \tfrac1\lambda I - \tfrac1{\lambda^2} X^\top K X, \qquad K = (I + \tfrac1\lambda X X^\top)^{-1}
+
+        and makes B only where `weights_` is asked for. "auto" takes "users" from 8,000 items on where these are at
+        least twice as many as the users.
 
     Attributes
     ----------
@@ -48,6 +57,8 @@ class EASE(RidgeRecommender):
         B; ``weights_[i, j]`` is what history item i adds to the score of item j. Zero diagonal.
     l2_ : float
         The λ that was used.
+    ratings_, kernel_ : csr_array of shape (n_items, n_users), ndarray of shape (n_users, n_users), or None
+        Xᵀ and K, with the solver "users".
     inverse_diagonal_, ridge_, item_counts_, n_users_ : ndarray
         What updates need beside the weights: diagonals of P and Λ, ratings of each item, number of users.
 
@@ -81,6 +92,7 @@ class EASE(RidgeRecommender):
         "user_norm": [RealNumber(at_least=0, at_most=1)],
         "diagonal": [RealNumber(at_least=0, at_most=1)],
         "feature_weight": [RealNumber(at_least=0)],
+        "solver": SOLVER,
     }
 
     search_space: ClassVar[Space] = {
@@ -96,9 +108,11 @@ class EASE(RidgeRecommender):
         user_norm: float = 0.0,
         diagonal: float = 0.0,
         feature_weight: float = 0.0,
+        solver: str = "auto",
     ) -> None:
         self.l2 = l2
         self.item_norm = item_norm
         self.user_norm = user_norm
         self.diagonal = diagonal
         self.feature_weight = feature_weight
+        self.solver = solver

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from aerec.closed_form.ridge import L2, RidgeRecommender
+from aerec.closed_form.ridge import L2, SOLVER, RidgeRecommender
 from aerec.dimensions import Number, Space
 from aerec.parameters import Constraint, RealNumber
 
@@ -38,6 +38,8 @@ class EDLAE(RidgeRecommender):
         As in `EASE`.
     feature_weight : float >= 0, default 0.0
         As in `EASE`; the diagonal of w · FFᵀ counts in Λ too.
+    solver : {"auto", "items", "users"}, default "auto"
+        As in `EASE`, with :math:`K = (I + X \Lambda^{-1} X^\top)^{-1}`.
 
     Attributes
     ----------
@@ -45,6 +47,8 @@ class EDLAE(RidgeRecommender):
         B, with a zero diagonal.
     l2_ : float
         The λ that was used.
+    ratings_, kernel_ : csr_array of shape (n_items, n_users), ndarray of shape (n_users, n_users), or None
+        As in `EASE`.
     inverse_diagonal_, ridge_, item_counts_, n_users_ : ndarray
         What updates need beside the weights, as in `EASE`.
 
@@ -69,6 +73,7 @@ class EDLAE(RidgeRecommender):
         "user_norm": [RealNumber(at_least=0, at_most=1)],
         "diagonal": [RealNumber(at_least=0, at_most=1)],
         "feature_weight": [RealNumber(at_least=0)],
+        "solver": SOLVER,
     }
 
     search_space: ClassVar[Space] = {
@@ -86,6 +91,7 @@ class EDLAE(RidgeRecommender):
         user_norm: float = 0.0,
         diagonal: float = 0.0,
         feature_weight: float = 0.0,
+        solver: str = "auto",
     ) -> None:
         self.l2 = l2
         self.dropout = dropout
@@ -93,6 +99,7 @@ class EDLAE(RidgeRecommender):
         self.user_norm = user_norm
         self.diagonal = diagonal
         self.feature_weight = feature_weight
+        self.solver = solver
 
     def _dropped(self) -> float:
         dropout = float(self._used("dropout"))

@@ -201,12 +201,6 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         writes_score = type(self)._score is not Recommender._score
         return self._score_scorer() if writes_score else self._make_scorer()
 
-    @property
-    def rating_scale_(self) -> RatingScale:
-        """What the values of the training data mean: how a rating of someone new is read."""
-        check_is_fitted(self)
-        return self._scale or RatingScale.unknown()
-
     def block_of(self, history: History) -> UserBlock:
         """Return the users of a history in the form that `scorer_` reads: matched by id, over the model's items."""
         known = self._read(history)[0]
@@ -619,7 +613,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
     def _read(self, history: History) -> tuple[History, CSR | None]:
         """Return a history of any kind as an Interactions or a matrix, and the items that were rated too low."""
         check_is_fitted(self)
-        lists = self._ids.given_as_lists(history, self.rating_scale_)
+        lists = self._ids.given_as_lists(history, self._scale or RatingScale.unknown())
         return (history, None) if lists is None else (lists.seen, lists.rejected)
 
     def _fit_copy(self, train: History, y: Any, validation: Any, **options: Any) -> Self:

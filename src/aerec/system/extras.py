@@ -23,7 +23,6 @@ _EXTRAS = {
     "usearch": "export",
     "pyarrow": "scale",
     "duckdb": "scale",
-    "pyspark": "spark",
 }
 
 
