@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 
 import pytest
 import torch
@@ -40,3 +41,43 @@ def dead_process():
     child = os.posix_spawn("/bin/sh", ["sh", "-c", "exit"], {})
     os.waitpid(child, 0)
     return child
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Chromium without a window, driven by selenium."""
+    webdriver = pytest.importorskip("selenium.webdriver", reason="pages are tested with selenium: extra test")
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    driver = shutil.which("chromedriver")
+    if not (program and driver):
+        pytest.skip("needs chromium and chromedriver on the path")
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    for switch in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run"):
+        options.add_argument(switch)
+    browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield browser
+    browser.quit()
+
+
+_BEYOND_THE_EDGE = """
+const all = document.documentElement, width = window.innerWidth, found = [];
+if (all.scrollWidth <= width) return found;
+for (const element of document.body.querySelectorAll('*')) {
+  if (element.getBoundingClientRect().right > width + 1) found.push(element.outerHTML.slice(0, 120));
+}
+return [`${all.scrollWidth} of ${width} pixels`, ...found.slice(-5)];
+"""
+
+
+@pytest.fixture
+def beyond_the_edge(chromium):
+    """Open an address at a width in pixels; return what makes the page scroll sideways, nothing if it does not."""
+
+    def look(address, width):
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        chromium.get(address)
+        return chromium.execute_script(_BEYOND_THE_EDGE)
+
+    return look

@@ -33,4 +33,5 @@ def test_every_public_name_has_an_entry(package):
 def test_the_site_lists_every_page():
     listed = set(re.findall(r"^ +- ([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE))
     docs = ROOT / "docs"
-    assert listed == {path.relative_to(docs).as_posix() for path in docs.rglob("*.md")}
+    pages = [*docs.rglob("*.md"), *(path.with_suffix(".md") for path in docs.rglob("*.ipynb"))]
+    assert listed == {path.relative_to(docs).as_posix() for path in pages}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from aerec.display.plotting import SERIES
-from aerec.reporting import measure_models
+from aerec.reporting import measure_models, write_report
 from aerec.reporting.pictures import draw_pictures
 from aerec.reporting.svg import matplotlib_style
 
@@ -28,7 +28,7 @@ def lines(picture):
 def test_there_is_one_for_each_thing_measured(pictures):
     assert list(pictures) == [
         *("quality-by-time", "recall-by-k", "quality-by-popularity", "quality-by-activity"),
-        *("learning-sparse", "code-sparse"),
+        *("learning-sparse", "code-sparse", "use-sparse"),
     ]
 
 
@@ -62,10 +62,30 @@ def test_models_differ_in_colour_and_in_marker_and_keep_both_everywhere(pictures
         assert len({one.get_marker() for one in drawn.values()}) == 3
 
 
-def test_the_histogram_sums_to_one(pictures):
-    (stairs,) = pictures["code-sparse"].figure.axes[0].patches
-    assert np.sum(stairs.get_data().values) == pytest.approx(1.0)
-    assert "% at rest" in pictures["code-sparse"].figure.axes[0].get_title(loc="right")
+def test_the_histogram_is_of_what_is_not_at_rest(pictures, measured, results):
+    (axes,) = pictures["code-sparse"].figure.axes
+    at_rest = measured["models"][2]["details"]["code"]["at_rest"]
+    assert np.sum(axes.patches[0].get_data().values) == pytest.approx(1 - at_rest)
+    assert axes.get_title(loc="right") == f"{100 * at_rest:.0f} % at rest, not drawn"
+    code = results["models"][2]["details"]["code"]  # as earlier versions wrote it, with all activations
+    code["counts"][0] += code["n_rows"] * code["n_units"] - sum(code["counts"])
+    del code["use"]
+    former = draw(results)
+    assert former["code-sparse"].figure.axes[0].get_title(loc="right") == f"{100 * at_rest:.0f} % at rest"
+    assert "use-sparse" not in former
+
+
+def test_the_use_of_units_falls_and_its_mean_is_what_is_not_at_rest(pictures, measured):
+    code = measured["models"][2]["details"]["code"]
+    assert code["use"] == sorted(code["use"], reverse=True)
+    assert np.mean(code["use"]) == pytest.approx(1 - code["at_rest"], abs=0.02)
+    assert f"the most used for {100 * code['use'][0]:.0f} %" in pictures["use-sparse"].alt
+
+
+def test_a_recall_that_falls_is_explained(pictures, measured, tmp_path):
+    assert "min(k, held-out items)" in pictures["recall-by-k"].note
+    write_report(measured, tmp_path / "report.html")
+    assert pictures["recall-by-k"].note in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_words_say_what_is_seen(pictures, measured):

@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import shutil
 import time
 
 import numpy as np
@@ -15,16 +14,10 @@ from aerec.models import EASE, SparseAutoencoder
 from aerec.sparsity import TopKSparsity
 
 pytest.importorskip("selenium", reason="the page is tested with selenium: extra test")
-from selenium import webdriver
 from selenium.common.exceptions import StaleElementReferenceException
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-DRIVER = shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver on the path")
 
 CONTROLS = "a, button, input:not([type=hidden]), select, summary"
 
@@ -40,17 +33,6 @@ def sparse_run(likes, save_run, tmp_path_factory):
 def address(serving, sparse_run):
     with serving(sparse_run) as one:
         yield one
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for one in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--no-first-run"):
-        options.add_argument(one)
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-    yield driver
-    driver.quit()
 
 
 class Page:

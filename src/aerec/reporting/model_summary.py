@@ -25,6 +25,7 @@ _DEPTHS = (1, 2, 5, 10, 20, 50, 100)
 _LIST = 20  # length of the lists whose groups and novelty are described
 _CODED_ROWS = 2000  # histories whose codes are looked at
 _BINS = 40
+_USE_POINTS = 101
 _IRRELEVANT = ("progress",)  # parameters that say nothing of what is learned
 _AT_REST = 0.05  # of the range of the activation, from its resting point
 
@@ -53,9 +54,11 @@ def describe_model(
         parameters; history (a record per epoch, or None); recall_at (pairs of k and recall@k) and beyond (see
         `BeyondAccuracy.to_dict`), both None for a model that predicts ratings; groups (metric, by_activity and
         by_popularity: recall@20, or rmse, of thirds of the users and of the ratings); code (of, n_rows, n_units,
-        at_rest, silent, edges, counts), None unless it is an autoencoder; samples (user, history, recommended with
+        at_rest, silent, edges, counts, use), None unless it is an autoencoder; samples (user, history, recommended with
         title, score and hit). at_rest is the mean share of the units within 5 % of the range of the activation from
-        its resting point (0, for tanh also −1), silent the share that is at rest for all users.
+        its resting point (0, for tanh also −1), silent the share that is at rest for all users. counts is the histogram
+        of the activations that are not at rest; use is the share of the users for whom a unit is not at rest, as 101
+        quantiles over units, the largest first.
 
     Examples
     --------
@@ -149,7 +152,8 @@ def _code(model: Recommender, split: Split) -> dict[str, Any] | None:
     code = np.asarray(model.transform(rows))  # scikit-learn may have been told to make frames
     activation = "identity" if getattr(model, "variational", True) else model.activation
     at_rest = _resting(code, activation)
-    counts, edges = np.histogram(code, _BINS)
+    counts, edges = np.histogram(code[~at_rest], _BINS)
+    use = 1 - at_rest.mean(axis=0)
     return {
         "of": "items" if of_items else "users",
         "n_rows": len(code),
@@ -158,6 +162,7 @@ def _code(model: Recommender, split: Split) -> dict[str, Any] | None:
         "silent": float(at_rest.all(axis=0).mean()),
         "edges": edges.tolist(),
         "counts": counts.tolist(),
+        "use": np.quantile(use, np.linspace(1, 0, _USE_POINTS)).tolist(),
     }
 
 

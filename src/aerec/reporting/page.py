@@ -194,7 +194,8 @@ def _count(number: int, what: str) -> str:
 
 
 def _figure(picture: Picture) -> Html:
-    return Html(f"<figure><figcaption>{escape(picture.heading)}</figcaption>{inline_svg(picture)}</figure>")
+    note = f'<p class="note">{escape(picture.note)}</p>' if picture.note else ""
+    return Html(f"<figure><figcaption>{escape(picture.heading)}</figcaption>{inline_svg(picture)}{note}</figure>")
 
 
 def _grid(figures: Sequence[str]) -> str:

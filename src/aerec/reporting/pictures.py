@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,10 @@ __all__ = ["Picture", "draw_pictures"]
 _MARKERS = "os^DvPX*<"  # one fewer than colours, so that the pair differs for every model
 _DASHES = ("-", "--", "-.", ":")
 _LINE_HEIGHT = 0.2  # inches, of the legend
+_RECALL_NOTE = (
+    "recall@k = hits among the first k / min(k, held-out items). The divisor grows with k until it reaches the number "
+    "of held-out items, so a curve may fall at first although longer lists find more."
+)
 _SHORTEST = 0.01  # seconds; shorter fits are drawn here
 
 
@@ -33,6 +37,8 @@ class Picture:
     alt : str
         What it shows, for those who do not see it.
     figure : matplotlib.figure.Figure
+    note : str
+        How to read it, for below; empty where nothing needs saying.
     """
 
     name: str
@@ -40,6 +46,7 @@ class Picture:
     heading: str
     alt: str
     figure: Any
+    note: str = ""
 
 
 def draw_pictures(results: Mapping[str, Any]) -> list[Picture]:
@@ -54,7 +61,7 @@ def draw_pictures(results: Mapping[str, Any]) -> list[Picture]:
         _by_group(models, style, "activity", "Quality by activity of the user", _ACTIVE),
         _validation(models, style),
         *(_learning(model) for model in models),
-        *(_activations(model) for model in models),
+        *(draw(model) for model in models for draw in (_activations, _use_of_units)),
     ]
     taken: dict[str, int] = {}
     named = []
@@ -62,7 +69,7 @@ def draw_pictures(results: Mapping[str, Any]) -> list[Picture]:
         if picture is not None:
             taken[picture.name] = taken.get(picture.name, 0) + 1
             again = "" if taken[picture.name] == 1 else f"-{taken[picture.name]}"
-            named.append(Picture(picture.name + again, picture.section, picture.heading, picture.alt, picture.figure))
+            named.append(replace(picture, name=picture.name + again))
     return named
 
 
@@ -107,10 +114,11 @@ def _recall_by_depth(models: list[Any], style: Mapping[str, Any]) -> Picture | N
     axes.set_xticks(ticks, [str(one) for one in ticks])
     axes.minorticks_off()
     axes.set_xlabel("k, the length of the list (log scale)")
+    axes.set_ylim(bottom=0)
     axes.set_ylabel("recall@k")
     _legend(axes, len(known))
     alt = f"recall@k for lists of several lengths k. {_sentence(words)}"
-    return Picture("recall-by-k", "quality", "recall@k against k", alt, axes.figure)
+    return Picture("recall-by-k", "quality", "recall@k against k", alt, axes.figure, _RECALL_NOTE)
 
 
 # ---------------------------------------------------------------------- groups
@@ -195,18 +203,42 @@ def _activations(model: Any) -> Picture | None:
         return None
     edges = np.asarray(code["edges"], dtype=float)
     counts = np.asarray(code["counts"], dtype=float)
+    all_values = code["n_rows"] * code["n_units"]
+    at_rest = f"{100 * code['at_rest']:.0f} % at rest"
+    left_out = counts.sum() < all_values  # else the results are of a version that counted those at rest, too
     axes = new_axes()
-    axes.stairs(counts / max(counts.sum(), 1), edges, fill=True, color=SERIES[0], alpha=0.8)
+    axes.stairs(counts / max(all_values, 1), edges, fill=True, color=SERIES[0], alpha=0.8)
     axes.set_xlabel("activation of a unit")
     axes.set_ylabel("share of all activations")
-    axes.set_title(f"{100 * code['at_rest']:.0f} % at rest", fontsize=10, color=INK, loc="right")
+    axes.set_title(f"{at_rest}, not drawn" if left_out else at_rest, fontsize=10, color=INK, loc="right")
     top = int(counts.argmax())
     alt = (
         f"Histogram of the activations of {code['n_units']} units of {model['name']} over {code['n_rows']} "
-        f"{code['of']}: {100 * code['at_rest']:.0f} % at rest, most often between {edges[top]:.2g} and "
-        f"{edges[top + 1]:.2g}."
+        f"{code['of']}: {at_rest}, the others most often between {edges[top]:.2g} and {edges[top + 1]:.2g}."
     )
     return Picture(f"code-{_slug(model)}", "code", f"{model['name']}: activations of the code", alt, axes.figure)
+
+
+def _use_of_units(model: Any) -> Picture | None:
+    code = _detail(model, "code")
+    if not code or not code.get("use"):
+        return None
+    use = np.asarray(code["use"], dtype=float)
+    axes = new_axes()
+    axes.fill_between(np.linspace(0, 100, len(use)), use, color=SERIES[0], alpha=0.8, step="mid")
+    axes.set_xlim(0, 100)
+    axes.set_ylim(0, max(1.05 * use.max(initial=0), 0.01))
+    axes.set_xlabel("units, the most used first, %")
+    axes.set_ylabel(f"active for this share of the {code['of']}")
+    middle = use[len(use) // 2]
+    alt = (
+        f"How many {code['of']} each unit of {model['name']} is active for: the most used for {100 * use[0]:.0f} %, "
+        f"the middle one for {100 * middle:.0f} %, the least used for {100 * use[-1]:.0f} %."
+    )
+    note = "Units at 0 are never active: the code could be smaller. Units that are active for all say little."
+    return Picture(
+        f"use-{_slug(model)}", "code", f"{model['name']}: how often each unit is active", alt, axes.figure, note
+    )
 
 
 # ---------------------------------------------------------------------- parts

@@ -41,6 +41,7 @@ _CODE = {
     "silent": _NUMBER,
     "edges": [_NUMBER],
     "counts": [_NUMBER],
+    "use": _Maybe([_NUMBER]),
 }
 _SAMPLE = {
     "user": str,
