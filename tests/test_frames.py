@@ -104,6 +104,31 @@ def test_the_same_bytes_from_every_library(kind, table):
     assert_same_bytes(Interactions.from_frame(kind(TABLES[table])), expected)
 
 
+@kinds
+def test_ids_with_a_point_are_whole_numbers_of_every_library(kind):
+    expected = Interactions.from_frame(
+        from_pandas({"user": [3, 1, 3], "item": [10, 10, 20], "rating": [1.0, 2.0, 3.0]})
+    )
+    given = {"user": [3.0, 1.0, 3.0], "item": [10.0, 10.0, 20.0], "rating": [1.0, 2.0, 3.0]}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        found = Interactions.from_frame(kind(given))
+    told = [str(one.message).partition(", as after missing values:")[0] for one in caught]
+    expected_words = [f"the {name} ids are whole numbers with a decimal point" for name in ("user", "item")]
+    assert told == ([] if kind is from_nullable else expected_words)  # which makes whole numbers of them itself
+    assert_same_bytes(found, expected)
+
+
+def test_ids_with_fractions_stay_and_ids_that_a_float_cannot_hold_are_refused():
+    frame = pd.DataFrame({"user": [1.5, 2.0], "item": [1, 2], "rating": [1.0, 1.0]})
+    assert Interactions.from_frame(frame).users.tolist() == [1.5, 2.0]
+    large = frame.assign(user=[1.0, 2.0**53])
+    with pytest.raises(DataError, match=r"the user id .*9007199254740992.* stands for several whole numbers"):
+        Interactions.from_frame(large)
+    with pytest.raises(DataError, match=r"the user id .* stands for several whole numbers"):
+        Interactions.from_frame(frame.assign(user=[Decimal(10**30), Decimal(1)]))
+
+
 ROWS = st.lists(st.tuples(st.integers(0, 4), st.sampled_from("abc"), st.integers(1, 5), st.integers(0, 3)), min_size=1)
 
 

@@ -240,7 +240,7 @@ def ids_of(users, items):
     [
         (["0001", "0002"], [7, 8], "users of the test data are text, such as '0001', .* whole numbers, such as 1"),
         ([1, 2], ["7", "8"], "items of the test data are text, such as '7', .* whole numbers, such as 7"),
-        ([1.0, 2.0], [8, 7], "users of the test data are numbers with fractions, such as 1.0"),
+        ([1.5, 2.5], [8, 7], "users of the test data are numbers with fractions, such as 1.5"),
     ],
 )
 def test_parts_whose_ids_are_of_other_types_are_refused(users, items, message):

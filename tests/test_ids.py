@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aerec.errors import DataError
-from aerec.ids import as_ids, id_from_text, refuse_other_kind
+from aerec.ids import as_ids, exact_limit, id_from_text, refuse_other_kind, union_of_ids, without_points
 
 ids = st.one_of(st.integers(), st.text(), st.floats(allow_nan=False), st.tuples(st.integers(), st.integers()))
 
@@ -98,7 +98,10 @@ def test_nineteen_digits_are_not_rounded():
         (pd.Index([2**70, np.int64(1)], dtype=object), pd.RangeIndex(3)),
         (pd.Index(["a"], dtype=object), pd.Index(["b"], dtype="string")),
         (pd.Index([1, "a"], dtype=object), pd.Index(["b"])),
-        (pd.Index([1.5]), pd.Index([2.0], dtype="float32")),
+        (pd.Index([1.5, 2.0]), pd.Index([2.0], dtype="float32")),
+        (pd.Index([1.0, 2.0]), pd.Index([2])),
+        (pd.Index([1.0, 2.0], dtype=object), pd.Index([2])),
+        (pd.Index([1.5, 2.0]), pd.Index([2])),
         (pd.Index([], dtype=object), pd.Index([1])),
         (pd.to_datetime(["2001-01-01"]), pd.Index([pd.Timestamp("2002-01-01")], dtype=object)),
     ],
@@ -110,7 +113,7 @@ def test_ids_that_could_meet_are_not_refused(ids, others):
 
 KINDS = {
     "whole numbers": pd.Index([1, 2]),
-    "numbers with fractions": pd.Index([1.0, 2.0]),
+    "numbers with fractions": pd.Index([1.5, 2.5]),
     "text": pd.Index(["1", "2"]),
     "booleans": pd.Index([True, False]),
     "tuple": pd.Index([(1, 2), (3, 4)], tupleize_cols=False),
@@ -122,3 +125,29 @@ def test_ids_of_two_kinds_are_refused_with_both_and_the_way_out(first, second):
     for ids in (KINDS[first], KINDS[first].astype(object)):
         with pytest.raises(DataError, match=f"the items are {first}, such .*, those of .* {second}, such .*astype"):
             refuse_other_kind(ids, KINDS[second], "items")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_whole_numbers_with_a_point_lose_it(dtype):
+    whole = without_points(pd.Index(np.array([3, 1, -2], dtype=dtype), name="user"), "user")
+    assert (whole.tolist(), whole.dtype, whole.name) == ([3, 1, -2], np.int64, "user")
+    limit = exact_limit(np.dtype(dtype))
+    assert without_points(pd.Index(np.array([limit - 1], dtype=dtype)), "user").tolist() == [int(limit) - 1]
+    with pytest.raises(DataError, match=r"the user id .* stands for several whole numbers.*'Int64'"):
+        without_points(pd.Index(np.array([1, limit], dtype=dtype)), "user")
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
+def test_an_id_that_is_no_finite_number_is_refused(odd):
+    with pytest.raises(DataError, match=f"the item ids hold {odd}, which is no id"):
+        without_points(pd.Index([1.0, odd]), "item")
+
+
+@given(st.lists(st.integers(-(2**53) + 1, 2**53 - 1), min_size=1, unique=True))
+def test_every_whole_number_below_the_limit_comes_back(numbers):
+    assert without_points(pd.Index(np.array(numbers, dtype=float)), "user").tolist() == numbers
+
+
+def test_parts_with_and_without_fractions_are_joined():
+    union = union_of_ids([pd.Index([1.5, 2.0]), pd.Index([2, 3])], "item")
+    assert union.tolist() == [1.5, 2.0, 3.0]

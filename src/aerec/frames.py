@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -281,8 +282,10 @@ def _of_arrow(column: Any) -> pd.Series[Any]:
 
 
 def _of_decimals(column: pd.Series[Any]) -> pd.Series[Any]:
-    whole = all(value.as_tuple().exponent >= 0 for value in column)
-    return column.astype("int64" if whole else "float64")
+    if all(value.as_tuple().exponent >= 0 for value in column):
+        with contextlib.suppress(OverflowError):  # more than 64 bits
+            return column.astype("int64")
+    return column.astype("float64")
 
 
 def _ratings(column: pd.Series[Any], name: str) -> NDArray[np.float32]:

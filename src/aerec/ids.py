@@ -11,12 +11,22 @@ import pandas as pd
 
 from aerec.errors import DataError
 
-__all__ = ["as_ids", "examples", "id_from_text", "refuse_other_kind", "same_kind", "union_of_ids"]
+__all__ = [
+    "as_ids",
+    "exact_limit",
+    "examples",
+    "id_from_text",
+    "refuse_other_kind",
+    "same_kind",
+    "union_of_ids",
+    "without_points",
+]
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,20}(?:\.0*)?")
 _FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
-_KINDS = {"i": "whole numbers", "u": "whole numbers", "f": "numbers with fractions", "b": "booleans"}
+_KINDS = {"i": "whole numbers", "u": "whole numbers", "f": "numbers", "b": "booleans"}
 _TYPES = {int: "whole numbers", float: "numbers with fractions", bool: "booleans", str: "text"}
+_NUMBERS = {"whole numbers", "numbers with fractions"}  # 7 and 7.0 are one id
 _BOOLEAN = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -47,6 +57,48 @@ def as_ids(ids: Any) -> pd.Index[Any]:
         return pd.Index(np.atleast_1d(ids) if isinstance(ids, np.ndarray) else ids, tupleize_cols=False)
     values = [ids] if isinstance(ids, str | bytes) or not isinstance(ids, Iterable) else list(ids)
     return pd.Index(values, dtype=object, tupleize_cols=False)
+
+
+def without_points(ids: pd.Index[Any], what: str) -> pd.Index[Any]:
+    """Return ids that are whole numbers kept as floats, as pandas keeps them after a missing value, as int64.
+
+    Parameters
+    ----------
+    ids : pandas.Index
+        Of any type; all but such floats are returned as they are.
+    what : str
+        Whose ids they are, such as "user".
+
+    Raises
+    ------
+    DataError
+        If one is not finite, or so large (2⁵³ in 64 bits) that a float stands for several whole numbers.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from aerec.ids import without_points
+    >>> without_points(pd.Index([1.0, 2.0]), "user").tolist(), without_points(pd.Index([1.0, 2.5]), "user").tolist()
+    ([1, 2], [1.0, 2.5])
+    """
+    if ids.dtype.kind != "f":
+        return ids
+    values = ids.to_numpy()
+    if not np.isfinite(values).all():
+        raise DataError(f"the {what} ids hold {values[~np.isfinite(values)][0]}, which is no id; drop such rows first")
+    if (large := np.abs(values) >= exact_limit(values.dtype)).any():
+        raise DataError(
+            f"the {what} id {values[large][0]!r} is a float that stands for several whole numbers, so that ids may "
+            "have become others already: read the column as text, or as pandas' 'Int64', which has missing values too"
+        )
+    if (values != np.floor(values)).any():
+        return ids
+    return pd.Index(values.astype(np.int64), name=ids.name)
+
+
+def exact_limit(dtype: np.dtype[Any]) -> float:
+    """Return from where on a float of this type stands for several whole numbers: 2⁵³ in 64 bits."""
+    return float(2.0 ** (np.finfo(dtype).nmant + 1))
 
 
 def id_from_text(text: str, known: pd.Index[Any]) -> Any:
@@ -112,12 +164,13 @@ def union_of_ids(indexes: Sequence[pd.Index[Any]], kind: str) -> pd.Index[Any]:
     """
     filled = [(at, index) for at, index in enumerate(indexes) if len(index)]
     for at, index in filled[1:]:
-        first, expected, given = filled[0][0], _words(_kinds(filled[0][1])), _words(_kinds(index))
-        if expected != given:
+        first, expected, given = filled[0][0], _kinds(filled[0][1]), _kinds(index)
+        if expected != given and not expected | given <= _NUMBERS:
+            common = "str" if "text" in expected | given else "int"
             raise DataError(
-                f"the {kind} ids of part {first} are {expected}, such as {filled[0][1][:1].tolist()[0]!r}, those of "
-                f"part {at} {given}, such as {index[:1].tolist()[0]!r}: convert one of them before from_frame, "
-                f"such as df[{kind!r}] = df[{kind!r}].astype({'str' if 'text' in (expected, given) else 'int'})"
+                f"the {kind} ids of part {first} are {_words(expected)}, such as {filled[0][1][:1].tolist()[0]!r}, "
+                f"those of part {at} {_words(given)}, such as {index[:1].tolist()[0]!r}: convert one of them before "
+                f"from_frame, such as df[{kind!r}] = df[{kind!r}].astype({common})"
             )
     if not filled:
         return indexes[0]
@@ -151,7 +204,7 @@ def refuse_other_kind(given: pd.Index[Any], known: pd.Index[Any], what: str) -> 
     aerec.errors.DataError: the users of the test data are text, such as '0001', those of the training data whole ...
     """
     if not same_kind(given, known):
-        kinds, others = (" and ".join(sorted(_kinds(ids))) for ids in (given, known))
+        kinds, others = _words(_kinds(given)), _words(_kinds(known))
         raise DataError(
             f"the {what} are {kinds}, such as {examples(given, 1)}, those of the training data {others}, such as "
             f"{examples(known, 1)}: they never meet; convert one side before it is read, as with "
@@ -187,10 +240,14 @@ def _kinds(ids: pd.Index[Any]) -> set[str]:
     if len(ids) == 0:
         return set()
     if (kind := ids.dtype.kind) in _KINDS:
+        if kind == "f":
+            whole = np.equal(np.floor(ids), ids)
+            return {
+                name for name, holds in (("whole numbers", whole), ("numbers with fractions", ~whole)) if holds.any()
+            }
         return {_KINDS[kind]}
     if pd.api.types.infer_dtype(ids, skipna=False) == "string":
         return {"text"}
-    types = {
-        type(identifier.item() if isinstance(identifier, np.generic) else identifier) for identifier in ids.tolist()
-    }
+    plain = (identifier.item() if isinstance(identifier, np.generic) else identifier for identifier in ids.tolist())
+    types = {int if isinstance(each, float) and each.is_integer() else type(each) for each in plain}
     return {_TYPES.get(each, each.__name__) for each in types}

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from aerec.data_summary import DataSummary, look_like_counts, quantiles, value_counts
 from aerec.errors import DataError, warn_caller
 from aerec.frames import dates_of_seconds, ratings_of_frame, sort_ratings
-from aerec.ids import as_ids, examples, union_of_ids
+from aerec.ids import as_ids, examples, union_of_ids, without_points
 from aerec.item_features import ItemFeatures, features_of_frame, features_of_matrix, join_features, rows_or_empty
 from aerec.rating_weights import checked_weights, weights_of_matrix
 from aerec.sparse import CSR, canonical_csr, column_counts, ones_in, row_ids, row_positions, take_values
@@ -36,7 +36,7 @@ class Interactions:
     matrix : sparse matrix of shape (n_users, n_items)
         Stored as a canonical float32 CSR array (sorted, no duplicates, no explicit zeros), read-only.
     users, items : pandas.Index
-        The raw id of each row and of each column, unique.
+        The raw id of each row and of each column, unique. Whole numbers that are floats become int64, with a warning.
     timestamps : ndarray of shape (n_ratings,), optional
         Aligned with ``matrix.data``, numbers. With timestamps `matrix` must be in canonical form already.
     item_names, item_genres : pandas.Series or mapping, optional
@@ -88,7 +88,7 @@ class Interactions:
 
     def __post_init__(self) -> None:
         matrix = canonical_csr(self.matrix)
-        users, items = _index(self.users, "user"), _index(self.items, "item")
+        users, items = _ids(self.users, "user"), _ids(self.items, "item")
         if matrix.shape != (len(users), len(items)):
             raise DataError(f"the matrix is {matrix.shape}, but there are {len(users)} users and {len(items)} items")
         for index in (users, items):
@@ -157,8 +157,8 @@ class Interactions:
         df : pandas.DataFrame, polars.DataFrame, polars.LazyFrame, pyarrow.Table, or any other Arrow stream
             All but pandas needs pyarrow (the extra `scale`).
         user, item : str
-            Names of the id columns: numbers, text, or categories of them. Decimals without fractions are read as
-            whole numbers.
+            Names of the id columns: numbers, text, or categories of them. Decimals and floats without fractions are
+            read as whole numbers, floats with a warning.
         rating : str or None, default "rating"
             Name of the rating column; None for implicit feedback (every row counts as 1).
         timestamp : str or None, default "timestamp"
@@ -739,9 +739,15 @@ def _joined_series(values: list[pd.Series[Any] | None], items: pd.Index[Any], mi
     return pd.Series(joined, index=items, name=known[0].name)
 
 
-def _index(ids: Any, name: str) -> pd.Index[Any]:
+def _ids(ids: Any, name: str) -> pd.Index[Any]:
     index: pd.Index[Any] = pd.Index(ids, name=name, tupleize_cols=False)
-    return index
+    whole = without_points(index, name)
+    if whole is not index and len(index):
+        warn_caller(
+            f"the {name} ids are whole numbers with a decimal point, as after missing values: {index[0]} is read as "
+            f"{whole[0]}"
+        )
+    return whole
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:
@@ -761,7 +767,7 @@ def _of_items(values: Any, items: pd.Index[Any], missing: Any, what: str) -> pd.
         values = pd.Series(list(values.values()), index=as_ids(values), dtype=object)
     if not isinstance(values, pd.Series):
         raise TypeError(f"{what} is a Series indexed by item id, or a dict, got {type(values).__name__}")
-    if values.index.equals(items):
+    if values.index.dtype == items.dtype and values.index.equals(items):
         return values.copy(deep=False)  # a change of one does not reach the other
     if not values.index.is_unique:
         repeated = values.index[values.index.duplicated()][0]

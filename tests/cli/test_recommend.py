@@ -8,8 +8,9 @@ import pytest
 
 from aerec import Interactions
 from aerec.cli.history import new_user
+from aerec.models import EASE
 from aerec.reranking import Calibration, MaximalMarginalRelevance, MinimumExposure
-from aerec.runs.folder import read_run
+from aerec.runs.folder import SplitPlan, read_run, write_run
 
 
 @pytest.fixture
@@ -24,6 +25,22 @@ def told(result):
 
 
 # ---------------------------------------------------------------------- for users of the data
+
+
+def test_ids_with_a_point_are_named_without_it_everywhere(aerec, tmp_path):
+    frame = pd.DataFrame({"user": [1, 1, 2, 2, 3, np.nan], "item": [7, 8, 8, 9, 9, 7.0]}).dropna()
+    with pytest.warns(UserWarning, match="decimal point"):
+        data = Interactions.from_frame(frame, rating=None)
+    model = EASE(l2=1.0).fit(data)
+    write_run(tmp_path / "run", model, {"all": data}, SplitPlan("none"), {})
+    loaded = read_run(tmp_path / "run").model
+    assert loaded.items_.tolist() == [7, 8, 9]
+    expected = model.recommend(data, k=1, users=[1])["item"].tolist()
+    assert loaded.recommend({1: [7.0, 8.0]}, k=1)["item"].tolist() == expected == [9]
+    assert loaded.recommend(data, k=1, users=[1.0])["item"].tolist() == expected
+    for words in (["--user", "1"], ["--user", "1.0"], ["--history", "7,8.0"]):
+        found = told(aerec("recommend", tmp_path / "run", *words, "-k", "1", "--json"))
+        assert found["item"].tolist() == expected
 
 
 def test_users_get_what_the_library_recommends(aerec, ease_run, run):

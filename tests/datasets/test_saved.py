@@ -33,7 +33,9 @@ def assert_same(found, expected):
         assert (found.item_features != expected.item_features).nnz == 0
 
 
-@pytest.mark.parametrize("ids", [str, lambda number: f"film é {number}", float], ids=["digits", "text", "float"])
+@pytest.mark.parametrize(
+    "ids", [str, lambda number: f"film é {number}", lambda number: number + 0.5], ids=["digits", "text", "float"]
+)
 def test_ids_keep_their_type(films, tmp_path, ids):
     frame = films.to_frame()
     frame["item"] = frame["item"].map(ids)

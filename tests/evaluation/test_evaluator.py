@@ -383,7 +383,7 @@ def pair(users, items):
     ("items", "message"),
     [
         (["0001", "0002", "0003"], "items of the holdout are text, such as '0001', .* whole numbers, such as 1"),
-        ([1.0, 2.0, 3.0], "items of the holdout are numbers with fractions, such as 1.0, .* whole numbers, such as 1"),
+        ([1.5, 2.5, 3.5], "items of the holdout are numbers with fractions, such as 1.5, .* whole numbers, such as 1"),
         (
             [7, 8, 9],
             "Popularity was trained on none of the items of the holdout, such as 8, 9; it knows items such as 1",

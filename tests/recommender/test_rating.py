@@ -100,7 +100,7 @@ def test_users_and_items_have_to_be_pairs(data):
             "items of the pairs are text, such as '5', those of the training data whole",
         ),
         ([1], [30], "users of the pairs are whole numbers, such as 1, those of the training data text, such as 'ann'"),
-        (["ann"], [30.0], "items of the pairs are numbers with fractions, such as 30.0"),
+        (["ann"], [30.5], "items of the pairs are numbers with fractions, such as 30.5"),
         (
             ["eve", "zoe"],
             [98, 99],

@@ -25,6 +25,7 @@ from aerec.files.storage import (
     write_folder,
     write_header,
 )
+from aerec.ids import without_points
 from aerec.interactions import Interactions
 from aerec.sparse import CSR
 
@@ -113,6 +114,7 @@ def load_interactions(path: str | os.PathLike[str], name: str = "interactions") 
         matrix.check_format()
         if users is None or items is None:
             raise KeyError("ids")
+        users, items = without_points(users, "user"), without_points(items, "item")  # an older version kept 1.0, 2.0
         names = decode_index(tensors, "item_names")
         return Interactions(
             matrix,

@@ -18,6 +18,7 @@ from aerec.datasets.store.folder import store_of
 from aerec.errors import DataError
 from aerec.files.storage import decode_index, encode_index, write_folder
 from aerec.holdout import Holdout
+from aerec.ids import without_points
 from aerec.interactions import Interactions
 from aerec.recommender.new_history import RatingScale
 from aerec.sparse import CSR, canonical_csr
@@ -97,8 +98,9 @@ def read_model(
     )
     model = model_class(**{**parameters, **fitted_with})
     model.n_features_in_ = int(header["n_items"])
-    model.items_ = decode_index(tensors, "items", unique=True)
-    model.users_ = decode_index(tensors, "users", unique=True)
+    items, users = (decode_index(tensors, name, unique=True) for name in ("items", "users"))
+    model.items_ = None if items is None else without_points(items, "item")  # an older version kept 1.0, 2.0
+    model.users_ = None if users is None else without_points(users, "user")
     model._columns_in = decode_index(tensors, "columns")
     scale = header.get("rating_scale")
     model._scale = None if scale is None else RatingScale(**scale)

@@ -60,6 +60,10 @@ def test_parts_may_be_parquet(write, tmp_path):
         (FRAME.assign(userId=["a", None]), "row 1, column 'userId': the id is missing"),
         (FRAME.assign(userId=["a", ""]), "row 1, column 'userId': the id is missing"),
         (FRAME.assign(movieId=[1.0, float("inf")]), "row 1, column 'movieId': inf is no id"),
+        (
+            FRAME.assign(movieId=[1.0, 2.0**53]),
+            "row 1, column 'movieId': the id 9007199254740992.0 is a float that stand",
+        ),
         (FRAME.assign(timestamp=[1.0, float("inf")]), "row 1, column 'timestamp': the timestamp inf is not a finite"),
         (
             FRAME.assign(userId=pd.to_datetime(["2020-01-01"] * 2)),

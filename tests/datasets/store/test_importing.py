@@ -156,9 +156,21 @@ def test_what_is_there_stays_unless_it_is_to_be_replaced(tmp_path):
         import_parquet(path, tmp_path / "other", overwrite=True)
 
 
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+def test_ids_with_a_point_are_whole_numbers(tmp_path, kind):
+    frame = table()
+    whole = import_parquet(write(frame, tmp_path / "whole"), tmp_path / "expected")
+    pointed = frame.astype({"user": kind, "item": kind})
+    with pytest.warns(UserWarning, match=r"column 'user': the ids are whole numbers with a decimal point"):
+        found = import_parquet(write(pointed, tmp_path / "in"), tmp_path / "out")
+    assert found.users.dtype == found.items.dtype == "int64"
+    assert_same(found, whole)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"item": [1.0, 2.0**53]}, "ids must be whole numbers or text, column 'item' is DOUBLE"),
         ({"rating": [1.0, np.nan]}, "1 of 2 rows have no finite rating"),
         ({"rating": [1.0, np.inf]}, "1 of 2 rows have no finite rating"),
         ({"rating": ["good", "bad"]}, "cannot be imported"),

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from aerec.errors import DataError
+from aerec.ids import exact_limit
 
 __all__ = ["Refuse", "as_shown", "plain_ids", "plain_times", "refuse_row"]
 
@@ -42,10 +43,9 @@ def plain_ids(ids: pd.Series[Any], what: str, refuse: Refuse) -> pd.Series[Any]:
         values = ids.to_numpy(np.float64)
         if (odd := ~np.isfinite(values)).any():
             refuse(odd, "{value!r} is no id; correct or delete the line")
-        exact = 2.0 ** (
-            np.finfo(ids.to_numpy()[:0].dtype).nmant + 1
-        )  # beyond, a float stands for several whole numbers
-        if (values == np.floor(values)).all() and (np.abs(values) < exact).all():
+        if (large := np.abs(values) >= exact_limit(ids.to_numpy()[:0].dtype)).any():
+            refuse(large, "the id {value!r} is a float that stands for several whole numbers; write ids as text")
+        if (values == np.floor(values)).all():
             warnings.warn(f"{what}: the ids are whole numbers with a decimal point; 1.0 is read as 1", stacklevel=2)
             return ids.astype("int64")
     if ids.dtype.kind in "iu" and (ids.dtype.kind == "i" or int(ids.max()) < 2**63):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from aerec.system.extras import import_extra
 __all__ = ["Block", "RatingsQuery"]
 
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT")
+_EXACT = {"FLOAT": 2**24, "DOUBLE": 2**53}  # from here on a float stands for several whole numbers
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class RatingsQuery:
         types = {row[0]: row[1] for row in described if row[0] not in ("aerec_file", "file_row_number")}
         located = columns.locate(list(types), label)
         self.has_times = "timestamp" in located
-        self._ids = {role: self._id(located[role], types[located[role]]) for role in ("user", "item")}
+        self._ids = {role: self._id(located[role], types[located[role]], raw) for role in ("user", "item")}
         rating = f"CAST({_name(located['rating'])} AS FLOAT)" if "rating" in located else "CAST(1 AS FLOAT)"
         time = self._time(located["timestamp"], types[located["timestamp"]], raw) if self.has_times else "0"
         self.times_type = np.float64 if time.endswith("AS DOUBLE)") else np.int64
@@ -167,12 +169,24 @@ class RatingsQuery:
     def _whole(self, role: str) -> bool:
         return self._ids[role].endswith("AS BIGINT)")
 
-    def _id(self, name: str, kind: str) -> str:
+    def _id(self, name: str, kind: str, raw: str) -> str:
+        if kind in _EXACT and self._are_whole(name, _EXACT[kind], raw):
+            warnings.warn(
+                f"{self._label}, column {name!r}: the ids are whole numbers with a decimal point; 1.0 is read as 1",
+                stacklevel=2,
+            )
+            kind = "BIGINT"
         if kind in _WHOLE:
             return f"CAST({_name(name)} AS BIGINT)"
         if kind in ("VARCHAR", "UUID") or kind.startswith("ENUM"):
             return f"CAST({_name(name)} AS VARCHAR)"
         raise DataError(f"{self._label}: ids must be whole numbers or text, column {name!r} is {kind}")
+
+    def _are_whole(self, name: str, exact: int, raw: str) -> bool:
+        """Whether floats are whole numbers, none so large that it stands for several."""
+        column = _name(name)
+        odd = f"SELECT count(*) FROM {raw} WHERE NOT ({column} = floor({column}) AND abs({column}) < {exact})"
+        return not self._connection.execute(odd).fetchone()[0]
 
     def _time(self, name: str, kind: str, raw: str) -> str:
         if kind in _WHOLE:
