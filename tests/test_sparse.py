@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from aerec.errors import DataError
-from aerec.sparse import canonical_csr, column_counts, ones_in, row_ids, row_positions, row_sums, take_rows, take_values
+from aerec.sparse import canonical_csr, column_counts, ones_in, row_ids, row_positions, take_rows, take_values
 
 small = hnp.arrays(
     np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=7), elements=st.integers(-2, 3).map(float)
@@ -96,16 +96,6 @@ def test_rows_are_taken_in_any_order_and_number(dense, data):
 def test_row_ids_align_with_the_values(dense):
     csr = canonical_csr(dense)
     np.testing.assert_array_equal(row_ids(csr), np.nonzero(dense)[0])
-
-
-@pytest.mark.parametrize("block", [1, 5, 1000])
-def test_sums_of_rows_do_not_depend_on_the_block(monkeypatch, block):
-    monkeypatch.setattr("aerec.sparse._BLOCK", block)
-    dense = np.random.default_rng(0).poisson(0.4, (30, 8)).astype(np.float32)
-    dense[[0, 7, 8, 29]] = 0
-    sums, squares = row_sums(canonical_csr(dense))
-    np.testing.assert_array_equal(sums, dense.sum(axis=1))
-    np.testing.assert_array_equal(squares, np.square(dense).sum(axis=1))
 
 
 def test_column_counts_and_taken_values_do_not_depend_on_the_block(monkeypatch):

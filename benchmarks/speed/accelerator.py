@@ -29,7 +29,7 @@ from aerec import evaluate
 from aerec.models import MultVAE
 from aerec.network.rows import SparseRows
 from aerec.sparse import CSR, take_rows
-from aerec.training.cuda_graphs import steps_on
+from aerec.training.cuda_graphs import CapturedSteps
 from protocol import RESULTS, markdown, save
 from top_n import load
 
@@ -76,8 +76,8 @@ def our_epoch(X: CSR, batch_size: int, precision: str) -> Callable[[], object]:
     model = MultVAE(hidden=(HIDDEN, CODE), batch_size=batch_size, precision=precision, device="cuda", progress=False)
     rows = SparseRows(X, CUDA)
     model._start(rows)  # the trainer without what fit does around it
-    steps = steps_on(CUDA)
-    return ready(lambda: model._trainer.run_epoch(rows, steps))
+    steps = CapturedSteps()
+    return ready(lambda: model._training.trainer.run_epoch(rows, steps))
 
 
 def operations(X: CSR) -> float:

@@ -56,8 +56,8 @@ def our_epoch(X: CSR, batch_size: int, precision: str) -> Callable[[], object]:
     model = AutoRec(hidden=HIDDEN, batch_size=batch_size, precision=precision, progress=False)
     model.hidden_rows_ = model.mean_ = model.user_bias_ = model.item_bias_ = None
     rows = SparseRows(X, CPU)
-    model._start(rows)
-    return lambda: model._trainer.run_epoch(rows)
+    model._begin(rows)
+    return lambda: model._training.trainer.run_epoch(rows)
 
 
 def output_layer_forms(X: CSR, compiled: bool) -> dict[str, Callable[[], object]]:

@@ -67,8 +67,8 @@ def dense_epoch(X: CSR) -> Callable[[], object]:
 def our_epoch(X: CSR, precision: str) -> Callable[[], object]:
     model = MultVAE(hidden=(HIDDEN, CODE), batch_size=BATCH, precision=precision, progress=False)
     rows = SparseRows(X, CPU)
-    model._start(rows)  # the trainer without what fit does around it
-    return lambda: model._trainer.run_epoch(rows)
+    model._begin(rows)  # the trainer without what fit does around it
+    return lambda: model._training.trainer.run_epoch(rows)
 
 
 def products(X: CSR, dtype: torch.dtype) -> Callable[[], object]:

@@ -99,9 +99,9 @@ def results(label: str, name: str, parameters: dict[str, Any], folder: Path) -> 
         (tensors,) = (folder / "model").glob("*.safetensors")
         out = {f"saved {key}": value for key, value in load_file(tensors).items()}
         header = json.loads((folder / "model" / "model.json").read_text())
-        header["state"].get("history", {}).pop("seconds", None)
-        for inner in header["state"].get("models", []):
-            inner.get("history", {}).pop("seconds", None)
+        state = header["state"]
+        for part in (state, state.get("model", {}), *state.get("models", [])):
+            part.get("history", {}).pop("seconds", None)
         kept = {key: header[key] for key in ("parameters", "fitted_with", "n_items", "state")}
         out["header"] = np.frombuffer(json.dumps(kept, sort_keys=True).encode(), np.uint8)
         for which, given in (("known", history), ("strangers", strangers)):
@@ -119,7 +119,7 @@ def results(label: str, name: str, parameters: dict[str, Any], folder: Path) -> 
         if hasattr(model, "predict"):
             pairs = split.test.target.to_frame()
             out["predicted"] = model.predict(pairs["user"], pairs["item"])
-        if hasattr(model, "transform"):
+        if hasattr(model, "generate"):
             whole = split.train if name not in ("autorec", "kernel-autorec") else split.train.matrix
             if name in ("autorec", "kernel-autorec") and parameters.get("orientation", "item") == "item":
                 whole = split.train

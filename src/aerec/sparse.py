@@ -16,12 +16,10 @@ __all__ = [
     "CSR",
     "canonical_csr",
     "column_counts",
-    "column_sums",
     "ones_in",
     "refuse_masked",
     "row_ids",
     "row_positions",
-    "row_sums",
     "take_rows",
     "take_values",
 ]
@@ -316,33 +314,6 @@ def column_counts(matrix: CSR) -> NDArray[np.int64]:
     return counts
 
 
-def column_sums(matrix: CSR) -> NDArray[np.float64]:
-    """Return the sum of each column; shape (n_columns,)."""
-    sums = np.zeros(matrix.shape[1])
-    for at, columns in blocks(matrix.indices):
-        sums += np.bincount(columns, matrix.data[at : at + len(columns)], minlength=matrix.shape[1])
-    return sums
-
-
 def row_ids(matrix: CSR) -> NDArray[np.int64]:
     """Return the row of every stored value, aligned with ``matrix.data``."""
     return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-
-
-def row_sums(matrix: CSR) -> NDArray[np.float64]:
-    """Return the sum of each row and that of its squares; shape (2, n_rows).
-
-    Some rows at a time, so that nothing of the size of the matrix is held beside it.
-    """
-    n_rows = matrix.shape[0]
-    sums = np.zeros((2, n_rows))
-    begin = 0
-    while begin < n_rows:
-        most = int(matrix.indptr[begin]) + _BLOCK
-        end = max(begin + 1, int(np.searchsorted(matrix.indptr, most, side="right")) - 1)
-        values = matrix.data[matrix.indptr[begin] : matrix.indptr[end]]
-        rows = np.repeat(np.arange(end - begin), np.diff(matrix.indptr[begin : end + 1]))
-        for into, weights in zip(sums, (values, np.square(values)), strict=True):
-            into[begin:end] = np.bincount(rows, weights, end - begin)
-        begin = end
-    return sums

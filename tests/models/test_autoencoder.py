@@ -294,7 +294,7 @@ def test_sampling_items_of_dense_data_is_refused():
 
 @pytest.mark.parametrize(("n_rows", "batch"), [(10, 32), (960, 32), (3000, 100), (15_000, 500), (10**6, 500)])
 def test_automatic_batches_are_a_thirtieth_of_the_rows(n_rows, batch):
-    assert Autoencoder()._step_options(n_rows)["batch_size"] == batch
+    assert Autoencoder()._step_options(n_rows).batch_size == batch
 
 
 def test_automatic_epochs_end_sooner_where_nothing_is_validated():

@@ -54,7 +54,7 @@ def interrupted(monkeypatch, model, split, folder, at_step):
 def test_a_training_broken_off_anywhere_ends_where_the_whole_one_ends(monkeypatch, tmp_path, splits, name, share):
     split = splits["rate" if name == "autorec" else "rank"]
     whole = MODELS[name]().fit(split.train, split.validation)
-    interrupted(monkeypatch, MODELS[name](), split, tmp_path / "kept", int(share * whole._trainer.step))
+    interrupted(monkeypatch, MODELS[name](), split, tmp_path / "kept", int(share * whole._steps))
     resumed = MODELS[name]().fit(split.train, split.validation, checkpoint=tmp_path / "kept")
     for first, second in zip(whole.network_.parameters(), resumed.network_.parameters(), strict=True):
         assert np.array_equal(first.detach().numpy(), second.detach().numpy())

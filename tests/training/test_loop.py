@@ -16,11 +16,10 @@ from aerec.network.network import Architecture, Network
 from aerec.network.rows import DenseRows, SparseRows
 from aerec.noise import MaskingNoise
 from aerec.sparse import canonical_csr
-from aerec.training.callbacks import Callbacks, ProgressBar
-from aerec.training.loop import train
+from aerec.training.loop import Training
 from aerec.training.optimizers import SCHEDULES
-from aerec.training.trainer import CostWatch, EagerSteps, Trainer, likely_cause
-from aerec.training.weights import BestEpoch, Validator
+from aerec.training.trainer import CostWatch, StepOptions, Trainer, likely_cause
+from aerec.training.weights import Validator
 
 CPU = torch.device("cpu")
 X = (np.random.default_rng(0).random((10, 8)) < 0.4).astype(np.float32)
@@ -33,18 +32,17 @@ def network(likelihood="gaussian", **choices):
 
 
 def trainer(net, **changes):
-    parameters = {
+    of_trainer = {"device": CPU, "seed": 0}
+    of_trainer |= {name: changes.pop(name) for name in ("seed", "even_batches") if name in changes}
+    options = {
         "batch_size": 4,
         "learning_rate": 1e-2,
         "schedule": SCHEDULES["constant"],
         "weight_decay": 0.0,
         "kl_weight": 1.0,
         "kl_annealing_steps": 0,
-        "half": False,
-        "device": CPU,
-        "seed": 0,
     }
-    return Trainer(net, **{**parameters, **changes})
+    return Trainer(net, StepOptions(**{**options, **changes}), **of_trainer)
 
 
 def sparse_rows(x=X):
@@ -297,21 +295,10 @@ def run(net, values=None, *, higher_is_better=True, epochs=8, patience=2, **chan
         states.append(state(net))
         return next(script)
 
-    validator = best = None
-    if values is not None:
-        validator = Validator("script", measure, higher_is_better)
-        best = BestEpoch(net, "script", higher_is_better, patience)
-    bar = ProgressBar("test", epochs, False, None if values is None else "script")
-    records = train(
-        trainer(net, **changes),
-        sparse_rows(),
-        epochs=epochs,
-        steps=EagerSteps,
-        validator=validator,
-        best=best,
-        callbacks=Callbacks([bar] if best is None else [best, bar]),
-    )
-    return pd.DataFrame(records), states
+    training = Training(trainer(net, **changes))
+    validator = None if values is None else Validator("script", measure, higher_is_better)
+    training.run(sparse_rows(), epochs, model=net, validator=validator, patience=patience)
+    return pd.DataFrame(training.records), states
 
 
 @pytest.mark.parametrize(
@@ -358,5 +345,8 @@ def test_the_history_has_a_row_per_epoch_and_a_column_per_part():
 def test_the_cost_and_the_metric_are_logged_per_epoch(caplog):
     with caplog.at_level("INFO", logger="aerec"):
         run(network(), [0.25, 0.5], epochs=2)
-    assert [record.getMessage().split("  ")[0] for record in caplog.records] == ["test epoch 1/2", "test epoch 2/2"]
-    assert "script 0.5" in caplog.records[1].getMessage()
+    assert [record.getMessage().split("  ")[0] for record in caplog.records] == [
+        "Network epoch 1/2",
+        "Network epoch 2/2",
+    ]
+    assert "script 0.5" in messages[1]

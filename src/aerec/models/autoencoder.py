@@ -28,7 +28,7 @@ from aerec.models.warm_start import LearnedBefore, with_new_rows
 from aerec.network.batches import Batch
 from aerec.network.device import resolve_device, resolve_precision, with_gradients
 from aerec.network.network import ACTIVATIONS, INITIALIZATIONS, Architecture, Network
-from aerec.network.rows import DenseRows, MappedRows, Rows, SparseRows, sparse_rows
+from aerec.network.rows import DenseRows, Rows, WholeRows, sparse_rows
 from aerec.noise import GaussianNoise, MaskingNoise, Noise
 from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber, check_parameters
 from aerec.recommender.base import History, Recommender, item_popularity
@@ -38,16 +38,15 @@ from aerec.recommender.network_scorer import NetworkScorer
 from aerec.recommender.new_items import NewItems
 from aerec.recommender.saving import copied_parameters, encode_parameter
 from aerec.recommender.scorer import CodeScorer, Scorer
-from aerec.sparse import CSR, canonical_csr, column_sums, refuse_masked
+from aerec.sparse import CSR, canonical_csr, refuse_masked
 from aerec.sparsity import KLSparsity, L1Sparsity, Sparsity, TopKSparsity
 from aerec.system.memory import require_memory
-from aerec.training.callbacks import Callback, Callbacks, ProgressBar
-from aerec.training.checkpoint import Checkpoint, Stateful
-from aerec.training.cuda_graphs import steps_on
-from aerec.training.loop import train
+from aerec.training.callbacks import Callback
+from aerec.training.checkpoint import Checkpoint
+from aerec.training.loop import Training
 from aerec.training.optimizers import OPTIMIZER_CHOICE, SCHEDULES, OptimizerChoice
-from aerec.training.trainer import Trainer
-from aerec.training.weights import BestEpoch, Validator
+from aerec.training.trainer import StepOptions, Trainer
+from aerec.training.weights import Validator
 
 __all__ = ["HIDDEN_SIZES", "NEURAL_SPACE", "Autoencoder"]
 
@@ -224,7 +223,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
     network_: Network
     n_iter_: int
     _records: list[dict[str, Any]]  # one for each epoch; appending to a frame would copy it
-    _trainer: Trainer | None = None  # None in a loaded model
+    _training: Training | None = None  # None in a loaded model
     _rows: Rows | None = None  # while it is trained
     _steps = 0  # steps taken so far, which KL annealing goes by
 
@@ -322,14 +321,14 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             negatives=None if self.negatives is None else int(self.negatives),
         )
 
-    def _training_rows(self, data: CSR | NDArray[np.float32]) -> Rows:
+    def _training_rows(self, data: CSR | NDArray[np.float32]) -> WholeRows:
         """Return the rows that the network reads, on the device."""
         device = resolve_device(self.device)
         return DenseRows(data, device) if isinstance(data, np.ndarray) else sparse_rows(data, device)
 
-    def _make_trainer(self, **options: Any) -> Trainer:
-        """Return what trains the network; `options` are those of `Trainer`."""
-        return Trainer(**options)
+    def _make_trainer(self, network: Network, options: StepOptions, **choices: Any) -> Trainer:
+        """Return what takes the steps; `choices` are those of `Trainer`."""
+        return Trainer(network, options, **choices)
 
     def _make_scorer(self) -> Scorer:
         return NetworkScorer(self.network_, self.precision, self._popularity)
@@ -420,15 +419,19 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
     ) -> None:
         with with_gradients():
             rows = self._training_rows(data)
-            self._start(rows, data)
+            self._begin(rows)
             if before is not None:
                 before.carry_over(self.network_, self._build, self._learned_before(), type(self).__name__)
             validator = self._validator(validation)
-            bound = None if checkpoint is None else (checkpoint, training_identity(self, given, validation))
-            epochs = self._epochs_alone if validator is None else _EPOCHS_VALIDATED
-            self._train(rows, epochs if self.epochs == "auto" else int(self.epochs), validator, bound, callbacks)
-        if self._trainer is not None:
-            self._trainer.release()
+            automatic = self._epochs_alone if validator is None else _EPOCHS_VALIDATED
+            epochs = automatic if self.epochs == "auto" else int(self.epochs)
+            bound = None if checkpoint is None else self._checkpoint(checkpoint, given, validation)
+            best = self._train(
+                rows, epochs, validator=validator, patience=self.patience, checkpoint=bound, callbacks=callbacks
+            )
+        if self._training is not None:
+            self._training.trainer.release()
+        self._warn_of_trouble(best, epochs)
 
     def partial_fit(self, X: History, y: Any = None) -> Self:
         """Train for one more epoch over `X`, going on from the present weights and optimiser.
@@ -447,7 +450,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         with with_gradients():
             rows = learner._training_rows(data)
             if fresh:
-                learner._start(rows, data)
+                learner._begin(rows)
             else:
                 learner._check_width(rows.shape[1], self.network_.architecture.n_inputs)
                 learner._follow_parameters(rows.shape[0])
@@ -456,52 +459,38 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         self.__dict__ = learner.__dict__
         return self
 
-    def _start(self, rows: Rows, data: CSR | NDArray[np.float32]) -> None:
-        """Make a fresh network, trainer and history; the outputs begin at what holds for everybody, not at 0."""
+    def _begin(self, rows: WholeRows) -> None:
+        """Make a fresh network and what trains it."""
         n_users = rows.shape[0] if self.user_factors else 0
         self.network_ = self._build(rows.shape[1], n_users).to(resolve_device(self.device))
+        self.network_.begin_at_average(rows)
         self._records, self._steps = [], 0
-        self._trainer = self._new_trainer(rows.shape[0])
-        likelihood, bias = LIKELIHOODS[self.likelihood], self.network_.decoder_biases[-1]
-        with torch.no_grad():
-            if isinstance(rows, SparseRows | MappedRows) and not likelihood.all_entries:
-                bias.fill_(rows.mean_wanted())
-            else:
-                sums = data.sum(axis=0, dtype=np.float64) if isinstance(data, np.ndarray) else column_sums(data)
-                if (logits := likelihood.prior_logits(sums, data.shape[0])) is not None:
-                    bias.copy_(torch.from_numpy(logits))
+        self._training = self._new_training(rows.shape[0])
 
-    def _new_trainer(self, n_rows: int) -> Trainer:
+    def _new_training(self, n_rows: int) -> Training:
         device = resolve_device(self.device)
         trainer = self._make_trainer(
-            network=self.network_,
+            self.network_,
+            self._step_options(n_rows),
             device=device,
             seed=int(self.seed),
-            even_batches=self._even_batches,
             half=resolve_precision(self.precision, device),
+            even_batches=self._even_batches,
             optimizer=self.optimizer,
-            **self._step_options(n_rows),
         )
-        trainer.epoch, trainer.step = len(self._records), self._steps
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            from aerec.training.distributed import current_ranks
+        return Training(trainer, self._records, self._steps)
 
-            if self.network_.architecture.negatives is not None:
-                raise DataError("negatives= is for one process: set negatives=None, or train without torchrun")
-            trainer.ranks = current_ranks()
-        return trainer
-
-    def _step_options(self, n_rows: int) -> dict[str, Any]:
+    def _step_options(self, n_rows: int) -> StepOptions:
         automatic = min(max(n_rows // _STEPS_AN_EPOCH, _BATCH_SIZES[0]), _BATCH_SIZES[1])
-        return {
-            "batch_size": automatic if self.batch_size == "auto" else int(self.batch_size),
-            "learning_rate": self.learning_rate,
-            "schedule": SCHEDULES[self.learning_rate_schedule],
-            "weight_decay": self.weight_decay,
-            "kl_weight": self.kl_weight,
-            "kl_annealing_steps": self.kl_annealing_steps,
-            "ema_decay": float(self.ema_decay),
-        }
+        return StepOptions(
+            batch_size=automatic if self.batch_size == "auto" else int(self.batch_size),
+            learning_rate=self.learning_rate,
+            schedule=SCHEDULES[self.learning_rate_schedule],
+            weight_decay=self.weight_decay,
+            kl_weight=self.kl_weight,
+            kl_annealing_steps=self.kl_annealing_steps,
+            ema_decay=float(self.ema_decay),
+        )
 
     def _follow_parameters(self, n_rows: int) -> None:
         """Have the next steps follow the parameters of the moment, where `set_params` has changed them.
@@ -518,69 +507,46 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
                     f"{name}={value!r}, but the network of this {type(self).__name__} was made with {before!r}: set it "
                     "back to go on with partial_fit, or fit anew"
                 )
-        if self._trainer is not None:
-            self._trainer.follow(**self._step_options(n_rows))
+        if self._training is not None:
+            self._training.trainer.follow(self._step_options(n_rows))
         else:  # a loaded model: the optimiser starts anew
-            self._trainer = self._new_trainer(n_rows)
+            self._training = self._new_training(n_rows)
 
-    def _train(
-        self,
-        rows: Rows,
-        epochs: int,
-        validator: Validator | None = None,
-        checkpoint: tuple[str | os.PathLike[str], dict[str, Any]] | None = None,
-        callbacks: Iterable[Callback] = (),
-    ) -> None:
-        """Train on `rows` for up to `epochs` more epochs and add them to the history; see `train`.
+    def _checkpoint(self, path: str | os.PathLike[str], train: History, validation: Any) -> Checkpoint:
+        """Return the checkpoint of a fit to this data."""
+        assert self._training is not None
+        ranks = self._training.trainer.ranks
+        return Checkpoint(
+            path,
+            training_identity(self, train, validation),
+            # of the schedules only a constant one does not depend on the number of epochs
+            may_differ=("epochs", "patience") if self.learning_rate_schedule == "constant" else ("patience",),
+            writes=ranks is None or ranks.is_first,
+        )
 
-        `checkpoint` is a folder and the identity of the training.
-        """
-        trainer, around = self._trainer, [*callbacks]
-        assert trainer is not None
-        records: list[dict[str, Any]] = []
-        best, writer, metric = None, None, None if validator is None else validator.name
-        if validator is not None:
-            best = BestEpoch(self.network_, validator.name, validator.higher_is_better, self.patience)
-            around.insert(0, best)
-        if checkpoint is not None:
-            parts: dict[str, Stateful] = {"trainer": trainer} if best is None else {"trainer": trainer, "best": best}
-            more = ("epochs", "patience") if self.learning_rate_schedule == "constant" else ("patience",)
-            first = trainer.ranks is None or trainer.ranks.is_first
-            writer = Checkpoint(*checkpoint, parts, may_differ=more, writes=first)
-            around.append(writer)
-        around.append(ProgressBar(type(self).__name__, epochs, self.progress, metric))
-        told, self._rows = Callbacks(around, self), rows
-        if writer is not None:
-            records = writer.restore(epochs)
+    def _train(self, rows: Rows, epochs: int, **options: Any) -> int | None:
+        """Do what `Training.run` does, with its `options`, and take over what was learned."""
+        training, self._rows = self._training, rows
+        assert training is not None
         try:
-            records = train(
-                trainer,
-                rows,
-                epochs=epochs,
-                steps=steps_on(trainer.device),
-                validator=validator,
-                best=best,
-                callbacks=told,
-                records=records,
-            )
-        except TrainingError as error:
-            if self._records or error.records:  # what was learned before is kept
-                self._remember(error.records)
-            self._trainer = None  # its optimiser has seen what went wrong: partial_fit begins with a new one
+            best = training.run(rows, epochs, model=self, progress=self.progress, **options)
+        except TrainingError:
+            if training.records:  # what was learned before is kept
+                self._remember(training)
+            self._training = None  # its optimiser has seen what went wrong: partial_fit begins with a new one
             raise
-        self._remember(records)
-        self._warn_of_trouble(records, epochs, best)
+        self._remember(training)
+        return best
 
-    def _warn_of_trouble(self, records: list[dict[str, Any]], epochs: int, best: BestEpoch | None) -> None:
+    def _warn_of_trouble(self, best_epoch: int | None, epochs: int) -> None:
         """Warn of a training that ended too early, and of a variational code that says nothing of its row."""
-        name = type(self).__name__
-        last = len(records)
-        if best is not None and self.learning_rate_schedule == "constant" and 1 < best.epoch == last == epochs:
+        name, last = type(self).__name__, len(self._records)
+        if best_epoch is not None and self.learning_rate_schedule == "constant" and 1 < best_epoch == last == epochs:
             warn_caller(
                 f"the best epoch of {name} on the validation data is the last one, {last}: it was still getting "
                 "better; raise epochs"
             )
-        kept = records[(last if best is None else best.epoch) - 1]
+        kept = self._records[(last if best_epoch is None else best_epoch) - 1]
         if (
             self.variational
             and self._kl_by_unit
@@ -593,12 +559,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
                 "reach it in more kl_annealing_steps"
             )
 
-    def _remember(self, records: list[dict[str, Any]]) -> None:
-        assert self._trainer is not None
-        done = len(self._records)
-        self._records += [{**record, "epoch": done + record["epoch"]} for record in records]
-        self.n_iter_ = len(self._records)
-        self._steps = self._trainer.step
+    def _remember(self, training: Training) -> None:
+        self.n_iter_, self._steps = len(training.records), training.trainer.step
         self._finish()
         self._rows = None
 
@@ -889,7 +851,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
     def _add_learned(self, added: NewItems) -> None:
         n_users = self.network_.architecture.n_users
         self.network_ = with_new_rows(self.network_, self._build, added.rows, len(added.items), n_users)
-        self._trainer = None
+        self._training = None
 
     def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         header, arrays = super()._state()

@@ -184,7 +184,7 @@ class AutoRec(Autoencoder):
         self.hidden_rows_ = None
         return data
 
-    def _training_rows(self, data: CSR | NDArray[np.float32]) -> Rows:
+    def _training_rows(self, data: CSR | NDArray[np.float32]) -> SparseRows:
         matrix = canonical_csr(data.T if self.orientation == "item" else data)
         targets = None
         if (biases := self._biases()) is not None:

@@ -17,7 +17,7 @@ from aerec.models.autoencoder import Autoencoder
 from aerec.network.batches import Batch, SparseBatch
 from aerec.network.losses import first_layer
 from aerec.network.network import Architecture, Cost, Network
-from aerec.network.rows import Rows
+from aerec.network.rows import Rows, WholeRows
 from aerec.network.unit_rows import unit_products, unit_rows
 from aerec.parameters import Constraint, WholeNumber
 from aerec.recommender.base import History
@@ -27,7 +27,7 @@ from aerec.recommender.new_items import NewItems
 from aerec.recommender.scorer import Scorer, UserBlock
 from aerec.sparse import CSR, canonical_csr, row_ids
 from aerec.training.optimizers import BlockwiseNAdam
-from aerec.training.trainer import EagerSteps, StepSource, Trainer
+from aerec.training.trainer import EagerSteps, StepOptions, StepSource, Trainer
 from aerec.training.weights import Validator
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ class ELSA(Autoencoder):
 
         return ItemShards(Ranks(torch.distributed.get_rank(), torch.distributed.get_world_size()), n_items)
 
-    def _training_rows(self, data: CSR | NDArray[np.float32]) -> Rows:
+    def _training_rows(self, data: CSR | NDArray[np.float32]) -> WholeRows:
         return super()._training_rows(data if self._shards is None else canonical_csr(data[:, self._shards.own]))
 
     def _rows_of(self, X: History) -> tuple[Rows, NDArray[np.int64]]:
@@ -175,12 +175,6 @@ class ELSA(Autoencoder):
             return super()._rows_of(X)
         finally:
             self._shards = shards
-
-    def _new_trainer(self, n_rows: int) -> Trainer:
-        trainer = super()._new_trainer(n_rows)
-        if self._shards is not None:
-            trainer.ranks = None  # each process steps over all rows, with gradients of its own items
-        return trainer
 
     def _validator(self, validation: Any) -> Validator | None:
         validator = super()._validator(validation)
@@ -200,8 +194,8 @@ class ELSA(Autoencoder):
     def _whole_network(self) -> _ELSANetwork:
         """Return a network of the items of all processes."""
         assert self._shards is not None
-        assert self._trainer is not None
-        own = self._trainer.network.encoder_weights[0].detach()
+        assert self._training is not None
+        own = self._training.trainer.network.encoder_weights[0].detach()
         n_items = self._shards.n_items
         whole = self._new_network(1)  # one item, to draw no initial vectors for nothing
         whole.architecture = replace(whole.architecture, n_inputs=n_items)
@@ -227,8 +221,10 @@ class ELSA(Autoencoder):
         )
         return _ELSANetwork(architecture, torch.Generator().manual_seed(int(self.seed)))
 
-    def _make_trainer(self, **options: Any) -> Trainer:
-        return _NAdamTrainer(**options)
+    def _make_trainer(self, network: Network, options: StepOptions, **choices: Any) -> Trainer:
+        trainer = _NAdamTrainer(network, options, **choices)
+        trainer.divides_rows = self._shards is None  # else each process steps over all rows, with its own items
+        return trainer
 
     def _make_scorer(self) -> Scorer:
         return _ELSAScorer(self.network_, self.precision, self._popularity)
@@ -236,9 +232,9 @@ class ELSA(Autoencoder):
     def _finish(self) -> None:
         if self._shards is not None:
             self.network_ = self._whole_network()
-            self._trainer = None
-        if isinstance(self._trainer, _NAdamTrainer):
-            self._trainer.settle()
+            self._training = None
+        if self._training is not None and isinstance(self._training.trainer, _NAdamTrainer):
+            self._training.trainer.settle()
         else:
             self.network_.settle()
 
@@ -373,4 +369,4 @@ class _NAdamTrainer(Trainer):
 
     def _make_optimizer(self, decayed: list[nn.Parameter], free: list[nn.Parameter]) -> torch.optim.Optimizer:
         kind = BlockwiseNAdam if self.device.type == "cpu" else torch.optim.NAdam
-        return kind([*decayed, *free], lr=self.learning_rate)
+        return kind([*decayed, *free], lr=self.options.learning_rate)

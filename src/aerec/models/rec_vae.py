@@ -20,7 +20,7 @@ from aerec.network.network import Architecture, Network
 from aerec.network.rows import Rows
 from aerec.noise import MaskingNoise, Noise
 from aerec.parameters import Constraint, WholeNumber
-from aerec.training.trainer import EagerSteps, StepKind, StepSource, Trainer
+from aerec.training.trainer import EagerSteps, StepKind, StepOptions, StepSource, Trainer
 
 __all__ = ["RecVAE"]
 
@@ -153,8 +153,9 @@ class RecVAE(Autoencoder):
             raise ValueError(f"hidden of RecVAE is (width of the layers, width of the code), got {self.hidden!r}")
         return int(sizes[0]), int(sizes[1])
 
-    def _make_trainer(self, **options: Any) -> Trainer:
-        return _AlternatingTrainer(encoder_passes=int(self.encoder_passes), **options)
+    def _make_trainer(self, network: Network, options: StepOptions, **choices: Any) -> Trainer:
+        assert isinstance(network, _RecVAENetwork)
+        return _AlternatingTrainer(network, options, encoder_passes=int(self.encoder_passes), **choices)
 
 
 @dataclass(frozen=True)
@@ -270,8 +271,8 @@ class _AlternatingTrainer(Trainer):
 
     network: _RecVAENetwork
 
-    def __init__(self, *, encoder_passes: int, network: _RecVAENetwork, **options: Any) -> None:
-        super().__init__(network=network, **options)
+    def __init__(self, network: _RecVAENetwork, options: StepOptions, *, encoder_passes: int, **choices: Any) -> None:
+        super().__init__(network, options, **choices)
         self.encoder_passes = encoder_passes
         self._codes: tuple[Rows, list[int], Tensor] | None = None  # of which rows, by which parameters
         encoder = network.encoder()
@@ -319,7 +320,7 @@ class _AlternatingTrainer(Trainer):
                 if self._codes and fits
                 else torch.empty((n_rows, width), dtype=torch.float32, device=self.device)
             )
-            for numbers in torch.split(torch.arange(n_rows), self.batch_size):
+            for numbers in torch.split(torch.arange(n_rows), self.options.batch_size):
                 found = self.network.former_code(rows.batch(numbers), self.half)
                 codes[numbers[0] : numbers[-1] + 1] = torch.cat(found, dim=1)
             self._codes = rows, versions, codes

@@ -15,6 +15,7 @@ from aerec.network.affine import affine
 from aerec.network.batches import Batch, SparseBatch
 from aerec.network.buffers import Scratch
 from aerec.network.losses import all_entries_loss, first_layer, observed_loss
+from aerec.network.rows import DenseRows, WholeRows
 from aerec.network.sampled import sampled_loss
 from aerec.noise import GaussianNoise, MaskingNoise, Noise
 from aerec.sparsity import Sparsity
@@ -123,6 +124,15 @@ class Network(nn.Module):
             bias.zero_()
         if self.user_factors is not None:
             self.user_factors.zero_()
+
+    @torch.no_grad()
+    def begin_at_average(self, rows: WholeRows) -> None:
+        """Have the outputs begin at what holds for the average of the `rows`, not at 0."""
+        likelihood, bias = self.architecture.likelihood, self.decoder_biases[-1]
+        if not (isinstance(rows, DenseRows) or likelihood.all_entries):
+            bias.fill_(rows.mean_wanted())
+        elif (logits := likelihood.prior_logits(rows.column_sums(), rows.shape[0])) is not None:
+            bias.copy_(torch.from_numpy(logits))
 
     def extra_repr(self) -> str:
         """Sizes and choices."""

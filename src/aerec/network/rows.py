@@ -11,12 +11,13 @@ from torch import Tensor
 
 from aerec.files.memmap import blocks, is_mapped, release
 from aerec.network.batches import DenseBatch, Pattern, SparseBatch
-from aerec.sparse import CSR, row_sums, take_rows
+from aerec.sparse import CSR, take_rows
 
-__all__ = ["DenseRows", "MappedRows", "RowRange", "Rows", "SparseRows", "shuffled", "sparse_rows"]
+__all__ = ["DenseRows", "MappedRows", "RowRange", "Rows", "SparseRows", "WholeRows", "shuffled", "sparse_rows"]
 
 _RUN = 1024  # consecutive rows of a mapped matrix that are read together: a disk is slow row by row
 _RUNS = 64  # runs whose rows are shuffled among each other
+_BLOCK = 1 << 22  # values summed at once
 _KEPT = 1 << 25  # values of a mapped matrix that stay resident after they were read
 
 
@@ -40,6 +41,10 @@ class SparseRows:
         self._values = _shared(matrix.data).to(device)
         self._sums = [torch.from_numpy(sums.astype(np.float32)).to(device) for sums in row_sums(matrix)]
         self._targets = None if targets is None else _shared(targets.astype(np.float32, copy=False)).to(device)
+
+    def column_sums(self) -> NDArray[np.float64]:
+        """Return the sum of the values of each column; shape (n_columns,)."""
+        return column_sums(self._columns.cpu().numpy(), self._values.cpu().numpy(), self.shape[1])
 
     def mean_wanted(self) -> float:
         """Return the mean of what the "observed" likelihood wants to see."""
@@ -111,6 +116,10 @@ class MappedRows:
         self._matrix, self._device = matrix, device
         self._read = 0  # values since pages were released
 
+    def column_sums(self) -> NDArray[np.float64]:
+        """Return the sum of the values of each column; shape (n_columns,)."""
+        return column_sums(self._matrix.indices, self._matrix.data, self.shape[1])
+
     def mean_wanted(self) -> float:
         """Return the mean of the values."""
         return float(sum(block.sum(dtype=np.float64) for _, block in blocks(self._matrix.data)) / self._matrix.nnz)
@@ -138,6 +147,11 @@ class DenseRows:
     def __init__(self, array: NDArray[np.float32], device: torch.device) -> None:
         self.shape = (array.shape[0], array.shape[1])
         self._values = _shared(array).to(device)
+
+    def column_sums(self) -> NDArray[np.float64]:
+        """Return the sum of each column; shape (n_columns,)."""
+        sums: NDArray[np.float64] = self._values.cpu().numpy().sum(axis=0, dtype=np.float64)
+        return sums
 
     def largest(self) -> float:
         """Return the largest magnitude among the values; NaN where one is NaN."""
@@ -171,7 +185,8 @@ class RowRange:
         return self.rows.batch(rows + self._begin)
 
 
-Rows: TypeAlias = SparseRows | MappedRows | DenseRows | RowRange
+WholeRows: TypeAlias = SparseRows | MappedRows | DenseRows
+Rows: TypeAlias = WholeRows | RowRange
 
 
 def _shared(array: NDArray[Any]) -> Tensor:
@@ -181,6 +196,33 @@ def _shared(array: NDArray[Any]) -> Tensor:
     """
     as_it_is = array.flags.writeable and min(array.strides) >= 0
     return torch.from_numpy(array if as_it_is else array.copy())
+
+
+def column_sums(columns: NDArray[Any], values: NDArray[np.float32], n_columns: int) -> NDArray[np.float64]:
+    """Return the sum of each column of a sparse matrix, from its stored values and their columns."""
+    sums = np.zeros(n_columns)
+    for at, block in blocks(columns):
+        sums += np.bincount(block, values[at : at + len(block)], minlength=n_columns)
+    return sums
+
+
+def row_sums(matrix: CSR) -> NDArray[np.float64]:
+    """Return the sum of each row and that of its squares; shape (2, n_rows).
+
+    Some rows at a time, so that nothing of the size of the matrix is held beside it.
+    """
+    n_rows = matrix.shape[0]
+    sums = np.zeros((2, n_rows))
+    begin = 0
+    while begin < n_rows:
+        most = int(matrix.indptr[begin]) + _BLOCK
+        end = max(begin + 1, int(np.searchsorted(matrix.indptr, most, side="right")) - 1)
+        values = matrix.data[matrix.indptr[begin] : matrix.indptr[end]]
+        rows = np.repeat(np.arange(end - begin), np.diff(matrix.indptr[begin : end + 1]))
+        for into, weights in zip(sums, (values, np.square(values)), strict=True):
+            into[begin:end] = np.bincount(rows, weights, end - begin)
+        begin = end
+    return sums
 
 
 def sparse_rows(

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
-from types import TracebackType
+from collections.abc import Mapping
 from typing import Any
 
 from aerec.display.progress import EpochProgress
 
-__all__ = ["Callback", "Callbacks", "ProgressBar"]
+__all__ = ["Callback", "ProgressBar"]
 
 
 class Callback:
@@ -66,54 +63,6 @@ class Callback:
 
     def training_done(self, model: Any, finished: bool) -> None:
         """Settle when the training ends; `finished` is false where it was broken off by an error or by hand."""
-
-
-class Callbacks:
-    """Several callbacks around one training: a context that tells them when it begins and how it ended.
-
-    Parameters
-    ----------
-    callbacks : iterable of Callback
-        They are called in this order.
-    model : Recommender
-
-    Raises
-    ------
-    TypeError
-        If one of them is no `Callback`.
-    """
-
-    def __init__(self, callbacks: Iterable[Callback], model: Any = None) -> None:
-        self._callbacks = list(callbacks)
-        self._model = model
-        for callback in self._callbacks:
-            if not isinstance(callback, Callback):
-                raise TypeError(f"a callback is an aerec.training.callbacks.Callback, got {callback!r}")
-
-    def __enter__(self) -> Callbacks:
-        try:
-            for callback in self._callbacks:
-                callback.training_begins(self._model)
-        except BaseException:
-            self.__exit__(*sys.exc_info())
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        with ExitStack() as stack:  # every callback is called, even if another one fails
-            for callback in reversed(self._callbacks):
-                stack.callback(callback.training_done, self._model, finished=kind is None)
-
-    def want_to_stop(self) -> bool:
-        """Whether one of them wants the training to end."""
-        return any(callback.wants_to_stop() for callback in self._callbacks)
-
-    def epoch_done(self, record: Mapping[str, Any]) -> None:
-        """Pass on the record of an epoch."""
-        for callback in self._callbacks:
-            callback.epoch_done(record, self._model)
 
 
 class ProgressBar(Callback):

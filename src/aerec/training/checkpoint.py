@@ -45,8 +45,6 @@ class Checkpoint(Callback):
         Made where absent.
     identity : mapping
         What tells the training from others, such as its parameters: it goes on from its own checkpoint only.
-    parts : mapping of str to Stateful
-        What is written and restored, such as the trainer.
     may_differ : collection of str
         Names in `identity` that a training that goes on may have other values of.
     writes : bool, default True
@@ -62,23 +60,24 @@ class Checkpoint(Callback):
         self,
         path: str | os.PathLike[str],
         identity: Mapping[str, Any],
-        parts: Mapping[str, Stateful] | None = None,
         *,
         may_differ: Collection[str] = (),
         writes: bool = True,
     ) -> None:
-        self.path, self._identity, self._parts, self._writes = Path(path), dict(identity), dict(parts or {}), writes
-        self._may_differ = may_differ
+        self.path, self._identity, self._may_differ, self._writes = Path(path), dict(identity), may_differ, writes
+        self._parts: Mapping[str, Stateful] = {}
         self._lock = Lock(path)
         self.records: list[dict[str, Any]] = []
 
-    def restore(self, epochs: int) -> list[dict[str, Any]]:
+    def restore(self, epochs: int, parts: Mapping[str, Stateful]) -> list[dict[str, Any]]:
         """Bring all parts to where the checkpoint was written; where there is none they stay as they are.
 
         Parameters
         ----------
         epochs : int
             That the training is to have.
+        parts : mapping of str to Stateful
+            What is restored, and written after every epoch, such as the trainer.
 
         Returns
         -------
@@ -94,6 +93,7 @@ class Checkpoint(Callback):
         """
         if self._writes and not self._lock.acquire():
             raise _in_use(self.path)
+        self._parts = parts
         try:
             if (self.path / f"{_KIND}.json").exists():
                 self._restore()
@@ -105,7 +105,7 @@ class Checkpoint(Callback):
         except BaseException:
             self._lock.release()
             raise
-        return self.records
+        return list(self.records)
 
     def _restore(self) -> None:
         header, tensors = read_folder(self.path, _KIND)

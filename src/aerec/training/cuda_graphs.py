@@ -20,21 +20,16 @@ from aerec.network.batches import Batch
 from aerec.network.buffers import Scratch
 from aerec.network.rows import DenseRows, Rows, SparseRows
 from aerec.noise import GaussianNoise
-from aerec.training.trainer import EagerSteps, StepKind, Steps, StepSource, Trainer
+from aerec.training.trainer import EagerSteps, StepKind, Steps, Trainer
 
-__all__ = ["CapturedSteps", "own_stream", "steps_on"]
+__all__ = ["CapturedSteps", "own_stream"]
 
 _WARM_UP = 3  # eager steps before one is recorded: libraries initialise in them
 _log = logging.getLogger(__name__)
 
 
-def steps_on(device: torch.device) -> StepSource:
-    """Return what gives the steps of a training on `device`: recorded ones on CUDA."""
-    return CapturedSteps() if device.type == "cuda" else EagerSteps
-
-
 class CapturedSteps:
-    """Gives recorded steps, one recording for each kind of them; see `StepSource`.
+    """Gives recorded steps, one recording for each kind of them; see `aerec.training.trainer.StepSource`.
 
     It holds the memory of the recorded steps, and the rows they read: it is made for one training.
     """
@@ -161,13 +156,10 @@ def _can_be_recorded(trainer: Trainer, rows: SparseRows | DenseRows, kind: StepK
 
 @contextlib.contextmanager
 def own_stream(device: torch.device) -> Iterator[None]:
-    """On CUDA, work on a stream of its own, after what was asked of the device before, and before what comes after.
+    """Work on a stream of its own, after what was asked of the CUDA device before, and before what comes after.
 
     A step can be recorded on no other, and those that are not recorded have to be where the recorded ones are.
     """
-    if device.type != "cuda":
-        yield
-        return
     outside, stream = torch.cuda.current_stream(device), _stream(device)
     stream.wait_stream(outside)
     try:

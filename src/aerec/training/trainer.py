@@ -22,10 +22,40 @@ from aerec.training.weights import WeightAverage
 if TYPE_CHECKING:
     from aerec.training.distributed import Ranks
 
-__all__ = ["CostWatch", "EagerSteps", "StepKind", "StepSource", "Steps", "Trainer", "likely_cause"]
+__all__ = ["CostWatch", "EagerSteps", "StepKind", "StepOptions", "StepSource", "Steps", "Trainer", "likely_cause"]
 
 _EXPLODED = 1e6  # times the cost of the first batch
 _LARGE = 20.0  # values beyond it are neither ratings nor standardised
+
+
+@dataclass(frozen=True)
+class StepOptions:
+    """What a training may change from one epoch to the next.
+
+    Parameters
+    ----------
+    batch_size : int
+        Rows per step; the last of an epoch may have fewer.
+    learning_rate : float
+        Of the optimizer.
+    schedule : callable
+        Factor of the learning rate by the share of the epochs that is over; see `aerec.training.optimizers.SCHEDULES`.
+    weight_decay : float
+        λ of the penalty λ · ½‖W‖², whose gradient is added to that of the cost.
+    kl_weight : float
+    kl_annealing_steps : int
+        Steps over which the weight of the KL term rises from 0 to `kl_weight`, linearly.
+    ema_decay : float, default 0.0
+        Of the average of the weights over epochs; see `WeightAverage`.
+    """
+
+    batch_size: int
+    learning_rate: float
+    schedule: Callable[[float], float]
+    weight_decay: float
+    kl_weight: float
+    kl_annealing_steps: int
+    ema_decay: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -72,24 +102,15 @@ class Trainer:
     ----------
     network : Network
         On `device` already.
-    batch_size : int
-        Rows per step; the last of an epoch may have fewer.
-    schedule : callable
-        Factor of the learning rate by the share of the epochs that is over; see `aerec.training.optimizers.SCHEDULES`.
-    learning_rate, weight_decay : float
-        The step of the optimizer, and λ of the penalty λ · ½‖W‖², whose gradient is added to that of the cost.
-    kl_weight : float
-    kl_annealing_steps : int
-        Steps over which the weight of the KL term rises from 0 to `kl_weight`, linearly.
-    half : bool
-        bfloat16 factors in the products of the output layer.
+    options : StepOptions
+        `follow` changes them.
     device : torch.device
     seed : int
         Of the order of rows, and of the noise.
+    half : bool, default False
+        bfloat16 factors in the products of the output layer.
     even_batches : bool, default False
         Divide the rows of an epoch evenly over as many steps, so that none is left a small rest.
-    ema_decay : float, default 0.0
-        Of the average of the weights over epochs; see `WeightAverage`.
     optimizer : str or class, default "adam"
         See `aerec.training.optimizers.make_optimizer`.
 
@@ -99,43 +120,31 @@ class Trainer:
         How many have begun, and how many were taken.
     ranks : Ranks or None
         The processes that train together; None for this one alone.
+    divides_rows : bool
+        Whether several processes divide the rows among them.
     """
+
+    divides_rows = True
 
     def __init__(
         self,
         network: Network,
+        options: StepOptions,
         *,
-        batch_size: int,
-        learning_rate: float,
-        schedule: Callable[[float], float],
-        weight_decay: float,
-        kl_weight: float,
-        kl_annealing_steps: int,
-        half: bool,
         device: torch.device,
         seed: int,
+        half: bool = False,
         even_batches: bool = False,
-        ema_decay: float = 0.0,
         optimizer: OptimizerChoice = "adam",
     ) -> None:
-        self.network = network
-        self.batch_size = batch_size
-        self.weight_decay = weight_decay
-        self.kl_weight = kl_weight
-        self.kl_annealing_steps = kl_annealing_steps
-        self.half = half
-        self.device = device
-        self.step = 0
-        self.epoch = 0
-        self.watch = CostWatch(device)
-        self.seed = seed
-        self.even_batches = even_batches
+        self.network, self.options, self.device, self.seed = network, options, device, seed
+        self.half, self.even_batches = half, even_batches
+        self.epoch = self.step = 0
         self.ranks: Ranks | None = None
+        self.watch = CostWatch(device)
         self._when_good: Callable[[], None] | None = None
-        self.learning_rate, self.schedule = learning_rate, schedule
         self._optimizer_choice = optimizer
         self.optimizer = self._make_optimizer(network.weights(), network.undecayed())
-        self._ema_decay = ema_decay
         self.order = torch.Generator().manual_seed(seed)
         self.noise = torch.Generator(device=device).manual_seed(seed + 1)
 
@@ -145,8 +154,8 @@ class Trainer:
             self._optimizer_choice,
             decayed,
             free,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
+            learning_rate=self.options.learning_rate,
+            weight_decay=self.options.weight_decay,
             device=self.device,
             lazy=self.network.architecture.negatives is not None,
         )
@@ -159,7 +168,7 @@ class Trainer:
     def average(self) -> WeightAverage:
         """The average of all weights that are trained, over epochs."""
         groups = [group for optimizer in self.optimizers() for group in optimizer.param_groups]
-        return WeightAverage([parameter for group in groups for parameter in group["params"]], self._ema_decay)
+        return WeightAverage([parameter for group in groups for parameter in group["params"]], self.options.ema_decay)
 
     # ------------------------------------------------------------------ an epoch
 
@@ -180,7 +189,7 @@ class Trainer:
         if self.ranks is not None:
             for name, generator in (("order", self.order), ("noise", self.noise)):
                 generator.manual_seed(self.ranks.seed(name, self.seed, self.step))
-        rate = self.learning_rate * self.schedule(progress)
+        rate = self.options.learning_rate * self.options.schedule(progress)
         for optimizer in self.optimizers():
             for group in optimizer.param_groups:
                 group["lr"] = group["lr"].fill_(rate) if isinstance(group["lr"], Tensor) else rate
@@ -201,7 +210,7 @@ class Trainer:
         pieces = self._pieces(shuffled(own, self.order), n_rows)
         sums = torch.zeros(3, device=self.device, dtype=torch.float64)
         weighted_kl = torch.zeros((), device=self.device, dtype=torch.float64)  # each batch with its own weight
-        steps, annealed = source(self, own, kind), self.step < self.kl_annealing_steps
+        steps, annealed = source(self, own, kind), self.step < self.options.kl_annealing_steps
         if not self.watch.at_once:
             self._found_good()
         for number, chosen in enumerate(pieces, start=1):
@@ -218,10 +227,10 @@ class Trainer:
         if self.ranks is not None:
             sums, weighted_kl = self.ranks.total(sums), self.ranks.total(weighted_kl)
         likelihood, sparsity, kl = (sums / n_rows).tolist()
-        decayed = self.network.weights() if self.weight_decay else []
-        decay = 0.5 * self.weight_decay * sum(float(w.detach().square().sum()) for w in decayed)
+        decayed = self.network.weights() if self.options.weight_decay else []
+        decay = 0.5 * self.options.weight_decay * sum(float(w.detach().square().sum()) for w in decayed)
         record = {"likelihood": likelihood, "sparsity": sparsity, "kl": kl, "weight_decay": decay}
-        kl_cost = float(weighted_kl) / n_rows if annealed else self.kl_weight * kl
+        kl_cost = float(weighted_kl) / n_rows if annealed else self.options.kl_weight * kl
         record["cost"] = likelihood + sparsity + kl_cost + decay
         bad = self.watch.end()
         if bad is not None or not np.isfinite(record["cost"]):
@@ -250,14 +259,13 @@ class Trainer:
     def _pieces(self, order: Tensor, n_rows: int) -> tuple[Tensor, ...]:
         """Divide the order of the rows into steps."""
         if self.ranks is None:
-            even = order.tensor_split(-(-n_rows // self.batch_size))
-            return even if self.even_batches else torch.split(order, self.batch_size)
-        return self.ranks.pieces(order, n_rows, self.batch_size)
+            even = order.tensor_split(-(-n_rows // self.options.batch_size))
+            return even if self.even_batches else torch.split(order, self.options.batch_size)
+        return self.ranks.pieces(order, n_rows, self.options.batch_size)
 
     def _kl_weight_now(self) -> float:
-        if self.step >= self.kl_annealing_steps:
-            return self.kl_weight
-        return self.kl_weight * self.step / self.kl_annealing_steps
+        weight, n_steps = self.options.kl_weight, self.options.kl_annealing_steps
+        return weight if self.step >= n_steps else weight * self.step / n_steps
 
     def _found_good(self) -> None:
         if self._when_good is not None:
@@ -266,7 +274,7 @@ class Trainer:
 
     def _failure(self, rows: Rows, cost: float, batch: int, n_batches: int) -> TrainingError:
         where = f"epoch {self.epoch}, batch {batch} of {n_batches}"
-        cause = likely_cause(rows, self.learning_rate, fresh=self.step == 0)
+        cause = likely_cause(rows, self.options.learning_rate, fresh=self.step == 0)
         return TrainingError(f"the cost became {cost:g} in {where}: {cause}")
 
     def _drop_gradients(self) -> None:
@@ -277,23 +285,11 @@ class Trainer:
 
     # ------------------------------------------------------------------ between trainings
 
-    def follow(
-        self,
-        *,
-        batch_size: int,
-        learning_rate: float,
-        schedule: Callable[[float], float],
-        weight_decay: float,
-        kl_weight: float,
-        kl_annealing_steps: int,
-        ema_decay: float,
-    ) -> None:
-        """Take other parameters from the next step on; moments, steps and random generators stay."""
-        self.batch_size, self.learning_rate, self.schedule = batch_size, learning_rate, schedule
-        self.kl_weight, self.kl_annealing_steps = kl_weight, kl_annealing_steps
-        self.weight_decay, self.average.decay = weight_decay, ema_decay
+    def follow(self, options: StepOptions) -> None:
+        """Take other options from the next step on; moments, steps and random generators stay."""
+        self.options, self.average.decay = options, options.ema_decay
         for optimizer in self.optimizers():
-            optimizer.param_groups[0]["weight_decay"] = weight_decay
+            optimizer.param_groups[0]["weight_decay"] = options.weight_decay
 
     def release(self) -> None:
         """Give back the memory that only steps need: gradients, and what one step leaves to the next."""
