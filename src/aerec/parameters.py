@@ -9,8 +9,9 @@ from numbers import Integral, Real
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
+from sklearn.base import clone
 
-__all__ = ["Check", "Constraint", "OneOf", "RealNumber", "WholeNumber", "check_parameters"]
+__all__ = ["Check", "Constraint", "OneOf", "RealNumber", "WholeNumber", "check_parameters", "copied_parameters"]
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,11 @@ def check_parameters(model: Any) -> None:
             *others, last = map(_in_words, allowed)
             choices = f"{', '.join(others)} or {last}" if others else last
             raise ValueError(f"The {name!r} parameter of {type(model).__name__} must be {choices}, got {value!r}")
+
+
+def copied_parameters(model: Any) -> dict[str, Any]:
+    """Return a copy of the parameters, so that a later change of a list or a model among them does no harm."""
+    return {name: clone(value, safe=False) for name, value in model.get_params(deep=False).items()}
 
 
 def _meets(value: Any, constraint: Constraint) -> bool:

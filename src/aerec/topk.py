@@ -48,7 +48,11 @@ def top_k(scores: NDArray[np.floating[Any]], k: int) -> tuple[NDArray[np.int64],
     size = max(1, _BLOCK_BYTES // (n_columns * scores.itemsize))
     for start in range(0, n_rows, size):
         rows = slice(start, start + size)
-        indices[rows, :kept], values[rows, :kept] = _best(scores[rows], kept)
+        block = scores[rows]
+        places, starts, _ = candidates(block, kept)
+        columns = places - np.repeat(np.arange(len(block)) * n_columns, np.diff(starts))
+        ordered = order_candidates(columns, starts, block.reshape(-1)[places], kept)
+        indices[rows, :kept], values[rows, :kept] = ordered
     return indices, values
 
 
@@ -91,13 +95,6 @@ def _keys(scores: Tensor, columns: Tensor) -> Tensor:
 
     bits = (scores + 0.0).view(torch.int32)  # −0 + 0 is 0
     return torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits).long() * 2**32 + (columns ^ _LOWER)
-
-
-def _best(scores: NDArray[Any], kept: int) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    """Return the `kept` highest scores of each row and their columns, in their order."""
-    places, starts, _ = candidates(scores, kept)
-    columns = places - np.repeat(np.arange(len(scores)) * scores.shape[1], np.diff(starts))
-    return order_candidates(columns, starts, scores.reshape(-1)[places], kept)
 
 
 def candidates(

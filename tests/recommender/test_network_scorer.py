@@ -46,7 +46,13 @@ def test_ranking_where_the_scores_are_gives_the_same(model, monkeypatch):
     model.fit(X)
     asked = [{}, {"exclude_seen": False}, {"exclude": more}, {"allow_items": [3, 4, 5, 9], "block_items": [4]}]
     expected = [model.rank(X, 6, **one) for one in asked]
-    monkeypatch.setattr(NetworkScorer, "_ranks_on_device", lambda self: True)
+    on_cpu = NetworkScorer.__init__
+
+    def as_on_gpu(self, *given):
+        on_cpu(self, *given)
+        self._on_gpu = True
+
+    monkeypatch.setattr(NetworkScorer, "__init__", as_on_gpu)
     for one, (items, scores) in zip(asked, expected, strict=True):
         found = model.rank(X, 6, **one)
         np.testing.assert_array_equal(found[0], items)

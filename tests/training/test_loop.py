@@ -345,8 +345,6 @@ def test_the_history_has_a_row_per_epoch_and_a_column_per_part():
 def test_the_cost_and_the_metric_are_logged_per_epoch(caplog):
     with caplog.at_level("INFO", logger="aerec"):
         run(network(), [0.25, 0.5], epochs=2)
-    assert [record.getMessage().split("  ")[0] for record in caplog.records] == [
-        "Network epoch 1/2",
-        "Network epoch 2/2",
-    ]
+    messages = [record.getMessage() for record in caplog.records]
+    assert [message.split("  ")[0] for message in messages] == ["Network epoch 1/2", "Network epoch 2/2"]
     assert "script 0.5" in messages[1]

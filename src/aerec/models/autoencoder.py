@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,18 +25,18 @@ from aerec.likelihood import LIKELIHOODS
 from aerec.models.learning import holdout_validator, training_identity
 from aerec.models.saved_network import network_tensors, restored_network
 from aerec.models.warm_start import LearnedBefore, with_new_rows
-from aerec.network.batches import Batch
+from aerec.network.coding import decoded, encoded, mean_cost, reconstructed
 from aerec.network.device import resolve_device, resolve_precision, with_gradients
 from aerec.network.network import ACTIVATIONS, INITIALIZATIONS, Architecture, Network
 from aerec.network.rows import DenseRows, Rows, WholeRows, sparse_rows
 from aerec.noise import GaussianNoise, MaskingNoise, Noise
-from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber, check_parameters
+from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber, check_parameters, copied_parameters
 from aerec.recommender.base import History, Recommender, item_popularity
 from aerec.recommender.codes import describe_unit, explain_units
 from aerec.recommender.id_matching import check_n
 from aerec.recommender.network_scorer import NetworkScorer
 from aerec.recommender.new_items import NewItems
-from aerec.recommender.saving import copied_parameters, encode_parameter
+from aerec.recommender.saving import encode_parameter
 from aerec.recommender.scorer import CodeScorer, Scorer
 from aerec.sparse import CSR, canonical_csr, refuse_masked
 from aerec.sparsity import KLSparsity, L1Sparsity, Sparsity, TopKSparsity
@@ -50,7 +50,6 @@ from aerec.training.weights import Validator
 
 __all__ = ["HIDDEN_SIZES", "NEURAL_SPACE", "Autoencoder"]
 
-_BLOCK_ROWS = 1024  # rows encoded at once outside of training
 NEURAL_SPACE: dict[str, Dimension] = {
     "noise": Choice((None, *(MaskingNoise(p) for p in (0.2, 0.35, 0.5, 0.65)))),
     "learning_rate": Number(3e-4, 5e-3, log=True),
@@ -581,7 +580,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         if isinstance(validation, Holdout):
             return holdout_validator(self, validation, self.validation_metric)
         rows, users = self._rows_of(validation)
-        return Validator("validation_cost", lambda: self._cost_of(rows, users), higher_is_better=False)
+        return Validator(
+            "validation_cost",
+            lambda: mean_cost(self.network_, rows, users, self.sparsity, self.kl_weight),
+            higher_is_better=False,
+        )
 
     def _as_holdout(self, validation: Any) -> Any:
         """Return validation data as a Holdout, or the matrix whose cost is watched."""
@@ -650,11 +653,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         After ``set_output(transform="pandas")`` as a frame, as in every transformer of scikit-learn.
         """
         rows, users = self._rows_of(X)
-        codes = np.empty((rows.shape[0], self._n_features_out), dtype=np.float32)
-        with torch.inference_mode():
-            for at, batch, known in self._blocks(rows, users):
-                codes[at] = self.network_.encode(batch, known, with_variance=False)[0].cpu().numpy()
-        return codes
+        return encoded(self.network_, rows, users)
 
     def generate(self, code: ArrayLike | None = None, n: int = 1, *, seed: int | None = None) -> NDArray[np.float32]:
         """Return the reconstruction that belongs to a code; without one, draw codes.
@@ -684,7 +683,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         n_code = self.network_.architecture.hidden[-1]
         if checked.shape[1] != n_code:
             raise ValueError(f"a code has {n_code} units, got an array of shape {checked.shape}")
-        return self._decode(torch.as_tensor(checked, device=self._device))
+        return decoded(self.network_, torch.as_tensor(checked, device=self._device))
 
     def inverse_transform(self, X: ArrayLike) -> NDArray[np.float32]:
         """Return the rows that belong to codes, as `generate` does; the way back from `transform`."""
@@ -701,11 +700,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         rows, users = self._rows_of(X)
         what = f"a reconstruction of {rows.shape[0]:,} × {rows.shape[1]:,}"
         require_memory(4 * rows.shape[0] * rows.shape[1], what, "reconstruct fewer rows at a time, or use recommend")
-        output = np.empty(rows.shape, dtype=np.float32)
-        with torch.inference_mode():
-            for at, batch, known in self._blocks(rows, users):
-                output[at] = self._decode(self.network_.encode(batch, known, with_variance=False)[0])
-        return output
+        return reconstructed(self.network_, rows, users)
 
     def total_cost(self, X: History) -> float:
         """Return the cost of `X` without noise and without weight decay.
@@ -713,22 +708,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         The mean over rows of [−log p(x | logits) + sparsity penalty + kl_weight · KL]; a variational code is its mean,
         and the activations of `KLSparsity` are averaged over all rows of `X`.
         """
-        return self._cost_of(*self._rows_of(X))
-
-    def _cost_of(self, rows: Rows, users: NDArray[np.int64]) -> float:
-        """Return `total_cost` of what `_rows_of` gave."""
-        if rows.shape[0] == 0:
-            raise DataError("the cost is a mean over rows, and there are none")
-        sums = torch.zeros(2, dtype=torch.float64)
-        statistic = torch.zeros(self._n_features_out, dtype=torch.float64)
-        with torch.inference_mode():
-            for _, batch, known in self._blocks(rows, users):
-                cost, activity = self.network_.cost(batch, known)
-                sums += torch.stack([cost.likelihood, cost.kl]).cpu().double() * batch.n_rows
-                statistic += activity.cpu().double()
-        likelihood, kl = (sums / rows.shape[0]).tolist()
-        penalty = 0.0 if self.sparsity is None else float(self.sparsity.cost(statistic / rows.shape[0]))
-        return float(likelihood + penalty + self.kl_weight * kl)
+        rows, users = self._rows_of(X)
+        return mean_cost(self.network_, rows, users, self.sparsity, self.kl_weight)
 
     def score(self, X: History, y: Any = None) -> float:
         """Return −`total_cost`, so that scikit-learn's searches maximise it."""
@@ -811,12 +792,6 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         check_is_fitted(self)
         return plot_history(self.history_, ax)
 
-    def _decode(self, code: torch.Tensor) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            logits = self.network_.decode(code)
-            found: NDArray[np.float32] = self.network_.architecture.likelihood.reconstruction(logits).cpu().numpy()
-        return found
-
     def _rows_of(self, X: History) -> tuple[Rows, NDArray[np.int64]]:
         """Return the rows of `X` on the device, and the training row of each user (−1: new)."""
         check_is_fitted(self)
@@ -834,14 +809,6 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
     def _check_width(self, width: int, trained: int) -> None:
         if width != trained:
             raise DataError(f"{type(self).__name__} was trained on rows of {trained} entries, these have {width}")
-
-    def _blocks(self, rows: Rows, users: NDArray[np.int64]) -> Iterator[tuple[slice, Batch, torch.Tensor | None]]:
-        """Give the rows block by block: where they stand, the batch, and its users where they have factors."""
-        for start in range(0, rows.shape[0], _BLOCK_ROWS):
-            at = slice(start, min(start + _BLOCK_ROWS, rows.shape[0]))
-            batch = rows.batch(torch.arange(at.start, at.stop))
-            known = torch.as_tensor(users[at], device=self._device) if self.user_factors else None
-            yield at, batch, known
 
     # ------------------------------------------------------------------ saving
 

@@ -19,6 +19,7 @@ from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.models.autoencoder import Autoencoder
 from aerec.models.warm_start import LearnedBefore
+from aerec.network.coding import batches
 from aerec.network.device import resolve_device
 from aerec.network.fold_in import ridge_rows
 from aerec.network.network import Network
@@ -211,10 +212,9 @@ class AutoRec(Autoencoder):
         rows, network = self._rows, self.network_
         assert rows is not None
         empty = SparseRows(canonical_csr(np.zeros((1, rows.shape[1]), dtype=np.float32)), resolve_device(self.device))
-        none = np.full(rows.shape[0], -1, dtype=np.int64)
         with torch.inference_mode():
-            batches = [batch for source in (rows, empty) for _, batch, _ in self._blocks(source, none)]
-            hidden = [network.decode_hidden(network.encode(batch)[0]).cpu().numpy() for batch in batches]
+            blocks = [batch for source in (rows, empty) for _, batch, _ in batches(network, source)]
+            hidden = [network.decode_hidden(network.encode(batch)[0]).cpu().numpy() for batch in blocks]
         return np.concatenate(hidden)
 
     @property

@@ -104,7 +104,7 @@ class SparseBatch:
     @property
     def n_rows(self) -> int:
         """Number of rows."""
-        return self.pattern.n_rows
+        return len(self.pattern.starts) - 1
 
     @property
     def places(self) -> Tensor:

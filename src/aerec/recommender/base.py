@@ -22,13 +22,13 @@ from aerec.files.storage import check_storable
 from aerec.holdout import Holdout, as_holdout, given_validation
 from aerec.ids import as_ids
 from aerec.interactions import Interactions
-from aerec.parameters import Constraint, check_parameters
+from aerec.parameters import Constraint, check_parameters, copied_parameters
 from aerec.rating_weights import weighted_counts
 from aerec.recommender.health import warn_of_common_lists
 from aerec.recommender.id_matching import History, IdMatching, check_n
-from aerec.recommender.new_history import RatingScale, are_lists
+from aerec.recommender.new_history import RatingScale, are_lists, histories_of
 from aerec.recommender.new_items import NewItems
-from aerec.recommender.saving import copied_parameters, decode_array, encode_array, write_model
+from aerec.recommender.saving import decode_array, encode_array, write_model
 from aerec.recommender.scorer import (
     ModelScorer,
     Scorer,
@@ -582,10 +582,11 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         return data
 
     def _remember_ids(self, data: Interactions, *, from_matrix: bool) -> None:
-        self.n_features_in_ = data.shape[1]
+        self.n_features_in_ = data.matrix.shape[1]
         self.items_ = None if from_matrix else data.items
         self.users_ = data.users if self._knows_users and not from_matrix else None
-        self._scale = RatingScale.of(data, data.threshold)
+        low, high = data.matrix.data.min(), data.matrix.data.max()
+        self._scale = RatingScale(float(low), float(high), data.threshold)
         for index, name in ((self.items_, "item"), (self.users_, "user")):
             if index is not None:
                 check_storable(index, name)
@@ -613,8 +614,10 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
     def _read(self, history: History) -> tuple[History, CSR | None]:
         """Return a history of any kind as an Interactions or a matrix, and the items that were rated too low."""
         check_is_fitted(self)
-        lists = self._ids.given_as_lists(history, self._scale or RatingScale.unknown())
-        return (history, None) if lists is None else (lists.seen, lists.rejected)
+        if isinstance(history, Interactions) or not are_lists(history):
+            return history, None
+        lists = histories_of(history, self._ids.known_items, self._scale or RatingScale.unknown())
+        return lists.seen, lists.rejected
 
     def _fit_copy(self, train: History, y: Any, validation: Any, **options: Any) -> Self:
         """Train a copy of this model and become it: a fit that fails leaves the model as it was.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,7 +13,7 @@ from aerec.errors import DataError, warn_caller
 from aerec.holdout import Holdout
 from aerec.ids import as_ids, examples, refuse_other_kind, same_kind
 from aerec.interactions import Interactions
-from aerec.recommender.new_history import NewHistories, RatingScale, are_lists, histories_of, known_ids, refuse_lists
+from aerec.recommender.new_history import are_lists, known_ids, refuse_lists
 from aerec.recommender.scorer import UserBlock
 from aerec.sparse import canonical_csr, column_counts
 
@@ -76,7 +76,7 @@ class IdMatching:
                 f"the history has {history.shape[1]} items; fit on an Interactions to have items matched by id"
             )
         aligned = history
-        if self.items is not None:
+        if self.items is not None and history.items is not self.items:
             refuse_other_kind(history.items, self.items, "items of the history")
             aligned = history.with_items(self.items)
             if (lost := history.n_ratings - aligned.n_ratings) > 0:
@@ -86,7 +86,8 @@ class IdMatching:
                     f"{examples(self.items, 2)}; train it again on data that holds them"
                 )
         if self.users is None:
-            return replace(UserBlock.new(aligned.matrix), times=aligned.timestamps)
+            known = np.full(len(aligned.users), -1, dtype=np.int64)
+            return UserBlock(aligned.matrix, known, times=aligned.timestamps)
         if history.shape[0] > 1 and not same_kind(history.users, self.users):  # a single user may be new under any id
             warn_caller(
                 f"the users of the history, such as {examples(history.users)}, are all taken for new ones: "
@@ -130,21 +131,14 @@ class IdMatching:
 
     def item_ids(self, history: History) -> pd.Index[Any]:
         """Return the item ids that belong to `history`: raw ids for an Interactions, column numbers for a matrix."""
-        if isinstance(history, Interactions) and self.items is None:
-            return history.items
-        by_id = isinstance(history, Interactions) or are_lists(history)
-        return self.known_items if by_id else pd.RangeIndex(self.n_items)
+        if isinstance(history, Interactions):
+            return history.items if self.items is None else self.items
+        return self.known_items if are_lists(history) else pd.RangeIndex(self.n_items)
 
     @property
     def known_items(self) -> pd.Index[Any]:
         """The ids of the columns: their numbers, where the model was fitted on a matrix."""
         return pd.RangeIndex(self.n_items) if self.items is None else self.items
-
-    def given_as_lists(self, history: History, scale: RatingScale) -> NewHistories | None:
-        """Return a dict of users to items as histories over the model's items; None where `history` is none."""
-        if not are_lists(history):
-            return None
-        return histories_of(history, self.known_items, scale)
 
     def columns_of(self, items: Any) -> NDArray[np.int64]:
         """Return the columns of items, which are raw ids, or column numbers of a model without ids."""

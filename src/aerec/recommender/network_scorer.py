@@ -44,16 +44,13 @@ class NetworkScorer(Scorer):
     ) -> None:
         super().__init__(network.architecture.n_inputs, popularity)
         self._network, self._precision = network, precision
-
-    @property
-    def device(self) -> torch.device:
-        """Where the network lives."""
-        return next(self._network.parameters()).device
+        self.device = next(network.parameters()).device
+        self._on_gpu = self.device.type == "cuda"
 
     # ------------------------------------------------------------------ scores
 
     def _scores(self, block: UserBlock) -> NDArray[np.float32]:
-        return self.device_scores(block, self._batch(block)).cpu().numpy()
+        return self.device_scores(block, SparseBatch.of(block.history, self.device)).cpu().numpy()
 
     def score_at(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float32]:
         """Score the items `columns` only: the output layer is most of the work."""
@@ -66,7 +63,7 @@ class NetworkScorer(Scorer):
     def _scores_at(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float32]:
         at = torch.as_tensor(columns, device=self.device)
         weight, bias = self._network.output_weight[at], self._network.output_bias
-        hidden = self.last_hidden(block, self._batch(block))
+        hidden = self.last_hidden(block)
         logits = hidden @ weight.T if bias is None else torch.addmm(bias[at], hidden, weight.T)
         scores: NDArray[np.float32] = logits.cpu().numpy()
         return scores
@@ -80,7 +77,8 @@ class NetworkScorer(Scorer):
         network, history = self._network, block.history
         values, seen = (torch.tensor(array, device=self.device) for array in (history.data, history.indices))
         weight = network.effective(network.encoder_weights[0])
-        first = network.first_hidden(self._batch(block), torch.as_tensor(block.known_users, device=self.device))[0]
+        batch = SparseBatch.of(history, self.device)
+        first = network.first_hidden(batch, torch.as_tensor(block.known_users, device=self.device))[0]
         lengths = values.new_ones(len(values) + 1)  # divisors of the sums; the last is for the whole history
         if network.architecture.normalize:
             squares = values.double().square()
@@ -110,27 +108,22 @@ class NetworkScorer(Scorer):
     @torch.inference_mode()
     def last_hidden(self, block: UserBlock, batch: SparseBatch | None = None) -> Tensor:
         """Return what the output layer reads; shape (n_users, n_hidden)."""
-        return self._network.decode_hidden(self._encoded(block, self._batch(block) if batch is None else batch))
-
-    def _batch(self, block: UserBlock) -> SparseBatch:
-        return SparseBatch.of(block.history, self.device)
-
-    def _encoded(self, block: UserBlock, batch: SparseBatch) -> Tensor:
+        batch = SparseBatch.of(block.history, self.device) if batch is None else batch
         known = torch.as_tensor(block.known_users, device=self.device)
-        return self._network.encode(batch, known, with_variance=False)[0]
+        return self._network.decode_hidden(self._network.encode(batch, known, with_variance=False)[0])
 
     # ------------------------------------------------------------------ ranking
 
     def blocks(self, n_users: int) -> Iterator[NDArray[np.int64]]:
         """Give larger blocks on a GPU."""
-        return score_blocks(n_users, self.n_items, _DEVICE_BYTES if self._ranks_on_device() else None)
+        return score_blocks(n_users, self.n_items, _DEVICE_BYTES if self._on_gpu else None)
 
     def best(self, block: UserBlock, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Rank where the scores are: only the best of them leave a GPU."""
-        if not self._ranks_on_device():
+        if not self._on_gpu:
             return super().best(block, k)
         with torch.inference_mode():
-            batch = self._batch(block)
+            batch = SparseBatch.of(block.history, self.device)
             scores = self.device_scores(block, batch)
             for matrix in block.left_out:
                 places = (batch if matrix is block.history else SparseBatch.of(matrix, self.device)).places
@@ -179,7 +172,11 @@ class NetworkScorer(Scorer):
     @torch.inference_mode()
     def code(self, block: UserBlock) -> NDArray[np.float32]:
         """Return the code of each user (the mean, where it is variational); shape (n_users, n_code)."""
-        code: NDArray[np.float32] = self._encoded(block, self._batch(block)).cpu().numpy()
+        batch, known = (
+            SparseBatch.of(block.history, self.device),
+            torch.as_tensor(block.known_users, device=self.device),
+        )
+        code: NDArray[np.float32] = self._network.encode(batch, known, with_variance=False)[0].cpu().numpy()
         return code
 
     def code_size(self) -> int:
@@ -222,9 +219,6 @@ class NetworkScorer(Scorer):
     def graph_size(self) -> int:
         """Return the number of parameters."""
         return sum(parameter.numel() for parameter in self._network.parameters())
-
-    def _ranks_on_device(self) -> bool:
-        return self.device.type == "cuda"
 
     def strangers_by_popularity(
         self, block: UserBlock, k: int, columns: NDArray[np.int64], values: NDArray[np.float32]

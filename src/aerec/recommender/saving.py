@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 
 from aerec.datasets.store.folder import store_of
 from aerec.errors import DataError
@@ -20,12 +20,12 @@ from aerec.files.storage import decode_index, encode_index, write_folder
 from aerec.holdout import Holdout
 from aerec.ids import without_points
 from aerec.interactions import Interactions
+from aerec.parameters import copied_parameters
 from aerec.recommender.new_history import RatingScale
 from aerec.sparse import CSR, canonical_csr
 
 __all__ = [
     "add_to_digest",
-    "copied_parameters",
     "decode_array",
     "decode_parameter",
     "encode_array",
@@ -37,11 +37,6 @@ __all__ = [
 ]
 
 _CHUNK = 1 << 20  # values hashed at once
-
-
-def copied_parameters(model: Any) -> dict[str, Any]:
-    """Return a copy of the parameters, so that a later change of a list or a model among them does no harm."""
-    return {name: clone(value, safe=False) for name, value in model.get_params(deep=False).items()}
 
 
 def model_state(model: Any) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:

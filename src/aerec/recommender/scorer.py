@@ -134,7 +134,12 @@ class Scorer(ABC):
 
         Of equal scores the lower column comes first. Where a user has fewer candidates, the rest is −1 and −∞.
         """
-        return _best_of(self.score(block), block, k)
+        scores = self.score(block)
+        for matrix in block.left_out:
+            scores[row_ids(matrix), matrix.indices] = -np.inf
+        if block.barred is not None:
+            scores[:, block.barred] = -np.inf
+        return top_k(scores, k)
 
     def rank(self, users: UserBlock, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return what `best` does for any number of users, block by block: memory does not grow with users × items.
@@ -150,7 +155,8 @@ class Scorer(ABC):
         scores = np.full((n_users, k), -np.inf, dtype=np.float32)
         scorer = self.prepared(n_users, k)
         for rows in scorer.blocks(n_users):
-            columns[rows], scores[rows] = scorer.best(users.take(rows), k)
+            block = users if len(rows) == n_users else users.take(rows)
+            columns[rows], scores[rows] = scorer.best(block, k)
         return columns, scores
 
     def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -216,15 +222,6 @@ def score_blocks(n_users: int, n_items: int, n_bytes: int | None = None) -> Iter
     size = block_rows(n_items, n_bytes)
     for start in range(0, n_users, size):
         yield np.arange(start, min(start + size, n_users))
-
-
-def _best_of(scores: NDArray[Any], block: UserBlock, k: int) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    """Rank all scores of a block, which are changed."""
-    for matrix in block.left_out:
-        scores[row_ids(matrix), matrix.indices] = -np.inf
-    if block.barred is not None:
-        scores[:, block.barred] = -np.inf
-    return top_k(scores, k)
 
 
 def _without(block: UserBlock, places: NDArray[np.int64]) -> UserBlock:
