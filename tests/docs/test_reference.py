@@ -16,6 +16,7 @@ PACKAGES = [
     "models",
     "noise",
     "reranking",
+    "spark",
     "sparsity",
     "splitting",
     "testing",

@@ -201,6 +201,12 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         writes_score = type(self)._score is not Recommender._score
         return self._score_scorer() if writes_score else self._make_scorer()
 
+    @property
+    def rating_scale_(self) -> RatingScale:
+        """What the values of the training data mean: how a rating of someone new is read."""
+        check_is_fitted(self)
+        return self._scale or RatingScale.unknown()
+
     def block_of(self, history: History) -> UserBlock:
         """Return the users of a history in the form that `scorer_` reads: matched by id, over the model's items."""
         known = self._read(history)[0]
@@ -616,7 +622,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         check_is_fitted(self)
         if isinstance(history, Interactions) or not are_lists(history):
             return history, None
-        lists = histories_of(history, self._ids.known_items, self._scale or RatingScale.unknown())
+        lists = histories_of(history, self._ids.known_items, self.rating_scale_)
         return lists.seen, lists.rejected
 
     def _fit_copy(self, train: History, y: Any, validation: Any, **options: Any) -> Self:

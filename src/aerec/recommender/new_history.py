@@ -79,19 +79,34 @@ class RatingScale:
         DataError
             If it is not a finite number, or outside of the scale.
         """
-        if rating is not None and not math.isfinite(rating):
-            raise DataError(f"the rating {rating} is not a finite number")
-        if self.counts:
-            if rating is not None and rating < 0:
-                raise DataError(f"{rating:g} is no count; this model learned from counts")
-            return math.log1p(1 if rating is None else rating)
         if rating is None:
-            return self.high if math.isfinite(self.high) else 1.0
+            return math.log1p(1) if self.counts else self.high if math.isfinite(self.high) else 1.0
+        return float(self.seen_of(np.array([rating], dtype=np.float64))[0])
+
+    def seen_of(self, ratings: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what the model sees of each of `ratings`; 0: nothing.
+
+        Raises
+        ------
+        DataError
+            If one is not a finite number, or outside of the scale; names the first.
+        """
+        _refuse(ratings, ~np.isfinite(ratings), "the rating {:g} is not a finite number")
+        if self.counts:
+            _refuse(ratings, ratings < 0, "{:g} is no count; this model learned from counts")
+            return np.log1p(ratings)
         if self.likes:
-            return self.high if self.threshold is None or rating >= self.threshold else 0.0
-        if not self.low <= rating <= self.high:
-            raise DataError(f"rating {rating:g} is outside of the scale of this model, {self.low:g} to {self.high:g}")
-        return rating
+            threshold = -math.inf if self.threshold is None else self.threshold
+            return np.where(ratings >= threshold, self.high, 0.0)
+        scale = f"{self.low:g} to {self.high:g}"
+        outside = (ratings < self.low) | (ratings > self.high)
+        _refuse(ratings, outside, f"rating {{:g}} is outside of the scale of this model, {scale}")
+        return ratings
+
+
+def _refuse(ratings: NDArray[np.float64], bad: NDArray[np.bool_], message: str) -> None:
+    if bad.any():
+        raise DataError(message.format(ratings[int(np.argmax(bad))]))
 
 
 @dataclass(frozen=True)

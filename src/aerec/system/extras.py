@@ -23,6 +23,7 @@ _EXTRAS = {
     "usearch": "export",
     "pyarrow": "scale",
     "duckdb": "scale",
+    "pyspark": "spark",
 }
 
 
