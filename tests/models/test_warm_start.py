@@ -117,3 +117,33 @@ def test_ids_are_matched_whatever_their_order():
     stays, where = matched(pd.Index(["c", "a"]), pd.Index(["a", "b", "c"]), 2, 3, "items")
     assert stays.tolist() == [1, 0]
     assert where.tolist() == [0, 2]
+
+
+def test_kl_annealing_goes_on():
+    likes = data("abcdfg").binarize(1.0)
+    model = MultVAE(hidden=4, kl_weight=0.5, kl_annealing_steps=4, **QUICK).fit(likes)  # 3 steps an epoch
+    weights = [
+        (record["cost"] - record["likelihood"]) / record["kl"]
+        for fitted in (model.history_, model.fit(likes, warm_start=True).history_)
+        for record in fitted.to_dict("records")
+    ]
+    assert weights[0] < 0.4
+    assert weights[2:] == pytest.approx([0.5, 0.5], rel=1e-3)
+
+
+def test_vectors_of_elsa_stay_as_long_as_they_were(tmp_path):
+    likes = data("abcdfg").binarize(1.0)
+    model = ELSA(n_factors=4, **{**QUICK, "epochs": 30}).fit(likes)
+    model.save(tmp_path)
+    assert model.network_.row_length > 1.5  # steps at a right angle to a row make it longer
+    vectors = model.item_vectors_
+    for warm in (load_model(tmp_path), model):
+        warm.set_params(epochs=1).fit(likes, warm_start=True)
+        turned = np.linalg.norm(warm.item_vectors_ - vectors, axis=1).mean()
+        assert turned < 0.8 * np.linalg.norm(_one_epoch_from_unit_rows(likes) - vectors, axis=1).mean()
+
+
+def _one_epoch_from_unit_rows(likes):
+    model = ELSA(n_factors=4, **{**QUICK, "epochs": 30}).fit(likes)
+    model.network_.row_length = 1.0
+    return model.set_params(epochs=1).fit(likes, warm_start=True).item_vectors_

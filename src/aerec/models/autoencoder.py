@@ -377,7 +377,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         warm_start : bool, default False
             Begin with the weights of the last fit, or of the model that was loaded, where there are any: `train` may
             have more or other items and users, which are matched by id. Those that are new begin as in a first fit.
-            The optimiser, the schedule and `history_` begin anew. A line of the log says how many are known and new.
+            The optimiser, the schedule and `history_` begin anew, KL annealing goes on. A line of the log says how many
+            are known and new.
 
         Returns
         -------
@@ -418,7 +419,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
     ) -> None:
         with with_gradients():
             rows = self._training_rows(data)
-            self._begin(rows)
+            self._begin(rows, 0 if before is None else self._steps)
             if before is not None:
                 before.carry_over(self.network_, self._build, self._learned_before(), type(self).__name__)
             validator = self._validator(validation)
@@ -458,12 +459,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         self.__dict__ = learner.__dict__
         return self
 
-    def _begin(self, rows: WholeRows) -> None:
-        """Make a fresh network and what trains it."""
+    def _begin(self, rows: WholeRows, steps: int = 0) -> None:
+        """Make a fresh network and what trains it; KL annealing is `steps` on its way."""
         n_users = rows.shape[0] if self.user_factors else 0
         self.network_ = self._build(rows.shape[1], n_users).to(resolve_device(self.device))
         self.network_.begin_at_average(rows)
-        self._records, self._steps = [], 0
+        self._records, self._steps = [], steps
         self._training = self._new_training(rows.shape[0])
 
     def _new_training(self, n_rows: int) -> Training:

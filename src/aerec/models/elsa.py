@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from aerec.dimensions import Choice, Number, Space, Whole
 from aerec.likelihood import LIKELIHOODS
 from aerec.models.autoencoder import Autoencoder
+from aerec.models.warm_start import LearnedBefore
 from aerec.network.batches import Batch, SparseBatch
 from aerec.network.losses import first_layer
 from aerec.network.network import Architecture, Cost, Network
@@ -242,9 +244,26 @@ class ELSA(Autoencoder):
         super()._add_learned(added)
         self.network_.settled = True  # vectors of new items are shorter than 1: what they share with others says little
 
+    def _learned_before(self) -> LearnedBefore:
+        """Give the rows their length back: the longer they are, the less a step turns them."""
+        before = super()._learned_before()
+        if not self.network_.settled:
+            return before
+        network = copy.deepcopy(self.network_)
+        with torch.no_grad():
+            network.encoder_weights[0].mul_(network.row_length)
+        return replace(before, network=network)
+
+    def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        header, arrays = super()._state()
+        return {**header, "row_length": self.network_.row_length}, arrays
+
     def _set_state(self, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
         super()._set_state(header, tensors)
         self.network_.settled = True  # as they were when they were saved
+        self.network_.row_length = float(header.get("row_length", 1.0))
+        if not 0 <= self.network_.row_length < float("inf"):
+            raise ValueError(f"its rows have a length of {self.network_.row_length}")
 
 
 class _ELSAScorer(NetworkScorer):
@@ -295,6 +314,7 @@ class _ELSANetwork(Network):
 
     add_up: Callable[[Tensor], Tensor] = staticmethod(lambda partial: partial)
     settled = False  # whether the stored rows have length 1 themselves: in training they have not
+    row_length = 1.0  # their mean length before they were settled
 
     def effective(self, weight: Tensor) -> Tensor:
         """Return A of the one weight there is."""
@@ -307,6 +327,7 @@ class _ELSANetwork(Network):
     @torch.no_grad()
     def settle(self) -> None:
         """Scale the stored rows themselves, so that they are what `coefs_` shows."""
+        self.row_length = float(torch.linalg.vector_norm(self.encoder_weights[0], dim=1).mean())
         unit_rows(self.encoder_weights[0], in_place=True)
         self.settled = True
 
