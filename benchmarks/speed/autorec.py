@@ -24,9 +24,9 @@ from timing import interleaved
 
 from aerec.models import AutoRec
 from aerec.network.batches import Pattern, SparseBatch
-from aerec.network.buffers import Scratch
 from aerec.network.device import use_bfloat16
 from aerec.network.losses import observed_loss
+from aerec.network.products import Scratch
 from aerec.network.rows import SparseRows
 from aerec.sparse import CSR, canonical_csr, take_rows
 from protocol import RESULTS, markdown, save, set_threads

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from aerec.errors import DataError
 
 __all__ = [
     "as_ids",
+    "check_offsets",
+    "check_storable",
+    "decode_index",
+    "encode_index",
     "exact_limit",
     "examples",
     "id_from_text",
@@ -251,3 +257,86 @@ def _kinds(ids: pd.Index[Any]) -> set[str]:
     plain = (identifier.item() if isinstance(identifier, np.generic) else identifier for identifier in ids.tolist())
     types = {int if isinstance(each, float) and each.is_integer() else type(each) for each in plain}
     return {_TYPES.get(each, each.__name__) for each in types}
+
+
+def encode_index(index: pd.Index[Any] | None, name: str) -> dict[str, NDArray[Any]]:
+    """Store raw ids as tensors: numbers as they are, text as UTF-8 bytes with offsets; nothing for None."""
+    if index is None:
+        return {}
+    check_storable(index, name.removesuffix("s"))
+    if index.dtype.kind in "iufb":
+        return {f"{name}.ids": index.to_numpy()}
+    encoded = [identifier.encode() for identifier in index]
+    return {
+        f"{name}.text": np.frombuffer(b"".join(encoded), dtype=np.uint8),
+        f"{name}.offsets": np.cumsum([0, *(len(identifier) for identifier in encoded)]),
+    }
+
+
+def check_storable(index: pd.Index[Any], name: str) -> None:
+    """Refuse ids that `encode_index` cannot store: neither numbers of at most 64 bits nor text.
+
+    Cheap enough for the door: one look at the type, and for text one pass over the ids.
+
+    Parameters
+    ----------
+    index : pandas.Index
+    name : str
+        What the ids are of, for the message: "user" or "item".
+
+    Raises
+    ------
+    DataError
+        Names the first id that cannot be stored and how to convert the column.
+    """
+    kind = index.dtype.kind
+    if kind in "iub" or (kind == "f" and index.to_numpy()[:0].dtype.itemsize <= 8):
+        return
+    cure = f"convert the column before, such as df[{name!r}].astype(str)"
+    if kind != "O" or pd.api.types.infer_dtype(index.to_numpy(dtype=object), skipna=False) not in ("string", "empty"):
+        odd = next((identifier for identifier in index if not isinstance(identifier, str)), None)
+        mixed = (
+            " beside text"
+            if isinstance(odd, int | float) and any(isinstance(identifier, str) for identifier in index)
+            else ""
+        )
+        raise DataError(
+            f"{name} ids have to be numbers of at most 64 bits or text, all of one type; got {type(odd).__name__} "
+            f"{str(odd)[:60]!r}{mixed} in a column of type {index.dtype}: {cure}"
+        )
+    try:
+        "".join(index).encode()
+    except UnicodeEncodeError:
+        odd = next(identifier for identifier in index if not _is_unicode(identifier))
+        raise DataError(f"{name} id {odd[:60]!r} is no valid Unicode text: {cure}, or repair its encoding") from None
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def decode_index(tensors: Mapping[str, NDArray[Any]], name: str, *, unique: bool = False) -> pd.Index[Any] | None:
+    """Read back what `encode_index` stored; a ValueError says what is wrong, such as a repeated id with `unique`."""
+    index: pd.Index[Any]
+    if f"{name}.ids" in tensors:
+        index = pd.Index(tensors[f"{name}.ids"])
+    elif f"{name}.text" in tensors:
+        text, offsets = tensors[f"{name}.text"].tobytes(), tensors[f"{name}.offsets"]
+        check_offsets(offsets, len(text), name)
+        index = pd.Index([text[a:b].decode() for a, b in itertools.pairwise(offsets.tolist())])
+    else:
+        return None
+    if unique and not index.is_unique:
+        raise ValueError(f"{name}: the id {index[index.duplicated()].tolist()[0]!r} stands twice")
+    return index
+
+
+def check_offsets(offsets: NDArray[Any], length: int, name: str) -> None:
+    """Refuse offsets that do not cut `length` entries into consecutive pieces (others would multiply them)."""
+    whole = offsets.ndim == 1 and len(offsets) > 0 and offsets.dtype.kind in "iu"
+    if not (whole and offsets[0] == 0 and offsets[-1] == length and (offsets[1:] >= offsets[:-1]).all()):
+        raise ValueError(f"{name}: the offsets do not cut it into consecutive pieces")

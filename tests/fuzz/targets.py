@@ -39,7 +39,7 @@ from aerec.models import (
     RecVAE,
     SparseEASE,
 )
-from aerec.models.learning import training_identity
+from aerec.recommender.saving import training_identity
 from aerec.runs.folder import read_run
 
 DOCUMENTED = (AerecError, ValueError, TypeError, OSError)

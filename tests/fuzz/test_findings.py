@@ -19,9 +19,10 @@ from aerec.datasets import generate_interactions, read_ratings
 from aerec.datasets.catalogue import Card
 from aerec.datasets.saved import load_interactions
 from aerec.errors import DataError, ModelFileError
-from aerec.files.storage import decode_index, read_header
+from aerec.files.storage import read_header
+from aerec.ids import decode_index
 from aerec.models import CDAE
-from aerec.models.learning import training_identity
+from aerec.recommender.saving import training_identity
 from aerec.system.memory import peak_memory
 
 

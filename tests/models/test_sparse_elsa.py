@@ -7,7 +7,7 @@ import torch
 
 from aerec import Interactions, load_model
 from aerec.models import SparseCode, SparseELSA, sparse_elsa
-from aerec.network.buffers import Scratch
+from aerec.network.products import Scratch
 from aerec.network.rows import sparse_rows
 from aerec.testing import check_recommender
 

@@ -5,8 +5,8 @@ import torch
 
 from aerec.likelihood import LIKELIHOODS
 from aerec.network import losses
-from aerec.network.buffers import Scratch
-from aerec.network.losses import all_entries_loss, first_layer, observed_loss
+from aerec.network.losses import all_entries_loss, observed_loss
+from aerec.network.products import Scratch, first_layer
 from aerec.network.rows import DenseRows, SparseRows
 
 CPU = torch.device("cpu")

@@ -9,7 +9,8 @@ import torch
 from aerec.datasets import load_dataset
 from aerec.likelihood import LIKELIHOODS
 from aerec.models import ELSA, Autoencoder, MultDAE, MultVAE, RecVAE
-from aerec.network.losses import all_entries_loss, first_layer
+from aerec.network.losses import all_entries_loss
+from aerec.network.products import first_layer
 from aerec.network.rows import SparseRows
 from aerec.sparse import canonical_csr
 from aerec.training.callbacks import Callback

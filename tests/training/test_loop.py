@@ -16,10 +16,10 @@ from aerec.network.network import Architecture, Network
 from aerec.network.rows import DenseRows, SparseRows
 from aerec.noise import MaskingNoise
 from aerec.sparse import canonical_csr
+from aerec.training.callbacks import Validator
 from aerec.training.loop import Training
 from aerec.training.optimizers import SCHEDULES
 from aerec.training.trainer import CostWatch, StepOptions, Trainer, likely_cause
-from aerec.training.weights import Validator
 
 CPU = torch.device("cpu")
 X = (np.random.default_rng(0).random((10, 8)) < 0.4).astype(np.float32)

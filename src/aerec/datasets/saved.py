@@ -17,15 +17,12 @@ from numpy.typing import NDArray
 from aerec.datasets.store.folder import is_store, open_store, store_of
 from aerec.errors import ModelFileError
 from aerec.files.storage import (
-    check_offsets,
-    decode_index,
-    encode_index,
     read_folder,
     read_header,
     write_folder,
     write_header,
 )
-from aerec.ids import without_points
+from aerec.ids import check_offsets, decode_index, encode_index, without_points
 from aerec.interactions import Interactions
 from aerec.sparse import CSR
 

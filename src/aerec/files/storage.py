@@ -7,7 +7,6 @@ replaced the folder shows the previous content, afterwards the new one. Loading 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import os
 import re
@@ -16,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
@@ -28,10 +26,6 @@ from aerec.files.atomic import atomic_write, remove_leftovers
 
 __all__ = [
     "FORMAT_VERSION",
-    "check_offsets",
-    "check_storable",
-    "decode_index",
-    "encode_index",
     "read_folder",
     "read_header",
     "write_folder",
@@ -151,89 +145,6 @@ def read_header(path: str | os.PathLike[str], kind: str) -> dict[str, Any]:
             f"{source} was altered after it was saved: its checksum does not fit; save the {kind} again"
         )
     return header
-
-
-def encode_index(index: pd.Index[Any] | None, name: str) -> dict[str, NDArray[Any]]:
-    """Store raw ids as tensors: numbers as they are, text as UTF-8 bytes with offsets; nothing for None."""
-    if index is None:
-        return {}
-    check_storable(index, name.removesuffix("s"))
-    if index.dtype.kind in "iufb":
-        return {f"{name}.ids": index.to_numpy()}
-    encoded = [identifier.encode() for identifier in index]
-    return {
-        f"{name}.text": np.frombuffer(b"".join(encoded), dtype=np.uint8),
-        f"{name}.offsets": np.cumsum([0, *(len(identifier) for identifier in encoded)]),
-    }
-
-
-def check_storable(index: pd.Index[Any], name: str) -> None:
-    """Refuse ids that `encode_index` cannot store: neither numbers of at most 64 bits nor text.
-
-    Cheap enough for the door: one look at the type, and for text one pass over the ids.
-
-    Parameters
-    ----------
-    index : pandas.Index
-    name : str
-        What the ids are of, for the message: "user" or "item".
-
-    Raises
-    ------
-    DataError
-        Names the first id that cannot be stored and how to convert the column.
-    """
-    kind = index.dtype.kind
-    if kind in "iub" or (kind == "f" and index.to_numpy()[:0].dtype.itemsize <= 8):
-        return
-    cure = f"convert the column before, such as df[{name!r}].astype(str)"
-    if kind != "O" or pd.api.types.infer_dtype(index.to_numpy(dtype=object), skipna=False) not in ("string", "empty"):
-        odd = next((identifier for identifier in index if not isinstance(identifier, str)), None)
-        mixed = (
-            " beside text"
-            if isinstance(odd, int | float) and any(isinstance(identifier, str) for identifier in index)
-            else ""
-        )
-        raise DataError(
-            f"{name} ids have to be numbers of at most 64 bits or text, all of one type; got {type(odd).__name__} "
-            f"{str(odd)[:60]!r}{mixed} in a column of type {index.dtype}: {cure}"
-        )
-    try:
-        "".join(index).encode()
-    except UnicodeEncodeError:
-        odd = next(identifier for identifier in index if not _is_unicode(identifier))
-        raise DataError(f"{name} id {odd[:60]!r} is no valid Unicode text: {cure}, or repair its encoding") from None
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def decode_index(tensors: Mapping[str, NDArray[Any]], name: str, *, unique: bool = False) -> pd.Index[Any] | None:
-    """Read back what `encode_index` stored; a ValueError says what is wrong, such as a repeated id with `unique`."""
-    index: pd.Index[Any]
-    if f"{name}.ids" in tensors:
-        index = pd.Index(tensors[f"{name}.ids"])
-    elif f"{name}.text" in tensors:
-        text, offsets = tensors[f"{name}.text"].tobytes(), tensors[f"{name}.offsets"]
-        check_offsets(offsets, len(text), name)
-        index = pd.Index([text[a:b].decode() for a, b in itertools.pairwise(offsets.tolist())])
-    else:
-        return None
-    if unique and not index.is_unique:
-        raise ValueError(f"{name}: the id {index[index.duplicated()].tolist()[0]!r} stands twice")
-    return index
-
-
-def check_offsets(offsets: NDArray[Any], length: int, name: str) -> None:
-    """Refuse offsets that do not cut `length` entries into consecutive pieces (others would multiply them)."""
-    whole = offsets.ndim == 1 and len(offsets) > 0 and offsets.dtype.kind in "iu"
-    if not (whole and offsets[0] == 0 and offsets[-1] == length and (offsets[1:] >= offsets[:-1]).all()):
-        raise ValueError(f"{name}: the offsets do not cut it into consecutive pieces")
 
 
 def _digest(content: Mapping[str, Any]) -> str:

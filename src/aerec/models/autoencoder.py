@@ -22,7 +22,6 @@ from aerec.errors import DataError, TrainingError, warn_caller
 from aerec.holdout import Holdout
 from aerec.interactions import Interactions
 from aerec.likelihood import LIKELIHOODS
-from aerec.models.learning import holdout_validator, training_identity
 from aerec.models.saved_network import network_tensors, restored_network
 from aerec.models.warm_start import LearnedBefore, with_new_rows
 from aerec.network.coding import decoded, encoded, mean_cost, reconstructed
@@ -36,17 +35,17 @@ from aerec.recommender.codes import describe_unit, explain_units
 from aerec.recommender.id_matching import check_n
 from aerec.recommender.network_scorer import NetworkScorer
 from aerec.recommender.new_items import NewItems
-from aerec.recommender.saving import encode_parameter
+from aerec.recommender.rating import PredictsRatings
+from aerec.recommender.saving import encode_parameter, training_identity
 from aerec.recommender.scorer import CodeScorer, Scorer
 from aerec.sparse import CSR, canonical_csr, refuse_masked
 from aerec.sparsity import KLSparsity, L1Sparsity, Sparsity, TopKSparsity
 from aerec.system.memory import require_memory
-from aerec.training.callbacks import Callback
+from aerec.training.callbacks import Callback, Validator, holdout_validator
 from aerec.training.checkpoint import Checkpoint
 from aerec.training.loop import Training
 from aerec.training.optimizers import OPTIMIZER_CHOICE, SCHEDULES, OptimizerChoice
 from aerec.training.trainer import StepOptions, Trainer
-from aerec.training.weights import Validator
 
 __all__ = ["HIDDEN_SIZES", "NEURAL_SPACE", "Autoencoder"]
 
@@ -579,7 +578,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         if validation is None:
             return None
         if isinstance(validation, Holdout):
-            return holdout_validator(self, validation, self.validation_metric)
+            predict = self.predict if isinstance(self, PredictsRatings) else None
+            return holdout_validator(self, validation, self.validation_metric, predict)
         rows, users = self._rows_of(validation)
         return Validator(
             "validation_cost",

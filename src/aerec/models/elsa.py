@@ -17,8 +17,8 @@ from aerec.likelihood import LIKELIHOODS
 from aerec.models.autoencoder import Autoencoder
 from aerec.models.warm_start import LearnedBefore
 from aerec.network.batches import Batch, SparseBatch
-from aerec.network.losses import first_layer
 from aerec.network.network import Architecture, Cost, Network
+from aerec.network.products import first_layer
 from aerec.network.rows import Rows, WholeRows
 from aerec.network.unit_rows import unit_products, unit_rows
 from aerec.parameters import Constraint, WholeNumber
@@ -28,9 +28,9 @@ from aerec.recommender.network_scorer import NetworkScorer
 from aerec.recommender.new_items import NewItems
 from aerec.recommender.scorer import Scorer, UserBlock
 from aerec.sparse import CSR, canonical_csr, row_ids
+from aerec.training.callbacks import Validator
 from aerec.training.optimizers import BlockwiseNAdam
 from aerec.training.trainer import EagerSteps, StepOptions, StepSource, Trainer
-from aerec.training.weights import Validator
 
 if TYPE_CHECKING:
     from aerec.training.item_shards import ItemShards

@@ -12,11 +12,10 @@ from torch import Tensor, nn
 from aerec.dimensions import Choice, Number, Space
 from aerec.likelihood import LIKELIHOODS
 from aerec.models.autoencoder import NEURAL_SPACE, Autoencoder
-from aerec.network.affine import affine
 from aerec.network.batches import Batch
 from aerec.network.composite_prior import composite_kl
-from aerec.network.losses import first_layer
 from aerec.network.network import Architecture, Network
+from aerec.network.products import affine, first_layer
 from aerec.network.rows import Rows
 from aerec.noise import MaskingNoise, Noise
 from aerec.parameters import Constraint, WholeNumber

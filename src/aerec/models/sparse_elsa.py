@@ -14,8 +14,8 @@ from aerec.dimensions import Number, Space, Whole
 from aerec.display.progress import EpochProgress
 from aerec.errors import TrainingError
 from aerec.interactions import Interactions
-from aerec.network.buffers import Scratch
 from aerec.network.device import resolve_device, with_gradients
+from aerec.network.products import Scratch
 from aerec.network.rows import Rows, shuffled, sparse_rows
 from aerec.network.unit_rows import unit_products, unit_rows
 from aerec.parameters import Constraint, RealNumber, WholeNumber

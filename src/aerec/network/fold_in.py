@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from aerec.network.batches import SparseBatch
-from aerec.network.sparse_products import observed_logits, scatter_rows
+from aerec.network.products import observed_logits, scatter_rows
 
 __all__ = ["ridge_rows"]
 

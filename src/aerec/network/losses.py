@@ -1,4 +1,4 @@
-"""The first layer and the losses, computed from the stored entries of a batch with gradients of their own.
+"""The losses, computed from the stored entries of a batch with gradients of their own.
 
 Each function costs what its stored entries and its matrix products cost. Rows × items numbers are held once at most;
 what is computed from them on the way stays within a block of items that fits into the cache.
@@ -7,7 +7,6 @@ what is computed from them on the way stays within a block of items that fits in
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -15,42 +14,15 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from aerec.likelihood import Likelihood
-from aerec.network.batches import Batch, DenseBatch, SparseBatch
-from aerec.network.buffers import Scratch
+from aerec.network.batches import Batch, SparseBatch
 from aerec.network.device import cpu_has_tiles
-from aerec.network.sparse_products import gather_rows, observed_logits_by_column, scatter_rows
+from aerec.network.products import Scratch, gather_rows, observed_logits_by_column, scatter_rows
 
-__all__ = ["all_entries_loss", "first_layer", "observed_loss"]
+__all__ = ["all_entries_loss", "observed_loss"]
 
 _BLOCK_BYTES = (2**28, 2**20)  # of float32 logits in a block, on accelerators and on a CPU
 _PIECES = 16  # pieces of a block, which threads divide among them
 _WIDTH = 512  # items multiplied at once on a CPU without tiles
-
-
-def first_layer(batch: Batch, weight: Tensor, scratch: Scratch | None = None, *, lazy: bool = False) -> Tensor:
-    """Return x·W: for a sparse row the sum of the rows of W at its items, weighted by its values.
-
-    Parameters
-    ----------
-    batch : Batch of shape (n_rows, n_items)
-    weight : Tensor of shape (n_items, n_hidden)
-    scratch : Scratch, optional
-        Lends the memory of the gradient.
-    lazy : bool, default False
-        Whether the gradient is sparse, with the rows of the batch's items only.
-
-    Returns
-    -------
-    Tensor of shape (n_rows, n_hidden)
-    """
-    if isinstance(batch, DenseBatch):
-        return batch.values @ weight
-    if lazy:
-        own, places = torch.unique(batch.pattern.columns, return_inverse=True)
-        batch = replace(batch, pattern=batch.pattern.renumbered(places, len(own)))
-        weight = torch.nn.functional.embedding(own, weight, sparse=True)
-    product: Tensor = _SparseProduct.apply(weight, batch, scratch or Scratch())  # type: ignore[no-untyped-call]
-    return product
 
 
 def all_entries_loss(
@@ -101,20 +73,6 @@ def observed_loss(
         hidden, weight, bias, batch, scratch or Scratch()
     )
     return loss
-
-
-class _SparseProduct(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, weight: Tensor, batch: SparseBatch, scratch: Scratch) -> Tensor:
-        ctx.batch, ctx.scratch = batch, scratch
-        return scatter_rows(batch.pattern, batch.values, weight)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        batch = ctx.batch
-        values = batch.values.index_select(0, batch.pattern.by_column[2])
-        return gather_rows(batch.pattern, values, gradient, ctx.scratch), None, None
 
 
 class _AllEntriesLoss(torch.autograd.Function):

@@ -11,10 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from aerec.likelihood import Likelihood
-from aerec.network.affine import affine
 from aerec.network.batches import Batch, SparseBatch
-from aerec.network.buffers import Scratch
-from aerec.network.losses import all_entries_loss, first_layer, observed_loss
+from aerec.network.losses import all_entries_loss, observed_loss
+from aerec.network.products import Scratch, affine, first_layer
 from aerec.network.rows import DenseRows, WholeRows
 from aerec.network.sampled import sampled_loss
 from aerec.noise import GaussianNoise, MaskingNoise, Noise

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from aerec.likelihood import Likelihood
 from aerec.network.batches import Pattern, SparseBatch
-from aerec.network.buffers import Scratch
 from aerec.network.losses import all_entries_loss
+from aerec.network.products import Scratch
 
 __all__ = ["sampled_loss"]
 

@@ -10,8 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from aerec.network.batches import Batch, DenseBatch, SparseBatch
-from aerec.network.buffers import Scratch
-from aerec.network.sparse_products import gather_rows, scatter_rows
+from aerec.network.products import Scratch, gather_rows, scatter_rows
 
 __all__ = ["unit_products", "unit_rows"]
 

@@ -18,9 +18,8 @@ from typing_extensions import Self
 
 from aerec.dimensions import Space
 from aerec.errors import DataError, TrainingError
-from aerec.files.storage import check_storable
 from aerec.holdout import Holdout, as_holdout, given_validation
-from aerec.ids import as_ids
+from aerec.ids import as_ids, check_storable
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, check_parameters, copied_parameters
 from aerec.rating_weights import weighted_counts

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aerec.network.device import cpu_has_tiles
-from aerec.network.sparse_products import sampled_products
+from aerec.network.products import sampled_products
 from aerec.sparse import CSR, row_ids, take_rows
 from aerec.topk import candidates, order_candidates, top_k
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -16,9 +17,9 @@ from sklearn.base import BaseEstimator
 
 from aerec.datasets.store.folder import store_of
 from aerec.errors import DataError
-from aerec.files.storage import decode_index, encode_index, write_folder
+from aerec.files.storage import write_folder
 from aerec.holdout import Holdout
-from aerec.ids import without_points
+from aerec.ids import decode_index, encode_index, without_points
 from aerec.interactions import Interactions
 from aerec.parameters import copied_parameters
 from aerec.recommender.new_history import RatingScale
@@ -33,6 +34,7 @@ __all__ = [
     "model_state",
     "read_model",
     "restore_state",
+    "training_identity",
     "write_model",
 ]
 
@@ -204,3 +206,16 @@ def add_to_digest(digest: Any, data: Any) -> None:
         for begin in range(0, len(array), _CHUNK):
             digest.update(array[begin : begin + _CHUNK].astype(kind, copy=False).tobytes())
     digest.update(np.array(matrix.shape).tobytes())
+
+
+def training_identity(model: Any, train: Any, validation: Any) -> dict[str, Any]:
+    """Return what tells a training from others: the model, its parameters, and digests of the data."""
+    parameters = {name: value for name, value in model.get_params(deep=False).items() if name != "progress"}
+    encoded = {name: encode_parameter(value) for name, value in parameters.items()}
+    return {"model": type(model).__name__, **encoded, "data": _digest(train), "validation data": _digest(validation)}
+
+
+def _digest(data: Any) -> str:
+    digest = hashlib.sha256()
+    add_to_digest(digest, data)
+    return digest.hexdigest()[:16]

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from aerec.display.progress import EpochProgress
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
 
-__all__ = ["Callback", "ProgressBar"]
+from aerec.display.progress import EpochProgress
+from aerec.errors import DataError, TrainingError
+from aerec.holdout import Holdout
+from aerec.metrics import RATING_METRICS, higher_is_better, measure_ranking, parse_metric
+from aerec.training.optimizers import copy_weights
+
+__all__ = ["BestEpoch", "Callback", "ProgressBar", "Validator", "holdout_validator"]
 
 
 class Callback:
@@ -94,3 +104,140 @@ class ProgressBar(Callback):
     def training_done(self, model: Any, finished: bool) -> None:
         """Take the bar away."""
         self._progress.__exit__(None, None, None)
+
+
+@dataclass(frozen=True)
+class Validator:
+    """Measures a network between epochs; `name` is the metric's column in the history."""
+
+    name: str
+    measure: Callable[[], float]
+    higher_is_better: bool
+
+    def check(self, value: float, epoch: int) -> float:
+        """Return the metric after `epoch`; refuse one that is no finite number."""
+        if not math.isfinite(value):
+            raise TrainingError(
+                f"{self.name} on the validation data became {value:g} after epoch {epoch}: is there a user with a "
+                "target in it? If there is, lower learning_rate"
+            )
+        return value
+
+
+def holdout_validator(
+    model: Any,
+    holdout: Holdout,
+    metric: str | None,
+    predict: Callable[[Any, Any], NDArray[np.float32]] | None = None,
+) -> Validator:
+    """Measure a metric on `holdout` with the weights of the moment.
+
+    Parameters
+    ----------
+    model : Recommender
+        While it is trained.
+    holdout : Holdout
+    metric : str, optional
+        By default "ndcg@100", or "rmse" where the model predicts ratings.
+    predict : callable, optional
+        From ids of users and items to predicted ratings, in a model that has it.
+
+    Raises
+    ------
+    DataError
+        If there is nothing to measure it on, or the model does not predict ratings.
+    ValueError
+        If the metric ranks all items.
+    """
+    name = metric or ("ndcg@100" if predict is None else "rmse")
+    if holdout.target.n_ratings == 0:
+        raise DataError(f"{name} cannot be measured: nobody in the validation data has a held-out item")
+    if model.items_ is not None:
+        holdout = holdout.over(model.items_)
+    if name not in RATING_METRICS:
+        k = parse_metric(name)[1]
+        if k == 0:
+            raise ValueError(f"{name} ranks all items, which takes too long after every epoch; choose one with @k")
+
+        def measure_lists() -> float:
+            ranking, _ = model.rank(holdout.history, k, exclude=holdout.exclude, allow_items=holdout.candidates)
+            return measure_ranking(name, ranking, holdout.target, model.n_features_in_)
+
+        return Validator(name, measure_lists, higher_is_better(name))
+    if predict is None:
+        raise DataError(
+            f"{type(model).__name__} ranks items and does not predict ratings: validation_metric={name!r} needs "
+            "a model with predict, such as AutoRec"
+        )
+    pairs = holdout.target.to_frame()
+    return Validator(
+        name,
+        lambda: RATING_METRICS[name](pairs["rating"], predict(pairs["user"], pairs["item"])),
+        higher_is_better(name),
+    )
+
+
+class BestEpoch(Callback):
+    """Keeps a copy of the weights of the best epoch, and stops when better ones have not come for long.
+
+    Parameters
+    ----------
+    network : Module
+    metric : str
+        The column of the record that is watched.
+    higher_is_better : bool
+    patience : int or None
+        Stop after this many epochs without a better value; None for never.
+
+    Attributes
+    ----------
+    epoch : int
+        The best one, 0 before there is one.
+    """
+
+    def __init__(self, network: nn.Module, metric: str, higher_is_better: bool, patience: int | None) -> None:
+        self._network, self._metric, self._patience = network, metric, patience
+        self._sign = 1 if higher_is_better else -1
+        self.epoch, self._value, self._last = 0, -math.inf, 0
+        self._weights: dict[str, Tensor] | None = None
+
+    def epoch_done(self, record: Mapping[str, Any], model: Any) -> None:
+        """Take the weights where the metric is better than before."""
+        self._last, value = record["epoch"], self._sign * record[self._metric]
+        if self._weights is None or value > self._value:
+            self.epoch, self._value = self._last, value
+            self._weights = copy_weights(self._network, self._weights)
+
+    def wants_to_stop(self) -> bool:
+        """Whether patience is at its end."""
+        return self._patience is not None and self._last - self.epoch >= self._patience
+
+    def put_back(self) -> bool:
+        """Give the network the weights of the best epoch; return whether there are any."""
+        if self._weights is not None:
+            self._network.load_state_dict(self._weights)
+        return self._weights is not None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that the coming epochs depend on; see `Trainer.state_dict`."""
+        weights = {f"network.{name}": value for name, value in (self._weights or {}).items()}
+        return {"epoch": self.epoch, "last": self._last, "value": self._value if self.epoch else None, **weights}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state_dict` gave.
+
+        Raises
+        ------
+        ValueError
+            If it does not fit the network, or contradicts itself.
+        """
+        prefix, own = "network.", self._network.state_dict()
+        device = next(iter(own.values())).device
+        weights = {name[len(prefix) :]: value.to(device) for name, value in state.items() if name.startswith(prefix)}
+        if weights and {k: v.shape for k, v in weights.items()} != {k: v.shape for k, v in own.items()}:
+            raise ValueError("the weights of the best epoch are of another network")
+        epoch, last = int(state["epoch"]), int(state["last"])
+        if not 0 <= epoch <= last or bool(epoch) != bool(weights):
+            raise ValueError(f"the best of {last} epochs is said to be {epoch}")
+        self.epoch, self._last, self._weights = epoch, last, weights or None
+        self._value = float(state["value"]) if epoch else -math.inf

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from aerec.network.batches import Batch
-from aerec.network.buffers import Scratch
+from aerec.network.products import Scratch
 from aerec.network.rows import DenseRows, Rows, SparseRows
 from aerec.noise import GaussianNoise
 from aerec.training.trainer import EagerSteps, StepKind, Steps, Trainer

@@ -14,11 +14,11 @@ from torch import Tensor
 
 from aerec.errors import DataError, TrainingError
 from aerec.network.rows import Rows
-from aerec.training.callbacks import Callback, ProgressBar
+from aerec.training.callbacks import BestEpoch, Callback, ProgressBar, Validator
 from aerec.training.checkpoint import Checkpoint
 from aerec.training.cuda_graphs import CapturedSteps, own_stream
+from aerec.training.optimizers import copy_weights
 from aerec.training.trainer import EagerSteps, StepSource, Trainer
-from aerec.training.weights import BestEpoch, Validator, copy_weights
 
 __all__ = ["Training"]
 

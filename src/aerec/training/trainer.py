@@ -16,8 +16,7 @@ from aerec.errors import TrainingError
 from aerec.network.batches import Batch
 from aerec.network.network import Network
 from aerec.network.rows import DenseRows, Rows, shuffled
-from aerec.training.optimizers import OptimizerChoice, check_state, make_optimizer
-from aerec.training.weights import WeightAverage
+from aerec.training.optimizers import OptimizerChoice, WeightAverage, check_state, make_optimizer
 
 if TYPE_CHECKING:
     from aerec.training.distributed import Ranks

@@ -7,7 +7,7 @@ import torch
 from aerec.datasets import load_dataset
 from aerec.models import MultDAE
 from aerec.training.callbacks import Callback
-from aerec.training.weights import WeightAverage
+from aerec.training.optimizers import WeightAverage
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.5, 0.8])
