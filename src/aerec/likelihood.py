@@ -17,6 +17,13 @@ gaussian       ½ Σⱼ lⱼ²                     l                   ½ Σⱼ 
 =============  ===========================  ==================  ============
 
 The fourth, "observed", is the squared error ½ Σ (xⱼ − lⱼ)² over the rated entries only (AutoRec).
+
+Where ratings have weights (`Interactions.with_weights`), the term of each is multiplied by its weight, and unrated
+entries keep weight 1. Bernoulli, gaussian and observed are sums over entries:
+
+.. math:: \sum_j w_j \big(-\log p(x_j \mid l_j)\big), \qquad \partial / \partial l_j = w_j (\nabla A(l)_j - x_j).
+
+A multinomial row counts draws of items, so that each is drawn as often as it weighs: x becomes wx, also in Σx.
 """
 
 from __future__ import annotations
@@ -37,6 +44,8 @@ class Likelihood(Protocol):
     name: str
     all_entries: bool
     """Whether unrated entries count as zeros (True) or do not count (False)."""
+    counts_draws: bool
+    """Whether the entries of a row share one term, in which a weight multiplies the value."""
     lowest: float
     highest: float
     """The values that an entry may take."""
@@ -73,6 +82,9 @@ class Likelihood(Protocol):
     def constant(self, values: Tensor) -> Tensor:
         """c(x) summed over the entries `values`, a scalar."""
 
+    def of_entries(self, logits: Tensor, values: Tensor) -> Tensor:
+        """Return −log p of each of some entries, where these have terms of their own."""
+
     def prior_logits(self, sums: NDArray[np.floating[Any]], n_rows: int) -> NDArray[np.float32] | None:
         """Return logits that say of each entry what holds for the average row, or None where those are all 0.
 
@@ -90,7 +102,7 @@ class Likelihood(Protocol):
 class Multinomial:
     """Entries are counts of one draw of Σx items: −Σⱼ xⱼ log softmax(l)ⱼ (Liang et al. 2018)."""
 
-    name, all_entries, lowest, highest = "multinomial", True, 0.0, float("inf")
+    name, all_entries, counts_draws, lowest, highest = "multinomial", True, True, 0.0, float("inf")
 
     def block(self, logits: Tensor) -> Tensor:
         """Return the largest logit m of a piece and Σ exp(l − m); the mean is left as exp(l − m)."""
@@ -109,6 +121,10 @@ class Multinomial:
         """Without the multinomial coefficient, as in the literature."""
         return values.new_zeros(())
 
+    def of_entries(self, logits: Tensor, values: Tensor) -> Tensor:
+        """Refuse: all entries of a row share a partition function."""
+        raise NotImplementedError("the entries of a multinomial row have no terms of their own")
+
     def prior_logits(self, sums: NDArray[np.floating[Any]], n_rows: int) -> NDArray[np.float32] | None:
         """Log of n_j + 1, centred: softmax of it is the share of each item, with one more rating for each.
 
@@ -125,7 +141,7 @@ class Multinomial:
 class Bernoulli:
     """Each entry is 0 or 1 (or a probability): the logistic loss, over all entries (CDAE)."""
 
-    name, all_entries, lowest, highest = "bernoulli", True, 0.0, 1.0
+    name, all_entries, counts_draws, lowest, highest = "bernoulli", True, False, 0.0, 1.0
 
     def block(self, logits: Tensor) -> Tensor:
         """Σ softplus(l)."""
@@ -141,6 +157,10 @@ class Bernoulli:
         """0."""
         return values.new_zeros(())
 
+    def of_entries(self, logits: Tensor, values: Tensor) -> Tensor:
+        """softplus(l) − xl."""
+        return torch.nn.functional.softplus(logits) - values * logits
+
     def prior_logits(self, sums: NDArray[np.floating[Any]], n_rows: int) -> NDArray[np.float32] | None:
         """Log of (n_j + 1) / (n − n_j + 1): sigmoid of it is the share of the rows that hold the item."""
         logits: NDArray[np.float32] = (np.log(sums + 1.0) - np.log(n_rows - sums + 1.0)).astype(np.float32)
@@ -154,7 +174,7 @@ class Bernoulli:
 class Gaussian:
     """Unit-variance normal entries: the squared error ½(x − l)² over all entries."""
 
-    name, all_entries, lowest, highest = "gaussian", True, -float("inf"), float("inf")
+    name, all_entries, counts_draws, lowest, highest = "gaussian", True, False, -float("inf"), float("inf")
 
     def block(self, logits: Tensor) -> Tensor:
         """½ Σ l²; the logits are the mean."""
@@ -167,6 +187,10 @@ class Gaussian:
     def constant(self, values: Tensor) -> Tensor:
         """½ Σ x²."""
         return 0.5 * torch.dot(values, values)
+
+    def of_entries(self, logits: Tensor, values: Tensor) -> Tensor:
+        """½ (x − l)²."""
+        return 0.5 * (values - logits).square()
 
     def prior_logits(self, sums: NDArray[np.floating[Any]], n_rows: int) -> NDArray[np.float32] | None:
         """None: data of any scale is standardised or not, as the user likes."""

@@ -15,7 +15,7 @@ from aerec import Interactions
 from aerec.baselines import ALS, SLIM, BiasBaseline, BiasedMF, ItemKNN, Popularity, PureSVD
 from aerec.errors import DataError
 from aerec.files.storage import read_folder
-from aerec.models import EASE, EDLAE, Blend, LowRankEDLAE, RecencyWeighted, SparseEASE
+from aerec.models import EASE, EDLAE, Autoencoder, AutoRec, Blend, LowRankEDLAE, RecencyWeighted, SparseEASE
 from aerec.registry import MODELS
 
 TAKING = sorted(name for name, model in MODELS.items() if model._takes_weights)
@@ -257,3 +257,110 @@ def test_biased_mf_is_where_its_weighted_cost_is_least_for_each_user():
         step = rng.normal(size=P.shape) * 1e-2, rng.normal(size=Q.shape) * 1e-2
         assert cost(P + step[0], Q + step[1]) > least
     np.testing.assert_allclose(model.mean_, (W * X).sum() / W.sum())
+
+
+# ---------------------------------------------------------------------- autoencoders
+
+
+def autoencoder(likelihood, **more):
+    quick = {"hidden": (6, 3), "epochs": 3, "batch_size": 5, "noise": None, "progress": False, "device": "cpu"}
+    return Autoencoder(likelihood=likelihood, **{**quick, **more})
+
+
+@pytest.mark.parametrize("likelihood", ["multinomial", "bernoulli", "gaussian", "observed"])
+def test_weights_of_1_change_no_bit_of_any_likelihood(likelihood):
+    data = generated(0, implicit=likelihood == "bernoulli")
+    weighted = data.with_weights(np.ones(data.n_ratings))
+    one, other = (autoencoder(likelihood).fit(each).partial_fit(each) for each in (data, weighted))
+    for part, whole in zip(one.coefs_, other.coefs_, strict=True):
+        np.testing.assert_array_equal(part, whole)
+    assert one.total_cost(data) == other.total_cost(weighted)
+    assert one.history_["likelihood"].tolist() == other.history_["likelihood"].tolist()
+
+
+@pytest.mark.parametrize("likelihood", ["multinomial", "bernoulli", "gaussian", "observed"])
+def test_the_cost_is_the_weighted_sum(likelihood):
+    data = generated(0, implicit=likelihood == "bernoulli")
+    weights = np.random.default_rng(1).uniform(0.1, 6, data.n_ratings).astype(np.float32)
+    model = autoencoder(likelihood).fit(data.with_weights(weights))
+    x, mean = data.matrix.toarray().astype(np.float64), model.reconstruct(data).astype(np.float64)
+    w = np.full(x.shape, 0.0 if likelihood in ("multinomial", "observed") else 1.0)
+    w[x != 0] = weights
+    of_entries = {
+        "multinomial": lambda: -w * x * np.log(mean),
+        "bernoulli": lambda: -w * (x * np.log(mean) + (1 - x) * np.log(1 - mean)),
+    }.get(likelihood, lambda: 0.5 * w * (x - mean) ** 2)()
+    assert model.total_cost(data.with_weights(weights)) == pytest.approx(of_entries.sum(axis=1).mean(), rel=1e-4)
+
+
+@pytest.mark.parametrize("likelihood", ["multinomial", "observed"])
+def test_the_cost_of_a_user_of_weight_2_is_that_of_two_users(likelihood):
+    """Where a user without ratings costs nothing."""
+    data = generated(0)
+    model, times = autoencoder(likelihood).fit(data), np.random.default_rng(0).integers(1, 4, data.n_users)
+    summed = model.total_cost(of_users(data, times)) * data.n_users
+    assert summed == pytest.approx(model.total_cost(repeated(data, times)) * times.sum(), rel=1e-5)
+
+
+def test_a_step_over_users_of_weight_2_is_twice_as_long():
+    """Of plain gradient descent: the mean over rows is twice as large."""
+    data = generated(0)
+
+    def trained(train, learning_rate):
+        model = autoencoder("multinomial", epochs=1, optimizer="sgd", batch_size=1000, learning_rate=learning_rate)
+        return model.fit(train).coefs_
+
+    twice = np.full(data.n_users, 2)
+    start, once = trained(data, 1e-9), trained(data, 1e-3)
+    for begun, weighted, doubled in zip(start, trained(of_users(data, twice), 5e-4), once, strict=True):
+        np.testing.assert_allclose(weighted - begun, doubled - begun, rtol=1e-3, atol=1e-7)
+
+
+@pytest.mark.parametrize("orientation", ["item", "user"])
+@pytest.mark.parametrize("biases", [False, True])
+def test_autorec_weighs_each_rating_where_it_stands(orientation, biases):
+    data = generated(0)
+    weights = np.random.default_rng(1).uniform(0.1, 6, data.n_ratings).astype(np.float32)
+    model = AutoRec(hidden=5, orientation=orientation, biases=biases, epochs=2, progress=False, device="cpu")
+    weighted = data.with_weights(weights)
+    model.fit(weighted)
+    x = data.matrix.toarray().astype(np.float64)
+    w = np.zeros(x.shape)
+    w[x != 0] = weights
+    predicted = model.reconstruct(data)
+    predicted = predicted.T if orientation == "item" else predicted
+    expected = (0.5 * w * (x - predicted) ** 2).sum() / (data.n_items if orientation == "item" else data.n_users)
+    assert model.total_cost(weighted) == pytest.approx(expected, rel=1e-4)
+    if biases:
+        assert model.mean_[0] == pytest.approx((w * x).sum() / w.sum(), rel=1e-6)
+
+
+def test_weights_are_matched_by_item_id_like_their_ratings():
+    data = generated(0)
+    weighted = data.with_weights(np.random.default_rng(1).uniform(0.1, 6, data.n_ratings))
+    model = autoencoder("gaussian").fit(weighted)
+    moved = weighted.with_items(weighted.items[::-1])
+    assert model.total_cost(moved) == pytest.approx(model.total_cost(weighted), rel=1e-6)
+    assert model.total_cost(moved) != pytest.approx(model.total_cost(data), rel=1e-3)
+
+
+def test_a_checkpoint_of_other_weights_is_of_another_training(tmp_path):
+    data = generated(0)
+    once, twice = (of_users(data, np.full(data.n_users, weight)) for weight in (1, 2))
+    autoencoder("gaussian").fit(once, checkpoint=tmp_path)
+    with pytest.raises(DataError, match="is of another training"):
+        autoencoder("gaussian").fit(twice, checkpoint=tmp_path)
+
+
+def test_partial_fit_refuses_them_too():
+    data = generated(0, implicit=True)
+    model = MODELS["elsa"](n_factors=3, epochs=1, progress=False, device="cpu").fit(data)
+    with pytest.raises(DataError, match="ELSA cannot use the weights"):
+        model.partial_fit(data.with_weights(np.ones(data.n_ratings)))
+
+
+def test_bernoulli_keeps_weights_out_of_the_range_of_values():
+    """Weights above 1 do not make values above 1."""
+    data = generated(0, implicit=True)
+    model = autoencoder("bernoulli").fit(data.with_weights(np.full(data.n_ratings, 9.0)))
+    assert np.isfinite(model.total_cost(data))

@@ -161,3 +161,94 @@ def test_bfloat16_factors_stay_close_to_float32():
     full = all_entries_loss(*variables, batch, LIKELIHOODS["multinomial"], half=False)
     half = all_entries_loss(*variables, batch, LIKELIHOODS["multinomial"], half=True)
     assert half.item() == pytest.approx(full.item(), rel=0.02)
+
+
+# ---------------------------------------------------------------------- weights
+
+W = np.where(X > 0, RNG.choice([0.1, 0.5, 1.0, 2.0, 7.5], size=X.shape), 0).astype(np.float32)
+
+
+def weighted_rows(x=X, w=W):
+    sparse = sp.csr_array(x.astype(np.float32))
+    return SparseRows(sparse, CPU, weights=w[sparse.nonzero()])
+
+
+def weighted_reference(name, x, w, hidden, weight, bias):
+    """Dense: unrated entries have weight 1."""
+    logits = hidden @ weight.T + bias
+    if name == "multinomial":
+        return -(w * x * torch.log_softmax(logits, dim=1)).sum()
+    w = torch.where(x != 0, w, torch.tensor(0.0 if name == "observed" else 1.0).double())
+    if name == "bernoulli":
+        entries = torch.nn.functional.binary_cross_entropy_with_logits(logits, x, reduction="none")
+    else:
+        entries = 0.5 * (x - logits).square()
+    return (w * entries).sum()
+
+
+def weighted_loss(name, variables, batch, half=False):
+    if name == "observed":
+        return observed_loss(*variables, batch)
+    return all_entries_loss(*variables, batch, LIKELIHOODS[name], half=half)
+
+
+@pytest.mark.parametrize(
+    ("name", "padded"),
+    [(name, padded) for name in LIKELIHOODS for padded in (False, True) if not (padded and name == "observed")],
+)
+def test_weighted_losses_and_gradients_equal_autograd_in_float64(name, padded):
+    x = (X > 0).astype(np.float32) if name == "bernoulli" else X
+    rows = weighted_rows(x)
+    batch = rows.padded(ROWS, int((X[ROWS.numpy()] > 0).sum()) + 7) if padded else rows.batch(ROWS)
+    variables = parameters()
+    loss = weighted_loss(name, variables, batch)
+    exact = [v.detach().double().requires_grad_() for v in variables]
+    dense = (torch.tensor(part[ROWS.numpy()]).double() for part in (x, W))
+    expected = weighted_reference(name, *dense, *exact)
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    for found, wanted in zip(gradients(3 * loss, variables), gradients(3 * expected, exact), strict=True):
+        np.testing.assert_allclose(found, wanted, atol=2e-4)
+
+
+@pytest.mark.parametrize("name", LIKELIHOODS)
+def test_weights_of_1_change_no_bit_of_a_loss(name):
+    x = (X > 0).astype(np.float32) if name == "bernoulli" else X / np.float32(3)
+    plain, weighted = SparseRows(sp.csr_array(x.astype(np.float32)), CPU), weighted_rows(x, np.ones_like(X))
+    results = []
+    for rows in (plain, weighted):
+        variables = parameters()
+        loss = weighted_loss(name, variables, rows.batch(ROWS))
+        results.append([loss.detach().numpy(), *gradients(loss, variables)])
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("name", ["multinomial", "observed"])
+def test_a_row_of_weight_2_is_two_rows(name):
+    """Of the losses in which a row without ratings costs nothing."""
+    once, twice = weighted_rows(w=2 * (X > 0)).batch(ROWS), batches()[0]
+    hidden, weight, bias = parameters()
+    assert weighted_loss(name, (hidden, weight, bias), once).item() == pytest.approx(
+        2 * weighted_loss(name, (hidden, weight, bias), twice).item(), rel=1e-6
+    )
+
+
+@pytest.mark.parametrize("name", ["multinomial", "bernoulli", "gaussian"])
+def test_weighted_half_precision_is_close(name):
+    x = (X > 0).astype(np.float32)
+    batch, variables = weighted_rows(x).batch(ROWS), parameters()
+    loss, whole = (weighted_loss(name, variables, batch, half=half) for half in (True, False))
+    assert loss.item() == pytest.approx(whole.item(), rel=2e-2)
+    for found, wanted in zip(gradients(loss, variables), gradients(whole, variables), strict=True):
+        np.testing.assert_allclose(found, wanted, atol=0.05 * np.abs(wanted).max())
+
+
+def test_a_weighted_batch_knows_its_draws():
+    batch = weighted_rows().batch(ROWS)
+    dense = (X * W)[ROWS.numpy()]
+    np.testing.assert_allclose(batch.draws(), dense.sum(axis=1), rtol=1e-6)
+    counted = batch.counted()
+    assert counted.weights is None
+    np.testing.assert_allclose(counted.totals(), dense.sum(axis=1), rtol=1e-6)
+    np.testing.assert_allclose(counted.squares(), np.square(dense).sum(axis=1), rtol=1e-6)
+    assert batches()[0].counted().draws().tolist() == batches()[0].totals().tolist()

@@ -44,7 +44,8 @@ def mapped_matrix(folder, n_rows=300, n_columns=20):
 
 def test_mapped_rows_give_the_batches_of_rows_in_memory(tmp_path):
     matrix = mapped_matrix(tmp_path)
-    mapped, loaded = sparse_rows(matrix, CPU), SparseRows(matrix, CPU)
+    weights = np.random.default_rng(0).random(matrix.nnz, dtype=np.float32)
+    mapped, loaded = sparse_rows(matrix, CPU, weights=weights), SparseRows(matrix, CPU, weights=weights)
     assert isinstance(mapped, MappedRows)
     assert mapped.mean_wanted() == pytest.approx(loaded.mean_wanted())
     chosen = torch.tensor([7, 0, 299, 7])
@@ -53,8 +54,9 @@ def test_mapped_rows_give_the_batches_of_rows_in_memory(tmp_path):
         one, other = rows.batch(asked), others.batch(asked)
         assert torch.equal(one.pattern.starts, other.pattern.starts)
         assert torch.equal(one.pattern.columns, other.pattern.columns)
-        for name in ("values", "row_numbers"):
+        for name in ("values", "row_numbers", "weights"):
             assert torch.equal(getattr(one, name), getattr(other, name))
+        assert torch.allclose(one.draws(), other.draws())
 
 
 def test_a_few_rows_are_shuffled_alike_mapped_or_not(tmp_path):

@@ -11,9 +11,11 @@ from aerec.network.sampled import _others, sampled_loss
 N_ITEMS = 60
 
 
-def batch():
+def batch(weighted=False):
     x = np.random.default_rng(0).random((8, N_ITEMS)) < 0.03
-    return SparseRows(sp.csr_array(x.astype(np.float32)), torch.device("cpu")).batch(torch.arange(8))
+    weights = np.linspace(0.5, 4, np.count_nonzero(x), dtype=np.float32) if weighted else None
+    rows = SparseRows(sp.csr_array(x.astype(np.float32)), torch.device("cpu"), weights=weights)
+    return rows.batch(torch.arange(8))
 
 
 def parameters():
@@ -25,11 +27,12 @@ def dense(gradients):
     return [one.to_dense().numpy() if one.is_sparse else one.numpy() for one in gradients]
 
 
+@pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("name", ["multinomial", "bernoulli", "gaussian"])
-def test_with_all_items_drawn_it_is_the_full_loss_with_its_gradients(name):
+def test_with_all_items_drawn_it_is_the_full_loss_with_its_gradients(name, weighted):
     variables, generator = parameters(), torch.Generator().manual_seed(0)
-    full = all_entries_loss(*variables, batch(), LIKELIHOODS[name], False)
-    found = sampled_loss(*variables, batch(), LIKELIHOODS[name], N_ITEMS, generator)
+    full = all_entries_loss(*variables, batch(weighted), LIKELIHOODS[name], False)
+    found = sampled_loss(*variables, batch(weighted), LIKELIHOODS[name], N_ITEMS, generator)
     assert found.item() == pytest.approx(full.item(), rel=1e-5)
     pairs = zip(*(dense(torch.autograd.grad(loss, variables)) for loss in (found, full)), strict=True)
     for one, other in pairs:

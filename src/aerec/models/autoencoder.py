@@ -218,6 +218,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
     _kl_by_unit: ClassVar[bool] = True
     """Whether the KL term is that of a normal code and a standard normal prior, summed over its units."""
 
+    _takes_weights = True
+
     network_: Network
     n_iter_: int
     _records: list[dict[str, Any]]  # one for each epoch; appending to a frame would copy it
@@ -319,10 +321,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             negatives=None if self.negatives is None else int(self.negatives),
         )
 
-    def _training_rows(self, data: CSR | NDArray[np.float32]) -> WholeRows:
-        """Return the rows that the network reads, on the device."""
+    def _training_rows(self, data: CSR | NDArray[np.float32], weights: NDArray[np.float32] | None = None) -> WholeRows:
+        """Return the rows that the network reads, on the device, with the weights of their ratings."""
         device = resolve_device(self.device)
-        return DenseRows(data, device) if isinstance(data, np.ndarray) else sparse_rows(data, device)
+        if isinstance(data, np.ndarray):
+            return DenseRows(data, device)
+        return sparse_rows(data, device, weights=weights)
 
     def _make_trainer(self, network: Network, options: StepOptions, **choices: Any) -> Trainer:
         """Return what takes the steps; `choices` are those of `Trainer`."""
@@ -417,7 +421,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         before: LearnedBefore | None,
     ) -> None:
         with with_gradients():
-            rows = self._training_rows(data)
+            rows = self._training_rows(data, self._weights_of(given))
             self._begin(rows, 0 if before is None else self._steps)
             if before is not None:
                 before.carry_over(self.network_, self._build, self._learned_before(), type(self).__name__)
@@ -442,12 +446,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         users of the first call, row by row.
         """
         check_parameters(self)
+        self._check_weights(X)
         learner, fresh = copy.copy(self), not hasattr(self, "network_")
         if fresh:
             learner._fitted_with = copied_parameters(self)
         data = learner._take_in(X, reset=fresh)
         with with_gradients():
-            rows = learner._training_rows(data)
+            rows = learner._training_rows(data, learner._weights_of(X))
             if fresh:
                 learner._begin(rows)
             else:
@@ -628,7 +633,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         if not reset:
             self._check_users(X, data.shape[0])
         if self._popularity_for_empty:
-            self.popularity_ = item_popularity(canonical_csr(data))
+            self.popularity_ = item_popularity(canonical_csr(data), self._weights_of(X))
         return data
 
     def _check_users(self, X: History, n_users: int) -> None:
@@ -707,7 +712,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         """Return the cost of `X` without noise and without weight decay.
 
         The mean over rows of [−log p(x | logits) + sparsity penalty + kl_weight · KL]; a variational code is its mean,
-        and the activations of `KLSparsity` are averaged over all rows of `X`.
+        and the activations of `KLSparsity` are averaged over all rows of `X`. Weights of the ratings count.
         """
         rows, users = self._rows_of(X)
         return mean_cost(self.network_, rows, users, self.sparsity, self.kl_weight)
@@ -798,7 +803,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         check_is_fitted(self)
         if isinstance(X, Interactions) or issparse(X) or not LIKELIHOODS[self.likelihood].all_entries:
             users = self.block_of(X)
-            rows, known = self._training_rows(users.history), users.known_users
+            rows, known = self._training_rows(users.history, self._weights_of(X)), users.known_users
         else:
             self._ids.check_columns(X)
             refuse_masked(X)

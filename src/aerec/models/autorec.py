@@ -26,6 +26,7 @@ from aerec.network.network import Network
 from aerec.network.rows import Rows, SparseRows
 from aerec.noise import MaskingNoise, Noise
 from aerec.parameters import Constraint, OneOf
+from aerec.rating_weights import weight_matrix
 from aerec.recommender.base import History
 from aerec.recommender.graphs import constant
 from aerec.recommender.network_scorer import NetworkScorer
@@ -174,7 +175,7 @@ class AutoRec(Autoencoder):
         data = super()._take_in(X, reset=reset)
         range_seen = [data.data.min(), data.data.max()]
         if reset:
-            found = Biases.of(data, SHRINKAGE, SHRINKAGE) if self.biases else None
+            found = Biases.of(data, SHRINKAGE, SHRINKAGE, self._weights_of(X)) if self.biases else None
             self.mean_ = None if found is None else np.array([found.mean])
             self.user_bias_ = None if found is None else found.users
             self.item_bias_ = None if found is None else found.items
@@ -185,8 +186,10 @@ class AutoRec(Autoencoder):
         self.hidden_rows_ = None
         return data
 
-    def _training_rows(self, data: CSR | NDArray[np.float32]) -> SparseRows:
+    def _training_rows(self, data: CSR | NDArray[np.float32], weights: NDArray[np.float32] | None = None) -> SparseRows:
         matrix = canonical_csr(data.T if self.orientation == "item" else data)
+        if weights is not None and self.orientation == "item":
+            weights = weight_matrix(canonical_csr(data), weights).T.tocsr().data
         targets = None
         if (biases := self._biases()) is not None:
             if self.orientation == "item":  # before the biases of users that there are not are asked for
@@ -195,7 +198,7 @@ class AutoRec(Autoencoder):
                 biases = replace(biases, users=biases.of_users(matrix, SHRINKAGE))
             pairs = row_ids(matrix), matrix.indices
             targets = matrix.data - biases.at(*(pairs if self.orientation == "user" else pairs[::-1]))
-        return SparseRows(matrix, resolve_device(self.device), targets)
+        return SparseRows(matrix, resolve_device(self.device), targets, weights)
 
     def _biases(self) -> Biases | None:
         if self.mean_ is None or self.user_bias_ is None or self.item_bias_ is None:

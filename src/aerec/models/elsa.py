@@ -99,6 +99,7 @@ class ELSA(Autoencoder):
         "sharded": [bool],
     }
     _popularity_for_empty = True
+    _takes_weights = False  # its cost is the angle between two rows, of which no rating has a part
 
     network_: _ELSANetwork
     _shards: ItemShards | None = None  # while it is fitted on several processes
@@ -167,7 +168,7 @@ class ELSA(Autoencoder):
 
         return ItemShards(Ranks(torch.distributed.get_rank(), torch.distributed.get_world_size()), n_items)
 
-    def _training_rows(self, data: CSR | NDArray[np.float32]) -> WholeRows:
+    def _training_rows(self, data: CSR | NDArray[np.float32], weights: NDArray[np.float32] | None = None) -> WholeRows:
         return super()._training_rows(data if self._shards is None else canonical_csr(data[:, self._shards.own]))
 
     def _rows_of(self, X: History) -> tuple[Rows, NDArray[np.int64]]:

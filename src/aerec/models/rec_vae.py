@@ -250,7 +250,7 @@ class _RecVAENetwork(Network):
         return mean, log_variance
 
     def _divergence(self, batch: Batch, drawn: Tensor, mean: Tensor, log_variance: Tensor, half: bool) -> Tensor:
-        """Σ over rows of |x| · (log q(z) − log p(z)) at the drawn z.
+        """Σ over rows of |x| · (log q(z) − log p(z)) at the drawn z, with |x| = Σwx.
 
         While the decoder is trained it is left at 0: the decoder has no part in it.
         """
@@ -258,7 +258,7 @@ class _RecVAENetwork(Network):
             return mean.new_zeros(())
         known = self.former_codes is not None
         former_mean, former_log_variance = self._known_codes(batch) if known else self.former_code(batch, half)
-        return composite_kl(drawn, mean, log_variance, former_mean, former_log_variance, batch.totals())
+        return composite_kl(drawn, mean, log_variance, former_mean, former_log_variance, batch.draws())
 
 
 class _AlternatingTrainer(Trainer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeAlias
@@ -83,14 +84,16 @@ class SparseBatch:
     """Rows of a sparse matrix: the `values` that are stored in the places of a `pattern`.
 
     `targets`, aligned with the values, are what the "observed" likelihood wants to see in their places; by default the
-    values themselves. `row_numbers` are those of the rows in the matrix that the batch was taken from.
+    values themselves. `weights`, aligned too, multiply the terms of the loss that belong to the values; by default 1.
+    `row_numbers` are those of the rows in the matrix that the batch was taken from.
     """
 
     pattern: Pattern
     values: Tensor
     row_numbers: Tensor
     targets: Tensor | None = None
-    _sums: tuple[Tensor, Tensor] | None = field(default=None, repr=False, compare=False)  # totals, squares if known
+    weights: Tensor | None = None
+    _sums: Sequence[Tensor] | None = field(default=None, repr=False, compare=False)  # totals, squares, draws if known
 
     @classmethod
     def of(cls, matrix: CSR, device: torch.device) -> SparseBatch:
@@ -124,16 +127,40 @@ class SparseBatch:
         """Σ of the squares of each row; shape (n_rows,)."""
         return self._sum_up(self.values.square()) if self._sums is None else self._sums[1]
 
+    def draws(self) -> Tensor:
+        """Σ of the values of each row, each times its weight; shape (n_rows,)."""
+        if self.weights is None:
+            return self.totals()
+        return self._sum_up(self.values * self.weights) if self._sums is None else self._sums[2]
+
+    def counted(self) -> SparseBatch:
+        """Return each value as often as it weighs: the product of both as the value, without weights."""
+        if self.weights is None:
+            return self
+        values = self.values * self.weights
+        return replace(self, values=values, weights=None, _sums=(self.draws(), self._sum_up(values.square())))
+
     def _sum_up(self, values: Tensor) -> Tensor:
         return values.new_zeros(self.n_rows).index_add_(0, self.pattern.rows, values)
 
     def dot(self, logits: Tensor, bias: Tensor | None = None) -> Tensor:
         """Σ of the stored values times the logits in their places, a scalar; `bias` is added to each row of logits."""
+        return torch.dot(self.values, self.logits_at(logits, bias))
+
+    def logits_at(self, logits: Tensor, bias: Tensor | None = None) -> Tensor:
+        """Return the logits in the places of the stored values; shape (n_stored,), float32."""
         memory, places = self._places_in(logits)
         chosen = memory.index_select(0, places).float()
-        if bias is not None:
-            chosen.add_(bias.index_select(0, self.pattern.columns))
-        return torch.dot(self.values, chosen)
+        return chosen if bias is None else chosen.add_(bias.index_select(0, self.pattern.columns))
+
+    def weigh(self, dense: Tensor) -> Tensor:
+        """Multiply what stands in the places of the stored values by their weights, in place."""
+        if self.weights is None:
+            return dense
+        memory, places = self._places_in(dense)
+        more = memory.index_select(0, places).float() * (self.weights - 1)
+        memory.index_add_(0, places, more.to(dense.dtype))  # which minds no place that is stored twice, as zeros may be
+        return dense
 
     def subtract_from(self, dense: Tensor, scale: float | Tensor = 1.0) -> Tensor:
         """``dense − scale · x`` in place."""
@@ -186,6 +213,10 @@ class DenseBatch:
     def totals(self) -> Tensor:
         """Σ of each row; shape (n_rows,)."""
         return self.values.sum(dim=1)
+
+    def draws(self) -> Tensor:
+        """`totals`: dense rows have no weights."""
+        return self.totals()
 
     def squares(self) -> Tensor:
         """Σ of the squares of each row; shape (n_rows,)."""

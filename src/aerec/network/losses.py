@@ -36,6 +36,8 @@ def all_entries_loss(
 ) -> Tensor:
     """Σ over rows of −log p(x | l) with l = hidden·Wᵀ + b at every item, as a scalar.
 
+    The terms of stored values are multiplied by the weights of the batch, see `aerec.likelihood`.
+
     Parameters
     ----------
     hidden : Tensor of shape (n_rows, n_hidden)
@@ -50,6 +52,8 @@ def all_entries_loss(
     scratch : Scratch, optional
         Lends the memory of the means and of the gradient.
     """
+    if likelihood.counts_draws and isinstance(batch, SparseBatch):
+        batch = batch.counted()
     loss: Tensor = _AllEntriesLoss.apply(  # type: ignore[no-untyped-call]
         hidden, weight, bias, batch, likelihood, half, scratch or Scratch()
     )
@@ -63,9 +67,10 @@ def observed_loss(
     batch: SparseBatch,
     scratch: Scratch | None = None,
 ) -> Tensor:
-    """½ Σ (x − l)² over the stored entries, as a scalar; logits are computed nowhere else.
+    """½ Σ w (x − l)² over the stored entries, as a scalar; logits are computed nowhere else.
 
-    x are the targets of the batch where it has some, else its values. All in float32: memory limits it, not products.
+    x are the targets of the batch where it has some, else its values; w its weights where it has some, else 1. All in
+    float32: memory limits it, not products.
 
     Shapes as in `all_entries_loss`. The cost grows with stored entries × hidden units.
     """
@@ -96,6 +101,9 @@ class _AllEntriesLoss(torch.autograd.Function):
         for items in _product_blocks(weight):
             torch.mm(hidden, weight[items].T, out=means.T[:, items])
         explained = batch.dot(means.T, bias)
+        if isinstance(batch, SparseBatch) and batch.weights is not None:
+            own = likelihood.of_entries(batch.logits_at(means.T, bias), batch.values)
+            explained = explained - torch.dot(batch.weights - 1, own)
         parts = []
         for block, of_bias in zip(_in_pieces(means, means), _in_pieces(bias[:, None], means), strict=True):
             logits = block  # float32 logits are overwritten by the means
@@ -126,6 +134,8 @@ class _AllEntriesLoss(torch.autograd.Function):
                 block.mul_(factors[: len(block), None])
                 factors = factors[len(block) :]
         batch.subtract_from(residual.T, gradient)
+        if isinstance(batch, SparseBatch):
+            batch.weigh(residual.T)
         to_hidden = (residual.T @ weight).float() if for_hidden else None
         to_weight = scratch.take(*weight.shape, like=gradient) if for_weight else None
         if to_weight is not None:
@@ -180,9 +190,10 @@ class _ObservedLoss(torch.autograd.Function):
         order = batch.pattern.by_column[2]
         residual = observed_logits_by_column(hidden, weight, bias, batch.pattern)
         residual.sub_(batch.wanted.index_select(0, order))
+        weighted = residual if batch.weights is None else residual * batch.weights.index_select(0, order)
         ctx.batch, ctx.scratch = batch, scratch
-        ctx.save_for_backward(hidden, weight, residual)
-        return 0.5 * torch.dot(residual, residual)
+        ctx.save_for_backward(hidden, weight, weighted)
+        return 0.5 * torch.dot(residual, weighted)
 
     @staticmethod
     @once_differentiable

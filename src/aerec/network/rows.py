@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from aerec.files.memmap import blocks, is_mapped, release
 from aerec.network.batches import DenseBatch, Pattern, SparseBatch
-from aerec.sparse import CSR, take_rows
+from aerec.sparse import CSR, row_positions, take_rows
 
 __all__ = ["DenseRows", "MappedRows", "RowRange", "Rows", "SparseRows", "WholeRows", "shuffled", "sparse_rows"]
 
@@ -28,19 +29,30 @@ class SparseRows:
     ----------
     matrix : csr_array of shape (n_rows, n_columns)
     device : torch.device
-    targets : ndarray of shape (n_values,), optional
+    targets, weights : ndarray of shape (n_values,), optional
         See `SparseBatch`.
     """
 
-    def __init__(self, matrix: CSR, device: torch.device, targets: NDArray[np.floating[Any]] | None = None) -> None:
+    def __init__(
+        self,
+        matrix: CSR,
+        device: torch.device,
+        targets: NDArray[np.floating[Any]] | None = None,
+        weights: NDArray[np.float32] | None = None,
+    ) -> None:
         self.shape = matrix.shape
         indptr = torch.from_numpy(matrix.indptr.astype(np.int64))
         self._lengths = indptr.diff()  # on the processor, so that the size of a batch needs no answer from the device
         self._starts = indptr.to(device)
         self._columns = _shared(matrix.indices).to(device)
         self._values = _shared(matrix.data).to(device)
-        self._sums = [torch.from_numpy(sums.astype(np.float32)).to(device) for sums in row_sums(matrix)]
+        sums = [*row_sums(matrix)]
+        if weights is not None:
+            counted: CSR = sp.csr_array((matrix.data * weights, matrix.indices, matrix.indptr), shape=matrix.shape)
+            sums.append(row_sums(counted)[0])
+        self._sums = [torch.from_numpy(of_rows.astype(np.float32)).to(device) for of_rows in sums]
         self._targets = None if targets is None else _shared(targets.astype(np.float32, copy=False)).to(device)
+        self._weights = None if weights is None else _shared(weights).to(device)
 
     def column_sums(self) -> NDArray[np.float64]:
         """Return the sum of the values of each column; shape (n_columns,)."""
@@ -76,10 +88,10 @@ class SparseRows:
         offsets = (begins - starts[:-1]).index_select(0, of_row)
         positions = offsets.add_(torch.arange(n_values, device=rows.device))
         targets = None if self._targets is None else self._targets.index_select(0, positions)
+        weights = None if self._weights is None else self._weights.index_select(0, positions)
         columns, values = self._columns.index_select(0, positions).long(), self._values.index_select(0, positions)
         pattern = Pattern(starts, columns, self.shape[1], of_row)
-        totals, squares = (sums.index_select(0, rows) for sums in self._sums)
-        return SparseBatch(pattern, values, rows, targets, (totals, squares))
+        return SparseBatch(pattern, values, rows, targets, weights, self._sums_of(rows))
 
     def padded(self, rows: Tensor, n_values: int) -> SparseBatch:
         """Return `batch`, with as many zeros stored behind its last value as it takes to have `n_values`.
@@ -95,10 +107,15 @@ class SparseRows:
         positions = torch.where(stored, places + (begins - ends + lengths).index_select(0, of_row), 0)
         columns = torch.where(stored, self._columns.index_select(0, positions).long(), places % self.shape[1])
         values = torch.where(stored, self._values.index_select(0, positions), 0.0)
+        weights = None
+        if self._weights is not None:
+            weights = torch.where(stored, self._weights.index_select(0, positions), 1.0)
         starts = torch.cat([torch.zeros_like(ends[:1]), ends[:-1], torch.full_like(ends[:1], n_values)])
         pattern = Pattern(starts, columns, self.shape[1], of_row)
-        totals, squares = (sums.index_select(0, rows) for sums in self._sums)
-        return SparseBatch(pattern, values, rows, None, (totals, squares))
+        return SparseBatch(pattern, values, rows, None, weights, self._sums_of(rows))
+
+    def _sums_of(self, rows: Tensor) -> list[Tensor]:
+        return [sums.index_select(0, rows) for sums in self._sums]
 
 
 class MappedRows:
@@ -109,11 +126,13 @@ class MappedRows:
     matrix : csr_array of shape (n_rows, n_columns)
     device : torch.device
         Where batches are put.
+    weights : ndarray of shape (n_values,), optional
+        See `SparseBatch`.
     """
 
-    def __init__(self, matrix: CSR, device: torch.device) -> None:
+    def __init__(self, matrix: CSR, device: torch.device, weights: NDArray[np.float32] | None = None) -> None:
         self.shape = matrix.shape
-        self._matrix, self._device = matrix, device
+        self._matrix, self._device, self._weights = matrix, device, weights
         self._read = 0  # values since pages were released
 
     def column_sums(self) -> NDArray[np.float64]:
@@ -130,7 +149,10 @@ class MappedRows:
 
     def batch(self, rows: Tensor) -> SparseBatch:
         """Return the rows with the numbers `rows`, in that order."""
-        taken = take_rows(self._matrix, rows.numpy())
+        taken, weights = take_rows(self._matrix, rows.numpy()), None
+        if self._weights is not None:
+            positions, _ = row_positions(self._matrix.indptr, rows.numpy())
+            weights = torch.from_numpy(self._weights[positions]).to(self._device)
         self._read += taken.nnz
         if self._read > _KEPT:
             release(self._matrix.data)
@@ -138,7 +160,7 @@ class MappedRows:
             self._read = 0
         arrays = taken.indptr.astype(np.int64), taken.indices.astype(np.int64), taken.data
         starts, columns, values = (torch.from_numpy(array).to(self._device) for array in arrays)
-        return SparseBatch(Pattern(starts, columns, self.shape[1]), values, rows.to(self._device))
+        return SparseBatch(Pattern(starts, columns, self.shape[1]), values, rows.to(self._device), weights=weights)
 
 
 class DenseRows:
@@ -226,14 +248,15 @@ def row_sums(matrix: CSR) -> NDArray[np.float64]:
 
 
 def sparse_rows(
-    matrix: CSR, device: torch.device, targets: NDArray[np.floating[Any]] | None = None
+    matrix: CSR,
+    device: torch.device,
+    targets: NDArray[np.floating[Any]] | None = None,
+    weights: NDArray[np.float32] | None = None,
 ) -> SparseRows | MappedRows:
     """Return `SparseRows`, or `MappedRows` where the matrix is mapped from a file; see `SparseRows`."""
-    return (
-        MappedRows(matrix, device)
-        if targets is None and is_mapped(matrix.data)
-        else SparseRows(matrix, device, targets)
-    )
+    if targets is None and is_mapped(matrix.data):
+        return MappedRows(matrix, device, weights)
+    return SparseRows(matrix, device, targets, weights)
 
 
 def shuffled(rows: Rows, generator: torch.Generator) -> Tensor:

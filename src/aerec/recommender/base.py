@@ -57,7 +57,8 @@ __all__ = [
 
 
 _TAKE_WEIGHTS = (
-    "ALS, BiasedMF, BiasBaseline, Popularity, ItemKNN, PureSVD, SLIM, EASE, EDLAE, LowRankEDLAE and SparseEASE"
+    "ALS, BiasedMF, BiasBaseline, Popularity, ItemKNN, PureSVD, SLIM, EASE, EDLAE, LowRankEDLAE, SparseEASE, AutoRec, "
+    "and autoencoders such as MultVAE"
 )
 
 
@@ -590,8 +591,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         self.n_features_in_ = data.matrix.shape[1]
         self.items_ = None if from_matrix else data.items
         self.users_ = data.users if self._knows_users and not from_matrix else None
-        low, high = data.matrix.data.min(), data.matrix.data.max()
-        self._scale = RatingScale(float(low), float(high), data.threshold)
+        self._scale = RatingScale.of(data, data.threshold)
         for index, name in ((self.items_, "item"), (self.users_, "user")):
             if index is not None:
                 check_storable(index, name)
