@@ -1,5 +1,6 @@
 """Holdout and Split: parts fit together, nothing is in two of them, and draws have the sizes they were asked for."""
 
+import re
 from fractions import Fraction
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from aerec import Interactions
 from aerec.errors import DataError
-from aerec.holdout import Holdout, Split, check_fraction, draw_ratings, places_in_rows, weak_split
+from aerec.holdout import Holdout, Split, check_fraction, draw_ratings, given_validation, places_in_rows, weak_split
 
 tenths = st.integers(1, 9).map(lambda n: Fraction(n, 10))
 
@@ -251,3 +252,43 @@ def test_parts_whose_ids_are_of_other_types_are_refused(users, items, message):
 def test_few_users_in_common_are_warned_of_with_examples_of_both_sides():
     with pytest.warns(UserWarning, match=r"2 of 3 users of the test data .* such as 8, 9; it has users such as 1, 2"):
         Split.from_parts(ids_of([1, 2], [7, 8]), ids_of([1, 8, 9], [8, 7, 7]))
+
+
+MATRIX = np.eye(3, dtype=np.float32)
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+@pytest.mark.parametrize(
+    ("given_data", "what"),
+    [
+        ((1, 2), "a tuple of int and int"),
+        (("a", "b"), "a tuple of str and str"),
+        ((None, None), "a tuple of NoneType and NoneType"),
+        ((np.zeros(3), np.zeros(3)), "a tuple of ndarray and ndarray"),
+        ((ids_of([1], [2]), 3), "a tuple of Interactions and int"),
+        ((ids_of([1], [2]), None), "a tuple of Interactions and NoneType"),
+        ((ids_of([1], [2]),) * 3, "a tuple of Interactions and Interactions and Interactions"),
+        ([ids_of([1], [2])] * 5, "a list of 5"),
+    ],
+)
+def test_what_is_no_validation_data_is_said(by_name, given_data, what):
+    where = "validation=" if by_name else "the second argument of fit"
+    message = re.escape(
+        f"{where} is a Holdout, a pair (history, target) of Interactions or matrices, or a matrix; got "
+    )
+    with pytest.raises(TypeError, match=message + what):
+        given_validation(*((None, given_data) if by_name else (given_data, None)))
+
+
+@pytest.mark.parametrize("y", [None, 5, "x", [1, 2, 3], np.zeros(3), np.zeros((3, 2)), (1, 2, 3), [1, 2]])
+def test_what_scikit_learn_calls_y_is_ignored(y):
+    assert given_validation(y, None) is None
+    assert given_validation(y, MATRIX) is MATRIX
+
+
+def test_validation_data_is_taken_from_either_place():
+    pair = (MATRIX, MATRIX)
+    assert given_validation(pair, None) is pair
+    assert given_validation(None, pair) is pair
+    with pytest.raises(TypeError, match="given twice"):
+        given_validation(pair, pair)

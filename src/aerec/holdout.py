@@ -231,18 +231,32 @@ def given_validation(y: Any, validation: Any) -> Any:
     Raises
     ------
     TypeError
-        If there are two, or `validation` is none.
+        If there are two, or what is given is none, such as a pair of numbers.
     """
-    positional = isinstance(y, Holdout | Split | Interactions) or (isinstance(y, tuple) and len(y) == 2)
-    if validation is None:
-        return y if positional else None
-    if positional:
+    positional = (
+        isinstance(y, Holdout | Split | Interactions)
+        or (isinstance(y, tuple) and len(y) == 2)
+        or (isinstance(y, tuple | list) and any(isinstance(part, Holdout | Interactions) for part in y))
+    )
+    if validation is not None and positional:
         raise TypeError("validation data is given twice: as the second argument and as validation=")
-    if not (isinstance(validation, Holdout | Split | Interactions | tuple) or getattr(validation, "ndim", 0) == 2):
-        raise TypeError(
-            f"validation= is a Holdout, a pair (history, target) or a matrix, got {type(validation).__name__}"
-        )
-    return validation
+    given = y if positional else validation
+    if given is None or isinstance(given, Holdout | Split | Interactions) or getattr(given, "ndim", 0) == 2:
+        return given
+    what = type(given).__name__
+    if isinstance(given, tuple | list):
+        parts = [type(part).__name__ for part in given]
+        what = f"a {what} of {' and '.join(parts) if len(parts) < 4 else f'{len(parts):,}'}"
+        if isinstance(given, tuple) and len(given) == 2 and all(_is_history(part) for part in given):
+            return given
+    where = "the second argument of fit" if positional else "validation="
+    raise TypeError(
+        f"{where} is a Holdout, a pair (history, target) of Interactions or matrices, or a matrix; got {what}"
+    )
+
+
+def _is_history(part: Any) -> bool:
+    return isinstance(part, Interactions) or getattr(part, "ndim", 0) == 2
 
 
 def as_holdout(validation: Any, *, by_id: bool) -> Holdout | None:
@@ -265,8 +279,7 @@ def as_holdout(validation: Any, *, by_id: bool) -> Holdout | None:
         raise TypeError("validation data is a part of a split, not all of it: give split.validation")
     if isinstance(validation, Holdout):
         return validation
-    is_pair = isinstance(validation, tuple) and len(validation) == 2
-    if not is_pair or any(not isinstance(part, Interactions) and getattr(part, "ndim", 0) != 2 for part in validation):
+    if not isinstance(validation, tuple):
         return None
     if by_id and not all(isinstance(part, Interactions) for part in validation):
         raise DataError("the training data has ids, the validation data are matrices without: give Interactions")

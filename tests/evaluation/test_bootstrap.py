@@ -5,7 +5,14 @@ import pytest
 from scipy import stats
 
 from aerec.evaluation import bootstrap
-from aerec.evaluation.bootstrap import FEW, bootstrap_sums, mean_interval, percentile_interval, wilson_interval
+from aerec.evaluation.bootstrap import (
+    FEW,
+    bootstrap_sums,
+    difference_interval,
+    mean_interval,
+    percentile_interval,
+    wilson_interval,
+)
 
 
 def interval_of_the_mean(values, n_resamples=1000, seed=0):
@@ -109,3 +116,32 @@ def test_rare_hits_are_covered_about_as_often_as_promised(n_users, share, gain):
         narrow += percentile_interval(resampled)[0] <= gain * share <= percentile_interval(resampled)[1]
     assert covered / 300 >= 0.91
     assert n_users * share > 2 or narrow / 300 < 0.75  # the percentile interval is no answer there
+
+
+def test_an_interval_of_gains_alone_ends_where_wilson_s_and_that_of_no_loss_do():
+    difference = np.repeat([0.0, 1.0], [28, 2])
+    (low, high), none = wilson_interval(2 / 30, 30), wilson_interval(0.0, 30)[1]
+    found = difference_interval(difference, np.zeros(3))
+    assert found == pytest.approx((2 / 30 - np.hypot(2 / 30 - low, none), 2 / 30 + (high - 2 / 30)))
+    assert difference_interval(-difference, np.zeros(3)) == pytest.approx((-found[1], -found[0]))
+    many = np.repeat([0.0, 1.0], [20, FEW])
+    assert difference_interval(many, np.linspace(0.2, 0.4, 1001)) == pytest.approx((0.205, 0.395))
+    assert difference_interval(50 * difference, np.zeros(3)) == pytest.approx((50 * found[0], 50 * found[1]))
+
+
+@pytest.mark.parametrize(
+    ("n_users", "wins", "losses"),
+    [(8, 0.3, 0.3), (30, 0.03, 0.0), (30, 0.05, 0.05), (30, 0.1, 0.02), (100, 0.03, 0.0), (1000, 0.002, 0.001)],
+)
+def test_rare_differences_are_covered_about_as_often_as_promised(n_users, wins, losses):
+    rng = np.random.default_rng(0)
+    covered = narrow = 0
+    for _ in range(300):
+        drawn = rng.random(n_users)
+        values = (drawn < wins).astype(float) - (drawn > 1 - losses)
+        resampled = bootstrap_sums(values[:, None], 200, seed=0)[:, 0] / n_users
+        (low, high), plain = difference_interval(values, resampled), percentile_interval(resampled)
+        covered += low <= wins - losses <= high
+        narrow += plain[0] <= wins - losses <= plain[1]
+    assert covered / 300 >= 0.92
+    assert (n_users, losses) != (30, 0.0) or narrow / 300 < 0.75  # the percentile interval is no answer there

@@ -1,5 +1,7 @@
 """cross_validate: each fold as by hand, and a test that is not misled by overlapping training data."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -122,6 +124,19 @@ def test_models_are_compared_split_by_split():
     assert means.loc["a", ["mean", "low", "high"]].tolist() == pytest.approx(
         corrected_t_test([0.3, 0.5, 0.4], 0.25)[:3]
     )
+
+
+def test_intervals_stay_where_the_metric_is():
+    scores = scored(a=[0.99, 0.7, 0.98], b=[0.01, 0.3, 0.0])
+    means = scores.to_frame().set_index("model")
+    assert (means.loc["a", "high"], means.loc["b", "low"]) == (1.0, 0.0)
+    assert corrected_t_test([0.99, 0.7, 0.98], 0.25)[2] > 1
+    assert scores.compare().loc[0, "high"] == 1.0
+    errors = dataclasses.replace(
+        scores, scores=scores.scores.rename(columns={"x": "rmse"}), metrics=("rmse",)
+    ).to_frame()
+    assert errors["high"].max() > 1
+    assert errors["low"].min() == 0
 
 
 def test_a_difference_that_never_changes_is_certain():

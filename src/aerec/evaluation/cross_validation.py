@@ -19,6 +19,7 @@ from aerec.errors import DataError
 from aerec.evaluation.evaluator import DEFAULT_METRICS, evaluate
 from aerec.evaluation.significance import holm
 from aerec.interactions import Interactions
+from aerec.metrics import RATING_METRICS
 from aerec.recommender.base import Recommender
 from aerec.splitting import KFold, Split
 
@@ -126,12 +127,13 @@ class CrossValidation:
     def to_frame(self) -> pd.DataFrame:
         """Return a frame with a row per model and metric: mean over the splits, and the bounds of its 95 % interval.
 
-        The interval is that of `corrected_t_test`: it covers the choice of training and of test data.
+        The interval is that of `corrected_t_test`: it covers the choice of training and of test data. It is cut where
+        the metric has its ends: at 0, and at 1 for all but rmse and mae.
         """
         rows = []
         for name, metric in itertools.product(self.models, self.metrics):
             mean, low, high, _ = corrected_t_test(self._values(name, metric), self.test_share)
-            rows.append((name, metric, mean, low, high))
+            rows.append((name, metric, mean, max(low, 0.0), min(high, _highest(metric))))
         return pd.DataFrame(rows, columns=["model", "metric", "mean", "low", "high"])
 
     def compare(self) -> pd.DataFrame:
@@ -153,7 +155,9 @@ class CrossValidation:
         rows = []
         for metric, (a, b) in itertools.product(self.metrics, itertools.combinations(self.models, 2)):
             differences = self._values(a, metric) - self._values(b, metric)
-            rows.append((metric, a, b, *corrected_t_test(differences, self.test_share)))
+            mean, low, high, p_value = corrected_t_test(differences, self.test_share)
+            most = _highest(metric)
+            rows.append((metric, a, b, mean, max(low, -most), min(high, most), p_value))
         frame = pd.DataFrame(rows, columns=["metric", "a", "b", "difference", "low", "high", "p_value"])
         return frame.assign(p_holm=holm(frame["p_value"].to_numpy()))
 
@@ -226,6 +230,11 @@ def corrected_t_test(values: ArrayLike, test_share: float) -> tuple[float, float
     error = float(np.sqrt((1 / n + test_share) * differences.var(ddof=1)))
     reach = float(stats.t.ppf(0.975, n - 1)) * error
     return mean, mean - reach, mean + reach, float(2 * stats.t.sf(abs(mean) / error, n - 1))
+
+
+def _highest(metric: str) -> float:
+    """Return what a metric can be at most."""
+    return float("inf") if metric in RATING_METRICS else 1.0
 
 
 def _named(models: Models) -> dict[str, Recommender]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from aerec.errors import DataError
-from aerec.evaluation.bootstrap import FEW, bootstrap_sums, percentile_interval
+from aerec.evaluation.bootstrap import FEW, bootstrap_sums, difference_interval
 from aerec.evaluation.report import Report
 from aerec.ids import examples
 from aerec.metrics import higher_is_better
@@ -34,9 +34,10 @@ def compare(reports: Iterable[Report], *, n_resamples: int = 1000, seed: int = 0
     -------
     pandas.DataFrame
         A row per metric and pair: metric, a, b, difference (mean over users of a − b), low and high (its 95 %
-        bootstrap interval), p_value (two-sided paired t-test; where fewer than ten users differ, the exact test that
-        turns their signs), p_holm (corrected for all rows of the frame). For rmse and mae the difference is of the
-        users' own values. Coverage, which is of all users together, is left out.
+        bootstrap interval; where fewer than ten users differ, one of score intervals of gains and losses), p_value
+        (two-sided paired t-test; of so few users, the exact test that turns their signs), p_holm (corrected for all
+        rows of the frame). For rmse and mae the difference is of the users' own values. Coverage, which is of all users
+        together, is left out.
 
     Raises
     ------
@@ -73,7 +74,8 @@ def compare(reports: Iterable[Report], *, n_resamples: int = 1000, seed: int = 0
     rows = []
     for metric, (a, b) in itertools.product(metrics, itertools.combinations(reports, 2)):
         difference = a.per_user[metric].to_numpy() - b.per_user[metric].to_numpy()
-        low, high = percentile_interval(bootstrap_sums(difference[:, None], n_resamples, seed)[:, 0] / len(difference))
+        resampled = bootstrap_sums(difference[:, None], n_resamples, seed)[:, 0] / len(difference)
+        low, high = difference_interval(difference, resampled)
         rows.append((metric, a.name, b.name, difference.mean(), low, high, _p_value(difference)))
     frame = pd.DataFrame(rows, columns=["metric", "a", "b", "difference", "low", "high", "p_value"])
     return frame.assign(p_holm=holm(frame["p_value"].to_numpy()))
