@@ -1,5 +1,6 @@
 """The catalogue: what is known, where it is looked for, and what happens when it is not there."""
 
+import gzip
 import hashlib
 import os
 import re
@@ -57,7 +58,8 @@ def rows(data):
 
 def test_the_catalogue_lists_every_card_and_the_sample_first(places):
     listed = list_datasets().set_index("name")
-    assert list(listed.columns) == ["title", "users", "items", "ratings", "format", "licence", "available"]
+    words = ["format", "licence", "preparation", "available"]
+    assert list(listed.columns) == ["title", "users", "items", "ratings", *words]
     assert listed.index[0] == "sample"
     assert listed.loc["sample", "available"] == "built in"
     assert set(listed["available"]) == {"built in", ""}
@@ -75,6 +77,26 @@ def test_cards_are_complete(card):
         assert card.address.startswith("https://")
     if card.checksum is not None:
         assert re.fullmatch(r"sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}", card.checksum)
+
+
+def test_the_page_of_own_data_names_every_card():
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "own-data.md").read_text(encoding="utf-8")
+    for name in catalogue.cards():
+        assert f"`{name.replace('amazon-2023', '')}`" in page or f"`{name}`" in page or name == "sample"
+
+
+def test_a_table_that_is_no_archive_keeps_its_suffixes(places, monkeypatch):
+    content = gzip.compress(b"user_id,parent_asin,rating,timestamp\nA,B,4.0,1588687728000\n")
+
+    def download(address, target, checksum, *, progress):
+        target.write_bytes(content)
+
+    monkeypatch.setattr(catalogue, "download", download)
+    given = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    with pytest.warns(UserWarning, match="milliseconds"):
+        data = load_dataset("amazon-2023-video-games", checksum=given)
+    assert rows(data) == [("A", "B", 4.0, 1588687728)]
+    assert (places[1] / "amazon-2023-video-games.csv.gz").exists()
 
 
 def test_the_card_of_the_sample_tells_its_counts():

@@ -16,7 +16,7 @@ def datasets(json: Json = False) -> None:
     if json:
         print_json(frame.to_dict(orient="records"))
         return
-    print_table(frame.drop(columns=["licence", "format"]))
+    print_table(frame.drop(columns=["licence", "format", "preparation"]))
     print_note(
         "Where `available` is empty: downloaded on first use, or to be put into $AEREC_DATA. Any path works as well."
     )

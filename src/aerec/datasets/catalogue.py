@@ -49,6 +49,7 @@ class Card:
     address: str | None = None
     checksum: str | None = None
     size: int | None = None
+    preparation: str | None = None
 
     @classmethod
     def from_toml(cls, content: Mapping[str, Any]) -> Card:
@@ -98,8 +99,9 @@ def list_datasets() -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row a data set: name, title, users, items, ratings, format, licence, and available: where it was found
-        on this machine, "built in", or "" where it is not here.
+        One row a data set: name, title, users, items, ratings (before any preparation), format, licence, preparation
+        (how papers prepare it; "" where they do not agree), and available: where it was found on this machine,
+        "built in", or "" where it is not here.
 
     Examples
     --------
@@ -107,8 +109,8 @@ def list_datasets() -> pd.DataFrame:
     >>> list_datasets().query("name == 'ml-1m'")[["users", "items", "ratings"]].to_numpy().tolist()
     [[6040, 3706, 1000209]]
     """
-    columns = ["name", "title", "users", "items", "ratings", "format", "licence"]
-    rows = [[*(getattr(card, column) for column in columns), _available(card)] for card in cards().values()]
+    columns = ["name", "title", "users", "items", "ratings", "format", "licence", "preparation"]
+    rows = [[*(getattr(card, column) or "" for column in columns), _available(card)] for card in cards().values()]
     return pd.DataFrame(rows, columns=[*columns, "available"])
 
 
@@ -118,7 +120,7 @@ def load_dataset(
     """Load a data set of the catalogue, or ratings from a path.
 
     A name is looked for in the folder ``$AEREC_DATA`` and then in the user's cache folder (``$AEREC_CACHE`` names
-    another one), as a folder or as the official zip archive. What is in neither is downloaded into the cache: over
+    another one), as a folder or as the published archive. What is in neither is downloaded into the cache: over
     HTTPS, verified before it is used. Given splits (``gowalla``, …) come as one, train, validation and test joined;
     `read_parts` gives the parts.
 
@@ -216,7 +218,7 @@ def _find(card: Card) -> Path | None:
 
 def _places(card: Card) -> Iterator[Path]:
     if given := os.environ.get("AEREC_DATA"):
-        yield from (Path(given).expanduser() / name for name in (*card.folders, f"{card.name}.zip"))
+        yield from (Path(given).expanduser() / name for name in (*card.folders, _file_name(card)))
     yield from (cache_folder() / name for name in card.folders)
 
 
@@ -230,7 +232,7 @@ def _get(card: Card, checksum: str | None, progress: bool) -> Path:
         raise DataError(
             f"{card.name} cannot be verified, the catalogue has no checksum: pass checksum='sha256:…', or {by_hand}"
         )
-    target = cache_folder() / f"{card.name}.zip"
+    target = cache_folder() / _file_name(card)
     if target.exists() and not matches(target, checksum):
         _log.warning("%s does not have its checksum any more; downloading it again", target)
         target.unlink()
@@ -242,9 +244,15 @@ def _get(card: Card, checksum: str | None, progress: bool) -> Path:
     return target
 
 
+def _file_name(card: Card) -> str:
+    """What the downloaded file is called: an archive, or a table packed by gzip."""
+    address = card.address or ""
+    return card.name + (".zip" if not address.endswith(".gz") else "".join(Path(address).suffixes[-2:]))
+
+
 def _available(card: Card) -> str:
     if card.name == _SAMPLE:
         return "built in"
-    archive = cache_folder() / f"{card.name}.zip"
+    archive = cache_folder() / _file_name(card)
     path = _find(card) or (archive if archive.exists() else None)
     return "" if path is None else str(path)

@@ -24,6 +24,7 @@ _EXTRAS = {
     "pyarrow": "scale",
     "duckdb": "scale",
     "pyspark": "spark",
+    "xlrd": "excel",
 }
 
 

@@ -81,7 +81,7 @@ def test_a_file_without_a_header_is_named_by_the_caller(read):
         ("ratings_Books.csv", "A2X,B001,5.0,1400000000\n", ("A2X", "B001", 5.0, 1400000000)),
         ("BX-Book-Ratings.csv", '"User-ID";"ISBN";"Book-Rating"\n"7";"034545104X";"5"\n', (7, "034545104X", 5.0)),
         ("ratings.csv", "user_id,book_id,rating\n1,258,5\n", (1, 258, 5.0)),  # goodbooks
-        ("user_artists.dat", "userID\tartistID\tweight\n2\t51\t13883\n", (2, 51, 1.0)),  # LastFM-2K
+        ("user_artists.dat", "userID\tartistID\tweight\n2\t51\t13883\n", (2, 51, 13883.0)),  # LastFM-2K
         ("Books.csv", "user_id,parent_asin,rating,timestamp\nAE,B07,4.0,1588687728\n", ("AE", "B07", 4.0, 1588687728)),
     ],
 )
@@ -287,7 +287,7 @@ DAT = "1::2::3::4\n"
         pytest.param(b"PK\x03\x04" + bytes(40), {}, "is a zip archive or an Excel workbook", id="excel"),
         pytest.param("version https://git-lfs.github.com/spec/v1\n", {}, "git lfs pull", id="lfs"),
         pytest.param("<!DOCTYPE html>\n<html>\n", {}, "is a page of HTML", id="html"),
-        pytest.param('{"user": 1, "item": 2}\n', {}, "is JSON; read it with pandas", id="json"),
+        pytest.param('[{"user": 1, "item": 2}]\n', {}, "is one array of JSON, expected an object a line", id="json"),
         pytest.param(CSV + "1,5,good,4\n", {}, "line 3, column 'rating': the rating 'good' is not a number", id="text"),
         pytest.param(
             CSV + "1,5,,4\n", {}, "line 3, column 'rating': the rating is missing; complete or delete", id="gap"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import itertools
@@ -19,16 +18,21 @@ from pandas.api.types import infer_dtype, is_numeric_dtype
 
 from aerec.datasets.readers.columns import Columns
 from aerec.datasets.readers.files import Files
-from aerec.datasets.readers.layout import Layout, detect_layout, is_number, shorten
-from aerec.datasets.readers.values import Refuse, as_shown, plain_ids, plain_times
+from aerec.datasets.readers.layout import Layout, detect_layout, shorten
+from aerec.datasets.readers.values import (
+    WHOLE,
+    as_shown,
+    plain_ids,
+    plain_times,
+    text_ids,
+    text_ratings,
+    text_times,
+)
 from aerec.errors import DataError
 
 __all__ = ["read_delimited"]
 
 _CHUNK = 1 << 20  # rows parsed at once; columns that are not needed are dropped chunk by chunk
-_INTEGER = r"0|-?[1-9][0-9]{0,18}"  # no leading zeros: "007" and "7" are two ids
-_EXACT_DIGITS = 16  # digits of a decimal number that a float holds exactly
-_FEW = 0.01  # up to this share, ids that are no numbers are taken for mistakes
 
 
 def read_delimited(
@@ -107,7 +111,8 @@ def _parse(files: Files, name: str, layout: Layout, types: dict[str, str] | None
             quoting=layout.quoting,
             skipinitialspace=True,
             engine="c",
-            encoding="utf-8",
+            encoding=layout.encoding,
+            escapechar=layout.escape,
             chunksize=max(1, _CHUNK // max(1, len(layout.names) // 8)),
         )
         with chunks:
@@ -140,6 +145,9 @@ class _WithoutNul(io.BufferedIOBase):
         self._line += block.count(b"\n")
         return block
 
+    def read1(self, size: int = -1, /) -> bytes:
+        return self.read(size)
+
     def readinto(self, buffer: Any, /) -> int:
         block = self.read(len(buffer))
         buffer[: len(block)] = block
@@ -157,7 +165,7 @@ def _guess_types(files: Files, name: str, layout: Layout) -> dict[str, str]:
     rows = list(itertools.islice((row for _, row in _rows(files, name, layout)), 1000))
     types = {}
     for role, position in layout.roles.items():
-        whole = all(re.fullmatch(_INTEGER, row[position].strip()) if position < len(row) else False for row in rows)
+        whole = all(re.fullmatch(WHOLE, row[position].strip()) if position < len(row) else False for row in rows)
         types[role] = "float64" if role == "rating" else "int64" if whole else "str"
     return {role: kind for role, kind in types.items() if kind != "str" and rows}
 
@@ -186,11 +194,11 @@ def _convert(files: Files, name: str, layout: Layout, frame: pd.DataFrame) -> pd
         what = f"{files.label(name)}, column {layout.names[layout.roles[role]]!r}"
         refuse = partial(refuse_in, role)
         if role == "rating":
-            frame[role] = _ratings(frame[role], layout, refuse)
+            frame[role] = text_ratings(frame[role], refuse, decimal_comma=layout.sep != ",")
         elif role == "timestamp":
-            frame[role] = plain_times(_times(frame[role], refuse), what, refuse)
+            frame[role] = plain_times(text_times(frame[role], refuse), what, refuse)
         else:
-            frame[role] = plain_ids(_ids(frame[role], what), what, refuse)
+            frame[role] = plain_ids(text_ids(frame[role], what), what, refuse)
     return frame
 
 
@@ -199,71 +207,6 @@ def _header_again(frame: pd.DataFrame, layout: Layout) -> NDArray[np.bool_]:
     for role in ("user", "item"):
         again &= False if is_numeric_dtype(frame[role]) else frame[role].isin(layout.names).to_numpy(bool)
     return again
-
-
-def _ids(ids: pd.Series[Any], what: str) -> pd.Series[Any]:
-    """Return ids that are still text as numbers, where all of them are whole ones of 64 bits."""
-    if is_numeric_dtype(ids):
-        return ids
-    whole = ids.str.fullmatch(_INTEGER)
-    if whole.all():
-        with contextlib.suppress(ValueError, OverflowError):  # beyond 64 bits they stay text
-            return ids.astype("int64")
-        return ids
-    pointed = rf"(?:{_INTEGER})\.0+"
-    if ids[:1].str.fullmatch(pointed).all() and ids.str.fullmatch(pointed).all():
-        return ids.astype("float64") if (ids.str.len() < _EXACT_DIGITS).all() else ids
-    odd = ids[~whole]
-    numeric = odd[:1000].str.replace("_", "").str.isnumeric() & ~odd[:1000].str.fullmatch("[0-9]+")
-    if numeric.any() or len(odd) <= _FEW * len(ids):
-        first = odd[:1000][numeric].iloc[0] if numeric.any() else odd.iloc[0]
-        warnings.warn(
-            f"{what}: all ids are read as text, since {len(odd):,} of {len(ids):,} are not written as whole numbers in "
-            f"the digits 0 to 9: {shorten(first)}",
-            stacklevel=2,
-        )
-    return ids
-
-
-def _ratings(column: pd.Series[Any], layout: Layout, refuse: Refuse) -> pd.Series[Any]:
-    ratings = pd.to_numeric(column, errors="coerce").astype("float64")
-    if not is_numeric_dtype(column) and (unread := ratings.isna()).any():
-        commas = column[unread]
-        if layout.sep != "," and commas.str.fullmatch(r"[+-]?[0-9]+,[0-9]+").all():
-            thousands = unread & column.str.fullmatch(r"[+-]?[0-9]{1,3},[0-9]{3}")
-            if thousands.any():
-                advice = "may be thousands or a decimal; write it with a decimal point"
-                refuse(thousands.to_numpy(bool), f"the rating {{value!r}} {advice}")
-            ratings[unread] = commas.str.replace(",", ".").astype("float64")
-    with np.errstate(over="ignore"):
-        finite = np.isfinite(ratings.to_numpy(np.float32))
-    if not finite.all():
-        refuse(~finite, _wrong_rating(str(column.iloc[int(np.argmin(finite))])))
-    return ratings
-
-
-def _times(column: pd.Series[Any], refuse: Refuse) -> pd.Series[Any]:
-    if is_numeric_dtype(column):
-        return column
-    times: pd.Series[Any] = pd.to_numeric(column, errors="coerce")
-    if times.isna().all():
-        times = pd.to_datetime(column, errors="coerce", format="ISO8601", utc=True)
-    if times.isna().any():
-        advice = "is neither a number of seconds nor an ISO date; timestamp=None ignores the column"
-        refuse(times.isna().to_numpy(), f"the timestamp {{value!r}} {advice}")
-    return times
-
-
-def _wrong_rating(value: str) -> str:
-    if value == "":
-        return "the rating is missing; complete or delete the line"
-    if re.fullmatch(r"[+-]?[\d.]+,\d+", value):
-        return "the rating {value!r} is not a number; write it with a decimal point"
-    if is_number(value):
-        return "the rating {value!r} is not a finite number; correct or delete the line"
-    if value.replace("_", "").isnumeric():
-        return "the rating {value!r} is not a number; write it with the digits 0 to 9 alone"
-    return "the rating {value!r} is not a number; correct the line, or name another column with rating=…"
 
 
 def _explain_shape(files: Files, name: str, layout: Layout, error: Exception | None = None) -> None:
@@ -293,12 +236,15 @@ def _explain_shape(files: Files, name: str, layout: Layout, error: Exception | N
 def _rows(files: Files, name: str, layout: Layout) -> Iterator[tuple[int, list[str]]]:
     """Line number and fields of each row, by the standard library: slow, but it knows where it is."""
     with files.open(name) as stream:
+        encoding = "utf-8-sig" if layout.encoding == "utf-8" else layout.encoding
         lines = io.TextIOWrapper(
-            _one_character_separator(stream, layout), encoding="utf-8-sig", errors="replace", newline=""
+            _one_character_separator(stream, layout), encoding=encoding, errors="replace", newline=""
         )
         for _ in range(layout.skip):
             lines.readline()
-        reader = csv.reader(lines, delimiter=layout.char, quoting=layout.quoting, skipinitialspace=True)
+        reader = csv.reader(
+            lines, delimiter=layout.char, quoting=layout.quoting, escapechar=layout.escape, skipinitialspace=True
+        )
         begins = layout.skip + 1
         header = layout.header
         try:

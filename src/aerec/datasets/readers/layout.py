@@ -5,15 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from aerec.datasets.readers.columns import DELIMITERS, MOVIELENS_COLUMNS, Columns
 from aerec.datasets.readers.files import Files, plain_name
+from aerec.datasets.readers.values import NUMBER
 from aerec.errors import DataError
 
-__all__ = ["FirstLine", "Layout", "detect_layout", "first_line", "is_number", "shorten"]
+__all__ = ["FirstLine", "Layout", "detect_layout", "first_line", "shorten"]
 
 _HEAD = 1 << 16
 _MAX_FIELDS = 1000  # a row takes memory for every field, even an empty one
@@ -21,7 +22,6 @@ _UNUSED = "\x1f"  # ASCII's own "unit separator" stands in for separators of sev
 _TYPED = re.compile(r"(.*):(?:token|float|token_seq|float_seq)")  # a header field of RecBole
 _MOVIELENS_TABLE = re.compile(r"u\.data|u[1-5ab]\.(base|test)")
 _EXCEL_SEP = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # the line by which Excel tells itself the separator
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:inf|infinity|nan)", re.IGNORECASE)
 
 # Published files without a header, by their names; counts of plays are the ratings:
 _HEADERLESS = {
@@ -33,17 +33,23 @@ _HEADERLESS = {
         "rating",
     ),  # LastFM-360K; ids are often missing
     r"ratings_\w+\.csv": ("user", "item", "rating", "timestamp"),  # Amazon 2014
+    r"jester_ratings\.dat": ("user", "item", "rating"),  # Jester 2
 }
+_SEPARATORS = {r"jester_ratings\.dat": "\t\t"}
+# Published files whose ratings have a name of their own, which may be something else elsewhere:
+_RATINGS = {r"user_artists\.dat": "weight"}  # LastFM-2K: how often each artist was listened to
+# Published files in Latin-1, as MySQL wrote them: a quotation mark in a field stands behind a backslash
+_OF_MYSQL = r"BX-[\w-]+\.csv"  # Book-Crossing
 
 # How files begin that are no table of ratings, and what to do with them:
 _OTHERS = (
+    ("\ufffd\ufffd\x11\u0871\x1a\ufffd", "is an Excel workbook; save it as CSV"),
     ("PAR1", "is a Parquet file; call it .parquet"),
     ("PK\x03\x04", "is a zip archive or an Excel workbook; call an archive .zip, save a workbook as CSV"),
     ("\x28\ufffd/\ufffd", "is packed by zstd; unpack it first: zstd -d"),
     ("version https://git-lfs", "is a pointer of Git LFS, not the file itself; get it: git lfs pull"),
     *((mark, "is a page of HTML or XML, not a table; look at it") for mark in ("<!", "<?xml", "<html", "<HTML")),
-    ("{", "is JSON; read it with pandas and pass the frame to Interactions.from_frame"),
-    ("[{", "is JSON; read it with pandas and pass the frame to Interactions.from_frame"),
+    ("[{", "is one array of JSON, expected an object a line; read it with pandas and use Interactions.from_frame"),
 )
 
 
@@ -64,6 +70,9 @@ class Layout:
         Whether a quotation mark can hold a field together.
     skip : int
         How many lines stand before the table.
+    encoding : str
+    escape : str or None
+        What stands before a quotation mark inside a field; None: it is doubled.
     """
 
     sep: str
@@ -72,6 +81,8 @@ class Layout:
     header: bool
     quoted: bool
     skip: int = 0
+    encoding: str = "utf-8"
+    escape: str | None = None
 
     @property
     def char(self) -> str:
@@ -117,12 +128,16 @@ def detect_layout(
     """Tell the layout from the first line, as far as the caller does not (parameters as in `read_delimited`)."""
     first = first_line(files, name)
     sep = first.sep if sep is None else sep
+    plain = plain_name(name)
     if sep is None:
-        sep = next((mark for mark in DELIMITERS if mark in first.text), ",")
+        sep = _of_name(_SEPARATORS, plain) or next((mark for mark in DELIMITERS if mark in first.text), ",")
     place = f"{files.label(name)} line {first.number}"
     if sep == "":
         raise DataError(f'{place}: sep="" separates nothing; give the separator, or leave it out to detect it')
-    movielens = _MOVIELENS_TABLE.fullmatch(plain_name(name)) is not None
+    movielens = _MOVIELENS_TABLE.fullmatch(plain) is not None
+    if columns.rating == "rating" and (of_name := _of_name(_RATINGS, plain)) and of_name in first.text:
+        columns = replace(columns, rating=of_name)
+    written = {"encoding": "latin-1", "escape": "\\"} if re.fullmatch(_OF_MYSQL, plain) else {}
     quoted = sep != "::" and ".inter" not in name and not movielens
     first_fields = _split(first.text, sep, quoted)
 
@@ -134,7 +149,7 @@ def detect_layout(
             )
         located = columns.locate(names, place)
         positions = {role: list(names).index(field) for role, field in located.items()}
-        return Layout(sep, tuple(names), positions, has_header, quoted, first.skip)
+        return Layout(sep, tuple(names), positions, has_header, quoted, first.skip, **written)
 
     if fields is not None:
         if len(fields) != len(first_fields):
@@ -148,7 +163,7 @@ def detect_layout(
         return layout(
             [str(at) for at in range(1, len(first_fields) + 1)], False, columns=columns.numbered(first_fields)
         )
-    named = next((known for pattern, known in _HEADERLESS.items() if re.fullmatch(pattern, plain_name(name))), None)
+    named = _of_name(_HEADERLESS, plain)
     if named is not None and not columns.found_in(first_fields) and first.text.count(sep) == len(named) - 1:
         return layout(named, False, quoted=sep == ",")  # names of artists begin with a quotation mark
     typed = [match.group(1) for match in map(_TYPED.fullmatch, first_fields) if match]
@@ -159,10 +174,15 @@ def detect_layout(
             expected = sep.join(MOVIELENS_COLUMNS).replace("\t", "<tab>")
             raise DataError(f"{place}: expected {expected}, found {shorten(first.text)}; {_hint(first.text, sep)}")
         return layout(MOVIELENS_COLUMNS, False, False)
-    if not columns.found_in(first_fields) and (len(first_fields) == 1 or any(map(is_number, first_fields))):
+    if not columns.found_in(first_fields) and (len(first_fields) == 1 or any(map(NUMBER.fullmatch, first_fields))):
         wrong = "only one field" if len(first_fields) == 1 else "no header"
         raise DataError(f"{place}: {wrong} in {shorten(first.text)}; {_hint(first.text, sep)}")
     return layout(first_fields, True)
+
+
+def _of_name(table: Mapping[str, Any], name: str) -> Any:
+    """Return what `table` says of a file called `name`; None where it says nothing."""
+    return next((known for pattern, known in table.items() if re.fullmatch(pattern, name)), None)
 
 
 def _split(line: str, sep: str, quoted: bool) -> list[str]:
@@ -189,6 +209,8 @@ def first_line(files: Files, name: str) -> FirstLine:
     with files.open(name) as stream:
         head = stream.read(_HEAD)
     label = files.label(name)
+    if head[257:262] == b"ustar":
+        raise DataError(f"{label} is a tar archive; unpack it first: tar -xf {name}")
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError(f"{label} is UTF-16 text; save it as UTF-8")
     text = head.decode("utf-8-sig", errors="replace")
@@ -205,11 +227,6 @@ def first_line(files: Files, name: str) -> FirstLine:
         elif line.strip():
             return FirstLine(line.rstrip("\n"), number, sep, skip)
     raise DataError(f"{label} is empty; ratings were expected, one a line")
-
-
-def is_number(text: str) -> bool:
-    """Whether `text` is a number as files of ratings write it: in digits 0 to 9, without underscores."""
-    return _NUMBER.fullmatch(text) is not None
 
 
 def shorten(line: str) -> str:

@@ -15,9 +15,12 @@ import pandas as pd
 from aerec.datasets.readers.columns import Columns
 from aerec.datasets.readers.delimited import read_delimited
 from aerec.datasets.readers.files import Files, plain_name
+from aerec.datasets.readers.jester import is_jester, read_jester
+from aerec.datasets.readers.json_lines import looks_like_records, read_json_lines
 from aerec.datasets.readers.layout import first_line
 from aerec.datasets.readers.lists import looks_like_lists, read_item_tags, read_lists
 from aerec.datasets.readers.meeting import check_meeting
+from aerec.datasets.readers.netflix import is_netflix, read_netflix
 from aerec.datasets.readers.parquet import read_parquet
 from aerec.datasets.readers.titles import read_titles
 from aerec.datasets.store.folder import is_store, open_store
@@ -27,9 +30,13 @@ from aerec.sparse import ones_in
 
 __all__ = ["as_told", "has_parts", "join_parts", "read_parts", "read_ratings"]
 
-_WHOLE = ("u.data", "ratings.dat", "ratings.csv")  # MovieLens 100K; 1M and 10M; 20M, 25M, 32M and latest
+_WHOLE = (
+    *("u.data", "ratings.dat", "ratings.csv"),  # MovieLens 100K; 1M and 10M; 20M, 25M, 32M and latest; Goodbooks
+    *("user_artists.dat", "usersha1-artmbid-artname-plays.tsv", "train_triplets.txt"),  # LastFM-2K, -360K; MSD
+    *("BX-Book-Ratings.csv", "yelp_academic_dataset_review.json", "steam_reviews.json", "jester_ratings.dat"),
+)
 _PARTS = {"train": ("train", "base"), "validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
-_TABLES = (".csv", ".tsv", ".txt", ".dat", ".data", ".inter", ".parquet")
+_TABLES = (".csv", ".tsv", ".txt", ".dat", ".data", ".inter", ".parquet", ".jsonl", ".json")
 
 
 @dataclass(frozen=True)
@@ -62,13 +69,15 @@ def read_ratings(
 
     Known layouts: MovieLens 100K (``u.data``, ``u1.base`` …), 1M and 10M (``ratings.dat``), 20M, 25M, 32M and
     latest-small (``ratings.csv``), each with the titles and genres beside it; text with one rating a line and named
-    columns; Parquet; stores of `import_parquet`; RecBole ``.inter``; lists of items, one line a user, as of LightGCN
-    (``user item item …``) and CiteULike (``users.dat``: ``count item item …``, with the tags of ``item-tag.dat`` as
-    features of the items); by their names the files without a header of the Million Song Dataset
-    (``train_triplets.txt``), of LastFM-360K (``usersha1-artmbid-artname-plays.tsv``) and of Amazon 2014
-    (``ratings_Books.csv`` …). Each may be packed (``.gz``, ``.bz2``, ``.xz``) or in a zip archive, such as an official
-    ``ml-1m.zip``. A folder that holds a given split (``train.*``, ``valid.*``, ``test.*``) is read as one; see
-    `read_parts` for its parts.
+    columns; Parquet; stores of `import_parquet`; an object of JSON a line, as of Amazon 2023 and Yelp, or a dict of
+    Python, as of Steam; RecBole ``.inter``; lists of items, one line a user, as of LightGCN (``user item item …``) and
+    CiteULike (``users.dat``: ``count item item …``, with the tags of ``item-tag.dat`` as features of the items). By
+    their names: the Netflix Prize (``combined_data_1.txt`` …, ``mv_0000001.txt`` …), the Million Song Dataset
+    (``train_triplets.txt``), LastFM-360K (``usersha1-artmbid-artname-plays.tsv``) and -2K (``user_artists.dat``),
+    Amazon 2014 (``ratings_Books.csv`` …), Book-Crossing (``BX-Book-Ratings.csv``) and Jester (``jester-data-1.xls`` or
+    ``.csv`` …, ``jester_ratings.dat``); counts of plays are the ratings. Each may be packed (``.gz``, ``.bz2``,
+    ``.xz``) or in a zip archive, such as an official ``ml-1m.zip``. A folder that holds a given split (``train.*``,
+    ``valid.*``, ``test.*``) is read as one; see `read_parts` for its parts.
 
     Parameters
     ----------
@@ -119,14 +128,13 @@ def read_ratings(
         return as_told(open_store(path), str(path), user=user, item=item, rating=rating, timestamp=timestamp)
     files, name = Files.at(path)
     manner = _Manner(Columns(user, item, rating, timestamp), sep, columns, header)
-    if name is None:
-        name = _whole(files)
-    if name is None:
+    names = _whole(files) if name is None else [name]
+    if not names:
         parts = _part_names(files)
         if "train" in parts:
             return join_parts(_read_parts(files, parts, manner))
-        name = _only_table(files)
-    return _read_one(files, name, manner)
+        names = [_only_table(files)]
+    return _read_one(files, names, manner)
 
 
 def read_parts(
@@ -209,7 +217,7 @@ def has_parts(path: str | os.PathLike[str]) -> bool:
         If there is nothing at `path`.
     """
     files, name = Files.at(path)
-    return name is None and _whole(files) is None and {"train", "test"} <= set(_part_names(files))
+    return name is None and not _whole(files) and {"train", "test"} <= set(_part_names(files))
 
 
 def join_parts(parts: dict[str, Interactions]) -> Interactions:
@@ -229,9 +237,16 @@ def join_parts(parts: dict[str, Interactions]) -> Interactions:
 # ---------------------------------------------------------------------- which file
 
 
-def _whole(files: Files) -> str | None:
-    """The file that holds all ratings in a layout that is known by its names."""
-    return files.find(*_WHOLE) or (files.find("users.dat") if files.find("item-tag.dat") else None)  # CiteULike
+def _whole(files: Files) -> list[str]:
+    """The files that hold all ratings in a layout that is known by its names; none where there are no such files."""
+    if name := files.find(*_WHOLE):
+        return [name]
+    if (name := files.find("users.dat")) and files.find("item-tag.dat", "tag-item.dat"):  # CiteULike
+        return [name]
+    for belongs in (is_netflix, is_jester):
+        if names := sorted(name for name in files.members if belongs(name)):
+            return names
+    return []
 
 
 def _part_names(files: Files, fold: str | None = None) -> dict[str, str]:
@@ -260,8 +275,8 @@ def _only_table(files: Files) -> str:
         if len(candidates) == 1:
             return candidates[0]
     raise DataError(
-        f"{files.where}: cannot tell which file holds the ratings; expected {', '.join(_WHOLE)}, train.* and test.*, "
-        f"or a single table, found {_listing(files)}; give the path of the file"
+        f"{files.where}: cannot tell which file holds the ratings; expected {', '.join(_WHOLE[:3])}, train.* and "
+        f"test.*, or a single table, found {_listing(files)}; give the path of the file"
     )
 
 
@@ -273,22 +288,30 @@ def _listing(files: Files) -> str:
 # ---------------------------------------------------------------------- reading
 
 
-def _read_one(files: Files, name: str, manner: _Manner) -> Interactions:
-    ratings = _read_table(files, name, manner)
+def _read_one(files: Files, names: list[str], manner: _Manner) -> Interactions:
+    ratings, name = _read_table(files, names, manner), names[0]
     titles, genres = read_titles(files, name, ratings.items)
     described = replace(ratings, item_names=titles, item_genres=genres)
     tags = read_item_tags(files, name, ratings.items)
     return described if tags is None else described.with_item_features(*tags)
 
 
-def _read_table(files: Files, name: str, manner: _Manner) -> Interactions:
-    columns = manner.columns
+def _read_table(files: Files, names: list[str], manner: _Manner) -> Interactions:
+    columns, name = manner.columns, names[0]
     if re.search(r"\.(parquet|pq)$", plain_name(name)):
         frame = read_parquet(files, name, columns)
-    elif not manner.is_told and looks_like_lists(first_line(files, name).text):
+    elif is_netflix(name):
+        frame = read_netflix(files, names, columns)
+    elif is_jester(name):
+        frame = read_jester(files, names, columns)
+    elif manner.is_told:
+        frame = read_delimited(files, name, columns, manner.sep, manner.fields, manner.header)
+    elif looks_like_records(begin := first_line(files, name).text):
+        frame = read_json_lines(files, name, columns)
+    elif looks_like_lists(begin):
         return read_lists(files, name, columns)
     else:
-        frame = read_delimited(files, name, columns, manner.sep, manner.fields, manner.header)
+        frame = read_delimited(files, name, columns)
     if "rating" not in frame and columns.rating is not None:
         warnings.warn(
             f"{files.label(name)} has no column of ratings: every row counts as 1; name one with rating=…",
@@ -301,7 +324,7 @@ def _read_table(files: Files, name: str, manner: _Manner) -> Interactions:
 
 
 def _read_parts(files: Files, names: dict[str, str], manner: _Manner) -> dict[str, Interactions]:
-    parts = {part: _read_table(files, names[part], manner) for part in _PARTS if part in names}
+    parts = {part: _read_table(files, [names[part]], manner) for part in _PARTS if part in names}
     users = _union([part.users for part in parts.values()])
     items = _union([part.items for part in parts.values()])
     typed = {part: _with_ids_like(part_data, users, items) for part, part_data in parts.items()}

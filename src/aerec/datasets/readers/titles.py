@@ -1,4 +1,4 @@
-"""What stands beside the ratings: titles and genres of the items, in the layouts of MovieLens and RecBole."""
+"""What stands beside the ratings: titles and genres of the items, in the layouts of MovieLens, RecBole and others."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 import pandas as pd
 
 from aerec.datasets.readers.files import Files, plain_name
+from aerec.datasets.readers.netflix import is_netflix
 from aerec.errors import DataError
 
 __all__ = ["read_titles"]
@@ -67,6 +68,14 @@ def _read_all(files: Files, name: str) -> _Pair:
     if of_movies and (found := files.find("movies.dat")):
         table = _table(files, found, "::", 3)
         return table[1], _split(table[2], "|")
+    if plain == "ratings.csv" and (found := files.find("books.csv")):  # Goodbooks
+        return _named(files, found, ",", "book_id", "title"), None
+    if plain == "user_artists.dat" and (found := files.find("artists.dat")):  # LastFM-2K
+        return _named(files, found, "\t", "id", "name"), None
+    if plain == "BX-Book-Ratings.csv" and (found := files.find("BX-Books.csv")):  # Book-Crossing
+        return _named(files, found, ";", "ISBN", "Book-Title", escape="\\"), None
+    if is_netflix(name) and (found := files.find("movie_titles.csv", "movie_titles.txt")):
+        return _netflix(files, found), None
     if plain.endswith(".inter"):
         stem = re.sub(r"\.(train|valid|test)$", "", plain.removesuffix(".inter"))
         if found := files.find(f"{stem}.item"):
@@ -96,6 +105,46 @@ def _recbole(files: Files, name: str) -> _Pair:
     return None if title is None else table[title], None if genre is None else _split(table[genre], " ")
 
 
+def _named(files: Files, name: str, sep: str, item: str, title: str, escape: str | None = None) -> pd.Series[Any]:
+    """Return the column `title` of a table with a header, indexed by the column `item`."""
+    quoting: Literal[0, 3] = csv.QUOTE_NONE if sep == "\t" else csv.QUOTE_MINIMAL
+    reader = csv.reader(io.StringIO(_text(files, name)), delimiter=sep, quoting=quoting, escapechar=escape)
+    try:
+        header = next(reader, [])
+        missing = next((column for column in (item, title) if column not in header), None)
+        if missing is not None:
+            raise DataError(f"{files.label(name)} has no column {missing!r}; get the file again")
+        at = header.index(item), header.index(title)
+        titles: dict[str, str] = {}
+        for row in reader:
+            if len(row) > max(at):
+                titles.setdefault(row[at[0]], row[at[1]])
+    except csv.Error as error:
+        raise DataError(f"{files.label(name)} line {reader.line_num}: {error}; get the file again") from None
+    return pd.Series(titles, dtype=object)
+
+
+def _netflix(files: Files, name: str) -> pd.Series[Any]:
+    """Return the titles in lines ``item,year,title``, whose titles may hold commas; the year in brackets behind it."""
+    titles = {}
+    for number, line in enumerate(_text(files, name).splitlines(), start=1):
+        item, year, title = [*line.split(",", 2), "", ""][:3] if line.strip() else ("", "", "")
+        if line.strip() and not title:
+            raise DataError(f"{files.label(name)} line {number}: {line[:60]!r} is no 'item,year,title'")
+        titles[item] = f"{title} ({year})" if year.isdecimal() else title
+    titles.pop("", None)
+    return pd.Series(titles, dtype=object)
+
+
+def _text(files: Files, name: str) -> str:
+    with files.open(name) as stream:
+        content = stream.read()
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:  # MovieLens 100K and 1M, Netflix and Book-Crossing were written in Latin-1
+        return content.decode("latin-1")
+
+
 def _split(column: pd.Series[Any], mark: str) -> pd.Series[Any]:
     split = [tuple(one for one in text.split(mark) if one) for text in column]
     return pd.Series(split, index=column.index, dtype=object)
@@ -103,12 +152,7 @@ def _split(column: pd.Series[Any], mark: str) -> pd.Series[Any]:
 
 def _table(files: Files, name: str, sep: str, at_least: int, header: bool = False) -> pd.DataFrame:
     """Read all fields as text, indexed by the first."""
-    with files.open(name) as stream:
-        content = stream.read()
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:  # MovieLens 100K and 1M were written in Latin-1, the later ones in UTF-8
-        text = content.decode("latin-1")
+    text = _text(files, name)
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if sep == "," else csv.QUOTE_NONE
     one = "\x1f" if len(sep) > 1 else sep
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import warnings
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -9,15 +11,34 @@ from typing import Any, NoReturn
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pandas.api.types import is_numeric_dtype
 
 from aerec.errors import DataError
 from aerec.ids import exact_limit
 
-__all__ = ["Refuse", "as_shown", "plain_ids", "plain_times", "refuse_row"]
+__all__ = [
+    "NUMBER",
+    "WHOLE",
+    "Refuse",
+    "as_shown",
+    "plain_ids",
+    "plain_times",
+    "refuse_row",
+    "text_ids",
+    "text_ratings",
+    "text_times",
+]
 
 Refuse = Callable[[NDArray[np.bool_], str], NoReturn]
 """Raises a DataError for the first row of a mask; the text says what is wrong, ``{value}`` stands for the value."""
 
+WHOLE = r"0|-?[1-9][0-9]{0,18}"
+"""A whole number as an id; without leading zeros: "007" and "7" are two ids."""
+NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:inf|infinity|nan)", re.IGNORECASE)
+"""A number as files of ratings write it: in digits 0 to 9, without underscores."""
+
+_EXACT_DIGITS = 16  # digits of a decimal number that a float holds exactly
+_FEW = 0.01  # up to this share, ids that are no numbers are taken for mistakes
 _SHOWN = 60  # characters of a value in a message
 # Units of times, per second, and the years 1973 to 2100 in each of them; seconds may be any number.
 _UNITS = {"milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
@@ -82,6 +103,73 @@ def plain_times(times: pd.Series[Any], what: str, refuse: Refuse) -> pd.Series[A
             few = in_unit if in_unit.sum() <= seconds.sum() else seconds
             refuse(few, f"the timestamp {{value}} is of another unit than others: seconds and {unit} are mixed")
     return times
+
+
+def text_ids(ids: pd.Series[Any], what: str) -> pd.Series[Any]:
+    """Return ids that are still text as numbers, where all of them are whole ones of 64 bits."""
+    if is_numeric_dtype(ids):
+        return ids
+    whole = ids.str.fullmatch(WHOLE)
+    if whole.all():
+        with contextlib.suppress(ValueError, OverflowError):  # beyond 64 bits they stay text
+            return ids.astype("int64")
+        return ids
+    pointed = rf"(?:{WHOLE})\.0+"
+    if ids[:1].str.fullmatch(pointed).all() and ids.str.fullmatch(pointed).all():
+        return ids.astype("float64") if (ids.str.len() < _EXACT_DIGITS).all() else ids
+    odd = ids[~whole]
+    numeric = odd[:1000].str.replace("_", "").str.isnumeric() & ~odd[:1000].str.fullmatch("[0-9]+")
+    if numeric.any() or len(odd) <= _FEW * len(ids):
+        first = odd[:1000][numeric].iloc[0] if numeric.any() else odd.iloc[0]
+        warnings.warn(
+            f"{what}: all ids are read as text, since {len(odd):,} of {len(ids):,} are not written as whole numbers in "
+            f"the digits 0 to 9: {as_shown(first)!r}",
+            stacklevel=2,
+        )
+    return ids
+
+
+def text_ratings(column: pd.Series[Any], refuse: Refuse, *, decimal_comma: bool) -> pd.Series[Any]:
+    """Return ratings, as text or numbers, as float64; a comma may stand for the decimal point."""
+    ratings = pd.to_numeric(column, errors="coerce").astype("float64")
+    if not is_numeric_dtype(column) and (unread := ratings.isna()).any():
+        commas = column[unread]
+        if decimal_comma and commas.str.fullmatch(r"[+-]?[0-9]+,[0-9]+").all():
+            thousands = unread & column.str.fullmatch(r"[+-]?[0-9]{1,3},[0-9]{3}")
+            if thousands.any():
+                advice = "may be thousands or a decimal; write it with a decimal point"
+                refuse(thousands.to_numpy(bool), f"the rating {{value!r}} {advice}")
+            ratings[unread] = commas.str.replace(",", ".").astype("float64")
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(ratings.to_numpy(np.float32))
+    if not finite.all():
+        refuse(~finite, _wrong_rating(str(column.iloc[int(np.argmin(finite))])))
+    return ratings
+
+
+def text_times(column: pd.Series[Any], refuse: Refuse) -> pd.Series[Any]:
+    """Return times that are text as numbers, or as dates of UTC."""
+    if is_numeric_dtype(column):
+        return column
+    times: pd.Series[Any] = pd.to_numeric(column, errors="coerce")
+    if times.isna().all():
+        times = pd.to_datetime(column, errors="coerce", format="ISO8601", utc=True)
+    if times.isna().any():
+        advice = "is neither a number of seconds nor an ISO date; timestamp=None ignores the column"
+        refuse(times.isna().to_numpy(), f"the timestamp {{value!r}} {advice}")
+    return times
+
+
+def _wrong_rating(value: str) -> str:
+    if value == "":
+        return "the rating is missing; complete or delete the line"
+    if re.fullmatch(r"[+-]?[\d.]+,\d+", value):
+        return "the rating {value!r} is not a number; write it with a decimal point"
+    if NUMBER.fullmatch(value):
+        return "the rating {value!r} is not a finite number; correct or delete the line"
+    if value.replace("_", "").isnumeric():
+        return "the rating {value!r} is not a number; write it with the digits 0 to 9 alone"
+    return "the rating {value!r} is not a number; correct the line, or name another column with rating=…"
 
 
 def refuse_row(label: str, column: str, values: pd.Series[Any]) -> Refuse:
