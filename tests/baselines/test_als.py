@@ -46,6 +46,19 @@ def test_training_reaches_the_cost_of_dense_alternating_least_squares(ratings):
     assert found == pytest.approx(expected, rel=0.01)
 
 
+@pytest.mark.parametrize("alpha", [1.0, 4.0])
+def test_the_automatic_penalty_follows_counts_and_confidence(ratings, history, alpha):
+    X = csr_array(ratings)
+    n_rated = np.count_nonzero((ratings != 0).any(axis=0))
+    mean_row = np.square(np.count_nonzero(ratings, axis=1)).sum() / n_rated
+    expected = 1.5 * (1 + alpha * X.data.mean()) * mean_row**0.25
+    model = ALS(n_factors=3, alpha=alpha, epochs=3).fit(X)
+    assert model.l2_ == pytest.approx([expected])
+    items = model.item_factors_.astype(np.float64)
+    scores = dense_fold_in(history, items, expected, alpha) @ items.T
+    np.testing.assert_allclose(model.score_items(history)[1:], scores[1:], atol=1e-5)
+
+
 def test_an_empty_history_is_ranked_by_popularity(ratings, history):
     scores = ALS(n_factors=2, epochs=1).fit(csr_array(ratings)).score_items(history)
     np.testing.assert_allclose(scores[0], (ratings != 0).mean(axis=0), rtol=1e-6)

@@ -37,6 +37,6 @@ def test_without_powers_the_walk_from_an_item_ends_somewhere_for_certain(ratings
 
 def test_only_the_largest_weights_of_each_item_are_kept(ratings):
     full = by_hand(ratings, 1.0, 0.5)
-    kept = RP3Beta(k=2).fit(ratings).weights_.toarray()
+    kept = RP3Beta(beta=0.5, k=2).fit(ratings).weights_.toarray()
     assert (np.count_nonzero(kept, axis=1) <= 2).all()
     np.testing.assert_allclose(kept.sum(axis=1), np.sort(full, axis=1)[:, -2:].sum(axis=1), rtol=1e-5)

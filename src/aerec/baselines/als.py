@@ -9,13 +9,14 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from aerec.closed_form.least_squares import solve_rows
+from aerec.closed_form.ridge import automatic_factor_l2
 from aerec.dimensions import Number, Space, Whole
 from aerec.interactions import Interactions
-from aerec.parameters import Constraint, RealNumber, WholeNumber
+from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
 from aerec.recommender.health import singular_values, warn_of_vanished_factors
 from aerec.recommender.scorer import FactorScorer, Scorer
-from aerec.sparse import CSR
+from aerec.sparse import CSR, ones_in
 from aerec.splitting import Holdout
 from aerec.system.extras import import_implicit
 from aerec.system.threads import one_blas_thread
@@ -39,8 +40,9 @@ class ALS(Recommender):
     Parameters
     ----------
     n_factors : int, default 64
-    l2 : float > 0, default 10.0
-        λ.
+    l2 : float > 0 or "auto", default "auto"
+        λ. "auto" follows the data: :math:`1.5 \, (1 + \alpha \bar x) (\sum_u n_u^2 / m)^{1/4}` with the numbers n of
+        ratings of the users, the number m of the items and the mean rating x̄. With much more, factors vanish.
     alpha : float > 0, default 1.0
         Confidence added by a rating of 1.
     epochs : int, default 15
@@ -49,6 +51,8 @@ class ALS(Recommender):
 
     Attributes
     ----------
+    l2_ : ndarray of shape (1,), float64
+        The λ that was used; None in what version 0.1 saved.
     item_factors_ : ndarray of shape (n_items, n_factors), float32
         Y.
 
@@ -66,16 +70,18 @@ class ALS(Recommender):
     array([[3]])
     """
 
-    _learned = ("item_factors_",)
+    _learned = ("item_factors_", "l2_")
     _takes_weights = True
     _popularity_for_empty = True
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
         "n_factors": [WholeNumber(1)],
-        "l2": [RealNumber(above=0)],
+        "l2": [RealNumber(above=0), OneOf(["auto"])],
         "alpha": [RealNumber(above=0)],
         "epochs": [WholeNumber(1)],
         "seed": [WholeNumber(0, 2**32 - 1)],
     }
+
+    l2_: NDArray[np.float64] | None
 
     search_space: ClassVar[Space] = {
         "n_factors": Whole(16, 256, log=True),
@@ -85,7 +91,7 @@ class ALS(Recommender):
     }
 
     def __init__(
-        self, n_factors: int = 64, l2: float = 10.0, alpha: float = 1.0, epochs: int = 15, seed: int = 0
+        self, n_factors: int = 64, l2: float | str = "auto", alpha: float = 1.0, epochs: int = 15, seed: int = 0
     ) -> None:
         self.n_factors = n_factors
         self.l2 = l2
@@ -95,20 +101,24 @@ class ALS(Recommender):
 
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
         als = import_implicit("cpu.als", "ALS")
+        X = train.matrix
+        rated = 1 + self.alpha * float(np.abs(X.data).mean())  # c of an average rating
+        l2 = rated * automatic_factor_l2(ones_in(X)) if isinstance(self.l2, str) else float(self.l2)
+        self.l2_ = np.array([l2])
         with one_blas_thread():  # implicit has threads of its own
             model = als.AlternatingLeastSquares(
                 factors=self.n_factors,
-                regularization=self.l2,
+                regularization=l2,
                 iterations=self.epochs,
                 random_state=self.seed,
             )
-            confidence = self._confidence(train.matrix)
+            confidence = self._confidence(X)
             if train.weights is not None:
                 confidence.data = confidence.data * train.weights
             model.fit(sp.csr_matrix(confidence, copy=True), show_progress=False)
         self.item_factors_: NDArray[np.float32] = np.ascontiguousarray(model.item_factors)
         sizes = singular_values(model.user_factors, model.item_factors)
-        warn_of_vanished_factors("ALS", sizes, f"lower l2, which is {self.l2:g}, or raise alpha")
+        warn_of_vanished_factors("ALS", sizes, f"lower l2, which is {l2:g}, or leave it at 'auto'")
 
     def _make_scorer(self) -> Scorer:
         return FactorScorer(self.item_factors_, self._fold_in, self._popularity)
@@ -119,7 +129,7 @@ class ALS(Recommender):
         every = items.astype(np.float64)
         confidence = self._confidence(history)
         extra = sp.csr_array((confidence.data - 1, history.indices, history.indptr), shape=history.shape)
-        ridge = np.full(items.shape[1], float(self.l2))
+        ridge = np.full(items.shape[1], float(self.l2 if self.l2_ is None else self.l2_[0]))
         return solve_rows(extra, confidence, items, ridge, shared=every.T @ every).astype(np.float32)
 
     def _confidence(self, ratings: CSR) -> CSR:

@@ -11,10 +11,11 @@ from sklearn import decomposition
 from sklearn.exceptions import ConvergenceWarning
 
 from aerec.closed_form.least_squares import solve_nonnegative
+from aerec.closed_form.ridge import automatic_factor_l2
 from aerec.dimensions import Number, Space, Whole
 from aerec.errors import DataError
 from aerec.interactions import Interactions
-from aerec.parameters import Constraint, RealNumber, WholeNumber
+from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
 from aerec.recommender.scorer import FactorScorer, Scorer, UserBlock
 from aerec.sparse import CSR
@@ -42,8 +43,9 @@ class NMF(Recommender):
     ----------
     n_factors : int, default 64
         At most min(n_users, n_items) are used.
-    l2 : float ≥ 0, default 3.0
-        λ.
+    l2 : float ≥ 0 or "auto", default "auto"
+        λ. "auto" follows the data: :math:`1.5 \, (\sum_u n_u^2 / m)^{1/4}` for ratings of 1, with the numbers n of
+        ratings of the users and the number m of the items. With much more, factors vanish.
     epochs : int, default 100
         Passes over users and items at most; training stops before where it hardly moves (scikit-learn's tolerance of
         1e-4).
@@ -52,6 +54,8 @@ class NMF(Recommender):
 
     Attributes
     ----------
+    l2_ : ndarray of shape (1,), float64
+        The λ that was used; None in what version 0.1 saved.
     item_factors_ : ndarray of shape (n_items, n_factors), float32
         H; scikit-learn's ``components_.T``.
 
@@ -71,14 +75,16 @@ class NMF(Recommender):
     array([[3]])
     """
 
-    _learned = ("item_factors_",)
+    _learned = ("item_factors_", "l2_")
     _popularity_for_empty = True
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
         "n_factors": [WholeNumber(1)],
-        "l2": [RealNumber(at_least=0)],
+        "l2": [RealNumber(at_least=0), OneOf(["auto"])],
         "epochs": [WholeNumber(1)],
         "seed": [WholeNumber(0, 2**32 - 1)],
     }
+
+    l2_: NDArray[np.float64] | None
 
     search_space: ClassVar[Space] = {
         "n_factors": Whole(8, 128, log=True),
@@ -86,7 +92,7 @@ class NMF(Recommender):
         "epochs": Whole(30, 200),
     }
 
-    def __init__(self, n_factors: int = 64, l2: float = 3.0, epochs: int = 100, seed: int = 0) -> None:
+    def __init__(self, n_factors: int = 64, l2: float | str = "auto", epochs: int = 100, seed: int = 0) -> None:
         self.n_factors = n_factors
         self.l2 = l2
         self.epochs = epochs
@@ -99,13 +105,15 @@ class NMF(Recommender):
                 "as liked with binarize()"
             )
         n_users, n_items = train.shape
+        l2 = automatic_factor_l2(train.matrix) if isinstance(self.l2, str) else float(self.l2)
+        self.l2_ = np.array([l2])
         for init in ("nndsvda", "random"):  # the first divides 0 by 0 where the ratings have a lower rank
             model = decomposition.NMF(
                 min(self.n_factors, n_users, n_items),
                 init=init,
                 solver="cd",
-                alpha_W=self.l2 / n_items,  # scikit-learn multiplies by these numbers
-                alpha_H=self.l2 / n_users,
+                alpha_W=l2 / n_items,  # scikit-learn multiplies by these numbers
+                alpha_H=l2 / n_users,
                 max_iter=self.epochs,
                 random_state=self.seed,
             )
@@ -122,7 +130,8 @@ class NMF(Recommender):
     def _fold_in(self, history: CSR, known_users: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
         """Return the factors of users with this history; shape (n, n_factors)."""
         items = self.item_factors_.astype(np.float64)
-        gram = items.T @ items + self.l2 * np.eye(items.shape[1])
+        l2 = float(self.l2 if self.l2_ is None else self.l2_[0])
+        gram = items.T @ items + l2 * np.eye(items.shape[1])
         return solve_nonnegative(gram, history.astype(np.float64) @ items).astype(np.float32)
 
 

@@ -34,7 +34,7 @@ class RP3Beta(ItemItemRecommender):
     ----------
     alpha : float > 0, default 1.0
         Power of the probabilities of the walk.
-    beta : float >= 0, default 0.5
+    beta : float >= 0, default 0.2
         Power of the popularity that is divided out.
     k : int, default 200
         Weights kept of each item.
@@ -71,7 +71,7 @@ class RP3Beta(ItemItemRecommender):
         "k": Whole(50, 1000, log=True),
     }
 
-    def __init__(self, alpha: float = 1.0, beta: float = 0.5, k: int = 200) -> None:
+    def __init__(self, alpha: float = 1.0, beta: float = 0.2, k: int = 200) -> None:
         self.alpha = alpha
         self.beta = beta
         self.k = k
