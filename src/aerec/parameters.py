@@ -9,7 +9,6 @@ from numbers import Integral, Real
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
-from sklearn.base import clone
 
 __all__ = ["Check", "Constraint", "OneOf", "RealNumber", "WholeNumber", "check_parameters", "copied_parameters"]
 
@@ -115,6 +114,8 @@ def check_parameters(model: Any) -> None:
 
 def copied_parameters(model: Any) -> dict[str, Any]:
     """Return a copy of the parameters, so that a later change of a list or a model among them does no harm."""
+    from sklearn.base import clone  # slow to import: splitters, which check their parameters here, do without
+
     return {name: clone(value, safe=False) for name, value in model.get_params(deep=False).items()}
 
 
