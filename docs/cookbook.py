@@ -30,8 +30,8 @@ def run(path: Path) -> None:
 
     notebook = nbformat.read(path, as_version=4)
     with tempfile.TemporaryDirectory() as folder:
-        resources = {"metadata": {"path": folder}}
-        NotebookClient(notebook, timeout=300, kernel_name="python3", resources=resources, record_timing=False).execute()
+        options = {"resources": {"metadata": {"path": folder}}, "record_timing": False, "store_widget_state": False}
+        NotebookClient(notebook, timeout=300, kernel_name="python3", **options).execute()
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell["outputs"] = _settled(cell["outputs"])
@@ -41,9 +41,10 @@ def run(path: Path) -> None:
 
 
 def _settled(outputs: list[Any]) -> list[Any]:
-    """Return outputs that do not depend on when the kernel sent them, nor on the names of its temporary files."""
+    """Return outputs that depend on no kernel: not on when it sent them, its temporary files, or its widgets."""
     settled: list[Any] = []
     for output in outputs:
+        output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
         if output["output_type"] == "stream":
             output["text"] = _CELL_FILE.sub("notebook", output["text"])
             if settled and settled[-1].get("name") == output["name"]:

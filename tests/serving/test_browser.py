@@ -387,5 +387,11 @@ def test_the_choice_is_in_sight_when_something_was_chosen(page, liked, size):
     page.changed(lambda: page.one("#query").send_keys(Keys.ENTER))
     box = page.one("#picks li").rect
     assert box["y"] + box["height"] <= size[1]
+    down = page.one("#down")
+    assert down.is_displayed() == (size[0] < 800)  # on a phone the recommendations are far below
+    if down.is_displayed():
+        down.click()
+        heading = page.driver.execute_script("return document.getElementById('see-title').getBoundingClientRect().y")
+        assert -5 <= heading < 100
     script = "const all = document.documentElement; return all.scrollWidth - all.clientWidth"
     assert page.driver.execute_script(script) == 0

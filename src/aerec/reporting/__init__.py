@@ -6,5 +6,14 @@ from aerec.display.plotting import plot_history
 from aerec.reporting.model_summary import describe_model
 from aerec.reporting.page import write_report
 from aerec.reporting.results import gather_results, measure_models, read_results
+from aerec.reporting.side_by_side import SideBySide
 
-__all__ = ["describe_model", "gather_results", "measure_models", "plot_history", "read_results", "write_report"]
+__all__ = [
+    "SideBySide",
+    "describe_model",
+    "gather_results",
+    "measure_models",
+    "plot_history",
+    "read_results",
+    "write_report",
+]

@@ -25,6 +25,7 @@ _EXTRAS = {
     "duckdb": "scale",
     "pyspark": "spark",
     "xlrd": "excel",
+    "ipywidgets": "notebook",
 }
 
 

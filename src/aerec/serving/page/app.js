@@ -130,7 +130,7 @@ function changed(write = true) {
   }
   $("no-picks").hidden = state.picks.size > 0;
   showSuggestions();
-  $("clear").hidden = state.picks.size === 0;
+  $("clear").hidden = $("down").hidden = state.picks.size === 0;
   $("picks").replaceChildren(...[...state.picks].reverse().map(([id, one]) => pickRow(id, one)));
   return recommend();
 }
@@ -287,6 +287,10 @@ $("clear").addEventListener("click", () => {
   announced = "All removed";
   changed();
   $("query").focus();
+});
+$("down").addEventListener("click", () => {
+  $("see-title").scrollIntoView();
+  $("results").focus({ preventScroll: true });
 });
 $("share").addEventListener("click", async () => {
   try {
