@@ -15,7 +15,7 @@ from aerec.testing import check_recommender
 
 QUICK = {"epochs": 2, "progress": False, "hidden": 6, "n_factors": 4, "l2": 5.0, "k": 5, "batch_size": 16}
 NEED_IMPLICIT = {"als", "bpr"}
-NEED_TIMES = {"recency-weighted"}
+NEED_TIMES = {"recency-weighted", "slist"}
 
 
 def quick(model_class):

@@ -13,6 +13,7 @@ from aerec.models.mult_vae import MultVAE as MultVAE
 from aerec.models.rating_blend import RatingBlend as RatingBlend
 from aerec.models.rec_vae import RecVAE as RecVAE
 from aerec.models.recency_weighted import RecencyWeighted as RecencyWeighted
+from aerec.models.slist import SLIST as SLIST
 from aerec.models.sparse_autoencoder import SparseAutoencoder as SparseAutoencoder
 from aerec.models.sparse_code import SparseCode as SparseCode
 from aerec.models.sparse_ease import SparseEASE as SparseEASE

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.base import clone
-from typing_extensions import Self
 
 from aerec.dimensions import Number, Space
-from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.models.ease import EASE
 from aerec.parameters import Constraint, OneOf, RealNumber
 from aerec.recommender.base import Recommender, with_new_items
 from aerec.recommender.new_items import NewItems
+from aerec.recommender.recency import RecencyScorer
 from aerec.recommender.saving import model_state, restore_state
-from aerec.recommender.scorer import RatingScorer, Scorer, UserBlock
-from aerec.sparse import CSR, row_ids
+from aerec.recommender.scorer import RatingScorer, Scorer
 from aerec.splitting import Holdout
 
 __all__ = ["RecencyWeighted"]
-
-_DAY = 86_400.0  # seconds
-_LEAST = 1e-30  # a weight is never 0: what was seen stays seen
 
 
 class RecencyWeighted(Recommender):
@@ -96,7 +88,7 @@ class RecencyWeighted(Recommender):
         return EASE() if self.model is None else clone(self.model)
 
     def _make_scorer(self) -> Scorer:
-        return _RecencyScorer(self.model_.scorer_, self.half_life, self.unit)
+        return RecencyScorer(self.model_.scorer_, self.half_life, self.unit)
 
     def _add_learned(self, added: NewItems) -> None:
         self.model_ = with_new_items(self.model_, added)
@@ -116,75 +108,3 @@ class RecencyWeighted(Recommender):
         )
         own = {name.removeprefix("model."): tensors[name] for name in tensors if name.startswith("model.")}
         restore_state(self.model_, header["model"], own)
-
-
-class _RecencyScorer(Scorer):
-    """Asks another scorer with histories weighted by their age."""
-
-    def __init__(self, inner: Scorer, half_life: float, unit: str) -> None:
-        super().__init__(inner.n_items, inner.popularity)
-        self._inner, self._half_life, self._unit = inner, float(half_life), unit
-
-    def _scores(self, block: UserBlock) -> NDArray[np.float32]:
-        return self.score(block)
-
-    def score(self, block: UserBlock) -> NDArray[np.float32]:
-        """Score all items for each user."""
-        return self._inner.score(self._weighted(block))
-
-    def score_at(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Score the items `columns` for each user."""
-        return self._inner.score_at(self._weighted(block), columns)
-
-    def best(self, block: UserBlock, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return columns and scores of the `k` best items of each user."""
-        return self._inner.best(self._weighted(block), k)
-
-    def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return how much each item of the history adds, weighted as it is."""
-        return self._inner.contributions(self._weighted(block), columns)
-
-    def blocks(self, n_users: int) -> Iterator[NDArray[np.int64]]:
-        """Give the row numbers that the other scorer likes best."""
-        return self._inner.blocks(n_users)
-
-    def prepared(self, n_users: int, k: int) -> Scorer:
-        """Return the scorer over the other one, prepared."""
-        return _RecencyScorer(self._inner.prepared(n_users, k), self._half_life, self._unit)
-
-    def for_single_users(self) -> Self:
-        """Return the scorer over the other one for single users."""
-        return type(self)(self._inner.for_single_users(), self._half_life, self._unit)
-
-    def _weighted(self, block: UserBlock) -> UserBlock:
-        history = block.history
-        weights = np.maximum(2.0 ** (-_ages(block, self._unit) / self._half_life), _LEAST).astype(np.float32)
-        weighted: CSR = sp.csr_array((history.data * weights, history.indices, history.indptr), shape=history.shape)
-        weighted.has_canonical_format = True
-        left_out = [weighted if matrix is history else matrix for matrix in block.left_out]
-        return replace(block, history=weighted, left_out=left_out)
-
-
-def _ages(block: UserBlock, unit: str) -> NDArray[np.float64]:
-    """Return the age of each rating of the histories of a block, aligned with their values."""
-    history = block.history
-    counts, rows = np.diff(history.indptr), row_ids(history)
-    if block.times is None:
-        if counts.max(initial=0) > 1:
-            raise DataError(
-                "RecencyWeighted has to know when ratings were given, and this history has no times: give an "
-                "Interactions with timestamps; a matrix has none"
-            )
-        return np.zeros(len(rows))
-    times = block.times.astype(np.float64)
-    order = np.lexsort((times, rows))
-    if unit == "days":
-        newest = times[order][np.maximum(history.indptr[1:] - 1, 0)] if len(rows) else times
-        return np.asarray((newest[rows] - times) / _DAY)
-    place = (history.indptr[rows + 1] - 1 - np.arange(len(rows))).astype(np.float64)  # in the order of time
-    first = np.ones(len(rows), dtype=bool)
-    first[1:] = (np.diff(times[order]) != 0) | (np.diff(rows) != 0)
-    tie = np.cumsum(first) - 1
-    ages = np.empty(len(rows))
-    ages[order] = (np.bincount(tie, place) / np.maximum(np.bincount(tie), 1))[tie] if len(rows) else place
-    return ages
