@@ -47,6 +47,37 @@ def test_columns_of_any_name(aerec, frame, tmp_path):
     assert pairs("again") == expected(frame)
 
 
+def test_a_column_of_weights(aerec, frame, tmp_path):
+    frame.assign(trust=1 + np.arange(100) / 10).to_csv("shop.csv", index=False)
+    words = [*POPULAR, "--threshold", "5", "--weight", "trust"]
+    assert aerec("train", "shop.csv", *words).err == ""
+    liked = frame.rating == 5
+    kept = read_run("run").data.to_frame().set_index(["user", "item"])["weight"]
+    given = (1 + np.arange(100) / 10)[liked]
+    wanted = pd.Series(given, index=pd.MultiIndex.from_frame(frame.loc[liked, ["user", "item"]])).sort_index()
+    np.testing.assert_allclose(kept.sort_index(), wanted)
+    assert tomllib.loads((tmp_path / "run" / "config.toml").read_text())["data"]["weight"] == "trust"
+    assert aerec("train", "--config", tmp_path / "run" / "config.toml", "--out", "again").code == 0
+    np.testing.assert_array_equal(read_run("again").data.weights, read_run("run").data.weights)
+    frame.to_csv("more.csv", index=False)  # measured without weights
+    assert aerec("evaluate", "run", "--data", "more.csv", "--split", "random").code == 0
+
+
+def test_a_model_that_cannot_use_weights_says_so_in_words_of_the_shell(aerec, frame):
+    frame.assign(trust=2.0).to_csv("shop.csv", index=False)
+    code, _, err = aerec("train", "shop.csv", "--model", "user-knn", "--min-per-user", "1", "--weight", "trust")
+    assert code == 2
+    assert err.startswith("aerec: error: UserKNN cannot use the weights of ratings; ALS, BiasedMF,")
+    assert err.endswith("choose one of them, or leave out --weight\n")
+    code, _, err = aerec("train", "shop.csv", *POPULAR, "--weight", "faith")
+    assert code == 2
+    assert "no column 'faith'" in err
+    assert "name it with --weight COLUMN" in err
+    code, _, err = aerec("train", "sample", *POPULAR, "--weight", "faith")
+    assert code == 2
+    assert "no column of weights: leave out --weight" in err
+
+
 def test_a_file_without_ratings_is_implicit_and_one_line_says_so(aerec, frame):
     frame[["user", "item", "time"]].to_csv("clicks.csv", index=False)
     code, _, err = aerec("train", "clicks.csv", *POPULAR)

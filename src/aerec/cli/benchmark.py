@@ -30,6 +30,7 @@ from aerec.cli.options import (
     Threshold,
     TimestampColumn,
     UserColumn,
+    WeightColumn,
     parse_list,
 )
 from aerec.cli.output import print_json, print_note, print_table, report_row
@@ -60,6 +61,7 @@ def benchmark(
     item: ItemColumn = None,
     rating: RatingColumn = None,
     timestamp: TimestampColumn = None,
+    weight: WeightColumn = None,
     implicit: Implicit = False,
     counts: Counts = False,
     separator: Separator = None,
@@ -111,7 +113,7 @@ def benchmark(
         for kind, known in zip(classes.values(), own_settings, strict=True)
     ]
     threshold_used = None if rates(next(iter(classes.values()))) else threshold
-    reading = Reading(user, item, rating, timestamp, implicit, counts, separator, no_header)
+    reading = Reading(user, item, rating, timestamp, implicit, counts, separator, no_header, weight)
     preprocessing = Preprocessing(threshold_used, min_per_user, min_per_item, reading)
     prepared = preprocessing.load(data, progress=not quiet)
     parts = prepared.parts if folds is None else {"all": whole(prepared.parts)}

@@ -54,6 +54,7 @@ _DATA = {
     "item": "a text",
     "rating": "a text",
     "timestamp": "a text",
+    "weight": "a text",
     "implicit": "true or false",
     "counts": "true or false",
     "separator": "a text",

@@ -55,6 +55,8 @@ class Reading:
     separator : str, optional
         As it stands in the file, or one of tab, space, comma, semicolon.
     no_header : bool
+    weight : str, optional
+        Name of the column of weights.
     """
 
     user: str | None = None
@@ -65,6 +67,7 @@ class Reading:
     counts: bool = False
     separator: str | None = None
     no_header: bool = False
+    weight: str | None = None
 
     def __post_init__(self) -> None:
         if self.implicit and (self.counts or self.rating is not None):
@@ -76,7 +79,7 @@ class Reading:
     def options(self) -> dict[str, Any]:
         """Return the parameters of `read_ratings` that say the same."""
         parameters: dict[str, Any] = {
-            name: value for name in ("user", "item") if (value := getattr(self, name)) is not None
+            name: value for name in ("user", "item", "weight") if (value := getattr(self, name)) is not None
         }
         if self.implicit:
             parameters["rating"] = None
@@ -210,7 +213,8 @@ def preprocessing_of(data: Mapping[str, Any]) -> Preprocessing:
 def preprocessing_like(run: Run, reading: Reading, threshold: float | None, min_per_user: int | None) -> Preprocessing:
     """Return what prepares more data as the data of a run was prepared; what is given here counts more."""
     said, given = run.description.get("data", {}), reading.describe()
-    known = {field.name: said[field.name] for field in dataclasses.fields(Reading) if field.name in said}
+    names = {field.name for field in dataclasses.fields(Reading)} - {"weight"}  # weights are of training alone
+    known = {name: said[name] for name in names & said.keys()}
     if given.keys() & _VALUES:
         known = {name: value for name, value in known.items() if name not in _VALUES}
     return Preprocessing(

@@ -31,6 +31,7 @@ __all__ = [
     "TimestampColumn",
     "Track",
     "UserColumn",
+    "WeightColumn",
     "parse_list",
 ]
 
@@ -97,6 +98,12 @@ RatingColumn = Annotated[
 TimestampColumn = Annotated[
     str | None,
     typer.Option("--timestamp", metavar="COLUMN", help="Column of times; may be absent. none: do without."),
+]
+WeightColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--weight", metavar="COLUMN", help="Column of weights: how much each rating counts; by default alike."
+    ),
 ]
 Implicit = Annotated[
     bool, typer.Option("--implicit", help="Clicks or purchases: every row counts as 1, whatever its rating.")

@@ -29,6 +29,7 @@ from aerec.cli.options import (
     TimestampColumn,
     Track,
     UserColumn,
+    WeightColumn,
 )
 from aerec.cli.output import print_json, print_note
 from aerec.errors import DataError
@@ -59,6 +60,7 @@ def train(
     item: ItemColumn = None,
     rating: RatingColumn = None,
     timestamp: TimestampColumn = None,
+    weight: WeightColumn = None,
     implicit: Implicit = False,
     counts: Counts = False,
     separator: Separator = None,

@@ -28,6 +28,7 @@ from aerec.cli.options import (
     Threshold,
     TimestampColumn,
     UserColumn,
+    WeightColumn,
 )
 from aerec.cli.output import print_json, print_note, print_table
 from aerec.cli.train import train
@@ -68,6 +69,7 @@ def tune(
     item: ItemColumn = None,
     rating: RatingColumn = None,
     timestamp: TimestampColumn = None,
+    weight: WeightColumn = None,
     implicit: Implicit = False,
     counts: Counts = False,
     separator: Separator = None,
@@ -108,7 +110,7 @@ def tune(
     if not space:
         raise ValueError(f"{model} has nothing to tune" + (f" beside {', '.join(fixed)}" if fixed else ""))
     _check_folder(out)
-    reading = Reading(user, item, rating, timestamp, implicit, counts, separator, no_header)
+    reading = Reading(user, item, rating, timestamp, implicit, counts, separator, no_header, weight)
     prepared = Preprocessing(None if rates(chosen) else threshold, min_per_user, min_per_item, reading).load(
         data, progress=not quiet
     )

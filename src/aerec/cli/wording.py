@@ -9,7 +9,7 @@ from typing import Any
 
 __all__ = ["in_shell_words", "say", "warn_in_one_line"]
 
-_COLUMN = "user|item|rating|timestamp"
+_COLUMN = "user|item|rating|timestamp|weight"
 _WORDS = [
     (r"pass rating=None for implicit feedback", "give --implicit where each row is a like"),
     (r"rating=None", "--implicit"),
@@ -19,6 +19,8 @@ _WORDS = [
     (r"name the fields of a file without a header with columns=\([^)]*\)", "give --no-header if it has none"),
     (r"(?:pass |with )?columns=\([^)]*\)", "--no-header"),
     (r"\bcolumns= names", "--no-header names"),
+    (r"the weights out with train\.with_weights\(None\)", "out --weight"),
+    (r"\bweight='[^']*'", "--weight"),
     (r"\boverwrite=True\b", "--overwrite"),
     (r"; use RandomHoldout", "; take --split random"),
     (r"; give features=…", ", which --rerank takes from the data; tail:0.2 needs neither"),

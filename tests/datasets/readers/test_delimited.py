@@ -66,6 +66,13 @@ def test_columns_are_named_and_may_stand_in_any_order(read):
     assert read(text, **{**options, "rating": None, "timestamp": None}) == [("ann", "a", 1.0)]
 
 
+def test_a_column_of_weights_is_read_where_it_is_named(read):
+    text = "user;item;rating;weight\nann;a;4;0,5\nbob;a;3;2\n"
+    assert read(text) == [("ann", "a", 4.0), ("bob", "a", 3.0)]
+    assert read(text, weight="weight") == [("ann", "a", 4.0, 0.5), ("bob", "a", 3.0, 2.0)]
+    assert read("ann,a,4,10,3\n", header=False, weight="5") == [("ann", "a", 4.0, 10, 3.0)]
+
+
 def test_a_file_without_a_header_is_named_by_the_caller(read):
     assert read("2,1,5\n3,1,4\n", columns=("item", "user", "rating")) == [(1, 2, 5.0), (1, 3, 4.0)]
     assert read("8,1,5,x\n", columns=("when", "user", "item", "note"), rating=None, timestamp="when") == [
@@ -247,6 +254,20 @@ DAT = "1::2::3::4\n"
         pytest.param(CSV, {"rating": "stars"}, "line 1: no column 'stars'.*name it with rating=…", id="name not there"),
         pytest.param(CSV, {"timestamp": "when"}, "line 1: no column 'when'.*timestamp=…", id="time not there"),
         pytest.param("user,item,rating,rating\n1,2,3,4\n", {}, "the column 'rating' stands twice", id="column twice"),
+        pytest.param(CSV, {"weight": "weight"}, "line 1: no column 'weight'.*weight=…", id="weight not there"),
+        pytest.param(
+            "user,item,weight\n1,2,3\n1,3,0\n",
+            {"weight": "weight", "rating": None},
+            "line 3, column 'weight': the weight '0' is not above 0",
+            id="weight 0",
+        ),
+        pytest.param(
+            "user,item,weight\n1,2,3\n1,3,much\n",
+            {"weight": "weight", "rating": None},
+            "line 3, column 'weight': the weight 'much' is not a number; .* with weight=…",
+            id="weight text",
+        ),
+        pytest.param("1 2 3\n2 4\n", {"weight": "weight"}, "has no column of weights", id="weight of lists"),
         pytest.param(
             CSV, {"sep": ";"}, r"line 1: only one field in 'user,.*the separator is ';'.*try sep=','", id="sep"
         ),

@@ -50,6 +50,15 @@ def test_parts_may_be_parquet(write, tmp_path):
     assert rows(read_parts(tmp_path)["test"]) == [("a", 9, 2.0, 10)]
 
 
+def test_a_column_of_weights_is_read_and_parts_are_joined_with_theirs(write, tmp_path):
+    frame = FRAME.assign(x=[0.5, 3.0])
+    write("train.parquet", frame.iloc[:1])
+    write("test.parquet", frame.iloc[1:])
+    assert rows(read_ratings(tmp_path, weight="x")) == [("a", 9, 2.0, 10, 3.0), ("b", 7, 4.5, 20, 0.5)]
+    with pytest.raises(DataError, match="weight 0 is not above 0"):
+        read_ratings(write("mine.parquet", FRAME), weight="x")
+
+
 @pytest.mark.parametrize(
     ("frame", "message"),
     [

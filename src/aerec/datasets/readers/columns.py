@@ -20,6 +20,7 @@ _KNOWN = {
     ),
     "rating": ("rating", "stars", "bookrating", "overall"),
     "timestamp": ("timestamp", "time", "datetime", "date", "unixreviewtime"),
+    "weight": (),
 }
 
 
@@ -35,12 +36,15 @@ class Columns:
         any other must be there.
     timestamp : str or None
         None: do without. The default name, "timestamp", may be absent; any other must be there.
+    weight : str or None
+        None: do without.
     """
 
     user: str | None = None
     item: str | None = None
     rating: str | None = "rating"
     timestamp: str | None = "timestamp"
+    weight: str | None = None
 
     def found_in(self, names: Sequence[str]) -> bool:
         """Whether one of `names` is that of a column looked for, so that they are a header."""
@@ -60,10 +64,10 @@ class Columns:
             rating = "3" if len(fields) > 2 and not third_is_time else None
         if timestamp == "timestamp":
             timestamp = "3" if third_is_time else "4" if len(fields) > 3 else None
-        return Columns(self.user or "1", self.item or "2", rating, timestamp)
+        return Columns(self.user or "1", self.item or "2", rating, timestamp, self.weight)
 
     def locate(self, names: Sequence[str], place: str) -> dict[str, str]:
-        """Return role ("user", "item", "rating", "timestamp") → name, for the roles there are.
+        """Return role ("user", "item", "rating", "timestamp", "weight") → name, for the roles there are.
 
         Raises
         ------
@@ -72,14 +76,14 @@ class Columns:
         """
         located: dict[str, str] = {}
         for role in _KNOWN:
-            if getattr(self, role) is None and role in ("rating", "timestamp"):
+            if getattr(self, role) is None and role not in ("user", "item"):
                 continue
             name = self._find(role, names)
             if name is not None:
                 if list(names).count(name) > 1:
                     raise DataError(f"{place}: the column {name!r} stands twice; rename one of them")
                 located[role] = name
-            elif role in ("user", "item") or getattr(self, role) != role:
+            elif role in ("user", "item", "weight") or getattr(self, role) != role:
                 raise DataError(f"{place}: {self._missing(role, names)}")
         return located
 

@@ -25,7 +25,7 @@ from aerec.datasets.readers.values import (
     plain_ids,
     plain_times,
     text_ids,
-    text_ratings,
+    text_numbers,
     text_times,
 )
 from aerec.errors import DataError
@@ -60,8 +60,8 @@ def read_delimited(
     Returns
     -------
     pandas.DataFrame
-        Columns user, item and, where the file has them, rating (float64) and timestamp (numbers, or dates). Ids are
-        int64 where all of them are whole numbers, else text.
+        Columns user, item and, where the file has them, rating and weight (float64) and timestamp (numbers, or dates).
+        Ids are int64 where all of them are whole numbers, else text.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def _guess_types(files: Files, name: str, layout: Layout) -> dict[str, str]:
     types = {}
     for role, position in layout.roles.items():
         whole = all(re.fullmatch(WHOLE, row[position].strip()) if position < len(row) else False for row in rows)
-        types[role] = "float64" if role == "rating" else "int64" if whole else "str"
+        types[role] = "float64" if role in ("rating", "weight") else "int64" if whole else "str"
     return {role: kind for role, kind in types.items() if kind != "str" and rows}
 
 
@@ -193,8 +193,8 @@ def _convert(files: Files, name: str, layout: Layout, frame: pd.DataFrame) -> pd
     for role in layout.roles:
         what = f"{files.label(name)}, column {layout.names[layout.roles[role]]!r}"
         refuse = partial(refuse_in, role)
-        if role == "rating":
-            frame[role] = text_ratings(frame[role], refuse, decimal_comma=layout.sep != ",")
+        if role in ("rating", "weight"):
+            frame[role] = text_numbers(frame[role], role, refuse, decimal_comma=layout.sep != ",")
         elif role == "timestamp":
             frame[role] = plain_times(text_times(frame[role], refuse), what, refuse)
         else:

@@ -23,7 +23,7 @@ from aerec.datasets.readers.values import (
     plain_ids,
     plain_times,
     text_ids,
-    text_ratings,
+    text_numbers,
     text_times,
 )
 from aerec.errors import DataError
@@ -192,8 +192,8 @@ def _typed(role: str, column: list[Any], what: str, refuse: Refuse) -> pd.Series
     else:
         values = pd.Series([value if type(value) is str else str(value) for value in column], dtype=object)
         values = values.str.strip()
-    if role == "rating":
-        return text_ratings(values, refuse, decimal_comma=True)
+    if role in ("rating", "weight"):
+        return text_numbers(values, role, refuse, decimal_comma=True)
     if role == "timestamp":
         return plain_times(text_times(values, refuse), what, refuse)
     return plain_ids(text_ids(values, what), what, refuse)

@@ -22,7 +22,7 @@ _NO_DICTIONARY = {"DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY"}
 
 
 def read_parquet(files: Files, name: str, columns: Columns) -> pd.DataFrame:
-    """Read the wanted columns of a Parquet file, named user, item, rating and timestamp.
+    """Read the wanted columns of a Parquet file, named user, item, rating, timestamp and weight.
 
     Raises
     ------
@@ -157,5 +157,5 @@ def _check_type(kind: Any, role: str, what: str) -> None:
     time = types.is_timestamp(kind) or types.is_date(kind)
     if role in ("user", "item") and not (number or text or uuid):
         raise DataError(f"{what} holds {kind}, expected ids: whole numbers or text; cast it before")
-    if role in ("rating", "timestamp") and not (number or text or (time and role == "timestamp")):
+    if role not in ("user", "item") and not (number or text or (time and role == "timestamp")):
         raise DataError(f"{what} holds {kind}, expected numbers{' or times' if role == 'timestamp' else ''}")

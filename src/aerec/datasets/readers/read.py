@@ -61,6 +61,7 @@ def read_ratings(
     item: str | None = None,
     rating: str | None = "rating",
     timestamp: str | None = "timestamp",
+    weight: str | None = None,
     sep: str | None = None,
     columns: Sequence[str] | None = None,
     header: bool = True,
@@ -91,6 +92,8 @@ def read_ratings(
         Name of the column of times (numbers, or ISO dates); the default (or "time", "date", …) may be absent. None
         ignores it. Dates become seconds since 1970. Numbers stay what they are, but for those that can only be milli-,
         micro- or nanoseconds since 1970, which are divided, with a warning.
+    weight : str, optional
+        Name of a column of numbers above 0: how much each rating counts, see `Interactions.with_weights`.
     sep : str, optional
         The separator, taken literally; detected by default, also from Excel's line ``sep=;``.
     columns : sequence of str, optional
@@ -125,9 +128,10 @@ def read_ratings(
     Interactions(2 users × 2 items, 2 ratings from 3.5 to 5, density 50 %)
     """
     if is_store(path):
-        return as_told(open_store(path), str(path), user=user, item=item, rating=rating, timestamp=timestamp)
+        named = {"user": user, "item": item, "rating": rating, "timestamp": timestamp, "weight": weight}
+        return as_told(open_store(path), str(path), **named)
     files, name = Files.at(path)
-    manner = _Manner(Columns(user, item, rating, timestamp), sep, columns, header)
+    manner = _Manner(Columns(user, item, rating, timestamp, weight), sep, columns, header)
     names = _whole(files) if name is None else [name]
     if not names:
         parts = _part_names(files)
@@ -145,6 +149,7 @@ def read_parts(
     item: str | None = None,
     rating: str | None = "rating",
     timestamp: str | None = "timestamp",
+    weight: str | None = None,
     sep: str | None = None,
     columns: Sequence[str] | None = None,
     header: bool = True,
@@ -158,7 +163,7 @@ def read_parts(
         ``dev``) in any layout that `read_ratings` knows; RecBole's ``name.train.inter`` too.
     fold : str, optional
         One of several splits in the same folder: ``fold="u1"`` reads MovieLens 100K's ``u1.base`` and ``u1.test``.
-    user, item, rating, timestamp, sep, columns, header
+    user, item, rating, timestamp, weight, sep, columns, header
         As in `read_ratings`.
 
     Returns
@@ -181,7 +186,7 @@ def read_parts(
     if missing := [part for part in ("train", "test") if part not in parts]:
         wanted = f"{fold}.base and {fold}.test" if fold else "train.* and test.*"
         raise DataError(f"{files.where}: no {missing[0]} part; expected {wanted}, found {_listing(files)}")
-    return _read_parts(files, parts, _Manner(Columns(user, item, rating, timestamp), sep, columns, header))
+    return _read_parts(files, parts, _Manner(Columns(user, item, rating, timestamp, weight), sep, columns, header))
 
 
 def as_told(
@@ -192,6 +197,7 @@ def as_told(
     item: str | None = None,
     rating: str | None = "rating",
     timestamp: str | None = "timestamp",
+    weight: str | None = None,
     **_: Any,
 ) -> Interactions:
     """Return data that is no file of columns as the parameters of `read_ratings` say: without ratings or times.
@@ -204,8 +210,14 @@ def as_told(
     for role, name in {"user": user, "item": item, "rating": rating, "timestamp": timestamp}.items():
         if name not in (None, role):
             raise DataError(f"{what} has no column {name!r}: its columns are user, item, rating, timestamp")
+    if weight is not None and data.weights is None:
+        raise DataError(_no_weights(what, weight))
     data = data if rating is not None else replace(data, matrix=ones_in(data.matrix))
     return data if timestamp is not None else replace(data, timestamps=None)
+
+
+def _no_weights(what: str, weight: str) -> str:
+    return f"{what} has no column of weights: leave out weight={weight!r}, or read a table that has one"
 
 
 def has_parts(path: str | os.PathLike[str]) -> bool:
@@ -226,7 +238,8 @@ def join_parts(parts: dict[str, Interactions]) -> Interactions:
     frames = [part.to_frame() for part in parts.values()]
     if any("timestamp" not in frame for frame in frames):
         frames = [frame.drop(columns="timestamp", errors="ignore") for frame in frames]
-    joined = Interactions.from_frame(pd.concat(frames, ignore_index=True))
+    weight = "weight" if first.weights is not None else None
+    joined = Interactions.from_frame(pd.concat(frames, ignore_index=True), weight=weight)
     return replace(
         joined.with_users(first.users).with_items(first.items),
         item_names=first.item_names,
@@ -309,7 +322,7 @@ def _read_table(files: Files, names: list[str], manner: _Manner) -> Interactions
     elif looks_like_records(begin := first_line(files, name).text):
         frame = read_json_lines(files, name, columns)
     elif looks_like_lists(begin):
-        return read_lists(files, name, columns)
+        return as_told(read_lists(files, name, columns), files.label(name), weight=columns.weight)
     else:
         frame = read_delimited(files, name, columns)
     if "rating" not in frame and columns.rating is not None:
@@ -317,8 +330,11 @@ def _read_table(files: Files, names: list[str], manner: _Manner) -> Interactions
             f"{files.label(name)} has no column of ratings: every row counts as 1; name one with rating=…",
             stacklevel=4,
         )
+    if columns.weight is not None and "weight" not in frame:
+        raise DataError(_no_weights(files.label(name), columns.weight))
     try:
-        return Interactions.from_frame(frame, rating="rating" if "rating" in frame else None)
+        rating, weight = (role if role in frame else None for role in ("rating", "weight"))
+        return Interactions.from_frame(frame, rating=rating, weight=weight)
     except DataError as error:
         raise DataError(f"{files.label(name)}: {error}") from None
 

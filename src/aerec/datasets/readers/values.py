@@ -25,7 +25,7 @@ __all__ = [
     "plain_times",
     "refuse_row",
     "text_ids",
-    "text_ratings",
+    "text_numbers",
     "text_times",
 ]
 
@@ -129,22 +129,24 @@ def text_ids(ids: pd.Series[Any], what: str) -> pd.Series[Any]:
     return ids
 
 
-def text_ratings(column: pd.Series[Any], refuse: Refuse, *, decimal_comma: bool) -> pd.Series[Any]:
-    """Return ratings, as text or numbers, as float64; a comma may stand for the decimal point."""
-    ratings = pd.to_numeric(column, errors="coerce").astype("float64")
-    if not is_numeric_dtype(column) and (unread := ratings.isna()).any():
+def text_numbers(column: pd.Series[Any], role: str, refuse: Refuse, *, decimal_comma: bool) -> pd.Series[Any]:
+    """Return ratings or weights, as text or numbers, as float64; a comma may stand for the decimal point."""
+    numbers = pd.to_numeric(column, errors="coerce").astype("float64")
+    if not is_numeric_dtype(column) and (unread := numbers.isna()).any():
         commas = column[unread]
         if decimal_comma and commas.str.fullmatch(r"[+-]?[0-9]+,[0-9]+").all():
             thousands = unread & column.str.fullmatch(r"[+-]?[0-9]{1,3},[0-9]{3}")
             if thousands.any():
                 advice = "may be thousands or a decimal; write it with a decimal point"
-                refuse(thousands.to_numpy(bool), f"the rating {{value!r}} {advice}")
-            ratings[unread] = commas.str.replace(",", ".").astype("float64")
+                refuse(thousands.to_numpy(bool), f"the {role} {{value!r}} {advice}")
+            numbers[unread] = commas.str.replace(",", ".").astype("float64")
     with np.errstate(over="ignore"):
-        finite = np.isfinite(ratings.to_numpy(np.float32))
+        finite = np.isfinite(numbers.to_numpy(np.float32))
     if not finite.all():
-        refuse(~finite, _wrong_rating(str(column.iloc[int(np.argmin(finite))])))
-    return ratings
+        refuse(~finite, _wrong_number(str(column.iloc[int(np.argmin(finite))]), role))
+    if role == "weight" and (low := (numbers <= 0).to_numpy(bool)).any():
+        refuse(low, "the weight {value!r} is not above 0; leave out ratings that are not to count")
+    return numbers
 
 
 def text_times(column: pd.Series[Any], refuse: Refuse) -> pd.Series[Any]:
@@ -160,16 +162,16 @@ def text_times(column: pd.Series[Any], refuse: Refuse) -> pd.Series[Any]:
     return times
 
 
-def _wrong_rating(value: str) -> str:
+def _wrong_number(value: str, role: str) -> str:
     if value == "":
-        return "the rating is missing; complete or delete the line"
+        return f"the {role} is missing; complete or delete the line"
     if re.fullmatch(r"[+-]?[\d.]+,\d+", value):
-        return "the rating {value!r} is not a number; write it with a decimal point"
+        return f"the {role} {{value!r}} is not a number; write it with a decimal point"
     if NUMBER.fullmatch(value):
-        return "the rating {value!r} is not a finite number; correct or delete the line"
+        return f"the {role} {{value!r}} is not a finite number; correct or delete the line"
     if value.replace("_", "").isnumeric():
-        return "the rating {value!r} is not a number; write it with the digits 0 to 9 alone"
-    return "the rating {value!r} is not a number; correct the line, or name another column with rating=…"
+        return f"the {role} {{value!r}} is not a number; write it with the digits 0 to 9 alone"
+    return f"the {role} {{value!r}} is not a number; correct the line, or name another column with {role}=…"
 
 
 def refuse_row(label: str, column: str, values: pd.Series[Any]) -> Refuse:
