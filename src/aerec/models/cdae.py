@@ -40,7 +40,7 @@ class CDAE(Autoencoder):
         does, and unlike a mean, it gives those of a small last batch no more weight than others.
     epochs, learning_rate, learning_rate_schedule, optimizer, ema_decay, weight_decay, patience, validation_metric,
     device, precision, seed, progress
-        As in `Autoencoder`.
+        As in `Autoencoder`; `patience` is 6 by default.
 
     References
     ----------
@@ -82,7 +82,7 @@ class CDAE(Autoencoder):
         optimizer: OptimizerChoice = "adam",
         ema_decay: float = 0.8,
         weight_decay: float = 0.0,
-        patience: int | None = 10,
+        patience: int | None = 6,
         validation_metric: str | None = None,
         device: str = "auto",
         precision: str = "auto",

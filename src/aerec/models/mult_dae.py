@@ -28,7 +28,7 @@ class MultDAE(Autoencoder):
         Items sampled for the loss of large catalogues; see `Autoencoder`.
     epochs, batch_size, learning_rate, learning_rate_schedule, optimizer, ema_decay, weight_decay, patience,
     validation_metric, device, precision, seed, progress
-        As in `Autoencoder`.
+        As in `Autoencoder`; `patience` is 6 by default.
 
     References
     ----------
@@ -63,7 +63,7 @@ class MultDAE(Autoencoder):
         optimizer: OptimizerChoice = "adam",
         ema_decay: float = 0.8,
         weight_decay: float = 0.0,
-        patience: int | None = 10,
+        patience: int | None = 6,
         validation_metric: str | None = None,
         device: str = "auto",
         precision: str = "auto",

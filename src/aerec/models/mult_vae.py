@@ -21,15 +21,15 @@ class MultVAE(Autoencoder):
 
     Parameters
     ----------
-    hidden : int or tuple of int, default 200
+    hidden : int or tuple of int, default 600
         The paper has (600, 200). One layer is better on data of up to some 6,000 users, and half the work.
     kl_weight : float, default 0.2
         β at the end.
     kl_annealing_steps : int, default 600
         Steps (batches) over which β rises linearly.
     activation : str, default "tanh"
-    noise : MaskingNoise, GaussianNoise or None, default MaskingNoise(0.5)
-        Dropout on the normalised input.
+    noise : MaskingNoise, GaussianNoise or None, default MaskingNoise(0.3)
+        Dropout on the normalised input. The paper has 0.5.
     sparsity : L1Sparsity, TopKSparsity or None, default None
         On the mean of the code, which has no bounds: `KLSparsity` is refused.
     normalize : bool, default True
@@ -37,7 +37,7 @@ class MultVAE(Autoencoder):
         Items sampled for the loss of large catalogues; see `Autoencoder`.
     epochs, batch_size, learning_rate, learning_rate_schedule, optimizer, ema_decay, weight_decay, patience,
     validation_metric, device, precision, seed, progress
-        As in `Autoencoder`.
+        As in `Autoencoder`; `patience` is 6 by default.
 
     References
     ----------
@@ -60,13 +60,15 @@ class MultVAE(Autoencoder):
         "kl_annealing_steps": Choice((0, 1000, 5000)),
     }
 
+    _epochs_alone = 22
+
     def __init__(
         self,
-        hidden: int | tuple[int, ...] = 200,
+        hidden: int | tuple[int, ...] = 600,
         kl_weight: float = 0.2,
         kl_annealing_steps: int = 600,
         activation: str = "tanh",
-        noise: Noise | None = MaskingNoise(0.5),  # noqa: B008 (frozen)
+        noise: Noise | None = MaskingNoise(0.3),  # noqa: B008 (frozen)
         sparsity: L1Sparsity | TopKSparsity | None = None,
         normalize: bool = True,
         negatives: int | None = None,
@@ -77,7 +79,7 @@ class MultVAE(Autoencoder):
         optimizer: OptimizerChoice = "adam",
         ema_decay: float = 0.8,
         weight_decay: float = 0.0,
-        patience: int | None = 10,
+        patience: int | None = 6,
         validation_metric: str | None = None,
         device: str = "auto",
         precision: str = "auto",

@@ -29,7 +29,7 @@ class SparseAutoencoder(Autoencoder):
     normalize : bool or None, default None
     initialization, initialization_scale, epochs, batch_size, learning_rate, learning_rate_schedule, optimizer,
     ema_decay, weight_decay, patience, validation_metric, device, precision, seed, progress
-        As in `Autoencoder`.
+        As in `Autoencoder`; `patience` is 6 by default.
 
     References
     ----------
@@ -72,7 +72,7 @@ class SparseAutoencoder(Autoencoder):
         optimizer: OptimizerChoice = "adam",
         ema_decay: float = 0.8,
         weight_decay: float = 0.0,
-        patience: int | None = 10,
+        patience: int | None = 6,
         validation_metric: str | None = None,
         device: str = "auto",
         precision: str = "auto",
