@@ -27,6 +27,7 @@ __all__ = [
     "draw_groups",
     "draw_ratings",
     "given_validation",
+    "is_rated_in",
     "places_in_rows",
     "weak_split",
 ]
@@ -223,6 +224,13 @@ def places_in_rows(data: Interactions, *keys: NDArray[Any]) -> NDArray[np.int64]
     places = np.empty(len(rows), dtype=np.int64)
     places[order] = np.arange(len(rows)) - data.matrix.indptr[rows]
     return places
+
+
+def is_rated_in(data: Interactions, other: Interactions) -> NDArray[np.bool_]:
+    """Say of each stored rating of `data` whether `other` holds one of the same user and item, by their ids."""
+    there, width = other.with_users(data.users).with_items(data.items).matrix, data.shape[1]
+    pairs, others = (row_ids(matrix) * width + matrix.indices for matrix in (data.matrix, there))
+    return np.isin(pairs, others)
 
 
 def given_validation(y: Any, validation: Any) -> Any:

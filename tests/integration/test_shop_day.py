@@ -24,10 +24,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aerec import load_model
+from aerec import Interactions, load_model
 from aerec.cli import main
 from aerec.datasets import read_ratings
+from aerec.models import EASE
+from aerec.runs.folder import read_run
 
+NAMES = ["Kunde", "Artikel", "Zeitpunkt"]
 COLUMNS = ["--user", "Kunde", "--item", "Artikel", "--timestamp", "Zeitpunkt"]
 
 
@@ -96,7 +99,28 @@ def day(folder, n_rows):
 
         shell("report", "run", "--out", "bericht.html", "--metrics", "ndcg@10")
         assert "Größe" in (folder / "bericht.html").read_text(encoding="utf-8")
+    shell("train", "klicks.csv", *COLUMNS, "--model", "mult-dae", "--out", "netz", "--quiet")
+    write_log(folder / "morgen.csv", n_rows // 20, seed=1, first_day="2026-11-02")
+    shell("evaluate", "netz", "--data", "morgen.csv", "--split", "last", "--metrics", "hit_rate@10")
+    grown, _ = shell("train", "klicks.csv", "morgen.csv", "--warm-from", "netz", "--out", "netz-neu", "--quiet")
+    assert re.search(r"^began with netz: [\d,]+ items known, [\d,]+ new", grown, re.MULTILINE), grown
     return shell, {"new": json.loads(new), "known": json.loads(known), "alike": json.loads(alike), "clicks": clicks}
+
+
+def _frames(path):
+    """Read a log of the shop by three libraries."""
+    import polars
+    import pyarrow
+    import pyarrow.csv
+
+    text = dict.fromkeys(NAMES, pyarrow.string())
+    yield pd.read_csv(path, sep=";", dtype=str)
+    yield polars.read_csv(path, separator=";", infer_schema=False)
+    yield pyarrow.csv.read_csv(
+        path,
+        parse_options=pyarrow.csv.ParseOptions(delimiter=";"),
+        convert_options=pyarrow.csv.ConvertOptions(column_types=text),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +179,33 @@ def test_the_run_is_served_to_a_browser(lived):
         finally:
             process.kill()
     assert [one["item"] for one in served] == [one["item"] for one in shown["known"]]
+
+
+@pytest.mark.filterwarnings("ignore:.*duplicated")
+def test_polars_arrow_pandas_and_the_file_give_the_same_bytes(lived, tmp_path):
+    for library in ("polars", "pyarrow.csv"):
+        pytest.importorskip(library)
+    folder, shell, _ = lived
+    words = ["--model", "ease", "--split", "none", "--min-per-user", "1", "--out", "ganz", "--quiet"]
+    shell("train", "klicks.csv", *COLUMNS, *words)
+    shell("recommend", "ganz", "--out", "ganz.csv")
+    expected = {path.name: path.read_bytes() for path in (folder / "ganz" / "model").iterdir()}
+    for number, frame in enumerate(_frames(folder / "klicks.csv")):
+        clicks = Interactions.from_frame(frame, *NAMES[:2], rating=None, timestamp=NAMES[2])
+        model = EASE().fit(clicks)
+        model.save(tmp_path / str(number))
+        assert {path.name: path.read_bytes() for path in (tmp_path / str(number)).iterdir()} == expected
+        model.recommend(clicks).to_csv(tmp_path / "liste.csv", index=False)
+        assert (tmp_path / "liste.csv").read_bytes() == (folder / "ganz.csv").read_bytes()
+
+
+def test_tomorrow_begins_where_today_ended(lived):
+    folder, _, _ = lived
+    today, tomorrow = (read_run(folder / name) for name in ("netz", "netz-neu"))
+    assert tomorrow.data.n_ratings > today.data.n_ratings
+    assert set(tomorrow.split.test.history.users) == set(today.split.test.history.users)  # not learned from, either day
+    first = [float(run.model.history_["ndcg@100"].iloc[0]) for run in (today, tomorrow)]
+    assert first[1] > first[0] + 0.1
 
 
 if __name__ == "__main__":

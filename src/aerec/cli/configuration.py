@@ -46,7 +46,7 @@ __all__ = ["Configuration", "describe_run", "override", "read_configuration"]
 
 _TABLES = ("data", "split", "model", "evaluation")
 _DATA = {
-    "source": "a text",
+    "source": "a text, or a list of them",
     "threshold": "a number",
     "min_per_user": "a whole number",
     "min_per_item": "a whole number",
@@ -60,7 +60,13 @@ _DATA = {
     "separator": "a text",
     "no_header": "true or false",
 }
-_TYPES: dict[str, Any] = {"a text": str, "a number": (int, float), "a whole number": int, "true or false": bool}
+_TYPES: dict[str, Any] = {
+    "a text, or a list of them": (str, list),
+    "a text": str,
+    "a number": (int, float),
+    "a whole number": int,
+    "true or false": bool,
+}
 _FORMS = {"int": "a whole number", "int | None": "a whole number", "float": "a number", "bool": "true or false"}
 _KINDS = (*SPLITTERS, "given", "none")
 
@@ -85,6 +91,8 @@ class Configuration:
     metrics : list of str, optional
     seed : int, optional
         Of the model and the split, where their parameters do not name one.
+    warm_from : str, optional
+        The run whose weights the training begins with.
     """
 
     data: dict[str, Any] = field(default_factory=dict)
@@ -94,6 +102,7 @@ class Configuration:
     split_parameters: dict[str, Any] = field(default_factory=dict)
     metrics: list[str] | None = None
     seed: int | None = None
+    warm_from: str | None = None
 
     def plan(self, suggested: SplitPlan) -> SplitPlan:
         """Return `suggested` with the parameters that the file gives."""
@@ -141,7 +150,9 @@ def override(configuration: Configuration, words: Mapping[str, Any], given: Call
         for key, word in {**{key: key for key in _DATA}, "source": "data"}.items()
     }
     data = {key: value for key, value in data.items() if value is not None or key in ("source", "threshold")}
-    if data["source"] is None:
+    if isinstance(data["source"], list) and len(data["source"]) == 1:
+        data["source"] = data["source"][0]
+    if not data["source"]:
         raise ValueError("the file of --config does not say what to train on: add data.source, or aerec train DATA")
     model = words["model"] if given("model") or configuration.model is None else configuration.model
     parameters, split_parameters = dict(configuration.parameters), dict(configuration.split_parameters)
@@ -161,14 +172,23 @@ def override(configuration: Configuration, words: Mapping[str, Any], given: Call
         split_parameters={} if given("split") else split_parameters,
         metrics=parse_list(words["metrics"]) if given("metrics") else configuration.metrics,
         seed=words["seed"] if given("seed") or configuration.seed is None else configuration.seed,
+        warm_from=str(words["warm_from"]) if given("warm_from") else configuration.warm_from,
     )
 
 
 def describe_run(
-    source: str, preparation: Mapping[str, Any], plan: SplitPlan, name: str, model: Recommender, metrics: Iterable[str]
+    source: str | list[str],
+    preparation: Mapping[str, Any],
+    plan: SplitPlan,
+    name: str,
+    model: Recommender,
+    metrics: Iterable[str],
+    *,
+    warm_from: str | None = None,
 ) -> str:
     """Return the file from which `aerec train --config` repeats a run: everything in it, no default left out."""
-    content = {
+    content: dict[str, Any] = {} if warm_from is None else {"warm_from": warm_from}
+    content |= {
         "data": {"source": source, **preparation},
         "split": {"kind": plan.kind, "parameters": plan.parameters},
         "model": {"name": name, "parameters": model.get_params(deep=False)},
@@ -187,7 +207,7 @@ class _Reader:
     path: str
 
     def read(self, content: dict[str, Any]) -> Configuration:
-        self._known(content, ("seed", *_TABLES), "")
+        self._known(content, ("seed", "warm_from", *_TABLES), "")
         tables = {name: self._of(content, name, dict, "a table", {}) for name in _TABLES}
         seed = self._of(content, "seed", int, "a whole number", None)
         data = self._data(tables["data"])
@@ -205,6 +225,7 @@ class _Reader:
             split_parameters=split_parameters,
             metrics=self._metrics(tables["evaluation"]),
             seed=seed,
+            warm_from=self._of(content, "warm_from", str, "a text", None),
         )
 
     def _data(self, table: dict[str, Any]) -> dict[str, Any]:
@@ -214,6 +235,8 @@ class _Reader:
         for key, value in table.items():
             if value is not None:
                 self._check(value, _TYPES[_DATA[key]], _DATA[key], f"data.{key}")
+        for source in table["source"] if isinstance(table.get("source"), list) else ():
+            self._check(source, str, _DATA["source"], "data.source")
         return table
 
     def _parameters(self, name: str, given: dict[str, Any]) -> dict[str, Any]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from aerec.cli.kept import Kept, advice, nothing_left, plural, value_range
 from aerec.cli.options import parse_list
@@ -30,6 +31,7 @@ __all__ = [
     "choose_split",
     "chosen_metrics",
     "divide",
+    "listed",
     "preprocessing_like",
     "preprocessing_of",
     "rates",
@@ -119,13 +121,13 @@ class Preprocessing:
     min_per_item: int
     reading: Reading = Reading()
 
-    def load(self, name_or_path: str, progress: bool, advise: bool = True) -> Prepared:
+    def load(self, source: str | Sequence[str], progress: bool, advise: bool = True) -> Prepared:
         """Read a data set and prepare it.
 
         Parameters
         ----------
-        name_or_path : str
-            As for `aerec.datasets.load_parts`.
+        source : str or sequence of str
+            As for `aerec.datasets.load_parts`; several are joined, the oldest first.
         progress : bool
         advise : bool, default True
             False: no warnings, where another process reads the same data and gives them.
@@ -138,7 +140,8 @@ class Preprocessing:
         with warnings.catch_warnings():
             if not advise:
                 warnings.simplefilter("ignore")
-            return self.prepare(load_parts(name_or_path, progress=progress, **self.reading.options()), name_or_path)
+            given = [load_parts(name, progress=progress, **self.reading.options()) for name in listed(source)]
+            return self.prepare(_joined(given, listed(source)), " and ".join(listed(source)))
 
     def prepare(self, given: dict[str, Interactions], source: str) -> Prepared:
         """Prepare what was read.
@@ -225,19 +228,51 @@ def preprocessing_like(run: Run, reading: Reading, threshold: float | None, min_
     )
 
 
+def listed(source: str | Sequence[str]) -> list[str]:
+    """Return the one source, or the several, as a list."""
+    return [source] if isinstance(source, str) else list(source)
+
+
 def with_ids_like(data: Interactions, known: Interactions) -> Interactions:
     """Return `data` with ids as text where those of `known` are text.
 
     Ids of a file are whole numbers where all of them are, so that a file may come to another type than a larger one.
     """
-    names, genres = data.item_names, data.item_genres
-    users, items = (
-        index.astype(str).astype(object) if index.dtype.kind in "iu" and wanted.dtype.kind == "O" else index
-        for index, wanted in ((data.users, known.users), (data.items, known.items))
-    )
-    if not items.equals(data.items):
-        names, genres = (None if series is None else series.set_axis(items) for series in (names, genres))
-    return replace(data, users=users, items=items, item_names=names, item_genres=genres)
+    return _with_text_ids(data, users=_are_text(known.users), items=_are_text(known.items))
+
+
+def _joined(given: Sequence[dict[str, Interactions]], names: Sequence[str]) -> dict[str, Interactions]:
+    """Join data sets that were read one by one; a warning says how many ratings a later one replaces."""
+    if len(given) == 1:
+        return given[0]
+    for parts, name in zip(given, names, strict=True):
+        if "all" not in parts:
+            raise DataError(f"{name} comes with a split of its own: it cannot be joined with others, give it alone")
+    every = [parts["all"] for parts in given]
+    users, items = any(_are_text(part.users) for part in every), any(_are_text(part.items) for part in every)
+    joined = Interactions.concat(_with_text_ids(part, users=users, items=items) for part in every)
+    if joined.n_ratings < (total := sum(part.n_ratings for part in every)):
+        warnings.warn(
+            f"{total - joined.n_ratings:,} of {total:,} ratings replaced by a later one of the same user and item",
+            stacklevel=2,
+        )
+    return {"all": joined}
+
+
+def _are_text(ids: pd.Index[Any]) -> bool:
+    return ids.dtype.kind == "O"
+
+
+def _with_text_ids(data: Interactions, *, users: bool, items: bool) -> Interactions:
+    if users and data.users.dtype.kind in "iu":
+        data = replace(data, users=data.users.astype(str).astype(object))
+    if items and data.items.dtype.kind in "iu":
+        ids = data.items.astype(str).astype(object)
+        names, genres = (
+            None if series is None else series.set_axis(ids) for series in (data.item_names, data.item_genres)
+        )
+        data = replace(data, items=ids, item_names=names, item_genres=genres)
+    return data
 
 
 # ---------------------------------------------------------------------- what a model wants

@@ -6,19 +6,18 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from aerec.cli.data import Preprocessing, choose_split, rates, with_ids_like
 from aerec.cli.kept import Kept, plural
 from aerec.datasets import load_dataset
 from aerec.errors import DataError
-from aerec.holdout import Holdout, Split
+from aerec.holdout import Holdout, Split, is_rated_in
 from aerec.ids import examples, union_of_ids
 from aerec.interactions import Interactions
 from aerec.runs.folder import Run, whole
-from aerec.sparse import column_counts, row_ids
+from aerec.sparse import column_counts
 
-__all__ = ["OwnData", "divided_data", "given_holdout"]
+__all__ = ["OwnData", "divided_data", "given_holdout", "warn_of_trained"]
 
 _KINDS = ("strong", "random", "last", "temporal")
 
@@ -77,7 +76,7 @@ def given_holdout(run: Run, history: str, target: str, preprocessing: Preprocess
     seen, wanted = (with_ids_like(prepared.parts[name], run.data) for name in ("train", "test"))
     users, items = union_of_ids([seen.users, wanted.users], "user"), union_of_ids([seen.items, wanted.items], "item")
     seen, wanted = (part.with_users(users).with_items(items) for part in (seen, wanted))
-    again = _is_stored(wanted, seen)
+    again = is_rated_in(wanted, seen)
     if again.any():
         warnings.warn(
             f"{np.count_nonzero(again):,} of {wanted.n_ratings:,} ratings of {target} left out: {history} has them too",
@@ -122,21 +121,16 @@ def _known_items(run: Run, data: Interactions, source: str) -> Interactions:
 
 
 def _checked(run: Run, own: OwnData) -> OwnData:
-    """Return `own`, after a warning of how many of the held-out ratings the model was trained on."""
-    target = own.holdout.target
-    seen = np.count_nonzero(_is_stored(target, run.data if run.split is None else run.split.train))
+    warn_of_trained(own.holdout.target, run.data if run.split is None else run.split.train)
+    return own
+
+
+def warn_of_trained(target: Interactions, trained: Interactions) -> None:
+    """Warn of held-out ratings that a model was trained on."""
+    seen = np.count_nonzero(is_rated_in(target, trained))
     if seen:
         warnings.warn(
             f"{seen:,} of {target.n_ratings:,} held-out ratings are among those that the model was trained on, which "
             "makes the figures too good: measure on other users, or on later ratings",
             stacklevel=2,
         )
-    return own
-
-
-def _is_stored(data: Interactions, other: Interactions) -> NDArray[np.bool_]:
-    """Say of each rating of `data` whether `other` holds one of the same user and item."""
-    there = other.with_users(data.users).with_items(data.items).matrix
-    width = data.shape[1]
-    pairs, others = (row_ids(matrix) * width + matrix.indices for matrix in (data.matrix, there))
-    return np.isin(pairs, others)

@@ -60,7 +60,7 @@ def report(
 
 def _measure(paths: list[Path], metrics: str | None) -> dict[str, Any]:
     """Measure the models of runs on the test data that they share."""
-    from aerec.cli.data import chosen_metrics
+    from aerec.cli.data import chosen_metrics, listed
     from aerec.evaluation import evaluate
     from aerec.reporting import describe_model, gather_results
     from aerec.runs.folder import read_run
@@ -92,7 +92,7 @@ def _measure(paths: list[Path], metrics: str | None) -> dict[str, Any]:
     return gather_results(
         reports,
         more,
-        data=str(first.description["data"]["source"]),
+        data=" and ".join(listed(first.description["data"]["source"])),
         split=str(first.plan),
         seed=first.plan.parameters.get("seed"),
         machine=first.description.get("machine"),
@@ -106,7 +106,7 @@ def _differs(first: Run, other: Run) -> str | None:
 
     if first.description["data"] != other.description["data"]:
         return "data"
-    if first.plan != other.plan:
+    if first.plan != other.plan or first.description["parts"] != other.description["parts"]:
         return "splits"
     if isinstance(first.model, PredictsRatings) != isinstance(other.model, PredictsRatings):
         return "kinds (one predicts ratings, one ranks)"

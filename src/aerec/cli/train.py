@@ -46,7 +46,10 @@ HISTORY = "history.jsonl"
 
 def train(
     context: typer.Context,
-    data: Annotated[str | None, typer.Argument(help="A name of `aerec datasets`, or a path to ratings.")] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Argument(help="A name of `aerec datasets`, or a path to ratings; several are joined, oldest first."),
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(help="A TOML file with all of this, such as config.toml of a run; options override.")
     ] = None,
@@ -75,6 +78,14 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a training that was interrupted, or for more --epochs.")
     ] = False,
+    warm_from: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="Begin with what this run has learned, on its data that has grown, or on other DATA; everything else "
+            "is as in the run unless told otherwise.",
+        ),
+    ] = None,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
@@ -92,16 +103,19 @@ def train(
     from aerec.cli.settings import build_model
     from aerec.cli.stopping import when_stopped
     from aerec.cli.track import build_tracker
+    from aerec.cli.warm_start import FormerRun
     from aerec.evaluation import evaluate
     from aerec.models import Autoencoder
     from aerec.recommender.saving import encode_parameter
     from aerec.registry import get_model_class
-    from aerec.runs.folder import check_run_path, kept_state, whole, write_run
+    from aerec.runs.folder import check_run_path, kept_state, read_run, whole, write_run
     from aerec.system.environment import describe_machine, package_versions
     from aerec.tracking import JSONLines
 
-    if data is None and config is None:
+    if not data and config is None and warm_from is None:
         raise typer.BadParameter("name the data to train on, or give --config FILE", ctx=context, param_hint="DATA")
+    if config is None and warm_from is not None:
+        config = read_run(warm_from).path / "config.toml"
     configuration = read_configuration(config) if config is not None else Configuration()
     configuration = override(configuration, context.params, lambda word: _was_given(context, word))
     name, source = configuration.model or model, configuration.data["source"]
@@ -115,13 +129,18 @@ def train(
         progress=False if quiet else None,
     )
     names = chosen_metrics(None if configuration.metrics is None else ",".join(configuration.metrics), recommender)
+    former = None if configuration.warm_from is None else FormerRun.open(configuration.warm_from, recommender)
+    if former is not None and resume:
+        raise ValueError("--resume goes on with a training, --warm-from begins one: give one of them")
     out = out.expanduser()
     finished = kept_state(out) if resume else None
     check_run_path(out, overwrite or finished is not None)
     ranks = join_ranks(context, recommender)
     alone = ranks is None or ranks.is_first
     resume = resume or restarts() > 0
-    checkpoint = _checkpoint_path(recommender, out, finished, resume=resume, overwrite=overwrite, clean=alone)
+    checkpoint = None
+    if former is None:
+        checkpoint = _checkpoint_path(recommender, out, finished, resume=resume, overwrite=overwrite, clean=alone)
     if ranks is not None:
         ranks.wait()
     trackers = [build_tracker(tracker_text, out, checkpoint) for tracker_text in track or [] if alone]
@@ -130,20 +149,30 @@ def train(
     prepared = preparation.load(source, progress=alone and not quiet, advise=alone)
     parts, preparation = prepared.parts, prepared.rules
     plan = configuration.plan(choose_split(configuration.split, parts, recommender, configuration.seed or 0))
+    if former is not None:
+        parts = former.divisible(parts, plan)
     divided = divide(plan, parts)
     if divided is not None and divided.test.target.n_ratings == 0:
         raise DataError(
             f"{plan} holds nothing out, as of users with one rating each: there is nothing to measure; "
             "--split none trains on all of it"
         )
-    described = describe_run(source, preparation.describe(), plan, name, recommender, names)
+    described = describe_run(
+        source, preparation.describe(), plan, name, recommender, names, warm_from=configuration.warm_from
+    )
     if alone and not json:
         print_note(str(prepared.kept))
+    if former is not None:
+        if divided is not None:
+            former.warn_of_trained(divided.test.target)
+        recommender = former.model(recommender.get_params(deep=False))
     done_before = _epochs_in(checkpoint)
     started = time.perf_counter()
     seen = (whole(parts), None) if divided is None else (divided.train, divided.validation)
     with when_stopped(lambda: _how_to_go_on(checkpoint)):
-        if isinstance(recommender, Autoencoder) and checkpoint is not None:
+        if former is not None and isinstance(recommender, Autoencoder):
+            recommender.fit(*seen, warm_start=True, callbacks=trackers)
+        elif isinstance(recommender, Autoencoder) and checkpoint is not None:
             recommender.fit(
                 *seen, checkpoint=checkpoint, callbacks=[JSONLines(checkpoint / HISTORY), *trackers] if alone else []
             )
@@ -160,7 +189,7 @@ def train(
     report = None if divided is None else evaluate(recommender, divided.test, names, name=name)
     for tracker in trackers:
         tracker.measured({} if report is None else report.mean, recommender)
-    description = {
+    description: dict[str, Any] = {
         "data": {
             "source": source,
             "content": str(whole(parts)),
@@ -177,6 +206,8 @@ def train(
         "machine": describe_machine(),
         "versions": package_versions(),
     }
+    if former is not None:
+        description["warm_from"] = former.describe(whole(parts))
     files = {"config.toml": described}
     if checkpoint is not None and (checkpoint / HISTORY).exists():
         files[HISTORY] = (checkpoint / HISTORY).read_text(encoding="utf-8")
@@ -187,6 +218,9 @@ def train(
     if json:
         print_json({"run": str(out), "split": str(plan), **description})
     else:
+        if former is not None:
+            items = description["warm_from"]["items"]
+            print_note(f"began with {configuration.warm_from}: {items['known']:,} items known, {items['new']:,} new")
         _tell(name, str(whole(parts)), str(plan), seconds, recommender, report, out)
 
 

@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from aerec.datasets.readers.read import join_parts
@@ -24,10 +25,12 @@ from aerec.datasets.saved import load_interactions, save_interactions
 from aerec.errors import DataError, ModelFileError
 from aerec.files.atomic import find_leftovers, output_error, remove_leftovers, replace_folder, temporary_folder
 from aerec.files.storage import read_header, write_header
+from aerec.holdout import Holdout, is_rated_in
 from aerec.interactions import Interactions
 from aerec.recommender.base import Recommender
 from aerec.recommender.new_history import RatingScale
 from aerec.registry import load_model
+from aerec.sparse import column_counts
 from aerec.splitting import (
     ColdItems,
     ColdUsers,
@@ -44,6 +47,7 @@ __all__ = [
     "SplitPlan",
     "check_run_path",
     "kept_state",
+    "kept_users",
     "rating_scale",
     "read_run",
     "run_fingerprint",
@@ -62,6 +66,7 @@ SPLITTERS: dict[str, Any] = {
 
 _GIVEN = ("train", "validation", "test")
 _WHOLE = "all"
+_TARGETS = ("validation-target", "test-target")
 _STATE = "checkpoint"
 
 
@@ -81,7 +86,7 @@ class SplitPlan:
     parameters: dict[str, Any] = field(default_factory=dict)
 
     def apply(self, parts: Mapping[str, Interactions]) -> Split | None:
-        """Split `parts`: ``{"all": …}``, or ``{"train": …, "validation": …, "test": …}`` for "given".
+        """Split `parts`: ``{"all": …}``, ``{"train": …, "validation": …, "test": …}`` for "given", or `kept_users`.
 
         Returns
         -------
@@ -90,6 +95,8 @@ class SplitPlan:
         """
         if self.kind == "none":
             return None
+        if _TARGETS[1] in parts:
+            return _split_of_users(*(parts[name] for name in (_WHOLE, *_TARGETS)))
         if self.kind == "given":
             return Split.from_parts(parts["train"], parts["test"], parts.get("validation"))
         split: Split = SPLITTERS[self.kind](**self.parameters).split(whole(parts))
@@ -114,6 +121,39 @@ class SplitPlan:
     def __str__(self) -> str:
         values = ", ".join(f"{name}={value}" for name, value in self.parameters.items())
         return f"{self.kind} ({values})" if values else self.kind
+
+
+def kept_users(data: Interactions, plan: SplitPlan, former: Split) -> dict[str, Interactions]:
+    """Return parts in which the held-out users of an earlier split are held out again.
+
+    A model that was trained after `former` has not learned from them. Of each a part of the ratings is the target, as
+    `plan` draws it.
+
+    Returns
+    -------
+    dict
+        ``{"all": data, "validation-target": …, "test-target": …}``, which `SplitPlan.apply` divides.
+    """
+    parts = {_WHOLE: data}
+    for name, holdout in zip(_TARGETS, (former.validation, former.test), strict=True):
+        users = former.test.history.users[:0] if holdout is None else holdout.history.users
+        divided = plan.of_each_user().apply({_WHOLE: data.select_users(users[users.isin(data.users)])})
+        assert divided is not None
+        parts[name] = divided.test.target
+    return parts
+
+
+def _split_of_users(data: Interactions, validation: Interactions, test: Interactions) -> Split:
+    """Hold out the users of two targets; what nobody in training has rated counts for nothing."""
+    train = data.take_users(np.flatnonzero(~data.users.isin(validation.users.union(test.users))))
+    rated = column_counts(train.matrix) > 0
+
+    def hold_out(target: Interactions) -> Holdout:
+        users = data.select_users(target.users)
+        history = users.keep(~is_rated_in(users, target) & rated[users.matrix.indices])
+        return Holdout(history, target.keep(rated[target.matrix.indices]))
+
+    return Split(train, hold_out(validation) if validation.n_users else None, hold_out(test))
 
 
 def whole(parts: Mapping[str, Interactions]) -> Interactions:
@@ -303,6 +343,7 @@ def read_run(path: str | os.PathLike[str]) -> Run:
     try:
         kind, parts = description["split"]["kind"], description["parts"]
         given = {"train", "test"} <= {*parts} <= {*_GIVEN}
+        given = given or parts == [_WHOLE, *_TARGETS]
         fits = kind in known and (given or (parts == [_WHOLE] and kind != "given")) and len({*parts}) == len(parts)
         fits = fits and isinstance(description["split"]["parameters"], dict)
     except (KeyError, TypeError):

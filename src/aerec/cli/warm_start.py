@@ -1,0 +1,99 @@
+"""`--warm-from`: a training that begins with what another run has learned, on data that has grown since."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aerec.cli.data import with_ids_like
+from aerec.cli.own_data import warn_of_trained
+from aerec.errors import DataError
+from aerec.ids import examples
+from aerec.interactions import Interactions
+from aerec.models import Autoencoder
+from aerec.recommender.base import Recommender
+from aerec.registry import model_name
+from aerec.runs.folder import Run, SplitPlan, kept_users, read_run
+
+__all__ = ["FormerRun"]
+
+
+@dataclass(frozen=True)
+class FormerRun:
+    """The run that a training goes on from.
+
+    Attributes
+    ----------
+    run : Run
+    """
+
+    run: Run
+
+    @classmethod
+    def open(cls, path: str | Path, model: Recommender) -> FormerRun:
+        """Open a run whose model `model` can go on from.
+
+        Raises
+        ------
+        ValueError
+            If it is another kind of model, or none that learns in epochs.
+        """
+        if not isinstance(model, Autoencoder):
+            raise ValueError(
+                f"{type(model).__name__} does not learn in epochs, so that there is nothing to begin with: leave out "
+                "--warm-from; a training anew is what it needs"
+            )
+        run = read_run(path)
+        if type(run.model) is not type(model):
+            raise ValueError(
+                f"{path} holds a {model_name(run.model)}, which a {model_name(model)} cannot begin with: "
+                f"give --model {model_name(run.model)}, or leave out --warm-from"
+            )
+        return cls(run)
+
+    def divisible(self, parts: dict[str, Interactions], plan: SplitPlan) -> dict[str, Interactions]:
+        """Return `parts` such that the users held out from the run, if they were, are held out again.
+
+        Raises
+        ------
+        DataError
+            If the run knows none of the items.
+        """
+        parts = {name: with_ids_like(part, self.run.data) for name, part in parts.items()}
+        items = next(iter(parts.values())).items
+        if not items.isin(self._items).any():
+            raise DataError(
+                f"{self.run.path} has learned nothing of these items, such as {examples(items, 2)}; it knows items "
+                f"such as {examples(self._items, 2)}: leave out --warm-from"
+            )
+        former = self.run.split
+        if plan.kind == "strong" and "all" in parts and former is not None:
+            kept = kept_users(parts["all"], plan, former)
+            if kept["test-target"].n_ratings:
+                return kept
+        return parts
+
+    def warn_of_trained(self, target: Interactions) -> None:
+        """Warn of held-out ratings that the run was trained on."""
+        warn_of_trained(target, self.run.data if self.run.split is None else self.run.split.train)
+
+    def model(self, parameters: Mapping[str, Any]) -> Autoencoder:
+        """Return the model of the run with other parameters, to be fitted with ``warm_start=True``."""
+        model = copy.copy(self.run.model)
+        assert isinstance(model, Autoencoder)
+        model.set_params(**parameters)
+        return model
+
+    def describe(self, data: Interactions) -> dict[str, Any]:
+        """Return how much of the items of `data` the run knows."""
+        known = int(np.count_nonzero(data.items.isin(self._items)))
+        return {"run": str(self.run.path), "items": {"known": known, "new": data.n_items - known}}
+
+    @property
+    def _items(self) -> Any:
+        return self.run.data.items if self.run.model.items_ is None else self.run.model.items_
