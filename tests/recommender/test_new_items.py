@@ -11,6 +11,7 @@ from aerec import Interactions, load_model
 from aerec.baselines import ALS, BPR, ItemKNN, Popularity, PureSVD, RP3Beta
 from aerec.errors import DataError
 from aerec.models import EASE, EDLAE, ELSA, AutoRec, Blend, LowRankEDLAE, MultVAE, RecencyWeighted, RecVAE, SparseEASE
+from aerec.recommender import new_items
 from aerec.recommender.new_items import ridge_shares
 
 N_KNOWN, N_NEW = 40, 6
@@ -64,6 +65,16 @@ def test_the_shares_are_those_of_a_ridge_regression(n_features: int) -> None:
     shares = ridge_shares(sp.csr_array(known), sp.csr_array(new), 0.7)
     np.testing.assert_allclose(shares, dense_shares(known, new, 0.7), atol=1e-6)
     np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("n_features", [5, 30])
+def test_large_systems_are_solved_in_single_precision(n_features: int, monkeypatch) -> None:
+    monkeypatch.setattr(new_items, "_EXACT", 4)
+    rng = np.random.default_rng(0)
+    known, new = rng.normal(size=(12, n_features)) + 0.5, rng.normal(size=(3, n_features))
+    shares = ridge_shares(sp.csr_array(known), sp.csr_array(new), 0.7)
+    np.testing.assert_allclose(shares, dense_shares(known, new, 0.7), atol=1e-4)
+    assert np.abs(shares - dense_shares(known, new, 0.7)).max() > 1e-9
 
 
 def test_weights_of_new_items_are_regressed_on_features() -> None:

@@ -480,7 +480,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         seen = user.history.indices[order]
         return pd.DataFrame({"item": self._ids.item_ids(history).take(seen), "contribution": terms[order]})
 
-    def add_items(self, data: Interactions, items: Any = None, *, l2: float = 1.0) -> Self:
+    def add_items(self, data: Interactions, items: Any = None, *, l2: float = 3.0) -> Self:
         r"""Add items that nobody has rated, by what their features have in common with those of rated items.
 
         Whatever the model has learned of an item (a column and a row of weights, a vector, a bias) is regressed on the
@@ -503,7 +503,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         items : array-like, optional
             Raw ids of the new items; by default those that nobody has rated in `data`. Those without features are left
             out, with a warning.
-        l2 : float > 0, default 1.0
+        l2 : float > 0, default 3.0
             λ.
 
         Returns

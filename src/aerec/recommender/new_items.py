@@ -21,6 +21,7 @@ from aerec.topk import top_k
 __all__ = ["NewItems", "ridge_shares"]
 
 _ROWS = 512  # of a dense matrix, or new items of a sparse one, that are worked on at once
+_EXACT = 4096  # rows of a system up to which it is solved in float64; beyond, float32 takes half the time and memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,9 +148,10 @@ def ridge_shares(known: CSR, new: CSR, l2: float) -> NDArray[np.float32]:
     F, N = _unit_rows(known), _unit_rows(new)
     n, size = F.shape[0], min(F.shape)
     advice = "describe items by fewer features, such as embeddings of them"
-    require_memory(
-        24 * size**2 + 16 * n * N.shape[0], f"a regression on {F.shape[1]:,} features of {n:,} items", advice
-    )
+    kind: Any = np.float64 if size <= _EXACT else np.float32
+    needed = 3 * np.dtype(kind).itemsize * size**2 + 16 * n * N.shape[0]
+    require_memory(needed, f"a regression on {F.shape[1]:,} features of {n:,} items", advice)
+    F, N = F.astype(kind), N.astype(kind)
     mean = np.asarray(F.mean(axis=0)).ravel()
     if F.shape[1] <= n:
         gram = (F.T @ F).toarray() - n * np.outer(mean, mean)
