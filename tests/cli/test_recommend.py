@@ -350,3 +350,18 @@ def test_somebody_new_gets_a_reranked_list_too(aerec, ease_run, run, text):
 
 def test_an_unknown_reranker_is_refused(refused, ease_run, run):
     assert "unknown reranker 'mrr'" in refused("recommend", ease_run, "--user", run.data.users[0], "--rerank", "mrr:1")
+
+
+def test_everybody_gets_reranked_lists_and_another_reranker_makes_them_anew(aerec, ease_run, run, tmp_path):
+    out = tmp_path / "parts"
+    first = json.loads(
+        aerec("recommend", ease_run, "--all", "--out", out, "-k", "5", "--rerank", "mmr:0.3", "--json").out
+    )
+    expected = MaximalMarginalRelevance(0.3).rerank(run.model.recommend(run.data, k=100), run.data, 5)
+    found = pd.concat([pd.read_parquet(part) for part in sorted(out.glob("part-*.parquet"))], ignore_index=True)
+    pd.testing.assert_frame_equal(found.drop(columns="title"), expected, check_dtype=False)
+    again, other = (
+        json.loads(aerec("recommend", ease_run, "--all", "--out", out, "-k", "5", "--rerank", text, "--json").out)
+        for text in ("mmr:0.3", "tail")
+    )
+    assert [one["written"] for one in (first, again, other)] == [1, 0, 1]

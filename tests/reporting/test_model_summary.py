@@ -1,14 +1,18 @@
 """describe_model: its numbers are those of the library, and JSON can hold them."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from aerec import evaluate
 from aerec.evaluation import describe_recommendations
+from aerec.metrics import calibration_at_k, genre_diversity_at_k, ndcg_at_k
 from aerec.models import ELSA, MultVAE
 from aerec.reporting import describe_model
+from aerec.reranking import Calibration, MaximalMarginalRelevance
+from aerec.reranking.features import features_of
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +118,29 @@ def test_models_that_predict_have_errors_by_group_that_make_up_the_whole(rating_
 def test_the_codes_of_an_item_autoencoder_are_of_items(rating_models, rating_split):
     code = describe_model(rating_models["autorec"], rating_split)["code"]
     assert (code["of"], code["n_rows"]) == ("items", rating_split.train.shape[1])
+
+
+def test_reranked_lists_begin_with_the_order_of_the_model(fitted, split):
+    """What is said of each trade-off is what the library says of lists made by hand."""
+    found = describe_model(fitted["ease"], split)["reranked"]
+    history, target = split.test.history, split.test.target
+    users = np.flatnonzero(np.diff(target.matrix.indptr))
+    history, target = history.take_users(users), target.take_users(users)
+    assert (found["k"], found["n_candidates"], found["n_users"]) == (10, 60, len(users))
+    ranked = fitted["ease"].rank(history, 60)
+    genres = features_of(history, None)
+    for point in found["points"]:
+        kind = {"mmr": MaximalMarginalRelevance, "calibration": Calibration}[point["reranker"]]
+        lists, _ = kind(point["trade_off"]).rerank(ranked, history, 10)
+        assert point["ndcg"] == pytest.approx(ndcg_at_k(lists, target, k=10).mean())
+        assert point["diversity"] == pytest.approx(np.nanmean(genre_diversity_at_k(lists, genres)))
+        assert point["miscalibration"] == pytest.approx(np.nanmean(calibration_at_k(lists, history, genres)))
+        if point["trade_off"] == (1.0 if point["reranker"] == "mmr" else 0.0):
+            assert point["ndcg"] == pytest.approx(ndcg_at_k(ranked[0][:, :10], target, k=10).mean())
+
+
+def test_without_genres_or_for_ratings_nothing_is_reranked(fitted, split, rating_models, rating_split):
+    parts = {name: replace(getattr(split.test, name), item_genres=None) for name in ("history", "target")}
+    bare = replace(split, test=replace(split.test, **parts))
+    assert describe_model(fitted["ease"], bare)["reranked"] is None
+    assert describe_model(rating_models["bias"], rating_split)["reranked"] is None

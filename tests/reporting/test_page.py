@@ -83,7 +83,7 @@ def test_ids_are_there_once_and_links_lead_to_them(page):
 
 def test_every_picture_has_words_and_every_table_headings(page):
     pictures = page.of("svg")
-    assert len(pictures) == len(page.of("figure")) == 7
+    assert len(pictures) == len(page.of("figure")) == 9
     assert all(attrs["role"] == "img" and len(attrs["aria-label"]) > 30 for attrs in pictures)
     assert all(attrs.get("scope") in ("col", "row") for attrs in page.of("th"))
     assert len(page.of("caption")) == len(page.of("table"))
@@ -149,7 +149,7 @@ def test_the_same_results_give_the_same_page(measured, text, tmp_path):
 def test_pictures_are_written_as_files_too(measured, tmp_path):
     write(measured, tmp_path, plots=tmp_path / "more" / "plots")
     files = sorted(one.name for one in (tmp_path / "more" / "plots").iterdir())
-    assert len(files) == 14
+    assert len(files) == 18
     assert (tmp_path / "more" / "plots" / "recall-by-k.png").read_bytes().startswith(b"\x89PNG")
     svg = (tmp_path / "more" / "plots" / "recall-by-k.svg").read_text(encoding="utf-8")
     assert "recall@k against k" in svg

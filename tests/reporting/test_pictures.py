@@ -28,7 +28,7 @@ def lines(picture):
 def test_there_is_one_for_each_thing_measured(pictures):
     assert list(pictures) == [
         *("quality-by-time", "recall-by-k", "quality-by-popularity", "quality-by-activity"),
-        *("learning-sparse", "code-sparse", "use-sparse"),
+        *("reranked-mmr", "reranked-calibration", "learning-sparse", "code-sparse", "use-sparse"),
     ]
 
 
@@ -135,3 +135,15 @@ def test_settings_of_the_user_stay_and_do_not_matter(measured):
         axes = draw(measured)["recall-by-k"].figure.axes[0]
         assert matplotlib.rcParams["font.size"] == 31.0
     assert axes.xaxis.label.get_size() < 20
+
+
+def test_a_curve_says_what_calibration_costs_and_none_is_drawn_where_nothing_is_known(results):
+    points = results["models"][1]["details"]["reranked"]["points"]
+    first = next(point for point in points if point["reranker"] == "calibration")
+    pictures = {picture.name: picture for picture in draw_pictures(results)}
+    curve = pictures["reranked-calibration"]
+    assert curve.section == "beyond"
+    assert f"ease from {first['ndcg']:.3f} at {first['miscalibration']:.3f} (trade-off 0) to" in curve.alt
+    for model in results["models"]:
+        model["details"]["reranked"] = None
+    assert not {"reranked-mmr", "reranked-calibration"} & {picture.name for picture in draw_pictures(results)}

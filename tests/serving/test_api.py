@@ -1,10 +1,12 @@
 """The API as a client sees it."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from aerec.models import ELSA
+from aerec.models import EASE, ELSA
+from aerec.reranking import Calibration, MaximalMarginalRelevance, MinimumExposure, popularity_labels
 
 
 def post(client, **body):
@@ -29,6 +31,54 @@ def test_filters(client, likes):
     ids = [one["item"] for one in items[:3]]
     found = post(client, history=[str(ids[0])], allow=ids, block=[ids[1]]).json()["items"]
     assert [one["item"] for one in found] == [ids[2]]
+
+
+@pytest.mark.parametrize(
+    ("text", "reranker"),
+    [
+        ("mmr:0.3", MaximalMarginalRelevance(0.3)),
+        ("calibration:0.9", Calibration(0.9)),
+        ("tail:0.4", MinimumExposure({"tail": 0.4})),
+        ("mmr", MaximalMarginalRelevance()),
+    ],
+)
+def test_lists_are_reranked_as_in_the_library(client, engine, likes, text, reranker):
+    user = int(likes.users[5])
+    data = likes.select_users([user])
+    candidates = EASE(l2=20.0).fit(likes).recommend(data, k=100)
+    known = popularity_labels(likes) if isinstance(reranker, MinimumExposure) else None
+    expected = reranker.rerank(candidates, data, 6, features=known)["item"].tolist()
+    address = f"/v1/users/{user}/recommendations"
+    found = client.get(address, params={"k": 6, "rerank": text}).json()["items"]
+    assert [one["item"] for one in found] == expected
+    history = data.items[data.matrix.indices].tolist()
+    assert [one["item"] for one in post(client, history=history, k=6, rerank=text).json()["items"]] == expected
+    assert [one["item"] for one in client.get(address, params={"k": 6}).json()["items"]] != expected
+    some = client.get(address, params={"k": 50, "rerank": text, "year_to": 1990, "explain": True}).json()["items"]
+    assert all(one["year"] <= 1990 and one["because"] for one in some)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("mrr:0.5", "rerank: unknown reranker 'mrr'"),
+        ("mmr:2", "rerank: 'mmr:2': what follows the colon is a number from 0 to 1"),
+        ("mmr:nan", "a number from 0 to 1"),
+        ("", "rerank: unknown reranker ''"),
+        ("x" * 300, "rerank: "),
+    ],
+)
+def test_a_reranker_that_is_none_is_refused(client, refused, likes, text, message):
+    address = f"/v1/users/{likes.users[0]}/recommendations"
+    assert message in refused(client.get(address, params={"rerank": text}), 422)
+    assert message in refused(post(client, history=[], rerank=text), 422)
+
+
+def test_data_that_says_nothing_of_items_is_reranked_by_popularity_alone(save_run, serve, refused, likes, tmp_path):
+    bare = replace(likes, item_genres=None)
+    client = serve(save_run(tmp_path / "bare", EASE(l2=20.0).fit(bare), bare, threshold=4.0))
+    assert "neither genres nor features" in refused(post(client, history=[], rerank="calibration"), 422)
+    assert len(post(client, history=[], k=5, rerank="tail:0.4").json()["items"]) == 5
 
 
 def test_users_items_and_search(client, engine, likes):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from aerec.interactions import Interactions
     from aerec.recommender.base import Recommender
+    from aerec.reranking import Reranker
 
 __all__ = ["recommend"]
 
@@ -71,11 +72,12 @@ def recommend(
     from aerec.runs.folder import read_run
 
     if everybody or shard is not None:
-        if user or history is not None or explain or rerank is not None or out is None or not everybody:
+        if user or history is not None or explain or out is None or not everybody:
             raise ValueError(
-                "--all goes with --out FOLDER, and --shard with both; not with --user, --history, --explain or --rerank"
+                "--all goes with --out FOLDER, and --shard with both; not with --user, --history, --explain"
             )
-        _recommend_all(run, out, k, shard, include_seen=include_seen, allow=allow, block=block, json=json)
+        reranker = None if rerank is None else parse_reranker(rerank)
+        _recommend_all(run, out, k, shard, reranker, include_seen=include_seen, allow=allow, block=block, json=json)
         return
     if user and history is not None:
         raise ValueError("give --user or --history, not both")
@@ -122,6 +124,7 @@ def _recommend_all(
     out: Path,
     k: int,
     shard: str | None,
+    reranker: Reranker | None,
     *,
     include_seen: bool,
     allow: str | None,
@@ -144,6 +147,7 @@ def _recommend_all(
         exclude_seen=not include_seen,
         allow_items=None if allow is None else known_items(allow, data.items, "--allow"),
         block_items=None if block is None else known_items(block, data.items, "--block"),
+        reranker=reranker,
         shard=rank_and_size() if shard is None else _shard(shard),
     )
     if json:

@@ -8,14 +8,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from aerec.errors import DataError
 from aerec.evaluation import describe_recommendations
 from aerec.evaluation.evaluator import align_holdout
 from aerec.interactions import Interactions
+from aerec.metrics import calibration_at_k, genre_diversity_at_k, ndcg_at_k
 from aerec.metrics.beyond import activity_groups, popularity_groups
 from aerec.metrics.formulas import find_hits, measure_hits
 from aerec.models import Autoencoder, RecVAE
 from aerec.recommender.base import Recommender
 from aerec.recommender.rating import PredictsRatings
+from aerec.reranking import Calibration, MaximalMarginalRelevance
+from aerec.reranking.features import features_of
+from aerec.reranking.named import n_candidates
 from aerec.sparse import row_ids, take_rows
 from aerec.splitting import Holdout, Split
 
@@ -25,6 +30,11 @@ _DEPTHS = (1, 2, 5, 10, 20, 50, 100)
 _LIST = 20  # length of the lists whose groups and novelty are described
 _CODED_ROWS = 2000  # histories whose codes are looked at
 _BINS = 40
+_RERANKED, _RERANKED_USERS = 10, 1000  # length of the reranked lists, and users who get them
+_TRADE_OFFS: tuple[tuple[str, Any, tuple[float, ...]], ...] = (  # the first of each is the order of the model
+    ("mmr", MaximalMarginalRelevance, (1.0, 0.9, 0.8, 0.7, 0.5, 0.3)),
+    ("calibration", Calibration, (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)),
+)
 _USE_POINTS = 101
 _IRRELEVANT = ("progress",)  # parameters that say nothing of what is learned
 _AT_REST = 0.05  # of the range of the activation, from its resting point
@@ -53,9 +63,12 @@ def describe_model(
     dict
         parameters; history (a record per epoch, or None); recall_at (pairs of k and recall@k) and beyond (see
         `BeyondAccuracy.to_dict`), both None for a model that predicts ratings; groups (metric, by_activity and
-        by_popularity: recall@20, or rmse, of thirds of the users and of the ratings); code (of, n_rows, n_units,
-        at_rest, silent, edges, counts, use), None unless it is an autoencoder; samples (user, history, recommended with
-        title, score and hit). at_rest is the mean share of the units within 5 % of the range of the activation from
+        by_popularity: recall@20, or rmse, of thirds of the users and of the ratings); reranked (k, n_candidates,
+        n_users, points), None for a model that predicts ratings or where nothing is known of the items; code (of,
+        n_rows, n_units, at_rest, silent, edges, counts, use), None unless it is an autoencoder; samples (user, history,
+        recommended with title, score and hit). A point is a reranker with a trade_off, and the ndcg, diversity and
+        miscalibration (`genre_diversity_at_k`, `calibration_at_k`) of its lists, of 1,000 users at most. at_rest is the
+        mean share of the units within 5 % of the range of the activation from
         its resting point (0, for tanh also −1), silent the share that is at rest for all users. counts is the histogram
         of the activations that are not at rest; use is the share of the users for whom a unit is not at rest, as 101
         quantiles over units, the largest first.
@@ -82,6 +95,7 @@ def describe_model(
         "recall_at": _recall_at(model, holdout) if ranks else None,
         "beyond": beyond,
         "groups": _errors_by_group(model, split, holdout) if beyond is None else _recall_by_group(beyond),
+        "reranked": _reranked(model, holdout) if ranks else None,
         "code": _code(model, split),
         "samples": _samples(model, holdout, n_samples, n_items),
     }
@@ -102,6 +116,41 @@ def _recall_by_group(beyond: dict[str, Any]) -> dict[str, Any]:
         for kind in ("by_activity", "by_popularity")
     }
     return {"metric": metric, **found}
+
+
+def _reranked(model: Recommender, holdout: Holdout) -> dict[str, Any] | None:
+    """Return what diversity and calibration cost: lists of several trade-offs, chosen from the same candidates."""
+    try:
+        genres = features_of(holdout.history, None, genres_first=True)
+    except DataError:
+        return None
+    users = np.flatnonzero(np.diff(holdout.target.matrix.indptr) > 0)
+    users = (
+        users[np.unique(np.linspace(0, len(users) - 1, _RERANKED_USERS).round().astype(int))] if len(users) else users
+    )
+    k, n_items = _RERANKED, len(holdout.history.items)
+    if not len(users) or n_items <= k:
+        return None
+    seen, target = holdout.history.take_users(users), holdout.target.take_users(users)
+    barred = None if holdout.exclude is None else holdout.exclude.take_users(users)
+    ranked = model.rank(seen, min(n_candidates(k), n_items), exclude=barred, allow_items=holdout.candidates)
+    points = []
+    for name, kind, trade_offs in _TRADE_OFFS:
+        for trade_off in trade_offs:
+            lists, _ = kind(trade_off).rerank(ranked, seen, k, features=genres)
+            values = {
+                "ndcg": ndcg_at_k(lists, target, k=k),
+                "diversity": genre_diversity_at_k(lists, genres),
+                "miscalibration": calibration_at_k(lists, seen, genres),
+            }
+            means = {metric: _mean(each) for metric, each in values.items()}
+            points.append({"reranker": name, "trade_off": trade_off, **means})
+    return {"k": k, "n_candidates": ranked[0].shape[1], "n_users": len(users), "points": points}
+
+
+def _mean(values: NDArray[Any]) -> float | None:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else None
 
 
 def _errors_by_group(model: Any, split: Split, holdout: Holdout) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from aerec.reporting.tables import (
     groups_tables,
     parameters_table,
     quality_table,
+    reranked_tables,
     sample_tables,
     scrolling_table,
 )
@@ -114,13 +115,13 @@ def render_page(results: Mapping[str, Any], pictures: Sequence[Picture]) -> str:
     """Return the page as text; `pictures` are those of the same results."""
     shown = {
         section: [_figure(picture) for picture in pictures if picture.section == section]
-        for section in ("quality", "groups", "learning", "code")
+        for section in ("quality", "groups", "beyond", "learning", "code")
     }
     models = results["models"]
     sections: list[tuple[str, str, list[str]]] = [
         ("quality", "Quality", [*_quality(results), _grid(shown["quality"])]),
         ("groups", "By popularity and activity", [_grid(shown["groups"]), *groups_tables(models)]),
-        ("beyond", "Beyond accuracy", [beyond_table(models)]),
+        ("beyond", "Beyond accuracy", [beyond_table(models), _grid(shown["beyond"]), *reranked_tables(models)]),
         ("learning", "Learning curves", [_grid(shown["learning"])]),
         ("code", "Codes", [code_table(models), _grid(shown["code"])]),
         ("samples", "Recommendations to a few users", [*sample_tables(models)]),

@@ -32,7 +32,7 @@ class Picture:
     name : str
         Of its files.
     section : str
-        Where on the page it stands: "quality", "groups", "learning" or "code".
+        Where on the page it stands: "quality", "groups", "beyond", "learning" or "code".
     heading : str
     alt : str
         What it shows, for those who do not see it.
@@ -59,6 +59,7 @@ def draw_pictures(results: Mapping[str, Any]) -> list[Picture]:
         _recall_by_depth(models, style),
         _by_group(models, style, "popularity", "Quality by popularity of the item", _POPULAR),
         _by_group(models, style, "activity", "Quality by activity of the user", _ACTIVE),
+        *(_reranked(models, style, *curve) for curve in _CURVES),
         _validation(models, style),
         *(_learning(model) for model in models),
         *(draw(model) for model in models for draw in (_activations, _use_of_units)),
@@ -149,6 +150,58 @@ def _by_group(models: list[Any], style: Mapping[str, Any], kind: str, heading: s
     axes.set_ylabel(metric)
     _legend(axes, len(known))
     return Picture(f"quality-by-{kind}", "groups", heading, f"{metric} by group. {_sentence(words)}", axes.figure)
+
+
+# ---------------------------------------------------------------------- reranked
+
+_CURVES = (
+    ("mmr", "diversity", "diversity of the list by genre", "Quality against diversity: marginal relevance"),
+    ("calibration", "miscalibration", "miscalibration of the list by genre (KL)", "Quality against calibration"),
+)
+
+
+def _reranked(
+    models: list[Any], style: Mapping[str, Any], reranker: str, what: str, axis_label: str, heading: str
+) -> Picture | None:
+    """Draw a line a model: each point is a trade-off of a reranker."""
+    curves = []
+    for model in models:
+        points = (_detail(model, "reranked") or {}).get("points", [])
+        points = [one for one in points if one["reranker"] == reranker]
+        known = [one for one in points if one["ndcg"] is not None and one[what] is not None]
+        if known:
+            curves.append((model, known))
+    if not curves:
+        return None
+    k = curves[0][0]["details"]["reranked"]["k"]
+    axes = new_axes()
+    words = []
+    for model, known in curves:
+        axes.plot(
+            [one[what] for one in known],
+            [one["ndcg"] for one in known],
+            label=_label(model),
+            **style[str(model["name"])],
+        )
+        for one in known:
+            axes.annotate(
+                f"{one['trade_off']:g}",
+                (one[what], one["ndcg"]),
+                xytext=(3, 3),
+                textcoords="offset points",
+                fontsize=7,
+                color=SOFT,
+            )
+        first, last = known[0], known[-1]
+        words.append(
+            f"{model['name']} from {first['ndcg']:.3f} at {first[what]:.3f} (trade-off {first['trade_off']:g}) to "
+            f"{last['ndcg']:.3f} at {last[what]:.3f} ({last['trade_off']:g})"
+        )
+    axes.set_xlabel(axis_label)
+    axes.set_ylabel(f"ndcg@{k}")
+    _legend(axes, len(curves))
+    alt = f"ndcg@{k} against {axis_label}, for several trade-offs. {_sentence(words)}"
+    return Picture(f"reranked-{reranker}", "beyond", heading, alt, axes.figure)
 
 
 # ---------------------------------------------------------------------- learning

@@ -50,12 +50,16 @@ _SAMPLE = {
     "history": [str],
     "recommended": [{"title": str, "hit": bool}],
 }
+_POINT = {"reranker": str, "trade_off": _NUMBER} | dict.fromkeys(
+    ("ndcg", "diversity", "miscalibration"), _NUMBER_OR_NONE
+)
 _DETAILS = {
     "parameters": _Maybe(_Each(object)),
     "history": _Maybe([{"epoch": _NUMBER, "cost": _NUMBER}]),
     "recall_at": _Maybe([[_NUMBER]]),
     "beyond": _Maybe({"k": int, "metrics": _Each({"value": _NUMBER_OR_NONE})}),
     "groups": _Maybe(_GROUPS),
+    "reranked": _Maybe({"k": int, "n_candidates": int, "n_users": int, "points": [_POINT]}),
     "code": _Maybe(_CODE),
     "samples": _Maybe([_SAMPLE]),
 }

@@ -16,6 +16,7 @@ __all__ = [
     "groups_tables",
     "parameters_table",
     "quality_table",
+    "reranked_tables",
     "sample_tables",
     "scrolling_table",
 ]
@@ -89,6 +90,29 @@ def beyond_table(models: Sequence[Mapping[str, Any]]) -> Html:
         (name, *(_number(beyond["metrics"][metric]["value"], ".3f") for metric in metrics)) for name, beyond in known
     ]
     return scrolling_table("What the lists are like", ("model", *head), rows)
+
+
+def reranked_tables(models: Sequence[Mapping[str, Any]]) -> list[Html]:
+    """Return what reranking costs and gains as numbers, folded away, with what it means."""
+    known = _known(models, "reranked")
+    if not known:
+        return []
+    rows = []
+    for name, found in known:
+        base = {one["reranker"]: one["ndcg"] for one in reversed(found["points"])}
+        for one in found["points"]:
+            first = base[one["reranker"]]
+            lost = None if not first or one["ndcg"] is None else 1 - one["ndcg"] / first
+            values = (_number(one[metric], ".4f") for metric in ("ndcg", "diversity", "miscalibration"))
+            rows.append((name, one["reranker"], f"{one['trade_off']:g}", *values, _number(lost, ".1%")))
+    found = known[0][1]
+    head = ("model", "reranker", "trade-off", f"ndcg@{found['k']}", "diversity", "miscalibration", "lost")
+    note = (
+        f'<p class="note">Lists of {found["k"]} out of {found["n_candidates"]} candidates, of {found["n_users"]:,} '
+        "test users. Trade-offs as in aerec recommend --rerank: mmr:1 and calibration:0 are the order of the model.</p>"
+    )
+    table = scrolling_table("What diversity and calibration cost", head, rows)
+    return [Html(f"{note}<details><summary>The same as numbers</summary>{table}</details>")]
 
 
 def code_table(models: Sequence[Mapping[str, Any]]) -> Html:

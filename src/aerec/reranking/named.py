@@ -13,13 +13,14 @@ from aerec.reranking.exposure import MinimumExposure, popularity_labels
 from aerec.reranking.features import features_of
 from aerec.reranking.mmr import MaximalMarginalRelevance
 
-__all__ = ["known_of_items", "n_candidates", "parse_reranker"]
+__all__ = ["RERANKERS", "known_of_items", "n_candidates", "parse_reranker"]
 
-_NAMES: dict[str, tuple[type[Reranker], str]] = {
+RERANKERS: dict[str, tuple[type[Reranker], str]] = {
     "mmr": (MaximalMarginalRelevance, "0.7"),
     "calibration": (Calibration, "0.5"),
     "tail": (MinimumExposure, "0.2"),
 }
+"""Name of a reranker → its class, and the number it has where none is given."""
 
 
 def parse_reranker(text: str) -> Reranker:
@@ -37,9 +38,9 @@ def parse_reranker(text: str) -> Reranker:
     (MaximalMarginalRelevance(trade_off=0.7), MinimumExposure(shares={'tail': 0.3}))
     """
     name, _, number = text.strip().partition(":")
-    if name not in _NAMES:
-        raise ValueError(f"unknown reranker {name!r}; {names_like(name, [*_NAMES])} (with a number, as in mmr:0.7)")
-    kind, default = _NAMES[name]
+    if name not in RERANKERS:
+        raise ValueError(f"unknown reranker {name!r}; {names_like(name, [*RERANKERS])} (with a number, as in mmr:0.7)")
+    kind, default = RERANKERS[name]
     try:
         value = float(number or default)
     except ValueError:

@@ -25,6 +25,8 @@ from aerec.ids import as_ids
 from aerec.interactions import Interactions
 from aerec.recommender.base import Recommender
 from aerec.recommender.scorer import block_rows, check_k
+from aerec.reranking import Reranker
+from aerec.reranking.named import known_of_items, n_candidates
 from aerec.system.extras import import_extra
 
 __all__ = ["Scored", "recommend_all"]
@@ -64,13 +66,15 @@ def recommend_all(
     exclude_seen: bool = True,
     allow_items: ArrayLike | None = None,
     block_items: ArrayLike | None = None,
+    reranker: Reranker | None = None,
     shard: tuple[int, int] = (0, 1),
     users_per_part: int | None = None,
 ) -> Scored:
     """Write the `k` best items of every user of `data` into the folder `out`, as Parquet parts.
 
     Memory grows with the size of a part, not with the number of users. The parts, and their content to the last bit, do
-    not depend on how many shards there are; together they are the frame of ``model.recommend(data, k)``.
+    not depend on how many shards there are; together they are the frame of ``model.recommend(data, k)``, reranked where
+    there is a reranker.
 
     Parameters
     ----------
@@ -82,6 +86,8 @@ def recommend_all(
         As in `Recommender.recommend`.
     fingerprint : str
         Of model and data: parts that were made with another one, or other parameters, are made anew.
+    reranker : aerec.reranking.Reranker, optional
+        Chooses the `k` from ten times as many, and 100 at least, by what `data` says of the items and of everybody.
     shard : (int, int), default (0, 1)
         Which of how many: shard i of n makes the parts i, i + n, i + 2n, …
     users_per_part : int, optional
@@ -106,11 +112,13 @@ def recommend_all(
     n_users, block = data.shape[0], block_rows(model.n_features_in_)
     size = -(-(users_per_part or max(1, _ROWS // k)) // block) * block
     lists = (None if one is None else as_ids(one).tolist() for one in (allow_items, block_items))
-    choices = [k, exclude_seen, *lists]
+    choices = [k, exclude_seen, *lists, *([] if reranker is None else [repr(reranker)])]
     made_of = hashlib.sha256(json.dumps([fingerprint, size, n_users, choices], default=str).encode()).hexdigest()
     n_parts = -(-n_users // size)
     if not _all_there(folder, n_parts, made_of):
         (folder / _DONE).unlink(missing_ok=True)
+    known = None if reranker is None else known_of_items(reranker, data)
+    wanted = k if reranker is None else min(n_candidates(k), model.n_features_in_)
     written = kept = 0
     for number in range(shard[0], n_parts, shard[1]):
         if _is_there(folder, number, made_of):
@@ -118,7 +126,9 @@ def recommend_all(
             continue
         rows = np.arange(number * size, min((number + 1) * size, n_users))
         part = data.take_users(rows)
-        frame = model.recommend(part, k, exclude_seen, allow_items=allow_items, block_items=block_items)
+        frame = model.recommend(part, wanted, exclude_seen, allow_items=allow_items, block_items=block_items)
+        if reranker is not None:
+            frame = reranker.rerank(frame, part, k, features=known)
         _write(folder, number, with_titles(frame, data), made_of)
         written += 1
     complete = _all_there(folder, n_parts, made_of)

@@ -7,12 +7,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import PlainTextResponse
 
+from aerec.reranking import Reranker
+from aerec.reranking.named import parse_reranker
 from aerec.serving.engine import Engine
 from aerec.serving.items import Filters
 from aerec.serving.problems import RequestError
 from aerec.serving.schema import (
     MAX_K,
     MAX_TEXT,
+    RERANK,
     Health,
     Item,
     Items,
@@ -48,6 +51,7 @@ _Genres = Annotated[
     list[Annotated[str, Query(max_length=MAX_TEXT)]] | None,
     Query(max_length=100, description="Items with one of these genres; repeatable."),
 ]
+_Rerank = Annotated[str | None, Query(max_length=MAX_TEXT, description=RERANK)]
 _Explain = Annotated[bool, Query(description="Name the items of the history and code units behind each.")]
 
 
@@ -57,7 +61,8 @@ async def recommend(request: Request, wanted: RecommendRequest) -> Any:
     engine = _engine(request, wanted.model)
     history = [(one.item, one.rating) if not isinstance(one, int | str) else (one, None) for one in wanted.history]
     filters = Filters(wanted.genres, wanted.year_from, wanted.year_to, wanted.allow, wanted.block)
-    items = await _gate(request).run(engine.recommend, history, wanted.k, filters, wanted.explain)
+    reranker = _reranker(wanted.rerank)
+    items = await _gate(request).run(engine.recommend, history, wanted.k, filters, wanted.explain, reranker)
     named = [*(item for item, _ in history), *(wanted.allow or ()), *(wanted.block or ())]
     return {"model": engine.name, "items": items, "unknown": engine.catalogue.unknown(named)}
 
@@ -70,12 +75,14 @@ async def recommend_to(
     genre: _Genres = None,
     year_from: _From = None,
     year_to: _To = None,
+    rerank: _Rerank = None,
     explain: _Explain = False,
     model: _Model = "main",
 ) -> Any:
     """Items that the user has rated are left out."""
     engine = _engine(request, model)
-    items = await _gate(request).run(engine.recommend_to, user, k, Filters(genre, year_from, year_to), explain)
+    filters, reranker = Filters(genre, year_from, year_to), _reranker(rerank)
+    items = await _gate(request).run(engine.recommend_to, user, k, filters, explain, reranker)
     return {"model": engine.name, "items": items}
 
 
@@ -164,6 +171,15 @@ def _engine(request: Request, model: str) -> Engine:
         raise RequestError("only one model is served: start it with --compare RUN for two", 404)
     engine: Engine = served.engine
     return engine
+
+
+def _reranker(text: str | None) -> Reranker | None:
+    if text is None:
+        return None
+    try:
+        return parse_reranker(text)
+    except ValueError as error:
+        raise RequestError(f"rerank: {error}") from None
 
 
 def _gate(request: Request) -> Gate:

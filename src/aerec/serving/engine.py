@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 
 from aerec.errors import DataError
 from aerec.ids import id_from_text
+from aerec.interactions import Interactions
 from aerec.recommender.scorer import UserBlock
 from aerec.registry import model_name
+from aerec.reranking import Reranker
+from aerec.reranking.named import RERANKERS, known_of_items, n_candidates, parse_reranker
 from aerec.runs.folder import rating_scale, read_run
 from aerec.serving.code_units import Units
 from aerec.serving.items import Catalogue, Filters, RawId
@@ -30,6 +33,7 @@ MAX_HISTORY = 1000  # items of a history, in a request and of a user whose recom
 _REASONS = 3
 _STARS = 10  # longest scale of whole numbers that can be clicked on
 _EVERYTHING = Filters()
+_SOMEBODY = pd.Index([0])
 
 
 class Engine:
@@ -68,6 +72,8 @@ class Engine:
         self._units = Units(self._scorer, self.catalogue)
         histories = data.with_items(items)
         self._histories, self._times = histories.matrix, histories.timestamps
+        self._items = histories.items
+        self._of_items = {type(one): _known(one, histories) for one in (parse_reranker(name) for name in RERANKERS)}
         self._users: pd.Index[Any] = data.users
         trained = self._model.users_
         known = np.full(len(data.users), -1, dtype=np.int64) if trained is None else trained.get_indexer(data.users)
@@ -86,6 +92,7 @@ class Engine:
         k: int = 10,
         filters: Filters = _EVERYTHING,
         explain: bool = False,
+        reranker: Reranker | None = None,
     ) -> list[dict[str, Any]]:
         """Recommend to a new user with this `history`.
 
@@ -98,6 +105,8 @@ class Engine:
         filters : Filters
         explain : bool, default False
             Name the items of the history and the units of the code that speak most for each recommendation.
+        reranker : Reranker, optional
+            Chooses the `k` from ten times as many, and 100 at least.
 
         Returns
         -------
@@ -109,7 +118,8 @@ class Engine:
         Raises
         ------
         RequestError
-            If no item is known, one stands twice, or a rating is outside of the scale.
+            If no item is known, one stands twice, a rating is outside of the scale, or the reranker wants to know of
+            the items what the data does not say.
         """
         unknown = set(self.catalogue.unknown(item for item, _ in history))
         history = [(item, rating) for item, rating in history if item not in unknown] or history
@@ -123,10 +133,15 @@ class Engine:
         kept = values != 0
         row = _row(columns[kept], values[kept], len(self.catalogue))
         user = replace(UserBlock.new(row), times=order[kept])
-        return self._ranked(user, columns, k, filters, explain)
+        return self._ranked(user, columns, k, filters, explain, reranker)
 
     def recommend_to(
-        self, user: RawId, k: int = 10, filters: Filters = _EVERYTHING, explain: bool = False
+        self,
+        user: RawId,
+        k: int = 10,
+        filters: Filters = _EVERYTHING,
+        explain: bool = False,
+        reranker: Reranker | None = None,
     ) -> list[dict[str, Any]]:
         """Recommend to a user of the data; a RequestError (404) says that there is no such user."""
         wanted = id_from_text(str(user), self._users)
@@ -140,7 +155,8 @@ class Engine:
             )
         here = slice(self._histories.indptr[at], self._histories.indptr[at + 1])
         times = None if self._times is None else self._times[here]
-        return self._ranked(UserBlock(row, self._known[[at]], times=times), row.indices, k, filters, explain)
+        block = UserBlock(row, self._known[[at]], times=times)
+        return self._ranked(block, row.indices, k, filters, explain, reranker)
 
     def similar(self, item: RawId, k: int = 10) -> list[dict[str, Any]]:
         """Return the items whose score rises most for a user whose history is `item` alone, and by how much."""
@@ -183,12 +199,13 @@ class Engine:
         k: int,
         filters: Filters,
         explain: bool,
+        reranker: Reranker | None,
     ) -> list[dict[str, Any]]:
         barred = self.catalogue.barred(filters)
         scores = self._scorer.score(user)
         scores[0, seen] = -np.inf
         scores[0, barred] = -np.inf
-        best = _best(scores, k)
+        best = _best(scores, k) if reranker is None else self._reranked(user, scores, k, reranker)
         columns = [at for at, _ in best]
         none: list[Any] = [None] * len(best)
         reasons = self._reasons(user, columns) if explain else none
@@ -197,6 +214,26 @@ class Engine:
             self.catalogue.describe(at) | {"score": score, "because": because, "units": behind}
             for (at, score), because, behind in zip(best, reasons, units, strict=True)
         ]
+
+    def _reranked(
+        self, user: UserBlock, scores: NDArray[np.float32], k: int, reranker: Reranker
+    ) -> list[tuple[int, float]]:
+        history = Interactions(user.history, _SOMEBODY, self._items)
+        candidates = top_k(scores, min(n_candidates(k), len(self._items)))
+        try:
+            columns, values = reranker.rerank(candidates, history, k, features=self._known_of_items(type(reranker)))
+        except DataError as error:
+            raise RequestError(f"rerank: {error}") from None
+        return _pairs(columns, values)
+
+    def _known_of_items(self, kind: type[Reranker]) -> Any:
+        """Return what rerankers of a kind want to know of the items; a RequestError where the data does not say it."""
+        known = self._of_items[kind]
+        if known is None:
+            raise RequestError(
+                "rerank: the data says nothing of the items, neither genres nor features; tail needs none"
+            )
+        return known
 
     def _reasons(self, user: UserBlock, columns: list[int]) -> list[list[dict[str, Any]]]:
         row = user.history
@@ -214,6 +251,13 @@ class Engine:
         ]
 
 
+def _known(reranker: Reranker, data: Interactions) -> Any:
+    try:
+        return known_of_items(reranker, data)
+    except DataError:
+        return None
+
+
 def _row(columns: NDArray[np.int64], values: NDArray[np.float32], n_items: int) -> CSR:
     row: CSR = sp.csr_array((values, columns, np.array([0, len(columns)])), shape=(1, n_items), dtype=np.float32)
     row.has_canonical_format = True
@@ -221,5 +265,8 @@ def _row(columns: NDArray[np.int64], values: NDArray[np.float32], n_items: int) 
 
 
 def _best(scores: NDArray[np.float32], k: int) -> list[tuple[int, float]]:
-    columns, values = top_k(scores, k)
+    return _pairs(*top_k(scores, k))
+
+
+def _pairs(columns: NDArray[np.int64], values: NDArray[np.float32]) -> list[tuple[int, float]]:
     return [(int(column), float(value)) for column, value in zip(columns[0], values[0], strict=True) if column >= 0]

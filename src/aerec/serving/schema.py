@@ -14,6 +14,7 @@ __all__ = [
     "MAX_K",
     "MAX_LISTED",
     "MAX_TEXT",
+    "RERANK",
     "Health",
     "Item",
     "Items",
@@ -28,6 +29,11 @@ __all__ = [
 MAX_K = 500
 MAX_LISTED = 10_000
 MAX_TEXT = 200
+
+RERANK = (
+    "Choose from ten times as many: mmr:0.7 (unlike each other), calibration:0.5 (genres as in the history), tail:0.2 "
+    "(a share for little-known items). The number may be left out. The best comes first; scores need not fall."
+)
 
 ModelName = Literal["main", "compare"]
 
@@ -84,6 +90,7 @@ class RecommendRequest(_Strict):
     year_to: Year | None = Field(default=None, description="Items up to this year.")
     allow: list[ItemId] | None = Field(default=None, max_length=MAX_LISTED, description="Choose from these items.")
     block: list[ItemId] | None = Field(default=None, max_length=MAX_LISTED, description="Never show these items.")
+    rerank: Text | None = Field(default=None, description=RERANK)
     explain: bool = Field(
         default=False,
         strict=True,
