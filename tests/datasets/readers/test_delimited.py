@@ -135,6 +135,15 @@ def test_ids_stay_text_where_the_first_exception_comes_late(read):
     assert {type(row[0]) for row in read(text)} == {str}
 
 
+@pytest.mark.parametrize(
+    "ids", [["x1", "x2", "007", "008"], ["True", "False", "True", "yes"], ["1e2", "0x10", "0.50", "5"]]
+)
+def test_text_ids_keep_every_character_where_a_chunk_looks_like_numbers(read, monkeypatch, ids):
+    monkeypatch.setattr(delimited, "_CHUNK", 2)
+    text = "user,item,rating\n" + "".join(f"{id_},1,3\n" for id_ in ids[:3])
+    assert sorted(row[0] for row in read(text + f"{ids[3]},2,3\n")) == sorted(set(ids))
+
+
 def test_excels_own_line_names_the_separator(read):
     assert read("sep=;\r\nuser;item;rating\r\n1;2;3\r\n") == [(1, 2, 3.0)]
     assert read('\ufeff"sep=|"\nuser|item|rating\n1|a;b|3\n') == [(1, "a;b", 3.0)]
