@@ -6,6 +6,7 @@ from scipy.sparse import csr_array
 from sklearn.linear_model import ElasticNet
 
 from aerec.baselines import SLIM, slim
+from aerec.errors import TrainingError
 from aerec.registry import load_model
 
 
@@ -56,12 +57,37 @@ def test_columns_in_many_tasks_are_the_same(ratings, monkeypatch):
     np.testing.assert_array_equal(SLIM().fit(csr_array(ratings)).weights_.toarray(), whole)
 
 
-def test_columns_that_used_up_their_epochs_are_counted(ratings):
+@pytest.mark.parametrize("fewest", [1, 3, 1000])
+def test_how_many_weights_enter_at_once_does_not_matter(ratings, monkeypatch, fewest):
+    expected = SLIM(l1=1.0, l2=1.0, tol=1e-9).fit(ratings).weights_.toarray()
+    monkeypatch.setattr(slim, "_FEWEST", fewest)
+    model = SLIM(l1=1.0, l2=1.0, tol=1e-9).fit(ratings)
+    assert model.n_unconverged_ == 0
+    np.testing.assert_allclose(model.weights_.toarray(), expected, atol=1e-5)
+
+
+def test_items_that_are_equal_share_their_weight():
+    """The equations of equal items are singular but for l2; items that nobody rated have no weights."""
+    X = np.array([[1, 1, 1, 0], [1, 1, 0, 0], [0, 0, 1, 0], [1, 1, 1, 0]], dtype=np.float32)
+    W = SLIM(l1=0.1, l2=0.5).fit(csr_array(X)).weights_.toarray()
+    np.testing.assert_allclose(W, solved_by_scikit_learn(X, 0.1, 0.5), atol=1e-5)
+    assert W[0, 2] == W[1, 2] > 0
+
+
+def test_an_l2_too_small_for_equal_items_is_refused():
+    X = np.repeat([[1.1, 1.1, 1.1]], 9, axis=0)
+    with pytest.raises(TrainingError, match="raise l2"):
+        SLIM(l1=0.1, l2=1e-300).fit(csr_array(X))
+
+
+def test_columns_that_used_up_their_epochs_are_counted(ratings, monkeypatch):
+    monkeypatch.setattr(slim, "_FEWEST", 1)
     assert SLIM(l1=0.1, l2=0.1, epochs=1, tol=1e-12).fit(csr_array(ratings)).n_unconverged_ > 0
     assert SLIM().fit(csr_array(ratings)).n_unconverged_ == 0
 
 
-def test_it_asks_numpy_for_no_random_numbers_and_keeps_its_count(ratings, tmp_path):
+def test_it_asks_numpy_for_no_random_numbers_and_keeps_its_count(ratings, monkeypatch, tmp_path):
+    monkeypatch.setattr(slim, "_FEWEST", 1)
     before = np.random.get_state()[1].tolist()  # noqa: NPY002
     model = SLIM(epochs=1, l1=0.1, l2=1.0).fit(ratings)
     assert np.random.get_state()[1].tolist() == before  # noqa: NPY002

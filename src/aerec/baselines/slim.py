@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
@@ -10,20 +9,23 @@ from typing import Any, ClassVar
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import ElasticNet
+from scipy.linalg.lapack import dposv
 
 from aerec.closed_form.item_item import ItemItemRecommender
 from aerec.dimensions import Number, Space
+from aerec.errors import TrainingError
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, RealNumber, WholeNumber
 from aerec.rating_weights import root_weighted
+from aerec.sparse import CSR
 from aerec.splitting import Holdout
 from aerec.system.environment import cpu_cores
+from aerec.system.threads import one_blas_thread
 
 __all__ = ["SLIM"]
 
 _ITEMS_PER_TASK = 64
+_FEWEST = 32  # weights that may enter at once
 
 
 class SLIM(ItemItemRecommender):
@@ -32,8 +34,11 @@ class SLIM(ItemItemRecommender):
     .. math:: \min_W \tfrac12 \|X - XW\|_F^2 + \tfrac{\lambda_2}{2} \|W\|_F^2 + \lambda_1 \|W\|_1
               \quad\text{subject to}\quad W \ge 0,\ \operatorname{diag}(W) = 0
 
-    Columns are independent of each other and solved in parallel by scikit-learn's coordinate descent on the sparse
-    ratings; no item-item matrix is made dense. An empty history is ranked by popularity.
+    With G = XᵀX, column j is a quadratic programme, :math:`\min_{w \ge 0} \tfrac12 w^T (G + \lambda_2 I) w -
+    (G_j - \lambda_1)^T w`, of which few weights are not 0. An active-set method finds them: weights whose gradient is
+    negative enter, the equations of those that are in are solved exactly, and those that would be negative leave.
+    Columns are independent of each other. G is kept sparse: what it takes grows with the pairs of items that somebody
+    has rated both. An empty history is ranked by popularity.
 
     Parameters
     ----------
@@ -42,9 +47,9 @@ class SLIM(ItemItemRecommender):
     l2 : float > 0, default 100.0
         λ₂.
     epochs : int, default 100
-        Most sweeps of coordinate descent over a column.
-    tol : float > 0, default 1e-4
-        Stop a column when its duality gap is below `tol` times the squared norm of the item.
+        Most rounds in which weights of a column may enter; a handful is enough.
+    tol : float > 0, default 1e-5
+        A weight enters where its gradient is below −`tol` times the squared norm of the column's item.
 
     Attributes
     ----------
@@ -53,19 +58,26 @@ class SLIM(ItemItemRecommender):
     n_unconverged_ : int
         Columns that used up their epochs.
 
+    Raises
+    ------
+    TrainingError
+        In `fit`, if `l2` is so small against the ratings that the equations of a column cannot be solved.
+
     References
     ----------
     Ning, Karypis (2011). SLIM: sparse linear methods for top-N recommender systems. ICDM.
+    Lawson, Hanson (1974). Solving least squares problems, chapter 23. Prentice-Hall.
+    Bro, De Jong (1997). A fast non-negativity-constrained least squares algorithm. Journal of Chemometrics 11.
 
     Examples
     --------
     >>> from scipy.sparse import csr_array
     >>> from aerec.baselines import SLIM
     >>> X = csr_array([[1, 1, 0], [1, 1, 0], [0, 1, 1], [1, 0, 0]])
-    >>> SLIM(l1=0.1, l2=1.0).fit(X).weights_.toarray().round(2)
-    array([[0.  , 0.47, 0.  ],
-           [0.47, 0.  , 0.22],
-           [0.  , 0.45, 0.  ]], dtype=float32)
+    >>> SLIM(l1=0.2, l2=1.0).fit(X).weights_.toarray().round(2)
+    array([[0.  , 0.45, 0.  ],
+           [0.45, 0.  , 0.2 ],
+           [0.  , 0.4 , 0.  ]], dtype=float32)
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
@@ -79,21 +91,25 @@ class SLIM(ItemItemRecommender):
 
     _takes_weights = True
 
-    def __init__(self, l1: float = 5.0, l2: float = 100.0, epochs: int = 100, tol: float = 1e-4) -> None:
+    def __init__(self, l1: float = 5.0, l2: float = 100.0, epochs: int = 100, tol: float = 1e-5) -> None:
         self.l1 = l1
         self.l2 = l2
         self.epochs = epochs
         self.tol = tol
 
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
-        ratings = root_weighted(train.matrix, train.weights).tocsc()
-        n_items = ratings.shape[1]
-        tasks = [np.arange(at, min(at + _ITEMS_PER_TASK, n_items)) for at in range(0, n_items, _ITEMS_PER_TASK)]
-        with ThreadPoolExecutor(cpu_cores()) as pool, warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # counted in n_unconverged_
-            solved = list(pool.map(lambda items: self._columns_of(ratings, items), tasks))
-        self.weights_ = sp.hstack([weights for weights, _ in solved], format="csr", dtype=np.float32)
-        self.n_unconverged_ = sum(unconverged for _, unconverged in solved)
+        X = root_weighted(train.matrix, train.weights).astype(np.float64)
+        gram: CSR = (X.T @ X).tocsr()
+        n_items = X.shape[1]
+        tasks = [range(at, min(at + _ITEMS_PER_TASK, n_items)) for at in range(0, n_items, _ITEMS_PER_TASK)]
+        with ThreadPoolExecutor(cpu_cores()) as pool, one_blas_thread():
+            solved = list(pool.map(lambda items: [self._column(gram, item) for item in items], tasks))
+        columns = [column for task in solved for column in task]
+        rows, values = [column[0] for column in columns], [column[1] for column in columns]
+        indptr = np.concatenate([[0], np.cumsum([len(of_column) for of_column in rows])])
+        by_column: Any = sp.csc_array((np.concatenate(values), np.concatenate(rows), indptr), shape=(n_items, n_items))
+        self.weights_ = by_column.tocsr().astype(np.float32)
+        self.n_unconverged_ = sum(not converged for _, _, converged in columns)
 
     def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         header, arrays = super()._state()
@@ -103,31 +119,59 @@ class SLIM(ItemItemRecommender):
         super()._set_state(header, tensors)
         self.n_unconverged_ = int(header["n_unconverged"])
 
-    def _columns_of(self, ratings: sp.csc_array[Any], items: NDArray[np.int64]) -> tuple[sp.csc_array[Any], int]:
-        """Solve the columns `items` of W."""
-        n_users = ratings.shape[0]
-        net = ElasticNet(  # it divides the squared error by n_users, so the penalties are divided too
-            alpha=(self.l1 + self.l2) / n_users,
-            l1_ratio=self.l1 / (self.l1 + self.l2),
-            positive=True,
-            fit_intercept=False,
-            copy_X=False,
-            max_iter=self.epochs,
-            tol=self.tol,
-            random_state=0,  # of no use to a solver that goes through the features in order; without, it asks NumPy's
-        )
-        others = sp.csc_array(  # the solver reads 32-bit indices; the values are this task's own
-            (ratings.data.copy(), ratings.indices.astype(np.int32), ratings.indptr.astype(np.int32)),
-            shape=ratings.shape,
-        )
-        columns, unconverged = [], 0
-        for item in items:
-            own = slice(ratings.indptr[item], ratings.indptr[item + 1])
-            target = np.zeros(n_users, dtype=np.float32)
-            target[ratings.indices[own]] = ratings.data[own]
-            others.data[own] = 0  # the item does not explain itself
-            net.fit(others, target, check_input=False)
-            others.data[own] = ratings.data[own]
-            columns.append(sp.csc_array(net.coef_[:, None].astype(np.float32)))
-            unconverged += int(net.n_iter_ >= self.epochs)
-        return sp.hstack(columns, format="csc"), unconverged
+    def _column(self, gram: CSR, item: int) -> tuple[NDArray[np.int64], NDArray[np.float64], bool]:
+        """Return the items whose weights are not 0 in a column of W, their weights, and whether it has converged."""
+        pull = gram[[item]].toarray()[0] - self.l1
+        least = self.tol * gram[item, item]
+        pull[item] = -np.inf  # the item does not explain itself
+        free, weights = np.zeros(0, dtype=np.int64), np.zeros(0)
+        slope, alone = pull, False
+        for _ in range(self.epochs):
+            entering = np.flatnonzero(slope > least)
+            if not len(entering):
+                return free, weights, True
+            most = 1 if alone else max(_FEWEST, len(free) // 2)
+            if len(entering) > most:
+                entering = entering[np.argpartition(-slope[entering], most)[:most]]
+            both = np.concatenate([free, entering])
+            rows = gram[both]
+            kept, weights = _nonnegative(
+                rows[:, both].toarray() + self.l2 * np.eye(len(both)),
+                pull[both],
+                np.concatenate([weights, np.zeros(len(entering))]),
+            )
+            alone = len(entering) > 1 and bool(
+                (kept < len(free)).all()
+            )  # none has stayed: one by one, progress is certain
+            free = both[kept]
+            slope = pull - rows[kept].T @ weights
+            slope[free] = 0.0
+        return free, weights, not (slope > least).any()
+
+
+def _nonnegative(
+    A: NDArray[np.float64], b: NDArray[np.float64], start: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Go down from `start` ≥ 0 towards min ½ xᵀAx − bᵀx; numbers that would become negative stay 0 from there on.
+
+    Returns
+    -------
+    kept : ndarray of int64
+        Which numbers are positive.
+    x : ndarray of float64
+        Their values: of these alone, the minimum.
+    """
+    kept, x = np.arange(len(b)), start
+    while len(kept):
+        _, best, failed = dposv(A[np.ix_(kept, kept)], b[kept], lower=1)
+        if failed:
+            raise TrainingError("the equations of items that are nearly alike have no stable solution: raise l2")
+        negative = best <= 0
+        if not negative.any():
+            return kept, best
+        way = x - best
+        share = min(1.0, (x[negative] / np.maximum(way[negative], 1e-300)).min())  # of the way that all can go
+        x = x - share * way
+        out = negative & (x <= 1e-12 * x.max())
+        kept, x = kept[~out], x[~out]
+    return kept, x
