@@ -23,6 +23,7 @@ def ratings(n_users=120, n_items=60, seed=0):
 
 
 QUICK = {"hidden": 20, "epochs": 60, "batch_size": 20, "learning_rate": 3e-3, "progress": False}
+PAPER = {"biases": False, "noise": None}
 
 
 @pytest.mark.parametrize("orientation", ["item", "user"])
@@ -42,7 +43,7 @@ def test_predicts_held_out_ratings_better_than_item_means(orientation):
 @pytest.mark.parametrize("orientation", ["item", "user"])
 def test_prediction_is_the_formula_of_the_paper(orientation):
     data = ratings()
-    model = AutoRec(orientation=orientation, **{**QUICK, "epochs": 3}).fit(data)
+    model = AutoRec(orientation=orientation, **{**QUICK, **PAPER, "epochs": 3}).fit(data)
     (v, w), (mu, b) = model.coefs_, model.intercepts_
     R = data.matrix.toarray()
     rows = R.T if orientation == "item" else R
@@ -64,7 +65,7 @@ def test_strangers_and_unseen_items_get_finite_ratings_in_range(orientation):
 
 def test_item_orientation_folds_new_users_in_by_ridge():
     data = ratings()
-    model = AutoRec(weight_decay=0.02, **QUICK).fit(data)
+    model = AutoRec(weight_decay=0.02, **QUICK, **PAPER).fit(data)
     known = model.score_items(data)
     strangers = Interactions.from_matrix(data.matrix, users=range(9000, 9120))
     folded = model.score_items(strangers)
@@ -132,7 +133,7 @@ def test_biases_of_the_unknown_are_left_out():
 
 def test_the_output_begins_at_the_mean_rating():
     data = ratings()
-    model = AutoRec(hidden=3, epochs=1, learning_rate=1e-9, progress=False).fit(data)
+    model = AutoRec(hidden=3, epochs=1, learning_rate=1e-9, biases=False, progress=False).fit(data)
     np.testing.assert_allclose(model.intercepts_[-1], data.matrix.data.mean(), atol=1e-5)
 
 

@@ -12,9 +12,9 @@ from aerec.sparse import canonical_csr
 ROW = np.float32([[0, 2, 0, 3, 1, 0]])
 
 
-def test_by_default_half_of_the_input_is_masked_and_nothing_else_is_unusual():
+def test_by_default_the_input_is_masked_and_nothing_else_is_unusual():
     model = DenoisingAutoencoder()
-    assert model.noise == MaskingNoise(0.5)
+    assert model.noise == MaskingNoise(0.4)
     assert model.sparsity is None
     assert not model.variational
     assert not model.user_factors

@@ -46,6 +46,23 @@ def test_no_mixture_does_better_on_the_validation_ratings(fitted, split):
     assert mse(fitted.weights_) <= min(map(mse, [*others, *np.eye(3)])) + 1e-6
 
 
+def test_without_validation_ratings_weights_are_those_of_a_tenth_set_apart(split):
+    apart = RandomHoldout(0.1, validation_fraction=0.0).split(split.train)
+    expected = RatingBlend(PARTS[:2]).fit(apart.train, apart.test).weights_
+    model = RatingBlend(PARTS[:2]).fit(split.train)
+    np.testing.assert_allclose(model.weights_, expected)
+    assert model.weights_[1] != pytest.approx(0.5, abs=0.01)
+    pairs = split.test.target.to_frame()
+    whole = PARTS[0].fit(split.train).predict(pairs["user"], pairs["item"])  # the models know all ratings
+    np.testing.assert_array_equal(model.models_[0].predict(pairs["user"], pairs["item"]), whole)
+
+
+def test_a_few_ratings_are_blended_equally(split):
+    few = split.train.select_users(split.train.users[:1])
+    assert few.n_ratings < 100
+    np.testing.assert_array_equal(RatingBlend([BiasBaseline(), BiasBaseline()]).fit(few).weights_, [0.5, 0.5])
+
+
 def test_it_is_measured_saved_and_loaded_like_any_rating_model(fitted, split, tmp_path):
     assert evaluate(fitted, split.test, "rmse").mean["rmse"] < 1.2
     fitted.save(tmp_path / "blend")

@@ -60,8 +60,9 @@ class AutoRec(Autoencoder):
 
     With ``biases`` the network does not have to learn what every rating scale has, that some users are stricter and
     some items better: h(r) is added to :math:`\mu + b_u + b_i`, shrunken means of the training ratings (5 ratings'
-    worth of shrinkage), and is trained on what they leave over. The paper's model is without; with them it is better
-    where ratings are few. `generate` then gives the deviation from the biases, `reconstruct` the ratings.
+    worth of shrinkage), and is trained on what they leave over. `generate` then gives the deviation from the biases,
+    `reconstruct` the ratings. The paper's model has neither biases nor noise: ``biases=False, noise=None``. With them
+    it is better, and training it for longer does not make it worse.
 
     Parameters
     ----------
@@ -69,11 +70,12 @@ class AutoRec(Autoencoder):
     orientation : {"item", "user"}, default "item"
     activation : str, default "sigmoid"
         Of the hidden layer; the output is linear. The paper's best choice.
-    noise : MaskingNoise, GaussianNoise or None, default None
+    noise : MaskingNoise, GaussianNoise or None, default MaskingNoise(0.5)
+        The paper has none.
     sparsity : L1Sparsity, KLSparsity, TopKSparsity or None, default None
     tied : bool, default False
-    biases : bool, default False
-    weight_decay : float, default 0.01
+    biases : bool, default True
+    weight_decay : float, default 0.03
         λ. The paper's is 2 · n_rows times as large: its cost is the sum over rows, of the squared errors without ½.
     epochs, batch_size, learning_rate, learning_rate_schedule, optimizer, patience, validation_metric, device,
     precision, seed, progress
@@ -116,6 +118,8 @@ class AutoRec(Autoencoder):
     user_bias_: NDArray[np.float64] | None
     item_bias_: NDArray[np.float64] | None
 
+    _epochs_alone = 40
+
     search_space: ClassVar[Space] = {
         "hidden": Whole(50, 500, log=True),
         "learning_rate": Number(3e-4, 5e-3, log=True),
@@ -129,16 +133,16 @@ class AutoRec(Autoencoder):
         hidden: int | tuple[int, ...] = 500,
         orientation: str = "item",
         activation: str = "sigmoid",
-        noise: Noise | None = None,
+        noise: Noise | None = MaskingNoise(0.5),  # noqa: B008 (frozen)
         sparsity: Sparsity | None = None,
         tied: bool = False,
-        biases: bool = False,
-        epochs: int = 200,
+        biases: bool = True,
+        epochs: int | str = "auto",
         batch_size: int = 128,
         learning_rate: float = 1e-3,
         learning_rate_schedule: str = "constant",
         optimizer: OptimizerChoice = "adam",
-        weight_decay: float = 0.01,
+        weight_decay: float = 0.03,
         patience: int | None = 10,
         validation_metric: str | None = None,
         device: str = "auto",

@@ -18,9 +18,9 @@ class DenoisingAutoencoder(Autoencoder):
 
     Parameters
     ----------
-    hidden : int or tuple of int, default 200
+    hidden : int or tuple of int, default 400
     activation : str, default "tanh"
-    noise : MaskingNoise or GaussianNoise, default MaskingNoise(0.5)
+    noise : MaskingNoise or GaussianNoise, default MaskingNoise(0.4)
         Masking teaches to fill in missing entries, Gaussian noise to smooth.
     sparsity : L1Sparsity, KLSparsity, TopKSparsity or None, default None
     likelihood : str, default "multinomial"
@@ -54,13 +54,13 @@ class DenoisingAutoencoder(Autoencoder):
         "activation": Choice(("tanh", "sigmoid")),
     }
 
-    _epochs_alone = 15
+    _epochs_alone = 9
 
     def __init__(
         self,
-        hidden: int | tuple[int, ...] = 200,
+        hidden: int | tuple[int, ...] = 400,
         activation: str = "tanh",
-        noise: Noise | None = MaskingNoise(0.5),  # noqa: B008 (frozen)
+        noise: Noise | None = MaskingNoise(0.4),  # noqa: B008 (frozen)
         sparsity: Sparsity | None = None,
         likelihood: str = "multinomial",
         tied: bool = False,

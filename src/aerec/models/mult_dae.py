@@ -18,9 +18,10 @@ class MultDAE(Autoencoder):
 
     Parameters
     ----------
-    hidden : int or tuple of int, default 200
+    hidden : int or tuple of int, default 400
+        The paper has 200, and noise of 0.5.
     activation : str, default "tanh"
-    noise : MaskingNoise, GaussianNoise or None, default MaskingNoise(0.5)
+    noise : MaskingNoise, GaussianNoise or None, default MaskingNoise(0.4)
         Dropout on the normalised input.
     sparsity : L1Sparsity, KLSparsity, TopKSparsity or None, default None
     normalize : bool, default True
@@ -46,13 +47,13 @@ class MultDAE(Autoencoder):
 
     search_space: ClassVar[Space] = {**NEURAL_SPACE, "hidden": HIDDEN_SIZES, "activation": Choice(("tanh", "swish"))}
 
-    _epochs_alone = 15
+    _epochs_alone = 9
 
     def __init__(
         self,
-        hidden: int | tuple[int, ...] = 200,
+        hidden: int | tuple[int, ...] = 400,
         activation: str = "tanh",
-        noise: Noise | None = MaskingNoise(0.5),  # noqa: B008 (frozen)
+        noise: Noise | None = MaskingNoise(0.4),  # noqa: B008 (frozen)
         sparsity: Sparsity | None = None,
         normalize: bool = True,
         negatives: int | None = None,

@@ -15,30 +15,31 @@ from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.models.autorec import AutoRec
 from aerec.models.blend import Blend, BlendPart
-from aerec.noise import MaskingNoise
 from aerec.parameters import Constraint
 from aerec.recommender.base import Recommender
 from aerec.recommender.rating import PredictsRatings, RatingPredictor
 from aerec.recommender.scorer import RatingScorer, Scorer, UserBlock
-from aerec.splitting import Holdout
+from aerec.splitting import Holdout, RandomHoldout
 
 __all__ = ["RatingBlend"]
+
+_SET_APART, _LEAST_RATINGS = 0.1, 100  # of the ratings to find weights by; fewer than these are too few
 
 
 class RatingBlend(RatingPredictor, Blend):
     r"""Weighted mean of predicted ratings, :math:`\hat r_{ui} = \sum_m w_m \hat r^{(m)}_{ui}`, w ≥ 0 and Σ w = 1.
 
     An item AutoRec reads the ratings of an item, a user AutoRec those of a user; what each of them cannot know is much
-    of what the other knows. With validation ratings the weights are those of least squares on them, else they are
-    equal.
+    of what the other knows. The weights are those of least squares on validation ratings; where none are given, on a
+    tenth of the ratings, which copies of the models are fitted without.
 
     Parameters
     ----------
     models : sequence of Recommender that predict ratings, optional
-        Unfitted; they are cloned. By default an item and a user `AutoRec` with biases and masking noise.
+        Unfitted; they are cloned. By default an item and a user `AutoRec`.
     weights : sequence of float, optional
-        One per model, not negative, not all 0. By default they are fitted to the validation ratings, and equal without
-        them.
+        One per model, not negative, not all 0. By default they are fitted to the validation ratings; without those,
+        every model is fitted twice, once to find the weights.
 
     Attributes
     ----------
@@ -81,40 +82,42 @@ class RatingBlend(RatingPredictor, Blend):
         given = self._given_weights()
         data = train if self.items_ is not None else train.matrix
         self._remember_ratings(train, from_matrix=self.items_ is None)
-        self.models_ = [clone(model).fit(data, validation=validation) for model in self._unfitted()]
-        weights = np.ones(len(self.models_)) if given is None else given
+        models = self._unfitted()
+        self.models_ = [clone(model).fit(data, validation=validation) for model in models]
         if given is None and validation is not None:
-            weights = self._fit_weights(validation)
+            given = _fitted_weights(self.models_, validation)
+        elif given is None and train.n_ratings >= _LEAST_RATINGS:
+            split = RandomHoldout(_SET_APART, validation_fraction=0.0).split(train)
+            given = _fitted_weights([clone(model).fit(split.train) for model in models], split.test)
+        weights = np.ones(len(models)) if given is None else given
         self.weights_ = weights / weights.sum()
 
     def _make_scorer(self) -> Scorer:
         return _RatingBlendScorer(self._parts(), self.weights_, self.rating_range_)
 
-    def _fit_weights(self, validation: Holdout) -> NDArray[np.float64]:
-        """Least squares with weights that are not negative and sum to about 1, which a heavy extra row asks for."""
-        pairs = validation.target.to_frame()
-        if pairs.empty:
-            raise DataError("weights cannot be chosen: nobody has a held-out rating; give weights=")
-        columns = [
-            model.predict(pairs["user"], pairs["item"]) for model in self.models_ if isinstance(model, PredictsRatings)
-        ]
-        system, wanted = np.stack(columns, axis=1).astype(np.float64), pairs["rating"].to_numpy(dtype=np.float64)
-        heavy = 100 * np.sqrt(len(wanted))
-        weights, _ = nnls(np.vstack([system, np.full(len(columns), heavy)]), np.append(wanted, heavy))
-        result: NDArray[np.float64] = weights
-        return result
-
     def _unfitted(self) -> Sequence[Recommender]:
         if self.models is not None:
             return list(self.models)
-        shared: dict[str, Any] = {"biases": True, "noise": MaskingNoise(0.5), "progress": False}
-        return [AutoRec(orientation="item", **shared), AutoRec(orientation="user", **shared)]
+        return [AutoRec(orientation=orientation, progress=False) for orientation in ("item", "user")]
 
     def _given_weights(self) -> NDArray[np.float64] | None:
         given = super()._given_weights()
         if lacking := [type(model).__name__ for model in self._unfitted() if not isinstance(model, PredictsRatings)]:
             raise ValueError(f"RatingBlend takes models that predict ratings; {lacking[0]} ranks items only, use Blend")
         return given
+
+
+def _fitted_weights(models: Sequence[Recommender], validation: Holdout) -> NDArray[np.float64]:
+    """Least squares with weights that are not negative and sum to about 1, which a heavy extra row asks for."""
+    pairs = validation.target.to_frame()
+    if pairs.empty:
+        raise DataError("weights cannot be chosen: nobody has a held-out rating; give weights=")
+    columns = [model.predict(pairs["user"], pairs["item"]) for model in models if isinstance(model, PredictsRatings)]
+    system, wanted = np.stack(columns, axis=1).astype(np.float64), pairs["rating"].to_numpy(dtype=np.float64)
+    heavy = 100 * np.sqrt(len(wanted))
+    weights, _ = nnls(np.vstack([system, np.full(len(columns), heavy)]), np.append(wanted, heavy))
+    result: NDArray[np.float64] = weights
+    return result
 
 
 class _RatingBlendScorer(Scorer):
