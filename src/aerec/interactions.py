@@ -442,11 +442,11 @@ class Interactions:
         UserWarning
             If fewer than half of the ratings are kept; says so if they look like counts.
         """
-        kept = self.keep(self.matrix.data >= threshold)
-        note = f"kept {kept.n_ratings:,} of {self.n_ratings:,} ratings (≥ {float(threshold)})"
-        if 2 * kept.n_ratings < self.n_ratings:
+        likes = self.keep(self.matrix.data >= threshold)
+        note = f"kept {likes.n_ratings:,} of {self.n_ratings:,} ratings (≥ {float(threshold)})"
+        if 2 * likes.n_ratings < self.n_ratings:
             warn_caller(f"{note}: {_why_so_few(self.matrix.data, threshold)}")
-        return replace(kept, matrix=ones_in(kept.matrix), notes=self._noted(note), threshold=float(threshold))
+        return replace(likes, matrix=ones_in(likes.matrix), notes=self._noted(note), threshold=float(threshold))
 
     def filter(self, min_per_user: int = 5, min_per_item: int = 1) -> Interactions:
         """Drop users and items with fewer ratings than asked for, repeatedly until both conditions hold.
@@ -468,14 +468,14 @@ class Interactions:
             if np.array_equal(alive_now, alive):
                 break
             alive = alive_now
-        kept = self.keep(alive).take_users(np.flatnonzero(users)).with_items(self.items[items])
+        rest = self.keep(alive).take_users(np.flatnonzero(users)).with_items(self.items[items])
         note = (
-            f"kept {kept.shape[0]:,} of {self.shape[0]:,} users (≥ {min_per_user} ratings), {kept.shape[1]:,} of "
-            f"{self.shape[1]:,} items (≥ {min_per_item}), {kept.n_ratings:,} of {self.n_ratings:,} ratings"
+            f"kept {rest.shape[0]:,} of {self.shape[0]:,} users (≥ {min_per_user} ratings), {rest.shape[1]:,} of "
+            f"{self.shape[1]:,} items (≥ {min_per_item}), {rest.n_ratings:,} of {self.n_ratings:,} ratings"
         )
-        if 2 * kept.n_ratings < self.n_ratings:
+        if 2 * rest.n_ratings < self.n_ratings:
             warn_caller(f"{note}: that is less than half; ask for fewer ratings per user or item")
-        return replace(kept, notes=self._noted(note))
+        return replace(rest, notes=self._noted(note))
 
     def with_weights(self, weights: Any) -> Interactions:
         r"""Return the same ratings with other weights.
@@ -611,9 +611,9 @@ class Interactions:
         if described.unknown:
             warn_caller(f"features of {described.unknown:,} items left out: they are not among the items of the data")
         if self.item_features is not None and self.feature_names is not None:
-            kept = ~self.feature_names.isin(described.names)  # a feature of the same name is replaced
-            matrix = sp.hstack([self.item_features[:, np.flatnonzero(kept)], described.matrix], format="csr")
-            names = self.feature_names[kept].append(described.names)
+            others = ~self.feature_names.isin(described.names)  # a feature of the same name is replaced
+            matrix = sp.hstack([self.item_features[:, np.flatnonzero(others)], described.matrix], format="csr")
+            names = self.feature_names[others].append(described.names)
             return replace(self, item_features=sp.csr_array(matrix), feature_names=names)
         return replace(self, item_features=described.matrix, feature_names=described.names)
 

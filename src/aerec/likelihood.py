@@ -207,4 +207,6 @@ class Observed(Gaussian):
     name, all_entries = "observed", False
 
 
-LIKELIHOODS: dict[str, Likelihood] = {one.name: one for one in (Multinomial(), Bernoulli(), Gaussian(), Observed())}
+LIKELIHOODS: dict[str, Likelihood] = {
+    likelihood.name: likelihood for likelihood in (Multinomial(), Bernoulli(), Gaussian(), Observed())
+}

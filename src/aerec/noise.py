@@ -57,8 +57,8 @@ class MaskingNoise:
         Masking a 0 leaves 0, so that corrupting the stored values is the same as corrupting every entry.
         """
         drawn = torch.rand(values.shape, generator=generator, dtype=values.dtype, device=values.device)
-        kept = (drawn >= self.p).to(values.dtype)
-        return values * (kept / (1 - self.p) if self.rescale else kept)
+        passes = (drawn >= self.p).to(values.dtype)
+        return values * (passes / (1 - self.p) if self.rescale else passes)
 
 
 @dataclass(frozen=True)

@@ -148,8 +148,8 @@ class TopKSparsity:
         """Return the code with all but the `k` largest |zⱼ| of each row set to 0."""
         if self.k >= code.shape[1]:
             return code
-        kept = torch.topk(code.abs(), self.k, dim=1, sorted=False).indices
-        return torch.zeros_like(code).scatter(1, kept, code.gather(1, kept))
+        largest = torch.topk(code.abs(), self.k, dim=1, sorted=False).indices
+        return torch.zeros_like(code).scatter(1, largest, code.gather(1, largest))
 
     def statistic(self, code: Tensor, activation: str) -> Tensor:
         """Nothing to sum up: zeros of shape (n_units,)."""

@@ -202,7 +202,7 @@ def _empty_and_unknown_histories_are_ranked(model: Any, data: Interactions) -> N
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         scores = model.score_items(unknown)
-    _require(any(issubclass(one.category, UserWarning) for one in caught), "unknown items give no warning")
+    _require(any(issubclass(warning.category, UserWarning) for warning in caught), "unknown items give no warning")
     _require(scores.shape == (2, _ITEMS), f"unknown items change the shape of the scores to {scores.shape}")
     _same_scores(scores[:1], model.score_items(sp.csr_array((1, _ITEMS))), "a history of unknown items, read as empty,")
 
@@ -213,8 +213,8 @@ def _allowed_and_blocked_items_are_obeyed(model: Any, data: Interactions) -> Non
     some = model.recommend(history, k=_ITEMS, allow_items=allowed)
     _require(set(some["item"]) <= set(allowed), "allow_items lets other items through")
     other = model.recommend(history, k=_ITEMS, allow_items=allowed, block_items=blocked)
-    kept = some[~some["item"].isin(blocked)]
-    same = other[["user", "item", "score"]].equals(kept[["user", "item", "score"]].reset_index(drop=True))
+    allowed = some[~some["item"].isin(blocked)]
+    same = other[["user", "item", "score"]].equals(allowed[["user", "item", "score"]].reset_index(drop=True))
     _require(same, "block_items does more or less than taking the blocked items out of the list")
     ranking, _ = model.recommend(history.matrix, k=_ITEMS, block_items=[5, 6])
     _require(not np.isin(ranking, [5, 6]).any(), "block_items lets column numbers through")
@@ -250,8 +250,8 @@ def _a_saved_model_scores_exactly_as_before(model: Any, data: Interactions) -> N
         model.save(path)
         loaded: Any = load_model(path, models=[type(model)])
     _require(type(loaded) is type(model), f"load_model gives a {type(loaded).__name__}")
-    kept, given = loaded.get_params(deep=False), model.get_params(deep=False)
-    _require(_plain(kept) == _plain(given), f"loaded with the parameters {kept}, saved with {given}")
+    restored, given = loaded.get_params(deep=False), model.get_params(deep=False)
+    _require(_plain(restored) == _plain(given), f"loaded with the parameters {restored}, saved with {given}")
     for history in (data, _new_users(data), data.matrix):
         _require(np.array_equal(loaded.score_items(history), model.score_items(history)), "the scores differ")
     _require(model.recommend(data, k=3).equals(loaded.recommend(data, k=3)), "the lists differ")

@@ -39,20 +39,20 @@ def top_k(scores: NDArray[np.floating[Any]], k: int) -> tuple[NDArray[np.int64],
     values : ndarray of shape (n_rows, k)
     """
     n_rows, n_columns = scores.shape
-    kept = min(k, n_columns)
+    n_best = min(k, n_columns)
     indices = np.full((n_rows, k), -1, dtype=np.int64)
     values = np.full((n_rows, k), -np.inf, dtype=scores.dtype)
-    if kept == 0:
+    if n_best == 0:
         return indices, values
     scores = np.ascontiguousarray(scores)
     size = max(1, _BLOCK_BYTES // (n_columns * scores.itemsize))
     for start in range(0, n_rows, size):
         rows = slice(start, start + size)
         block = scores[rows]
-        places, starts, _ = candidates(block, kept)
+        places, starts, _ = candidates(block, n_best)
         columns = places - np.repeat(np.arange(len(block)) * n_columns, np.diff(starts))
-        ordered = order_candidates(columns, starts, block.reshape(-1)[places], kept)
-        indices[rows, :kept], values[rows, :kept] = ordered
+        ordered = order_candidates(columns, starts, block.reshape(-1)[places], n_best)
+        indices[rows, :n_best], values[rows, :n_best] = ordered
     return indices, values
 
 
@@ -72,20 +72,20 @@ def top_k_tensor(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     import torch  # the caller has imported it: a baseline needs no PyTorch
 
     n_rows, n_columns = scores.shape
-    kept = min(k, n_columns)
+    n_best = min(k, n_columns)
     indices = scores.new_full((n_rows, k), -1, dtype=torch.int64)
     values = scores.new_full((n_rows, k), -torch.inf)
-    if kept == 0:
+    if n_best == 0:
         return indices, values
-    best, columns = torch.topk(scores, kept, dim=1, sorted=False)  # ties for the last places are broken anyhow
-    crowded = ((scores >= best.amin(dim=1, keepdim=True)).sum(dim=1) > kept).nonzero()[:, 0]
+    best, columns = torch.topk(scores, n_best, dim=1, sorted=False)  # ties for the last places are broken anyhow
+    crowded = ((scores >= best.amin(dim=1, keepdim=True)).sum(dim=1) > n_best).nonzero()[:, 0]
     every = torch.arange(n_columns, device=scores.device)
     if len(crowded):
-        columns[crowded] = (_keys(scores[crowded], every).topk(kept, dim=1).values & _LOWER) ^ _LOWER
+        columns[crowded] = (_keys(scores[crowded], every).topk(n_best, dim=1).values & _LOWER) ^ _LOWER
     columns = (_keys(scores.gather(1, columns), columns).sort(dim=1, descending=True).values & _LOWER) ^ _LOWER
-    found = scores.gather(1, columns)
-    indices[:, :kept] = torch.where(found == -torch.inf, -1, columns)
-    values[:, :kept] = found
+    ordered = scores.gather(1, columns)
+    indices[:, :n_best] = torch.where(ordered == -torch.inf, -1, columns)
+    values[:, :n_best] = ordered
     return indices, values
 
 
@@ -98,15 +98,15 @@ def _keys(scores: Tensor, columns: Tensor) -> Tensor:
 
 
 def candidates(
-    scores: NDArray[Any], kept: int
+    scores: NDArray[Any], n_best: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.floating[Any]]]:
-    """Return where the `kept` highest scores of each row are, and a few more, none of which is −∞.
+    """Return where the `n_best` highest scores of each row are, and a few more, none of which is −∞.
 
     Parameters
     ----------
     scores : ndarray of shape (n_rows, n_columns)
         Contiguous, without NaN.
-    kept : int
+    n_best : int
         At most `n_columns`.
 
     Returns
@@ -118,20 +118,20 @@ def candidates(
     bound : ndarray of shape (n_rows, 1)
         What no score of the others exceeds.
     """
-    bound = _lower_bound(scores, kept)
+    bound = _lower_bound(scores, n_best)
     chosen = scores >= bound
     places, starts = _true_places(chosen)
-    crowded = np.flatnonzero(np.diff(starts) > _CROWDED * kept)
+    crowded = np.flatnonzero(np.diff(starts) > _CROWDED * n_best)
     if crowded.size:
-        chosen[crowded] = _first_of_ties(scores[crowded], bound[crowded], kept)
+        chosen[crowded] = _first_of_ties(scores[crowded], bound[crowded], n_best)
         places, starts = _true_places(chosen)
     return places, starts, bound
 
 
 def order_candidates(
-    columns: NDArray[np.int64], starts: NDArray[np.int64], scores: NDArray[Any], kept: int
+    columns: NDArray[np.int64], starts: NDArray[np.int64], scores: NDArray[Any], n_best: int
 ) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    """Return columns and scores of the `kept` best candidates of each row in their order.
+    """Return columns and scores of the `n_best` best candidates of each row in their order.
 
     `columns` ascend within each row, whose candidates begin at `starts`; `scores` are those of the candidates. A row
     with fewer is filled up with column −1, score −∞.
@@ -140,30 +140,30 @@ def order_candidates(
     counts = np.diff(starts)
     rows = np.repeat(np.arange(n_rows), counts)
     at = rows, np.arange(len(columns)) - starts[rows]  # the candidates of a row stand side by side, in their order
-    shape = (n_rows, max(kept, int(counts.max(initial=0))))
+    shape = (n_rows, max(n_best, int(counts.max(initial=0))))
     if scores.dtype == np.float32:
         keys = np.full(shape, _NOTHING)
         keys[at] = _descending(scores) * 2**32 + columns
         keys.sort(axis=1)
-        best = keys[:, :kept]
+        best = keys[:, :n_best]
         return best.astype(np.int32).astype(np.int64), _ascending(best >> 32)
     negated, table = np.full(shape, np.inf, dtype=scores.dtype), np.full(shape, -1, dtype=np.int64)
     negated[at], table[at] = -scores, columns
-    order = np.argsort(negated, axis=1, kind="stable")[:, :kept]
+    order = np.argsort(negated, axis=1, kind="stable")[:, :n_best]
     return np.take_along_axis(table, order, axis=1), -np.take_along_axis(negated, order, axis=1)
 
 
-def _lower_bound(scores: NDArray[Any], kept: int) -> NDArray[Any]:
-    """Return for each row a number that at least `kept` scores reach, if that many are finite, and few more do.
+def _lower_bound(scores: NDArray[Any], n_best: int) -> NDArray[Any]:
+    """Return for each row a number that at least `n_best` scores reach, if that many are finite, and few more do.
 
-    It is the `kept`-th highest of the maxima over equal pieces of the row: each of them is a score of its own.
+    It is the `n_best`-th highest of the maxima over equal pieces of the row: each of them is a score of its own.
     """
     n_rows, n_columns = scores.shape
-    chunks = min(max(1, n_columns // (4 * kept)), _CHUNKS)
+    chunks = min(max(1, n_columns // (4 * n_best)), _CHUNKS)
     width = n_columns // chunks
     maxima = scores[:, : chunks * width].reshape(n_rows, chunks, width).max(axis=1)
-    maxima.partition(width - kept, axis=1)
-    bound: NDArray[Any] = np.maximum(maxima[:, width - kept, None], np.finfo(scores.dtype).min)
+    maxima.partition(width - n_best, axis=1)
+    bound: NDArray[Any] = np.maximum(maxima[:, width - n_best, None], np.finfo(scores.dtype).min)
     return bound
 
 
@@ -173,11 +173,11 @@ def _true_places(chosen: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[
     return places, np.searchsorted(places, np.arange(len(chosen) + 1) * chosen.shape[1])
 
 
-def _first_of_ties(scores: NDArray[Any], bound: NDArray[Any], kept: int) -> NDArray[np.bool_]:
-    """Return what is above the bound and, only as far as needed to make up `kept`, the first columns that equal it."""
+def _first_of_ties(scores: NDArray[Any], bound: NDArray[Any], n_best: int) -> NDArray[np.bool_]:
+    """Return what is above the bound and, as far as needed to make up `n_best`, the first columns that equal it."""
     above = scores > bound
     equal = scores == bound
-    room = kept - above.sum(axis=1, keepdims=True)
+    room = n_best - above.sum(axis=1, keepdims=True)
     return np.asarray(above | (equal & (np.cumsum(equal, axis=1) <= room)))
 
 

@@ -278,9 +278,11 @@ def _columns_from(X: CSR, first: int) -> CSR:
     """Return `X` without what stands in the columns before `first`."""
     if first == 0:
         return X
-    kept = X.indices >= first
-    before = np.concatenate(([0], np.cumsum(kept)))
-    result: CSR = sp.csr_array((X.data[kept], X.indices[kept], before[X.indptr].astype(X.indptr.dtype)), shape=X.shape)
+    chosen = X.indices >= first
+    before = np.concatenate(([0], np.cumsum(chosen)))
+    result: CSR = sp.csr_array(
+        (X.data[chosen], X.indices[chosen], before[X.indptr].astype(X.indptr.dtype)), shape=X.shape
+    )
     return result
 
 

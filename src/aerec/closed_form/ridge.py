@@ -440,10 +440,10 @@ def _changed(ratings: CSR, gone: CSR, come: CSR) -> CSR:
     n_items = come.shape[1]
     users: CSR = ratings.T.tocsr()
     users = sp.csr_array((users.data, users.indices, users.indptr), shape=(users.shape[0], n_items))
-    found = equal_rows(users, gone)
-    if found is None:
+    rows = equal_rows(users, gone)
+    if rows is None:
         raise DataError(_NOT_LEARNED)
-    stay = np.setdiff1d(np.arange(users.shape[0]), found)
+    stay = np.setdiff1d(np.arange(users.shape[0]), rows)
     changed: CSR = sp.vstack([take_rows(users, stay), come], format="csr").T.tocsr()
     return changed
 

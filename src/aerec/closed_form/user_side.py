@@ -79,11 +79,11 @@ def equal_rows(matrix: CSR, wanted: CSR) -> NDArray[np.int64] | None:
     place = first + repeated
     if len(place) and place.max() >= len(order):
         return None
-    found = np.empty(len(turn), dtype=np.int64)
-    found[turn] = order[place]
-    rows = take_rows(matrix, found)
+    places = np.empty(len(turn), dtype=np.int64)
+    places[turn] = order[place]
+    rows = take_rows(matrix, places)
     parts = (rows.indptr, wanted.indptr), (rows.indices, wanted.indices), (rows.data, wanted.data)
-    return found if all(np.array_equal(*pair) for pair in parts) else None
+    return places if all(np.array_equal(*pair) for pair in parts) else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -85,8 +85,8 @@ def cards() -> dict[str, Card]:
     here = Path(__file__).parent
     shipped, checkout = here / "cards", here.parents[2] / "datasets"  # a wheel holds the first, a checkout the second
     folder = shipped if shipped.is_dir() else checkout
-    found = [Card.from_toml(tomllib.loads(path.read_text(encoding="utf-8"))) for path in folder.glob("*.toml")]
-    return {card.name: card for card in sorted(found, key=_rank)}
+    cards = [Card.from_toml(tomllib.loads(path.read_text(encoding="utf-8"))) for path in folder.glob("*.toml")]
+    return {card.name: card for card in sorted(cards, key=_rank)}
 
 
 def _rank(card: Card) -> tuple[bool, bool, int]:

@@ -69,7 +69,7 @@ def save_interactions(data: Interactions, path: str | os.PathLike[str], name: st
     if data.timestamps is not None:
         tensors["timestamps"] = data.timestamps
     if data.item_names is not None:
-        tensors |= encode_index(pd.Index([str(one) for one in data.item_names], dtype=object), "item_names")
+        tensors |= encode_index(pd.Index([str(name) for name in data.item_names], dtype=object), "item_names")
     if data.item_genres is not None:
         tensors |= _encode_genres(data.item_genres)
     tensors |= _encode_features(data) | _encode_weights(data)
@@ -142,7 +142,7 @@ def _load_from_store(header: Mapping[str, Any], source: Path) -> Interactions:
 
 def _encode_genres(genres: pd.Series[Any]) -> dict[str, NDArray[Any]]:
     """Store the genres of each item as codes into the list of all genres, with offsets."""
-    codes, names = pd.factorize(np.array([one for each in genres for one in each], dtype=object))
+    codes, names = pd.factorize(np.array([genre for each in genres for genre in each], dtype=object))
     return {
         **encode_index(pd.Index(names, dtype=object), "genres"),
         "genre_codes": codes.astype(np.int32),

@@ -164,10 +164,10 @@ def describe_recommendations(
     >>> from aerec.evaluation import describe_recommendations
     >>> from aerec.splitting import StrongGeneralization
     >>> split = StrongGeneralization(n_users=100).split(load_dataset("sample"))
-    >>> found = describe_recommendations(Popularity().fit(split.train), split.test, split.train, k=10)
-    >>> list(found.metrics)
+    >>> measured = describe_recommendations(Popularity().fit(split.train), split.test, split.train, k=10)
+    >>> list(measured.metrics)
     ['novelty@10', 'gini@10', 'coverage@10', 'genre_diversity@10', 'calibration@10']
-    >>> found.by_popularity["share_shown"].round(2).tolist()  # it shows what is popular
+    >>> measured.by_popularity["share_shown"].round(2).tolist()  # it shows what is popular
     [1.0, 0.0, 0.0]
     """
     if k < 1:
@@ -179,7 +179,7 @@ def describe_recommendations(
         raise DataError(f"none of the {holdout.n_users:,} users has a held-out item: there is nothing to measure")
     history = holdout.history if by_id else holdout.history.matrix
     ranking = model.rank(history, k, exclude=holdout.exclude, allow_items=holdout.candidates)[0][evaluated]
-    seen, target = (take_rows(one.matrix, evaluated) for one in (holdout.history, holdout.target))
+    seen, target = (take_rows(part.matrix, evaluated) for part in (holdout.history, holdout.target))
     n_items = target.shape[1]
     counts = np.bincount(rated.matrix.indices, minlength=n_items)
     genres = _genre_matrix(holdout.history.item_genres, rated.item_genres, n_items)
@@ -189,13 +189,13 @@ def describe_recommendations(
         "calibration": calibration_at_k(ranking, seen, genres),
     }
     of_all = {"gini": gini_at_k(ranking, model.n_features_in_), "coverage": coverage(ranking, model.n_features_in_)}
-    means = {one: _mean(values) for one, values in per_user.items()} | of_all
-    measured = {one: int(np.count_nonzero(~np.isnan(values))) for one, values in per_user.items()}
+    means = {metric: _mean(values) for metric, values in per_user.items()} | of_all
+    measured = {metric: int(np.count_nonzero(~np.isnan(values))) for metric, values in per_user.items()}
     return BeyondAccuracy(
         name or type(model).__name__,
         k,
-        {f"{one}@{k}": means[one] for one in MEANINGS},
-        {f"{one}@{k}": measured.get(one, len(evaluated)) for one in MEANINGS},
+        {f"{metric}@{k}": means[metric] for metric in MEANINGS},
+        {f"{metric}@{k}": measured.get(metric, len(evaluated)) for metric in MEANINGS},
         _by_activity(ranking, seen, target, k),
         _by_popularity(ranking, counts, target, k),
         len(evaluated),
@@ -268,9 +268,9 @@ def _by_popularity(ranking: NDArray[np.int64], counts: NDArray[Any], target: CSR
 
 def _columns_of(matrix: CSR, columns: NDArray[np.bool_]) -> CSR:
     """Return `matrix` with the stored entries of `columns` only; its shape stays."""
-    kept = columns[matrix.indices]
-    indptr = np.concatenate(([0], np.cumsum(np.bincount(row_ids(matrix)[kept], minlength=matrix.shape[0]))))
-    part: CSR = sp.csr_array((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)
+    chosen = columns[matrix.indices]
+    indptr = np.concatenate(([0], np.cumsum(np.bincount(row_ids(matrix)[chosen], minlength=matrix.shape[0]))))
+    part: CSR = sp.csr_array((matrix.data[chosen], matrix.indices[chosen], indptr), shape=matrix.shape)
     return part
 
 

@@ -134,8 +134,8 @@ def difference_interval(difference: NDArray[np.float64], resampled: NDArray[np.f
     gain, loss, n_users = float(gains.mean()), float(losses.mean()), len(difference)
     r = float(np.corrcoef(gains, losses)[0, 1]) if np.ptp(gains) > 0 and np.ptp(losses) > 0 else 0.0
 
-    def reach(one: float, other: float) -> float:
-        return float(np.sqrt(one**2 + other**2 - 2 * r * one * other))
+    def reach(margin: float, other: float) -> float:
+        return float(np.sqrt(margin**2 + other**2 - 2 * r * margin * other))
 
     (gain_low, gain_high), (loss_low, loss_high) = wilson_interval(gain, n_users), wilson_interval(loss, n_users)
     low = gain - loss - reach(gain - gain_low, loss_high - loss)

@@ -68,7 +68,7 @@ def compare(reports: Iterable[Report], *, n_resamples: int = 1000, seed: int = 0
         raise DataError(f"two reports are called {repeated}: name them, as in evaluate(…, name='{repeated} 2')")
     for other in reports[1:]:
         _check_same_users(first, other)
-    metrics = [one for one in first.per_user.columns if all(one in report.per_user for report in reports)]
+    metrics = [metric for metric in first.per_user.columns if all(metric in report.per_user for report in reports)]
     if not metrics:
         raise DataError("the reports have no metric in common; evaluate all with the same metrics")
     rows = []
@@ -114,18 +114,18 @@ def leaders(reports: Sequence[Report], differences: pd.DataFrame | None, alpha: 
     for row in [] if differences is None else differences.to_dict(orient="records"):
         gaps[row["metric"], row["a"], row["b"]] = row["difference"], row["p_holm"]
         gaps[row["metric"], row["b"], row["a"]] = -row["difference"], row["p_holm"]
-    found: dict[str, list[str]] = {}
+    leading: dict[str, list[str]] = {}
     for metric in reports[0].metrics:
         sign = 1.0 if higher_is_better(metric) else -1.0
         values = {report.name: sign * report[metric] for report in reports}
         best = max(values, key=lambda name: values[name])
         ahead = {name: gaps.get((metric, best, name), (sign, 0.0)) for name in values}
-        found[metric] = [
+        leading[metric] = [
             name
             for name, (gap, p_value) in ahead.items()
             if values[name] == values[best] or p_value >= alpha or sign * gap <= 0
         ]
-    return found
+    return leading
 
 
 def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -550,15 +550,15 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
                 f"the best epoch of {name} on the validation data is the last one, {last}: it was still getting "
                 "better; raise epochs"
             )
-        kept = self._records[(last if best_epoch is None else best_epoch) - 1]
+        final = self._records[(last if best_epoch is None else best_epoch) - 1]
         if (
             self.variational
             and self._kl_by_unit
             and last >= _SETTLED
-            and kept["kl"] < _COLLAPSED * self._n_features_out
+            and final["kl"] < _COLLAPSED * self._n_features_out
         ):
             warn_caller(
-                f"the code of {name} has collapsed to its prior: KL is {kept['kl']:.2g} for {self._n_features_out} "
+                f"the code of {name} has collapsed to its prior: KL is {final['kl']:.2g} for {self._n_features_out} "
                 f"units, so that it says next to nothing of a row; lower kl_weight, which is {self.kl_weight:g}, or "
                 "reach it in more kl_annealing_steps"
             )
@@ -594,8 +594,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
 
     def _as_holdout(self, validation: Any) -> Any:
         """Return validation data as a Holdout, or the matrix whose cost is watched."""
-        found = super()._as_holdout(validation)
-        return validation if found is None else found
+        holdout = super()._as_holdout(validation)
+        return validation if holdout is None else holdout
 
     def _take_in(self, X: History, *, reset: bool = True) -> Any:
         """Check training data and return it: dense arrays as they are, all else as CSR over the model's items."""
@@ -640,14 +640,14 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         """Refuse other users than those of whom something is kept row by row."""
         if self._n_kept_users is None:
             return
-        kept = f"what {type(self).__name__} has learned of its users is kept row by row"
+        what = f"what {type(self).__name__} has learned of its users is kept row by row"
         if n_users != self._n_kept_users:
             raise DataError(
-                f"{kept}, for {self._n_kept_users:,} users, got {n_users:,}: partial_fit takes those of the first call"
+                f"{what}, for {self._n_kept_users:,} users, got {n_users:,}: partial_fit takes those of the first call"
             )
         if isinstance(X, Interactions) and self.users_ is not None and not X.users.equals(self.users_):
             raise DataError(
-                f"{kept}: partial_fit takes the users of the first call in the same order; give "
+                f"{what}: partial_fit takes the users of the first call in the same order; give "
                 "X.with_users(model.users_)"
             )
 

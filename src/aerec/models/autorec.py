@@ -179,10 +179,10 @@ class AutoRec(Autoencoder):
         data = super()._take_in(X, reset=reset)
         range_seen = [data.data.min(), data.data.max()]
         if reset:
-            found = Biases.of(data, SHRINKAGE, SHRINKAGE, self._weights_of(X)) if self.biases else None
-            self.mean_ = None if found is None else np.array([found.mean])
-            self.user_bias_ = None if found is None else found.users
-            self.item_bias_ = None if found is None else found.items
+            biases = Biases.of(data, SHRINKAGE, SHRINKAGE, self._weights_of(X)) if self.biases else None
+            self.mean_ = None if biases is None else np.array([biases.mean])
+            self.user_bias_ = None if biases is None else biases.users
+            self.item_bias_ = None if biases is None else biases.items
         else:
             range_seen = [min(range_seen[0], self.rating_range_[0]), max(range_seen[1], self.rating_range_[1])]
         self.rating_range_ = np.array(range_seen, dtype=np.float32)

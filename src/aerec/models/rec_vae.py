@@ -208,14 +208,14 @@ class _RecVAENetwork(Network):
 
     def former(self) -> _Encoder:
         """Return the encoder that the prior knows."""
-        n, kept = len(self.encoder_weights), list(self.former_parameters)
-        return _Encoder(kept[:n], kept[n : 2 * n], kept[2 * n : 3 * n - 1], kept[3 * n - 1 :])
+        n, former = len(self.encoder_weights), list(self.former_parameters)
+        return _Encoder(former[:n], former[n : 2 * n], former[2 * n : 3 * n - 1], former[3 * n - 1 :])
 
     @torch.no_grad()
     def remember_encoder(self) -> None:
         """Make the present encoder the one that the prior knows."""
-        for kept, parameter in zip(self.former_parameters, self.encoder().parameters(), strict=True):
-            kept.copy_(parameter)
+        for former, parameter in zip(self.former_parameters, self.encoder().parameters(), strict=True):
+            former.copy_(parameter)
 
     def encode(
         self,
@@ -320,8 +320,8 @@ class _AlternatingTrainer(Trainer):
                 else torch.empty((n_rows, width), dtype=torch.float32, device=self.device)
             )
             for numbers in torch.split(torch.arange(n_rows), self.options.batch_size):
-                found = self.network.former_code(rows.batch(numbers), self.half)
-                codes[numbers[0] : numbers[-1] + 1] = torch.cat(found, dim=1)
+                code = self.network.former_code(rows.batch(numbers), self.half)
+                codes[numbers[0] : numbers[-1] + 1] = torch.cat(code, dim=1)
             self._codes = rows, versions, codes
         return self._codes[2]
 

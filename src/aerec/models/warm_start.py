@@ -148,7 +148,9 @@ def variable_axes(build: Callable[[int, int], nn.Module], has_users: bool) -> di
 
 def _fits(before: Tensor, after: Tensor, axes: tuple[str | None, ...]) -> bool:
     return before.ndim == after.ndim and all(
-        one == other for one, other, kind in zip(before.shape, after.shape, axes, strict=True) if kind is None
+        size == size_after
+        for size, size_after, kind in zip(before.shape, after.shape, axes, strict=True)
+        if kind is None
     )
 
 

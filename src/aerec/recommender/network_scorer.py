@@ -130,7 +130,7 @@ class NetworkScorer(Scorer):
                 scores.view(-1).index_fill_(0, places, -torch.inf)
             if block.barred is not None:
                 scores[:, torch.from_numpy(block.barred).to(self.device)] = -torch.inf
-            columns, values = (found.cpu().numpy() for found in top_k_tensor(scores, k))
+            columns, values = (tensor.cpu().numpy() for tensor in top_k_tensor(scores, k))
         return self.strangers_by_popularity(block, k, columns, values)
 
     def prepared(self, n_users: int, k: int) -> Scorer:

@@ -156,11 +156,11 @@ def histories_of(given: Mapping[Any, Any], items: pd.Index[Any], scale: RatingSc
     >>> import pandas as pd
     >>> from aerec.recommender.new_history import RatingScale, histories_of
     >>> given = {"anna": ["tea", "cup"], "ben": {"cup": 5, "pot": 1}}
-    >>> found = histories_of(given, pd.Index(["cup", "pot", "tea"]), RatingScale(1, 1, threshold=4))
-    >>> found.seen.matrix.toarray()
+    >>> histories = histories_of(given, pd.Index(["cup", "pot", "tea"]), RatingScale(1, 1, threshold=4))
+    >>> histories.seen.matrix.toarray()
     array([[1., 0., 1.],
            [1., 0., 0.]], dtype=float32)
-    >>> found.rejected.toarray()
+    >>> histories.rejected.toarray()
     array([[0., 0., 0.],
            [0., 1., 0.]], dtype=float32)
     """

@@ -164,8 +164,8 @@ def ridge_shares(known: CSR, new: CSR, l2: float) -> NDArray[np.float32]:
         right += mean @ mean - own[:, None] - N @ mean
         gram[np.diag_indices_from(gram)] += l2
         shares = linalg.solve(gram, right, assume_a="pos", overwrite_a=True).T
-    found: NDArray[np.float32] = (shares + 1 / n).astype(np.float32)
-    return found
+    popularity: NDArray[np.float32] = (shares + 1 / n).astype(np.float32)
+    return popularity
 
 
 def _unit_rows(features: CSR) -> CSR:

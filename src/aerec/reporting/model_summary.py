@@ -80,8 +80,8 @@ def describe_model(
     >>> from aerec.reporting import describe_model
     >>> from aerec.splitting import StrongGeneralization
     >>> split = StrongGeneralization(n_users=100).split(load_dataset("sample"))
-    >>> found = describe_model(Popularity().fit(split.train), split)
-    >>> [k for k, _ in found["recall_at"]], found["code"]
+    >>> details = describe_model(Popularity().fit(split.train), split)
+    >>> [k for k, _ in details["recall_at"]], details["code"]
     ([1, 2, 5, 10, 20, 50, 100], None)
     """
     holdout, _ = align_holdout(model, split.test)
@@ -111,11 +111,11 @@ def _recall_at(model: Recommender, holdout: Holdout) -> list[tuple[int, float]]:
 
 def _recall_by_group(beyond: dict[str, Any]) -> dict[str, Any]:
     metric = f"recall@{beyond['k']}"
-    found = {
+    details = {
         kind: [{**row, "value": row[metric]} for row in beyond[kind] if row["n_users"]]
         for kind in ("by_activity", "by_popularity")
     }
-    return {"metric": metric, **found}
+    return {"metric": metric, **details}
 
 
 def _reranked(model: Recommender, holdout: Holdout) -> dict[str, Any] | None:

@@ -78,7 +78,7 @@ def draw_pictures(results: Mapping[str, Any]) -> list[Picture]:
 
 
 def _quality_by_time(models: list[Any], metric: str, style: Mapping[str, Any]) -> Picture | None:
-    timed = [one for one in models if one.get("fit_seconds") is not None]
+    timed = [model for model in models if model.get("fit_seconds") is not None]
     if not timed:
         return None
     axes = new_axes()
@@ -92,7 +92,7 @@ def _quality_by_time(models: list[Any], metric: str, style: Mapping[str, Any]) -
         )
         words.append(f"{model['name']} {mean:.3f} in {seconds:.3g} s")
     axes.set_xscale("log")
-    _plain_ticks(axes, [max(one["fit_seconds"], _SHORTEST) for one in timed])
+    _plain_ticks(axes, [max(model["fit_seconds"], _SHORTEST) for model in timed])
     axes.set_xlabel("seconds to fit (log scale)")
     axes.set_ylabel(f"{metric}, 95 % interval")
     _legend(axes, len(timed))
@@ -112,7 +112,7 @@ def _recall_by_depth(models: list[Any], style: Mapping[str, Any]) -> Picture | N
         words.append(f"{model['name']} from {values[0]:.3f} at {depths[0]} to {values[-1]:.3f} at {depths[-1]}")
     axes.set_xscale("log")
     ticks = sorted({depth for _, pairs in known for depth, _ in pairs})
-    axes.set_xticks(ticks, [str(one) for one in ticks])
+    axes.set_xticks(ticks, [str(tick) for tick in ticks])
     axes.minorticks_off()
     axes.set_xlabel("k, the length of the list (log scale)")
     axes.set_ylim(bottom=0)
@@ -130,14 +130,14 @@ _ACTIVE = "activity of the users: thirds by length of history"
 
 def _by_group(models: list[Any], style: Mapping[str, Any], kind: str, heading: str, axis_label: str) -> Picture | None:
     known = [(model, model["details"]["groups"]) for model in models if _detail(model, "groups")]
-    groups = list(dict.fromkeys(row[kind] for _, found in known for row in found[f"by_{kind}"]))
+    groups = list(dict.fromkeys(row[kind] for _, groups_of in known for row in groups_of[f"by_{kind}"]))
     if not groups:
         return None
     metric = known[0][1]["metric"]
     axes = new_axes()
     words = []
-    for model, found in known:
-        values = {row[kind]: row["value"] for row in found[f"by_{kind}"]}
+    for model, groups_of in known:
+        values = {row[kind]: row["value"] for row in groups_of[f"by_{kind}"]}
         drawn = [np.nan if values.get(group) is None else values[group] for group in groups]
         axes.plot(range(len(groups)), drawn, label=_label(model), **style[str(model["name"])])
         said = [f"{group} {value:.3f}" for group, value in zip(groups, drawn, strict=True) if value == value]

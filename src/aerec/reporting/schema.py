@@ -86,15 +86,15 @@ _RESULTS = {
 }
 
 
-def check_results(found: Any) -> None:
+def check_results(results: Any) -> None:
     """Raise a DataError that names the first place where `found` is not what `measure_models` gives."""
-    _check(found, _RESULTS, "results")
-    if not found["models"]:
+    _check(results, _RESULTS, "results")
+    if not results["models"]:
         raise DataError("results.models is empty; a report needs at least one model")
-    metrics = set(found["models"][0]["metrics"])
-    for model in found["models"]:
+    metrics = set(results["models"][0]["metrics"])
+    for model in results["models"]:
         if set(model["metrics"]) != metrics:
-            raise DataError(f"{model['name']} has other metrics than {found['models'][0]['name']}; measure all alike")
+            raise DataError(f"{model['name']} has other metrics than {results['models'][0]['name']}; measure all alike")
 
 
 def _check(value: Any, shape: Any, place: str) -> None:
@@ -112,7 +112,7 @@ def _check(value: Any, shape: Any, place: str) -> None:
     elif isinstance(shape, list):
         if not isinstance(value, list | tuple):
             raise DataError(f"{place} is {value!r:.60}, not a list: no results of aerec benchmark --json")
-        for number, one in enumerate(value):
-            _check(one, shape[0], f"{place}[{number}]")
+        for number, item in enumerate(value):
+            _check(item, shape[0], f"{place}[{number}]")
     elif not isinstance(value, shape):
         raise DataError(f"{place} is {value!r:.60}: no results of aerec benchmark --json")

@@ -68,8 +68,8 @@ def groups_tables(models: Sequence[Mapping[str, Any]]) -> list[Html]:
         metric = known[0][1]["metric"]
         head = [_group(kind, row, size) for row in groups]
         rows = []
-        for name, found in known:
-            values = {row[kind]: row["value"] for row in found[f"by_{kind}"]}
+        for name, groups_of in known:
+            values = {row[kind]: row["value"] for row in groups_of[f"by_{kind}"]}
             rows.append((name, *(_number(values.get(row[kind]), ".4f") for row in groups)))
         tables.append(scrolling_table(f"{title}: {metric}", ("model", *head), rows))
     folded = f"<details><summary>The same as numbers</summary>{''.join(tables)}</details>"

@@ -111,7 +111,7 @@ def recommend_all(
     folder.mkdir(parents=True, exist_ok=True)
     n_users, block = data.shape[0], block_rows(model.n_features_in_)
     size = -(-(users_per_part or max(1, _ROWS // k)) // block) * block
-    lists = (None if one is None else as_ids(one).tolist() for one in (allow_items, block_items))
+    lists = (None if items is None else as_ids(items).tolist() for items in (allow_items, block_items))
     choices = [k, exclude_seen, *lists, *([] if reranker is None else [repr(reranker)])]
     made_of = hashlib.sha256(json.dumps([fingerprint, size, n_users, choices], default=str).encode()).hexdigest()
     n_parts = -(-n_users // size)
@@ -147,7 +147,7 @@ def with_titles(frame: pd.DataFrame, data: Interactions) -> pd.DataFrame:
 def _check(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder} is a file; the parts go into a folder, give another path")
-    alien = [one.name for one in folder.iterdir() if not _is_ours(one.name)] if folder.is_dir() else []
+    alien = [file.name for file in folder.iterdir() if not _is_ours(file.name)] if folder.is_dir() else []
     if alien:
         raise DataError(f"{folder} holds {sorted(alien)[0]}, which is no part of recommendations; give another folder")
 

@@ -59,7 +59,9 @@ _Explain = Annotated[bool, Query(description="Name the items of the history and 
 async def recommend(request: Request, wanted: RecommendRequest) -> Any:
     """For anyone with a history, in the data or not. The request is not stored."""
     engine = _engine(request, wanted.model)
-    history = [(one.item, one.rating) if not isinstance(one, int | str) else (one, None) for one in wanted.history]
+    history = [
+        (entry.item, entry.rating) if not isinstance(entry, int | str) else (entry, None) for entry in wanted.history
+    ]
     filters = Filters(wanted.genres, wanted.year_from, wanted.year_to, wanted.allow, wanted.block)
     reranker = _reranker(wanted.rerank)
     items = await _gate(request).run(engine.recommend, history, wanted.k, filters, wanted.explain, reranker)
@@ -126,7 +128,7 @@ async def describe_item(request: Request, item: _Id, model: _Model = "main") -> 
 @v1.get("/models", response_model=Models, summary="Models and filters")
 async def models(request: Request) -> Any:
     """The models, and the genres and years to filter by."""
-    served = {key: one.engine for key, one in request.app.state.served.items()}
+    served = {key: run.engine for key, run in request.app.state.served.items()}
     catalogue = served["main"].catalogue
     years = catalogue.years[catalogue.years > 0]
     return {

@@ -116,7 +116,7 @@ async def _not_found(request: Request, error: Exception) -> JSONResponse:
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     errors = error.errors()
-    not_json = any(one.get("type") == "json_invalid" for one in errors)
+    not_json = any(error.get("type") == "json_invalid" for error in errors)
     return problem(first_problem(errors), 400 if not_json else 422)
 
 

@@ -61,14 +61,14 @@ class Units:
         order = np.argsort(-terms, axis=0, kind="stable")[:_PER_ITEM].T
         return [
             [
-                self._told(int(units[place]), float(code[units[place]]), float(terms[place, at]))
+                self._described_unit(int(units[place]), float(code[units[place]]), float(terms[place, number]))
                 for place in best
-                if terms[place, at] > 0
+                if terms[place, number] > 0
             ]
-            for at, best in enumerate(order)
+            for number, best in enumerate(order)
         ]
 
-    def _told(self, unit: int, activation: float, weight: float) -> dict[str, Any]:
+    def _described_unit(self, unit: int, activation: float, weight: float) -> dict[str, Any]:
         stands_for = self._stands_for(unit, activation > 0)
         return {"unit": unit, "activation": activation, "weight": weight, **stands_for}
 

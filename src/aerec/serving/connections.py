@@ -33,8 +33,8 @@ def make_server(app: Any, **options: Any) -> uvicorn.Server:
 class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        for one in sockets or ():
-            one.listen(_QUEUE)
+        for listener in sockets or ():
+            listener.listen(_QUEUE)
 
 
 class Connections:

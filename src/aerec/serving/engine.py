@@ -125,14 +125,14 @@ class Engine:
         history = [(item, rating) for item, rating in history if item not in unknown] or history
         columns = self.catalogue.columns([item for item, _ in history])
         if len(np.unique(columns)) < len(columns):
-            first = next(at for at, one in enumerate(columns) if one in columns[:at])
+            first = next(place for place, column in enumerate(columns) if column in columns[:place])
             raise RequestError(f"history names item {shown(history[first][0])} twice")
         values = np.array([self._value(rating) for _, rating in history], dtype=np.float32)
         order = np.argsort(columns)
         columns, values = columns[order], values[order]
-        kept = values != 0
-        row = _row(columns[kept], values[kept], len(self.catalogue))
-        user = replace(UserBlock.new(row), times=order[kept])
+        seen = values != 0
+        row = _row(columns[seen], values[seen], len(self.catalogue))
+        user = replace(UserBlock.new(row), times=order[seen])
         return self._ranked(user, columns, k, filters, explain, reranker)
 
     def recommend_to(

@@ -110,8 +110,8 @@ class Guard:
             try:
                 message = await asyncio.wait_for(receive(), max(0.0, deadline - time.monotonic()))
             except asyncio.TimeoutError:
-                told = f"the request took longer than {self._settings.body_seconds:g} s"
-                raise HTTPException(408, told, _CUT_OFF) from None
+                text = f"the request took longer than {self._settings.body_seconds:g} s"
+                raise HTTPException(408, text, _CUT_OFF) from None
             left -= len(message.get("body", b""))
             if left < 0:
                 raise HTTPException(413, _too_large(self._settings), _CUT_OFF)

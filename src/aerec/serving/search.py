@@ -62,9 +62,9 @@ class TitleIndex:
             split = [
                 (words, [*joined, *_every(words_of(key))]) for (words, joined), key in zip(split, keys, strict=True)
             ]
-        word_of = {word: at for at, word in enumerate(dict.fromkeys(one for pair in split for one in _every(pair)))}
+        word_of = {word: at for at, word in enumerate(dict.fromkeys(word for pair in split for word in _every(pair)))}
         rows = np.repeat(np.arange(len(titles)), [len(_every(pair)) for pair in split])
-        words = np.array([word_of[one] for pair in split for one in _every(pair)], dtype=np.int64)
+        words = np.array([word_of[word] for pair in split for word in _every(pair)], dtype=np.int64)
         order = np.argsort(words, kind="stable")
         self._title = rows[order]  # the titles of word w are _title[_start[w] : _start[w + 1]]
         self._start = np.zeros(len(word_of) + 1, dtype=np.int64)
@@ -135,7 +135,7 @@ def _distances(
     """Return the edits from `word` to each whole word, and to the nearest beginning of each word."""
     n_letters, n_words = letters.shape
     n_letters = min(n_letters, len(word) + 3)  # what comes later is further away than any match
-    typed = [ord(one) for one in word]
+    typed = [ord(letter) for letter in word]
     # rows[j] holds, for every word, the edits from what is typed so far to its first j letters
     before: list[NDArray[np.int8]] = []
     rows = [np.full(n_words, at, dtype=np.int8) for at in range(n_letters + 1)]

@@ -101,25 +101,25 @@ class Training:
         TypeError
             If one of the callbacks is none.
         """
-        trainer, records, around = self.trainer, list[dict[str, Any]](), [*callbacks]
-        for callback in around:
+        trainer, records, callbacks = self.trainer, list[dict[str, Any]](), [*callbacks]
+        for callback in callbacks:
             if not isinstance(callback, Callback):
                 raise TypeError(f"a callback is an aerec.training.callbacks.Callback, got {callback!r}")
         best = None
         if validator is not None:
             best = BestEpoch(trainer.network, validator.name, validator.higher_is_better, patience)
-            around.insert(0, best)
+            callbacks.insert(0, best)
         if checkpoint is not None:
             records = checkpoint.restore(epochs, {"trainer": trainer, **({} if best is None else {"best": best})})
-            around.append(checkpoint)
+            callbacks.append(checkpoint)
         if progress or _log.isEnabledFor(logging.INFO):
-            around.append(ProgressBar(type(model).__name__, epochs, progress, validator.name if validator else None))
+            callbacks.append(ProgressBar(type(model).__name__, epochs, progress, validator.name if validator else None))
         on_gpu = trainer.device.type == "cuda"
         steps: StepSource = CapturedSteps() if on_gpu else EagerSteps
         good = _LastGood(trainer)
-        with _told(around, model):
+        with _around(callbacks, model):
             validator = _together(trainer, validator, len(records))
-            while len(records) < epochs and not any(callback.wants_to_stop() for callback in around):
+            while len(records) < epochs and not any(callback.wants_to_stop() for callback in callbacks):
                 began = time.perf_counter()
                 trainer.begin_epoch(len(records) / epochs, when_good=good.take if best is None else None)
                 try:
@@ -131,7 +131,7 @@ class Training:
                 except TrainingError as error:
                     raise self._failure(error, records, best or good) from None
                 records.append({**record, "seconds": time.perf_counter() - began})
-                for callback in around:
+                for callback in callbacks:
                     callback.epoch_done(records[-1], model)
         if best is not None:
             best.put_back()
@@ -177,7 +177,7 @@ class _LastGood:
 
 
 @contextmanager
-def _told(callbacks: Sequence[Callback], model: Any) -> Iterator[None]:
+def _around(callbacks: Sequence[Callback], model: Any) -> Iterator[None]:
     """Tell callbacks when a training begins and how it ended: each of them, even where another one fails."""
     finished = False
 

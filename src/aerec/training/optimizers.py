@@ -307,14 +307,14 @@ class WeightAverage:
         """
         total = float(state["total"])
         trained = [state[f"trained.{at}"] for at in range(len(state) - 1)]
-        if trained and [(one.shape, one.dtype) for one in trained] != [
-            (one.shape, one.dtype) for one in self._parameters
+        if trained and [(weight.shape, weight.dtype) for weight in trained] != [
+            (weight.shape, weight.dtype) for weight in self._parameters
         ]:
             raise ValueError("the averaged weights are of another network")
         if not (0 < total < float("inf") if trained else total == 0):
             raise ValueError(f"{len(trained)} averaged weights with a total of {total:g}")
         self._total = total
-        self._aside = [one.to(own.device) for one, own in zip(trained, self._parameters, strict=bool(trained))]
+        self._aside = [weight.to(own.device) for weight, own in zip(trained, self._parameters, strict=bool(trained))]
 
 
 @torch.no_grad()

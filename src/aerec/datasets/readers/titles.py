@@ -59,27 +59,27 @@ def _of(values: pd.Series[Any] | None, items: pd.Index[Any]) -> pd.Series[Any] |
 
 def _read_all(files: Files, name: str) -> _Pair:
     plain = plain_name(name)
-    if re.fullmatch(r"u\.data|u[1-5ab]\.(base|test)", plain) and (found := files.find("u.item")):
-        return _u_item(files, found)
-    if plain == "ratings.csv" and (found := files.find("movies.csv")):
-        table = _table(files, found, ",", 3, header=True)
+    if re.fullmatch(r"u\.data|u[1-5ab]\.(base|test)", plain) and (file := files.find("u.item")):
+        return _u_item(files, file)
+    if plain == "ratings.csv" and (file := files.find("movies.csv")):
+        table = _table(files, file, ",", 3, header=True)
         return table[1], _split(table[2].replace("(no genres listed)", ""), "|")
     of_movies = plain in ("ratings.dat", "ratings.csv") or re.fullmatch(r"r[1-5ab]\.(train|test)", plain)
-    if of_movies and (found := files.find("movies.dat")):
-        table = _table(files, found, "::", 3)
+    if of_movies and (file := files.find("movies.dat")):
+        table = _table(files, file, "::", 3)
         return table[1], _split(table[2], "|")
-    if plain == "ratings.csv" and (found := files.find("books.csv")):  # Goodbooks
-        return _named(files, found, ",", "book_id", "title"), None
-    if plain == "user_artists.dat" and (found := files.find("artists.dat")):  # LastFM-2K
-        return _named(files, found, "\t", "id", "name"), None
-    if plain == "BX-Book-Ratings.csv" and (found := files.find("BX-Books.csv")):  # Book-Crossing
-        return _named(files, found, ";", "ISBN", "Book-Title", escape="\\"), None
-    if is_netflix(name) and (found := files.find("movie_titles.csv", "movie_titles.txt")):
-        return _netflix(files, found), None
+    if plain == "ratings.csv" and (file := files.find("books.csv")):  # Goodbooks
+        return _named(files, file, ",", "book_id", "title"), None
+    if plain == "user_artists.dat" and (file := files.find("artists.dat")):  # LastFM-2K
+        return _named(files, file, "\t", "id", "name"), None
+    if plain == "BX-Book-Ratings.csv" and (file := files.find("BX-Books.csv")):  # Book-Crossing
+        return _named(files, file, ";", "ISBN", "Book-Title", escape="\\"), None
+    if is_netflix(name) and (file := files.find("movie_titles.csv", "movie_titles.txt")):
+        return _netflix(files, file), None
     if plain.endswith(".inter"):
         stem = re.sub(r"\.(train|valid|test)$", "", plain.removesuffix(".inter"))
-        if found := files.find(f"{stem}.item"):
-            return _recbole(files, found)
+        if file := files.find(f"{stem}.item"):
+            return _recbole(files, file)
     return None, None
 
 
@@ -100,8 +100,8 @@ def _u_item(files: Files, name: str) -> tuple[pd.Series[Any], pd.Series[Any]]:
 def _recbole(files: Files, name: str) -> _Pair:
     table = _table(files, name, "\t", 1, header=True)
     fields = {str(field).split(":")[0]: field for field in table.columns}
-    title = next((fields[one] for one in ("movie_title", "title", "item_name", "name") if one in fields), None)
-    genre = next((fields[one] for one in ("genre", "genres", "class", "categories") if one in fields), None)
+    title = next((fields[name] for name in ("movie_title", "title", "item_name", "name") if name in fields), None)
+    genre = next((fields[name] for name in ("genre", "genres", "class", "categories") if name in fields), None)
     return None if title is None else table[title], None if genre is None else _split(table[genre], " ")
 
 
@@ -146,7 +146,7 @@ def _text(files: Files, name: str) -> str:
 
 
 def _split(column: pd.Series[Any], mark: str) -> pd.Series[Any]:
-    split = [tuple(one for one in text.split(mark) if one) for text in column]
+    split = [tuple(genre for genre in text.split(mark) if genre) for text in column]
     return pd.Series(split, index=column.index, dtype=object)
 
 
@@ -154,9 +154,9 @@ def _table(files: Files, name: str, sep: str, at_least: int, header: bool = Fals
     """Read all fields as text, indexed by the first."""
     text = _text(files, name)
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if sep == "," else csv.QUOTE_NONE
-    one = "\x1f" if len(sep) > 1 else sep
+    mark = "\x1f" if len(sep) > 1 else sep
     try:
-        rows = [row for row in csv.reader(io.StringIO(text.replace(sep, one)), delimiter=one, quoting=quoting) if row]
+        rows = [row for row in csv.reader(io.StringIO(text.replace(sep, mark)), delimiter=mark, quoting=quoting) if row]
     except csv.Error as error:  # a quotation mark that is never closed makes one field of the rest
         raise DataError(f"{files.label(name)}: {error}; get the file again") from None
     if not rows or any(len(row) != len(rows[0]) for row in rows) or len(rows[0]) < at_least:

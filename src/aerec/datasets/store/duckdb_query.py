@@ -95,10 +95,10 @@ class RatingsQuery:
         faults = {"no user": "u IS NULL", "no item": "i IS NULL", "no finite rating": "r IS NULL OR NOT isfinite(r)"}
         faults |= {"no timestamp": "t IS NULL"} if self.has_times else {}
         counts = ", ".join(f"count(*) FILTER (WHERE {fault})" for fault in faults.values())
-        n_rows, *found = self._connection.execute(f"SELECT count(*), {counts} FROM {self._ratings}").fetchall()[0]
+        n_rows, *counted = self._connection.execute(f"SELECT count(*), {counts} FROM {self._ratings}").fetchall()[0]
         if n_rows == 0:
             raise DataError(f"{self._label} has columns and no ratings")
-        for name, count in zip(faults, found, strict=True):
+        for name, count in zip(faults, counted, strict=True):
             if count:
                 raise DataError(f"{self._label}: {count:,} of {n_rows:,} rows have {name}; repair or remove them")
         return int(n_rows)

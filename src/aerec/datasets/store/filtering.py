@@ -51,8 +51,8 @@ class Core:
             counts = np.diff(self._indptr)
         else:
             counts = self._write_kept(target, users, items)[users]
-        for name, kept in (("users", users), ("items", items)):
-            _copy_ids(self._work / f"{name}.parquet", target / f"{name}.parquet", kept, parquet)
+        for name, alive in (("users", users), ("items", items)):
+            _copy_ids(self._work / f"{name}.parquet", target / f"{name}.parquet", alive, parquet)
         indptr = np.zeros(len(counts) + 1, dtype=kind)
         np.cumsum(counts, out=indptr[1:])
         with ArrayFile(target / "indptr.npy", kind) as file:
@@ -65,8 +65,8 @@ class Core:
         while True:
             of_user, of_item = np.zeros(len(users), np.int64), np.zeros(len(items), np.int64)
             for rows, values in self._blocks():
-                kept = self._kept(rows, values, users, items)
-                columns, row = self._arrays["indices"][values][kept], self._rows(rows)[kept]
+                chosen = self._chosen(rows, values, users, items)
+                columns, row = self._arrays["indices"][values][chosen], self._rows(rows)[chosen]
                 of_user[rows] += np.bincount(row, minlength=rows.stop - rows.start)
                 of_item += np.bincount(columns, minlength=len(items))
             enough = users & (of_user >= min_per_user), items & (of_item >= min_per_item)
@@ -80,11 +80,11 @@ class Core:
         counts = np.zeros(len(users), np.int64)
         files = {name: ArrayFile(target / f"{name}.npy", array.dtype) for name, array in self._arrays.items()}
         for rows, values in self._blocks():
-            kept = self._kept(rows, values, users, items)
-            counts[rows] += np.bincount(self._rows(rows)[kept], minlength=rows.stop - rows.start)
+            chosen = self._chosen(rows, values, users, items)
+            counts[rows] += np.bincount(self._rows(rows)[chosen], minlength=rows.stop - rows.start)
             for name, file in files.items():
-                found = self._arrays[name][values][kept]
-                file.append(renumbered[found] if name == "indices" else found)
+                values_of = self._arrays[name][values][chosen]
+                file.append(renumbered[values_of] if name == "indices" else values_of)
         for file in files.values():
             file.close()
         return counts
@@ -103,11 +103,11 @@ class Core:
         lengths = np.diff(self._indptr[rows.start : rows.stop + 1])
         return np.repeat(np.arange(len(lengths)), lengths)
 
-    def _kept(
+    def _chosen(
         self, rows: slice, values: slice, users: NDArray[np.bool_], items: NDArray[np.bool_]
     ) -> NDArray[np.bool_]:
-        kept: NDArray[np.bool_] = items[self._arrays["indices"][values]] & users[rows][self._rows(rows)]
-        return kept
+        chosen: NDArray[np.bool_] = items[self._arrays["indices"][values]] & users[rows][self._rows(rows)]
+        return chosen
 
 
 def _load(path: Path) -> NDArray[Any]:
@@ -115,11 +115,11 @@ def _load(path: Path) -> NDArray[Any]:
     return mapped
 
 
-def _copy_ids(source: Path, target: Path, kept: NDArray[np.bool_], parquet: Any) -> None:
+def _copy_ids(source: Path, target: Path, alive: NDArray[np.bool_], parquet: Any) -> None:
     """Copy the ids for which `kept` is true, a row group at a time."""
     with parquet.ParquetFile(source) as file, parquet.ParquetWriter(target, file.schema_arrow) as writer:
         begin = 0
         for batch in file.iter_batches(batch_size=_BLOCK // 4, columns=["id"]):
             table = file.schema_arrow.empty_table().from_batches([batch])
-            writer.write_table(table.filter(kept[begin : begin + batch.num_rows]))
+            writer.write_table(table.filter(alive[begin : begin + batch.num_rows]))
             begin += batch.num_rows

@@ -215,10 +215,10 @@ def parquet_files(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise FileNotFoundError(f"{path} does not exist; give a Parquet file or a folder of them")
-    found = _parquet_below(path)
-    if not found:
+    files = _parquet_below(path)
+    if not files:
         raise DataError(f"{path} holds no Parquet files (*.parquet); other formats are read by read_ratings")
-    return found
+    return files
 
 
 def _parquet_below(path: Path) -> list[Path]:
@@ -269,10 +269,10 @@ def _stream(query: RatingsQuery, work: Path, n_rows: int, rules: _Rules, parquet
             if query.has_times:
                 timestamps.append(block.times[keep])
             # place 0 stands for the user who was not finished; each new user is one more place
-            found = np.bincount(np.cumsum(block.is_new_user)[keep], minlength=1 + int(block.is_new_user.sum()))
-            found[0] += of_last
-            of_last = int(found[-1])
-            counts.append(found[:-1] if begun else found[1:-1])  # before the first user there is none
+            lengths = np.bincount(np.cumsum(block.is_new_user)[keep], minlength=1 + int(block.is_new_user.sum()))
+            lengths[0] += of_last
+            of_last = int(lengths[-1])
+            counts.append(lengths[:-1] if begun else lengths[1:-1])  # before the first user there is none
             begun = begun or bool(block.is_new_user.any())
         counts.append(np.array([of_last]))
     if duplicates:
