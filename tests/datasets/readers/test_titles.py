@@ -67,6 +67,26 @@ def test_titles_are_found_where_only_one_of_the_files_has_ids_that_are_text(tmp_
     assert titles == {int(one) if rated == ["7"] else one: "Song 7" if one == "7" else "" for one in rated}
 
 
+@pytest.mark.parametrize(
+    "listed",
+    [
+        "sku,title,genres\n007,Pot,Kitchen|Steel\n08,Pan,\n",
+        'SKU;Price;Name;Category\r\n007;1,5;Pot;Kitchen|Steel\r\n08;2;"Pan";\r\n',
+    ],
+)
+def test_titles_stand_in_an_items_csv_beside_ratings_of_ones_own(tmp_path, listed):
+    (tmp_path / "orders.csv").write_text("user,item\n1,007\n1,08\n2,9\n")
+    (tmp_path / "items.csv").write_text(listed, encoding="utf-8-sig")
+    ratings = read_ratings(tmp_path / "orders.csv", rating=None)
+    assert ratings.item_names.to_dict() == {"007": "Pot", "08": "Pan", "9": ""}
+    assert ratings.item_genres["007"] == ("Kitchen", "Steel")
+    (tmp_path / "items.csv").write_text("sku,price\n007,1\n")
+    with pytest.raises(
+        DataError, match=r"items.csv has no column of titles, the columns are sku, price: call one title"
+    ):
+        read_ratings(tmp_path / "orders.csv", rating=None)
+
+
 def test_a_list_without_items_names_none(movielens):
     folder = movielens("csv")
     (folder / "movies.csv").write_text("movieId,title,genres\n")

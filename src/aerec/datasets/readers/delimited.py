@@ -220,7 +220,10 @@ def _explain_shape(files: Files, name: str, layout: Layout, error: Exception | N
             content.decode()
         except UnicodeDecodeError as wrong:
             line = content.count(b"\n", 0, wrong.start) + 1
-            raise DataError(f"{files.label(name)} line {line}: not UTF-8 text; save the file as UTF-8") from None
+            raise DataError(
+                f"{files.label(name)} line {line}: not UTF-8 text; save the file as UTF-8, or "
+                "convert it: iconv -f WINDOWS-1252 -t UTF-8"
+            ) from None
     expected = len(layout.names)
     for line, row in _rows(files, name, layout):
         if len(row) != expected:

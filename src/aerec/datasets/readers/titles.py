@@ -1,4 +1,4 @@
-"""What stands beside the ratings: titles and genres of the items, in the layouts of MovieLens, RecBole and others."""
+"""Titles and genres of the items, beside the ratings: as MovieLens, RecBole and others have them, or items.csv."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ _GENRES_100K = (
     *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama"),
     *("Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western"),
 )
+
+_OF_ITEMS = (("title", "name", "item_name"), ("genres", "genre", "categories", "category"))
 
 _Pair: TypeAlias = "tuple[pd.Series[Any] | None, pd.Series[Any] | None]"
 
@@ -80,7 +82,26 @@ def _read_all(files: Files, name: str) -> _Pair:
         stem = re.sub(r"\.(train|valid|test)$", "", plain.removesuffix(".inter"))
         if file := files.find(f"{stem}.item"):
             return _recbole(files, file)
+    if file := files.find("items.csv"):  # of one's own
+        return _items(files, file)
     return None, None
+
+
+def _items(files: Files, name: str) -> _Pair:
+    """Read a list of items with a header: ids in the first column, a column of titles, maybe one of genres."""
+    text = _text(files, name)
+    header = text.partition("\n")[0]
+    sep = max(",;\t", key=header.count)
+    names = [field.strip('" \r').lower() for field in header.split(sep)]
+    title, genre = (next((column for column in usual if column in names), None) for usual in _OF_ITEMS)
+    if title is None:
+        raise DataError(
+            f"{files.label(name)} has no column of titles, the columns are {', '.join(names)}: call one title, or the "
+            "file otherwise if it is no list of items"
+        )
+    table = _table(files, name, sep, 2, header=True, quoting=csv.QUOTE_MINIMAL)
+    table.columns = pd.Index(names[1:])
+    return table[title], None if genre is None else _split(table[genre], "|")
 
 
 def _u_item(files: Files, name: str) -> tuple[pd.Series[Any], pd.Series[Any]]:
@@ -150,10 +171,13 @@ def _split(column: pd.Series[Any], mark: str) -> pd.Series[Any]:
     return pd.Series(split, index=column.index, dtype=object)
 
 
-def _table(files: Files, name: str, sep: str, at_least: int, header: bool = False) -> pd.DataFrame:
+def _table(
+    files: Files, name: str, sep: str, at_least: int, header: bool = False, quoting: Literal[0, 3] | None = None
+) -> pd.DataFrame:
     """Read all fields as text, indexed by the first."""
     text = _text(files, name)
-    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if sep == "," else csv.QUOTE_NONE
+    if quoting is None:
+        quoting = csv.QUOTE_MINIMAL if sep == "," else csv.QUOTE_NONE
     mark = "\x1f" if len(sep) > 1 else sep
     try:
         rows = [row for row in csv.reader(io.StringIO(text.replace(sep, mark)), delimiter=mark, quoting=quoting) if row]
