@@ -48,8 +48,8 @@ _Id = Annotated[str, Path(min_length=1, max_length=MAX_TEXT, description="Raw id
 _From = Annotated[int | None, Query(ge=0, le=9999, description="Items from this year on.")]
 _To = Annotated[int | None, Query(ge=0, le=9999, description="Items up to this year.")]
 _Genres = Annotated[
-    list[Annotated[str, Query(max_length=MAX_TEXT)]] | None,
-    Query(max_length=100, description="Items with one of these genres; repeatable."),
+    list[Annotated[str, Query(max_length=MAX_TEXT)]],
+    Query(max_length=100, default_factory=list, description="Items with one of these genres; repeatable."),
 ]
 _Rerank = Annotated[str | None, Query(max_length=MAX_TEXT, description=RERANK)]
 _Explain = Annotated[bool, Query(description="Name the items of the history and code units behind each.")]
@@ -73,8 +73,8 @@ async def recommend(request: Request, wanted: RecommendRequest) -> Any:
 async def recommend_to(
     request: Request,
     user: _Id,
+    genre: _Genres,
     k: _K = 10,
-    genre: _Genres = None,
     year_from: _From = None,
     year_to: _To = None,
     rerank: _Rerank = None,
@@ -83,7 +83,7 @@ async def recommend_to(
 ) -> Any:
     """Items that the user has rated are left out."""
     engine = _engine(request, model)
-    filters, reranker = Filters(genre, year_from, year_to), _reranker(rerank)
+    filters, reranker = Filters(genre or None, year_from, year_to), _reranker(rerank)
     items = await _gate(request).run(engine.recommend_to, user, k, filters, explain, reranker)
     return {"model": engine.name, "items": items}
 
@@ -91,12 +91,17 @@ async def recommend_to(
 @v1.get("/items", response_model=Items, summary="Search items by title or id")
 async def search(
     request: Request,
+    ids: Annotated[
+        list[Annotated[str, Query(max_length=MAX_TEXT)]],
+        Query(
+            alias="id",
+            max_length=MAX_K,
+            default_factory=list,
+            description="Instead of a search: these items; repeatable.",
+        ),
+    ],
     query: Annotated[str, Query(max_length=MAX_TEXT, description="Empty: the most popular items.")] = "",
     k: _K = 10,
-    ids: Annotated[
-        list[Annotated[str, Query(max_length=MAX_TEXT)]] | None,
-        Query(alias="id", max_length=MAX_K, description="Instead of a search: these items; repeatable."),
-    ] = None,
     model: _Model = "main",
 ) -> Any:
     """Words may be incomplete or have a few wrong letters, in any order; parts of ids count as words.
@@ -104,7 +109,7 @@ async def search(
     With `id` the answer has those of the items that are known, in their order.
     """
     catalogue = _engine(request, model).catalogue
-    if ids is not None:
+    if ids:
         return {"items": catalogue.known(ids)}
     return {"items": await _gate(request).run(catalogue.search, query, k)}
 
