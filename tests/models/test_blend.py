@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from sklearn.base import clone
 
 from aerec import evaluate, load_model
 from aerec.baselines import Popularity, PureSVD
@@ -134,3 +135,16 @@ def test_a_saved_blend_is_the_fitted_one_whatever_becomes_of_the_models_it_was_g
     hidden[0] = 9
     model.save(tmp_path)
     np.testing.assert_array_equal(load_model(tmp_path).score_items(history), model.score_items(history))
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_its_models_are_what_was_given_after_clone_and_set_params_and_load(split, tmp_path, kind):
+    models = kind([EASE(l2=9.0), Popularity()])
+    blend = Blend(models, weights=kind([1, 2]))
+    assert blend.models is models
+    assert blend.set_params(models=models).models is models
+    blend.fit(split.train).save(tmp_path)
+    assert blend.models is models
+    for copied in (clone(blend), load_model(tmp_path), clone(load_model(tmp_path))):
+        assert type(copied.models) is type(copied.weights) is kind
+        assert repr(copied.models) == repr(models)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from aerec.errors import DataError
+from aerec.models import EASE, Blend
 from aerec.noise import GaussianNoise, MaskingNoise
 from aerec.recommender.saving import decode_parameter, encode_parameter
 from aerec.sparsity import KLSparsity, L1Sparsity, TopKSparsity
@@ -49,6 +50,15 @@ def test_numpy_numbers_are_saved_as_plain_ones(value, expected):
     encoded = json.loads(json.dumps(encode_parameter(value)))
     assert encoded == encode_parameter(expected)
     assert decode_parameter(encoded) == expected
+
+
+@pytest.mark.parametrize(
+    "value", [[8, 4], (8, 4), [[1, 2], (3,)], [EASE(l2=1.0), Blend([EASE()], weights=[2])]], ids=str
+)
+def test_a_saved_list_stays_a_list(value):
+    back = decode_parameter(json.loads(json.dumps(encode_parameter(value, lists=True))), {"EASE": EASE, "Blend": Blend})
+    assert repr(back) == repr(value)
+    assert decode_parameter(encode_parameter([1, 2])) == (1, 2)  # for comparisons, and in files of older versions
 
 
 UNFIT = {

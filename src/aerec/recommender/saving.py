@@ -58,7 +58,7 @@ def write_model(model: Any, path: str | os.PathLike[str]) -> None:
     header, tensors = model_state(model)
     tensors |= encode_index(model.items_, "items") | encode_index(model.users_, "users") | _encoded_columns(model)
     parameters, fitted_with = (
-        {name: encode_parameter(value) for name, value in values.items()}
+        {name: encode_parameter(value, lists=True) for name, value in values.items()}
         for values in (model.get_params(deep=False), model._fitted_with)
     )
     content = {
@@ -118,8 +118,11 @@ def _encoded_columns(model: Any) -> dict[str, NDArray[Any]]:
         return {}
 
 
-def encode_parameter(value: Any) -> Any:
-    """Return a hyper-parameter as JSON: plain values as they are, rows of values and choices of ours named as such."""
+def encode_parameter(value: Any, *, lists: bool = False) -> Any:
+    """Return a hyper-parameter as JSON: plain values as they are, rows of values and choices of ours named as such.
+
+    With `lists`, a list is told from a tuple, so that it is read back as one.
+    """
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, bool | int | float | str):
@@ -127,14 +130,18 @@ def encode_parameter(value: Any) -> Any:
     if isinstance(value, np.ndarray) and value.ndim == 1:
         value = value.tolist()
     if isinstance(value, tuple | list):
-        return {"tuple": [encode_parameter(inner_value) for inner_value in value]}
+        row = [encode_parameter(inner_value, lists=lists) for inner_value in value]
+        return {"list" if lists and isinstance(value, list) else "tuple": row}
     if dataclasses.is_dataclass(value) and type(value).__name__ in _choices():
         fields = {field.name: encode_parameter(getattr(value, field.name)) for field in dataclasses.fields(value)}
         return {"choice": type(value).__name__, "fields": fields}
     if isinstance(value, type):  # such as an optimizer, which its name stands for
         return value.__name__ if value.__module__.startswith("torch.") else f"{value.__module__}.{value.__qualname__}"
     if isinstance(value, BaseEstimator):
-        inner = {name: encode_parameter(inner_value) for name, inner_value in value.get_params(deep=False).items()}
+        inner = {
+            name: encode_parameter(inner_value, lists=lists)
+            for name, inner_value in value.get_params(deep=False).items()
+        }
         return {"estimator": type(value).__name__, "parameters": inner}
     raise DataError(f"a hyper-parameter of type {type(value).__name__} cannot be saved: {value!r}")
 
@@ -146,6 +153,8 @@ def decode_parameter(value: Any, estimators: Mapping[str, type[Any]] | None = No
     """
     if isinstance(value, dict) and "tuple" in value:
         return tuple(decode_parameter(inner_value, estimators) for inner_value in value["tuple"])
+    if isinstance(value, dict) and "list" in value:
+        return [decode_parameter(inner_value, estimators) for inner_value in value["list"]]
     if isinstance(value, dict) and "estimator" in value:
         inner = {name: decode_parameter(inner_value, estimators) for name, inner_value in value["parameters"].items()}
         return (estimators or {})[value["estimator"]](**inner)
