@@ -318,8 +318,9 @@ def _numbers(column: pd.Series[Any], name: str, role: str, cure: str) -> NDArray
     if not finite.all():
         at = int(np.argmin(finite))
         count = len(finite) - int(np.count_nonzero(finite))
+        wrong = "is too large for a rating" if np.isfinite(values[at]) else "is not a finite number"
         raise DataError(
-            f"row {at}: {role} {values[at]} is not a finite number ({count:,} such row{'s' if count > 1 else ''}, "
+            f"row {at}: {role} {values[at]} {wrong} ({count:,} such row{'s' if count > 1 else ''}, "
             f"counted from 0); {cure}"
         )
     return values32

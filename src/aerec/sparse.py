@@ -80,7 +80,8 @@ def canonical_csr(X: Any) -> CSR:
     if getattr(X, "dtype", None) == np.bool_:
         csr.data[:] = 1  # a repeated True is still True
     if (at := _first_outside(csr.data, -_LARGEST, _LARGEST)) is not None:
-        row, column, value = int(np.searchsorted(csr.indptr, at, side="right")) - 1, csr.indices[at], csr.data[at]
+        row, column = int(np.searchsorted(csr.indptr, at, side="right")) - 1, int(csr.indices[at])
+        value = _value_at(X, row, column)
         what = (
             "ratings are finite numbers up to 2^24; is this a time or an id? Else divide them, or take their logarithm"
             if np.isfinite(value)
@@ -89,6 +90,12 @@ def canonical_csr(X: Any) -> CSR:
         raise DataError(f"the matrix holds {value:.9g} at row {row}, column {column}; {what}")
     release(csr.indices)  # the check for sorted columns has read them
     return csr
+
+
+def _value_at(X: Any, row: int, column: int) -> float:
+    """Return a value as it was given: 1e300, say, of which float32 makes infinity."""
+    given = sp.csr_array(X, dtype=np.float64) if sp.issparse(X) else np.asarray(X, dtype=np.float64)
+    return float(given[row, column])
 
 
 def _refuse_frame_of_ratings(X: Any) -> None:

@@ -27,6 +27,24 @@ def told(result):
 # ---------------------------------------------------------------------- for users of the data
 
 
+def test_who_does_not_quote_an_id_is_told_how(aerec, refused, tmp_path):
+    frame = pd.DataFrame({"user": list("aabbcc"), "item": ["urn:1,x", "y", "y", "z", "urn:1,x", "z"]})
+    data = Interactions.from_frame(frame, rating=None)
+    write_run(tmp_path / "run", EASE(l2=1.0).fit(data), {"all": data}, SplitPlan("none"), {})
+    words = ["recommend", tmp_path / "run", "-k", "1"]
+    code, _, err = aerec(*words, "--history", "urn:1,x,y")
+    assert code == 0
+    quoting = """ids that hold , or : stand in quotes, as in '"a:b":5,"c,d"'"""
+    assert "2 of 3 items of --history left out: 'urn:1' is not in the data of this run; items are such as " in err
+    assert quoting in err
+    assert quoting in refused(*words, "--history", "urn:1,x")
+    assert aerec(*words, "--history", '"urn:1,x",y').err == ""
+
+
+def test_numbers_need_no_quotes(refused, ease_run):
+    assert "quotes" not in refused("recommend", ease_run, "--history", "99999:5")
+
+
 def test_ids_with_a_point_are_named_without_it_everywhere(aerec, tmp_path):
     frame = pd.DataFrame({"user": [1, 1, 2, 2, 3, np.nan], "item": [7, 8, 8, 9, 9, 7.0]}).dropna()
     with pytest.warns(UserWarning, match="decimal point"):

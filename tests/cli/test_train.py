@@ -148,7 +148,7 @@ BAD_FILES = {
     "missing rating": (GOOD + "9,1,\n", "line 66, column 'rating': the rating is missing"),
     "nan": (GOOD + "9,1,nan\n", "line 66, column 'rating': the rating 'nan' is not a finite number"),
     "infinite": (GOOD + "9,1,-inf\n", "line 66, column 'rating': the rating '-inf' is not a finite number"),
-    "too large": (GOOD + "9,1,1e300\n", "line 66, column 'rating': the rating '1e300' is not a finite number"),
+    "too large": (GOOD + "9,1,1e300\n", "line 66, column 'rating': the rating '1e300' is too large"),
     "cut short": (GOOD + "9,1", "line 66: 2 fields where 3 are expected"),
     "missing id": (GOOD + ",1,4\n", "line 66, column 'user': the id is missing"),
     "empty": ("", "is empty"),

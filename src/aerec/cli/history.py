@@ -90,8 +90,8 @@ def new_user(run: Run, text: str) -> NewUser:
     for entry, rating in _entries(text, "--history"):
         identifier = id_from_text(entry, data.items)
         if rating is None and ":" in entry and not _is_known(identifier, data.items):
-            entry, _, rating = entry.rpartition(":")
-            identifier = id_from_text(entry.strip(), data.items)
+            before, _, rating = entry.rpartition(":")
+            identifier = id_from_text(before.strip(), data.items)
         entries.append((entry, (identifier, rating)))
     known = [(entry, *value) for entry, value in _known(entries, data.items, "--history", of=lambda value: value[0])]
     ids = [identifier for _, identifier, _ in known]
@@ -133,6 +133,8 @@ def _known(
     if lost:
         first = next(text for text, value in entries if not _is_known(of(value), items))
         unknown = f"{first!r} is not in the data of this run; items are such as {examples(items, 2)}"
+        if items.dtype.kind not in "iufb" and (":" in first or any("," in item or ":" in item for item in items)):
+            unknown += '; ids that hold , or : stand in quotes, as in \'"a:b":5,"c,d"\''
         if not known and option != "--block":
             raise DataError(f"no item of {option} is known: {unknown}")
         warnings.warn(f"{lost:,} of {len(entries):,} items of {option} left out: {unknown}", stacklevel=3)

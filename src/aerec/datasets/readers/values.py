@@ -167,6 +167,8 @@ def _wrong_number(value: str, role: str) -> str:
         return f"the {role} is missing; complete or delete the line"
     if re.fullmatch(r"[+-]?[\d.]+,\d+", value):
         return f"the {role} {{value!r}} is not a number; write it with a decimal point"
+    if NUMBER.fullmatch(value) and np.isfinite(float(value)):
+        return f"the {role} {{value!r}} is too large; correct or delete the line"
     if NUMBER.fullmatch(value):
         return f"the {role} {{value!r}} is not a finite number; correct or delete the line"
     if value.replace("_", "").isnumeric():
