@@ -94,7 +94,7 @@ def canonical_csr(X: Any) -> CSR:
 
 def _value_at(X: Any, row: int, column: int) -> float:
     """Return a value as it was given: 1e300, say, of which float32 makes infinity."""
-    given = sp.csr_array(X, dtype=np.float64) if sp.issparse(X) else np.asarray(X, dtype=np.float64)
+    given: Any = sp.csr_array(X).astype(np.float64) if sp.issparse(X) else np.asarray(X, dtype=np.float64)
     return float(given[row, column])
 
 
