@@ -94,7 +94,8 @@ def canonical_csr(X: Any) -> CSR:
 
 def _value_at(X: Any, row: int, column: int) -> float:
     """Return a value as it was given: 1e300, say, of which float32 makes infinity."""
-    given: Any = sp.csr_array(X).astype(np.float64) if sp.issparse(X) else np.asarray(X, dtype=np.float64)
+    is_sparse: bool = sp.issparse(X)
+    given: Any = X.tocsr() if is_sparse else np.asarray(X, dtype=np.float64)
     return float(given[row, column])
 
 
