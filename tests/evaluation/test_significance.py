@@ -229,3 +229,8 @@ def test_the_leaders_of_what_was_compared(three):
 
 def test_reports_may_come_one_by_one(three):
     pd.testing.assert_frame_equal(compare(one for one in three), compare(three))
+
+
+def test_what_cross_validate_gives_is_no_list_of_reports():
+    with pytest.raises(TypeError, match=r"got a int; what cross_validate gives has a compare of its own"):
+        compare(5)

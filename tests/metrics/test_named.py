@@ -107,3 +107,16 @@ def test_nothing_to_find_is_an_error_not_nan(ranking):
     nobody = Interactions.from_matrix(sp.csr_array((30, 12)))
     with pytest.raises(DataError, match="ndcg@5 cannot be measured: nobody has a held-out item"):
         measure_ranking("ndcg@5", ranking, nobody)
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("serendipity@10", "see serendipity_at_k"),
+        ("diversity@10", "describe_recommendations gives it"),
+        ("snips_recall@20", "see debiased_recall_at_k"),
+    ],
+)
+def test_what_is_measured_elsewhere_is_said_where(name, place):
+    with pytest.raises(ValueError, match=f"is no metric of evaluate: .*{place}"):
+        parse_metric(name)

@@ -59,6 +59,11 @@ def compare(reports: Iterable[Report], *, n_resamples: int = 1000, seed: int = 0
     >>> compare(reports)[["metric", "a", "b"]].head(1).to_numpy().tolist()
     [['recall@20', 'ItemKNN', 'Popularity']]
     """
+    if not isinstance(reports, Iterable):
+        raise TypeError(
+            f"compare takes reports of evaluate, got a {type(reports).__name__}; what cross_validate gives has "
+            "a compare of its own, with the variance of splits that share training data"
+        )
     reports = list(reports)
     if len(reports) < 2:
         raise DataError(f"comparing takes at least two reports, got {len(reports)}")

@@ -18,6 +18,15 @@ __all__ = ["RATING_METRICS", "higher_is_better", "measure_ranking", "parse_metri
 RATING_METRICS: dict[str, Callable[[ArrayLike, ArrayLike], float]] = {"rmse": rmse, "mae": mae}
 """Name of a metric of predicted ratings → the function."""
 
+_LISTS = "describe_recommendations gives it for the lists of a model"
+_PROPENSITIES = "it needs propensities, see debiased_recall_at_k and debiased_ndcg_at_k"
+_ELSEWHERE = {
+    **dict.fromkeys(("novelty", "gini", "diversity", "genre_diversity", "calibration"), _LISTS),
+    **dict.fromkeys(("debiased_recall", "debiased_ndcg", "snips_recall", "ips_recall", "snips_ndcg", "ips_ndcg"),
+                    _PROPENSITIES),
+    "serendipity": "it needs the lists that everybody expects, see serendipity_at_k",
+}  # fmt: skip
+
 
 def parse_metric(name: str) -> tuple[str, int]:
     """Split a name such as "recall@20" into the metric and k; k is 0 for "auc", "rmse" and "mae".
@@ -33,6 +42,8 @@ def parse_metric(name: str) -> tuple[str, int]:
     listed = (*METRICS, *GAINS, *LISTS)
     if base in listed and re.fullmatch(r"[1-9]\d{0,8}", k):
         return base, int(k)
+    if base in _ELSEWHERE:
+        raise ValueError(f"{base} is no metric of evaluate: {_ELSEWHERE[base]} (aerec.evaluation)")
     known = names_like(str(name), [*(f"{metric}@k" for metric in listed), "auc", *RATING_METRICS])
     raise ValueError(f"unknown metric {name!r}; {known} (with a number for k, as in recall@20)")
 
