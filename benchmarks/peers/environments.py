@@ -25,7 +25,7 @@ PEERS: dict[str, tuple[list[str], list[str]]] = {
     "implicit": ([], ["implicit==0.7.3"]),
     "irspack": ([], ["irspack==0.5.2"]),
     "ranx": ([], ["ranx==0.3.21"]),
-    "rectools": ([], ["rectools==0.19.0"]),
+    "rectools": (TORCH, ["rectools[torch]==0.19.0"]),
     "elsarec": (TORCH, ["elsarec==0.1.4"]),
     "sansa": ([], ["sansa==1.1.0", "scikit-sparse==0.4.16"]),  # later releases of the second want SuiteSparse 7
 }
