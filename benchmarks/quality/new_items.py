@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--data", default="ml-1m", choices=["ml-1m", "citeulike-a"])
-    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
+    parser.add_argument("--models", nargs="+", choices=list(MODELS), help="all by default")
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
     set_threads(given.threads)
@@ -66,12 +66,13 @@ def main() -> None:
     points: list[dict[str, Any]] = []
     for seed in range(given.seeds):
         split = ColdItems(fraction=0.2, validation_fraction=0.1, seed=seed).split(data)
-        for point in measured(split, given.models, PENALTIES[given.data]):
+        for point in measured(split, given.models or list(MODELS), PENALTIES[given.data]):
             points.append({"seed": seed, **point})
             print(points[-1], flush=True)
     header = ["model", f"recall@{K}", "by draw", f"ndcg@{K}", "× cosine", "chosen on validation", "known", "s"]
     title = f"Items that nobody has rated, {given.data}"
-    save(f"new-items-{given.data}", title, markdown(header, rows(points)), {"points": points}, given.out)
+    name = "-".join(["new-items", given.data, *(given.models or [])]).lower()
+    save(name, title, markdown(header, rows(points)), {"points": points}, given.out)
 
 
 def movielens() -> Interactions:
