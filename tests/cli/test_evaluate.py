@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from aerec import evaluate
 from aerec.cli.data import chosen_metrics
 from aerec.evaluation import describe_recommendations
+from aerec.metrics import popularity_propensities
 from aerec.models import EASE
 from aerec.runs.folder import read_run
 
@@ -28,6 +30,15 @@ def test_other_metrics_in_their_order(aerec, ease_run):
     # of 60 films all those that are not in the history are ranked: every target is hit
     assert found["metrics"]["hit_rate@60"]["mean"] == 1
     assert found["metrics"]["coverage@60"]["interval"] == [None, None]
+
+
+def test_metrics_corrected_for_exposure_know_the_popularity_in_training(aerec, ease_run):
+    found = json.loads(aerec("evaluate", ease_run, "--metrics", "snips_recall@20,plain_recall@20", "--json").out)
+    run = read_run(ease_run)
+    propensities = popularity_propensities(run.split.train)
+    report = evaluate(run.model, run.split.test, "snips_recall@20", propensities=propensities)
+    assert found["metrics"]["snips_recall@20"]["mean"] == report["snips_recall@20"]
+    assert report["snips_recall@20"] != found["metrics"]["plain_recall@20"]["mean"]
 
 
 def test_validation_users_are_others(aerec, ease_run, tmp_path):

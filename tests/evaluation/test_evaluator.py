@@ -19,9 +19,12 @@ from aerec.evaluation.evaluator import DEFAULT_METRICS
 from aerec.metrics import (
     average_precision_at_k,
     coverage_at_k,
+    debiased_ndcg_at_k,
+    debiased_recall_at_k,
     hit_rate_at_k,
     mae,
     ndcg_at_k,
+    popularity_propensities,
     precision_at_k,
     recall_at_k,
     reciprocal_rank_at_k,
@@ -506,3 +509,61 @@ def test_what_is_no_holdout_is_refused(train):
         evaluate(model, split)
     with pytest.raises(TypeError, match=r"a Holdout or a pair .*, got Interactions"):
         evaluate(model, train)
+
+
+# ---------------------------------------------------------------------- corrected for exposure
+
+
+@pytest.mark.parametrize("name", ["snips_recall@3", "snips_ndcg@5"])
+def test_debiased_metrics_are_those_of_the_functions(train, holdout, name):
+    model, measure = EASE(l2=5.0).fit(train), {"snips_recall@3": debiased_recall_at_k}.get(name, debiased_ndcg_at_k)
+    chances = popularity_propensities(train, 0.7)
+    ranking, _ = model.rank(holdout.history, int(name[-1]), exclude=holdout.exclude)
+    expected = measure(ranking, holdout.target, chances.to_numpy())
+    for form in (chances, chances[::-1], chances.to_numpy()):
+        report = evaluate(model, holdout, name, propensities=form)
+        np.testing.assert_allclose(report.per_user[name], expected[~np.isnan(expected)])
+        low, high = report.interval[name]
+        assert low < report[name] < high
+    forms = train, popularity_propensities(train)
+    assert len({evaluate(model, holdout, name, propensities=form)[name] for form in forms}) == 1
+
+
+def test_by_default_propensities_are_those_of_the_histories(train, holdout):
+    model, name = EASE(l2=5.0).fit(train), "snips_recall@3"
+    own = evaluate(model, holdout, name, propensities=popularity_propensities(holdout.history))
+    assert evaluate(model, holdout, name)[name] == own[name]
+
+
+def test_of_one_and_the_same_propensity_it_is_the_plain_recall(train, holdout):
+    model = EASE(l2=5.0).fit(train)
+    report = evaluate(model, holdout, ("snips_recall@4", "plain_recall@4"), propensities=np.full(16, 0.3))
+    assert report["snips_recall@4"] == pytest.approx(report["plain_recall@4"])
+
+
+def test_items_without_a_propensity_have_the_least(train, holdout):
+    model, name = EASE(l2=5.0).fit(train), "snips_recall@3"
+    chances = popularity_propensities(train)
+    known = chances.drop(chances.idxmin())
+    filled = known.reindex(chances.index).fillna(known.min())
+    one, other = (evaluate(model, holdout, name, propensities=each) for each in (known, filled))
+    assert one[name] == other[name]
+
+
+@pytest.mark.parametrize(
+    ("propensities", "message"),
+    [
+        (np.ones(15), r"\(15,\) propensities for 16 items: expected one for each"),
+        (pd.Series([0.5], index=["nobody knows"]), "propensities are of none of the items of the holdout"),
+        (np.zeros(16), "the propensity of item 0 is 0.0: expected a chance above 0"),
+    ],
+)
+def test_propensities_that_do_not_fit_are_refused(train, holdout, propensities, message):
+    with pytest.raises(DataError, match=message):
+        evaluate(EASE(l2=5.0).fit(train), holdout, "snips_ndcg@3", propensities=propensities)
+
+
+def test_debiased_metrics_are_none_to_validate_by(train, holdout):
+    model = MultDAE(hidden=4, epochs=1, validation_metric="snips_ndcg@5", progress=False)
+    with pytest.raises(ValueError, match="snips_ndcg@5 takes propensities of items, and cannot be watched"):
+        model.fit(train, holdout)

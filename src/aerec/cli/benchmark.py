@@ -204,7 +204,7 @@ def _fit(
     started = time.perf_counter()
     recommender.fit(split.train, split.validation)
     seconds = time.perf_counter() - started
-    report, peak = evaluate(recommender, split.test, tuple(metrics), name=name), peak_memory()
+    report, peak = evaluate(recommender, split.test, tuple(metrics), name=name, propensities=split.train), peak_memory()
     return report, seconds, peak, describe_model(recommender, split, name=name) if detailed else None
 
 

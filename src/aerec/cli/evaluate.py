@@ -98,10 +98,10 @@ def evaluate(
         if not json:
             print_note(str(own.kept))
     name = opened.description["model"]["name"]
-    report = evaluate_model(opened.model, holdout, names, name=name)
+    trained = opened.data if opened.split is None else opened.split.train
+    report = evaluate_model(opened.model, holdout, names, name=name, propensities=trained)
     described = None
     if beyond:
-        trained = opened.data if opened.split is None else opened.split.train
         described = describe_recommendations(opened.model, holdout, trained, name=name)
     if per_user is not None:
         write_frame(report.per_user.reset_index(), per_user)

@@ -80,7 +80,10 @@ def _measure(paths: list[Path], metrics: str | None) -> dict[str, Any]:
     if len(set(names)) < len(names):
         names = [str(run.path) for run in runs]
     chosen = chosen_metrics(metrics, first.model)
-    reports = [evaluate(run.model, split.test, chosen, name=name) for run, name in zip(runs, names, strict=True)]
+    reports = [
+        evaluate(run.model, split.test, chosen, name=name, propensities=split.train)
+        for run, name in zip(runs, names, strict=True)
+    ]
     more = [
         {
             "fit_seconds": run.description.get("fit_seconds"),

@@ -186,7 +186,9 @@ def train(
             f"nothing was left to train after {done_before} epochs; for more: --epochs, or where patience ended the "
             "training, --set patience=none"
         )
-    report = None if divided is None else evaluate(recommender, divided.test, names, name=name)
+    report = (
+        None if divided is None else evaluate(recommender, divided.test, names, name=name, propensities=divided.train)
+    )
     for tracker in trackers:
         tracker.measured({} if report is None else report.mean, recommender)
     description: dict[str, Any] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aerec.evaluation.beyond import BeyondAccuracy, describe_recommendations
 from aerec.evaluation.cross_validation import CrossValidation, cross_validate
 from aerec.evaluation.evaluator import evaluate
+from aerec.evaluation.old_papers import evaluate_on_sampled_negatives_as_in_old_papers
 from aerec.evaluation.report import Report
 from aerec.evaluation.significance import compare
 from aerec.metrics import (
@@ -40,6 +41,7 @@ __all__ = [
     "debiased_recall_at_k",
     "describe_recommendations",
     "evaluate",
+    "evaluate_on_sampled_negatives_as_in_old_papers",
     "genre_diversity_at_k",
     "gini_at_k",
     "hit_rate_at_k",

@@ -87,7 +87,9 @@ def cross_validate(
             started = time.perf_counter()
             fitted.fit(split.train, validation=split.validation)
             seconds = time.perf_counter() - started
-            report = evaluate(fitted, split.test, names, exclude_seen=exclude_seen, n_resamples=1)
+            report = evaluate(
+                fitted, split.test, names, exclude_seen=exclude_seen, n_resamples=1, propensities=split.train
+            )
             known = {"n_users": report.n_users, "n_left_out": report.n_left_out, "fit_seconds": seconds}
             rows.append({"model": name, "fold": fold, **known, **report.mean})
     if len(shares) < 2:

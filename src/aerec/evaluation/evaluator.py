@@ -8,19 +8,28 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from aerec.errors import DataError
 from aerec.evaluation.bootstrap import bootstrap_sums, mean_interval, percentile_interval
 from aerec.evaluation.report import Report
 from aerec.ids import examples
 from aerec.interactions import Interactions
-from aerec.metrics import METRICS, RATING_METRICS, find_hits, measure_hits, measure_users, parse_metric
+from aerec.metrics import (
+    DEBIASED,
+    METRICS,
+    RATING_METRICS,
+    find_hits,
+    measure_hits,
+    measure_users,
+    parse_metric,
+    popularity_propensities,
+)
 from aerec.metrics.formulas import area_under_curve, coverage
 from aerec.recommender.base import Recommender, check_frame_columns, check_holdout_ids, warn_of_one_list
 from aerec.recommender.rating import PredictsRatings
 from aerec.recommender.scorer import score_blocks
-from aerec.sparse import ones_in, row_ids, take_rows
+from aerec.sparse import column_counts, ones_in, row_ids, take_rows
 from aerec.splitting import Holdout, Split
 
 __all__ = ["DEFAULT_METRICS", "align_holdout", "evaluate"]
@@ -37,6 +46,7 @@ def evaluate(
     n_resamples: int = 1000,
     seed: int = 0,
     name: str | None = None,
+    propensities: Interactions | pd.Series[Any] | ArrayLike | None = None,
 ) -> Report:
     r"""Measure how well a fitted model finds the targets of a holdout.
 
@@ -52,7 +62,8 @@ def evaluate(
         The two as Interactions, or as matrices of shape (n_users, n_items).
     metrics : str or sequence of str, default ("recall@20", "recall@50", "ndcg@100")
         Any of recall, plain_recall, precision, ndcg, graded_ndcg, exponential_ndcg, map, mrr, hit_rate, coverage,
-        user_coverage with "@k"; auc; rmse; mae. recall@k divides by min(k, \|target\|), plain_recall@k by \|target\|.
+        user_coverage, snips_recall, snips_ndcg with "@k"; auc; rmse; mae. recall@k divides by min(k, \|target\|),
+        plain_recall@k by \|target\|.
     exclude_seen : bool, default True
         Leave the items of the history out of the ranking.
     n_resamples : int, default 1000
@@ -62,6 +73,10 @@ def evaluate(
         Of the bootstrap.
     name : str, optional
         How the report calls the model; by default its class.
+    propensities : Interactions, Series or array-like of shape (n_items,), optional
+        For snips_recall and snips_ndcg: the chance of each item to be in the target of a user to whom it is relevant,
+        by item id, or in the order of the holdout's items. Of training data it is `popularity_propensities`; by default
+        that of the histories of the holdout, which are the training data where no users are held out.
 
     Returns
     -------
@@ -71,7 +86,7 @@ def evaluate(
     ------
     DataError
         If no user has a relevant item, a metric of ratings is asked of a model that does not predict them, ids are of
-        another type than in training, or none of the items was in it.
+        another type than in training, or none of the items was in it; if there is not one propensity for each item.
     ValueError
         If a metric is unknown.
     TypeError
@@ -99,6 +114,7 @@ def evaluate(
     if not names:
         raise ValueError("metrics is empty; name at least one, such as 'recall@20'")
     parsed = {metric: parse_metric(metric) for metric in names}
+    given_items = _items_of(holdout)
     holdout, by_id = align_holdout(model, holdout)
     counts = np.diff(holdout.target.matrix.indptr)
     evaluated = np.flatnonzero(counts)
@@ -137,7 +153,11 @@ def evaluate(
         hits = find_hits(ranking, holdout.target.matrix)[evaluated]
         for metric in ranked:
             base, k = parsed[metric]
-            if base == "coverage":
+            if base in DEBIASED:
+                chances = _aligned_propensities(propensities, given_items, holdout)
+                values = DEBIASED[base](ranking[:, :k], holdout.target.matrix, chances)[evaluated]
+                table.add_ratio(metric, values, np.ones(len(evaluated)), root=False)  # some may be above 1
+            elif base == "coverage":
                 table.add_constant(metric, coverage(ranking[evaluated, :k], model.n_features_in_))
             elif base not in METRICS:
                 table.add(metric, measure_users(base, ranking[:, :k], holdout.target.matrix)[evaluated])
@@ -171,6 +191,32 @@ def align_holdout(model: Recommender, holdout: Holdout | tuple[Any, Any]) -> tup
     if by_id:
         check_holdout_ids(model, holdout)
     return (holdout.over(items) if by_id and items is not None else holdout), by_id
+
+
+def _items_of(holdout: Any) -> pd.Index[Any] | None:
+    """Return the items of a holdout as it was given; None of matrices."""
+    is_pair = isinstance(holdout, tuple | list) and len(holdout) == 2
+    history = holdout[0] if is_pair else getattr(holdout, "history", None)
+    return history.items if isinstance(history, Interactions) else None
+
+
+def _aligned_propensities(
+    given: Interactions | pd.Series[Any] | ArrayLike | None, given_items: pd.Index[Any] | None, holdout: Holdout
+) -> NDArray[np.float64]:
+    """Return a propensity for each column of the aligned holdout; the least for an item that has none."""
+    items = holdout.history.items
+    if given is None:
+        return popularity_propensities(column_counts(holdout.history.matrix))
+    if isinstance(given, Interactions):
+        given = popularity_propensities(given)
+    if not isinstance(given, pd.Series):
+        columns, values = items if given_items is None else given_items, np.asarray(given, dtype=np.float64)
+        if values.shape != (len(columns),):
+            raise DataError(f"{values.shape} propensities for {len(columns):,} items: expected one for each")
+        given = pd.Series(values, index=columns)
+    if not given.index.isin(items).any():
+        raise DataError("propensities are of none of the items of the holdout: both go by the same ids")
+    return np.asarray(given.reindex(items).fillna(given.min()), dtype=np.float64)
 
 
 def _warn_of_what_cannot_be_found(

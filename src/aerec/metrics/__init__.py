@@ -11,6 +11,7 @@ from aerec.metrics.beyond import (
     popularity_groups,
 )
 from aerec.metrics.debiased import (
+    DEBIASED,
     debiased_ndcg_at_k,
     debiased_recall_at_k,
     popularity_propensities,
@@ -30,6 +31,7 @@ from aerec.metrics.ranking import (
 from aerec.metrics.rating import mae, rmse
 
 __all__ = [
+    "DEBIASED",
     "GAINS",
     "LISTS",
     "METRICS",

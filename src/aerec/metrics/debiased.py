@@ -6,35 +6,54 @@ get into the target of a user to whom it is relevant, a hit that is weighted by 
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, overload
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.metrics.formulas import Values, find_hits
 from aerec.metrics.lists import Recommended, as_ranking, matrix_of
-from aerec.sparse import CSR, canonical_csr, row_ids
+from aerec.sparse import CSR, canonical_csr, column_counts, row_ids
 
-__all__ = ["debiased_ndcg_at_k", "debiased_recall_at_k", "popularity_propensities", "serendipity_at_k"]
+__all__ = [
+    "DEBIASED",
+    "debiased_ndcg_at_k",
+    "debiased_recall_at_k",
+    "popularity_propensities",
+    "serendipity_at_k",
+]
 
 
-def popularity_propensities(item_counts: ArrayLike, gamma: float = 0.5) -> NDArray[np.float64]:
+@overload
+def popularity_propensities(item_counts: Interactions, gamma: float = 0.5) -> pd.Series[Any]: ...
+
+
+@overload
+def popularity_propensities(item_counts: ArrayLike, gamma: float = 0.5) -> NDArray[np.float64]: ...
+
+
+def popularity_propensities(
+    item_counts: Interactions | ArrayLike, gamma: float = 0.5
+) -> pd.Series[Any] | NDArray[np.float64]:
     r"""Guess propensities by popularity, :math:`p_i = (\max(n_i, 1) / \max_j n_j)^\gamma`.
 
     Parameters
     ----------
-    item_counts : array-like of shape (n_items,)
-        Training users who rated each item, :math:`n_i`.
+    item_counts : Interactions or array-like of shape (n_items,)
+        The training data, or of how many users each item was rated there, :math:`n_i`.
     gamma : float, default 0.5
         0: every item was seen equally often, and nothing is corrected. It cannot be learned from the ratings: report
         results for several values.
 
     Returns
     -------
-    ndarray of shape (n_items,), float64
-        The most popular item has 1. Only ratios matter where a metric is self-normalised.
+    Series, or ndarray of shape (n_items,), float64
+        A Series by item id where an Interactions was given. The most popular item has 1. Only ratios matter where a
+        metric is self-normalised.
 
     References
     ----------
@@ -49,6 +68,8 @@ def popularity_propensities(item_counts: ArrayLike, gamma: float = 0.5) -> NDArr
     """
     if not gamma >= 0:
         raise ValueError(f"gamma must be at least 0, got {gamma!r}")
+    if isinstance(item_counts, Interactions):
+        return pd.Series(popularity_propensities(column_counts(item_counts.matrix), gamma), index=item_counts.items)
     counts = np.maximum(np.asarray(item_counts, dtype=np.float64), 1.0)
     return np.asarray((counts / counts.max(initial=1.0)) ** gamma)
 
@@ -136,6 +157,10 @@ def debiased_ndcg_at_k(
     discounts = 1 / np.log2(np.arange(2, hits.shape[1] + 2))
     ideal = np.interp(total, np.arange(hits.shape[1] + 1), np.concatenate(([0.0], np.cumsum(discounts))))
     return _ratio((hits * weights) @ discounts, np.where(total > 0, ideal, 0.0))
+
+
+DEBIASED: dict[str, Callable[..., Values]] = {"snips_recall": debiased_recall_at_k, "snips_ndcg": debiased_ndcg_at_k}
+"""Name of a metric without "@k" → the function of lists, targets and propensities."""
 
 
 def serendipity_at_k(recommended: Recommended, expected: Recommended, target: Any, k: int | None = None) -> Values:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from aerec.errors import DataError, names_like
 from aerec.interactions import Interactions
+from aerec.metrics.debiased import DEBIASED
 from aerec.metrics.formulas import GAINS, LISTS, METRICS, coverage, measure_users
 from aerec.metrics.rating import mae, rmse
 
@@ -39,7 +40,7 @@ def parse_metric(name: str) -> tuple[str, int]:
     if name in RATING_METRICS or name == "auc":
         return name, 0
     base, _, k = str(name).partition("@")
-    listed = (*METRICS, *GAINS, *LISTS)
+    listed = (*METRICS, *GAINS, *LISTS, *DEBIASED)
     if base in listed and re.fullmatch(r"[1-9]\d{0,8}", k):
         return base, int(k)
     if base in _ELSEWHERE:
@@ -71,6 +72,8 @@ def measure_ranking(name: str, ranking: NDArray[np.int64], target: Interactions,
     float
     """
     base, k = parse_metric(name)
+    if base in DEBIASED:
+        raise ValueError(f"{name} takes propensities of items, and cannot be watched: choose another, such as ndcg@{k}")
     if base == "coverage":
         return coverage(ranking[:, :k], n_items or target.shape[1])
     if target.n_ratings == 0:

@@ -12,7 +12,7 @@ from sklearn.base import clone
 
 from aerec.dimensions import Space, Whole
 from aerec.interactions import Interactions
-from aerec.metrics import measure_users, parse_metric
+from aerec.metrics import DEBIASED, measure_users, parse_metric
 from aerec.models.edlae import EDLAE
 from aerec.models.elsa import ELSA
 from aerec.parameters import Constraint, WholeNumber
@@ -110,7 +110,7 @@ class Blend(Recommender):
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
         given = self._given_weights()
         metric, k = parse_metric(self.validation_metric)
-        if k == 0 or metric == "coverage":
+        if k == 0 or metric == "coverage" or metric in DEBIASED:
             raise ValueError(
                 f"validation_metric of a Blend is one of rankings, such as 'ndcg@100', got {self.validation_metric!r}"
             )

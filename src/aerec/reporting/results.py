@@ -68,7 +68,9 @@ def measure_models(
     """
     if not models:
         raise DataError("a report needs at least one model; give name → fitted model")
-    reports = [evaluate(model, split.test, metrics, name=name) for name, model in models.items()]
+    reports = [
+        evaluate(model, split.test, metrics, name=name, propensities=split.train) for name, model in models.items()
+    ]
     taken = fit_seconds or {}
     more = [
         {"fit_seconds": taken.get(name), "peak_mb": None, "details": describe_model(model, split, name=name)}

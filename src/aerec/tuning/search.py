@@ -262,7 +262,7 @@ def _run_trial(study: Study, trial: Trial, estimator: Recommender, space: Space,
             candidate.fit(split.train, validation=split.validation, callbacks=[_Pruning(trial, metric)])
         else:
             candidate.fit(split.train, validation=split.validation)
-        value = evaluate(candidate, split.validation, metric, n_resamples=1)[metric]
+        value = evaluate(candidate, split.validation, metric, n_resamples=1, propensities=split.train)[metric]
         if not math.isfinite(value):
             raise TrainingError(f"{metric} became {value}")
     except optuna.TrialPruned:
