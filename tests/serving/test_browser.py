@@ -379,6 +379,18 @@ def test_items_without_titles_are_found_by_parts_of_their_ids_and_enter_likes_no
         page.until(lambda: "No item matches “zzz”" in page.one("#found-status").text)
 
 
+def test_enter_likes_the_number_that_was_typed_without_its_zeros(page, serving, save_run, tmp_path):
+    ids = ["0300-A", "0030-A", "0031-A"]
+    data = untitled(ids)
+    with serving(save_run(tmp_path / "run", EASE(l2=1.0).fit(data), data)) as address:
+        page.open(address)
+        for typed in ("30-a", "300"):
+            page.search(typed)
+            page.one("#query").send_keys(Keys.ENTER)
+            page.until(lambda typed=typed: len(page.texts("#picks .title")) == 1 + (typed == "300"))
+        assert page.texts("#picks .title") == ["0300-A", "0030-A"]
+
+
 @pytest.mark.parametrize("size", [(1280, 800), (390, 800)])
 def test_the_choice_is_in_sight_when_something_was_chosen(page, liked, size):
     page.emulate(width=size[0], height=size[1])

@@ -56,6 +56,14 @@ def test_the_title_that_is_meant_comes_first(index, query, title):
     assert TITLES[index.search(query)[0]] == title
 
 
+def test_zeros_before_a_number_need_not_be_typed():
+    ids = ["0030-A", "0300-A", "0003-A"]
+    index = TitleIndex(ids)
+    assert ids[index.search("30-a")[0]] == "0030-A"
+    assert ids[index.search("0030")[0]] == "0030-A"
+    assert ids[index.search("3")[0]] == "0003-A"
+
+
 @pytest.mark.parametrize("query", ["xyzzyq", "mx", "(((", "qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq"])
 def test_what_is_like_no_title_finds_none(index, query):
     found = index.search(query)

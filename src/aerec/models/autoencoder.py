@@ -394,9 +394,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             training.
         TrainingError
             If the cost stops being a finite number, or explodes; names epoch, batch and the likely cause. The model
-            keeps the weights of the best epoch so far (without validation data, of the last good one).
-
-        Any other failure leaves the model as it was, fitted or not.
+            keeps the weights of the best epoch so far (without validation data, of the last good one). Any other
+            failure leaves it as it was, fitted or not.
         """
         before = self._learned_before() if warm_start and hasattr(self, "network_") else None
         if before is not None and checkpoint is not None:

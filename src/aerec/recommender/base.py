@@ -188,9 +188,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         TrainingError
             If what was learned is not finite.
         ValueError
-            If a hyper-parameter is out of its range.
-
-        A fit that fails leaves the model as it was.
+            If a hyper-parameter is out of its range. After any of these the model is as it was.
         """
         return self._fit_copy(train, y, validation)
 

@@ -103,7 +103,9 @@ class TitleIndex:
 
 
 def words_of(text: str) -> tuple[list[str], list[str]]:
-    """Return the words of `text` in small letters without accents, and those that its hyphens, dots and the like join.
+    """Return the words of `text` in small letters without accents, and other ways to write some of them.
+
+    These are the words that hyphens, dots and the like join, and numbers without the zeros before them.
 
     Examples
     --------
@@ -111,11 +113,14 @@ def words_of(text: str) -> tuple[list[str], list[str]]:
     (['schindlers', 'spider', 'man', 'amelie'], ['spiderman'])
     >>> words_of("SKU_1228/Ä")
     (['sku', '1228', 'a'], ['sku1228a'])
+    >>> words_of("0030 B")
+    (['0030', 'b'], ['30'])
     """
     plain = "".join(mark for mark in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(mark))
     plain = re.sub(r"['’`]", "", plain)
     joined = [re.sub(r"[-.·_/:#]", "", word) for word in re.findall(r"[^\W_]+(?:[-.·_/:#][^\W_]+)+", plain)]
-    return re.findall(r"[^\W_]+", plain), joined
+    words = re.findall(r"[^\W_]+", plain)
+    return words, [*joined, *(word.lstrip("0") for word in words if re.fullmatch(r"0+[1-9][0-9]*", word))]
 
 
 def _every(pair: tuple[list[str], list[str]]) -> list[str]:

@@ -87,8 +87,9 @@ async function search() {
 }
 
 // Whether the first result is what was typed: numbers in it must be whole words of its title or id, as in "sku 1228".
+// Zeros before a number do not count.
 function isMeant(item, query) {
-  const words = (text) => new Set(text.toLowerCase().split(/[^\p{L}\p{N}]+/u).filter(Boolean));
+  const words = (text) => new Set(text.toLowerCase().split(/[^\p{L}\p{N}]+/u).filter(Boolean).map((word) => word.replace(/^0+(?=\d)/, "")));
   const there = words(`${item.title} ${item.item}`);
   return [...words(query)].every((word) => !/\d/.test(word) || there.has(word) || query === String(item.item));
 }
