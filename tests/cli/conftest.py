@@ -94,6 +94,15 @@ def rating_run(films_path, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="session")
+def code_run(films_path, tmp_path_factory):
+    """A run of a sparse code, whose units can be steered; not to be changed."""
+    folder = tmp_path_factory.mktemp("runs") / "code"
+    words = ["--set", "n_units=40", "--set", "n_active=5", "--set", "epochs=3", "--quiet", "--out", folder]
+    assert call("train", films_path, "--model", "sparse-code", *words) == 0
+    return folder
+
+
 @pytest.fixture
 def damaged_run(ease_run, tmp_path):
     """A copy of a run with one thing wrong, by the name of what is wrong."""

@@ -383,3 +383,38 @@ def test_everybody_gets_reranked_lists_and_another_reranker_makes_them_anew(aere
         for text in ("mmr:0.3", "tail")
     )
     assert [one["written"] for one in (first, again, other)] == [1, 0, 1]
+
+
+def test_units_are_steered(aerec, code_run, tmp_path):
+    run = read_run(code_run)
+    model, user = run.model, run.data.users[0]
+    unit = int(model.activity_.argmax())
+    words = ["recommend", code_run, "--user", str(user), "-k", "4"]
+    for texts, weights in ([[f"{unit}:2.5"], {unit: 2.5}], [["1:-1,2:0.5", "3:1"], {1: -1, 2: 0.5, 3: 1}]):
+        found = json.loads(aerec(*words, "--json", *(word for text in texts for word in ("--steer", text))).out)
+        expected = model.recommend(run.data, k=4, users=[user], steer=weights)
+        assert [one["item"] for one in found] == expected["item"].tolist()
+        assert [one["score"] for one in found] == pytest.approx(expected["score"].tolist())
+    assert aerec(*words, "--steer", f"{unit}:2.5", "--explain").code == 0
+
+
+def test_everybody_is_steered_and_another_steering_is_made_anew(aerec, code_run, tmp_path):
+    pytest.importorskip("pyarrow")
+    run = read_run(code_run)
+    for weight in (1.0, 9.0):
+        words = ["--all", "--out", "all", "-k", "3", "--steer", f"0:{weight}"]
+        assert "1 of 1 parts written" in aerec("recommend", code_run, *words).out
+        written = pd.read_parquet(tmp_path / "all")
+        assert written["item"].tolist() == run.model.recommend(run.data, k=3, steer={0: weight})["item"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("much", "write unit:weight"), ("40:1", "a unit is a whole number from 0 to 39"), ("1:1,1:2", "named twice")],
+)
+def test_what_cannot_be_steered(refused, code_run, text, reason):
+    assert reason in refused("recommend", code_run, "--user", "1", "--steer", text)
+
+
+def test_a_model_without_units_is_not_steered(refused, ease_run):
+    assert "--steer: ease has no units" in refused("recommend", ease_run, "--user", "1", "--steer", "1:1")

@@ -188,6 +188,7 @@ def test_the_openapi_document_says_what_is_refused(client):
         "/v1/items/{item}",
         "/v1/items/{item}/similar",
         "/v1/models",
+        "/v1/units",
         "/healthz",
         "/readyz",
         "/metrics",

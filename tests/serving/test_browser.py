@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from aerec import Interactions
-from aerec.baselines import BiasedMF
-from aerec.models import EASE, SparseAutoencoder
+from aerec.baselines import BiasedMF, PureSVD
+from aerec.models import EASE, SparseAutoencoder, SparseCode
 from aerec.sparsity import TopKSparsity
 
 pytest.importorskip("selenium", reason="the page is tested with selenium: extra test")
@@ -302,6 +302,49 @@ def test_ratings_are_given_as_stars(page, serving, films, save_run, liked, tmp_p
         shared = page.driver.current_url
         page.open(shared)
         assert page.one("#picks input:checked").accessible_name == "4 of 5"
+
+
+@pytest.fixture(scope="module")
+def steered_run(likes, save_run, tmp_path_factory):
+    model = SparseCode(PureSVD(n_factors=16), n_units=48, n_active=6, epochs=20, progress=False).fit(likes)
+    return save_run(tmp_path_factory.mktemp("steered") / "run", model, likes, threshold=4.0), model
+
+
+def test_units_are_turned_up_and_down_by_sliders(page, serving, steered_run, liked, likes):
+    run, model = steered_run
+    with serving(run) as address:
+        page.open(address)
+        summary = page.until(lambda: page.one("#results summary"))
+        assert summary.text == "Units of sparse-code: turn them up or down"  # nothing is chosen yet
+        summary.click()
+        assert len(page.all("#results [type=range]")) == 8
+        popular = page.results()
+        slider = page.one("#results [type=range]")
+        unit = int(slider.accessible_name.split()[2])
+        assert slider.accessible_name.startswith(f"Steer unit {unit}")
+        assert page.texts("#results .steer output")[0] == "as it is"
+        page.changed(lambda: slider.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT))
+        page.until(lambda: f"steer={unit}:1" in page.driver.current_url)
+        page.until(lambda: page.active().accessible_name.startswith(f"Steer unit {unit}"))
+        weight = float(page.active().get_attribute("value")) * float(model.strength_[unit])
+        expected = model.recommend({"x": []}, k=10, steer={unit: weight})["item"]
+        titles = page.until(page.results)
+        assert titles == [likes.item_names[item] for item in expected]
+        assert titles != popular
+        assert page.texts("#status")[0].startswith(f"Unit {unit}")
+        shared = page.driver.current_url
+        page.open(shared)
+        assert page.results() == titles
+        page.search(liked[1])
+        page.until(lambda: page.found()[:1] == [liked[0]])
+        page.changed(lambda: page.choose(f"Like {liked[0]}"))
+        assert page.all(f'#results [aria-label^="Steer unit {unit}"]')  # a unit that is steered stays in sight
+        page.emulate(width=390)
+        script = "const all = document.documentElement; return all.scrollWidth - all.clientWidth"
+        assert page.driver.execute_script(script) == 0
+        page.one("#clear").click()
+        page.until(lambda: page.results() == popular)
+        assert "steer" not in page.driver.current_url
 
 
 def test_a_token_is_asked_for(page, serving, sparse_run):

@@ -8,7 +8,20 @@ from typing import Annotated, Any
 import typer
 
 from aerec._version import __version__
-from aerec.cli import benchmark, datasets, doctor, evaluate, export, recommend, report, serve, similar, train, tune
+from aerec.cli import (
+    benchmark,
+    datasets,
+    doctor,
+    evaluate,
+    export,
+    recommend,
+    report,
+    serve,
+    similar,
+    train,
+    tune,
+    units,
+)
 from aerec.cli.import_store import import_store
 from aerec.cli.stopping import stop_notes
 from aerec.cli.wording import say, warn_in_one_line
@@ -22,7 +35,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _verb in (datasets, train, evaluate, recommend, similar, benchmark, report, tune, export, serve, doctor):
+for _verb in (datasets, train, evaluate, recommend, similar, units, benchmark, report, tune, export, serve, doctor):
     app.command()(getattr(_verb, _verb.__name__.rpartition(".")[2]))
 app.command("import")(import_store)
 

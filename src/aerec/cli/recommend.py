@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from aerec.interactions import Interactions
     from aerec.recommender.base import Recommender
     from aerec.reranking import Reranker
+    from aerec.runs.folder import Run
 
 __all__ = ["recommend"]
 
@@ -62,6 +63,13 @@ def recommend(
             "history), tail:0.2 (a share for little-known items)."
         ),
     ] = None,
+    steer: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="UNIT:WEIGHT",
+            help="Turn a unit of the code of a sparse-code up or down; repeatable. aerec units RUN lists them.",
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Recommend the k best items; what a user has rated is left out."""
@@ -77,7 +85,9 @@ def recommend(
                 "--all goes with --out FOLDER, and --shard with both; not with --user, --history, --explain"
             )
         reranker = None if rerank is None else parse_reranker(rerank)
-        _recommend_all(run, out, k, shard, reranker, include_seen=include_seen, allow=allow, block=block, json=json)
+        _recommend_all(
+            run, out, k, shard, reranker, steer or [], include_seen=include_seen, allow=allow, block=block, json=json
+        )
         return
     if user and history is not None:
         raise ValueError("give --user or --history, not both")
@@ -87,7 +97,7 @@ def recommend(
         check_output(out)
     reranker = None if rerank is None else parse_reranker(rerank)
     opened = read_run(run)
-    data = opened.data
+    data, model = opened.data, _steered(opened, steer or [])
     allowed = None if allow is None else known_items(allow, data.items, "--allow")
     blocked = None if block is None else known_items(block, data.items, "--block")
     seen = data.select_users(parse_ids(user, data.users, "user")) if user else data
@@ -97,14 +107,12 @@ def recommend(
         if newcomer.disliked and not include_seen:
             blocked = [*(blocked or []), *newcomer.disliked]
     wanted = min(k if reranker is None else n_candidates(k), data.shape[1])
-    frame = opened.model.recommend(
-        seen, wanted, exclude_seen=not include_seen, allow_items=allowed, block_items=blocked
-    )
+    frame = model.recommend(seen, wanted, exclude_seen=not include_seen, allow_items=allowed, block_items=blocked)
     if reranker is not None:
         frame = reranker.rerank(frame, seen, k, features=known_of_items(reranker, data))
     frame = with_titles(frame, data)
     if explain:
-        frame["because"] = _reasons(opened.model, seen, frame)
+        frame["because"] = _reasons(model, seen, frame)
     if history is not None:
         frame = frame.drop(columns="user")
     if out is not None:
@@ -125,6 +133,7 @@ def _recommend_all(
     k: int,
     shard: str | None,
     reranker: Reranker | None,
+    steer: list[str],
     *,
     include_seen: bool,
     allow: str | None,
@@ -139,11 +148,11 @@ def _recommend_all(
     opened = read_run(run)
     data = opened.data
     result = recommend_all(
-        opened.model,
+        _steered(opened, steer),
         data,
         out,
         min(k, data.shape[1]),
-        fingerprint=run_fingerprint(opened),
+        fingerprint=" ".join([run_fingerprint(opened), *steer]),
         exclude_seen=not include_seen,
         allow_items=None if allow is None else known_items(allow, data.items, "--allow"),
         block_items=None if block is None else known_items(block, data.items, "--block"),
@@ -155,6 +164,19 @@ def _recommend_all(
         return
     state = "all there" if result.complete else "others are still missing"
     print_note(f"{result.written} of {result.n_parts} parts written, {result.kept} kept, in {out}: {state}")
+
+
+def _steered(run: Run, texts: list[str]) -> Recommender:
+    """Return the model of a run with some units turned up or down."""
+    from aerec.models import SparseCode
+    from aerec.registry import model_name
+    from aerec.runs.steering import parse_weights
+
+    if not texts:
+        return run.model
+    if not isinstance(run.model, SparseCode):
+        raise ValueError(f"--steer: {model_name(run.model)} has no units to steer; sparse-code has")
+    return run.model.steer(parse_weights(texts))
 
 
 def _shard(text: str) -> tuple[int, int]:

@@ -232,7 +232,8 @@ class SparseCode(Recommender):
 
     def _code_scorer(self) -> _SparseCodeScorer:
         check_is_fitted(self)
-        return _SparseCodeScorer(self.model_.scorer_, self._coder(), self._steering)
+        usage = self.activity_, self.strength_
+        return _SparseCodeScorer(self.model_.scorer_, self._coder(), usage, self._steering)
 
     # ------------------------------------------------------------------ codes
 
@@ -366,15 +367,8 @@ class SparseCode(Recommender):
             If there is no such unit, or a weight is no finite number.
         """
         check_is_fitted(self)
-        steering = np.zeros(int(self.n_units), dtype=np.float32)
-        for unit, weight in weights.items():
-            if isinstance(unit, bool) or not isinstance(unit, int | np.integer) or not 0 <= unit < len(steering):
-                raise ValueError(f"steer: a unit is a whole number from 0 to {len(steering) - 1}, got {unit!r}")
-            if not RealNumber().accepts(weight):
-                raise ValueError(f"steer: the weight of unit {unit} must be a finite number, got {weight!r}")
-            steering[unit] = weight
         steered = copy.copy(self)
-        steered._steering = steering if weights else None
+        steered._steering = _steering(weights, len(self.strength_))
         return steered
 
     def recommend(
@@ -528,9 +522,15 @@ class _Coder:
 class _SparseCodeScorer(Scorer):
     """Scores by what the decoder of another scorer makes of ẑ."""
 
-    def __init__(self, inner: Any, coder: _Coder, steering: NDArray[np.float32] | None) -> None:
+    def __init__(
+        self,
+        inner: Any,
+        coder: _Coder,
+        usage: tuple[NDArray[np.float32], NDArray[np.float32]],
+        steering: NDArray[np.float32] | None,
+    ) -> None:
         super().__init__(inner.n_items, inner.popularity if steering is None else None)
-        self._inner, self._coder, self._steering = inner, coder, steering
+        self._inner, self._coder, self._usage, self._steering = inner, coder, usage, steering
 
     def _scores(self, block: UserBlock) -> NDArray[np.float32]:
         z = self._coder.decode(self._coder.encode(self._inner.code(block)))
@@ -554,6 +554,14 @@ class _SparseCodeScorer(Scorer):
         """Return the number of units."""
         return self._coder.n_units
 
+    def steered(self, weights: Mapping[int, float]) -> _SparseCodeScorer:
+        """Return a scorer with other steering, as `SparseCode.steer`."""
+        return _SparseCodeScorer(self._inner, self._coder, self._usage, _steering(weights, self.code_size()))
+
+    def unit_usage(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return `activity_` and `strength_`."""
+        return self._usage
+
     def unit_weights(self, unit: int, activation: float) -> NDArray[np.float32]:
         """Return decode(c + activation · D_unit) − decode(c); shape (n_items,)."""
         codes = np.stack([self._coder.c, self._coder.c + np.float32(activation) * self._coder.D[unit]])
@@ -576,6 +584,18 @@ class _SparseCodeScorer(Scorer):
         scores = self._inner.decode(codes, _nobody(len(codes), self.n_items))[:, columns]
         terms: NDArray[np.float32] = scores[0] - scores[1:]
         return terms
+
+
+def _steering(weights: Mapping[int, float], n_units: int) -> NDArray[np.float32] | None:
+    """Return what is added to each activation; None for nothing."""
+    steering = np.zeros(n_units, dtype=np.float32)
+    for unit, weight in weights.items():
+        if isinstance(unit, bool) or not isinstance(unit, int | np.integer) or not 0 <= unit < n_units:
+            raise ValueError(f"steer: a unit is a whole number from 0 to {n_units - 1}, got {unit!r}")
+        if not RealNumber().accepts(weight):
+            raise ValueError(f"steer: the weight of unit {unit} must be a finite number, got {weight!r}")
+        steering[unit] = weight
+    return steering if weights else None
 
 
 def _nobody(n_users: int, n_items: int) -> UserBlock:

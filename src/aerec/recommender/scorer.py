@@ -7,7 +7,7 @@ here, and asked for by ``isinstance``.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -31,6 +31,7 @@ __all__ = [
     "RatingScorer",
     "Scorer",
     "SimilarityScorer",
+    "SteerableScorer",
     "UserBlock",
     "VectorScorer",
     "cosines",
@@ -352,6 +353,17 @@ class CodeScorer(Protocol):
         self, code: NDArray[np.float32], units: NDArray[np.int64], columns: NDArray[np.int64]
     ) -> NDArray[np.float32]:
         """Return how much the scores of `columns` fall when each of `units` is set to 0; (n_units, n_columns)."""
+
+
+@runtime_checkable
+class SteerableScorer(Protocol):
+    """Scores through a code of each user, whose units can be turned up or down."""
+
+    def steered(self, weights: Mapping[int, float]) -> Scorer:
+        """Return a scorer that adds `weights` to the activations of units; a ValueError where one cannot be added."""
+
+    def unit_usage(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return of each unit for which share of the training users it is active, and its mean activation in them."""
 
 
 @runtime_checkable

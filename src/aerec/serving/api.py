@@ -9,6 +9,7 @@ from fastapi.responses import PlainTextResponse
 
 from aerec.reranking import Reranker
 from aerec.reranking.named import parse_reranker
+from aerec.runs.steering import parse_weights
 from aerec.serving.engine import Engine
 from aerec.serving.items import Filters
 from aerec.serving.problems import RequestError
@@ -16,6 +17,8 @@ from aerec.serving.schema import (
     MAX_K,
     MAX_TEXT,
     RERANK,
+    STEER,
+    CodeUnits,
     Health,
     Item,
     Items,
@@ -52,6 +55,14 @@ _Genres = Annotated[
     Query(max_length=100, default_factory=list, description="Items with one of these genres; repeatable."),
 ]
 _Rerank = Annotated[str | None, Query(max_length=MAX_TEXT, description=RERANK)]
+_Steer = Annotated[
+    list[Annotated[str, Query(max_length=MAX_TEXT)]],
+    Query(max_length=100, default_factory=list, description=f"unit:weight; repeatable. {STEER}"),
+]
+_Units = Annotated[
+    list[int],
+    Query(max_length=100, default_factory=list, description="Instead of the most active: these units; repeatable."),
+]
 _Explain = Annotated[bool, Query(description="Name the items of the history and code units behind each.")]
 
 
@@ -64,7 +75,8 @@ async def recommend(request: Request, wanted: RecommendRequest) -> Any:
     ]
     filters = Filters(wanted.genres, wanted.year_from, wanted.year_to, wanted.allow, wanted.block)
     reranker = _reranker(wanted.rerank)
-    items = await _gate(request).run(engine.recommend, history, wanted.k, filters, wanted.explain, reranker)
+    more = wanted.explain, reranker, wanted.steer
+    items = await _gate(request).run(engine.recommend, history, wanted.k, filters, *more)
     named = [*(item for item, _ in history), *(wanted.allow or ()), *(wanted.block or ())]
     return {"model": engine.name, "items": items, "unknown": engine.catalogue.unknown(named)}
 
@@ -74,6 +86,7 @@ async def recommend_to(
     request: Request,
     user: _Id,
     genre: _Genres,
+    steer: _Steer,
     k: _K = 10,
     year_from: _From = None,
     year_to: _To = None,
@@ -84,7 +97,7 @@ async def recommend_to(
     """Items that the user has rated are left out."""
     engine = _engine(request, model)
     filters, reranker = Filters(genre or None, year_from, year_to), _reranker(rerank)
-    items = await _gate(request).run(engine.recommend_to, user, k, filters, explain, reranker)
+    items = await _gate(request).run(engine.recommend_to, user, k, filters, explain, reranker, _weights(steer))
     return {"model": engine.name, "items": items}
 
 
@@ -128,6 +141,18 @@ async def describe_item(request: Request, item: _Id, model: _Model = "main") -> 
     """Title, genres and year."""
     catalogue = _engine(request, model).catalogue
     return catalogue.describe(catalogue.column(item, 404))
+
+
+@v1.get("/units", response_model=CodeUnits, summary="Units to steer by")
+async def units(
+    request: Request,
+    unit: _Units,
+    k: _K = 10,
+    model: _Model = "main",
+) -> Any:
+    """The units that are active for the most users."""
+    engine = _engine(request, model)
+    return {"model": engine.name, "units": await _gate(request).run(engine.units, k, unit or None)}
 
 
 @v1.get("/models", response_model=Models, summary="Models and filters")
@@ -187,6 +212,13 @@ def _reranker(text: str | None) -> Reranker | None:
         return parse_reranker(text)
     except ValueError as error:
         raise RequestError(f"rerank: {error}") from None
+
+
+def _weights(steer: list[str]) -> dict[int, float]:
+    try:
+        return parse_weights(steer)
+    except ValueError as error:
+        raise RequestError(str(error)) from None
 
 
 def _gate(request: Request) -> Gate:

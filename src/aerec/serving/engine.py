@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from aerec.errors import DataError
 from aerec.ids import id_from_text
 from aerec.interactions import Interactions
-from aerec.recommender.scorer import UserBlock
+from aerec.recommender.scorer import Scorer, SteerableScorer, UserBlock
 from aerec.registry import model_name
 from aerec.reranking import Reranker
 from aerec.reranking.named import RERANKERS, known_of_items, n_candidates, parse_reranker
@@ -93,6 +93,7 @@ class Engine:
         filters: Filters = _EVERYTHING,
         explain: bool = False,
         reranker: Reranker | None = None,
+        steer: Mapping[int, float] | None = None,
     ) -> list[dict[str, Any]]:
         """Recommend to a new user with this `history`.
 
@@ -107,6 +108,8 @@ class Engine:
             Name the items of the history and the units of the code that speak most for each recommendation.
         reranker : Reranker, optional
             Chooses the `k` from ten times as many, and 100 at least.
+        steer : mapping of int to float, optional
+            What is added to units of the code, as in `SparseCode.steer`.
 
         Returns
         -------
@@ -118,8 +121,8 @@ class Engine:
         Raises
         ------
         RequestError
-            If no item is known, one stands twice, a rating is outside of the scale, or the reranker wants to know of
-            the items what the data does not say.
+            If no item is known, one stands twice, a rating is outside of the scale, the reranker wants to know of the
+            items what the data does not say, or there is no such unit to steer.
         """
         unknown = set(self.catalogue.unknown(item for item, _ in history))
         history = [(item, rating) for item, rating in history if item not in unknown] or history
@@ -133,7 +136,7 @@ class Engine:
         seen = values != 0
         row = _row(columns[seen], values[seen], len(self.catalogue))
         user = replace(UserBlock.new(row), times=order[seen])
-        return self._ranked(user, columns, k, filters, explain, reranker)
+        return self._ranked(user, columns, k, filters, explain, reranker, self._steered(steer))
 
     def recommend_to(
         self,
@@ -142,6 +145,7 @@ class Engine:
         filters: Filters = _EVERYTHING,
         explain: bool = False,
         reranker: Reranker | None = None,
+        steer: Mapping[int, float] | None = None,
     ) -> list[dict[str, Any]]:
         """Recommend to a user of the data; a RequestError (404) says that there is no such user."""
         wanted = id_from_text(str(user), self._users)
@@ -156,7 +160,7 @@ class Engine:
         here = slice(self._histories.indptr[at], self._histories.indptr[at + 1])
         times = None if self._times is None else self._times[here]
         block = UserBlock(row, self._known[[at]], times=times)
-        return self._ranked(block, row.indices, k, filters, explain, reranker)
+        return self._ranked(block, row.indices, k, filters, explain, reranker, self._steered(steer))
 
     def similar(self, item: RawId, k: int = 10) -> list[dict[str, Any]]:
         """Return the items whose score rises most for a user whose history is `item` alone, and by how much."""
@@ -167,6 +171,17 @@ class Engine:
         rise[:, column] = -np.inf
         rise[rise <= 0] = -np.inf
         return [self.catalogue.describe(at) | {"score": score} for at, score in _best(rise, k)]
+
+    def units(self, k: int, units: Sequence[int] | None = None) -> list[dict[str, Any]]:
+        """Return what `units` stand for and how strong they are; by default the `k` that are active for the most users.
+
+        Those that there are not are passed over.
+        """
+        if not isinstance(self._scorer, SteerableScorer):
+            raise RequestError(f"{self.name} has no units to steer; sparse-code has", 404)
+        if units is None:
+            return self._units.most_active(k)
+        return self._units.described([unit for unit in dict.fromkeys(units) if 0 <= unit < self._units.count])
 
     def describe(self) -> dict[str, Any]:
         """Return what a client may want to know of the model."""
@@ -181,6 +196,7 @@ class Engine:
             "rating_range": None if self.likes else list(self.rating_range),
             "stars": stars,
             "n_code": self._units.count or None,
+            "steerable": isinstance(self._scorer, SteerableScorer),
         }
 
     # ------------------------------------------------------------------ how it is answered
@@ -200,16 +216,17 @@ class Engine:
         filters: Filters,
         explain: bool,
         reranker: Reranker | None,
+        scorer: Scorer,
     ) -> list[dict[str, Any]]:
         barred = self.catalogue.barred(filters)
-        scores = self._scorer.score(user)
+        scores = scorer.score(user)
         scores[0, seen] = -np.inf
         scores[0, barred] = -np.inf
         best = _best(scores, k) if reranker is None else self._reranked(user, scores, k, reranker)
         columns = [at for at, _ in best]
         none: list[Any] = [None] * len(best)
-        reasons = self._reasons(user, columns) if explain else none
-        units = (self._units.behind(user, columns) if explain else None) or none
+        reasons = self._reasons(user, columns, scorer) if explain else none
+        units = (self._units.behind(user, columns, scorer) if explain else None) or none
         return [
             self.catalogue.describe(at) | {"score": score, "because": because, "units": behind}
             for (at, score), because, behind in zip(best, reasons, units, strict=True)
@@ -235,11 +252,21 @@ class Engine:
             )
         return known
 
-    def _reasons(self, user: UserBlock, columns: list[int]) -> list[list[dict[str, Any]]]:
+    def _steered(self, weights: Mapping[int, float] | None) -> Scorer:
+        if not weights:
+            return self._scorer
+        if not isinstance(self._scorer, SteerableScorer):
+            raise RequestError(f"{self.name} has no units to steer; sparse-code has")
+        try:
+            return self._scorer.steered(weights)
+        except ValueError as error:
+            raise RequestError(str(error)) from None
+
+    def _reasons(self, user: UserBlock, columns: list[int], scorer: Scorer) -> list[list[dict[str, Any]]]:
         row = user.history
         if not columns or row.nnz == 0:
             return [[] for _ in columns]
-        terms = self._scorer.contributions(user, np.array(columns, dtype=np.int64)).T
+        terms = scorer.contributions(user, np.array(columns, dtype=np.int64)).T
         at, weights = top_k(np.ascontiguousarray(terms), _REASONS)
         return [
             [

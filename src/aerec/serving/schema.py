@@ -15,6 +15,8 @@ __all__ = [
     "MAX_LISTED",
     "MAX_TEXT",
     "RERANK",
+    "STEER",
+    "CodeUnits",
     "Health",
     "Item",
     "Items",
@@ -33,6 +35,11 @@ MAX_TEXT = 200
 RERANK = (
     "Choose from ten times as many: mmr:0.7 (unlike each other), calibration:0.5 (genres as in the history), tail:0.2 "
     "(a share for little-known items). The number may be left out. The best comes first; scores need not fall."
+)
+
+STEER = (
+    "Of a model whose units can be steered (see /v1/models): what is added to the activation of each unit. /v1/units "
+    "says how strong it is in those who have it; a negative number turns it down."
 )
 
 ModelName = Literal["main", "compare"]
@@ -91,6 +98,9 @@ class RecommendRequest(_Strict):
     allow: list[ItemId] | None = Field(default=None, max_length=MAX_LISTED, description="Choose from these items.")
     block: list[ItemId] | None = Field(default=None, max_length=MAX_LISTED, description="Never show these items.")
     rerank: Text | None = Field(default=None, description=RERANK)
+    steer: dict[Annotated[int, Field(ge=0)], Annotated[float, Field(allow_inf_nan=False)]] | None = Field(
+        default=None, max_length=100, description=STEER, json_schema_extra={"examples": [{"3": 1.5}]}
+    )
     explain: bool = Field(
         default=False,
         strict=True,
@@ -131,8 +141,26 @@ class Unit(BaseModel):
     unit: int
     activation: float
     weight: float
+    strength: float | None = Field(description="Mean activation where it is active; null where it cannot be steered.")
     titles: list[str] = Field(description="Items with the largest weights.")
     genres: list[str] = Field(description="Genres common among them.")
+
+
+class CodeUnit(BaseModel):
+    """A unit that can be steered."""
+
+    unit: int
+    activity: float = Field(description="Share of the users for whom it is active.")
+    strength: float = Field(description="Mean activation in them: a weight to steer by.")
+    titles: list[str] = Field(description="Items whose scores rise most with it.")
+    genres: list[str] = Field(description="Genres common among them.")
+
+
+class CodeUnits(BaseModel):
+    """Units of the code, the most active first."""
+
+    model: str
+    units: list[CodeUnit]
 
 
 class Recommendation(Item):
@@ -179,6 +207,7 @@ class ModelInfo(BaseModel):
     rating_range: tuple[float, float] | None = Field(description="The scale of ratings; null for likes.")
     stars: list[int] | None = Field(description="The whole numbers of that scale, where they are few.")
     n_code: int | None = Field(description="Units of the code of a user; null for models without one.")
+    steerable: bool = Field(description="Whether its units can be turned up or down.")
 
 
 class Models(BaseModel):

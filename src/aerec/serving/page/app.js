@@ -1,12 +1,13 @@
 import { ask } from "./api.js";
-import { readState, state, writeState } from "./state.js";
-import { element, stars, tags, thumb, unitList, unitName, unitsOf } from "./parts.js";
+import { MOST, readState, state, writeState } from "./state.js";
+import { element, stars, tags, thumb, unitList, unitName, unitSlider, unitsOf } from "./parts.js";
 
 const $ = (id) => document.getElementById(id);
 let served = null;
 let latest = { search: null, results: null };
 let starts = 0;
 let codeShown = false;
+const known = new Map(); // units of the main model that can be steered, by their number
 
 // What the things are called: not all data has titles. Ids are text or safe numbers; they are never computed with.
 const noun = (n) => (served.titles ? "title" : "item") + (n === 1 ? "" : "s");
@@ -24,12 +25,17 @@ async function start() {
   $("token-form").hidden = true;
   complain(null);
   describeServer();
+  known.clear();
+  const named = [...state.steer.keys()].map((unit) => ["unit", unit]);
+  const asked = served.models[0].steerable ? ["k=8", ...(named.length ? [new URLSearchParams(named)] : [])] : [];
+  for (const query of asked) remember((await ask(`/v1/units?${query}`).catch(() => ({ units: [] }))).units);
+  for (const unit of state.steer.keys()) if (!known.has(unit)) state.steer.delete(unit);
   const ids = wanted.map(([id]) => ["id", id]);
   const { items } = ids.length ? await ask(`/v1/items?${new URLSearchParams(ids)}`).catch(() => ({ items: [] })) : { items: [] };
   if (mine !== starts) return;
-  const known = new Map(items.map((item) => [String(item.item), item]));
+  const found = new Map(items.map((item) => [String(item.item), item]));
   state.picks.clear();
-  for (const [id, value] of wanted) if (known.has(id)) state.picks.set(id, { ...known.get(id), value });
+  for (const [id, value] of wanted) if (found.has(id)) state.picks.set(id, { ...found.get(id), value });
   const lost = wanted.length - state.picks.size;
   if (lost) complain(new Error(`${lost} of the ${noun(2)} in this link are not in this model.`));
   showFilters();
@@ -180,12 +186,18 @@ async function recommend() {
   announced = "";
 }
 
+function remember(units) {
+  for (const unit of units) if (unit.strength > 0) known.set(unit.unit, { ...unit, weight: 0 });
+}
+
 function request(model) {
   const body = { model, history: [], block: [], k: Number(state.many), explain: true };
   for (const one of state.picks.values()) {
     if (one.value === "not") body.block.push(one.item);
     else body.history.push(typeof one.value === "number" ? { item: one.item, rating: one.value } : one.item);
   }
+  const steered = [...state.steer].filter(([unit]) => known.has(unit));
+  if (model === "main" && steered.length) body.steer = Object.fromEntries(steered.map(([unit, times]) => [unit, times * known.get(unit).strength]));
   if (state.genre) body.genres = [state.genre];
   for (const key of ["from", "to"]) {
     const year = Number(state[key]);
@@ -196,15 +208,38 @@ function request(model) {
 
 function column(list, at, inAll) {
   const rows = list.items.map((item, rank) => resultRow(item, rank, inAll.has(item.item)));
-  const { name, key, n_code: nCode } = served.models[at];
-  const units = unitsOf(list.items);
-  const code = units.length ? [unitList(units, nCode, name, codeShown, (open) => (codeShown = open))] : [];
+  const { name, key } = served.models[at];
+  const code = unitsShown(list.items, at);
   const title = served.models.length > 1 ? [element("h3", { id: `model-${key}` }, name)] : [];
   const filtered = state.genre || state.from || state.to;
   const nothing = filtered ? "No recommendation matches these filters. Widen or clear them."
     : "Nothing is left to recommend. Remove something from your choice.";
   const empty = rows.length ? [] : [element("p", { class: "hint" }, nothing)];
   return element("div", {}, ...title, ...code, element("ol", { class: "list", "aria-label": `Recommended by ${name}` }, ...rows), ...empty);
+}
+
+// The units behind a list. Of a model that can be steered: those that are turned up or down too, or else the most active.
+function unitsShown(items, at) {
+  const { name, n_code: nCode, steerable } = served.models[at];
+  const behind = unitsOf(items);
+  const toggle = [codeShown, (open) => (codeShown = open)];
+  const told = `${behind.length} of the ${nCode} code units of ${name} contribute to this list`;
+  if (at || !steerable) return behind.length ? [unitList(behind.slice(0, 8), told, ...toggle)] : [];
+  remember(behind);
+  const first = behind.slice(0, 8).filter((unit) => unit.strength > 0);
+  const others = [...known.values()].filter((unit) => !first.some((one) => one.unit === unit.unit));
+  const shown = [...first, ...others.filter((unit) => state.steer.has(unit.unit) || !first.length).slice(0, 16)];
+  const slider = (unit) => unitSlider(unit, state.steer.get(unit.unit) || 0, MOST, (times) => steer(unit, times));
+  const text = behind.length ? `${told}: turn them up or down` : `Units of ${name}: turn them up or down`;
+  return shown.length ? [unitList(shown, text, ...toggle, slider)] : [];
+}
+
+function steer(unit, times) {
+  if (times) state.steer.set(unit.unit, times);
+  else state.steer.delete(unit.unit);
+  announced = `Unit ${unitName(unit)} ${times > 0 ? "turned up" : times < 0 ? "turned down" : "as it is"}`;
+  const label = `Steer unit ${unitName(unit)}`;
+  changed().then(() => $("results").querySelector(`[aria-label="${CSS.escape(label)}"]`)?.focus({ preventScroll: true }));
 }
 
 function resultRow(item, rank, same) {
@@ -267,7 +302,7 @@ $("search-form").addEventListener("submit", async (event) => {
 });
 document.addEventListener("keydown", (event) => {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (!step || !event.target.closest("#search-form, #found, #results") || event.target.matches("[type=radio]")) return;
+  if (!step || !event.target.closest("#search-form, #found, #results") || event.target.matches("[type=radio], [type=range]")) return;
   const list = event.target.closest("#results") || $("found");
   const firsts = [...list.querySelectorAll("li")].map((row) => row.querySelector("button"));
   const next = firsts.findIndex((one) => one.closest("li").contains(event.target)) + step;
@@ -285,6 +320,7 @@ for (const kind of ["input", "change"]) {
 $("filters").addEventListener("submit", (event) => event.preventDefault());
 $("clear").addEventListener("click", () => {
   state.picks.clear();
+  state.steer.clear();
   announced = "All removed";
   changed();
   $("query").focus();

@@ -56,16 +56,29 @@ export function unitsOf(items) {
   return [...sums.values()].sort((a, b) => b.weight - a.weight);
 }
 
-// Shows them: what each stands for, and its share in the list.
-export function unitList(units, n, model, open, onToggle) {
-  const rows = units.slice(0, 8).map((unit) => {
-    const share = element("meter", { min: 0, max: units[0].weight, value: unit.weight, "aria-label": `Weight of unit ${unit.unit}` });
+// Shows them: what each stands for, and its share in the list; with a slider where the units can be steered.
+export function unitList(units, told, open, onToggle, slider) {
+  const heaviest = Math.max(...units.map((unit) => unit.weight), 1e-9);
+  const rows = units.map((unit) => {
+    const share = element("meter", { min: 0, max: heaviest, value: unit.weight, "aria-label": `Weight of unit ${unit.unit}` });
     const what = element("span", { class: "unit" }, `Unit ${unitName(unit)}`);
-    return element("li", {}, share, element("div", {}, what, ` ${unit.titles.join(" · ")}`));
+    return element("li", {}, share, element("div", {}, what, ` ${unit.titles.join(" · ")}`), ...(slider ? [slider(unit)] : []));
   });
-  const told = `${units.length} of the ${n} code units of ${model} contribute to this list`;
   const made = element("details", { class: "code" }, element("summary", {}, told), element("ul", {}, ...rows));
   made.open = open;
   made.addEventListener("toggle", () => onToggle(made.open));
   return made;
+}
+
+// Turns a unit up or down, in multiples of its strength.
+export function unitSlider(unit, times, most, onChange) {
+  const input = element("input", { type: "range", min: -most, max: most, step: 0.5, value: times, "aria-label": `Steer unit ${unitName(unit)}` });
+  const shown = element("output", {}, steering(times));
+  input.addEventListener("input", () => (shown.textContent = steering(Number(input.value))));
+  input.addEventListener("change", () => onChange(Number(input.value)));
+  return element("div", { class: "steer" }, input, shown);
+}
+
+function steering(times) {
+  return times ? `${times > 0 ? "+" : "−"}${Math.abs(times)}` : "as it is";
 }
