@@ -12,6 +12,7 @@ from aerec._lazy import exported_names
 __all__ = [
     "Counts",
     "DataArgument",
+    "FeatureText",
     "Implicit",
     "ItemColumn",
     "Json",
@@ -19,6 +20,7 @@ __all__ = [
     "MinPerItem",
     "MinPerUser",
     "ModelName",
+    "NewItems",
     "NoHeader",
     "PlotFolder",
     "Quiet",
@@ -48,6 +50,19 @@ Metrics = Annotated[str | None, typer.Option(help="Measured on test data, separa
 MinPerItem = Annotated[int, typer.Option(help="Leave out items with fewer ratings.")]
 MinPerUser = Annotated[int, typer.Option(help="Leave out users with fewer ratings.")]
 ModelName = Annotated[str, typer.Option(help=f"One of {', '.join(sorted(_MODELS))}.")]
+NewItems = Annotated[
+    Path | None,
+    typer.Option(
+        "--new-items",
+        metavar="FILE",
+        help="Also recommend the items of this table that nobody has rated, by what they have in common with rated "
+        "ones: a row an item (.csv, .jsonl, .parquet) with its id, tags as a|b, categories, numbers.",
+    ),
+]
+FeatureText = Annotated[
+    list[str] | None,
+    typer.Option("--text", metavar="COLUMN", help="A column of --new-items of which the words count; repeatable."),
+]
 PlotFolder = Annotated[
     Path | None, typer.Option("--plots", help="Also write the pictures of the report as PNG and SVG into this folder.")
 ]

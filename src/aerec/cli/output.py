@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 __all__ = ["check_output", "print_json", "print_note", "print_table", "report_row", "write_frame"]
 
 
-def print_json(content: Any) -> None:
+def print_json(content: Any, *, on_one_line: bool = False) -> None:
     """Print `content` to standard output as JSON."""
     ascii_only = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
-    print(json.dumps(content, indent=1, allow_nan=False, ensure_ascii=ascii_only, default=_plain))  # noqa: T201
+    indent = None if on_one_line else 1
+    text = json.dumps(content, indent=indent, allow_nan=False, ensure_ascii=ascii_only, default=_plain)
+    print(text, flush=True)  # noqa: T201
 
 
 def print_table(frame: pd.DataFrame, title: str | None = None) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aerec.cli.options import Json
+from aerec.cli.options import FeatureText, ItemColumn, Json, NewItems
 from aerec.cli.output import check_output, print_json, print_note, print_table, write_frame
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aerec.recommender.base import Recommender
     from aerec.reranking import Reranker
     from aerec.runs.folder import Run
+    from aerec.runs.new_items import FeatureFile
 
 __all__ = ["recommend"]
 
@@ -70,6 +71,9 @@ def recommend(
             help="Turn a unit of the code of a sparse-code up or down; repeatable. aerec units RUN lists them.",
         ),
     ] = None,
+    new_items: NewItems = None,
+    item: ItemColumn = None,
+    text: FeatureText = None,
     json: Json = False,
 ) -> None:
     """Recommend the k best items; what a user has rated is left out."""
@@ -78,7 +82,11 @@ def recommend(
     from aerec.reranking.named import known_of_items, n_candidates, parse_reranker
     from aerec.runs.batch_recommend import with_titles
     from aerec.runs.folder import read_run
+    from aerec.runs.new_items import FeatureFile
 
+    features = None if new_items is None else FeatureFile(new_items, item, tuple(text or ()))
+    if features is None and (item is not None or text):
+        raise ValueError("--item and --text are said of --new-items FILE: name the file")
     if everybody or shard is not None:
         if user or history is not None or explain or out is None or not everybody:
             raise ValueError(
@@ -86,7 +94,17 @@ def recommend(
             )
         reranker = None if rerank is None else parse_reranker(rerank)
         _recommend_all(
-            run, out, k, shard, reranker, steer or [], include_seen=include_seen, allow=allow, block=block, json=json
+            run,
+            out,
+            k,
+            shard,
+            reranker,
+            steer or [],
+            features,
+            include_seen=include_seen,
+            allow=allow,
+            block=block,
+            json=json,
         )
         return
     if user and history is not None:
@@ -96,7 +114,7 @@ def recommend(
     if out is not None:
         check_output(out)
     reranker = None if rerank is None else parse_reranker(rerank)
-    opened = read_run(run)
+    opened = read_run(run) if features is None else features.add_to(read_run(run))
     data, model = opened.data, _steered(opened, steer or [])
     allowed = None if allow is None else known_items(allow, data.items, "--allow")
     blocked = None if block is None else known_items(block, data.items, "--block")
@@ -134,6 +152,7 @@ def _recommend_all(
     shard: str | None,
     reranker: Reranker | None,
     steer: list[str],
+    features: FeatureFile | None,
     *,
     include_seen: bool,
     allow: str | None,
@@ -146,13 +165,15 @@ def _recommend_all(
     from aerec.runs.folder import read_run, run_fingerprint
 
     opened = read_run(run)
+    fingerprint = [run_fingerprint(opened), *steer, *([] if features is None else [features.fingerprint()])]
+    opened = opened if features is None else features.add_to(opened)
     data = opened.data
     result = recommend_all(
         _steered(opened, steer),
         data,
         out,
         min(k, data.shape[1]),
-        fingerprint=" ".join([run_fingerprint(opened), *steer]),
+        fingerprint=" ".join(fingerprint),
         exclude_seen=not include_seen,
         allow_items=None if allow is None else known_items(allow, data.items, "--allow"),
         block_items=None if block is None else known_items(block, data.items, "--block"),

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import gc
 import logging
+import os
 import socket
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from aerec.cli.output import print_note
+from aerec.cli.options import FeatureText, ItemColumn, Json, NewItems
+from aerec.cli.output import print_json, print_note
 
 __all__ = ["serve"]
 
@@ -38,10 +40,15 @@ def serve(
     reload_seconds: Annotated[
         float, typer.Option(min=0.0, help="How often to look for a newer run in the folder; 0: on SIGHUP only.")
     ] = 2.0,
+    new_items: NewItems = None,
+    item: ItemColumn = None,
+    text: FeatureText = None,
+    json: Json = False,
 ) -> None:
     """Serve recommendations as an HTTP API and a web page until Ctrl-C or SIGTERM; requests under way are answered."""
     import torch
 
+    from aerec.runs.new_items import FeatureFile
     from aerec.serving import require_serving
     from aerec.system.threads import one_blas_thread
 
@@ -52,6 +59,9 @@ def serve(
     from aerec.serving.connections import make_server
     from aerec.serving.settings import Settings
 
+    if new_items is None and (item is not None or text):
+        raise ValueError("--item and --text are said of --new-items FILE: name the file")
+    features = None if new_items is None else FeatureFile(new_items.expanduser(), item, tuple(text or ()))
     logging.basicConfig(format="aerec: %(levelname)s: %(message)s", level=logging.WARNING)
     logging.getLogger("aerec").setLevel(logging.INFO)
     torch.set_num_threads(1)
@@ -60,18 +70,26 @@ def serve(
         run,
         compare=compare,
         token=token.strip() if token else None,
+        new_items=features,
         settings=Settings(
             queue=queue, reload_seconds=reload_seconds, hosts=tuple(one.lower() for one in allow_host or ()), **more
         ),
     )
     listening = _listen(host, port)
-    if host not in _LOOPBACK and token is None:
-        print_note("everybody who reaches this address is answered; give --token to ask for one")
-    for served in app.state.served.values():
-        engine = served.engine
-        print_note(f"{engine.name}: {len(engine.catalogue):,} items")
     shown = f"[{host}]" if ":" in host else host
-    print_note(f"serving on http://{shown}:{listening.getsockname()[1]}/ (API: /docs), Ctrl-C stops")
+    address = f"http://{shown}:{listening.getsockname()[1]}/"
+    engines = [served.engine for served in app.state.served.values()]
+    open_to_all = host not in _LOOPBACK and token is None
+    if json:
+        models = [{"name": engine.name, "n_items": len(engine.catalogue)} for engine in engines]
+        said = {"address": address, "models": models, "token": token is not None, "pid": os.getpid()}
+        print_json(said, on_one_line=True)
+    else:
+        if open_to_all:
+            print_note("everybody who reaches this address is answered; give --token to ask for one")
+        for engine in engines:
+            print_note(f"{engine.name}: {len(engine.catalogue):,} items")
+        print_note(f"serving on {address} (API: /docs), Ctrl-C stops")
     server = make_server(app, timeout_graceful_shutdown=30)
     gc.collect()
     gc.freeze()  # what is there now stays: a collection that walks through all of it would hold requests up

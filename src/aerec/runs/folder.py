@@ -307,6 +307,12 @@ class Run:
         """All ratings after preprocessing: what is known of each user."""
         return whole(self.parts)
 
+    def with_model(self, model: Recommender, data: Interactions) -> Run:
+        """Return this run with another model and data in memory: the folder stays as it is."""
+        run = Run(self.path, self.description)
+        run.__dict__.update(model=model, data=data)  # where the cached properties look first
+        return run
+
     @cached_property
     def split(self) -> Split | None:
         """The split that the model was trained with; None where nothing was held out."""

@@ -18,6 +18,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from aerec._version import __version__
+from aerec.runs.new_items import FeatureFile
 from aerec.serving.api import probes, v1
 from aerec.serving.connections import Connections
 from aerec.serving.metrics import Metrics
@@ -39,6 +40,7 @@ def create_app(
     compare: str | os.PathLike[str] | None = None,
     token: str | None = None,
     settings: Settings | None = None,
+    new_items: FeatureFile | None = None,
 ) -> FastAPI:
     """Return the ASGI application that serves a run; `aerec serve` runs it by `connections.make_server`.
 
@@ -51,6 +53,8 @@ def create_app(
     token : str, optional
         What requests to the API and the metrics have to carry as ``Authorization: Bearer …``.
     settings : Settings, optional
+    new_items : FeatureFile, optional
+        Items that nobody has rated, which are recommended too.
 
     Raises
     ------
@@ -61,7 +65,7 @@ def create_app(
     metrics = Metrics()
     gate = Gate(settings.threads, settings.queue, settings.answer_seconds)
     paths = {"main": run} | ({} if compare is None else {"compare": compare})
-    served = {key: Served(path, partial(metrics.count_reload, key)) for key, path in paths.items()}
+    served = {key: Served(path, partial(metrics.count_reload, key), new_items) for key, path in paths.items()}
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -21,6 +21,7 @@ from aerec.registry import model_name
 from aerec.reranking import Reranker
 from aerec.reranking.named import RERANKERS, known_of_items, n_candidates, parse_reranker
 from aerec.runs.folder import rating_scale, read_run
+from aerec.runs.new_items import FeatureFile
 from aerec.serving.code_units import Units
 from aerec.serving.items import Catalogue, Filters, RawId
 from aerec.serving.problems import RequestError, shown
@@ -43,6 +44,8 @@ class Engine:
     ----------
     path : path-like
         A run folder of `aerec train`.
+    features : FeatureFile, optional
+        Of items that nobody has rated: they are recommended, too.
 
     Attributes
     ----------
@@ -62,8 +65,8 @@ class Engine:
         If there is no run in `path`, or it is damaged.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        run = read_run(path)
+    def __init__(self, path: str | os.PathLike[str], features: FeatureFile | None = None) -> None:
+        run = read_run(path) if features is None else features.add_to(read_run(path))
         self._model, data = run.model, run.data
         self.name = model_name(self._model)
         items = data.items if self._model.items_ is None else self._model.items_

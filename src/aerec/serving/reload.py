@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from aerec.runs.new_items import FeatureFile
 from aerec.serving.engine import Engine
 
 __all__ = ["Served", "watch"]
@@ -16,7 +17,7 @@ __all__ = ["Served", "watch"]
 _LOG = logging.getLogger(__name__)
 _LONGEST_PAUSE = 60.0  # seconds between attempts to read a run that cannot be read
 
-_Signature = tuple[int, int, int]
+_Signature = tuple[tuple[int, int, int], ...]
 
 
 class Served:
@@ -28,18 +29,25 @@ class Served:
         A run folder.
     on_reload : callable, optional
         Told "ok" or "failed" after each reload.
+    features : FeatureFile, optional
+        Of new items; another file in its place is a reason to reload, too.
     """
 
-    def __init__(self, path: str | os.PathLike[str], on_reload: Callable[[str], None] | None = None) -> None:
-        self._path = Path(path)
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        on_reload: Callable[[str], None] | None = None,
+        features: FeatureFile | None = None,
+    ) -> None:
+        self._path, self._features = Path(path), features
         self._on_reload = on_reload or (lambda _: None)
         self._signature = self._seen()
         self._failures = 0
         self._not_before = 0.0
-        self.engine = Engine(path)
+        self.engine = Engine(path, features)
 
     def is_stale(self) -> bool:
-        """Whether ``run.json`` is another one than that of `engine`, and it is time to try it."""
+        """Whether ``run.json`` or the features are others than those of `engine`, and it is time to try them."""
         seen = self._seen()
         return seen is not None and seen != self._signature and time.monotonic() >= self._not_before
 
@@ -47,7 +55,7 @@ class Served:
         """Read the run again; where that fails, the engine of before stays and the log says why."""
         seen = self._seen()
         try:
-            engine = Engine(self._path)
+            engine = Engine(self._path, self._features)
         except Exception as error:  # whatever is wrong with the new run, the old one goes on
             self._failures += 1
             self._not_before = time.monotonic() + min(_LONGEST_PAUSE, 2.0**self._failures)
@@ -60,11 +68,11 @@ class Served:
         return True
 
     def _seen(self) -> _Signature | None:
+        files = [self._path.expanduser() / "run.json", *([] if self._features is None else [self._features.path])]
         try:
-            status = (self._path.expanduser() / "run.json").stat()
+            return tuple((status.st_ino, status.st_mtime_ns, status.st_size) for status in map(Path.stat, files))
         except OSError:  # the moment in which one folder takes the place of another
             return None
-        return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 async def watch(every: list[Served], seconds: float, asked: asyncio.Event) -> None:

@@ -48,7 +48,7 @@ class Columns:
 
     def found_in(self, names: Sequence[str]) -> bool:
         """Whether one of `names` is that of a column looked for, so that they are a header."""
-        return any(self._find(role, names) is not None for role in _KNOWN)
+        return any(self.find(role, names) is not None for role in _KNOWN)
 
     def numbered(self, fields: Sequence[str]) -> Columns:
         """Return the columns of a file without a header, which are called "1", "2", …: user, item, rating, timestamp.
@@ -78,7 +78,7 @@ class Columns:
         for role in _KNOWN:
             if getattr(self, role) is None and role not in ("user", "item"):
                 continue
-            name = self._find(role, names)
+            name = self.find(role, names)
             if name is not None:
                 if list(names).count(name) > 1:
                     raise DataError(f"{place}: the column {name!r} stands twice; rename one of them")
@@ -87,7 +87,8 @@ class Columns:
                 raise DataError(f"{place}: {self._missing(role, names)}")
         return located
 
-    def _find(self, role: str, names: Sequence[str]) -> str | None:
+    def find(self, role: str, names: Sequence[str]) -> str | None:
+        """Return which of `names` is the column for "user", "item", …; None where none is."""
         wanted = getattr(self, role)
         if wanted in names:
             return str(wanted)
