@@ -11,6 +11,7 @@ from aerec.cli.history import new_user
 from aerec.models import EASE
 from aerec.reranking import Calibration, MaximalMarginalRelevance, MinimumExposure
 from aerec.runs.folder import SplitPlan, read_run, write_run
+from aerec.runs.new_items import FeatureFile
 
 
 @pytest.fixture
@@ -418,3 +419,41 @@ def test_what_cannot_be_steered(refused, code_run, text, reason):
 
 def test_a_model_without_units_is_not_steered(refused, ease_run):
     assert "--steer: ease has no units" in refused("recommend", ease_run, "--user", "1", "--steer", "1:1")
+
+
+@pytest.fixture
+def new_films(films, tmp_path):
+    """A file of two films that nobody has rated."""
+    genre = films.item_genres.iloc[0][0]
+    (tmp_path / "new.csv").write_text(f"movieId,title,genres\n901,Neu,{genre}\n902,Größe,Drama|{genre}\n", "utf-8")
+    return genre
+
+
+def test_new_items_are_recommended(aerec, ease_run, run, films, new_films):
+    words = ["recommend", ease_run, "--new-items", "new.csv", "--user", "1"]
+    shown = told(aerec(*words, "-k", "2", "--allow", "901,902", "--json"))
+    wider = FeatureFile("new.csv").add_to(run)
+    expected = wider.model.recommend(run.data, k=2, users=[1], allow_items=[901, 902])
+    assert shown["item"].tolist() == expected["item"].tolist()
+    assert shown["score"].tolist() == pytest.approx(expected["score"].tolist())
+    assert set(shown["title"]) == {"Neu", "Größe"}
+    everything = told(aerec(*words, "-k", "100", "--json"))
+    assert {901, 902} < set(everything["item"])
+    alike = told(aerec(*words[:4], "--history", "901", "-k", "5", "--json"))
+    assert any(new_films in films.item_genres[item] for item in alike["item"] if item in films.items)
+
+
+def test_new_items_for_everybody(aerec, ease_run, new_films, tmp_path):
+    pytest.importorskip("pyarrow")
+    words = ["recommend", ease_run, "--new-items", "new.csv", "--all", "--out", "all", "-k", "100"]
+    assert "1 of 1 parts written" in aerec(*words).out
+    assert "0 of 1 parts written" in aerec(*words).out
+    assert {901, 902} < set(pd.read_parquet(tmp_path / "all")["item"])
+    (tmp_path / "new.csv").write_text("movieId,genres\n903,Drama\n")
+    assert "1 of 1 parts written" in aerec(*words).out
+    assert 903 in set(pd.read_parquet(tmp_path / "all")["item"])
+
+
+def test_new_items_that_cannot_be_read(refused, ease_run, tmp_path):
+    assert "nowhere.csv is no file" in refused("recommend", ease_run, "--user", "1", "--new-items", "nowhere.csv")
+    assert "are said of --new-items FILE" in refused("recommend", ease_run, "--user", "1", "--text", "about")

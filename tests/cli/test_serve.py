@@ -66,6 +66,21 @@ def server(ease_run):
         process.kill()
 
 
+def test_the_address_for_machines_and_new_items(ease_run, films, tmp_path):
+    (tmp_path / "new.csv").write_text(f"movieId,title,genres\n901,Neu,{films.item_genres.iloc[0][0]}\n")
+    words = [sys.executable, "-u", "-m", "aerec.cli", "serve", str(ease_run), "--port", "0", "--json"]
+    words += ["--new-items", str(tmp_path / "new.csv"), "--token", "secret"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            told = json.loads(process.stdout.readline() or process.stderr.read())
+            assert told["models"] == [{"name": "ease", "n_items": films.n_items + 1}]
+            assert told["token"] is True
+            assert told["pid"] == process.pid
+            assert ask(f"{told['address']}v1/items?query=neu")["items"][0]["item"] == 901
+        finally:
+            process.kill()
+
+
 def ask(address, body=None, token="secret"):
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     data = None if body is None else json.dumps(body).encode()

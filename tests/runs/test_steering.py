@@ -12,7 +12,7 @@ def test_weights_are_read():
 
 @pytest.mark.parametrize("text", ["3", "3:", ":1", "a:1", "3:b", "3:1,", "", "1.5:1"])
 def test_what_is_no_weight(text):
-    with pytest.raises(ValueError, match="cannot be read; write unit:weight, such as 3:1.5"):
+    with pytest.raises(ValueError, match="cannot be read; write unit:weight"):
         parse_weights([text])
 
 

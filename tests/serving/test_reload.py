@@ -8,7 +8,9 @@ import time
 import pytest
 
 from aerec.models import EASE
+from aerec.runs.new_items import FeatureFile
 from aerec.serving import reload as module
+from aerec.serving.items import Filters
 from aerec.serving.reload import Served, watch
 
 
@@ -98,3 +100,23 @@ async def until(true):
             return
         await asyncio.sleep(0.01)
     raise AssertionError("it did not come to pass")
+
+
+def test_another_file_of_new_items_is_taken_over(own_run, likes, tmp_path):
+    genre = likes.item_genres.iloc[0][0]
+    file = tmp_path / "new.csv"
+    file.write_text(f"item,title,genres\n901,Neu,{genre}\n")
+    served = Served(own_run, features=FeatureFile(file))
+    assert served.engine.catalogue.known([901])[0] == {"item": 901, "title": "Neu", "genres": [genre], "year": None}
+    allowed = Filters(allow=[901])
+    assert [one["item"] for one in served.engine.recommend_to(int(likes.users[0]), filters=allowed)] == [901]
+    assert served.engine.recommend([(901, None)], k=3)
+    assert not served.is_stale()
+    file.write_text(f"item,title,genres\n901,Neu,{genre}\n902,Mehr,{genre}\n")
+    assert served.is_stale()
+    assert served.reload()
+    assert served.engine.catalogue.known([902])[0]["title"] == "Mehr"
+    file.write_text("nothing")
+    assert served.is_stale()
+    assert not served.reload()
+    assert served.engine.catalogue.known([902])  # the former goes on
