@@ -4,7 +4,8 @@
 
 Each version runs in a process of its own, on one thread, with its folder on PYTHONPATH. Compared are fit with and
 without validation, the saved tensors and header, scores, ranking, frames, explanations (but for rounding),
-predictions and codes; what only the new version gives counts as the same.
+predictions and codes; what only the new version gives counts as the same. The new version is given the parameters of
+the old one: a default may have become another.
 """
 
 from __future__ import annotations
@@ -136,17 +137,28 @@ def results(label: str, name: str, parameters: dict[str, Any], folder: Path) -> 
     return found
 
 
-def work(target: Path, only: list[str]) -> None:
-    """Write the results of the aerec on this path, one file a model."""
+def work(target: Path, only: list[str], former: Path | None) -> None:
+    """Write the results of the aerec on this path, one file a model; of the models and parameters in `former`."""
     import warnings
 
     import torch
 
+    from aerec.recommender.saving import decode_parameter, encode_parameter
+    from aerec.registry import MODELS
+
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    for label, name, parameters in cases():
-        if only and label not in only:
+    classes = {type(model()).__name__: model for model in MODELS.values()}
+    for label, name, given in cases():
+        if (only and label not in only) or (former is not None and not (former / f"{label}.json").exists()):
             continue
+        if former is None:
+            parameters = {**MODELS[name]().get_params(deep=False), **given}
+            encoded = {key: encode_parameter(value) for key, value in parameters.items()}
+            (target / f"{label}.json").write_text(json.dumps(encoded), encoding="utf-8")
+        else:
+            encoded = json.loads((former / f"{label}.json").read_text(encoding="utf-8"))
+            parameters = {key: decode_parameter(value, classes) for key, value in encoded.items()}
         with tempfile.TemporaryDirectory() as folder:
             found = results(label, name, parameters, Path(folder))
         packed = {key: value.astype(str) if value.dtype == object else value for key, value in found.items()}
@@ -161,9 +173,10 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[], help="labels of models")
     parser.add_argument("--keep", type=Path, help="folder in which the results of the old version stay")
     parser.add_argument("--into", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--former", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.into is not None:
-        work(arguments.into, arguments.only)
+        work(arguments.into, arguments.only, arguments.former)
         return
     with tempfile.TemporaryDirectory() as folder:
         places = [arguments.keep or Path(folder) / "old", Path(folder) / "new"]
@@ -173,6 +186,7 @@ def main() -> None:
             place.mkdir(parents=True, exist_ok=True)
             command = [sys.executable, __file__, *(str(one) for one in (arguments.old, arguments.new))]
             command += ["--into", str(place), "--only", *arguments.only]
+            command += ["--former", str(places[0])] if place is places[1] else []
             threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
             subprocess.run(command, check=True, env={**os.environ, **threads, "PYTHONPATH": str(source.resolve())})
         raise SystemExit(compare(*places, arguments.only))
