@@ -177,7 +177,7 @@ class SparseBatch:
     def normalized(self) -> SparseBatch:
         """Each row divided by its Euclidean length; a row without ratings stays empty."""
         lengths = self.squares().sqrt().clamp_min(torch.finfo(torch.float32).tiny)
-        return self._with(self.values / lengths.index_select(0, self.pattern.rows))
+        return replace(self, values=self.values / lengths.index_select(0, self.pattern.rows), _sums=None)
 
     def without_zeros(self) -> SparseBatch:
         """The same rows without the stored values that are 0: masked ones cost nothing then."""
@@ -192,10 +192,7 @@ class SparseBatch:
         """Noise on the stored values; that of ``GaussianNoise(entries="all")`` is added behind the first layer."""
         if isinstance(noise, GaussianNoise) and noise.entries == "all":
             return self
-        return self._with(noise.corrupt(self.values, generator))
-
-    def _with(self, values: Tensor) -> SparseBatch:
-        return replace(self, values=values, _sums=None)
+        return replace(self, values=noise.corrupt(self.values, generator), _sums=None)
 
 
 @dataclass(frozen=True)

@@ -191,9 +191,11 @@ class Network(nn.Module):
         for weight, bias in zip(weights, biases, strict=True):
             hidden = affine(activation(hidden), self.effective(weight), bias, half)
         if arch.variational:
-            mean, log_variance = hidden[:, : arch.hidden[-1]], hidden[:, arch.hidden[-1] :]
-            return self._sparse(mean), log_variance if with_variance else None
-        return self._sparse(activation(hidden)), None
+            code, log_variance = hidden[:, : arch.hidden[-1]], hidden[:, arch.hidden[-1] :]
+        else:
+            code, log_variance = activation(hidden), None
+        code = code if arch.sparsity is None else arch.sparsity.apply(code)
+        return code, log_variance if with_variance else None
 
     def _first_layer(self, batch: Batch, noise_from: torch.Generator | None) -> Tensor:
         """Return the first hidden layer before its activation."""
@@ -213,10 +215,6 @@ class Network(nn.Module):
     def effective(self, weight: Tensor) -> Tensor:
         """Return what a layer multiplies by, given its weight: the weight itself, unless a subclass says otherwise."""
         return weight
-
-    def _sparse(self, code: Tensor) -> Tensor:
-        sparsity = self.architecture.sparsity
-        return code if sparsity is None else sparsity.apply(code)
 
     # ------------------------------------------------------------------ decoder
 
@@ -288,7 +286,8 @@ class Network(nn.Module):
         drawn = code
         if log_variance is not None:
             if noise_from is not None:
-                drawn = self._draw(code, log_variance, noise_from)
+                normal = torch.randn(code.shape, generator=noise_from, dtype=code.dtype, device=code.device)
+                drawn = code + normal * torch.exp(0.5 * log_variance)
             kl = self._divergence(batch, drawn, code, log_variance, half) / batch.n_rows
         penalty, statistic = code.new_zeros(()), code.new_zeros(code.shape[1])
         if arch.sparsity is not None:
@@ -306,11 +305,6 @@ class Network(nn.Module):
             assert isinstance(batch, SparseBatch)
             loss = observed_loss(hidden, weight, bias, batch, self.scratch)
         return Cost(loss / batch.n_rows, penalty, kl), statistic
-
-    def _draw(self, mean: Tensor, log_variance: Tensor, noise_from: torch.Generator) -> Tensor:
-        """Return a code drawn from N(mean, variance), with gradients to both."""
-        normal = torch.randn(mean.shape, generator=noise_from, dtype=mean.dtype, device=mean.device)
-        return mean + normal * torch.exp(0.5 * log_variance)
 
     def _divergence(self, batch: Batch, drawn: Tensor, mean: Tensor, log_variance: Tensor, half: bool) -> Tensor:
         """Σ over rows of KL(N(mean, variance) ‖ N(0, I)), in closed form."""

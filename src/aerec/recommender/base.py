@@ -579,17 +579,18 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
     def _take_in(self, train: History) -> Any:
         """Check training data, remember its ids, and return what `_fit` reads."""
         data = train if isinstance(train, Interactions) else Interactions.from_matrix(train)
-        if data.n_ratings == 0:
-            raise DataError(f"{type(self).__name__} has nothing to learn from: {data} holds no ratings")
         self._columns_in = train.columns if isinstance(train, pd.DataFrame) else None
         self._remember_ids(data, from_matrix=data is not train)
         return data
 
     def _remember_ids(self, data: Interactions, *, from_matrix: bool) -> None:
+        values = data.matrix.data
+        if values.size == 0:
+            raise DataError(f"{type(self).__name__} has nothing to learn from: {data} holds no ratings")
         self.n_features_in_ = data.matrix.shape[1]
         self.items_ = None if from_matrix else data.items
         self.users_ = data.users if self._knows_users and not from_matrix else None
-        self._scale = RatingScale.of(data, data.threshold)
+        self._scale = RatingScale(float(values.min()), float(values.max()), data.threshold)
         for index, name in ((self.items_, "item"), (self.users_, "user")):
             if index is not None:
                 check_storable(index, name)
