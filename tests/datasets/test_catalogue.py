@@ -200,7 +200,9 @@ def test_what_cannot_be_downloaded_says_where_to_put_it(places):
 def test_nothing_is_downloaded_unverified(places, monkeypatch):
     card = catalogue.Card("new", "New", ("new",), "csv", "x", "x", "x", 1, 1, 1, address="https://example.org/new.zip")
     monkeypatch.setattr(catalogue, "cards", lambda: {"new": card})
-    with pytest.raises(DataError, match=r"new cannot be verified, .*pass checksum='sha256:…', or put it into"):
+    with pytest.raises(
+        DataError, match=r"new cannot be verified, .*fetch https:.* put it into .*or pass checksum='sha256:…'"
+    ):
         load_dataset("new")
 
 

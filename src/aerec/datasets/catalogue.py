@@ -230,7 +230,8 @@ def _get(card: Card, checksum: str | None, progress: bool) -> Path:
     checksum = checksum or card.checksum
     if checksum is None:
         raise DataError(
-            f"{card.name} cannot be verified, the catalogue has no checksum: pass checksum='sha256:…', or {by_hand}"
+            f"{card.name} cannot be verified, the catalogue has no checksum: fetch {card.address} and {by_hand}, "
+            "or pass checksum='sha256:…' to load_dataset"
         )
     target = cache_folder() / _file_name(card)
     if target.exists() and not matches(target, checksum):
