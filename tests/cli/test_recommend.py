@@ -457,3 +457,12 @@ def test_new_items_for_everybody(aerec, ease_run, new_films, tmp_path):
 def test_new_items_that_cannot_be_read(refused, ease_run, tmp_path):
     assert "nowhere.csv is no file" in refused("recommend", ease_run, "--user", "1", "--new-items", "nowhere.csv")
     assert "are said of --new-items FILE" in refused("recommend", ease_run, "--user", "1", "--text", "about")
+
+
+def test_a_user_who_was_left_out_is_said_to_be(aerec, refused, tmp_path):
+    rows = [f"{user},{item},5" for user in range(1, 9) for item in range(1, 7)] + ["77,1,5", "77,2,5"]
+    (tmp_path / "ratings.csv").write_text("\n".join(["user,item,rating", *rows]))
+    assert aerec("train", "ratings.csv", "--model", "popularity", "--split", "none", "--out", "run").code == 0
+    line = refused("recommend", "run", "--user", "77")
+    assert "unknown user 77: not among the 8 users of this run, such as 1, 2; 1 of 9 users were left out" in line
+    assert "for fewer than 5 ratings: it may be one of them. --history ITEM,ITEM recommends to anybody" in line

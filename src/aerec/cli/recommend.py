@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from aerec.cli.options import FeatureText, ItemColumn, Json, NewItems
 from aerec.cli.output import check_output, print_json, print_note, print_table, write_frame
+from aerec.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,7 +119,7 @@ def recommend(
     data, model = opened.data, _steered(opened, steer or [])
     allowed = None if allow is None else known_items(allow, data.items, "--allow")
     blocked = None if block is None else known_items(block, data.items, "--block")
-    seen = data.select_users(parse_ids(user, data.users, "user")) if user else data
+    seen = data.select_users(_known_users(opened, parse_ids(user, data.users, "user"))) if user else data
     if history is not None:
         newcomer = new_user(opened, history)
         seen = newcomer.seen
@@ -185,6 +186,22 @@ def _recommend_all(
         return
     state = "all there" if result.complete else "others are still missing"
     print_note(f"{result.written} of {result.n_parts} parts written, {result.kept} kept, in {out}: {state}")
+
+
+def _known_users(run: Run, users: list[Any]) -> list[Any]:
+    """Return `users`; a DataError says which one the run does not know, and that it may have been left out."""
+    from aerec.ids import examples
+    from aerec.runs.folder import users_left_out
+
+    unknown = [user for user in users if user not in run.data.users]
+    if unknown:
+        left_out = users_left_out(run)
+        hint = f"; {left_out}: it may be one of them. --history ITEM,ITEM recommends to anybody" if left_out else ""
+        raise DataError(
+            f"unknown user {unknown[0]!r}: not among the {run.data.n_users:,} users of this run, such as "
+            f"{examples(run.data.users, 2)}{hint}"
+        )
+    return users
 
 
 def _steered(run: Run, texts: list[str]) -> Recommender:

@@ -51,6 +51,7 @@ __all__ = [
     "rating_scale",
     "read_run",
     "run_fingerprint",
+    "users_left_out",
     "write_run",
 ]
 
@@ -357,6 +358,18 @@ def read_run(path: str | os.PathLike[str]) -> Run:
     if not fits:
         raise ModelFileError(f"{folder / 'run.json'} does not describe a run that this aerec knows; train again")
     return Run(folder, description)
+
+
+def users_left_out(run: Run) -> str:
+    """Say how many users of the data are not in the run, and why; empty where none was left out."""
+    data = run.description.get("data", {})
+    users = data.get("kept", {}).get("users", {})
+    lost = users.get("of", 0) - users.get("kept", 0)
+    if lost <= 0:
+        return ""
+    least = f"fewer than {data.get('min_per_user')} {'ratings' if data.get('threshold') is None else 'likes'}"
+    likes = "" if data.get("threshold") is None else f" (ratings from {data['threshold']:g} on)"
+    return f"{lost:,} of {users['of']:,} users were left out of the training, for {least}{likes}"
 
 
 def rating_scale(run: Run) -> RatingScale:

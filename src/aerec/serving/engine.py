@@ -20,7 +20,7 @@ from aerec.recommender.scorer import Scorer, SteerableScorer, UserBlock
 from aerec.registry import model_name
 from aerec.reranking import Reranker
 from aerec.reranking.named import RERANKERS, known_of_items, n_candidates, parse_reranker
-from aerec.runs.folder import rating_scale, read_run
+from aerec.runs.folder import rating_scale, read_run, users_left_out
 from aerec.runs.new_items import FeatureFile
 from aerec.serving.code_units import Units
 from aerec.serving.items import Catalogue, Filters, RawId
@@ -81,7 +81,7 @@ class Engine:
         trained = self._model.users_
         known = np.full(len(data.users), -1, dtype=np.int64) if trained is None else trained.get_indexer(data.users)
         self._known = known.astype(np.int64)
-        self._scale = rating_scale(run)
+        self._scale, self._left_out = rating_scale(run), users_left_out(run)
         self.likes, self.threshold = self._scale.likes, self._scale.threshold
         self.rating_range = (self._scale.low, self._scale.high)
         self._users.get_indexer(self._users[:1])  # build the hash table before there are threads
@@ -154,7 +154,8 @@ class Engine:
         wanted = id_from_text(str(user), self._users)
         at = -1 if wanted is None else int(self._users.get_indexer(pd.Index([wanted], dtype=self._users.dtype))[0])
         if at < 0:
-            raise RequestError(f"unknown user {shown(user)}: not in the data of this run", 404)
+            hint = f"; {self._left_out}" if self._left_out else ""
+            raise RequestError(f"unknown user {shown(user)}: not in the data of this run{hint}", 404)
         row = take_rows(self._histories, np.array([at]))
         if explain and row.nnz > MAX_HISTORY:
             raise RequestError(

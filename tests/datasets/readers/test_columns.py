@@ -1,5 +1,7 @@
 """Columns: usual names however they are written, names that are given, files without a header."""
 
+import warnings
+
 import pytest
 
 from aerec.datasets.readers.columns import Columns
@@ -74,3 +76,21 @@ def test_a_header_is_told_by_one_known_name():
     assert Columns().found_in(["x", "MOVIE ID"])
     assert not Columns().found_in(["1", "2"])
     assert Columns(user="x").found_in(["x", "y"])
+
+
+def test_names_that_say_less_are_taken_with_a_line():
+    with pytest.warns(UserWarning, match="is read as the") as lines:
+        found = Columns().locate(["user", "item", "Score", "ts"], "a.csv")
+    assert found == {"user": "user", "item": "item", "rating": "Score", "timestamp": "ts"}
+    assert [str(line.message) for line in lines] == [
+        "a.csv: the column 'Score' is read as the rating; name another one with rating=…",
+        "a.csv: the column 'ts' is read as the timestamp; name another one with timestamp=…",
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert Columns().locate(["user", "item", "score", "rating"], "a.csv")["rating"] == "rating"
+        assert (
+            Columns(rating="score", timestamp=None).locate(["user", "item", "score", "ts"], "a.csv")["rating"]
+            == "score"
+        )
+        assert "rating" not in Columns(rating=None).locate(["user", "item", "score"], "a.csv")

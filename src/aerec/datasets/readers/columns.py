@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aerec.errors import DataError
+from aerec.errors import DataError, warn_caller
 
 __all__ = ["DELIMITERS", "MOVIELENS_COLUMNS", "Columns"]
 
@@ -22,6 +22,7 @@ _KNOWN = {
     "timestamp": ("timestamp", "time", "datetime", "date", "unixreviewtime"),
     "weight": (),
 }
+_LIKELY = {"rating": ("score",), "timestamp": ("ts",)}  # names that say less: what they are taken for is said
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,8 @@ class Columns:
                 if list(names).count(name) > 1:
                     raise DataError(f"{place}: the column {name!r} stands twice; rename one of them")
                 located[role] = name
+                if getattr(self, role) != name and _plain(name) in _LIKELY.get(role, ()):
+                    warn_caller(f"{place}: the column {name!r} is read as the {role}; name another one with {role}=…")
             elif role in ("user", "item", "weight") or getattr(self, role) != role:
                 raise DataError(f"{place}: {self._missing(role, names)}")
         return located
@@ -94,7 +97,8 @@ class Columns:
             return str(wanted)
         if wanted not in (None, role):
             return None
-        return next((name for known in _KNOWN[role] for name in names if _plain(name) == known), None)
+        usual = (*_KNOWN[role], *_LIKELY.get(role, ()))
+        return next((name for known in usual for name in names if _plain(name) == known), None)
 
     def _missing(self, role: str, names: Sequence[str]) -> str:
         wanted = getattr(self, role) or role
