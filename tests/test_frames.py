@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from aerec import Interactions
 from aerec.errors import DataError, MissingExtraError
-from aerec.frames import read_columns, sort_ratings
+from aerec.frames import as_frame_of, read_columns, sort_ratings
 
 pl = pytest.importorskip("polars")
 pa = pytest.importorskip("pyarrow")
@@ -366,3 +366,21 @@ def test_a_pivoted_frame_is_told_to_be_a_matrix():
         Interactions.from_frame(table)
     made = Interactions.from_matrix(table.fillna(0), table.index, table.columns)
     assert made.shape == (7, 20)
+
+
+def test_frames_come_back_in_the_form_that_is_asked_for():
+    pyarrow, polars = pytest.importorskip("pyarrow"), pytest.importorskip("polars")
+    times = pd.to_datetime(["2026-01-05 10:00", "2026-01-06 11:30"]).tz_localize("Europe/Vienna")
+    frame = pd.DataFrame({"user": ["00Ä", "b"], "item": [7, 9], "rating": [1.5, 2.0], "timestamp": times})
+    data = Interactions.from_frame(frame)
+    table, lazy = data.to_frame("arrow"), data.to_frame("polars")
+    assert isinstance(table, pyarrow.Table)
+    assert isinstance(lazy, polars.DataFrame)
+    for other in (table, lazy, lazy.lazy()):
+        again = Interactions.from_frame(other)
+        pd.testing.assert_frame_equal(again.to_frame(), data.to_frame())
+        assert again.timestamp_dtype.endswith("Europe/Vienna]")
+    assert lazy.columns == ["user", "item", "rating", "timestamp"]
+    assert as_frame_of(frame, "pandas") is frame
+    with pytest.raises(ValueError, match="as_frame is one of 'pandas', 'polars', 'arrow', got 'numpy'"):
+        data.to_frame("numpy")

@@ -12,13 +12,15 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from aerec.errors import DataError
+from aerec.errors import DataError, MissingExtraError
 from aerec.sparse import CSR
 from aerec.system.extras import import_extra
 
 __all__ = [
     "FrameRatings",
     "SortedRatings",
+    "as_frame_of",
+    "check_frame_kind",
     "dates_of_seconds",
     "id_codes",
     "ratings_of_frame",
@@ -139,6 +141,9 @@ def sort_ratings(
     return SortedRatings(matrix, times, weights, n_repeated, int(np.count_nonzero(last) - len(values)))
 
 
+_KINDS = ("pandas", "polars", "arrow")
+
+
 def read_columns(df: Any, wanted: Sequence[str] | None = None) -> tuple[pd.DataFrame, list[Any]]:
     """Return the columns of a frame of any library in pandas, and the names of all its columns.
 
@@ -178,6 +183,48 @@ def read_columns(df: Any, wanted: Sequence[str] | None = None) -> tuple[pd.DataF
     table = pyarrow.table(df)
     columns = {name: _of_arrow(table.column(name)) for name in _in(table.column_names, wanted)}
     return pd.DataFrame(columns), table.column_names
+
+
+def as_frame_of(frame: pd.DataFrame, kind: str) -> Any:
+    """Return a frame in the form of another library, without its index.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+    kind : {"pandas", "polars", "arrow"}
+
+    Raises
+    ------
+    ValueError
+        If there is no such form.
+    MissingExtraError
+        If pyarrow, or polars, is needed and not installed.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from aerec.frames import as_frame_of
+    >>> as_frame_of(pd.DataFrame({"user": [1, 2]}), "arrow").column_names
+    ['user']
+    """
+    check_frame_kind(kind)
+    if kind == "pandas":
+        return frame
+    pyarrow = import_extra("pyarrow", f"as_frame={kind!r}")
+    table = pyarrow.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata()
+    if kind == "arrow":
+        return table
+    try:
+        import polars
+    except ImportError:
+        raise MissingExtraError("as_frame='polars' needs polars: pip install polars") from None
+    return polars.from_arrow(table)
+
+
+def check_frame_kind(kind: str) -> None:
+    """Refuse a form of frames that there is not, before anything takes long."""
+    if kind not in _KINDS:
+        raise ValueError(f"as_frame is one of {', '.join(map(repr, _KINDS))}, got {kind!r}")
 
 
 def id_codes(ids: pd.Series[Any], name: str) -> tuple[NDArray[Any], pd.Index[Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from aerec.data_summary import DataSummary, look_like_counts, quantiles, value_counts
 from aerec.errors import DataError, warn_caller
-from aerec.frames import dates_of_seconds, ratings_of_frame, sort_ratings
+from aerec.frames import as_frame_of, check_frame_kind, dates_of_seconds, ratings_of_frame, sort_ratings
 from aerec.ids import as_ids, examples, union_of_ids, without_points
 from aerec.item_features import ItemFeatures, features_of_frame, features_of_matrix, join_features, rows_or_empty
 from aerec.rating_weights import checked_weights, weights_of_matrix
@@ -343,11 +343,23 @@ class Interactions:
         data = self.matrix.data
         return bool(data.size == 0 or data.min() == data.max())
 
-    def to_frame(self) -> pd.DataFrame:
+    @overload
+    def to_frame(self, as_frame: Literal["pandas"] = "pandas") -> pd.DataFrame: ...
+
+    @overload
+    def to_frame(self, as_frame: str) -> Any: ...
+
+    def to_frame(self, as_frame: str = "pandas") -> Any:
         """One row per rating with raw ids: columns user, item, rating (timestamp, weight), by user and then item.
 
         Times that were dates are datetimes again, in their time zone, to the microsecond; ISO text becomes UTC.
+
+        Parameters
+        ----------
+        as_frame : {"pandas", "polars", "arrow"}, default "pandas"
+            Of which library the frame is; the others need pyarrow.
         """
+        check_frame_kind(as_frame)
         columns: dict[str, Any] = {
             "user": self.users.take(row_ids(self.matrix)),
             "item": self.items.take(self.matrix.indices),
@@ -358,7 +370,7 @@ class Interactions:
             columns["timestamp"] = self.timestamps.copy() if dtype is None else dates_of_seconds(self.timestamps, dtype)
         if self.weights is not None:
             columns["weight"] = self.weights.copy()
-        return pd.DataFrame(columns)
+        return as_frame_of(pd.DataFrame(columns), as_frame)
 
     def summary(self) -> DataSummary:
         """Count and describe: ratings per user and per item, values, times, and what was left out on the way.

@@ -12,6 +12,7 @@ from sklearn.exceptions import NotFittedError
 
 from aerec import Interactions, evaluate
 from aerec.baselines import BiasedMF, ItemKNN, PureSVD, UserKNN
+from aerec.datasets import load_dataset
 from aerec.errors import DataError, InsufficientMemoryError, ModelFileError, TrainingError
 from aerec.files import storage
 from aerec.holdout import Holdout, Split
@@ -665,3 +666,25 @@ def test_models_without_vectors_refuse_to_say_what_is_alike():
         EASE().fit(train()).similar_items(["q"])
     with pytest.raises(DataError, match="similar_users finds users by id"):
         PureSVD(n_factors=2).fit(train()).similar_users(train().matrix, [0])
+
+
+def test_lists_come_back_in_the_form_that_is_asked_for():
+    pyarrow, polars = pytest.importorskip("pyarrow"), pytest.importorskip("polars")
+    likes = load_dataset("sample").binarize(4.0)
+    model = PureSVD(n_factors=4).fit(likes)
+    calls = {
+        "recommend": lambda **form: model.recommend(likes, k=3, users=[7, 8], **form),
+        "similar_items": lambda **form: model.similar_items([3], k=3, **form),
+        "similar_users": lambda **form: model.similar_users(likes, [7], k=3, **form),
+    }
+    for call in calls.values():
+        expected = call()
+        table, frame = call(as_frame="arrow"), call(as_frame="polars")
+        assert isinstance(table, pyarrow.Table)
+        assert isinstance(frame, polars.DataFrame)
+        for other in (table, frame):
+            assert {
+                name: other[name].to_pylist() if other is table else other[name].to_list() for name in expected
+            } == {name: expected[name].tolist() for name in expected}
+        with pytest.raises(ValueError, match="as_frame is one of"):
+            call(as_frame="dask")

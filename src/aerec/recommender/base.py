@@ -7,7 +7,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, ClassVar, overload
+from typing import Any, ClassVar, Literal, overload
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from typing_extensions import Self
 
 from aerec.dimensions import Space
 from aerec.errors import DataError, TrainingError
+from aerec.frames import as_frame_of, check_frame_kind
 from aerec.holdout import Holdout, as_holdout, given_validation
 from aerec.ids import as_ids, check_storable
 from aerec.interactions import Interactions
@@ -299,7 +300,21 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         users: Any = None,
         allow_items: ArrayLike | None = None,
         block_items: ArrayLike | None = None,
+        as_frame: Literal["pandas"] = "pandas",
     ) -> pd.DataFrame: ...
+
+    @overload
+    def recommend(
+        self,
+        history: Interactions | Mapping[Any, Any],
+        k: int = 10,
+        exclude_seen: bool = True,
+        *,
+        users: Any = None,
+        allow_items: ArrayLike | None = None,
+        block_items: ArrayLike | None = None,
+        as_frame: str,
+    ) -> Any: ...
 
     @overload
     def recommend(
@@ -311,6 +326,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         users: Any = None,
         allow_items: ArrayLike | None = None,
         block_items: ArrayLike | None = None,
+        as_frame: str = "pandas",
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
 
     def recommend(
@@ -322,7 +338,8 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         users: Any = None,
         allow_items: ArrayLike | None = None,
         block_items: ArrayLike | None = None,
-    ) -> pd.DataFrame | tuple[NDArray[np.int64], NDArray[np.float32]]:
+        as_frame: str = "pandas",
+    ) -> Any:
         """Recommend the `k` best items to each user of `history`.
 
         Parameters
@@ -334,10 +351,12 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
             As in `rank`.
         users : array-like or single id, optional
             Some of the users of an `Interactions` or a dict: raw ids, in the order wanted.
+        as_frame : {"pandas", "polars", "arrow"}, default "pandas"
+            Of which library the frame is; the others need pyarrow.
 
         Returns
         -------
-        pandas.DataFrame
+        pandas.DataFrame, or as `as_frame` says
             For an `Interactions` or a dict: columns user, item (raw ids), rank (from 1) and score, users in the order
             of the history. A user with fewer than `k` candidates has fewer rows.
         (indices, scores)
@@ -361,6 +380,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         >>> len(model.recommend({"anna": [3, 7, 10], "ben": {3: 5.0, 7: 1.0}}, k=4))
         8
         """
+        check_frame_kind(as_frame)
         history = history if users is None else _some_users(history, users)
         if isinstance(history, Interactions | Mapping):
             check_k(k)
@@ -371,16 +391,15 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
             return indices, scores
         rows, places = np.nonzero(indices >= 0)
         ids = history.users if isinstance(history, Interactions) else pd.Index(list(history), tupleize_cols=False)
-        return pd.DataFrame(
-            {
-                "user": ids.take(rows),
-                "item": self._ids.item_ids(history).take(indices[rows, places]),
-                "rank": places + 1,
-                "score": scores[rows, places],
-            }
-        )
+        columns = {
+            "user": ids.take(rows),
+            "item": self._ids.item_ids(history).take(indices[rows, places]),
+            "rank": places + 1,
+            "score": scores[rows, places],
+        }
+        return as_frame_of(pd.DataFrame(columns), as_frame)
 
-    def similar_items(self, items: Any, k: int = 10) -> pd.DataFrame:
+    def similar_items(self, items: Any, k: int = 10, *, as_frame: str = "pandas") -> Any:
         """Return the `k` items that are most alike to each of `items`.
 
         Item-item models (EASE, SLIM, ItemKNN …) give the row of their weights, what a rating of the item adds to the
@@ -391,10 +410,11 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         items : array-like or single id
             Raw ids, or column numbers where the model was fitted on a matrix.
         k : int, default 10
+        as_frame : {"pandas", "polars", "arrow"}, default "pandas"
 
         Returns
         -------
-        pandas.DataFrame
+        pandas.DataFrame, or as `as_frame` says
             Columns item, similar, rank (from 1) and score, the most alike first.
 
         Raises
@@ -405,6 +425,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
             If the model has neither item-item weights nor vectors of items.
         """
         check_k(k)
+        check_frame_kind(as_frame)
         scorer = self.scorer_
         if not isinstance(scorer, SimilarityScorer):
             raise ValueError(
@@ -412,9 +433,10 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
                 'is alike; recommend({"anyone": [item]}) says what it shows to those who like an item'
             )
         columns = self._ids.columns_of(items)
-        return _pairs(scorer.similarities, columns, self._ids.known_items, k, self.n_features_in_, "item")
+        frame = _pairs(scorer.similarities, columns, self._ids.known_items, k, self.n_features_in_, "item")
+        return as_frame_of(frame, as_frame)
 
-    def similar_users(self, history: History, users: Any, k: int = 10) -> pd.DataFrame:
+    def similar_users(self, history: History, users: Any, k: int = 10, *, as_frame: str = "pandas") -> Any:
         """Return the `k` users of `history` that are most alike to each of `users`, by the cosine of their vectors.
 
         Parameters
@@ -424,10 +446,11 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         users : array-like or single id
             Raw ids of some of them.
         k : int, default 10
+        as_frame : {"pandas", "polars", "arrow"}, default "pandas"
 
         Returns
         -------
-        pandas.DataFrame
+        pandas.DataFrame, or as `as_frame` says
             Columns user, similar, rank (from 1) and score, the most alike first.
 
         Raises
@@ -438,6 +461,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
             If the model has no vectors of users.
         """
         check_k(k)
+        check_frame_kind(as_frame)
         scorer = self.scorer_
         if not isinstance(scorer, VectorScorer):
             raise ValueError(f"{type(self).__name__} has no vectors of users, so that it cannot say who is alike")
@@ -449,7 +473,8 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         vectors = vectors[
             :, np.ptp(vectors, axis=0) > 0
         ]  # a column that is the same for all, such as the 1 of a bias, says nothing
-        return _pairs(lambda some: cosines(vectors, some), rows, known.users, k, len(vectors), "user")
+        frame = _pairs(lambda some: cosines(vectors, some), rows, known.users, k, len(vectors), "user")
+        return as_frame_of(frame, as_frame)
 
     def explain(self, history: History, item: Any, n: int | None = None) -> pd.DataFrame:
         """Say which items of one user's history speak for recommending `item`.

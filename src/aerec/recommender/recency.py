@@ -83,8 +83,8 @@ def _ages(block: UserBlock, unit: str) -> NDArray[np.float64]:
     if block.times is None:
         if counts.max(initial=0) > 1:
             raise DataError(
-                "what was rated last counts more here, and this history has no times: give an Interactions with "
-                "timestamps; a matrix has none"
+                "RecencyWeighted weighs what was rated last most, and this history has no times: give an Interactions "
+                "with timestamps; a matrix has none"
             )
         return np.zeros(len(rows))
     times = block.times.astype(np.float64)
