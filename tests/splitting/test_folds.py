@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from sklearn.model_selection import GroupKFold, PredefinedSplit
 from sklearn.model_selection import KFold as ReferenceKFold
 
 from aerec import Interactions
@@ -57,6 +58,37 @@ def test_by_users_each_user_is_tested_once_and_trains_otherwise(n_splits, n_user
         counts = np.diff(split.test.history.matrix.indptr) + np.diff(split.test.target.matrix.indptr)
         shares = [0 if n < 2 else max(1, n // 5) for n in counts.tolist()]
         assert np.diff(split.test.target.matrix.indptr).tolist() == shares
+
+
+@given(st.integers(2, 9), st.integers(9, 40), st.integers(0, 2**32 - 1))
+@settings(deadline=None, max_examples=25)
+def test_folds_of_users_keep_the_contract_of_group_k_fold(n_splits, n_users, seed):
+    """Beside scikit-learn's, with users as groups: where all have as many ratings, as many users are in each fold."""
+    n_each = 6
+    user, item = np.divmod(np.arange(n_users * n_each), n_each)
+    data = Interactions.from_frame(pd.DataFrame({"user": user, "item": item, "rating": 1.0}))
+    ours = [
+        (set(split.train.users), set(split.test.history.users)) for split in KFold(n_splits, seed=seed).splits(data)
+    ]
+    reference = GroupKFold(n_splits, shuffle=True, random_state=seed).split(user, groups=user)
+    theirs = [(set(user[train]), set(user[test])) for train, test in reference]
+    assert sorted(len(test) for _, test in ours) == sorted(len(test) for _, test in theirs)
+    for folds in (ours, theirs):
+        assert sorted(one for _, test in folds for one in test) == list(range(n_users))
+        assert all(not train & test and len(train | test) == n_users for train, test in folds)
+
+
+@given(st.integers(2, 9), st.integers(5, 25), st.integers(0, 2**32 - 1))
+@settings(deadline=None, max_examples=25)
+def test_folds_of_ratings_are_those_that_scikit_learn_makes_of_the_same_numbers(n_splits, n_users, seed):
+    data = generated(n_users)
+    stored = pairs(data)
+    splits = list(KFold(n_splits, "ratings", seed).splits(data))
+    fold_of = {pair: fold for fold, split in enumerate(splits) for pair in pairs(split.test.target)}
+    reference = PredefinedSplit([fold_of[pair] for pair in stored]).split()
+    for split, (train, test) in zip(splits, reference, strict=True):
+        assert pairs(split.train) == [stored[at] for at in train]
+        assert pairs(split.test.target) == [stored[at] for at in test]
 
 
 def test_a_fold_is_the_same_however_many_were_asked_for_before():
