@@ -134,6 +134,7 @@ def test_other_weights_change_what_is_learned_and_not_how_a_history_is_read(name
 
 LINEAR = {
     "ease": lambda: EASE(l2=2.0),
+    "ease by users": lambda: EASE(l2=2.0, solver="users"),
     "ease with norms": lambda: EASE(l2=2.0, user_norm=0.5, diagonal=0.5),
     "edlae": lambda: EDLAE(l2=2.0, dropout=0.3),
     "low-rank-edlae": lambda: LowRankEDLAE(l2=2.0, n_factors=3, epochs=10),

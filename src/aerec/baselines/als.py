@@ -35,7 +35,8 @@ class ALS(Recommender):
 
     .. math:: w = \big(Y^\top Y + Y^\top (C - I) Y + \lambda I\big)^{-1} Y^\top C\, p,
 
-    for all users of a block at once. An empty history is ranked by popularity.
+    for all users of a block at once. An empty history is ranked by popularity. With weights w of the training ratings
+    (`Interactions.with_weights`), :math:`c_{ui} = w_{ui} (1 + \alpha x_{ui})`.
 
     Parameters
     ----------
@@ -103,6 +104,7 @@ class ALS(Recommender):
         als = import_implicit("cpu.als", "ALS")
         X = train.matrix
         rated = 1 + self.alpha * float(np.abs(X.data).mean())  # c of an average rating
+        rated *= 1.0 if train.weights is None else float(train.weights.mean(dtype=np.float64))
         l2 = rated * automatic_factor_l2(ones_in(X)) if isinstance(self.l2, str) else float(self.l2)
         self.l2_ = np.array([l2])
         with one_blas_thread():  # implicit has threads of its own

@@ -22,7 +22,7 @@ class EASE(RidgeRecommender):
     Time grows with n_items³, memory with n_items²: one float32 matrix of that size is held. Where users are fewer than
     items, the same scores come from a matrix of n_users² (`solver`). Where it does not fit, `fit` refuses. An empty
     history is ranked by popularity. More users are learned and users forgotten exactly, by `partial_fit` and
-    `replace_users`.
+    `replace_users`. With weights w of the ratings (`Interactions.with_weights`) X is √w · x: a user of weight 2 is two.
 
     Parameters
     ----------
