@@ -64,7 +64,7 @@ class CDAE(Autoencoder):
         "likelihood": Choice(("multinomial", "bernoulli")),
     }
 
-    _epochs_alone = 20
+    _epochs_alone = 12
 
     def __init__(
         self,

@@ -54,7 +54,7 @@ class DenoisingAutoencoder(Autoencoder):
         "activation": Choice(("tanh", "sigmoid")),
     }
 
-    _epochs_alone = 9
+    _epochs_alone = 8
 
     def __init__(
         self,

@@ -58,7 +58,8 @@ class ELSA(Autoencoder):
     ----------
     n_factors : int, default 256
         Length of the item vectors.
-    epochs : int, default 30
+    epochs : int or "auto", default "auto"
+        "auto" takes up to 100 with validation data, 15 without.
     batch_size : int, default 500
     learning_rate : float, default 0.1
         Of NAdam (the cost does not depend on the lengths that the rows of A have before they are scaled).
@@ -101,6 +102,8 @@ class ELSA(Autoencoder):
     _popularity_for_empty = True
     _takes_weights = False  # its cost is the angle between two rows, of which no rating has a part
 
+    _epochs_alone = 15
+
     network_: _ELSANetwork
     _shards: ItemShards | None = None  # while it is fitted on several processes
 
@@ -113,7 +116,7 @@ class ELSA(Autoencoder):
     def __init__(
         self,
         n_factors: int = 256,
-        epochs: int = 30,
+        epochs: int | str = "auto",
         batch_size: int = 500,
         learning_rate: float = 0.1,
         learning_rate_schedule: str = "constant",

@@ -47,7 +47,7 @@ class MultDAE(Autoencoder):
 
     search_space: ClassVar[Space] = {**NEURAL_SPACE, "hidden": HIDDEN_SIZES, "activation": Choice(("tanh", "swish"))}
 
-    _epochs_alone = 9
+    _epochs_alone = 8
 
     def __init__(
         self,

@@ -60,7 +60,7 @@ class MultVAE(Autoencoder):
         "kl_annealing_steps": Choice((0, 1000, 5000)),
     }
 
-    _epochs_alone = 22
+    _epochs_alone = 20
 
     def __init__(
         self,

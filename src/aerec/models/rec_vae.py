@@ -45,8 +45,8 @@ class RecVAE(Autoencoder):
     ----------
     hidden : int or tuple of int, default (600, 200)
         Width of the encoder's five layers, and of the code; a single number is the code, the layers three times that.
-    kl_weight : float, default 0.005
-        γ. Larger for short histories.
+    kl_weight : float, default 0.015
+        γ. Larger for few users and short histories; the paper's 0.005 is for 100,000 users and more.
     encoder_passes : int, default 3
     noise : MaskingNoise, GaussianNoise or None, default MaskingNoise(0.5)
         Dropout on the normalised input of the encoder, in its own passes only.
@@ -92,7 +92,7 @@ class RecVAE(Autoencoder):
     def __init__(
         self,
         hidden: int | tuple[int, int] = (600, 200),
-        kl_weight: float = 0.005,
+        kl_weight: float = 0.015,
         encoder_passes: int = 3,
         noise: Noise | None = MaskingNoise(0.5),  # noqa: B008 (frozen)
         epochs: int | str = "auto",

@@ -21,7 +21,7 @@ class SparseAutoencoder(Autoencoder):
     hidden : int or tuple of int, default 200
     activation : str, default "sigmoid"
         `KLSparsity` needs "sigmoid" or "tanh".
-    sparsity : KLSparsity, L1Sparsity, TopKSparsity or None, default KLSparsity(0.05, 1.0)
+    sparsity : KLSparsity, L1Sparsity, TopKSparsity or None, default KLSparsity(0.05, 0.1)
     noise : MaskingNoise, GaussianNoise or None, default None
     likelihood : str, default "multinomial"
         For ratings as likes; "gaussian" for standardised dense data.
@@ -54,11 +54,13 @@ class SparseAutoencoder(Autoencoder):
         "activation": Choice(("tanh", "sigmoid")),
     }
 
+    _epochs_alone = 15
+
     def __init__(
         self,
         hidden: int | tuple[int, ...] = 200,
         activation: str = "sigmoid",
-        sparsity: Sparsity | None = KLSparsity(0.05, 1.0),  # noqa: B008 (frozen)
+        sparsity: Sparsity | None = KLSparsity(0.05, 0.1),  # noqa: B008 (frozen)
         noise: Noise | None = None,
         likelihood: str = "multinomial",
         tied: bool = False,
