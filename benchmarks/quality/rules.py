@@ -113,9 +113,9 @@ def grid(model: str, split: Split) -> Iterator[tuple[str, Any]]:
             yield f"{power / 0.5:g}", BPR(popularity_power=power)
         return
     if model == "rp3-beta":
-        default = RP3Beta().beta
-        for factor in (0.0, 0.5, 1.0, 2.0, 3.0):
-            yield f"{factor:g}", RP3Beta(beta=factor * default)
+        yield "1", RP3Beta()
+        for beta in (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7):
+            yield f"beta {beta:g}", RP3Beta(beta=beta)
         return
     for factor in FACTORS:
         if model == "ease":

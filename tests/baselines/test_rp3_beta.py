@@ -28,6 +28,18 @@ def test_weights_are_those_of_the_walks(ratings, alpha, beta):
     np.testing.assert_allclose(weights, by_hand(ratings, alpha, beta), rtol=1e-5, atol=1e-7)
 
 
+def test_the_automatic_beta_follows_the_density(ratings):
+    density = ratings.nnz / ratings.shape[0] / ratings.shape[1]
+    weights = RP3Beta(k=7).fit(ratings).weights_.toarray()
+    np.testing.assert_allclose(weights, by_hand(ratings, 1.0, 0.6), rtol=1e-5, atol=1e-7)  # it is dense
+    assert density > 0.1
+    sparse = sp.csr_array(sp.block_diag([ratings] * 20))
+    beta = 0.5 + 0.3 * np.log10(density / 20 / 0.03)
+    assert 0.1 < beta < 0.6
+    weights = RP3Beta(k=7).fit(sparse).weights_.toarray()
+    np.testing.assert_allclose(weights, by_hand(sparse, 1.0, beta), rtol=1e-5, atol=1e-7)
+
+
 def test_without_powers_the_walk_from_an_item_ends_somewhere_for_certain(ratings):
     X = ratings.toarray()
     stay = ((X.T / X.sum(axis=0)[:, None]) * (X / X.sum(axis=1)[:, None]).T).sum(axis=1)

@@ -36,7 +36,7 @@ def test_the_preset_is_that_of_the_lecture():
     model = SparseAutoencoder()
     assert model.activation == "sigmoid"
     assert model.noise is None
-    assert model.sparsity == KLSparsity(target=0.05, weight=1.0)
+    assert model.sparsity == KLSparsity(target=0.05, weight=0.1)
     assert not model.variational
 
 
