@@ -66,7 +66,9 @@ def test_the_last_line_trains_the_best_model_on_the_same_split(aerec, films_path
 
 def test_people_see_the_table_and_what_was_best(aerec, films_path):
     code, out, err = aerec("tune", films_path, *KNN, "--split", "last")
-    assert (code, err) == (0, "")
+    assert code == 0
+    assert [line.split("  ")[0] for line in err.splitlines()] == [f"Tuning ItemKNN trial {n}/3" for n in (1, 2, 3)]
+    assert all("  best 0." in line for line in err.splitlines())  # no terminal is looking: a line a trial
     lines = out.splitlines()
     assert lines.pop(0).startswith("kept ")
     assert lines[0].startswith("Interactions(")
@@ -123,7 +125,7 @@ def test_a_space_of_ones_own(aerec, films_path):
 
 
 def test_a_best_value_at_the_edge_is_a_warning_that_says_how_to_widen(aerec, films_path):
-    words = ["--model", "item-knn", "--space", "k=1:2", "--set", "shrinkage=0", "--set", "similarity=cosine"]
+    words = ["--model", "item-knn", "--space", "k=1:2", "--set", "shrinkage=0", "--set", "similarity=cosine", "-q"]
     code, _, err = aerec("tune", films_path, *words, "--trials", "6")
     assert code == 0
     assert err == (

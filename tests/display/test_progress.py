@@ -82,3 +82,16 @@ def test_a_number_writes_a_line_every_so_many_epochs_where_there_is_no_bar(capsy
 def test_a_terminal_sees_its_bar_and_no_lines_where_a_number_is_given(terminal):
     report(shown=1)
     assert "EASE epoch" not in terminal.getvalue()
+
+
+def test_lines_say_the_time_that_is_left(monkeypatch, capsys):
+    clock = iter([0.0, 10.0, 20.0, 30.0])
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: next(clock))
+    with EpochProgress("Tuning EASE", 12, 1, unit="trial") as reporter:
+        for number in (10, 11, 12):  # a search that goes on with its tenth trial
+            reporter.epoch_done(number, {"best": 0.5})
+    assert capsys.readouterr().err.splitlines() == [
+        "Tuning EASE trial 10/12  best 0.5  20 s left",
+        "Tuning EASE trial 11/12  best 0.5  10 s left",
+        "Tuning EASE trial 12/12  best 0.5",
+    ]

@@ -134,7 +134,7 @@ def tune(
             seed=seed,
             timeout=timeout,
             storage=storage,
-            progress=not quiet,
+            progress=not quiet if quiet or json else 1,  # 1: outside a terminal a line a trial
         )
     result.save(out)
     for edge in result.edges:

@@ -38,7 +38,7 @@ class EpochProgress:
         self._bar: Progress | None = None
         self._notebook: NotebookBar | None = None
         self._every = 0  # epochs for a line; 0 for none
-        self._began = time.perf_counter()
+        self._began, self._first = time.perf_counter(), epochs  # the first one seen: a search may go on with its tenth
         if not shown:
             return
         console = self._console = Console(stderr=True)
@@ -73,11 +73,13 @@ class EpochProgress:
         """Report epoch number `epoch` (from 1) with its cost and validation metric."""
         note = "  ".join(f"{name} {value:.5g}" for name, value in values.items())
         _log.info("%s %s %d/%d  %s", self._name, self._unit, epoch, self._epochs, note)
+        self._first = min(self._first, epoch)
+        seconds = (time.perf_counter() - self._began) / (epoch - self._first + 1) * (self._epochs - epoch)
+        left = f"  {seconds:.0f} s left" if seconds >= 1 else ""
         if self._every and (epoch % self._every == 0 or epoch == self._epochs):
-            text = f"{self._name} {self._unit} {epoch}/{self._epochs}  {note}"
+            text = f"{self._name} {self._unit} {epoch}/{self._epochs}  {note}{left}"
             self._console.print(text, highlight=False, markup=False, soft_wrap=True)
         if self._bar is not None:
             self._bar.update(self._task, completed=epoch, note=note)
         if self._notebook is not None:
-            left = (time.perf_counter() - self._began) / max(epoch, 1) * (self._epochs - epoch)
-            self._notebook.update(epoch, self._epochs, f"{note}  {left:.0f} s left" if left >= 1 else note)
+            self._notebook.update(epoch, self._epochs, f"{note}{left}")

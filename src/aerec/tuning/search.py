@@ -105,7 +105,7 @@ def tune(
     timeout: float | None = None,
     storage: str | os.PathLike[str] | None = None,
     study_name: str = "aerec",
-    progress: bool = True,
+    progress: bool | int = True,
 ) -> TuningResult:
     """Search for the hyper-parameters with which `model` does best on the validation part of `split`.
 
@@ -137,8 +137,9 @@ def tune(
         ends where an uninterrupted one ends; only one at a time may use it.
     study_name : str, default "aerec"
         So that one file can hold several searches.
-    progress : bool, default True
-        Show a bar over the trials in a terminal or notebook.
+    progress : bool or int, default True
+        Show a bar over the trials in a terminal or notebook; elsewhere a number n gives a line every n trials, with the
+        best value so far and the time left.
 
     Returns
     -------
