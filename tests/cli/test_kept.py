@@ -89,6 +89,11 @@ def test_another_scale_is_offered_its_own_threshold(tmp_path, high, usual, ratin
     assert load(tmp_path, ratings * 6, threshold=float(usual))  # without a warning, see `quiet`
 
 
+def test_numbers_beyond_a_hundred_may_be_counts(tmp_path):
+    with pytest.warns(UserWarning, match="--threshold 720 is what 4 is of 5, --counts weighs counts"):
+        load(tmp_path, [100, 400, 600, 750, 900] * 6)
+
+
 def test_nearly_all_is_a_plain_number(tmp_path):
     with pytest.warns(UserWarning, match="counts 99.8 % of them as likes"):
         load(tmp_path, [3, *[90, 70, 100, 80, 95] * 99])

@@ -14,6 +14,7 @@ from aerec.interactions import Interactions
 __all__ = ["Kept", "advice", "nothing_left", "plural", "value_range"]
 
 _COUNTED = ("ratings", "users", "items")
+_HUNDRED = 100.0  # ratings end there at most; what goes further may be counts
 _STARS = 5.0  # the highest rating of the scale that the default threshold, 4, is meant for
 
 
@@ -78,6 +79,7 @@ def advice(given: Mapping[str, Interactions], kept: Kept) -> str | None:
         return (
             f"the ratings run from {low:g} to {high:g}, and --threshold {kept.threshold:g} counts "
             f"{_percent(kept.ratings)} of them as likes: --threshold {_usual_threshold(given):g} is what 4 is of 5"
+            + (", --counts weighs counts by log(1 + count)" if high > _HUNDRED else "")
         )
     if 2 * kept.ratings[0] < kept.ratings[1]:
         causes = [f"--threshold {kept.threshold:g}"] if kept.threshold is not None else []
