@@ -102,7 +102,8 @@ def day(folder, n_rows):
     shell("train", "klicks.csv", *COLUMNS, "--model", "mult-dae", "--out", "netz", "--quiet")
     write_log(folder / "morgen.csv", n_rows // 20, seed=1, first_day="2026-11-02")
     shell("evaluate", "netz", "--data", "morgen.csv", "--split", "last", "--metrics", "hit_rate@10")
-    grown, _ = shell("train", "klicks.csv", "morgen.csv", "--warm-from", "netz", "--out", "netz-neu", "--quiet")
+    words = ["--warm-from", "netz", "--epochs", "3", "--out", "netz-neu", "--quiet"]
+    grown, _ = shell("train", "klicks.csv", "morgen.csv", *words)
     assert re.search(r"^began with netz: [\d,]+ items known, [\d,]+ new", grown, re.MULTILINE), grown
     return shell, {"new": json.loads(new), "known": json.loads(known), "alike": json.loads(alike), "clicks": clicks}
 
