@@ -241,6 +241,12 @@ def test_a_phone_needs_no_scrolling_to_the_side(page, liked):
     assert small == []  # WCAG 2.5.8: targets of at least 24 px
 
 
+@pytest.mark.parametrize("width", [1280, 390, 320])
+def test_neither_page_scrolls_sideways(beyond_the_edge, address, width):
+    for path in ("", "docs"):
+        assert beyond_the_edge(f"{address}{path}", width) == []
+
+
 def test_every_control_has_a_name_and_lists_are_lists(page, liked):
     page.search(liked[0])
     page.until(lambda: page.found()[:1] == [liked[0]])

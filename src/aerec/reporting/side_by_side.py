@@ -142,8 +142,8 @@ class SideBySide:
         cells = {name: [self._cell(row, in_all) for row in rows.itertuples()] for name, rows in lists.items()}
         rows = [(rank + 1, *(_at(column, rank) for column in cells.values())) for rank in range(depth)]
         table = html_table("", ("rank", *cells), rows)
-        seen = f"{self._seen(user)}<p>{escape(self._counts(lists, in_all))}</p>"
-        return Html(f'{seen}<div style="overflow-x: auto">{table}</div>')
+        above = f"{self._history_of(user)}<p>{escape(self._counts(lists, in_all))}</p>"
+        return Html(f'{above}<div style="overflow-x: auto">{table}</div>')
 
     def widget(self) -> Any:
         """Return menus for two models and a user over their lists, which follow the menus.
@@ -234,7 +234,7 @@ class SideBySide:
         names = self._history.item_names
         return str(item) if names is None else str(names.get(item, "")) or str(item)
 
-    def _seen(self, user: Any) -> str:
+    def _history_of(self, user: Any) -> str:
         seen = self._items(self._history, user)
         more = len(seen) - _SHOWN_HISTORY
         titles = "; ".join(map(self._title, seen[:_SHOWN_HISTORY])) + (f" and {more:,} more" if more > 0 else "")
@@ -244,9 +244,9 @@ class SideBySide:
 
     def _counts(self, lists: Mapping[str, pd.DataFrame], in_all: set[Any]) -> str:
         shares = ", ".join(f"{name} {_percent(rows['popularity'].mean())}" for name, rows in lists.items())
-        found = ", ".join(f"{name} {rows['held_out'].sum()}" for name, rows in lists.items())
+        hits = ", ".join(f"{name} {rows['held_out'].sum()}" for name, rows in lists.items())
         parts = [f"In both lists (=): {len(in_all)} of {self._k}."] if len(lists) > 1 else []
-        parts += [f"Held out and found (✓): {found}."] if self._holdout is not None else []
+        parts += [f"Held out and found (✓): {hits}."] if self._holdout is not None else []
         return " ".join([*parts, f"Users who have an item, on average: {shares}."])
 
     def _cell(self, row: Any, in_all: set[Any]) -> Html:
