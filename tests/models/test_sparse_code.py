@@ -154,6 +154,22 @@ def test_units_are_named_by_the_feature_of_their_items(data, svd):
         svd.name_units(data)
 
 
+def test_names_are_tried_on_items_that_had_no_part_in_them(data, svd):
+    groups = np.arange(24) % 3
+    described = data.with_item_features(sp.csr_array(np.eye(3)[groups]), ["a", "b", "c"])
+    held_out = data.items[[1, 4, 5, 9, 13, 17, 18, 20]]
+    frame = svd.name_units(described, n_items=4, held_out=held_out)
+    without = svd.describe_code(7, n=24)
+    seen, other = (
+        without[without["item"].isin(held_out) == flag]["item"].to_numpy()[:4] - 100 for flag in (False, True)
+    )
+    name = "abc".index(frame["name"][7])
+    assert frame["precision"][7] == np.mean(groups[seen] == name) == np.bincount(groups[seen]).max() / 4
+    assert frame["held_out_precision"][7] == np.mean(groups[other] == name)
+    share = np.mean(groups[data.items.get_indexer(held_out)] == name)
+    assert frame["held_out_lift"][7] == pytest.approx(frame["held_out_precision"][7] / share)
+
+
 def test_steering_adds_the_direction_of_the_unit(data, svd):
     steered = svd.steer({7: 2.0, 3: -1.0})
     added = (2 * svd.decoder_[7] - svd.decoder_[3]) @ svd.model_.item_factors_.T

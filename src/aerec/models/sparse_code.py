@@ -31,7 +31,7 @@ from aerec.recommender.codes import describe_unit, explain_units
 from aerec.recommender.id_matching import check_n
 from aerec.recommender.saving import model_state, restore_state
 from aerec.recommender.scorer import DecoderScorer, Scorer, UserBlock, score_blocks
-from aerec.sparse import CSR, column_counts
+from aerec.sparse import CSR, column_counts, take_rows
 from aerec.splitting import Holdout
 from aerec.system.memory import require_memory
 from aerec.topk import top_k
@@ -298,7 +298,7 @@ class SparseCode(Recommender):
         column = self._ids.column_for_one(item, history)
         return explain_units(self._code_scorer(), self.block_of(history), column, n)
 
-    def name_units(self, data: Interactions, n_items: int = 20) -> pd.DataFrame:
+    def name_units(self, data: Interactions, n_items: int = 20, *, held_out: Any = None) -> pd.DataFrame:
         """Name each unit by the feature that its items have in common.
 
         The items of a unit are the `n_items` of `describe_code`. With p the share of them that have a feature, and q
@@ -309,12 +309,15 @@ class SparseCode(Recommender):
         data : Interactions
             With `item_features`, matched by item id.
         n_items : int, default 20
+        held_out : array-like, optional
+            Raw ids of items that have no part in the names: to see whether a name holds for others.
 
         Returns
         -------
         pandas.DataFrame
             Columns unit, name (None where no item of the unit has a feature), precision (p) and lift (p / q), the units
-            in their order.
+            in their order. With `held_out` also held_out_precision and held_out_lift: the same of the name, over the
+            `n_items` of the held-out items that stand highest in the unit.
 
         Raises
         ------
@@ -329,20 +332,32 @@ class SparseCode(Recommender):
         has: CSR = sp.csr_array(
             (np.ones(features.nnz, dtype=np.float32), features.indices, features.indptr), features.shape
         )
-        scorer = self._code_scorer()
-        best = np.concatenate(
-            [scorer.unit_items(units, n_items) for units in score_blocks(int(self.n_units), self.n_features_in_)]
-        )
-        members = np.ones(best.size, dtype=np.float32), best.ravel(), np.arange(len(best) + 1) * best.shape[1]
-        share = (sp.csr_array(members, shape=(len(best), has.shape[0])) @ has).toarray() / best.shape[1]
-        overall = np.maximum(column_counts(has), 1) / has.shape[0]
-        gain = share * np.log(np.maximum(share, 1e-12) / overall)
+        barred = np.zeros(has.shape[0], dtype=bool)
+        if held_out is not None:
+            barred[self._ids.columns_of(held_out)] = True
+        share, overall = self._shares(has, n_items, barred)
+        gain = share * np.log(np.maximum(share, 1e-12) / np.maximum(overall, 1e-12))
         names = np.argmax(np.where(share > 0, gain, -np.inf), axis=1)
         precision = share[np.arange(len(names)), names]
         text = np.where(precision > 0, data.feature_names.to_numpy(dtype=object)[names], None)
-        return pd.DataFrame(
-            {"unit": np.arange(len(names)), "name": text, "precision": precision, "lift": precision / overall[names]}
-        )
+        frame = pd.DataFrame({"unit": np.arange(len(names)), "name": text, "precision": precision})
+        frame["lift"] = precision / np.maximum(overall[names], 1e-12)
+        if held_out is not None:
+            share, overall = self._shares(has, n_items, ~barred)
+            frame["held_out_precision"] = share[np.arange(len(names)), names]
+            frame["held_out_lift"] = frame["held_out_precision"] / np.maximum(overall[names], 1e-12)
+        return frame
+
+    def _shares(
+        self, has: CSR, n_items: int, barred: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Return which share of the items of each unit has each feature, and of all; of those that are not barred."""
+        scorer, n = self._code_scorer(), min(n_items, int(np.count_nonzero(~barred)))
+        blocks = score_blocks(int(self.n_units), self.n_features_in_)
+        best = np.concatenate([scorer.unit_items(units, n, barred) for units in blocks])
+        members = np.ones(best.size, dtype=np.float32), best.ravel(), np.arange(len(best) + 1) * best.shape[1]
+        share = (sp.csr_array(members, shape=(len(best), has.shape[0])) @ has).toarray() / best.shape[1]
+        return share, column_counts(take_rows(has, np.flatnonzero(~barred))) / np.count_nonzero(~barred)
 
     # ------------------------------------------------------------------ steering
 
@@ -569,11 +584,19 @@ class _SparseCodeScorer(Scorer):
         weights: NDArray[np.float32] = active - silent
         return weights
 
-    def unit_items(self, units: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-        """Return the items whose scores rise most when each of `units` is 1; (n_units, n) or all there are."""
+    def unit_items(
+        self, units: NDArray[np.int64], n: int, barred: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.int64]:
+        """Return the items whose scores rise most when each of `units` is 1; (n_units, n) or all there are.
+
+        Those that are `barred` are left out.
+        """
         codes = np.concatenate([self._coder.c[None], self._coder.c + self._coder.D[units]])
         scores = self._inner.decode(codes, _nobody(len(codes), self.n_items))
-        return top_k(scores[1:] - scores[0], min(n, self.n_items))[0]
+        gains = scores[1:] - scores[0]
+        if barred is not None:
+            gains[:, barred] = -np.inf
+        return top_k(gains, min(n, self.n_items))[0]
 
     def unit_contributions(
         self, code: NDArray[np.float32], units: NDArray[np.int64], columns: NDArray[np.int64]
