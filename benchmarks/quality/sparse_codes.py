@@ -137,8 +137,8 @@ def about_names(points: list[dict[str, Any]]) -> str:
     return (
         f"Of the {TOP} films that a unit was named by, {mean['precision']:.0%} have the name, {mean['lift']:.1f} times "
         f"as many as of all films; of the {TOP} that stand highest among the other half, "
-        f"{mean['held_out_precision']:.0%} ({mean['held_out_lift']:.1f} times). {mean['holds']:.0%} of the units have a name that at least half of the "
-        "held-out films have, and at least twice as many as of all."
+        f"{mean['held_out_precision']:.0%}, {mean['held_out_lift']:.1f} times. {mean['holds']:.0%} of the units "
+        "have a name that at least half of the held-out films have, and at least twice as many as of all."
     )
 
 
