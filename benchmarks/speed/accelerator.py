@@ -75,7 +75,7 @@ def dense_epoch(X: CSR, batch_size: int, best: bool) -> Callable[[], object]:
 def our_epoch(X: CSR, batch_size: int, precision: str) -> Callable[[], object]:
     model = MultVAE(hidden=(HIDDEN, CODE), batch_size=batch_size, precision=precision, device="cuda", progress=False)
     rows = SparseRows(X, CUDA)
-    model._start(rows)  # the trainer without what fit does around it
+    model._begin(rows)  # the trainer without what fit does around it
     steps = CapturedSteps()
     return ready(lambda: model._training.trainer.run_epoch(rows, steps))
 
