@@ -19,9 +19,7 @@ from urllib.parse import urlsplit
 from aerec._version import __version__
 from aerec.display.notebook import NotebookBar, in_notebook
 from aerec.errors import DataError
-
-if sys.platform != "win32":
-    import fcntl
+from aerec.files.lock import Lock
 
 __all__ = ["download", "matches"]
 
@@ -92,21 +90,15 @@ def download(
 @contextlib.contextmanager
 def _alone(part: Path) -> Iterator[None]:
     """Keep other processes from writing the same file at the same time, where the system can."""
-    if sys.platform == "win32":
+    lock = Lock(part)
+    with _writing(part):
+        is_ours = lock.acquire()
+    if not is_ours:
+        raise DataError(f"{part} is being downloaded by another process; wait for it")
+    try:
         yield
-        return
-    lock = part.with_name(f"{part.name}.lock")
-    with _writing(lock):
-        stream = lock.open("w")
-    with stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise DataError(f"{part} is being downloaded by another process; wait for it") from None
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
+    finally:
+        lock.release()
 
 
 def matches(path: Path, checksum: str) -> bool:
