@@ -4,7 +4,8 @@ import pytest
 
 from aerec.datasets.readers.columns import Columns
 from aerec.datasets.readers.files import Files
-from aerec.datasets.readers.layout import detect_layout, first_line, is_number, shorten
+from aerec.datasets.readers.layout import detect_layout, first_line, shorten
+from aerec.datasets.readers.values import NUMBER
 from aerec.errors import DataError
 
 
@@ -62,7 +63,7 @@ def test_columns_that_are_given_stand_for_a_header(detect):
         (b"PAR1\x15\x04", "is a Parquet file; call it .parquet"),
         (b"PK\x03\x04rest", "is a zip archive or an Excel workbook"),
         (b"<!DOCTYPE html>", "is a page of HTML or XML"),
-        (b'{"user": 1}', "is JSON"),
+        (b'[{"user": 1}]', "is one array of JSON"),
         (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
         (b"\xff\xfeu\x00s\x00", "is UTF-16 text; save it as UTF-8"),
         (b"user\0item\n", "is not text in UTF-8"),
@@ -92,12 +93,12 @@ def test_the_first_line_is_the_first_that_is_not_blank(tmp_path):
 
 @pytest.mark.parametrize("text", ["1", "-1.5", ".5", "5.", "1e9", "NaN", "-inf", "+2"])
 def test_numbers(text):
-    assert is_number(text)
+    assert NUMBER.fullmatch(text)
 
 
 @pytest.mark.parametrize("text", ["", "1_000", "٣", "1,5", "a", " 1", "0x10", "."])
 def test_no_numbers(text):
-    assert not is_number(text)
+    assert not NUMBER.fullmatch(text)
 
 
 def test_long_lines_are_cut_for_messages():
