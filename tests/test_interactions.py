@@ -476,3 +476,12 @@ def test_ids_at_both_ends_of_a_type_stay_what_they_are(kind):
 def test_users_and_items_are_counted_with_those_that_have_no_rating():
     data = Interactions.from_matrix(np.array([[1.0, 0, 0], [0, 0, 0]]))
     assert (data.n_users, data.n_items, data.n_ratings) == (2, 3, 1)
+
+
+@pytest.mark.parametrize("aligned", ["timestamps", "weights"])
+@pytest.mark.parametrize("columns", [[2, 1, 0], [1, 1, 0]])
+def test_what_is_aligned_needs_canonical_order_whatever_the_flags_say(aligned, columns):
+    matrix = sp.csr_array((np.array([2.0, 1.0, 1.0]), np.array(columns), np.array([0, 2, 3])), shape=(2, 3))
+    matrix.has_canonical_format = matrix.has_sorted_indices = True
+    with pytest.raises(DataError, match=r"canonical|sorted|aligned|weights"):
+        Interactions(matrix, [1, 2], ["a", "b", "c"], **{aligned: np.array([5, 6, 7])})

@@ -101,13 +101,13 @@ class Interactions:
             timestamps = np.asarray(timestamps)
             if timestamps.shape != matrix.data.shape:
                 raise DataError(f"{timestamps.shape} timestamps for {matrix.nnz} stored ratings: they must be aligned")
-            if not _is_canonical(self.matrix):
+            if not _has_order_of(self.matrix, matrix):
                 raise DataError("with timestamps the matrix must be a sorted CSR matrix: its order would change")
             timestamps = _read_only(timestamps)
         weights = self.weights
         if weights is not None:
             weights = _read_only(checked_weights(weights, matrix))
-            if not _is_canonical(self.matrix):
+            if not _has_order_of(self.matrix, matrix):
                 raise DataError("with weights the matrix must be a sorted CSR matrix: its order would change")
         frozen: CSR = sp.csr_array(
             (_read_only(matrix.data), _read_only(matrix.indices), _read_only(matrix.indptr)), shape=matrix.shape
@@ -768,8 +768,11 @@ def _read_only(array: NDArray[Any]) -> NDArray[Any]:
     return view
 
 
-def _is_canonical(matrix: Any) -> bool:
-    return getattr(matrix, "format", None) == "csr" and bool(matrix.has_canonical_format)
+def _has_order_of(given: Any, canonical: CSR) -> bool:
+    """Whether the values stand in canonical order, whatever the flags of the matrix say."""
+    if getattr(given, "format", None) != "csr" or len(given.indices) != len(canonical.indices):
+        return False
+    return given.indices is canonical.indices or np.array_equal(given.indices, canonical.indices)
 
 
 def _of_items(values: Any, items: pd.Index[Any], missing: Any, what: str) -> pd.Series[Any] | None:
