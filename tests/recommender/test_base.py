@@ -8,15 +8,16 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from aerec import Interactions, evaluate
-from aerec.baselines import BiasedMF, ItemKNN, PureSVD, UserKNN
-from aerec.datasets import load_dataset
+from aerec.baselines import ALS, BPR, BSPM, NMF, BiasedMF, ItemKNN, PureSVD, UserKNN
+from aerec.datasets import generate_interactions, load_dataset
 from aerec.errors import DataError, InsufficientMemoryError, ModelFileError, TrainingError
 from aerec.files import storage
 from aerec.holdout import Holdout, Split
-from aerec.models import EASE, Autoencoder
+from aerec.models import EASE, Autoencoder, AutoRec, RecencyWeighted
 from aerec.recommender import scorer as blocks
 from aerec.recommender.base import Recommender, item_popularity
 from aerec.recommender.scorer import Scorer, UserBlock
@@ -688,3 +689,31 @@ def test_lists_come_back_in_the_form_that_is_asked_for():
             } == {name: expected[name].tolist() for name in expected}
         with pytest.raises(ValueError, match="as_frame is one of"):
             call(as_frame="dask")
+
+
+SCORED_BY_PARAMETERS = [
+    (ALS(n_factors=3), {"l2": 1e4}),
+    (BPR(n_factors=3, epochs=1), {"l2": 50.0}),
+    (BSPM(), {"weight": 0.9}),
+    (BiasedMF(n_factors=3), {"l2": 500.0}),
+    (NMF(n_factors=3), {"l2": 50.0}),
+    (UserKNN(), {"k": 1}),
+    (RecencyWeighted(EASE()), {"half_life": 0.1}),
+    (AutoRec(hidden=3, epochs=1, progress=False), {"weight_decay": 9.0}),
+]
+
+
+@pytest.mark.parametrize(("model", "changes"), SCORED_BY_PARAMETERS, ids=lambda one: type(one).__name__)
+def test_parameters_count_from_the_next_fit_on_also_those_that_act_when_scoring(tmp_path, model, changes):
+    data = generate_interactions(60, 30, 500, seed=1)
+    model = clone(model).fit(data)
+    scores = model.score_items(data)
+    model.set_params(**changes)
+    assert {name: getattr(model, name) for name in changes} == changes
+    np.testing.assert_array_equal(model.score_items(data), scores)
+    model.save(tmp_path)
+    loaded = load_model(tmp_path)
+    np.testing.assert_array_equal(loaded.score_items(data), scores)
+    assert {name: getattr(loaded, name) for name in changes} == changes
+    for other in (model.fit(data), loaded.fit(data)):
+        assert (other.score_items(data) != scores).any()

@@ -457,6 +457,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             else:
                 learner._check_width(rows.shape[1], self.network_.architecture.n_inputs)
                 learner._follow_parameters(rows.shape[0])
+                learner._fitted_with = copied_parameters(self)
                 self.__dict__ = learner.__dict__  # from here on the weights change in place
             learner._train(rows, 1)
         self.__dict__ = learner.__dict__
@@ -852,6 +853,6 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.input_tags.positive_only = LIKELIHOODS[self.likelihood].lowest >= 0
         tags.transformer_tags.preserves_dtype = ["float32"]
         return tags

@@ -144,6 +144,9 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
     def set_params(self, **params: Any) -> Self:
         """Set hyper-parameters; a field of a choice as ``noise__scale=0.2``, so that a grid can search over it.
 
+        They count from the next fit on: a fitted model scores with those that it was fitted with, also where they act
+        when it scores (the neighbours of `UserKNN`, the regularisation of a fold-in).
+
         Raises
         ------
         ValueError
@@ -195,10 +198,14 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
 
     @property
     def scorer_(self) -> Scorer:
-        """What the model has learned, as a function from a `UserBlock` to scores."""
+        """What the model has learned, as a function from a `UserBlock` to scores.
+
+        It goes by the parameters of the fit, whatever `set_params` has changed since.
+        """
         check_is_fitted(self)
+        fitted = self._as_fitted()
         writes_score = type(self)._score is not Recommender._score
-        return self._score_scorer() if writes_score else self._make_scorer()
+        return fitted._score_scorer() if writes_score else fitted._make_scorer()
 
     @property
     def rating_scale_(self) -> RatingScale:
@@ -573,9 +580,23 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
 
     # ------------------------------------------------------------------ hooks with a default
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
     def _make_scorer(self) -> Scorer:
         """Return the scorer of the fitted model: asked of models that do not write `_score`."""
         raise NotImplementedError(f"{type(self).__name__} has to write _score, or _make_scorer")
+
+    def _as_fitted(self) -> Self:
+        """Return this model, or where a parameter is another than in the fit, a copy with those of the fit."""
+        fitted_with = getattr(self, "_fitted_with", {})
+        if all(_is_same(getattr(self, name), value) for name, value in fitted_with.items()):
+            return self
+        fitted = copy.copy(self)
+        fitted.__dict__.update(fitted_with)
+        return fitted
 
     def _score_scorer(self) -> Scorer:
         return ModelScorer(self._score, self.n_features_in_, self._popularity)
@@ -720,6 +741,13 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _saved_names(self) -> tuple[str, ...]:
         return (*self._learned, "popularity_") if self._popularity_for_empty else self._learned
+
+
+def _is_same(value: Any, before: Any) -> bool:
+    """Whether a hyper-parameter surely is what it was: for a list or a model the answer is no."""
+    return value is before or (
+        isinstance(value, bool | int | float | str) and type(value) is type(before) and value == before
+    )
 
 
 def _is_choice(value: Any) -> bool:
