@@ -288,3 +288,16 @@ def test_values_that_no_table_holds():
     for values in ([[1], [2]], [odd, odd], [{}, {}]):
         with pytest.raises((DataError, TypeError)):
             Interactions.from_frame(pd.DataFrame({"user": values, "item": [1, 2], "rating": [1.0, 2.0]}))
+
+
+def test_an_archive_with_a_file_without_a_name(tmp_path):
+    with zipfile.ZipFile(tmp_path / "mine.zip", "w") as archive:
+        archive.writestr("x", "user,item,rating\n1,2,5\n")
+    content = (tmp_path / "mine.zip").read_bytes()
+    at = content.index(b"PK\x01\x02")
+    forged = content[: at + 28] + b"\0\0" + content[at + 30 :].replace(b"x", b"", 1)
+    end = forged.rindex(b"PK\x05\x06")
+    size = (int.from_bytes(forged[end + 12 : end + 16], "little") - 1).to_bytes(4, "little")
+    (tmp_path / "mine.zip").write_bytes(forged[: end + 12] + size + forged[end + 16 :])
+    with pytest.raises(DataError, match=r"mine\.zip"):
+        read_ratings(tmp_path / "mine.zip")

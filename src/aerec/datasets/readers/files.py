@@ -93,7 +93,7 @@ class Files:
         for info in sorted(infos, key=lambda info: info.filename.count("/")):
             _refuse_escape(path, info)
             name = PurePosixPath(info.filename)
-            if not (info.is_dir() or name.name.startswith(".") or name.parts[0] == "__MACOSX"):
+            if name.parts and not (info.is_dir() or name.name.startswith(".") or name.parts[0] == "__MACOSX"):
                 members.setdefault(name.name, info.filename)
         return cls(path, members, archive=True)
 
