@@ -17,8 +17,6 @@ __all__ = ["read_parquet"]
 
 _ROWS = 1 << 16
 _FEW_ROWS = 1 << 8
-# Encodings of text that pyarrow cannot read as a dictionary; they have no dictionary on disk either:
-_NO_DICTIONARY = {"DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY"}
 
 
 def read_parquet(files: Files, name: str, columns: Columns) -> pd.DataFrame:
@@ -66,21 +64,18 @@ def _read(content: io.BytesIO, names: list[str], label: str) -> pd.DataFrame:
     import pyarrow.parquet
 
     limit = max(MAX_RATIO * content.getbuffer().nbytes, ALWAYS_ALLOWED)
-    plain = pyarrow.parquet.ParquetFile(content)
     # Text that repeats stays a dictionary, whose size tells the size without one before that much memory is taken.
-    file = pyarrow.parquet.ParquetFile(
-        content, read_dictionary=[name for name in names if _has_dictionary(plain, name)]
-    )
-    size, batches = 0, []
-    for batch in file.iter_batches(batch_size=_rows_at_once(plain, names, limit), columns=names):
-        for column in batch.columns:
-            size += _unpacked_size(column)
-        if size > limit:
-            raise DataError(
-                f"{label} unpacks to more than {limit >> 20:,} MiB, over {MAX_RATIO} times its size: refused as a "
-                "decompression bomb; if you trust it, read it with pandas and use Interactions.from_frame"
-            )
-        batches.append(batch)
+    file = pyarrow.parquet.ParquetFile(content, read_dictionary=names)
+    try:
+        batches = _batches(file, names, label, limit, _ROWS)
+    except OSError as error:
+        if "not yet implemented" not in str(error).lower():
+            raise
+        # Text of a delta encoding, which has no dictionary on disk either. Its values may share their beginnings: one
+        # can be as long as all that is stored, and few are read at once.
+        file = pyarrow.parquet.ParquetFile(content)
+        groups = [file.metadata.row_group(at).total_byte_size for at in range(file.metadata.num_row_groups)]
+        batches = _batches(file, names, label, limit, max(1, min(_FEW_ROWS, limit // max([1, *groups]))))
     table = pyarrow.Table.from_batches(batches, schema=None if batches else file.schema_arrow)
     for at, field in enumerate(table.schema):
         table = table.set_column(at, field.name, _plain_column(table.column(at)))
@@ -88,31 +83,21 @@ def _read(content: io.BytesIO, names: list[str], label: str) -> pd.DataFrame:
     return frame
 
 
-def _has_dictionary(file: Any, name: str) -> bool:
-    """Whether a column of text can be read as a dictionary: not where a piece of it has one of the delta encodings."""
-    return not any(
-        column.path_in_schema == name and _NO_DICTIONARY & {*column.encodings}
-        for column in _column_chunks(file.metadata)
-    )
+def _batches(file: Any, names: list[str], label: str, limit: int, n_rows: int) -> list[Any]:
+    """Read a file `n_rows` at once, and refuse it where it unpacks to more than `limit` bytes.
 
-
-def _rows_at_once(file: Any, names: list[str], limit: int) -> int:
-    """How many rows are read at once: few where text shares its beginnings, which unpacks with the square of its size.
-
-    In such a column (DELTA_BYTE_ARRAY) one value can be as long as all that is stored of it.
+    What pyarrow knows of single columns (encodings, sizes) is not asked for: where it is damaged, the process aborts.
     """
-    sharing = [
-        column.total_uncompressed_size
-        for column in _column_chunks(file.metadata)
-        if column.path_in_schema in names and "DELTA_BYTE_ARRAY" in column.encodings
-    ]
-    return max(1, min(_FEW_ROWS, limit // max(*sharing, 1))) if sharing else _ROWS
-
-
-def _column_chunks(metadata: Any) -> Any:
-    for group in range(metadata.num_row_groups):
-        for column in range(metadata.num_columns):
-            yield metadata.row_group(group).column(column)
+    size, batches = 0, []
+    for batch in file.iter_batches(batch_size=n_rows, columns=names):
+        size += sum(_unpacked_size(column) for column in batch.columns)
+        if size > limit:
+            raise DataError(
+                f"{label} unpacks to more than {limit >> 20:,} MiB, over {MAX_RATIO} times its size: refused as a "
+                "decompression bomb; if you trust it, read it with pandas and use Interactions.from_frame"
+            )
+        batches.append(batch)
+    return batches
 
 
 def _unpacked_size(column: Any) -> int:
