@@ -43,6 +43,7 @@ def test_one_behaviour_of_weight_1_stays_what_it_is():
     [
         ({"view": 1}, ValueError, "behaviour 'low' needs a weight above 0, got None"),
         ({"view": 0, "low": 1}, ValueError, "behaviour 'view' needs a weight above 0, got 0"),
+        ({"view": "a", "low": 1}, ValueError, "behaviour 'view' needs a weight above 0, got 'a'"),
         ({"view": 1, "low": 1, "by": 2}, ValueError, "a weight for an unknown behaviour 'by'"),
         ({"view": 1, "low": 1}, DataError, "behaviour 'low' has the value -1: expected values above 0"),
     ],
@@ -53,3 +54,5 @@ def test_what_cannot_be_added_up_is_refused(weights, error, message):
         combine(behaviours, **weights)
     with pytest.raises(ValueError, match="no behaviour to combine"):
         combine({})
+    with pytest.raises(TypeError, match="behaviour 'view' is a DataFrame: expected Interactions"):
+        combine({"view": pd.DataFrame()}, view=1)

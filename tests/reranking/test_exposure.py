@@ -87,6 +87,7 @@ def test_without_a_share_the_order_stays():
     [
         ({}, "at least one group"),
         ({"a": 0.6, "b": 0.5}, "at most 1 in sum"),
+        ({"a": "much"}, "the share of 'a' must be from 0 to 1, got 'much'"),
         ({"a": 1.2}, "the share of 'a' must be from 0 to 1, got 1.2"),
     ],
 )
@@ -99,3 +100,7 @@ def test_an_unknown_group_is_named():
     labels, indices, scores, data = ranked(1, 30)
     with pytest.raises(DataError, match=r"no item is in the group 'z'; there are \['a', 'b', 'c', 'd'\]"):
         MinimumExposure({"z": 0.1}).rerank((indices, scores), data, features=labels)
+    with pytest.raises(DataError, match="none of the labels is of an item of data"):
+        MinimumExposure({"a": 0.1}).rerank((indices, scores), data, features={"x": "a"})
+    with pytest.raises(DataError, match="no item is in the group 'z'"):
+        MinimumExposure({"z": 0.1}).rerank((indices, scores), data, features={**labels, "x": "z"})

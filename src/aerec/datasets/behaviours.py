@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+import numpy as np
+
 from aerec.errors import DataError, names_like
 from aerec.interactions import Interactions
 from aerec.sparse import CSR, canonical_csr
@@ -34,6 +36,8 @@ def combine(behaviours: Mapping[str, Interactions], **weights: float) -> Interac
     ------
     DataError
         If a value is not above 0, there are weights already, or ids of two behaviours are of different types.
+    TypeError
+        If a behaviour is not an `Interactions`.
     ValueError
         If a behaviour has no weight, a weight no behaviour, or one is not above 0.
 
@@ -57,7 +61,9 @@ def combine(behaviours: Mapping[str, Interactions], **weights: float) -> Interac
         raise ValueError(f"a weight for an unknown behaviour {unknown[0]!r}; {names_like(unknown[0], [*behaviours])}")
     for name, part in behaviours.items():
         weight = weights.get(name)
-        if weight is None or not 0 < weight < float("inf"):
+        if not isinstance(part, Interactions):
+            raise TypeError(f"behaviour {name!r} is a {type(part).__name__}: expected Interactions, see from_frame")
+        if not isinstance(weight, int | float | np.number) or not 0 < weight < float("inf"):
             raise ValueError(f"behaviour {name!r} needs a weight above 0, got {weight!r}")
         if part.n_ratings and part.matrix.data.min() <= 0:
             raise DataError(f"behaviour {name!r} has the value {part.matrix.data.min():g}: expected values above 0")

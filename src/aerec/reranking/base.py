@@ -133,7 +133,7 @@ class Reranker(ABC):
 
 def check_share(name: str, value: float) -> None:
     """Raise a ValueError unless 0 ≤ `value` ≤ 1."""
-    if not 0 <= value <= 1:
+    if not isinstance(value, int | float | np.number) or not 0 <= value <= 1:
         raise ValueError(f"{name} must be from 0 to 1, got {value!r}")
 
 

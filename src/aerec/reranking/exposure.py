@@ -91,9 +91,14 @@ class MinimumExposure(Reranker):
         if not labels.index.is_unique:
             raise DataError(f"item {labels.index[labels.index.duplicated()][0]!r} has two labels")
         order = pd.Index([*self.shares], dtype=object)
+        labels = labels.reindex(data.items)
+        if len(labels) and labels.isna().all():
+            raise DataError("none of the labels is of an item of data; give labels by item id")
         if unknown := [label for label in order if label not in set(labels)]:
-            raise DataError(f"no item is in the group {unknown[0]!r}; there are {sorted(map(str, set(labels)))[:10]}")
-        group_numbers = order.get_indexer(pd.Index(labels.reindex(data.items), dtype=object))
+            raise DataError(
+                f"no item is in the group {unknown[0]!r}; there are {sorted(map(str, set(labels.dropna())))[:10]}"
+            )
+        group_numbers = order.get_indexer(pd.Index(labels, dtype=object))
         return np.where(group_numbers < 0, len(order), group_numbers)
 
 

@@ -52,6 +52,11 @@ def test_a_column_that_stands_twice_is_refused():
         Columns().locate(["user", "item", "item"], "f")
 
 
+def test_a_column_is_one_thing_only():
+    with pytest.raises(DataError, match=r"f: the column 'plays' is read as the rating, so not as the weight too"):
+        Columns(rating="plays", weight="plays").locate(["user", "item", "plays"], "f")
+
+
 def test_many_columns_are_not_all_listed():
     with pytest.raises(DataError, match=r"'c11', …; name it with user=…"):
         Columns().locate([f"c{number}" for number in range(30)], "f")

@@ -71,6 +71,9 @@ def test_steam_which_is_no_json(read):
     with pytest.warns(UserWarning, match="has no column of ratings"):
         found = read(gzip.compress(text.encode()), "steam_reviews.json.gz")
     assert found == [("Chaos Syren", 2, 1.0, 1513468800), ("Chaos Syren", 725280, 1.0, 1513468800)]
+    with pytest.warns(UserWarning, match="has no column of ratings"):
+        found = read(text, "steam_reviews.json", weight="hours", timestamp=None)
+    assert found == [("Chaos Syren", 2, 1.0, pytest.approx(0.1)), ("Chaos Syren", 725280, 1.0, pytest.approx(0.1))]
 
 
 def test_users_with_a_list_of_items(read):

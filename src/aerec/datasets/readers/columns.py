@@ -73,7 +73,7 @@ class Columns:
         Raises
         ------
         DataError
-            If a column is missing or stands twice; begins with `place`.
+            If a column is missing, stands twice or is to be two things; begins with `place`.
         """
         located: dict[str, str] = {}
         for role in _KNOWN:
@@ -83,6 +83,9 @@ class Columns:
             if name is not None:
                 if list(names).count(name) > 1:
                     raise DataError(f"{place}: the column {name!r} stands twice; rename one of them")
+                if name in located.values():
+                    other = next(known for known, column in located.items() if column == name)
+                    raise DataError(f"{place}: the column {name!r} is read as the {other}, so not as the {role} too")
                 located[role] = name
                 if getattr(self, role) != name and _plain(name) in _LIKELY.get(role, ()):
                     warn_caller(f"{place}: the column {name!r} is read as the {role}; name another one with {role}=…")

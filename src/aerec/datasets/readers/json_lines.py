@@ -8,6 +8,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import IO, Any, NoReturn
 
@@ -67,7 +68,7 @@ def read_json_lines(files: Files, name: str, columns: Columns) -> pd.DataFrame:
     label = files.label(name)
     user = next((known for pattern, known in _NAMED.items() if re.fullmatch(pattern, plain_name(name))), None)
     if columns.user is None and user is not None:
-        columns = Columns(user, columns.item, columns.rating, columns.timestamp)
+        columns = replace(columns, user=user)
     located: dict[str, str] = {}
     values: dict[str, list[Any]] = {}
     same: dict[Any, Any] = {}  # ids that are equal share one object

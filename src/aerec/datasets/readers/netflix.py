@@ -114,4 +114,6 @@ def _wrong_line(block: bytes, begins: int) -> str | None:
         if not _LINE.fullmatch(line):
             shown = as_shown(line.decode(errors="replace"))
             return f"line {number}: {shown!r} is neither a film such as '1:' nor a rating such as '5,3,2005-09-06'"
+        if b"," in line and pd.isna(pd.to_datetime(day := line.decode().split(",")[2].strip(), errors="coerce")):
+            return f"line {number}: {day!r} is no day of the calendar; correct or delete the line"
     return None
