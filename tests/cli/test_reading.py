@@ -157,6 +157,7 @@ def test_the_line_that_tune_ends_with_reads_the_same_file(aerec, frame):
         ([], "no column 'user', the columns are 'kunde', 'item', 'rating'; name it with --user COLUMN"),
         (["--separator", "^"], "is '^', which does not occur in it: try --separator ','"),
         (["--implicit", "--counts"], "--implicit counts every row as 1"),
+        (["--user", "kunde", "--item", "kunde"], "'kunde' is read as the user, so not as the item too"),
         (["--no-header", "--user", "9"], "no column '9', the columns are '1', '2', '3'"),
     ],
 )

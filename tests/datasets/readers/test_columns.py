@@ -99,3 +99,10 @@ def test_names_that_say_less_are_taken_with_a_line():
             == "score"
         )
         assert "rating" not in Columns(rating=None).locate(["user", "item", "score"], "a.csv")
+
+
+def test_a_file_known_to_have_no_header_is_not_asked_for_one():
+    with pytest.raises(DataError, match=r"the columns are '1', '2'; name it with item=…$"):
+        Columns(user="1", item="9").locate(["1", "2"], "a.csv")
+    with pytest.raises(DataError, match=r"if the file has no header$"):
+        Columns(item="9").locate(["user", "2"], "a.csv")

@@ -109,10 +109,9 @@ class Columns:
         cure = f"name it with {role}=…"
         if role == "rating":
             cure += ", or pass rating=None for implicit feedback"
-        return (
-            f"no column {wanted!r}, the columns are {shown}; {cure}, "
-            'or pass columns=("user", "item", …) if the file has no header'
-        )
+        if list(names) != [str(number) for number in range(1, len(names) + 1)]:  # numbers: known to have no header
+            cure += ', or pass columns=("user", "item", …) if the file has no header'
+        return f"no column {wanted!r}, the columns are {shown}; {cure}"
 
 
 def _is_time(text: str) -> bool:
