@@ -56,3 +56,8 @@ def test_there_are_such_messages():
 @pytest.mark.parametrize("text", ["l2=3 is no number", "user=ann", "write name=value, such as epochs=50"])
 def test_other_words_stay(text):
     assert in_shell_words(text) == text
+
+
+def test_steering_is_named_as_its_option():
+    assert in_shell_words("steer: 'foo' cannot be read") == "--steer: 'foo' cannot be read"
+    assert in_shell_words("--steer: no units") == "--steer: no units"

@@ -12,6 +12,7 @@ __all__ = ["in_shell_words", "say", "warn_in_one_line"]
 _COLUMN = "user|item|rating|timestamp|weight"
 _WORDS = [
     (r"pass rating=None for implicit feedback", "give --implicit where each row is a like"),
+    (r"^steer:", "--steer:"),
     (r"rating=None", "--implicit"),
     (r"timestamp=None", "--timestamp none"),
     (rf"\b({_COLUMN})=…", r"--\1 COLUMN"),
