@@ -42,7 +42,7 @@ _MODELS = (
     for room in ("aerec.baselines", "aerec.models")
     for module in exported_names(room).values()
 )
-_SPLITS = "strong, random, last, temporal"
+_SPLITS = "strong, random, last, temporal, cold-users, cold-items"
 
 DataArgument = Annotated[str, typer.Argument(help="A name of `aerec datasets`, or a path to ratings.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]

@@ -54,6 +54,12 @@ def test_citeulike_has_the_number_of_items_before_them(tmp_path):
     assert pairs(read_ratings(tmp_path / "other.dat")) == pairs(data)
 
 
+def test_a_line_of_citeulike_that_is_cut_short_is_named(tmp_path):
+    (tmp_path / "users.dat").write_text("2 5 7\n1 5\n0\n4 9 5\n")
+    with pytest.raises(DataError, match=r"users\.dat line 4: 2 items where the line says 4; get the file again"):
+        read_ratings(tmp_path / "users.dat")
+
+
 def test_the_tags_of_citeulike_are_features_of_its_items(tmp_path):
     (tmp_path / "users.dat").write_text("2 0 2\n1 7\n")
     (tmp_path / "item-tag.dat").write_text("2 2 0\n1 1\n1 2\n")

@@ -46,14 +46,21 @@ def read_lists(files: Files, name: str, columns: Columns | None = None) -> Inter
     Raises
     ------
     DataError
-        If a token is no whole number, a user has a second line, or the lines look like ratings; names the file, the
-        line and the value.
+        If a token is no whole number, a line of CiteULike does not hold as many items as it says, a user has a second
+        line, or the lines look like ratings; names the file, the line and the value.
     """
     label = files.label(name)
     numbers, opens, line_of = _tokens(files, name)
     users = pd.Index(numbers[opens])
     lengths = np.diff(np.append(np.flatnonzero(opens), len(numbers)))
-    counted = bool((users == lengths - 1).all())
+    counts = users == lengths - 1
+    counted = bool(counts.all())
+    if plain_name(name) == _COUNTED and not counted and 2 * counts.sum() > len(counts):
+        at = int(np.argmin(counts))
+        raise DataError(
+            f"{label} line {line_of[opens][at] + 1}: {lengths[at] - 1} items where the line says {users[at]}; get the "
+            "file again"
+        )
     if counted and (plain_name(name) == _COUNTED or users.has_duplicates):
         users = pd.Index(np.arange(len(users)))
     elif columns is None or columns.rating is not None:
