@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -228,9 +229,9 @@ def preprocessing_like(run: Run, reading: Reading, threshold: float | None, min_
     )
 
 
-def listed(source: str | Sequence[str]) -> list[str]:
+def listed(source: str | os.PathLike[str] | Sequence[str]) -> list[str]:
     """Return the one source, or the several, as a list."""
-    return [source] if isinstance(source, str) else list(source)
+    return [os.fspath(source)] if isinstance(source, str | os.PathLike) else list(source)
 
 
 def with_ids_like(data: Interactions, known: Interactions) -> Interactions:
