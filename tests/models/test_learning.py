@@ -86,7 +86,7 @@ UNUSUAL = {
     "variational": True,
     "user_factors": True,
     "tied": True,
-    "biases": True,
+    "biases": "opposite",
     "normalize": "opposite",
     "initialization": "orthogonal",
     "initialization_scale": 0.4,
@@ -112,7 +112,7 @@ UNUSUAL = {
 )
 def test_every_preset_takes_each_of_its_parameters_to_the_training(preset):
     default = preset().get_params(deep=False)
-    unusual = {**UNUSUAL, "normalize": not default.get("normalize", False)}
+    unusual = {**UNUSUAL, **{name: not default.get(name, False) for name in ("normalize", "biases")}}
     given = {name: unusual[name] for name in default}
     assert all(given[name] != default[name] for name in set(given) - {"device"})
     model = preset(**given).fit(ratings())
