@@ -27,7 +27,8 @@ def aerec(capsys, monkeypatch):
         with pytest.raises(SystemExit) as ended:
             main()
         out, err = capsys.readouterr()
-        assert (ended.value.code, err) == (0, "")
+        unforeseen = [line for line in err.splitlines() if "raise epochs" not in line]  # three epochs are few
+        assert (ended.value.code, unforeseen) == (0, [])
         return out
 
     return run

@@ -114,7 +114,6 @@ def test_nothing_to_find_is_an_error_not_nan(ranking):
     [
         ("serendipity@10", "see serendipity_at_k"),
         ("diversity@10", "describe_recommendations gives it"),
-        ("snips_recall@20", "see debiased_recall_at_k"),
     ],
 )
 def test_what_is_measured_elsewhere_is_said_where(name, place):

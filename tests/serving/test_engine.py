@@ -90,6 +90,7 @@ def test_a_model_of_likes_reads_ratings_by_the_threshold(engine, likes):
         "rating_range": None,
         "stars": None,
         "n_code": None,
+        "steerable": False,
     }
 
 

@@ -22,6 +22,7 @@ ROUTES = [
     ("GET", "/v1/items/{item}"),
     ("GET", "/v1/items/{item}/similar"),
     ("GET", "/v1/models"),
+    ("GET", "/v1/units"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/metrics"),

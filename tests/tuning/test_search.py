@@ -198,7 +198,7 @@ def test_a_fault_of_ours_is_not_dressed_up_as_a_failed_trial(split, monkeypatch)
         (
             {"space": {"k": Whole(1, 2)}},
             ValueError,
-            "EASE has no parameter 'k'; there are diagonal, feature_weight, item_norm, l2, user_norm",
+            "EASE has no parameter 'k'; there are diagonal, feature_weight, item_norm, l2, solver, user_norm",
         ),
         ({"space": {"l2": Number(0.0, 1.0)}}, ValueError, "'l2' does not fit"),
         ({"model": Popularity()}, ValueError, "the space of Popularity is empty"),

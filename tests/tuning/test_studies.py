@@ -64,7 +64,7 @@ def test_an_interrupted_search_ends_where_the_uninterrupted_one_ends(split, tmp_
 
 def test_a_neural_search_is_continued_with_the_same_pruning(split, tmp_path):
     space = {"learning_rate": Number(1e-3, 1.0, log=True)}
-    model = MultDAE(hidden=4, epochs=11, batch_size=64, progress=False)
+    model = MultDAE(hidden=4, epochs=11, batch_size=64, patience=None, progress=False)
     expected = tune(model, split, space, trials=7)
     tune(model, split, space, trials=5, storage=tmp_path / "study.db")
     again = model.set_params(device="cpu", progress=True)  # of no influence
