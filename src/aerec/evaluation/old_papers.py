@@ -44,7 +44,7 @@ def evaluate_on_sampled_negatives_as_in_old_papers(
     model : Recommender
     holdout : Holdout, or (history, target)
         As in `evaluate`; with `LeaveLastOut` it is the protocol of the papers. Each held-out item is a case of its own;
-        a user's value is the mean over his.
+        a user's value is the mean over those of the user.
     metrics : str or sequence of str, default ("hit_rate@10", "ndcg@10")
         Of recall, plain_recall, precision, ndcg, map, mrr, hit_rate, with "@k".
     n_negatives : int, default 99
