@@ -187,3 +187,15 @@ def test_a_model_without_what_updates_need_says_so():
     model.inverse_diagonal_ = None
     with pytest.raises(DataError, match="cannot be updated"):
         model.partial_fit(X)
+
+
+class FixedPenalty(EASE):
+    def __init__(self, extra=1):
+        super().__init__(l2=5.0, user_norm=0.5)
+        self.extra = extra
+
+
+def test_a_subclass_may_settle_parameters_of_its_base():
+    X = likes()
+    expected = EASE(l2=5.0, user_norm=0.5).fit(X)
+    np.testing.assert_array_equal(FixedPenalty().fit(X).score_items(X), expected.score_items(X))

@@ -247,8 +247,8 @@ class RidgeRecommender(ItemItemRecommender):
     # ------------------------------------------------------------------ fit and update
 
     def _used(self, name: str) -> Any:
-        """Return a parameter as it was when the model was fitted."""
-        return self._fitted_with[name]
+        """Return a parameter as it was when the model was fitted; a subclass need not name all in its `__init__`."""
+        return self._fitted_with[name] if name in self._fitted_with else getattr(self, name)
 
     def _weighted(self, X: CSR) -> CSR:
         """Return D^(−β/2) X."""
