@@ -154,9 +154,8 @@ class SparseBatch:
         return chosen if bias is None else chosen.add_(bias.index_select(0, self.pattern.columns))
 
     def weigh(self, dense: Tensor) -> Tensor:
-        """Multiply what stands in the places of the stored values by their weights, in place."""
-        if self.weights is None:
-            return dense
+        """Multiply what stands in the places of the stored values by their weights, which are there, in place."""
+        assert self.weights is not None
         memory, places = self._places_in(dense)
         more = memory.index_select(0, places).float() * (self.weights - 1)
         memory.index_add_(0, places, more.to(dense.dtype))  # which minds no place that is stored twice, as zeros may be

@@ -134,7 +134,7 @@ class _AllEntriesLoss(torch.autograd.Function):
                 block.mul_(factors[: len(block), None])
                 factors = factors[len(block) :]
         batch.subtract_from(residual.T, gradient)
-        if isinstance(batch, SparseBatch):
+        if isinstance(batch, SparseBatch) and batch.weights is not None:
             batch.weigh(residual.T)
         to_hidden = (residual.T @ weight).float() if for_hidden else None
         to_weight = scratch.take(*weight.shape, like=gradient) if for_weight else None

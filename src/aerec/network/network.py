@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -33,6 +34,8 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "softplus": nn.functional.softplus,
     "swish": nn.functional.silu,
 }
+
+_empty = functools.partial(torch.empty, dtype=torch.float32)  # whatever PyTorch's default is
 
 INITIALIZATIONS = ("xavier", "orthogonal", "zero-decoder")
 
@@ -173,7 +176,17 @@ class Network(nn.Module):
         self, batch: Batch, users: Tensor | None = None, noise_from: torch.Generator | None = None
     ) -> Tensor:
         """Return the first hidden layer before its activation: the part of `encode` that reads the batch."""
-        hidden = self._first_layer(batch.normalized() if self.architecture.normalize else batch, noise_from)
+        weight, noise = self.effective(self.encoder_weights[0]), self.architecture.noise
+        batch = batch.normalized() if self.architecture.normalize else batch
+        read = batch if noise is None or noise_from is None else batch.corrupted(noise, noise_from)
+        lazy = self.architecture.negatives is not None
+        counted = weight.device.type == "cpu" and not lazy  # counting would make a device wait
+        if isinstance(noise, MaskingNoise) and isinstance(read, SparseBatch) and read is not batch and counted:
+            read = read.without_zeros()
+        hidden: Tensor = first_layer(read, weight, self.scratch, lazy=lazy) + self.encoder_biases[0]
+        if noise_from is not None and isinstance(noise, GaussianNoise) and noise.entries == "all":
+            if isinstance(batch, SparseBatch):  # a dense one is corrupted already
+                hidden = hidden + noise.preactivation_noise(weight, batch.n_rows, noise_from)
         if self.user_factors is not None and users is not None:
             known = (users >= 0).to(hidden.dtype)[:, None]
             hidden = hidden + self.user_factors[users.clamp_min(0)] * known
@@ -196,21 +209,6 @@ class Network(nn.Module):
             code, log_variance = activation(hidden), None
         code = code if arch.sparsity is None else arch.sparsity.apply(code)
         return code, log_variance if with_variance else None
-
-    def _first_layer(self, batch: Batch, noise_from: torch.Generator | None) -> Tensor:
-        """Return the first hidden layer before its activation."""
-        weight, noise = self.effective(self.encoder_weights[0]), self.architecture.noise
-        read = batch if noise is None or noise_from is None else batch.corrupted(noise, noise_from)
-        lazy = self.architecture.negatives is not None
-        counted = weight.device.type == "cpu" and not lazy  # counting would make a device wait
-        if isinstance(noise, MaskingNoise) and isinstance(read, SparseBatch) and read is not batch and counted:
-            read = read.without_zeros()
-        hidden: Tensor = first_layer(read, weight, self.scratch, lazy=lazy) + self.encoder_biases[0]
-        if noise_from is None:
-            return hidden
-        if isinstance(noise, GaussianNoise) and noise.entries == "all" and isinstance(batch, SparseBatch):
-            hidden = hidden + noise.preactivation_noise(weight, batch.n_rows, noise_from)
-        return hidden
 
     def effective(self, weight: Tensor) -> Tensor:
         """Return what a layer multiplies by, given its weight: the weight itself, unless a subclass says otherwise."""
@@ -322,7 +320,3 @@ class Network(nn.Module):
     def undecayed(self) -> list[nn.Parameter]:
         """All that is learned without weight decay."""
         return self.biases()
-
-
-def _empty(*shape: int) -> Tensor:
-    return torch.empty(shape, dtype=torch.float32)

@@ -213,10 +213,30 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         check_is_fitted(self)
         return self._scale or RatingScale.unknown()
 
-    def block_of(self, history: History) -> UserBlock:
-        """Return the users of a history in the form that `scorer_` reads: matched by id, over the model's items."""
-        known = self._read(history)[0]
-        return self._ids.match(known)
+    def block_of(
+        self,
+        history: History,
+        exclude_seen: bool = False,
+        *,
+        exclude: History | None = None,
+        allow_items: ArrayLike | None = None,
+        block_items: ArrayLike | None = None,
+    ) -> UserBlock:
+        """Return the users of a history in the form that `scorer_` reads: matched by id, over the model's items.
+
+        What is to be left out when they are ranked is said as in `rank`.
+        """
+        history, rejected = self._read(history)
+        users = self._ids.match(history)
+        left_out = [] if rejected is None else [rejected]
+        if exclude_seen:
+            left_out.append(users.history)
+        if exclude is not None:
+            left_out.append(self.block_of(exclude).history)
+            if left_out[-1].shape[0] != users.n_users:
+                raise DataError(f"exclude has {left_out[-1].shape[0]} users, the history {users.n_users}")
+        barred = self._ids.barred(allow_items, block_items, history)
+        return replace(users, left_out=left_out, barred=barred)
 
     def score_items(self, history: History) -> NDArray[np.float32]:
         """Score every item for every user; higher is better.
@@ -285,17 +305,10 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         scores : ndarray of float32, shape (n_users, k)
         """
         check_k(k)
-        history, rejected = self._read(history)
-        users = self._ids.match(history)
-        left_out = [] if rejected is None else [rejected]
-        if exclude_seen:
-            left_out.append(users.history)
-        if exclude is not None:
-            left_out.append(self.block_of(exclude).history)
-            if left_out[-1].shape[0] != users.n_users:
-                raise DataError(f"exclude has {left_out[-1].shape[0]} users, the history {users.n_users}")
-        barred = self._ids.barred(allow_items, block_items, history)
-        return self.scorer_.rank(replace(users, left_out=left_out, barred=barred), k)
+        users = self.block_of(
+            history, exclude_seen, exclude=exclude, allow_items=allow_items, block_items=block_items
+        )
+        return self.scorer_.rank(users, k)
 
     @overload
     def recommend(
@@ -685,7 +698,11 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
             learner._fit(data, held_out, **options)
             learner._check_learned()
             if isinstance(held_out, Holdout):
-                warn_of_one_list(learner, held_out)
+                history, exclude = held_out.history, held_out.exclude
+                if learner.items_ is not None:
+                    history = history.with_items(learner.items_)
+                    exclude = None if exclude is None else exclude.with_items(learner.items_)
+                warn_of_one_list(learner, learner.block_of(history, exclude=exclude))
         except TrainingError as error:
             if error.records:
                 self.__dict__ = learner.__dict__
@@ -801,18 +818,13 @@ def knows_users(model: Recommender) -> bool:
     return bool(model._knows_users)
 
 
-def warn_of_one_list(model: Recommender, holdout: Holdout) -> None:
-    """Warn where a model that is to rank for each user of `holdout` ranks alike for all, by up to 100 of them."""
-    if not model._personal or holdout.n_users == 0:
+def warn_of_one_list(model: Recommender, users: UserBlock) -> None:
+    """Warn where a model that is to rank for each of the `users` ranks alike for all, by up to 100 of them."""
+    if not model._personal or users.n_users == 0:
         return
-    rows = np.unique(np.linspace(0, holdout.n_users - 1, _USERS_COMPARED).astype(np.int64))
-    parts = [holdout.history] if holdout.exclude is None else [holdout.history, holdout.exclude]
-    some = [part.take_users(rows) for part in parts]
-    if model.items_ is not None:
-        some = [part.with_items(model.items_) for part in some]
-    users = model.block_of(some[0])
-    left_out = [users.history, *(part.matrix for part in some[1:])]
-    warn_of_common_lists(type(model).__name__, model.scorer_, replace(users, left_out=left_out))
+    some = users.take(np.unique(np.linspace(0, users.n_users - 1, _USERS_COMPARED).astype(np.int64)))
+    left_out = some.left_out if some.leaves_out_history else [some.history, *some.left_out]
+    warn_of_common_lists(type(model).__name__, model.scorer_, replace(some, left_out=left_out, barred=None))
 
 
 def with_new_items(model: Recommender, added: NewItems) -> Recommender:

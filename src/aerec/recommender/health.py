@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from aerec.errors import warn_caller
-from aerec.recommender.scorer import Scorer, UserBlock
-from aerec.sparse import canonical_csr
+from aerec.recommender.scorer import Scorer, UserBlock, best_of
 
 __all__ = ["share_of_common_lists", "singular_values", "warn_of_common_lists", "warn_of_vanished_factors"]
 
@@ -51,9 +51,9 @@ def share_of_common_lists(scorer: Scorer, users: UserBlock) -> float:
     length = min(_LENGTH, scorer.n_items // 10)
     if length == 0 or users.n_users < _FEWEST_USERS:
         return 0.0
-    stranger = UserBlock.new(canonical_csr(np.zeros((1, scorer.n_items), dtype=np.float32)))
+    stranger = UserBlock.new(sp.csr_array((1, scorer.n_items), dtype=np.float32))
     own, _ = scorer.rank(users, length)
-    common, _ = _Common(scorer.score(stranger)[0]).rank(users, length)
+    common, _ = best_of(np.tile(scorer.score(stranger), (users.n_users, 1)), users, length)
     in_both = (own[:, :, None] == common[:, None, :]) & (own[:, :, None] >= 0)
     return float(in_both.sum() / max(np.count_nonzero(own >= 0), 1))
 
@@ -85,14 +85,3 @@ def warn_of_vanished_factors(name: str, sizes: NDArray[np.float64], advice: str)
     alive = int(np.count_nonzero(sizes > _VANISHED * sizes.max(initial=0.0)))
     if alive <= _FEW * len(sizes):
         warn_caller(f"{len(sizes) - alive} of the {len(sizes)} factors of {name} have vanished: {advice}")
-
-
-class _Common(Scorer):
-    """The same scores for everybody."""
-
-    def __init__(self, scores: NDArray[np.float32]) -> None:
-        super().__init__(len(scores))
-        self._common = scores
-
-    def _scores(self, block: UserBlock) -> NDArray[np.float32]:
-        return np.tile(self._common, (block.n_users, 1))

@@ -115,14 +115,15 @@ class IdMatching:
         )
         if n_targets == 0 or holdout.candidates is not None:
             return
+        if n_findable >= _FEW * n_targets:
+            return
         others = f"such as {examples(self._strangers(holdout.target))}; it knows items such as {examples(self.items)}"
         if not n_findable and not seen:
             raise DataError(f"{self.model} was trained on none of the items of the holdout, {others}")
-        if n_findable < _FEW * n_targets:
-            warn_caller(
-                f"{n_targets - n_findable:,} of {n_targets:,} held-out ratings can never be found: {self.model} was "
-                f"not trained on their items, {others}"
-            )
+        warn_caller(
+            f"{n_targets - n_findable:,} of {n_targets:,} held-out ratings can never be found: {self.model} was "
+            f"not trained on their items, {others}"
+        )
 
     def _strangers(self, ratings: Interactions) -> pd.Index[Any]:
         """Return the rated items that the model does not know."""

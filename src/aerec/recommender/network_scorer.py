@@ -16,7 +16,7 @@ from aerec.network.batches import DenseBatch, SparseBatch
 from aerec.network.device import use_bfloat16
 from aerec.network.network import Network
 from aerec.recommender.bf16_ranking import FEWEST_USERS, HalfRanking, half_ranking_pays
-from aerec.recommender.scorer import Scorer, UserBlock, cosines, score_blocks
+from aerec.recommender.scorer import Scorer, UserBlock, best_of, cosines, score_blocks
 from aerec.topk import top_k_tensor
 
 __all__ = ["NetworkScorer", "output_layer"]
@@ -226,17 +226,9 @@ class NetworkScorer(Scorer):
         """Put the most popular items into the rows of those of whom nothing is known."""
         strangers = np.flatnonzero(block.strangers)
         if self.popularity is not None and len(strangers):
-            columns[strangers], values[strangers] = _Popular(self.popularity).best(block.take(strangers), k)
+            scores = np.tile(self.popularity, (len(strangers), 1))
+            columns[strangers], values[strangers] = best_of(scores, block.take(strangers), k)
         return columns, values
-
-
-class _Popular(Scorer):
-    def __init__(self, popularity: NDArray[np.float32]) -> None:
-        super().__init__(len(popularity))
-        self._popularity = popularity
-
-    def _scores(self, block: UserBlock) -> NDArray[np.float32]:
-        return np.tile(self._popularity, (block.n_users, 1))
 
 
 class _HalfScorer(Scorer):

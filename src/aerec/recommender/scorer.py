@@ -34,6 +34,7 @@ __all__ = [
     "SteerableScorer",
     "UserBlock",
     "VectorScorer",
+    "best_of",
     "cosines",
 ]
 
@@ -135,12 +136,7 @@ class Scorer(ABC):
 
         Of equal scores the lower column comes first. Where a user has fewer candidates, the rest is −1 and −∞.
         """
-        scores = self.score(block)
-        for matrix in block.left_out:
-            scores[row_ids(matrix), matrix.indices] = -np.inf
-        if block.barred is not None:
-            scores[:, block.barred] = -np.inf
-        return top_k(scores, k)
+        return best_of(self.score(block), block, k)
 
     def rank(self, users: UserBlock, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return what `best` does for any number of users, block by block: memory does not grow with users × items.
@@ -201,6 +197,17 @@ class Scorer(ABC):
     def _by_popularity(self, block: UserBlock, scores: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Say which users are ranked by popularity; shape (n_users,)."""
         return block.strangers
+
+
+def best_of(
+    scores: NDArray[np.float32], block: UserBlock, k: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return what `Scorer.best` does, given the scores of all items, which are overwritten."""
+    for matrix in block.left_out:
+        scores[row_ids(matrix), matrix.indices] = -np.inf
+    if block.barred is not None:
+        scores[:, block.barred] = -np.inf
+    return top_k(scores, k)
 
 
 def check_k(k: Any) -> None:

@@ -159,8 +159,10 @@ def holdout_validator(
         if k == 0:
             raise ValueError(f"{name} ranks all items, which takes too long after every epoch; choose one with @k")
 
+        users = model.block_of(holdout.history, True, exclude=holdout.exclude, allow_items=holdout.candidates)
+
         def measure_lists() -> float:
-            ranking, _ = model.rank(holdout.history, k, exclude=holdout.exclude, allow_items=holdout.candidates)
+            ranking, _ = model.scorer_.rank(users, k)
             return measure_ranking(name, ranking, holdout.target, model.n_features_in_)
 
         return Validator(name, measure_lists, higher_is_better(name))

@@ -90,11 +90,6 @@ class Ranks:
         dist.all_reduce(sums)
         return sums
 
-    def equalize(self, network: nn.Module) -> None:
-        """Give every rank the network of the first."""
-        for value in network.state_dict().values():
-            dist.broadcast(value, 0)
-
     def seed(self, name: str, seed: int, step: int) -> int:
         """Return the seed of a random generator for the epoch that begins at `step`: a restart needs no more."""
         text = f"{name} {seed} {self.rank} {step}"
@@ -110,8 +105,8 @@ class Ranks:
 
         return measure_once
 
-    def check_same(self, epoch: int, device: torch.device) -> None:
-        """Refuse to go on where the ranks did not find the same checkpoint.
+    def begin_together(self, network: nn.Module, epoch: int, device: torch.device) -> None:
+        """Give every rank the network of the first; refuse to go on where they did not find the same checkpoint.
 
         Raises
         ------
@@ -125,6 +120,8 @@ class Ranks:
             raise DataError(
                 f"not every process finds the checkpoint of epoch {latest}: put it where all machines see it"
             )
+        for value in network.state_dict().values():
+            dist.broadcast(value, 0)
 
     def _range(self, n_rows: int, rank: int) -> tuple[int, int]:
         return n_rows * rank // self.size, n_rows * (rank + 1) // self.size

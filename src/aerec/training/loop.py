@@ -118,7 +118,10 @@ class Training:
         steps: StepSource = CapturedSteps() if on_gpu else EagerSteps
         good = _LastGood(trainer)
         with _around(callbacks, model):
-            validator = _together(trainer, validator, len(records))
+            if trainer.ranks is not None:
+                trainer.ranks.begin_together(trainer.network, len(records), trainer.device)
+                if validator is not None:  # one of them measures for all
+                    validator = replace(validator, measure=trainer.ranks.shared(validator.measure, trainer.device))
             while len(records) < epochs and not any(callback.wants_to_stop() for callback in callbacks):
                 began = time.perf_counter()
                 trainer.begin_epoch(len(records) / epochs, when_good=good.take if best is None else None)
@@ -191,15 +194,3 @@ def _around(callbacks: Sequence[Callback], model: Any) -> Iterator[None]:
             callback.training_begins(model)
         yield
         finished = True
-
-
-def _together(trainer: Trainer, validator: Validator | None, epoch: int) -> Validator | None:
-    """Have all processes that train together begin alike; one of them measures for all."""
-    ranks = trainer.ranks
-    if ranks is None:
-        return validator
-    ranks.check_same(epoch, trainer.device)
-    ranks.equalize(trainer.network)
-    if validator is None:
-        return None
-    return replace(validator, measure=ranks.shared(validator.measure, trainer.device))
