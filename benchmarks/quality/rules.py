@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from aerec import Interactions, evaluate
 from aerec.baselines import ALS, BPR, NMF, BiasedMF, PureSVD, RP3Beta
-from aerec.closed_form.ridge import automatic_factor_l2, automatic_l2
+from aerec.closed_form.penalties import automatic_factor_l2, automatic_l2
 from aerec.datasets import generate_interactions, read_parts, read_ratings
 from aerec.models import EASE, EDLAE
 from aerec.splitting import RandomHoldout, Split

@@ -5,7 +5,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from aerec.baselines import PureSVD
-from aerec.closed_form.ridge import automatic_l2
+from aerec.closed_form.penalties import automatic_l2
 from aerec.sparse import canonical_csr
 
 

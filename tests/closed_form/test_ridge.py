@@ -8,9 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aerec import Interactions, load_model
-from aerec.baselines import NMF
-from aerec.closed_form import ridge
-from aerec.closed_form.ridge import automatic_factor_l2, automatic_l2
+from aerec.closed_form import updates
 from aerec.errors import DataError
 from aerec.models import EASE, EDLAE
 
@@ -68,32 +66,6 @@ def test_no_weights_within_the_bound_of_the_diagonal_cost_less():
         assert cost(B + step, dense, 5.0) > cost(B, dense, 5.0)
 
 
-def test_the_automatic_penalty_is_relative_to_the_sums_of_the_gram_matrix_and_to_the_size_of_ratings():
-    X = likes()
-    gram = (X.T @ X).toarray()
-    assert automatic_l2(X) == pytest.approx(7.2 * np.sqrt(gram.sum() / np.count_nonzero(np.diag(gram))))
-    assert automatic_l2(3 * X) == pytest.approx(9 * automatic_l2(X))
-    assert EASE().fit(X).l2_ == pytest.approx(automatic_l2(X))
-    assert EASE(7.0).fit(X).l2_ == 7.0
-    once, thrice = EASE().fit(X), EASE().fit(3 * X)
-    np.testing.assert_allclose(once.weights_, thrice.weights_, atol=1e-5)
-
-
-def test_the_automatic_penalty_of_factors_grows_with_the_ratings_as_the_singular_values_do():
-    X = likes()
-    gram = (X.T @ X).toarray()
-    mean_row = gram.sum() / np.count_nonzero(np.diag(gram))
-    assert automatic_factor_l2(X) == pytest.approx(1.5 * mean_row**0.25)
-    assert automatic_factor_l2(3 * X) == pytest.approx(3 * automatic_factor_l2(X))
-    assert NMF(n_factors=2).fit(X).l2_ == pytest.approx([automatic_factor_l2(X)])
-    assert NMF(n_factors=2, l2=4.0).fit(X).l2_ == [4.0]
-
-
-def test_unrated_items_do_not_change_the_automatic_penalty():
-    X = likes()
-    assert automatic_l2(sp.csr_array(sp.hstack([X, sp.csr_array((120, 40))]))) == automatic_l2(X)
-
-
 # ---------------------------------------------------------------------- updates
 
 
@@ -124,7 +96,7 @@ def test_more_users_and_fewer_users_are_what_a_fit_of_them_gives(seed, kind, set
 @pytest.mark.parametrize("kind", [EASE, EDLAE])
 @pytest.mark.parametrize("at_once", [1, 4, 1000])
 def test_histories_that_changed_are_replaced(kind, at_once, monkeypatch):
-    monkeypatch.setattr(ridge, "_USERS_AT_ONCE", at_once)
+    monkeypatch.setattr(updates, "_USERS_AT_ONCE", at_once)
     X, new = likes(), likes(7, seed=9)
     model = kind(l2=5.0).fit(X).replace_users(X[:5], new)
     same(model, kind(l2=5.0).fit(sp.csr_array(sp.vstack([X[5:], new]))))

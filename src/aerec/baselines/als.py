@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from aerec.closed_form.least_squares import solve_rows
-from aerec.closed_form.ridge import automatic_factor_l2
+from aerec.closed_form.penalties import automatic_factor_l2
 from aerec.dimensions import Number, Space, Whole
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber

@@ -11,7 +11,7 @@ from sklearn import decomposition
 from sklearn.exceptions import ConvergenceWarning
 
 from aerec.closed_form.least_squares import solve_nonnegative
-from aerec.closed_form.ridge import automatic_factor_l2
+from aerec.closed_form.penalties import automatic_factor_l2
 from aerec.dimensions import Number, Space, Whole
 from aerec.errors import DataError
 from aerec.interactions import Interactions

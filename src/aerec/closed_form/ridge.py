@@ -1,4 +1,4 @@
-"""Ridge regressions of every item on the others, exact and in closed form, and their exact updates."""
+"""Ridge regressions of every item on the others, exact and in closed form; see `updates` for their exact updates."""
 
 from __future__ import annotations
 
@@ -14,73 +14,27 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
 
-from aerec.closed_form.inverse import invert_upper, subtract_product
-from aerec.closed_form.item_item import (
-    NOT_INVERTIBLE,
-    ItemItemRecommender,
-    gram_matrix,
-    invert_gram,
-    row_blocks,
-    scale_symmetric,
-    sum_rows,
-)
-from aerec.closed_form.user_side import MixedItems, UserSideScorer, equal_rows, inverse_diagonal, user_kernel
-from aerec.errors import DataError, TrainingError
+from aerec.closed_form.item_item import ItemItemRecommender, gram_matrix, invert_gram, row_blocks, scale_symmetric
+from aerec.closed_form.penalties import used_l2
+from aerec.closed_form.updates import change_users, update_inverse
+from aerec.closed_form.user_side import MixedItems, UserSideScorer, inverse_diagonal, user_kernel
+from aerec.errors import DataError
 from aerec.interactions import Interactions
-from aerec.parameters import Constraint, OneOf, RealNumber
+from aerec.parameters import Constraint, OneOf
 from aerec.rating_weights import root_weighted
 from aerec.recommender.base import History
 from aerec.recommender.new_items import NewItems
 from aerec.recommender.scorer import Scorer
-from aerec.sparse import CSR, column_counts, row_ids, take_rows
+from aerec.sparse import CSR, column_counts, row_ids
 from aerec.splitting import Holdout
 from aerec.system.memory import require_memory
 
-__all__ = ["L2", "SOLVER", "RidgeRecommender", "automatic_factor_l2", "automatic_l2", "used_l2"]
+__all__ = ["SOLVER", "RidgeRecommender"]
 
-_USERS_AT_ONCE = 1024  # in an update, which holds two dense rows for each
-_AUTOMATIC = 7.2  # times the root of the mean sum of a row of XᵀX
-_OF_FACTORS = 1.5  # times its fourth root
-_NOT_LEARNED = "old is not of users that the model has learned from: give histories exactly as they were"
 _MANY_ITEMS = 8_000  # from these on "auto" looks at the side of the users: weights of 256 MB
-
-L2: list[Constraint] = [RealNumber(above=0), OneOf(["auto"])]
-"""What `l2` may be: a number, or "auto" for `automatic_l2`."""
 
 SOLVER: list[Constraint] = [OneOf(["auto", "items", "users"])]
 """From which side the regression is solved."""
-
-
-def automatic_l2(X: CSR) -> float:
-    r"""Return a penalty that suits the ratings `X`, whatever their number and size.
-
-    .. math:: \lambda = 7.2 \sqrt{\frac{1}{m} \sum_u n_u^2}
-
-    with the numbers n of ratings of the users and the number m of the items that have any: under the root is the mean
-    sum of a row of XᵀX, of ratings of 1. For others it is :math:`(\sum_i |x_{ui}|)^2`, times the mean of x²: of ratings
-    twice the size the weights are the same. Near the best of a grid on sets of 600 to 5,000 users and 1,400 to 5,700
-    items, dense and sparse (``benchmarks/quality/rules.py``).
-    """
-    n_rated = int(np.count_nonzero(column_counts(X)))
-    of_users = np.bincount(row_ids(X), np.abs(X.data), minlength=X.shape[0])
-    mean_square = float(np.square(X.data, dtype=np.float64).mean())
-    return _AUTOMATIC * math.sqrt(float(np.square(of_users).sum()) / max(n_rated, 1) * mean_square)
-
-
-def automatic_factor_l2(X: CSR) -> float:
-    r"""Return a penalty that suits a factorisation :math:`X \approx W H^\top` of the ratings `X`.
-
-    .. math:: \lambda = 1.5 \, \Big(\frac{1}{m} \sum_u n_u^2\Big)^{1/4}
-
-    for ratings of 1, in the words of `automatic_l2`; ratings twice the size have twice the penalty. A factor lasts
-    where its singular value of X is above λ.
-    """
-    return _OF_FACTORS * math.sqrt(automatic_l2(X) / _AUTOMATIC)
-
-
-def used_l2(l2: float | str, X: CSR) -> float:
-    """Return the penalty that the parameter `l2` stands for."""
-    return automatic_l2(X) if isinstance(l2, str) else float(l2)
 
 
 class RidgeRecommender(ItemItemRecommender):
@@ -359,7 +313,7 @@ class RidgeRecommender(ItemItemRecommender):
         learner = copy.copy(self)
         gone, come = self._weighted(gone), self._weighted(come)
         if self.ratings_ is not None:
-            learner._learn_by_users(_changed(self.ratings_, gone, come), counts, n_users)
+            learner._learn_by_users(change_users(self.ratings_, gone, come), counts, n_users)
         else:
             learner._update_weights(gone, come, counts, n_users)
         learner.n_features_in_, learner.items_ = n_items, items
@@ -370,20 +324,11 @@ class RidgeRecommender(ItemItemRecommender):
 
     def _update_weights(self, gone: CSR, come: CSR, counts: NDArray[np.int64], n_users: int) -> None:
         """Change what was learned by rows that go and come; counts and number of users are those afterwards."""
-        n_items = gone.shape[1]
-        n_more = n_items - self.n_features_in_
-        rows: CSR = sp.vstack([gone, come], format="csr")
-        signs = np.repeat([-1.0, 1.0], [gone.shape[0], come.shape[0]])
+        n_more = gone.shape[1] - self.n_features_in_
         ridge = np.pad(self.ridge_, (0, n_more), constant_values=self.l2_)
         inverse = self._inverse(n_more)
-        if self._dropped() == 0 and rows.shape[0] <= n_items // 2:
-            _update_inverse(inverse, rows, signs)
-        else:
-            ridge = _update_through_gram(inverse, rows, signs, ridge, self._dropped())
-        diagonal = np.diagonal(inverse).copy()
-        if not (diagonal > 0).all() or not (ridge > 0).all():
-            raise DataError(_NOT_LEARNED)
-        self._learn_from(inverse, diagonal, ridge, counts, n_users)
+        ridge = update_inverse(inverse, gone, come, ridge, self._dropped())
+        self._learn_from(inverse, np.diagonal(inverse).copy(), ridge, counts, n_users)
 
     def _over_all_items(self, old: History | None, new: History | None) -> tuple[pd.Index[Any] | None, CSR, CSR]:
         """Return the items of the model and of `new`, and both histories over them."""
@@ -433,53 +378,3 @@ class RidgeRecommender(ItemItemRecommender):
     def _set_state(self, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
         super()._set_state(header, tensors)
         self.l2_ = float(header.get("l2", 0.0) or self._fitted_with["l2"])
-
-
-def _changed(ratings: CSR, gone: CSR, come: CSR) -> CSR:
-    """Return Xᵀ without the users `gone`, and with the users `come`."""
-    n_items = come.shape[1]
-    users: CSR = ratings.T.tocsr()
-    users = sp.csr_array((users.data, users.indices, users.indptr), shape=(users.shape[0], n_items))
-    rows = equal_rows(users, gone)
-    if rows is None:
-        raise DataError(_NOT_LEARNED)
-    stay = np.setdiff1d(np.arange(users.shape[0]), rows)
-    changed: CSR = sp.vstack([take_rows(users, stay), come], format="csr").T.tocsr()
-    return changed
-
-
-def _update_inverse(inverse: NDArray[np.float32], rows: CSR, signs: NDArray[np.float64]) -> None:
-    r"""Change P = A⁻¹ into (A + VᵀSV)⁻¹ by the formula of Woodbury, some rows of V at a time; in place, and mirrored.
-
-    .. math:: P - P V^\top (S^{-1} + V P V^\top)^{-1} V P
-    """
-    ones = np.ones(len(inverse), dtype=np.float32)
-    for start in range(0, rows.shape[0], _USERS_AT_ONCE):
-        some: CSR = rows[start : start + _USERS_AT_ONCE]
-        products = sum_rows(some, 0, some.shape[0], inverse)
-        inner = (some @ products.T).astype(np.float64)
-        inner[np.diag_indices_from(inner)] += 1 / signs[start : start + _USERS_AT_ONCE]
-        try:
-            solved = np.linalg.solve(inner, products).astype(np.float32)
-        except np.linalg.LinAlgError:
-            raise TrainingError(NOT_INVERTIBLE) from None
-        subtract_product(inverse, products.T, solved.T)
-        scale_symmetric(inverse, ones, ones, np.diagonal(inverse).copy())
-
-
-def _update_through_gram(
-    inverse: NDArray[np.float32], rows: CSR, signs: NDArray[np.float64], ridge: NDArray[np.float32], dropped: float
-) -> NDArray[np.float32]:
-    """Change P into the inverse of what it is the inverse of, changed; in place, its upper triangle. Returns Λ."""
-    signed: CSR = sp.csr_array((rows.data * signs[row_ids(rows)], rows.indices, rows.indptr), shape=rows.shape)
-    items: CSR = signed.T.tocsr()
-    squares = np.bincount(rows.indices, signed.data * rows.data, minlength=rows.shape[1])
-    if not invert_upper(inverse):
-        raise TrainingError(NOT_INVERTIBLE)
-    for some in row_blocks(*inverse.shape):
-        block = slice(some[0], some[-1] + 1)
-        inverse[block] += (items[block] @ rows).toarray()
-    inverse[np.diag_indices_from(inverse)] += dropped * squares
-    if not invert_upper(inverse):
-        raise TrainingError(NOT_INVERTIBLE)
-    return (ridge + dropped * squares).astype(np.float32)

@@ -147,10 +147,10 @@ def evaluate(
     if ranked := [metric for metric in names if parsed[metric][1]]:
         deepest = max(parsed[metric][1] for metric in ranked)
         history = holdout.history if by_id else holdout.history.matrix
-        users = model.block_of(history, exclude_seen, exclude=holdout.exclude, allow_items=holdout.candidates)
-        ranking, _ = model.scorer_.rank(users, deepest)
+        ranked_users = model.block_of(history, exclude_seen, exclude=holdout.exclude, allow_items=holdout.candidates)
+        ranking, _ = model.scorer_.rank(ranked_users, deepest)
         if by_id:
-            warn_of_one_list(model, users)
+            warn_of_one_list(model, ranked_users)
         hits = find_hits(ranking, holdout.target.matrix)[evaluated]
         for metric in ranked:
             base, k = parsed[metric]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from aerec.closed_form.ridge import L2, SOLVER, RidgeRecommender
+from aerec.closed_form.penalties import L2
+from aerec.closed_form.ridge import SOLVER, RidgeRecommender
 from aerec.dimensions import Number, Space
 from aerec.parameters import Constraint, RealNumber
 

@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from sklearn.utils.extmath import randomized_svd
 
 from aerec.closed_form.item_item import gram_matrix
-from aerec.closed_form.ridge import L2, used_l2
+from aerec.closed_form.penalties import L2, used_l2
 from aerec.dimensions import Number, Space, Whole
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, RealNumber, WholeNumber

@@ -580,7 +580,7 @@ class _SparseCodeScorer(Scorer):
     def unit_weights(self, unit: int, activation: float) -> NDArray[np.float32]:
         """Return decode(c + activation · D_unit) − decode(c); shape (n_items,)."""
         codes = np.stack([self._coder.c, self._coder.c + np.float32(activation) * self._coder.D[unit]])
-        silent, active = self._inner.decode(codes, _nobody(2, self.n_items))
+        silent, active = self._inner.decode(codes, UserBlock.without_history(2, self.n_items))
         weights: NDArray[np.float32] = active - silent
         return weights
 
@@ -592,7 +592,7 @@ class _SparseCodeScorer(Scorer):
         Those that are `barred` are left out.
         """
         codes = np.concatenate([self._coder.c[None], self._coder.c + self._coder.D[units]])
-        scores = self._inner.decode(codes, _nobody(len(codes), self.n_items))
+        scores = self._inner.decode(codes, UserBlock.without_history(len(codes), self.n_items))
         gains = scores[1:] - scores[0]
         if barred is not None:
             gains[:, barred] = -np.inf
@@ -604,7 +604,7 @@ class _SparseCodeScorer(Scorer):
         """Return how much the scores of `columns` fall when each of `units` is 0; (n_units, n_columns)."""
         whole = self._coder.decode(code[None])
         codes = np.concatenate([whole, whole - code[units, None] * self._coder.D[units]])
-        scores = self._inner.decode(codes, _nobody(len(codes), self.n_items))[:, columns]
+        scores = self._inner.decode(codes, UserBlock.without_history(len(codes), self.n_items))[:, columns]
         terms: NDArray[np.float32] = scores[0] - scores[1:]
         return terms
 
@@ -619,9 +619,3 @@ def _steering(weights: Mapping[int, float], n_units: int) -> NDArray[np.float32]
             raise ValueError(f"steer: the weight of unit {unit} must be a finite number, got {weight!r}")
         steering[unit] = weight
     return steering if weights else None
-
-
-def _nobody(n_users: int, n_items: int) -> UserBlock:
-    """Return users without a history."""
-    values, starts = np.zeros(0, dtype=np.float32), np.zeros(n_users + 1, dtype=np.int64)
-    return UserBlock.new(sp.csr_array((values, starts[:0], starts), shape=(n_users, n_items)))

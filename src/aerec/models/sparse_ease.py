@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from aerec.closed_form.item_item import NOT_INVERTIBLE, ItemItemRecommender, gram_matrix
 from aerec.closed_form.neighbours import nearest_rows
-from aerec.closed_form.ridge import L2, used_l2
+from aerec.closed_form.penalties import L2, used_l2
 from aerec.dimensions import Number, Space, Whole
 from aerec.errors import TrainingError
 from aerec.interactions import Interactions

@@ -184,9 +184,13 @@ class Network(nn.Module):
         if isinstance(noise, MaskingNoise) and isinstance(read, SparseBatch) and read is not batch and counted:
             read = read.without_zeros()
         hidden: Tensor = first_layer(read, weight, self.scratch, lazy=lazy) + self.encoder_biases[0]
-        if noise_from is not None and isinstance(noise, GaussianNoise) and noise.entries == "all":
-            if isinstance(batch, SparseBatch):  # a dense one is corrupted already
-                hidden = hidden + noise.preactivation_noise(weight, batch.n_rows, noise_from)
+        if (
+            noise_from is not None
+            and isinstance(noise, GaussianNoise)
+            and noise.entries == "all"
+            and isinstance(batch, SparseBatch)  # a dense one is corrupted already
+        ):
+            hidden = hidden + noise.preactivation_noise(weight, batch.n_rows, noise_from)
         if self.user_factors is not None and users is not None:
             known = (users >= 0).to(hidden.dtype)[:, None]
             hidden = hidden + self.user_factors[users.clamp_min(0)] * known

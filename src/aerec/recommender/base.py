@@ -305,9 +305,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         scores : ndarray of float32, shape (n_users, k)
         """
         check_k(k)
-        users = self.block_of(
-            history, exclude_seen, exclude=exclude, allow_items=allow_items, block_items=block_items
-        )
+        users = self.block_of(history, exclude_seen, exclude=exclude, allow_items=allow_items, block_items=block_items)
         return self.scorer_.rank(users, k)
 
     @overload

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from aerec.errors import warn_caller
@@ -51,7 +50,7 @@ def share_of_common_lists(scorer: Scorer, users: UserBlock) -> float:
     length = min(_LENGTH, scorer.n_items // 10)
     if length == 0 or users.n_users < _FEWEST_USERS:
         return 0.0
-    stranger = UserBlock.new(sp.csr_array((1, scorer.n_items), dtype=np.float32))
+    stranger = UserBlock.without_history(1, scorer.n_items)
     own, _ = scorer.rank(users, length)
     common, _ = best_of(np.tile(scorer.score(stranger), (users.n_users, 1)), users, length)
     in_both = (own[:, :, None] == common[:, None, :]) & (own[:, :, None] >= 0)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 from typing_extensions import Self
 
@@ -71,6 +72,12 @@ class UserBlock:
     def new(cls, history: CSR) -> UserBlock:
         """Return a block of users of whom nothing but this history is known."""
         return cls(history, np.full(history.shape[0], -1, dtype=np.int64))
+
+    @classmethod
+    def without_history(cls, n_users: int, n_items: int) -> UserBlock:
+        """Return users of whom nothing is known."""
+        nothing: Any = sp.csr_array((n_users, n_items), dtype=np.float32)
+        return cls.new(nothing)
 
     @property
     def n_users(self) -> int:
@@ -199,9 +206,7 @@ class Scorer(ABC):
         return block.strangers
 
 
-def best_of(
-    scores: NDArray[np.float32], block: UserBlock, k: int
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def best_of(scores: NDArray[np.float32], block: UserBlock, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return what `Scorer.best` does, given the scores of all items, which are overwritten."""
     for matrix in block.left_out:
         scores[row_ids(matrix), matrix.indices] = -np.inf

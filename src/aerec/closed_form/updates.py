@@ -1,0 +1,112 @@
+"""Exact updates of an item-item inverse: rows that come, and rows that go.
+
+With fewer rows than half of the items it is the formula of Woodbury. With more, or where the ridge depends on the
+ratings, the inverse is inverted, changed, and inverted again.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from aerec.closed_form.inverse import invert_upper, subtract_product
+from aerec.closed_form.item_item import NOT_INVERTIBLE, row_blocks, scale_symmetric, sum_rows
+from aerec.closed_form.user_side import equal_rows
+from aerec.errors import DataError, TrainingError
+from aerec.sparse import CSR, row_ids, take_rows
+
+__all__ = ["change_users", "update_inverse"]
+
+_USERS_AT_ONCE = 1024  # in an update, which holds two dense rows for each
+_NOT_LEARNED = "old is not of users that the model has learned from: give histories exactly as they were"
+
+
+def update_inverse(
+    inverse: NDArray[np.float32], gone: CSR, come: CSR, ridge: NDArray[np.float32], dropped: float
+) -> NDArray[np.float32]:
+    r"""Change P = (XᵀX + Λ)⁻¹ into what it is without some rows of X, and with others; in place. Returns the new Λ.
+
+    Parameters
+    ----------
+    inverse : ndarray of shape (n_items, n_items), float32
+        P; afterwards its upper triangle is that of the new one.
+    gone, come : csr_array of shape (n_rows, n_items)
+        Rows of X that go, and rows that come.
+    ridge : ndarray of shape (n_items,), float32
+        The diagonal of Λ.
+    dropped : float
+        How much of the diagonal of XᵀX is part of Λ.
+
+    Raises
+    ------
+    DataError
+        If rows go that were never there.
+    TrainingError
+        If there is no inverse.
+    """
+    rows: CSR = sp.vstack([gone, come], format="csr")
+    signs = np.repeat([-1.0, 1.0], [gone.shape[0], come.shape[0]])
+    if dropped == 0 and rows.shape[0] <= len(inverse) // 2:
+        _update_by_rows(inverse, rows, signs)
+    else:
+        ridge = _update_through_gram(inverse, rows, signs, ridge, dropped)
+    if not (np.diagonal(inverse) > 0).all() or not (ridge > 0).all():
+        raise DataError(_NOT_LEARNED)
+    return ridge
+
+
+def change_users(ratings: CSR, gone: CSR, come: CSR) -> CSR:
+    """Return Xᵀ without the users `gone`, and with the users `come`.
+
+    Raises
+    ------
+    DataError
+        If users go that were never there.
+    """
+    n_items = come.shape[1]
+    users: CSR = ratings.T.tocsr()
+    users = sp.csr_array((users.data, users.indices, users.indptr), shape=(users.shape[0], n_items))
+    rows = equal_rows(users, gone)
+    if rows is None:
+        raise DataError(_NOT_LEARNED)
+    stay = np.setdiff1d(np.arange(users.shape[0]), rows)
+    changed: CSR = sp.vstack([take_rows(users, stay), come], format="csr").T.tocsr()
+    return changed
+
+
+def _update_by_rows(inverse: NDArray[np.float32], rows: CSR, signs: NDArray[np.float64]) -> None:
+    r"""Change P = A⁻¹ into (A + VᵀSV)⁻¹ by the formula of Woodbury, some rows of V at a time; in place, and mirrored.
+
+    .. math:: P - P V^\top (S^{-1} + V P V^\top)^{-1} V P
+    """
+    ones = np.ones(len(inverse), dtype=np.float32)
+    for start in range(0, rows.shape[0], _USERS_AT_ONCE):
+        some: CSR = rows[start : start + _USERS_AT_ONCE]
+        products = sum_rows(some, 0, some.shape[0], inverse)
+        inner = (some @ products.T).astype(np.float64)
+        inner[np.diag_indices_from(inner)] += 1 / signs[start : start + _USERS_AT_ONCE]
+        try:
+            solved = np.linalg.solve(inner, products).astype(np.float32)
+        except np.linalg.LinAlgError:
+            raise TrainingError(NOT_INVERTIBLE) from None
+        subtract_product(inverse, products.T, solved.T)
+        scale_symmetric(inverse, ones, ones, np.diagonal(inverse).copy())
+
+
+def _update_through_gram(
+    inverse: NDArray[np.float32], rows: CSR, signs: NDArray[np.float64], ridge: NDArray[np.float32], dropped: float
+) -> NDArray[np.float32]:
+    """Change P into the inverse of what it is the inverse of, changed; in place, its upper triangle. Returns Λ."""
+    signed: CSR = sp.csr_array((rows.data * signs[row_ids(rows)], rows.indices, rows.indptr), shape=rows.shape)
+    items: CSR = signed.T.tocsr()
+    squares = np.bincount(rows.indices, signed.data * rows.data, minlength=rows.shape[1])
+    if not invert_upper(inverse):
+        raise TrainingError(NOT_INVERTIBLE)
+    for some in row_blocks(*inverse.shape):
+        block = slice(some[0], some[-1] + 1)
+        inverse[block] += (items[block] @ rows).toarray()
+    inverse[np.diag_indices_from(inverse)] += dropped * squares
+    if not invert_upper(inverse):
+        raise TrainingError(NOT_INVERTIBLE)
+    return (ridge + dropped * squares).astype(np.float32)

@@ -1,0 +1,45 @@
+"""The automatic penalties grow with the data as they should."""
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from aerec.baselines import NMF
+from aerec.closed_form.penalties import automatic_factor_l2, automatic_l2, used_l2
+from aerec.models import EASE
+
+
+def likes(n_users=120, n_items=25):
+    rng = np.random.default_rng(0)
+    return sp.csr_array((rng.random((n_users, n_items)) < rng.uniform(0.02, 0.5, n_items)).astype(np.float32))
+
+
+def test_the_automatic_penalty_is_relative_to_the_sums_of_the_gram_matrix_and_to_the_size_of_ratings():
+    X = likes()
+    gram = (X.T @ X).toarray()
+    assert automatic_l2(X) == pytest.approx(7.2 * np.sqrt(gram.sum() / np.count_nonzero(np.diag(gram))))
+    assert automatic_l2(3 * X) == pytest.approx(9 * automatic_l2(X))
+    assert EASE().fit(X).l2_ == pytest.approx(automatic_l2(X))
+    assert EASE(7.0).fit(X).l2_ == 7.0
+    once, thrice = EASE().fit(X), EASE().fit(3 * X)
+    np.testing.assert_allclose(once.weights_, thrice.weights_, atol=1e-5)
+
+
+def test_the_automatic_penalty_of_factors_grows_with_the_ratings_as_the_singular_values_do():
+    X = likes()
+    gram = (X.T @ X).toarray()
+    mean_row = gram.sum() / np.count_nonzero(np.diag(gram))
+    assert automatic_factor_l2(X) == pytest.approx(1.5 * mean_row**0.25)
+    assert automatic_factor_l2(3 * X) == pytest.approx(3 * automatic_factor_l2(X))
+    assert NMF(n_factors=2).fit(X).l2_ == pytest.approx([automatic_factor_l2(X)])
+    assert NMF(n_factors=2, l2=4.0).fit(X).l2_ == [4.0]
+
+
+def test_unrated_items_do_not_change_the_automatic_penalty():
+    X = likes()
+    assert automatic_l2(sp.csr_array(sp.hstack([X, sp.csr_array((120, 40))]))) == automatic_l2(X)
+
+
+def test_a_number_is_taken_as_it_is():
+    assert used_l2(3, likes()) == 3.0
+    assert used_l2("auto", likes()) == automatic_l2(likes())
