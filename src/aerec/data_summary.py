@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from aerec.display.notebook import html_table
 
-__all__ = ["DataSummary", "look_like_counts", "quantiles", "value_counts"]
+__all__ = ["DataSummary", "look_like_counts", "quantiles", "value_counts", "why_so_few"]
 
 _QUANTILES = {"min": 0.0, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "max": 1.0}
 _SHOWN = 12  # different ratings that are shown with their counts
@@ -127,6 +127,21 @@ def look_like_counts(values: NDArray[Any]) -> bool:
         return False
     sample = values[:: max(1, len(values) // _LOOKED_AT)]
     return bool((sample == np.floor(sample)).all()) and float(np.median(sample)) <= float(values.max()) / 4
+
+
+def why_so_few(values: NDArray[Any], threshold: float) -> str:
+    """Say what may be wrong with a threshold that few of `values` reach."""
+    low, median, high = (float(value) for value in (values.min(), np.median(values), values.max()))
+    if low == high:
+        return f"every rating is {low:g}, which is what implicit feedback looks like; it needs no threshold"
+    if high < threshold:
+        return f"the highest rating is {high:g}; choose a lower threshold"
+    if look_like_counts(values):
+        return (
+            f"the values look like counts, from {low:g} to {high:g} with median {median:g}; binarize(1) takes each as "
+            "a like, log1p of the column before from_frame keeps a weight"
+        )
+    return f"ratings go from {low:g} to {high:g} with median {median:g}; choose a lower threshold if that is too few"
 
 
 def _without(count: int) -> str:

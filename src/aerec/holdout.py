@@ -14,6 +14,7 @@ from aerec.display.notebook import html_table
 from aerec.errors import DataError
 from aerec.ids import examples, refuse_other_kind
 from aerec.interactions import Interactions
+from aerec.item_descriptions import joined_descriptions
 from aerec.parameters import WholeNumber
 from aerec.sparse import row_ids
 
@@ -326,18 +327,11 @@ def _aligned(parts: list[Interactions]) -> list[Interactions]:
     users, items = parts[0].users, parts[0].items
     for part in parts[1:]:
         users, items = users.union(part.users), items.union(part.items)
-    names, genres = (_merged([getattr(part, of) for part in parts]) for of in ("item_names", "item_genres"))
+    names, genres = (  # of two descriptions of an item the first holds
+        joined_descriptions([getattr(part, of) for part in reversed(parts)], items, missing)
+        for of, missing in (("item_names", ""), ("item_genres", ()))
+    )
     return [replace(part.with_users(users).with_items(items), item_names=names, item_genres=genres) for part in parts]
-
-
-def _merged(described: list[pd.Series[Any] | None]) -> pd.Series[Any] | None:
-    """Join what several parts say of their items; the first that says something of an item counts."""
-    given = [part for part in described if part is not None]
-    if not given:
-        return None
-    joined: pd.Series[Any] = pd.concat(given)
-    joined = joined[joined.astype(bool)]  # "" and () say nothing
-    return joined[~joined.index.duplicated()]
 
 
 def _refuse_overlap(parts: list[Interactions]) -> None:

@@ -24,6 +24,7 @@ __all__ = [
     "id_from_text",
     "refuse_other_kind",
     "same_kind",
+    "shown",
     "union_of_ids",
     "without_points",
 ]
@@ -235,6 +236,11 @@ def same_kind(first: pd.Index[Any], second: pd.Index[Any]) -> bool:
 def examples(ids: pd.Index[Any], n: int = 3) -> str:
     """Return the first few ids as a message shows them."""
     return ", ".join(repr(identifier) for identifier in ids[:n].tolist()) or "none"
+
+
+def shown(identifier: Any) -> str:
+    """Return an id as it is written in Python."""
+    return repr(identifier.item() if isinstance(identifier, np.generic) else identifier)
 
 
 def _words(kinds: set[str]) -> str:

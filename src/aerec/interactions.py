@@ -12,12 +12,13 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
-from aerec.data_summary import DataSummary, look_like_counts, quantiles, value_counts
+from aerec.data_summary import DataSummary, quantiles, value_counts, why_so_few
 from aerec.errors import DataError, warn_caller
 from aerec.frames import as_frame_of, check_frame_kind, dates_of_seconds, ratings_of_frame, sort_ratings
-from aerec.ids import as_ids, examples, union_of_ids, without_points
+from aerec.ids import as_ids, examples, shown, union_of_ids, without_points
+from aerec.item_descriptions import aligned_descriptions, joined_descriptions
 from aerec.item_features import ItemFeatures, features_of_frame, features_of_matrix, join_features, rows_or_empty
-from aerec.rating_weights import checked_weights, weights_of_matrix
+from aerec.rating_weights import checked_weights, joined_weights, weights_of_matrix
 from aerec.sparse import CSR, canonical_csr, column_counts, ones_in, row_ids, row_positions, take_values
 
 __all__ = ["Interactions"]
@@ -95,7 +96,7 @@ class Interactions:
             _ = index.is_monotonic_increasing  # sorted ids need no hash table for the uniqueness test
             if not index.is_unique:
                 repeated = index[index.duplicated()][0]
-                raise DataError(f"{index.name} ids must be unique, {_shown(repeated)} stands twice")
+                raise DataError(f"{index.name} ids must be unique, {shown(repeated)} stands twice")
         timestamps = self.timestamps
         if timestamps is not None:
             timestamps = np.asarray(timestamps)
@@ -113,8 +114,8 @@ class Interactions:
             (_read_only(matrix.data), _read_only(matrix.indices), _read_only(matrix.indptr)), shape=matrix.shape
         )
         frozen.has_canonical_format = True
-        names = _of_items(self.item_names, items, "", "item_names")
-        genres = _of_items(self.item_genres, items, (), "item_genres")
+        names = aligned_descriptions(self.item_names, items, "", "item_names")
+        genres = aligned_descriptions(self.item_genres, items, (), "item_genres")
         features = None
         if self.item_features is not None:
             features = features_of_matrix(self.item_features, self.feature_names, len(items))
@@ -281,26 +282,19 @@ class Interactions:
             np.concatenate([part.matrix.data for part in parts]),
             times,
             (len(users), len(items)),
-            _joined_weights(parts),
+            joined_weights([part.weights for part in parts], [part.n_ratings for part in parts]),
         )
         notes = [*dict.fromkeys(note for part in parts for note in part.notes)]
         if joined.n_repeated:
             notes.append(f"{joined.n_repeated:,} ratings replaced by a later one of the same user and item")
-        described = [
-            (ItemFeatures(part.item_features, part.feature_names), column)
-            for part, column in zip(parts, columns, strict=True)
-            if part.item_features is not None and part.feature_names is not None
-        ]
-        features = None
-        if described:
-            features = join_features([known for known, _ in described], [row for _, row in described], len(items))
+        features = join_features([part._features for part in parts], columns, len(items))
         return cls(
             joined.matrix,
             users,
             items,
             joined.timestamps,
-            _joined_series([part.item_names for part in parts], items, ""),
-            _joined_series([part.item_genres for part in parts], items, ()),
+            joined_descriptions([part.item_names for part in parts], items, ""),
+            joined_descriptions([part.item_genres for part in parts], items, ()),
             dtype,
             None if features is None else features.matrix,
             None if features is None else features.names,
@@ -457,7 +451,7 @@ class Interactions:
         likes = self.keep(self.matrix.data >= threshold)
         note = f"kept {likes.n_ratings:,} of {self.n_ratings:,} ratings (≥ {float(threshold)})"
         if 2 * likes.n_ratings < self.n_ratings:
-            warn_caller(f"{note}: {_why_so_few(self.matrix.data, threshold)}")
+            warn_caller(f"{note}: {why_so_few(self.matrix.data, threshold)}")
         return replace(likes, matrix=ones_in(likes.matrix), notes=self._noted(note), threshold=float(threshold))
 
     def filter(self, min_per_user: int = 5, min_per_item: int = 1) -> Interactions:
@@ -622,11 +616,8 @@ class Interactions:
             described = features_of_matrix(features, feature_names, self.shape[1])
         if described.unknown:
             warn_caller(f"features of {described.unknown:,} items left out: they are not among the items of the data")
-        if self.item_features is not None and self.feature_names is not None:
-            others = ~self.feature_names.isin(described.names)  # a feature of the same name is replaced
-            matrix = sp.hstack([self.item_features[:, np.flatnonzero(others)], described.matrix], format="csr")
-            names = self.feature_names[others].append(described.names)
-            return replace(self, item_features=sp.csr_array(matrix), feature_names=names)
+        known = self._features
+        described = described if known is None else known.replaced_by(described)
         return replace(self, item_features=described.matrix, feature_names=described.names)
 
     def select_users(self, ids: ArrayLike | pd.Index[Any]) -> Interactions:
@@ -635,7 +626,7 @@ class Interactions:
         rows = self.users.get_indexer(wanted)
         if (rows < 0).any():
             raise DataError(
-                f"unknown user {_shown(wanted[int(np.argmax(rows < 0))])}: not among the {len(self.users):,} users, "
+                f"unknown user {shown(wanted[int(np.argmax(rows < 0))])}: not among the {len(self.users):,} users, "
                 f"such as {examples(self.users, 2)} "
                 f"({np.count_nonzero(rows < 0):,} of {len(wanted):,} asked for are unknown)"
             )
@@ -690,24 +681,15 @@ class Interactions:
         taken: Any = dict(zip(aligned, others, strict=True))
         return replace(self, matrix=matrix, users=self.users.take(rows), **taken)
 
+    @property
+    def _features(self) -> ItemFeatures | None:
+        if self.item_features is None or self.feature_names is None:
+            return None
+        return ItemFeatures(self.item_features, self.feature_names)
+
     def _aligned(self, stored: NDArray[Any]) -> dict[str, Any]:
         """Return what is aligned with the stored ratings, of some of them."""
         return {name: array[stored] for name in _ALIGNED if (array := getattr(self, name)) is not None}
-
-
-def _why_so_few(values: NDArray[Any], threshold: float) -> str:
-    """Say what may be wrong with a threshold that few of `values` reach."""
-    low, median, high = (float(value) for value in (values.min(), np.median(values), values.max()))
-    if low == high:
-        return f"every rating is {low:g}, which is what implicit feedback looks like; it needs no threshold"
-    if high < threshold:
-        return f"the highest rating is {high:g}; choose a lower threshold"
-    if look_like_counts(values):
-        return (
-            f"the values look like counts, from {low:g} to {high:g} with median {median:g}; binarize(1) takes each as "
-            "a like, log1p of the column before from_frame keeps a weight"
-        )
-    return f"ratings go from {low:g} to {high:g} with median {median:g}; choose a lower threshold if that is too few"
 
 
 def _joined_times(parts: list[Interactions]) -> tuple[NDArray[Any] | None, str | None]:
@@ -725,30 +707,6 @@ def _joined_times(parts: list[Interactions]) -> tuple[NDArray[Any] | None, str |
     if None in dtypes:
         warn_caller("times are dates in some parts and numbers in others: the numbers are read as seconds since 1970")
     return np.concatenate(times), "datetime64[us, UTC]"
-
-
-def _joined_weights(parts: list[Interactions]) -> NDArray[np.float32] | None:
-    """Return the weights of all parts one after the other, 1 where a part has none; None where no part has any."""
-    if all(part.weights is None for part in parts):
-        return None
-    return np.concatenate(
-        [np.ones(part.n_ratings, np.float32) if part.weights is None else part.weights for part in parts]
-    )
-
-
-def _joined_series(values: list[pd.Series[Any] | None], items: pd.Index[Any], missing: Any) -> pd.Series[Any] | None:
-    """Return names or genres of all items: of two that an item has the later."""
-    known = [series for series in values if series is not None]
-    if not known:
-        return None
-    joined = np.empty(len(items), dtype=object)
-    joined[:] = [missing] * len(items)
-    for series in known:
-        given = series.to_numpy(dtype=object)
-        is_given = np.array([bool(value) for value in given], dtype=bool)
-        at = items.get_indexer(series.index[is_given])
-        joined[at] = given[is_given]
-    return pd.Series(joined, index=items, name=known[0].name)
 
 
 def _ids(ids: Any, name: str) -> pd.Index[Any]:
@@ -773,26 +731,3 @@ def _has_order_of(given: Any, canonical: CSR) -> bool:
     if getattr(given, "format", None) != "csr" or len(given.indices) != len(canonical.indices):
         return False
     return given.indices is canonical.indices or np.array_equal(given.indices, canonical.indices)
-
-
-def _of_items(values: Any, items: pd.Index[Any], missing: Any, what: str) -> pd.Series[Any] | None:
-    if values is None:
-        return None
-    if isinstance(values, Mapping):
-        values = pd.Series(list(values.values()), index=as_ids(values), dtype=object)
-    if not isinstance(values, pd.Series):
-        raise TypeError(f"{what} is a Series indexed by item id, or a dict, got {type(values).__name__}")
-    if values.index.dtype == items.dtype and values.index.equals(items):
-        return values.copy(deep=False)  # a change of one does not reach the other
-    if not values.index.is_unique:
-        repeated = values.index[values.index.duplicated()][0]
-        raise DataError(f"item {_shown(repeated)} has two names or two lists of genres")
-    position = values.index.get_indexer(items)
-    objects = values.to_numpy(dtype=object)
-    aligned = np.empty(len(items), dtype=object)
-    aligned[:] = [objects[at] if at >= 0 else missing for at in position]
-    return pd.Series(aligned, index=items, name=values.name)
-
-
-def _shown(identifier: Any) -> str:
-    return repr(identifier.item() if isinstance(identifier, np.generic) else identifier)

@@ -38,6 +38,12 @@ class ItemFeatures:
     names: pd.Index[Any]
     unknown: int = 0
 
+    def replaced_by(self, more: ItemFeatures) -> ItemFeatures:
+        """Return these features and more of the same items; one of the same name is replaced."""
+        others = ~self.names.isin(more.names)
+        matrix = sp.hstack([self.matrix[:, np.flatnonzero(others)], more.matrix], format="csr")
+        return ItemFeatures(sp.csr_array(matrix), self.names[others].append(more.names))
+
 
 def features_of_matrix(matrix: Any, names: Iterable[str] | None, n_items: int) -> ItemFeatures:
     """Return a (sparse) matrix with a row an item, in their order, as features; raises DataError if it does not fit."""
@@ -89,24 +95,31 @@ def features_of_frame(
     return ItemFeatures(features, _names([name for _, names in blocks for name in names]), int(np.sum(positions < 0)))
 
 
-def join_features(parts: Sequence[ItemFeatures], rows: Sequence[NDArray[np.int64]], n_items: int) -> ItemFeatures:
-    """Return the features of several parts as those of all items together.
+def join_features(
+    parts: Sequence[ItemFeatures | None], rows: Sequence[NDArray[np.int64]], n_items: int
+) -> ItemFeatures | None:
+    """Return the features of several parts as those of all items together; None where no part has any.
 
     Parameters
     ----------
-    parts : sequence of ItemFeatures
+    parts : sequence of ItemFeatures or None
         Columns of one name are one feature.
     rows : sequence of ndarray of int64
         Which of all items the rows of each part are. An item that several parts describe is described by the last.
     n_items : int
         Of all items.
     """
-    names: pd.Index[Any] = pd.Index([*dict.fromkeys(name for part in parts for name in part.names)], dtype=object)
+    described = [(part, where) for part, where in zip(parts, rows, strict=True) if part is not None]
+    if not described:
+        return None
+    names: pd.Index[Any] = pd.Index(
+        [*dict.fromkeys(name for part, _ in described for name in part.names)], dtype=object
+    )
     owner = np.full(n_items, -1, dtype=np.int64)
-    for at, (part, where) in enumerate(zip(parts, rows, strict=True)):
+    for at, (part, where) in enumerate(described):
         owner[where[np.diff(part.matrix.indptr) > 0]] = at
     entries = []
-    for at, (part, where) in enumerate(zip(parts, rows, strict=True)):
+    for at, (part, where) in enumerate(described):
         stored = part.matrix.tocoo()
         mine = owner[where][stored.row] == at
         columns = names.get_indexer(part.names)

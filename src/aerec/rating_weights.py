@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,14 @@ from numpy.typing import NDArray
 from aerec.errors import DataError
 from aerec.sparse import CSR, canonical_csr
 
-__all__ = ["checked_weights", "root_weighted", "weight_matrix", "weighted_counts", "weights_of_matrix"]
+__all__ = [
+    "checked_weights",
+    "joined_weights",
+    "root_weighted",
+    "weight_matrix",
+    "weighted_counts",
+    "weights_of_matrix",
+]
 
 _LARGEST = 2.0**24  # as of ratings: up to it float32 holds every whole number
 
@@ -62,6 +70,14 @@ def weights_of_matrix(weights: Any, matrix: CSR) -> NDArray[np.float32]:
         )
     values: NDArray[np.float32] = given.data
     return values
+
+
+def joined_weights(weights: Sequence[NDArray[np.float32] | None], lengths: Sequence[int]) -> NDArray[np.float32] | None:
+    """Return the weights of several parts one after the other; 1 where a part has none, None where no part has any."""
+    if all(of_part is None for of_part in weights):
+        return None
+    parts = zip(weights, lengths, strict=True)
+    return np.concatenate([np.ones(n, np.float32) if of_part is None else of_part for of_part, n in parts])
 
 
 def weight_matrix(matrix: CSR, weights: NDArray[np.float32] | None) -> CSR:
