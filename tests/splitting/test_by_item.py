@@ -5,24 +5,13 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from split_data import generated, rows
 
 from aerec import Interactions, evaluate
 from aerec.baselines import Popularity
 from aerec.errors import DataError
 from aerec.models import EASE, Blend, MultDAE
 from aerec.splitting import ColdItems
-
-
-def generated(n_users=30, n_items=20, seed=0, times=True):
-    rng = np.random.default_rng(seed)
-    user, item = np.nonzero(rng.random((n_users, n_items)) < 0.4)
-    frame = pd.DataFrame({"user": user, "item": item + 50, "rating": 1.0})
-    return Interactions.from_frame(frame.assign(timestamp=rng.integers(0, 9, len(user))) if times else frame)
-
-
-def rows(*parts):
-    return sorted(row for part in parts for row in part.to_frame().itertuples(index=False, name=None))
-
 
 fractions = st.integers(1, 8).map(lambda n: n / 10)
 seeds = st.integers(0, 2**32 - 1)

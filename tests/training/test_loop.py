@@ -1,58 +1,19 @@
 """The loop: scripted early stopping, failures and what they leave, the history."""
 
 import re
-import sys
 
 import numpy as np
 import pandas as pd
 import pytest
+import small_training
 import torch
+from small_training import network, same, sparse_rows, state, trainer
 
 from aerec.errors import TrainingError
 from aerec.likelihood import LIKELIHOODS
-from aerec.network.network import Architecture, Network
-from aerec.network.rows import SparseRows
-from aerec.sparse import canonical_csr
 from aerec.training.callbacks import Validator
 from aerec.training.loop import Training
-from aerec.training.optimizers import SCHEDULES
-from aerec.training.trainer import StepOptions, Trainer
-
-CPU = torch.device("cpu")
-X = (np.random.default_rng(0).random((10, 8)) < 0.4).astype(np.float32)
-
-
-def network(likelihood="gaussian", **choices):
-    chosen = {"hidden": (4,), "activation": "tanh", **choices}
-    architecture = Architecture(n_inputs=8, likelihood=LIKELIHOODS[likelihood], **chosen)
-    return Network(architecture, torch.Generator().manual_seed(0))
-
-
-def trainer(net, **changes):
-    of_trainer = {"device": CPU, "seed": 0}
-    of_trainer |= {name: changes.pop(name) for name in ("seed", "even_batches") if name in changes}
-    options = {
-        "batch_size": 4,
-        "learning_rate": 1e-2,
-        "schedule": SCHEDULES["constant"],
-        "weight_decay": 0.0,
-        "kl_weight": 1.0,
-        "kl_annealing_steps": 0,
-    }
-    return Trainer(net, StepOptions(**{**options, **changes}), **of_trainer)
-
-
-def sparse_rows(x=X):
-    return SparseRows(canonical_csr(x), CPU)
-
-
-def state(net):
-    return {name: value.clone() for name, value in net.state_dict().items()}
-
-
-def same(one, other):
-    return all(torch.equal(one[name], other[name]) for name in one)
-
+from aerec.training.trainer import Trainer
 
 # ---------------------------------------------------------------------- failures
 
@@ -87,7 +48,7 @@ def test_a_training_that_fails_keeps_the_last_good_weights(monkeypatch, values, 
     expected = network()
     run(expected, epochs=kept)
     net = network()
-    monkeypatch.setattr(sys.modules[__name__], "Trainer", Poisoned)
+    monkeypatch.setattr(small_training, "Trainer", Poisoned)
     with pytest.raises(TrainingError, match=rf"epoch 4, batch 1 of 3: .*those of epoch {kept}, are kept") as raised:
         run(net, values, patience=None)
     assert same(state(net), state(expected))

@@ -7,41 +7,11 @@ import re
 import numpy as np
 import pytest
 import torch
+from small_training import CPU, X, network, same, sparse_rows, state, trainer
 
-from aerec.likelihood import LIKELIHOODS
-from aerec.network.network import Architecture, Network
-from aerec.network.rows import DenseRows, SparseRows
+from aerec.network.rows import DenseRows
 from aerec.noise import MaskingNoise
-from aerec.sparse import canonical_csr
-from aerec.training.optimizers import SCHEDULES
-from aerec.training.trainer import CostWatch, StepOptions, Trainer, likely_cause
-
-CPU = torch.device("cpu")
-X = (np.random.default_rng(0).random((10, 8)) < 0.4).astype(np.float32)
-
-
-def network(likelihood="gaussian", **choices):
-    chosen = {"hidden": (4,), "activation": "tanh", **choices}
-    architecture = Architecture(n_inputs=8, likelihood=LIKELIHOODS[likelihood], **chosen)
-    return Network(architecture, torch.Generator().manual_seed(0))
-
-
-def trainer(net, **changes):
-    of_trainer = {"device": CPU, "seed": 0}
-    of_trainer |= {name: changes.pop(name) for name in ("seed", "even_batches") if name in changes}
-    options = {
-        "batch_size": 4,
-        "learning_rate": 1e-2,
-        "schedule": SCHEDULES["constant"],
-        "weight_decay": 0.0,
-        "kl_weight": 1.0,
-        "kl_annealing_steps": 0,
-    }
-    return Trainer(net, StepOptions(**{**options, **changes}), **of_trainer)
-
-
-def sparse_rows(x=X):
-    return SparseRows(canonical_csr(x), CPU)
+from aerec.training.trainer import CostWatch, Trainer, likely_cause
 
 
 class Recorded:
@@ -53,14 +23,6 @@ class Recorded:
     def batch(self, chosen):
         self.asked.append(chosen.tolist())
         return self._rows.batch(chosen)
-
-
-def state(net):
-    return {name: value.clone() for name, value in net.state_dict().items()}
-
-
-def same(one, other):
-    return all(torch.equal(one[name], other[name]) for name in one)
 
 
 # ---------------------------------------------------------------------- steps
