@@ -3,6 +3,7 @@
 import importlib.util
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 import torch
@@ -102,7 +103,7 @@ def test_the_cost_of_a_batch(data):
     """The error, and that of d/2 of the dead units in giving it back."""
     rng = np.random.default_rng(0)
     z = rng.normal(size=(30, 4)).astype(np.float32)
-    learner = sparse_code._Learner(torch.as_tensor(z), n_units=10, n_active=3, seed=0)
+    learner = sparse_code._Learner(torch.as_tensor(z), n_units=10, n_active=3, selection="top_k", seed=0)
     learner._idle[4:] = 30
     W, b, D, c = (parameter.numpy().astype(np.float64) for parameter in learner.parameters)
     activations = (z - c) @ W.T + b
@@ -114,6 +115,57 @@ def test_the_cost_of_a_batch(data):
     assert float(auxiliary) == pytest.approx(np.square(rest).sum(axis=1).mean(), rel=1e-5)
     active = np.flatnonzero(best_of(activations, 3).any(axis=0))
     assert set(np.flatnonzero(learner._idle == 0)) == set(active)
+
+
+@pytest.mark.parametrize("selection", ["batch_top_k", "jump_relu"])
+def test_what_is_above_the_threshold_is_active(data, selection):
+    model = SparseCode(
+        PureSVD(n_factors=6, l2=0), 20, 4, selection, epochs=60, batch_size=16, learning_rate=0.01, progress=False
+    ).fit(data)
+    z = data.matrix @ model.model_.item_factors_
+    activations = (z - model.centre_).astype(np.float64) @ model.encoder_.T + model.encoder_bias_
+    assert (model.threshold_ > 0).all()
+    assert len(set(model.threshold_.tolist())) == (1 if selection == "batch_top_k" else 20)
+    code = model.transform(data)
+    expected = np.where(activations > model.threshold_, activations, 0)
+    np.testing.assert_allclose(code.toarray(), expected, atol=1e-5)
+    counts = np.diff(code.indptr)[np.diff(data.matrix.indptr) > 0]
+    assert counts.std() > 0
+    assert counts.mean() == pytest.approx(4, abs=0.5)
+    np.testing.assert_allclose(model.activity_.sum(), counts.mean(), rtol=1e-5)
+    seen = np.diff(data.matrix.indptr) > 0
+    z_hat = expected @ model.decoder_ + model.centre_
+    np.testing.assert_allclose(model.score_items(data)[seen], (z_hat @ model.model_.item_factors_.T)[seen], atol=1e-5)
+
+
+def test_batch_top_k_keeps_the_best_of_a_batch():
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(30, 4)).astype(np.float32)
+    learner = sparse_code._Learner(torch.as_tensor(z), n_units=10, n_active=3, selection="batch_top_k", seed=0)
+    W, b, D, c = (parameter.numpy().astype(np.float64) for parameter in learner.parameters)
+    activations = (z - c) @ W.T + b
+    some, bar = activations[:20], np.sort(activations[:20].ravel())[-60]
+    residual = z[:20] - c - np.where(some >= bar, some, 0) @ D
+    error, auxiliary = learner._cost(torch.as_tensor(z[:20]))
+    assert float(error) == pytest.approx(np.square(residual).sum(axis=1).mean(), rel=1e-5)
+    assert float(auxiliary) == 0
+    other = np.sort(activations[20:].ravel())[-30]
+    np.testing.assert_allclose(learner.threshold(20), np.full(10, (bar + other) / 2), rtol=1e-5)
+
+
+def test_the_straight_through_gradients_of_jump_relu():
+    """−θ/ε · K((a − θ)/ε) of the output and −1/ε · K((a − θ)/ε) of the number of active units."""
+    activations = torch.tensor([[0.9, 1.1, 3.0], [1.0, -1.0, 0.2]], requires_grad=True)
+    theta = torch.tensor([1.05, 1.0, 0.1], requires_grad=True)
+    output, n_active = sparse_code._Jump.apply(activations, theta, 0.4)
+    np.testing.assert_allclose(output.detach(), [[0, 1.1, 3.0], [0, 0, 0.2]])
+    assert float(n_active.detach()) == 1.5
+    weights = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    ((output * weights).sum() + 7 * n_active).backward()
+    near = np.array([[1, 1, 0], [1, 0, 1]]) / 0.4
+    np.testing.assert_allclose(activations.grad, [[0, 2, 3], [0, 0, 6]])
+    expected = -(near * (weights.numpy() * theta.detach().numpy() + 7 / 2)).sum(axis=0)
+    np.testing.assert_allclose(theta.grad, expected, rtol=1e-6)
 
 
 # ---------------------------------------------------------------------- reading and steering
@@ -208,13 +260,30 @@ def test_steering_by_what_is_no_unit_or_number_is_refused(svd, bad):
 # ---------------------------------------------------------------------- as an estimator
 
 
-def test_it_keeps_the_contract():
-    check_recommender(SparseCode(PureSVD(n_factors=4), n_units=12, n_active=3, **QUIET))
+@pytest.mark.parametrize("selection", ["top_k", "batch_top_k", "jump_relu"])
+def test_it_keeps_the_contract(selection):
+    check_recommender(SparseCode(PureSVD(n_factors=4), n_units=12, n_active=3, selection=selection, **QUIET))
+
+
+def test_new_items_by_features_where_the_model_inside_takes_them(data):
+    groups = np.arange(26) % 3
+    wider = data.with_items(data.items.append(pd.Index([900, 901])))
+    wider = wider.with_item_features(sp.csr_array(np.eye(3)[groups]), ["a", "b", "c"])
+    inner = PureSVD(n_factors=6, l2=0).fit(data)
+    model = SparseCode(inner, n_units=20, n_active=4, **QUIET).fit(data)
+    before = model.score_items(data)
+    model.add_items(wider, l2=0.1)
+    inner.add_items(wider, l2=0.1)
+    np.testing.assert_array_equal(model.score_items(wider)[:, :24], before)
+    np.testing.assert_array_equal(model.model_.item_factors_, inner.item_factors_)
+    assert len(model.recommend(wider, k=1, users=["u3"], allow_items=[900, 901])) == 1
+    assert len(model.describe_code(3, n=26)) == 26
 
 
 @pytest.mark.parametrize("inner", INNER, ids=lambda model: type(model).__name__)
-def test_a_saved_model_scores_as_before(data, inner, tmp_path):
-    model = SparseCode(inner, n_units=16, n_active=3, **QUIET).fit(data)
+@pytest.mark.parametrize("selection", ["top_k", "batch_top_k", "jump_relu"])
+def test_a_saved_model_scores_as_before(data, inner, selection, tmp_path):
+    model = SparseCode(inner, n_units=16, n_active=3, selection=selection, **QUIET).fit(data)
     model.steer({1: 3.0}).save(tmp_path / "model")
     loaded = load_model(tmp_path / "model")
     np.testing.assert_array_equal(loaded.score_items(data), model.score_items(data))

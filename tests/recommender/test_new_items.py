@@ -10,7 +10,19 @@ import scipy.sparse as sp
 from aerec import Interactions, load_model
 from aerec.baselines import ALS, BPR, ItemKNN, Popularity, PureSVD, RP3Beta
 from aerec.errors import DataError
-from aerec.models import EASE, EDLAE, ELSA, AutoRec, Blend, LowRankEDLAE, MultVAE, RecencyWeighted, RecVAE, SparseEASE
+from aerec.models import (
+    EASE,
+    EDLAE,
+    ELSA,
+    AutoRec,
+    Blend,
+    LowRankEDLAE,
+    MultVAE,
+    RecencyWeighted,
+    RecVAE,
+    SparseCode,
+    SparseEASE,
+)
 from aerec.recommender import new_items
 from aerec.recommender.new_items import ridge_shares
 
@@ -31,6 +43,7 @@ MODELS = [
     RecVAE(**NEURAL),
     RecencyWeighted(EASE(l2=5.0)),
     Blend([EASE(l2=5.0), PureSVD(n_factors=4)]),
+    SparseCode(PureSVD(n_factors=4), n_units=12, n_active=4, epochs=2, progress=False),
 ]
 
 

@@ -15,6 +15,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import embedding_bag
 from typing_extensions import Self
 
@@ -25,10 +26,11 @@ from aerec.interactions import Interactions
 from aerec.item_features import rows_or_empty
 from aerec.models.elsa import ELSA
 from aerec.network.device import resolve_device, with_gradients
-from aerec.parameters import Constraint, RealNumber, WholeNumber
-from aerec.recommender.base import History, Recommender
+from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
+from aerec.recommender.base import History, Recommender, with_new_items
 from aerec.recommender.codes import describe_unit, explain_units
 from aerec.recommender.id_matching import check_n
+from aerec.recommender.new_items import NewItems
 from aerec.recommender.saving import model_state, restore_state
 from aerec.recommender.scorer import DecoderScorer, Scorer, UserBlock, score_blocks
 from aerec.sparse import CSR, column_counts, take_rows
@@ -40,6 +42,8 @@ __all__ = ["SparseCode"]
 
 _AUXILIARY = 1 / 32  # weight of the loss of dead units, as in the paper
 _SOME = 4096  # codes that the first lengths of W are found from
+_OF_NUMBER = 0.1  # weight of the penalty of JumpReLU on the number of active units
+_BANDWIDTH = 0.5  # of JumpReLU's kernel, times the first threshold
 _TINY = 1e-12
 
 
@@ -56,6 +60,15 @@ class SparseCode(Recommender):
     had active for a whole epoch is dead. The d/2 dead units of the largest activations, d the size of z, are
     taught to give back the error of the others.
 
+    With other selections some users have more than k active units, some fewer. "batch_top_k" keeps in training the
+    largest positive activations of a whole batch, k for each user on average. "jump_relu" learns a threshold θ > 0 for
+    each unit, by straight-through gradients, and pays for a mean number :math:`\ell_0` of active units that is not k:
+
+    .. math:: h_j = a_j \, [a_j > \theta_j], \qquad \text{penalty} = (\ell_0 / k - 1)^2 / 10
+
+    Both then keep what is above the threshold, which of "batch_top_k" is one for all units: the mean over batches of
+    the smallest activation that was kept.
+
     Parameters
     ----------
     model : Recommender, optional
@@ -64,7 +77,10 @@ class SparseCode(Recommender):
         fitted. ``clone(sparse_code)`` holds an unfitted one, so that each fold of a cross-validation fits anew.
     n_units : int, default 2048
     n_active : int, default 64
-        k: units that are not 0 in the code of a user; at most `n_units`.
+        k: units that are not 0 in the code of a user, with other selections than "top_k" on average over the training
+        users; at most `n_units`.
+    selection : {"top_k", "batch_top_k", "jump_relu"}, default "top_k"
+        Which units are active.
     epochs : int, default 30
         Passes over the codes of the training users.
     batch_size : int, default 128
@@ -91,11 +107,18 @@ class SparseCode(Recommender):
         Share of the training users for whom a unit is active. Where it is 0 the unit is dead.
     strength_ : ndarray of shape (n_units,), float32
         Mean activation of a unit where it is active: a weight to steer by.
+    threshold_ : ndarray of shape (n_units,), float32, or None
+        θ, where the selection has one.
 
     References
     ----------
     Gao, Dupré la Tour, Tillman, Goh, Troll, Radford, Sutskever, Leike, Wu (2024). Scaling and evaluating sparse
     autoencoders. arXiv:2406.04093.
+
+    Bussmann, Leask, Nanda (2024). BatchTopK sparse autoencoders. arXiv:2412.06410.
+
+    Rajamanoharan, Lieberum, Sonnerat, Conmy, Varma, Kramár, Nanda (2024). Jumping ahead: improving reconstruction
+    fidelity with JumpReLU sparse autoencoders. arXiv:2407.14435.
 
     Examples
     --------
@@ -112,6 +135,7 @@ class SparseCode(Recommender):
         "model": [Recommender, None],
         "n_units": [WholeNumber(1)],
         "n_active": [WholeNumber(1)],
+        "selection": [OneOf(["top_k", "batch_top_k", "jump_relu"])],
         "epochs": [WholeNumber(1)],
         "batch_size": [WholeNumber(1)],
         "learning_rate": [RealNumber(above=0)],
@@ -119,11 +143,12 @@ class SparseCode(Recommender):
         "seed": [WholeNumber(0, 2**32 - 1)],
         "progress": [bool, WholeNumber(0)],
     }
-    _learned = ("encoder_", "encoder_bias_", "decoder_", "centre_", "activity_", "strength_")
+    _learned = ("encoder_", "encoder_bias_", "decoder_", "centre_", "activity_", "strength_", "threshold_")
 
     search_space: ClassVar[Space] = {
         "n_units": Choice((512, 1024, 2048, 4096)),
         "n_active": Whole(16, 128, log=True),
+        "selection": Choice(("top_k", "batch_top_k", "jump_relu")),
         "learning_rate": Number(3e-4, 1e-2, log=True),
     }
 
@@ -134,6 +159,7 @@ class SparseCode(Recommender):
     centre_: NDArray[np.float32]
     activity_: NDArray[np.float32]
     strength_: NDArray[np.float32]
+    threshold_: NDArray[np.float32] | None = None
     _steering: NDArray[np.float32] | None = None  # what is added to the activations of every user
 
     def __init__(
@@ -141,6 +167,7 @@ class SparseCode(Recommender):
         model: Recommender | None = None,
         n_units: int = 2048,
         n_active: int = 64,
+        selection: str = "top_k",
         epochs: int = 30,
         batch_size: int = 128,
         learning_rate: float = 0.005,
@@ -151,6 +178,7 @@ class SparseCode(Recommender):
         self.model = model
         self.n_units = n_units
         self.n_active = n_active
+        self.selection = selection
         self.epochs = epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -204,6 +232,7 @@ class SparseCode(Recommender):
                 torch.as_tensor((codes / scale).astype(np.float32), device=resolve_device(self.device)),
                 int(self.n_units),
                 int(self.n_active),
+                self.selection,
                 int(self.seed),
             )
             learner.train(
@@ -212,20 +241,23 @@ class SparseCode(Recommender):
                 float(self.learning_rate),
                 lambda epoch, cost: progress.epoch_done(epoch, {"cost": cost}),
             )
-        W, b, D, c = (array.detach().cpu().numpy() for array in learner.parameters)
+            threshold = learner.threshold(int(self.batch_size))
+        W, b, D, c = (array.detach().cpu().numpy() for array in learner.parameters[:4])
         self.encoder_, self.decoder_ = W, D
         self.encoder_bias_, self.centre_ = (scale * b).astype(np.float32), (scale * c).astype(np.float32)
+        self.threshold_ = None if threshold is None else (scale * threshold.cpu().numpy()).astype(np.float32)
         counts, sums = np.zeros(len(W)), np.zeros(len(W))
         coder = self._coder()
         for rows in score_blocks(len(codes), len(W)):
-            columns, values = coder.active(codes[rows])
-            counts += np.bincount(columns.ravel(), minlength=len(W))
-            sums += np.bincount(columns.ravel(), values.ravel(), minlength=len(W))
+            active = coder.encode(codes[rows])
+            counts += np.bincount(active.indices, minlength=len(W))
+            sums += np.bincount(active.indices, active.data, minlength=len(W))
         self.activity_ = (counts / len(codes)).astype(np.float32)
         self.strength_ = (sums / np.maximum(counts, 1)).astype(np.float32)
 
     def _coder(self) -> _Coder:
-        return _Coder(self.encoder_, self.encoder_bias_, self.decoder_, self.centre_, int(self.n_active))
+        what = self.encoder_, self.encoder_bias_, self.decoder_, self.centre_
+        return _Coder(*what, int(self.n_active), self.threshold_)
 
     def _make_scorer(self) -> Scorer:
         return self._code_scorer()
@@ -247,7 +279,7 @@ class SparseCode(Recommender):
         Returns
         -------
         csr_array of shape (n_users, n_units), float32
-            `n_active` stored values a row.
+            `n_active` stored values a row, with other selections than "top_k" about as many on average.
         """
         users, scorer = self.block_of(X), self._code_scorer()
         blocks = score_blocks(users.n_users, self.n_features_in_ + int(self.n_units))
@@ -406,6 +438,9 @@ class SparseCode(Recommender):
         model = self if steer is None else self.steer(steer)
         return super(SparseCode, model).recommend(history, k, exclude_seen, **more)
 
+    def _add_learned(self, added: NewItems) -> None:
+        self.model_ = with_new_items(self.model_, added)
+
     # ------------------------------------------------------------------ saving
 
     def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -439,10 +474,13 @@ def _decoder_of(model: Recommender) -> DecoderScorer:
 
 
 class _Learner:
-    """W, b, D and c, learned from the rows of `codes`, whose mean square distance from their mean is 1."""
+    """W, b, D and c, learned from the rows of `codes`, whose mean square distance from their mean is 1.
 
-    def __init__(self, codes: Tensor, n_units: int, n_active: int, seed: int) -> None:
-        self._codes, self._n_active = codes, n_active
+    With "jump_relu" the fifth parameter is log θ.
+    """
+
+    def __init__(self, codes: Tensor, n_units: int, n_active: int, selection: str, seed: int) -> None:
+        self._codes, self._n_active, self._selection = codes, n_active, selection
         self._order = torch.Generator().manual_seed(seed)
         centre = codes.double().mean(dim=0)
         spread = (codes.double() - centre).square().mean(dim=0).sqrt().float()  # 0 where all codes have the same number
@@ -453,6 +491,10 @@ class _Learner:
         output = embedding_bag(units, D, per_sample_weights=values, mode="sum")
         gain = (some * output).sum() / output.square().sum().clamp_min(_TINY)  # that brings ẑ nearest to z
         self.parameters = [gain * D, D.new_zeros(n_units), D, centre.float()]
+        if selection == "jump_relu":
+            smallest = (gain * values.min(dim=1).values.mean()).clamp_min(_TINY)
+            self._bandwidth = _BANDWIDTH * float(smallest)
+            self.parameters.append(torch.full_like(D[:, 0], float(smallest)).log())
         self._idle = torch.zeros(n_units, dtype=torch.int64, device=codes.device)  # rows since it was active
 
     def train(
@@ -482,20 +524,76 @@ class _Learner:
 
     def _cost(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Return the error of a batch, and that of the dead units in giving it back."""
-        W, b, D, c = self.parameters
-        activations = torch.addmm(b, z - c, W.T)
-        values, units = activations.topk(self._n_active, dim=1)
-        residual = z - c - embedding_bag(units, D, per_sample_weights=values, mode="sum")
+        _, _, D, c = self.parameters[:4]
+        activations = self._activations(z)
+        output, active, penalty = self._output(activations)
+        residual = z - c - output
         dead = self._idle >= len(self._codes)
         self._idle += len(z)
-        self._idle[units.reshape(-1)] = 0
-        error = residual.square().sum(dim=1).mean()
+        self._idle[active] = 0
+        error = residual.square().sum(dim=1).mean() + penalty
         n_dead = min(int(dead.sum()), max(1, z.shape[1] // 2))
         if n_dead == 0:
             return error, error.new_zeros(())
         values, units = activations.masked_fill(~dead, -torch.inf).topk(n_dead, dim=1)
         rest = residual.detach() - embedding_bag(units, D, per_sample_weights=values, mode="sum")
         return error, rest.square().sum(dim=1).mean()
+
+    def _activations(self, z: Tensor) -> Tensor:
+        W, b, _, c = self.parameters[:4]
+        return torch.addmm(b, z - c, W.T)
+
+    def _output(self, activations: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return Dᵀh, the units that somebody has active, and what the selection costs."""
+        D, nothing = self.parameters[2], activations.new_zeros(())
+        if self._selection == "top_k":
+            values, units = activations.topk(self._n_active, dim=1)
+            return embedding_bag(units, D, per_sample_weights=values, mode="sum"), units.reshape(-1), nothing
+        if self._selection == "batch_top_k":
+            values, places = self._best_of_batch(activations)
+            h = torch.zeros_like(activations).view(-1).scatter(0, places, values).view_as(activations)
+            return h @ D, (h > 0).any(dim=0), nothing
+        theta = self.parameters[4].exp()
+        h, n_active = _Jump.apply(activations, theta, self._bandwidth)  # type: ignore[no-untyped-call]
+        return h @ D, (h > 0).any(dim=0), _OF_NUMBER * (n_active / self._n_active - 1).square()
+
+    def _best_of_batch(self, activations: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the k activations a row that are largest in all rows together, and their places."""
+        return activations.relu().view(-1).topk(len(activations) * self._n_active, sorted=False)
+
+    @torch.no_grad()
+    def threshold(self, batch_size: int) -> Tensor | None:
+        """Return θ; None where the selection has none."""
+        if self._selection == "top_k":
+            return None
+        if self._selection == "jump_relu":
+            return self.parameters[4].exp()
+        smallest = [
+            self._best_of_batch(self._activations(some))[0].min() for some in torch.split(self._codes, batch_size)
+        ]
+        return torch.stack(smallest).mean().expand(len(self._idle))
+
+
+class _Jump(torch.autograd.Function):
+    """JumpReLU and the mean number of active units, with the straight-through gradients of the paper.
+
+    The kernel is a rectangle of width `bandwidth`.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, activations: Tensor, theta: Tensor, bandwidth: float) -> tuple[Tensor, Tensor]:
+        active = activations > theta
+        ctx.save_for_backward(activations, theta, active)
+        ctx.bandwidth = bandwidth
+        return activations * active, active.sum() / len(activations)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, to_output: Tensor, to_number: Tensor) -> tuple[Tensor, Tensor, None]:
+        activations, theta, active = ctx.saved_tensors
+        near = ((activations - theta).abs() < ctx.bandwidth / 2) / ctx.bandwidth
+        to_theta = -(near * (to_output * theta + to_number / len(activations))).sum(dim=0)
+        return to_output * active, to_theta, None
 
 
 # ---------------------------------------------------------------------- scoring
@@ -511,18 +609,18 @@ class _Coder:
         D: NDArray[np.float32],
         c: NDArray[np.float32],
         n_active: int,
+        threshold: NDArray[np.float32] | None,
     ) -> None:
         self.n_units = len(W)
         self.D, self.c = D, c
-        self._W, self._b, self._n_active = W, b, n_active
-
-    def active(self, z: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.floating[Any]]]:
-        """Return the active units of each row and their activations; both of shape (n_rows, n_active)."""
-        return top_k((z - self.c) @ self._W.T + self._b, self._n_active)
+        self._W, self._b, self._n_active, self._threshold = W, b, n_active, threshold
 
     def encode(self, z: NDArray[np.float32]) -> CSR:
-        """Return the sparse codes."""
-        units, values = self.active(z)
+        """Return the sparse codes; shape (n_rows, n_units)."""
+        activations = (z - self.c) @ self._W.T + self._b
+        if self._threshold is not None:
+            return sp.csr_array(np.where(activations > self._threshold, activations, np.float32(0)))
+        units, values = top_k(activations, self._n_active)
         starts = np.arange(len(z) + 1) * self._n_active
         code: CSR = sp.csr_array((values.ravel(), units.ravel(), starts), shape=(len(z), self.n_units))
         code.sort_indices()

@@ -534,7 +534,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         history may hold them.
 
         Item-item models, `PureSVD`, `BPR`, `LowRankEDLAE` and autoencoders with a row an item can, as can a
-        `RecencyWeighted` or `Blend` of them. When the new items have ratings, fit again.
+        `RecencyWeighted`, `SparseCode` or `Blend` of them. When the new items have ratings, fit again.
 
         Parameters
         ----------
