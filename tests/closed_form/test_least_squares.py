@@ -8,7 +8,7 @@ from scipy.optimize import nnls
 from scipy.sparse import csr_array
 
 from aerec.closed_form import least_squares
-from aerec.closed_form.least_squares import solve_nonnegative, solve_rows
+from aerec.closed_form.least_squares import solve_nonnegative, solve_rows, solve_without_each
 
 
 @pytest.mark.parametrize("with_shared", [False, True])
@@ -35,6 +35,23 @@ def test_a_ridge_may_be_the_same_for_all_rows(ratings):
     X = csr_array(ratings)
     one, each = np.array([1.0, 2.0]), np.tile([1.0, 2.0], (len(ratings), 1))
     np.testing.assert_array_equal(solve_rows(X, X, vectors, one), solve_rows(X, X, vectors, each))
+
+
+@pytest.mark.parametrize("terms_per_block", [3, 1000])
+def test_without_each_term_the_equations_are_those_of_the_others(terms_per_block, monkeypatch):
+    rng = np.random.default_rng(3)
+    monkeypatch.setattr(least_squares, "_BLOCK_BYTES", terms_per_block * 8 * 4)
+    vectors, weights = rng.standard_normal((7, 4)), rng.uniform(0.5, 2, 7)
+    targets, asked, ridge = rng.standard_normal((7, 2)), rng.standard_normal((5, 4)), np.diag(rng.uniform(0.5, 2, 4))
+    normal = vectors.T @ (weights[:, None] * vectors) + ridge
+    solutions = solve_without_each(normal, vectors, weights, targets)
+    products = solve_without_each(normal, vectors, weights, targets, asked)
+    for left_out in range(7):
+        rest = np.arange(7) != left_out
+        without = vectors[rest].T @ (weights[rest, None] * vectors[rest]) + ridge
+        expected = np.linalg.solve(without, vectors[rest].T @ targets[rest])
+        np.testing.assert_allclose(solutions[left_out].T, expected, atol=1e-10)
+        np.testing.assert_allclose(products[left_out].T, asked @ expected, atol=1e-10)
 
 
 @given(seed=st.integers(0, 2**16), n_factors=st.integers(1, 6), l2=st.sampled_from([1e-3, 0.1, 10.0]))

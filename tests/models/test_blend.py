@@ -29,6 +29,19 @@ def test_scores_are_the_weighted_sum_of_standardised_scores(split):
     np.testing.assert_allclose(model.score_items(history), expected, atol=2e-5)
 
 
+def test_an_explanation_sums_those_of_the_models_in_units_of_their_spread(split):
+    model = Blend([EASE(l2=50.0), PureSVD(n_factors=8)], weights=[3, 1]).fit(split.train)
+    history = split.test.history.matrix[[0]]
+    expected = 0
+    for weight, part in zip([0.75, 0.25], [EASE(l2=50.0), PureSVD(n_factors=8)], strict=True):
+        part.fit(split.train.matrix)
+        terms = part.explain(history, 7).set_index("item")["contribution"].sort_index()
+        expected += weight * terms / part.score_items(history).std()
+    found = model.explain(history, 7).set_index("item")["contribution"]
+    assert found.is_monotonic_decreasing
+    np.testing.assert_allclose(found.sort_index(), expected, rtol=1e-4, atol=1e-7)
+
+
 def test_a_user_for_whom_all_items_are_equal_to_one_model_is_ranked_by_the_other():
     X = sp.csr_array(np.array([[1, 0, 1, 0], [1, 1, 0, 0], [0, 1, 1, 0], [1, 0, 0, 1.0]]))
 

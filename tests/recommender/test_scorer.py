@@ -6,9 +6,24 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from aerec.baselines import NMF, BiasedMF, Popularity, PureSVD, UserKNN
+from aerec.baselines import ALS, BPR, NMF, BiasBaseline, BiasedMF, Popularity, PureSVD, UserKNN
 from aerec.datasets import load_dataset
-from aerec.models import CDAE, EASE, ELSA, Autoencoder, AutoRec, Blend, KernelAutoRec, LowRankEDLAE, MultVAE, RecVAE
+from aerec.models import (
+    CDAE,
+    EASE,
+    ELSA,
+    Autoencoder,
+    AutoRec,
+    Blend,
+    KernelAutoRec,
+    LowRankEDLAE,
+    MultVAE,
+    RatingBlend,
+    RecVAE,
+    SparseCode,
+    SparseELSA,
+)
+from aerec.recommender import scorer as module
 from aerec.recommender.scorer import (
     CodeScorer,
     GraphScorer,
@@ -63,7 +78,23 @@ def test_a_scorer_gives_what_its_model_gives(model, data):
     np.testing.assert_array_equal(values, their_values)
 
 
-@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+ITEM_AUTOREC = AutoRec(hidden=3, biases=False, **QUICK)
+EXPLAINED = {name: model for name, model in MODELS.items() if name != "blend"} | {
+    "als": ALS(n_factors=4, epochs=2, l2=0.1),
+    "als of stars": ALS(n_factors=4, epochs=2, alpha=20.0, l2=1e-3),
+    "bpr": BPR(n_factors=4, epochs=5),
+    "bias": BiasBaseline(),
+    "biased mf, weighted": BiasedMF(n_factors=2, epochs=2, count_power=1.0, l2=0.01),
+    "item autorec without biases": ITEM_AUTOREC,
+    "item kernel": KernelAutoRec(hidden=3, **QUICK),
+    "rating blend": RatingBlend([ITEM_AUTOREC, BiasedMF(n_factors=2, epochs=2)], weights=[0.7, 0.3]),
+    "sparse elsa": SparseELSA(n_factors=4, n_active=2, epochs=2, progress=False),
+    "user knn, jaccard": UserKNN(k=5, similarity="jaccard"),
+    "sparse code": SparseCode(ELSA(n_factors=4, **QUICK), n_units=8, n_active=2, epochs=2, progress=False),
+}
+
+
+@pytest.mark.parametrize("model", EXPLAINED.values(), ids=EXPLAINED)
 @pytest.mark.parametrize("n_items", [1, 6])
 def test_contributions_are_what_a_score_loses(model, data, n_items):
     model.fit(data)
@@ -74,6 +105,17 @@ def test_contributions_are_what_a_score_loses(model, data, n_items):
     plain = Scorer.contributions(model.scorer_, block, columns)  # leaves each item out
     assert terms.shape == (n_items, 3)
     np.testing.assert_allclose(terms, plain, rtol=1e-3, atol=2e-5 * max(1, np.abs(plain).max()))
+
+
+def test_a_trained_user_of_bpr_is_not_scored_by_a_history(data):
+    model = BPR(n_factors=4, epochs=5).fit(data)
+    assert (model.explain(data.select_users(data.users[:1]), data.items[0])["contribution"] == 0).all()
+
+
+@pytest.mark.parametrize("name", EXPLAINED)
+def test_no_model_of_the_library_makes_a_history_for_each_item_left_out(name, data, monkeypatch):
+    monkeypatch.setattr(module, "_without", None)  # as many histories as items are quadratic
+    EXPLAINED[name].fit(data).explain(data.matrix[[4]], 2)
 
 
 def test_leaving_items_out_needs_no_copies_of_a_long_history():

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from aerec.closed_form.least_squares import solve_rows
+from aerec.closed_form.least_squares import solve_rows, solve_without_each
 from aerec.closed_form.penalties import automatic_factor_l2
 from aerec.dimensions import Number, Space, Whole
 from aerec.interactions import Interactions
@@ -123,7 +123,7 @@ class ALS(Recommender):
         warn_of_vanished_factors("ALS", sizes, f"lower l2, which is {l2:g}, or leave it at 'auto'")
 
     def _make_scorer(self) -> Scorer:
-        return FactorScorer(self.item_factors_, self._fold_in, self._popularity)
+        return FactorScorer(self.item_factors_, self._fold_in, self._popularity, self._fold_in_without)
 
     def _fold_in(self, history: CSR, known_users: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
         """Return the factors of users with this history; shape (n, n_factors)."""
@@ -133,6 +133,14 @@ class ALS(Recommender):
         extra = sp.csr_array((confidence.data - 1, history.indices, history.indptr), shape=history.shape)
         ridge = np.full(items.shape[1], float(self.l2 if self.l2_ is None else self.l2_[0]))
         return solve_rows(extra, confidence, items, ridge, shared=every.T @ every).astype(np.float32)
+
+    def _fold_in_without(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the factors of a user without each value of the history; shape (n_values, n_factors)."""
+        every = self.item_factors_.astype(np.float64)
+        own, confidence = every[history.indices], self._confidence(history).data.astype(np.float64)
+        normal = every.T @ every + own.T @ ((confidence - 1)[:, None] * own)
+        normal[np.diag_indices_from(normal)] += float(self.l2 if self.l2_ is None else self.l2_[0])
+        return solve_without_each(normal, own, confidence - 1, confidence[:, None])[:, 0]
 
     def _confidence(self, ratings: CSR) -> CSR:
         return sp.csr_array((1 + self.alpha * ratings.data, ratings.indices, ratings.indptr), shape=ratings.shape)

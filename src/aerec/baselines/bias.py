@@ -13,7 +13,7 @@ from aerec.interactions import Interactions
 from aerec.parameters import Constraint, RealNumber
 from aerec.recommender.base import Recommender
 from aerec.recommender.rating import RatingPredictor
-from aerec.sparse import CSR
+from aerec.recommender.scorer import Scorer, UserBlock
 from aerec.splitting import Holdout
 
 __all__ = ["BiasBaseline"]
@@ -78,10 +78,26 @@ class BiasBaseline(RatingPredictor, Recommender):
     def _biases(self) -> Biases:
         return Biases(float(self.mean_[0]), self.user_bias_, self.item_bias_)
 
-    def _predict(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.floating[Any]]:
-        return self._biases().at(users, items)
+    def _make_scorer(self) -> Scorer:
+        return _BiasScorer(self._biases(), float(self.l2_user))
 
-    def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
-        user_bias = self._biases().of_users(history, self.l2_user)
-        scores: NDArray[np.float64] = np.add.outer(user_bias, self.item_bias_) + self.mean_
+
+class _BiasScorer(Scorer):
+    """Scores by μ + b_u + b_i with the user bias that a history shows; predicts with that of training."""
+
+    def __init__(self, biases: Biases, l2_user: float) -> None:
+        super().__init__(len(biases.items))
+        self._biases, self._l2_user = biases, l2_user
+
+    def _scores(self, block: UserBlock) -> NDArray[np.float32]:
+        user_bias = self._biases.of_users(block.history, self._l2_user)
+        scores: NDArray[np.float64] = np.add.outer(user_bias, self._biases.items) + self._biases.mean
         return scores.astype(np.float32)
+
+    def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return how much the user bias falls when an item is left out of the history."""
+        return np.repeat(self._biases.falls(block.history, self._l2_user)[:, None], len(columns), axis=1)
+
+    def predict(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.floating[Any]]:
+        """Predict each pair."""
+        return self._biases.at(users, items)

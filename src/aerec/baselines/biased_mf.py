@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from aerec.closed_form.biases import weighted_mean
-from aerec.closed_form.least_squares import solve_rows
+from aerec.closed_form.least_squares import solve_rows, solve_without_each
 from aerec.dimensions import Number, Space, Whole
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
@@ -141,17 +141,34 @@ class BiasedMF(RatingPredictor, Recommender):
     def _solve(self, ratings: CSR, others: NDArray[np.float64], weights: CSR | None = None) -> NDArray[np.float64]:
         """Return factors and bias of each row, given those of the columns."""
         weights = weight_matrix(ratings, None) if weights is None else weights
-        vectors = np.concatenate([others[:, :-1], np.ones((len(others), 1))], axis=1)
+        vectors = _with_ones(others)
         rest = ratings.data - self.mean_ - others[ratings.indices, -1]
         targets: CSR = sp.csr_array((weights.data * rest, ratings.indices, ratings.indptr), shape=ratings.shape)
-        penalty = np.full(vectors.shape[1], self.l2 if self.l2_ is None else self.l2_[0], dtype=np.float64)
+        return solve_rows(weights, targets, vectors, self._penalties(weights @ np.ones(weights.shape[1])))
+
+    def _solve_without(self, ratings: CSR, items: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return factors and bias of one user without each of the ratings; shape (n_ratings, n_factors + 1)."""
+        vectors = _with_ones(items[ratings.indices])
+        rest = ratings.data - self.mean_ - items[ratings.indices, -1]
+        normal = vectors.T @ vectors + np.diag(self._penalties(np.array([len(rest) - 1.0]))[0])
+        return solve_without_each(normal, vectors, np.ones(len(rest)), rest[:, None])[:, 0]
+
+    def _penalties(self, counts: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what the squares of factors and bias cost rows of so many ratings; shape (n_rows, n_factors + 1)."""
+        penalty = np.full(self.n_factors + 1, self.l2 if self.l2_ is None else self.l2_[0], dtype=np.float64)
         penalty[-1] = self.l2_bias
-        counts = weights @ np.ones(weights.shape[1])
-        counts = np.where(counts > 0, counts, 1.0) ** float(self.count_power)
-        return solve_rows(weights, targets, vectors, np.multiply.outer(counts, penalty))
+        return np.multiply.outer(np.where(counts > 0, counts, 1.0) ** float(self.count_power), penalty)
 
     def _make_scorer(self) -> Scorer:
-        return _BiasedFactorScorer(self.mean_, self.user_factors_, self.item_factors_, self._solve)
+        solve = self._solve, self._solve_without
+        return _BiasedFactorScorer(self.mean_, self.user_factors_, self.item_factors_, *solve)
+
+
+def _with_ones(factors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return factors with a 1 in the place of the bias."""
+    vectors = factors.copy()
+    vectors[:, -1] = 1
+    return vectors
 
 
 class _BiasedFactorScorer(Scorer):
@@ -163,14 +180,22 @@ class _BiasedFactorScorer(Scorer):
         users: NDArray[np.float64],
         items: NDArray[np.float64],
         solve: Callable[[CSR, NDArray[np.float64]], NDArray[np.float64]],
+        solve_without: Callable[[CSR, NDArray[np.float64]], NDArray[np.float64]],
     ) -> None:
         super().__init__(len(items))
-        self._mean, self._users, self._items, self._solve = mean, users, items, solve
+        self._mean, self._users, self._items = mean, users, items
+        self._solve, self._solve_without = solve, solve_without
 
     def _scores(self, block: UserBlock) -> NDArray[np.float32]:
         users, items = self._solve(block.history, self._items), self._items
         scores = users[:, :-1] @ items[:, :-1].T + users[:, -1:] + items[:, -1] + self._mean
         return np.asarray(scores, dtype=np.float32)
+
+    def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return how much a score falls when an item is left out of the history."""
+        lost = self._solve(block.history, self._items) - self._solve_without(block.history, self._items)
+        terms: NDArray[np.float64] = lost @ _with_ones(self._items[columns]).T
+        return terms
 
     def predict(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.floating[Any]]:
         """Predict each pair; without bias and factors where one of the two is −1."""

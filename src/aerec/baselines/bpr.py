@@ -128,13 +128,26 @@ class BPR(Recommender):
         self.item_factors_[:, -1] += (self.popularity_power * np.log(counts)).astype(np.float32)
 
     def _make_scorer(self) -> Scorer:
-        return FactorScorer(self.item_factors_, self._fold_in, self._popularity)
+        return FactorScorer(self.item_factors_, self._fold_in, self._popularity, self._fold_in_without)
 
     def _fold_in(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the factors of users: those learnt, or the average of the items of their history."""
-        learned = self.user_factors_[known_users]
-        trained = (known_users >= 0) & learned[:, :-1].any(axis=1)  # without ratings in training they stay 0
-        return np.where(trained[:, None], learned, self._average(history))
+        trained = self._are_trained(known_users)
+        return np.where(trained[:, None], self.user_factors_[known_users], self._average(history))
+
+    def _are_trained(self, known_users: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Say who has factors of his own: without ratings in training they stay 0."""
+        trained: NDArray[np.bool_] = (known_users >= 0) & self.user_factors_[known_users, :-1].any(axis=1)
+        return trained
+
+    def _fold_in_without(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the factors of a user without each value of the history; shape (n_values, n_factors)."""
+        if self._are_trained(known_users)[0]:
+            return np.repeat(self.user_factors_[known_users].astype(np.float64), history.nnz, axis=0)
+        own = self.item_factors_[history.indices].astype(np.float64)
+        averages: NDArray[np.float64] = (own.sum(axis=0) - own) / max(history.nnz - 1, 1)
+        averages[:, -1] = 1
+        return averages
 
     def _average(self, history: CSR) -> NDArray[np.float32]:
         """Return the mean of the factors of the history items, 0 where there are none, and 1 for the item bias."""

@@ -130,14 +130,23 @@ class NMF(Recommender):
         return tags
 
     def _make_scorer(self) -> Scorer:
-        return _NMFScorer(self.item_factors_, self._fold_in, self._popularity)
+        return _NMFScorer(self.item_factors_, self._fold_in, self._popularity, self._fold_in_without)
 
     def _fold_in(self, history: CSR, known_users: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
         """Return the factors of users with this history; shape (n, n_factors)."""
+        return self._solved(history.astype(np.float64) @ self.item_factors_.astype(np.float64))
+
+    def _fold_in_without(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the factors of a user without each value of the history; shape (n_values, n_factors)."""
+        terms = history.data[:, None] * self.item_factors_[history.indices].astype(np.float64)
+        return self._solved(terms.sum(axis=0) - terms)
+
+    def _solved(self, products: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Return w of each row of the products x H."""
         items = self.item_factors_.astype(np.float64)
         l2 = float(self.l2 if self.l2_ is None else self.l2_[0])
         gram = items.T @ items + l2 * np.eye(items.shape[1])
-        return solve_nonnegative(gram, history.astype(np.float64) @ items).astype(np.float32)
+        return solve_nonnegative(gram, products).astype(np.float32)
 
 
 class _NMFScorer(FactorScorer):

@@ -89,11 +89,16 @@ class PureSVD(Recommender):
         self.item_factors_: NDArray[np.float32] = np.ascontiguousarray(right.T * shrunk, dtype=np.float32)
 
     def _make_scorer(self) -> Scorer:
-        return _ProjectionScorer(self.item_factors_, self._project, self._popularity)
+        return _ProjectionScorer(self.item_factors_, self._project, self._popularity, self._project_without)
 
     def _project(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return x V, shrunk."""
         return history @ self.item_factors_
+
+    def _project_without(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return x V, shrunk, without each value of x."""
+        terms: NDArray[np.float32] = history.data[:, None] * self.item_factors_[history.indices]
+        return self._project(history, known_users) - terms
 
 
 class _ProjectionScorer(FactorScorer):

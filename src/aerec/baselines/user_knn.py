@@ -12,6 +12,7 @@ from aerec.dimensions import Choice, Number, Space, Whole
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
+from aerec.recommender.scorer import Scorer, UserBlock
 from aerec.sparse import CSR
 from aerec.splitting import Holdout
 
@@ -79,10 +80,8 @@ class UserKNN(Recommender):
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
         self.ratings_ = train.matrix
 
-    def _score(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
-        neighbours = self._training_rows().nearest(history, self.k, self.shrinkage, exclude=known_users)
-        scores: NDArray[np.float32] = (neighbours @ self.ratings_).toarray()
-        return scores
+    def _make_scorer(self) -> Scorer:
+        return _NeighbourScorer(self._training_rows(), self.ratings_, self.k, self.shrinkage, self._popularity)
 
     def _training_rows(self) -> RowIndex:
         """Return the training data prepared for comparisons, which is made once."""
@@ -90,3 +89,26 @@ class UserKNN(Recommender):
         if self._index is None or self._index[0] is not made_of[0] or self._index[1] != made_of[1]:
             self._index = (*made_of, RowIndex(*made_of))
         return self._index[2]
+
+
+class _NeighbourScorer(Scorer):
+    """Scores by the ratings of the nearest users."""
+
+    def __init__(
+        self, users: RowIndex, ratings: CSR, k: int, shrinkage: float, popularity: NDArray[np.float32] | None
+    ) -> None:
+        super().__init__(ratings.shape[1], popularity)
+        self._users, self._ratings, self._k, self._shrinkage = users, ratings, k, shrinkage
+
+    def _scores(self, block: UserBlock) -> NDArray[np.float32]:
+        neighbours = self._users.nearest(block.history, self._k, self._shrinkage, exclude=block.known_users)
+        scores: NDArray[np.float32] = (neighbours @ self._ratings).toarray()
+        return scores
+
+    def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return how much a score falls when an item is left out of the history: the neighbours may be others."""
+        ratings, wanted = self._ratings[:, columns].astype(np.float64), (self._k, self._shrinkage)
+        whole = self._users.nearest(block.history, *wanted, exclude=block.known_users) @ ratings
+        without = self._users.nearest_without_each(block.history, *wanted, exclude=int(block.known_users[0])) @ ratings
+        terms: NDArray[np.float64] = whole.toarray() - without.toarray()
+        return terms

@@ -51,8 +51,17 @@ class Biases:
 
     def of_users(self, ratings: CSR, l2_user: float, weights: NDArray[np.float32] | None = None) -> NDArray[np.float64]:
         """Return the bias that each user shows in `ratings`, given the mean and the item biases."""
-        deviations = ratings.data.astype(np.float64) - self.mean - self.items[ratings.indices]
-        return _shrunken_means(weight_matrix(ratings, weights), deviations, l2_user)
+        return _shrunken_means(weight_matrix(ratings, weights), self._left(ratings), l2_user)
+
+    def _left(self, ratings: CSR) -> NDArray[np.float64]:
+        """Return what mean and item biases leave over of each rating."""
+        left: NDArray[np.float64] = ratings.data.astype(np.float64) - self.mean - self.items[ratings.indices]
+        return left
+
+    def falls(self, history: CSR, l2_user: float) -> NDArray[np.float64]:
+        """Return how much the bias of one user falls when each rating is left out of the history; (n_ratings,)."""
+        left, below = self._left(history), max(history.nnz - 1 + l2_user, 1e-12)
+        return np.asarray(left.sum() / (history.nnz + l2_user) - (left.sum() - left) / below)
 
     def at(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return μ + b_u + b_i for each pair; a bias of 0 where the number is −1, of one who is not known."""

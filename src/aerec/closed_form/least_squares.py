@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
 
 from aerec.sparse import CSR
 from aerec.system.threads import one_blas_thread
 
-__all__ = ["solve_nonnegative", "solve_rows"]
+__all__ = ["solve_nonnegative", "solve_rows", "solve_without_each"]
 
 _BLOCK_BYTES = 64 * 2**20  # normal equations held at once
+_SMALLEST = 1e-12  # share of a term that the others do not know
 _SWEEPS = 1000  # over the components at most, where the normal matrix is close to singular
 _TOLERANCE = 1e-7  # a row has settled when a sweep moves it by less than this share of its length
 
@@ -68,6 +70,72 @@ def solve_rows(
         equations[:, diagonal, diagonal] += ridge[start:stop]
         solution[start:stop] = np.linalg.solve(equations, right.astype(np.float64)[:, :, None])[:, :, 0]
     return solution
+
+
+def solve_without_each(
+    normal: NDArray[np.float64],
+    vectors: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    targets: NDArray[np.float64],
+    asked: NDArray[np.float64] | None = None,
+) -> NDArray[np.float64]:
+    r"""Solve normal equations without each of their terms in turn, by one factorisation of them all.
+
+    .. math:: (A - w_j y_j y_j^\top) \, p_{-j} = \sum_{i \ne j} t_i y_i, \qquad
+              p_{-j} = p - A^{-1} y_j \frac{t_j - w_j \, y_j^\top p}{1 - w_j \, y_j^\top A^{-1} y_j}
+
+    with :math:`p = A^{-1} \sum_i t_i y_i` (Sherman and Morrison). Time grows with n_terms · n_factors².
+
+    Parameters
+    ----------
+    normal : ndarray of shape (n_factors, n_factors)
+        A, which holds all terms, and a ridge.
+    vectors : ndarray of shape (n_terms, n_factors)
+        y.
+    weights : ndarray of shape (n_terms,)
+        w.
+    targets : ndarray of shape (n_terms, n_targets)
+        t: several right sides.
+    asked : ndarray of shape (n_asked, n_factors), optional
+        z: the products z · p are returned instead of the solutions p.
+
+    Returns
+    -------
+    ndarray of shape (n_terms, n_targets, n_asked or n_factors), float64
+
+    References
+    ----------
+    Sherman, Morrison (1950). Adjustment of an inverse matrix corresponding to a change in one element of a given
+    matrix. Annals of Mathematical Statistics 21.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from aerec.closed_form.least_squares import solve_without_each
+    >>> one = np.ones((2, 1))
+    >>> solve_without_each(np.array([[3.0]]), one, one[:, 0], np.array([[4.0], [8.0]])).ravel()  # ridge 1: 8/2, 4/2
+    array([4., 2.])
+    """
+    (n_terms, n_factors), n_targets = vectors.shape, targets.shape[1]
+    asked = np.eye(n_factors) if asked is None else asked
+    lower = np.linalg.cholesky(normal)
+
+    def solved(right: NDArray[np.float64]) -> NDArray[np.float64]:
+        half = solve_triangular(lower, right, lower=True, check_finite=False)
+        return np.asarray(solve_triangular(lower, half, lower=True, trans="T", check_finite=False))
+
+    solution, of_asked = solved(vectors.T @ targets), solved(np.ascontiguousarray(asked.T))
+    whole = (asked @ solution).T
+    products = np.empty((n_terms, n_targets, len(asked)))
+    size = max(1, _BLOCK_BYTES // (8 * n_factors))
+    for start in range(0, n_terms, size):
+        here = slice(start, start + size)
+        own, weight = vectors[here], weights[here]
+        half = solve_triangular(lower, own.T, lower=True, check_finite=False)
+        rest = np.maximum(1 - weight * np.square(half).sum(axis=0), _SMALLEST)  # positive but for rounding
+        residual = (targets[here] - weight[:, None] * (own @ solution)) / rest[:, None]
+        products[here] = whole - residual[:, :, None] * (own @ of_asked)[:, None, :]
+    return products
 
 
 def solve_nonnegative(gram: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:

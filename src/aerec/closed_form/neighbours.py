@@ -55,17 +55,48 @@ class RowIndex:
         """
         queries = ones_in(queries) if self._jaccard else queries
         squares = _squared_norms(queries)
-        norms = np.sqrt(squares)
 
         def similarities(numbers: NDArray[np.int64], dots: CSR) -> NDArray[np.floating[Any]]:
-            counts = np.diff(dots.indptr)
-            if self._jaccard:
-                scale = np.repeat(squares[numbers], counts) + self._squares.take(dots.indices) - dots.data
-            else:
-                scale = np.repeat(norms[numbers], counts) * self._norms.take(dots.indices)
-            return np.asarray(dots.data / (scale + np.float32(shrinkage)))
+            return self._similarities(
+                np.repeat(squares[numbers], np.diff(dots.indptr)), dots.indices, dots.data, shrinkage
+            )
 
         return largest_products(queries, self._transposed, k, similarities, exclude)
+
+    def nearest_without_each(self, query: CSR, k: int, shrinkage: float, exclude: int = -1) -> CSR:
+        """Return what `nearest` does for one query without each of its values in turn; (n_values, n_rows).
+
+        The term of each value is taken off the products of the whole query, so that time is linear in the values.
+        """
+        query = ones_in(query) if self._jaccard else query
+        n = query.nnz
+        places: CSR = sp.csr_array((query.data, query.indices, np.arange(n + 1)), shape=(n, query.shape[1]))
+        terms: CSR = (places @ self._transposed).tocsr()
+        rows = np.unique(terms.indices)
+        if not len(rows):
+            return terms
+        terms = terms[:, rows].tocsr()
+        dots = np.asarray(terms.sum(axis=0))
+        squares = np.maximum(_squared_norms(query).sum() - np.square(query.data), 0)
+        parts: list[Any] = []
+        for block in _row_blocks(np.full(n, float(len(rows)))):
+            left = dots - terms[block].toarray()
+            columns, starts = np.tile(rows, len(left)), np.arange(len(left) + 1) * len(rows)
+            alike = self._similarities(np.repeat(squares[block], len(rows)), columns, left.ravel(), shrinkage)
+            shape = len(left), self._transposed.shape[1]
+            parts.append(_largest(alike, columns, starts, shape, k, np.full(len(left), exclude)))
+        nearest: CSR = sp.vstack(parts, format="csr", dtype=np.float32)
+        return nearest
+
+    def _similarities(
+        self, squares: NDArray[Any], rows: NDArray[Any], dots: NDArray[Any], shrinkage: float
+    ) -> NDArray[np.floating[Any]]:
+        """Return the similarities of pairs, given the squared norms of the queries, the rows, and the products."""
+        if self._jaccard:
+            scale = squares + self._squares.take(rows) - dots
+        else:
+            scale = np.sqrt(squares) * self._norms.take(rows)
+        return np.asarray(dots / np.maximum(scale + np.float32(shrinkage), np.float32(1e-30)))
 
 
 def nearest_rows(

@@ -200,10 +200,6 @@ class RidgeRecommender(ItemItemRecommender):
 
     # ------------------------------------------------------------------ fit and update
 
-    def _used(self, name: str) -> Any:
-        """Return a parameter as it was when the model was fitted; a subclass need not name all in its `__init__`."""
-        return self._fitted_with[name] if name in self._fitted_with else getattr(self, name)
-
     def _weighted(self, X: CSR) -> CSR:
         """Return D^(−β/2) X."""
         if self._used("user_norm") == 0:
@@ -377,4 +373,4 @@ class RidgeRecommender(ItemItemRecommender):
 
     def _set_state(self, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
         super()._set_state(header, tensors)
-        self.l2_ = float(header.get("l2", 0.0) or self._fitted_with["l2"])
+        self.l2_ = float(header.get("l2", 0.0) or self._used("l2"))

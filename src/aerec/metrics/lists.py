@@ -24,6 +24,7 @@ Recommended: TypeAlias = ArrayLike
 
 _ROWS = (Sequence, Mapping, np.ndarray, pd.Series, pd.Index)  # no sets: they would hide a repeated id
 _INT64_MAX = np.iinfo(np.int64).max
+_NO_IDS = {"float", "complex", "bool", "NAType", "NaTType", "datetime64", "timedelta64"}
 _NO_FLOATS = "ids are whole numbers or text: convert them with int or str"
 
 
@@ -40,7 +41,8 @@ def as_ranking(recommended: Recommended, k: int | None, n_columns: int | None = 
     Raises
     ------
     DataError
-        If these are no lists of items or scores, an item comes twice, or they do not fit `n_columns`.
+        If these are no lists of items or scores, ids are of several types, an item comes twice, or they do not fit
+        `n_columns`.
     """
     array = _as_array(recommended, k)
     if array.dtype.kind == "f":
@@ -94,12 +96,7 @@ def number_ids(recommended: Recommended, target: Sequence[Any], k: int | None) -
     else:
         shape = array[:, :k].shape
         shown = array[:, :k].ravel()
-        is_none = shown == -1
-        if shown.dtype == object:
-            is_none = np.array(
-                [identifier is None or (isinstance(identifier, int) and identifier == -1) for identifier in shown],
-                dtype=bool,
-            )
+        is_none = _stands_for_none(shown)
         _check_types(shown[~is_none], wanted)
         try:
             codes, known = pd.factorize(np.concatenate([shown, wanted]))
@@ -132,7 +129,11 @@ def _as_array(recommended: Recommended, k: int | None) -> NDArray[Any]:
         raise DataError("recommended is a frame; give an array of items, such as model.rank(history, k)[0]")
     if k is not None and (isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1):
         raise ValueError(f"k must be at least 1, got {k!r}")
+    if isinstance(recommended, np.ma.MaskedArray):
+        raise DataError("a masked array would lose its mask: fill it with -1, which stands for no item, or with -inf")
     array = recommended if isinstance(recommended, np.ndarray) else _of_lists(recommended)
+    if array.dtype == object:
+        array = _of_numbers(array.ravel().tolist()).reshape(array.shape)
     if array.ndim != 2:
         raise DataError(f"recommended must be of shape (n_users, n), got {array.shape}")
     if array.dtype.kind == "f":
@@ -146,6 +147,8 @@ def _as_array(recommended: Recommended, k: int | None) -> NDArray[Any]:
     if k is None and array.shape[1] == 0:
         raise DataError("recommended holds lists of no items: say how long they should have been, with k")
     array = _as_ids(array)
+    if array.dtype == object:
+        _check_types(array[~_stands_for_none(array)])
     if array.dtype == np.int64 and array.size and array.min() < -1:
         raise DataError(f"item {array.min()} is recommended: items are numbered from 0, and -1 stands for none")
     return array
@@ -153,30 +156,52 @@ def _as_array(recommended: Recommended, k: int | None) -> NDArray[Any]:
 
 def _of_lists(lists: Any) -> NDArray[Any]:
     """Return lists of one length as an array of numbers, or of objects that holds each id as it is."""
-    try:
-        array = np.asarray(lists)
-        if array.dtype.kind in "biuf":  # NumPy turns 1 and "a" into text, and tuples into one more dimension
-            return array
-    except ValueError:
-        pass
-    if any(isinstance(row, str | bytes) or not isinstance(row, _ROWS) for row in lists):
+    if hasattr(lists, "__array__") and not isinstance(lists, pd.Series | pd.Index):
+        return np.asarray(lists)  # a tensor
+    rows: list[Any] = list(lists) if isinstance(lists, Iterable) else [None]
+    if not all(_is_row(row) for row in rows):
         raise DataError("recommended must be of shape (n_users, n): a list of items for each user")
-    rows = [list(row) for row in lists]
+    rows = [list(row) for row in rows]
     if len({len(row) for row in rows}) > 1:
         raise DataError("recommended holds lists of different lengths; fill the short ones up with -1")
-    return _as_objects(itertools.chain.from_iterable(rows)).reshape(len(rows), -1)
+    flat = list(itertools.chain.from_iterable(rows))
+    return _of_numbers(flat).reshape(len(rows), len(rows[0]) if rows else 0)
 
 
-def _as_objects(ids: Iterable[Any]) -> NDArray[Any]:
-    return np.fromiter(
-        (identifier.item() if isinstance(identifier, np.generic) else identifier for identifier in ids), dtype=object
-    )
+def _is_row(row: Any) -> bool:
+    return isinstance(row, _ROWS) and not isinstance(row, str | bytes | np.ma.MaskedArray)
+
+
+def _of_numbers(ids: list[Any]) -> NDArray[Any]:
+    """Return numbers as an array of int64, or of float64 where one is a float; anything else as objects, as it is.
+
+    NumPy would take True for 1, and 1 beside "a" for text.
+    """
+    for kind, dtype in ((int | np.integer, np.int64), (int | np.integer | float | np.floating, np.float64)):
+        if all(isinstance(value, kind) and not isinstance(value, bool) for value in ids):
+            try:
+                return np.array(ids, dtype=dtype)
+            except OverflowError:  # beyond 64 bits
+                break
+    objects = np.empty(len(ids), dtype=object)
+    objects[:] = [
+        value.item() if isinstance(value, np.number | np.str_ | np.bytes_ | np.bool_) else value for value in ids
+    ]
+    return objects
 
 
 def _as_ids(array: NDArray[Any]) -> NDArray[Any]:
     """Return ids as int64 where they are whole numbers that fit, else as objects."""
     is_int = array.dtype.kind == "i" or (array.dtype.kind == "u" and array.max(initial=0) <= _INT64_MAX)
     return array.astype(np.int64 if is_int else object)
+
+
+def _stands_for_none(ids: NDArray[Any]) -> NDArray[np.bool_]:
+    """Say where no item is recommended: −1, and None among objects."""
+    if ids.dtype != object:
+        return np.asarray(ids == -1)
+    nothing = [value is None or (type(value) is int and value == -1) for value in ids.ravel()]
+    return np.array(nothing, dtype=bool).reshape(ids.shape)
 
 
 def _padded(ranking: NDArray[np.int64], k: int | None) -> NDArray[np.int64]:
@@ -197,18 +222,15 @@ def _target_ids(target: Sequence[Any]) -> tuple[list[int], NDArray[Any], NDArray
     rows: list[list[Any]] = []
     ratings: list[float] = []
     for number, row in enumerate(target):
-        if isinstance(row, str | bytes) or not isinstance(row, _ROWS):
+        if not _is_row(row):
             raise DataError(f"row {number} of the target is {row!r:.80}: give a list of ids for each user")
         rows.append(list(row))
         ratings += row.values() if isinstance(row, Mapping) else itertools.repeat(True, len(row))
-    flat = list(itertools.chain.from_iterable(rows))
-    ids = (
-        np.asarray(flat) if all(isinstance(identifier, int | np.integer) for identifier in flat) else _as_objects(flat)
-    )
-    for identifier in () if ids.dtype.kind in "iu" else flat:
-        if identifier is None or isinstance(identifier, float | np.floating | bool | np.bool_):
-            raise DataError(f"the target names item {identifier}; {_NO_FLOATS}")
-    ids = _as_ids(ids if flat else np.zeros(0, np.int64))
+    ids = _of_numbers(list(itertools.chain.from_iterable(rows)))
+    for value in () if ids.dtype == np.int64 else ids:
+        if value is None or isinstance(value, float | np.floating | bool):
+            raise DataError(f"the target names item {value}; {_NO_FLOATS}")
+    _check_types(ids, side="the target")
     if ids.dtype == np.int64 and ids.size and ids.min() < 0:
         raise DataError(f"the target names item {ids.min()}; items are numbered from 0")
     values = np.asarray(ratings, dtype=None if ratings else bool)
@@ -217,16 +239,19 @@ def _target_ids(target: Sequence[Any]) -> tuple[list[int], NDArray[Any], NDArray
     return [len(row) for row in rows], ids, values
 
 
-def _check_types(shown: NDArray[Any], wanted: NDArray[Any]) -> None:
-    """Refuse ids that cannot meet, such as numbers on one side and text on the other."""
-    types, other_types = ({type(identifier).__name__ for identifier in ids.tolist()} for ids in (shown, wanted))
-    if types & {"float", "bool"}:
-        raise DataError(f"recommended holds ids that are floats or truth values; {_NO_FLOATS}")
-    if types and other_types and not types & other_types:
+def _check_types(shown: NDArray[Any], wanted: NDArray[Any] | None = None, side: str = "recommended") -> None:
+    """Refuse ids of several types, among themselves or beside those of the target: numbers and text never meet."""
+    examples: dict[str, Any] = {type(value).__name__: value for value in shown.ravel().tolist()[::-1]}
+    if refused := examples.keys() & _NO_IDS:
+        raise DataError(f"{side} holds ids of type {min(refused)}, such as {examples[min(refused)]!r}; {_NO_FLOATS}")
+    if len(examples) > 1:
+        types = " and ".join(f"{name}, such as {examples[name]!r}," for name in sorted(examples))
+        raise DataError(f"{side} holds ids of several types, {types} which never meet; convert them with int or str")
+    others = set() if wanted is None else {type(value).__name__ for value in wanted[:1].tolist()}
+    if wanted is not None and others and examples and others != examples.keys():
         raise DataError(
-            f"recommended holds ids of type {', '.join(sorted(types))}, such as {_example(shown)}, the target of type "
-            f"{', '.join(sorted(other_types))}, such as {_example(wanted)}: they never meet; convert one side with int "
-            "or str"
+            f"recommended holds ids of type {min(examples)}, such as {_example(shown)}, the target of type "
+            f"{min(others)}, such as {_example(wanted)}: they never meet; convert one side with int or str"
         )
 
 

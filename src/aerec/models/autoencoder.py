@@ -505,7 +505,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             If one is another that made the network what it is.
         """
         for name in self.get_params(deep=False).keys() - _OF_STEPS.keys():
-            value, before = getattr(self, name), self._fitted_with[name]
+            value, before = getattr(self, name), self._used(name)
             if encode_parameter(value) != encode_parameter(before):
                 raise ValueError(
                     f"{name}={value!r}, but the network of this {type(self).__name__} was made with {before!r}: set it "

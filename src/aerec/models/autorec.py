@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from aerec.closed_form.biases import Biases
+from aerec.closed_form.least_squares import solve_without_each
 from aerec.dimensions import Choice, Number, Space, Whole
 from aerec.errors import DataError
 from aerec.interactions import Interactions
@@ -345,10 +346,7 @@ class _UserScorer(NetworkScorer):
         terms, biases, history = super().contributions(block, columns), self._known.biases, block.history
         if biases is None or block.known_users[0] >= 0:
             return terms
-        left, n = history.data - biases.mean - biases.items[history.indices], history.nnz
-        without = (left.sum() - left) / (n - 1 + SHRINKAGE)
-        terms += (left.sum() / (n + SHRINKAGE) - without)[:, None]
-        return terms
+        return terms + biases.falls(history, SHRINKAGE)[:, None]
 
     def _with_biases(self, scores: NDArray[np.float32], block: UserBlock) -> NDArray[np.float32]:
         biases = self._known.biases
@@ -405,8 +403,27 @@ class _ItemScorer(Scorer):
             return ridge_rows(batch, known, average, self._l2).cpu().numpy()
 
     def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Explain the folded-in row: a trained user's does not read the history."""
-        return super().contributions(block.anonymous(), columns)
+        """Return how much a score falls when an item is left out of the history of the folded-in row.
+
+        A trained user's row does not read the history.
+        """
+        history, biases, items = block.history, self._known.biases, self._known.hidden[:-1]
+        vectors, asked = (
+            np.pad(items[of].astype(np.float64), ((0, 0), (0, 1)), constant_values=1)
+            for of in (history.indices, columns)
+        )
+        left, lost = history.data.astype(np.float64), np.zeros(history.nnz)
+        if biases is not None:  # without an item the user bias is another, and so is what it leaves over
+            lost = biases.falls(history, SHRINKAGE)
+            left -= biases.mean + biases.items[history.indices] + biases.of_users(history, SHRINKAGE)
+        weight, bias_weight = self._known.outputs.of(np.array([-1]))
+        left -= vectors @ np.append(weight[0], bias_weight[0]).astype(np.float64)
+        normal = vectors.T @ vectors + self._l2 * np.eye(vectors.shape[1])
+        targets = np.stack([left, np.ones_like(left)], axis=1)  # the solution is linear in them
+        whole = asked @ np.linalg.solve(normal, vectors.T @ left)
+        of_left, of_one = solve_without_each(normal, vectors, np.ones_like(left), targets, asked).transpose(1, 0, 2)
+        terms: NDArray[np.float64] = lost[:, None] + whole - of_left - lost[:, None] * of_one
+        return terms
 
     def predict(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.floating[Any]]:
         """Predict each pair."""

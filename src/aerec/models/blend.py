@@ -62,6 +62,8 @@ class Blend(Recommender):
 
     Notes
     -----
+    `explain` sums what the models say, w · contribution / std, with mean and std as the whole history has them.
+
     The weights are chosen on the data that early stopping has looked at as well; report the blend on other data.
 
     References
@@ -222,7 +224,14 @@ class BlendPart:
 
     def score(self, block: UserBlock) -> NDArray[np.float32]:
         """Score a block of users."""
-        return self.scorer.score(block if self.knows_users else block.anonymous())
+        return self.scorer.score(self._told(block))
+
+    def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return how much each item of the history of one user adds to the scores of `columns`."""
+        return self.scorer.contributions(self._told(block), columns)
+
+    def _told(self, block: UserBlock) -> UserBlock:
+        return block if self.knows_users else block.anonymous()
 
 
 class _BlendScorer(Scorer):
@@ -237,6 +246,14 @@ class _BlendScorer(Scorer):
         for part, weight in self._parts:
             total += weight * _standardised(part.score(block))
         return total
+
+    def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the weighted sum of what the models say, each in units of the spread of the user's scores by it."""
+        terms = np.zeros((block.history.nnz, len(columns)))
+        for part, weight in self._parts:
+            if (spread := float(part.score(block).std())) > 0:
+                terms += weight / spread * part.contributions(block, columns)
+        return terms
 
 
 def _standardised(scores: NDArray[np.float32]) -> NDArray[np.float32]:

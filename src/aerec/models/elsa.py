@@ -295,6 +295,11 @@ class _ELSAScorer(NetworkScorer):
         terms: NDArray[np.float64] = history.data[:, None] * weights
         return terms
 
+    def code_without_each(self, block: UserBlock) -> NDArray[np.float32]:
+        """Return x A without each term of the sum; shape (n_values, n_factors)."""
+        terms: NDArray[np.float32] = block.history.data[:, None] * self.item_vectors()[block.history.indices]
+        return self.code(block) - terms
+
     def graph(self) -> nn.Module:
         """Return x A Aᵀ − x as a module on the CPU."""
         return _WithoutHistory(super().graph())

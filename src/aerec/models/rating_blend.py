@@ -135,6 +135,12 @@ class _RatingBlendScorer(Scorer):
             total += np.float32(weight) * part.score(block)
         return total
 
+    def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the weighted mean of what the models say."""
+        parts = zip(self._weights, self._parts, strict=True)
+        terms: NDArray[np.float64] = sum(weight * part.contributions(block, columns) for weight, part in parts)
+        return terms
+
     def predict(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.floating[Any]]:
         """Predict each pair; each part within the range of the training ratings."""
         scorers = [part.scorer for part in self._parts]

@@ -139,7 +139,7 @@ class SLIST(ItemItemRecommender):
         self.weights_ = weights
 
     def _make_scorer(self) -> Scorer:
-        return _NextScorer(ItemItemScorer(self.weights_, self._popularity), float(self._fitted_with["half_life"]))
+        return _NextScorer(ItemItemScorer(self.weights_, self._popularity), float(self._used("half_life")))
 
 
 class _NextScorer(RecencyScorer):

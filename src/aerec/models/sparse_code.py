@@ -32,7 +32,7 @@ from aerec.recommender.codes import describe_unit, explain_units
 from aerec.recommender.id_matching import check_n
 from aerec.recommender.new_items import NewItems
 from aerec.recommender.saving import model_state, restore_state
-from aerec.recommender.scorer import DecoderScorer, Scorer, UserBlock, score_blocks
+from aerec.recommender.scorer import DecoderScorer, Scorer, SeparableScorer, UserBlock, score_blocks
 from aerec.sparse import CSR, column_counts, take_rows
 from aerec.splitting import Holdout
 from aerec.system.memory import require_memory
@@ -646,11 +646,35 @@ class _SparseCodeScorer(Scorer):
         self._inner, self._coder, self._usage, self._steering = inner, coder, usage, steering
 
     def _scores(self, block: UserBlock) -> NDArray[np.float32]:
-        z = self._coder.decode(self._coder.encode(self._inner.code(block)))
+        scores: NDArray[np.float32] = self._inner.decode(self._given_back(self._inner.code(block)), block)
+        return scores
+
+    def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return how much a score falls when an item is left out of the history.
+
+        What the inner scorer adds to what it decodes, such as − x of ELSA, falls as it does in its own contributions.
+        """
+        inner = self._inner
+        if not isinstance(self._inner, SeparableScorer):
+            return super().contributions(block, columns)
+        own, without = inner.code(block), inner.code_without_each(block).astype(np.float32)
+        terms: NDArray[np.float64] = inner.contributions(block, columns).astype(np.float64)
+        for sign, codes in (
+            (-1, np.concatenate([own, without])),
+            (1, self._given_back(np.concatenate([own, without]))),
+        ):
+            for places in score_blocks(len(without), self.n_items):
+                some = np.concatenate([codes[:1], codes[1 + places]])
+                scores = inner.decode(some, _nobody(len(some), self.n_items))[:, columns]
+                terms[places] += sign * (scores[0] - scores[1:])
+        return terms
+
+    def _given_back(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return ẑ."""
+        z = self._coder.decode(self._coder.encode(codes))
         if self._steering is not None:
             z += self._steering @ self._coder.D
-        scores: NDArray[np.float32] = self._inner.decode(z, block)
-        return scores
+        return z
 
     def sparse_code(self, block: UserBlock) -> CSR:
         """Return the code of each user; shape (n_users, n_units)."""

@@ -213,6 +213,11 @@ class _SparseFactorScorer(Scorer):
         code: NDArray[np.float32] = (block.history @ self._factors).toarray()
         return code
 
+    def code_without_each(self, block: UserBlock) -> NDArray[np.float32]:
+        """Return x A without each term of the sum; shape (n_values, n_factors)."""
+        terms: NDArray[np.float32] = block.history.data[:, None] * self._factors[block.history.indices].toarray()
+        return self.code(block) - terms
+
     def code_size(self) -> int:
         """Return n_factors."""
         return int(self._factors.shape[1])

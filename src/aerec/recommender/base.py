@@ -498,7 +498,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         """Say which items of one user's history speak for recommending `item`.
 
         The contribution of a history item is how much the score of `item` falls when it is taken out of the history;
-        linear models give the exact terms of their sum instead.
+        linear models give the exact terms of their sum instead, and a `Blend` the weighted sum of what its models say.
 
         Parameters
         ----------
@@ -599,6 +599,10 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
     def _make_scorer(self) -> Scorer:
         """Return the scorer of the fitted model: asked of models that do not write `_score`."""
         raise NotImplementedError(f"{type(self).__name__} has to write _score, or _make_scorer")
+
+    def _used(self, name: str) -> Any:
+        """Return a parameter as it was when the model was fitted; a subclass need not name all in its `__init__`."""
+        return self._fitted_with[name] if name in self._fitted_with else getattr(self, name)
 
     def _as_fitted(self) -> Self:
         """Return this model, or where a parameter is another than in the fit, a copy with those of the fit."""

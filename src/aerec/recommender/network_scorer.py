@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -74,25 +74,46 @@ class NetworkScorer(Scorer):
 
         The first layer is a sum over the history: the term of one item at a time is subtracted from it.
         """
+        first, first_without = self._first_layers(block)
+        whole, terms = self._logits_of(first, columns), np.empty((block.history.nnz, len(columns)))
+        width = 3 * max(first.shape[1], *self._network.architecture.hidden) + len(columns)
+        for places in score_blocks(len(terms), width, _LEFT_OUT_BYTES):
+            terms[places] = whole - self._logits_of(first_without(places), columns)
+        return terms
+
+    @torch.inference_mode()
+    def code_without_each(self, block: UserBlock) -> NDArray[np.float32]:
+        """Return the codes of the history of one user without each of its values; shape (n_values, n_code)."""
+        _, first_without = self._first_layers(block)
+        codes = np.empty((block.history.nnz, self.code_size()), dtype=np.float32)
+        for places in score_blocks(len(codes), 3 * max(self._network.architecture.hidden), _LEFT_OUT_BYTES):
+            codes[places] = self._network.code_of(first_without(places), with_variance=False)[0].cpu().numpy()
+        return codes
+
+    def _first_layers(self, block: UserBlock) -> tuple[Tensor, Callable[[NDArray[np.int64]], Tensor]]:
+        """Return the first hidden layer of one user before its activation, and what gives those without values.
+
+        The latter goes from places in the history to layers of the history without the value in each place.
+        """
         network, history = self._network, block.history
         values, seen = (torch.tensor(array, device=self.device) for array in (history.data, history.indices))
         weight = network.effective(network.encoder_weights[0])
         batch = SparseBatch.of(history, self.device)
-        first = network.first_hidden(batch, torch.as_tensor(block.known_users, device=self.device))[0]
+        first = network.first_hidden(batch, torch.as_tensor(block.known_users, device=self.device))
         lengths = values.new_ones(len(values) + 1)  # divisors of the sums; the last is for the whole history
         if network.architecture.normalize:
             squares = values.double().square()
             lengths = torch.cat([squares.sum() - squares, squares.sum()[None]]).clamp_min(0).sqrt().float()
         total = values @ weight[seen.long()]
-        whole, terms = self._logits_of(first[None], columns), np.empty((len(values), len(columns)))
-        if len(values) == 1:
-            return whole - self._logits_of((first - total / lengths[-1])[None], columns)
-        width = 3 * max(weight.shape[1], *network.architecture.hidden) + len(columns)
-        for places in score_blocks(len(values), width, _LEFT_OUT_BYTES):
+
+        def first_without(places: NDArray[np.int64]) -> Tensor:
             at = torch.as_tensor(places, device=self.device)
+            if len(values) == 1:
+                return first - total / lengths[-1]
             rest = (total - values[at, None] * weight[seen[at].long()]) / lengths[at, None]
-            terms[places] = whole - self._logits_of(first - total / lengths[-1] + rest, columns)
-        return terms
+            return first - total / lengths[-1] + rest
+
+        return first, first_without
 
     def _logits_of(self, first: Tensor, columns: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the logits at `columns` of rows whose first hidden layer, before its activation, is `first`."""

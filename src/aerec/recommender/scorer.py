@@ -31,6 +31,7 @@ __all__ = [
     "ModelScorer",
     "RatingScorer",
     "Scorer",
+    "SeparableScorer",
     "SimilarityScorer",
     "SteerableScorer",
     "UserBlock",
@@ -167,7 +168,8 @@ class Scorer(ABC):
         """Return how much each item of the history of one user adds to the scores of the items `columns`.
 
         By default how much a score falls when the item is left out of the history. Some of these histories are
-        scored at a time, so that memory grows with the history, not with its square.
+        scored at a time, so that memory grows with the history, not with its square; time does not, so that a scorer
+        that reads a history through a sum takes each term off the sum instead.
 
         Parameters
         ----------
@@ -281,6 +283,9 @@ class FactorScorer(Scorer):
         From histories and known users to vectors of shape (n_users, n_factors).
     popularity
         As in `Scorer`.
+    fold_in_without : callable, optional
+        From the history of one user, and the user, to the vectors of the histories without each of its values, in time
+        linear in their number; shape (n_values, n_factors). `contributions` folds each of them in where there is none.
     """
 
     def __init__(
@@ -288,9 +293,10 @@ class FactorScorer(Scorer):
         items: NDArray[np.float32],
         fold_in: Callable[[CSR, NDArray[np.int64]], NDArray[np.float32]],
         popularity: NDArray[np.float32] | None = None,
+        fold_in_without: Callable[[CSR, NDArray[np.int64]], NDArray[np.floating[Any]]] | None = None,
     ) -> None:
         super().__init__(len(items), popularity)
-        self._items, self._fold_in = items, fold_in
+        self._items, self._fold_in, self._fold_in_without = items, fold_in, fold_in_without
 
     def _scores(self, block: UserBlock) -> NDArray[np.float32]:
         scores: NDArray[np.float32] = self.query_vectors(block) @ self._items.T
@@ -299,6 +305,11 @@ class FactorScorer(Scorer):
     def _scores_at(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float32]:
         scores: NDArray[np.float32] = self.query_vectors(block) @ self._items[columns].T
         return scores
+
+    def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return how much a score falls when an item is left out of the history."""
+        terms: NDArray[np.float64] = self.code(block).astype(np.float64) - self.code_without_each(block)
+        return terms @ self._items[columns].T.astype(np.float64)
 
     def item_vectors(self) -> NDArray[np.float32]:
         """Return the vectors of the items."""
@@ -315,6 +326,16 @@ class FactorScorer(Scorer):
     def code(self, block: UserBlock) -> NDArray[np.float32]:
         """Return the vectors of users."""
         return self.query_vectors(block)
+
+    def code_without_each(self, block: UserBlock) -> NDArray[np.floating[Any]]:
+        """Return the vectors of the history of one user without each of its values; shape (n_values, n_factors)."""
+        history, known_users = block.history, block.known_users
+        if self._fold_in_without is not None and history.nnz:
+            return self._fold_in_without(history, known_users)
+        vectors = np.empty((history.nnz, self.code_size()), dtype=np.float32)
+        for places in score_blocks(len(vectors), 5 * len(vectors), _LEFT_OUT_BYTES):
+            vectors[places] = self.query_vectors(_without(block, places))
+        return vectors
 
     def code_size(self) -> int:
         """Return n_factors."""
@@ -390,6 +411,14 @@ class DecoderScorer(Protocol):
 
     def decode(self, code: NDArray[np.float32], block: UserBlock) -> NDArray[np.float32]:
         """Score all items for users of `block` as if `code` were their code; shape (n_users, n_items)."""
+
+
+@runtime_checkable
+class SeparableScorer(Protocol):
+    """Finds the code of a user without each item of the history in time linear in it."""
+
+    def code_without_each(self, block: UserBlock) -> NDArray[np.floating[Any]]:
+        """Return the codes of the history of one user without each of its values; shape (n_values, n_code)."""
 
 
 @runtime_checkable
