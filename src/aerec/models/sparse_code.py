@@ -659,13 +659,11 @@ class _SparseCodeScorer(Scorer):
             return super().contributions(block, columns)
         own, without = inner.code(block), inner.code_without_each(block).astype(np.float32)
         terms: NDArray[np.float64] = inner.contributions(block, columns).astype(np.float64)
-        for sign, codes in (
-            (-1, np.concatenate([own, without])),
-            (1, self._given_back(np.concatenate([own, without]))),
-        ):
+        dense = np.concatenate([own, without])
+        for sign, codes in ((-1, dense), (1, self._given_back(dense))):
             for places in score_blocks(len(without), self.n_items):
                 some = np.concatenate([codes[:1], codes[1 + places]])
-                scores = inner.decode(some, _nobody(len(some), self.n_items))[:, columns]
+                scores = inner.decode(some, UserBlock.without_history(len(some), self.n_items))[:, columns]
                 terms[places] += sign * (scores[0] - scores[1:])
         return terms
 
