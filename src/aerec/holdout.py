@@ -92,7 +92,7 @@ class Holdout:
     def _rows(self, part: str = "") -> list[tuple[str, ...]]:
         """Return a row of counts for each of the parts; `part` stands before their names."""
         parts = {"history": self.history, "target": self.target, "exclude": self.exclude}
-        return [_row(f"{part} {name}".strip(), one) for name, one in parts.items() if one is not None]
+        return [_row(f"{part} {name}".strip(), ratings) for name, ratings in parts.items() if ratings is not None]
 
 
 @dataclass(frozen=True)

@@ -77,10 +77,10 @@ def _run(name: str, check: Callable[..., None], *arguments: Any) -> None:
 
 def _parameters_are_stored_unchanged(estimator: Recommender) -> None:
     given = estimator.get_params(deep=False)
-    made = type(estimator)(**given)
+    stored = type(estimator)(**given)
     for key, value in given.items():
         _require(
-            getattr(made, key) is value, f"__init__ stores {key} as {getattr(made, key)!r}, it was given {value!r}"
+            getattr(stored, key) is value, f"__init__ stores {key} as {getattr(stored, key)!r}, it was given {value!r}"
         )
     copied = clone(estimator).get_params(deep=False)
     same = _plain(copied) == _plain(given)

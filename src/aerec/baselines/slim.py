@@ -135,16 +135,16 @@ class SLIM(ItemItemRecommender):
                 entering = entering[np.argpartition(-slope[entering], most)[:most]]
             both = np.concatenate([free, entering])
             rows = gram[both]
-            kept, weights = _nonnegative(
+            positive, weights = _nonnegative(
                 rows[:, both].toarray() + self.l2 * np.eye(len(both)),
                 pull[both],
                 np.concatenate([weights, np.zeros(len(entering))]),
             )
             alone = len(entering) > 1 and bool(
-                (kept < len(free)).all()
+                (positive < len(free)).all()
             )  # none has stayed: one by one, progress is certain
-            free = both[kept]
-            slope = pull - rows[kept].T @ weights
+            free = both[positive]
+            slope = pull - rows[positive].T @ weights
             slope[free] = 0.0
         return free, weights, not (slope > least).any()
 
@@ -156,22 +156,22 @@ def _nonnegative(
 
     Returns
     -------
-    kept : ndarray of int64
+    positive : ndarray of int64
         Which numbers are positive.
     x : ndarray of float64
         Their values: of these alone, the minimum.
     """
-    kept, x = np.arange(len(b)), start
-    while len(kept):
-        _, best, failed = dposv(A[np.ix_(kept, kept)], b[kept], lower=1)
+    positive, x = np.arange(len(b)), start
+    while len(positive):
+        _, best, failed = dposv(A[np.ix_(positive, positive)], b[positive], lower=1)
         if failed:
             raise TrainingError("the equations of items that are nearly alike have no stable solution: raise l2")
         negative = best <= 0
         if not negative.any():
-            return kept, best
+            return positive, best
         way = x - best
         share = min(1.0, (x[negative] / np.maximum(way[negative], 1e-300)).min())  # of the way that all can go
         x = x - share * way
         out = negative & (x <= 1e-12 * x.max())
-        kept, x = kept[~out], x[~out]
-    return kept, x
+        positive, x = positive[~out], x[~out]
+    return positive, x

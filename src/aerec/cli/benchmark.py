@@ -41,6 +41,7 @@ from aerec.errors import TrainingError
 if TYPE_CHECKING:
     from aerec.cli.data import Preprocessing
     from aerec.evaluation import Report
+    from aerec.recommender.base import Recommender
     from aerec.runs.folder import SplitPlan
 
 __all__ = ["benchmark"]
@@ -85,57 +86,39 @@ def benchmark(
     of each metric and the models that are not significantly worse. --report writes all of it, with pictures, as one
     HTML page.
     """
-    import pandas as pd
-
     from aerec.cli.data import Preprocessing, Reading, choose_split, chosen_metrics, rates
     from aerec.cli.folds import choose_folds, print_folds, validate
-    from aerec.cli.settings import build_model
     from aerec.recommender.base import knows_users
-    from aerec.registry import get_model_class
     from aerec.reporting import gather_results, write_report
     from aerec.runs.folder import whole
-    from aerec.system.environment import package_versions
 
     check_report_options(report, plots)
     if folds is not None and report is not None:
         raise ValueError("--report is of one split; leave out --folds")
-    names = list(dict.fromkeys(parse_list(models)))
-    if not names:
-        raise ValueError("--models is empty; name at least one, such as ease")
-    classes = {name: get_model_class(name) for name in names}
-    if len({rates(kind) for kind in classes.values()}) > 1:
-        raise ValueError("models that predict ratings and models that rank cannot be compared in one table")
-    own_settings = [_known(kind, settings or []) for kind in classes.values()]
-    if unused := [setting for setting in settings or [] if not any(setting in known for known in own_settings)]:
-        raise ValueError(f"--set {unused[0]}: none of the models has that parameter")
-    recommenders = [
-        build_model(kind, known, seed=seed, progress=False)
-        for kind, known in zip(classes.values(), own_settings, strict=True)
-    ]
-    threshold_used = None if rates(next(iter(classes.values()))) else threshold
+    recommenders = _recommenders(models, settings or [], seed)
+    names = list(recommenders)
+    deciding = next((model for model in recommenders.values() if knows_users(model)), recommenders[names[0]])
+    threshold_used = None if rates(type(deciding)) else threshold
     reading = Reading(user, item, rating, timestamp, implicit, counts, separator, no_header, weight)
     preprocessing = Preprocessing(threshold_used, min_per_user, min_per_item, reading)
     prepared = preprocessing.load(data, progress=not quiet)
     parts = prepared.parts if folds is None else {"all": whole(prepared.parts)}
-    deciding = next((model for model in recommenders if knows_users(model)), recommenders[0])
     plan = choose_split(split, parts, deciding, seed)
     if plan.kind == "none":
         raise ValueError("a benchmark needs held-out data; choose another --split than none")
-    measured = chosen_metrics(metrics, recommenders[0])
+    measured = chosen_metrics(metrics, recommenders[names[0]])
     if not json:
         print_note(str(prepared.kept))
     if folds is not None:
         splitter = choose_folds(folds, plan.kind, seed)
-        tasks = [
-            (name, one, data, preprocessing, splitter, measured) for name, one in zip(names, recommenders, strict=True)
-        ]
+        tasks = [(name, model, data, preprocessing, splitter, measured) for name, model in recommenders.items()]
         parameters = ", ".join(["default parameters", *(settings or [])])
         folded = [_in_own_process(validate, *task) for task in tasks]
         print_folds(folded, data=data, splitter=splitter, seed=seed, parameters=parameters, json=json)
         return
     reports: list[Report] = []
     costs: list[dict[str, Any]] = []
-    for name, recommender in zip(names, recommenders, strict=True):
+    for name, recommender in recommenders.items():
         task = (name, recommender, data, preprocessing, plan, measured, json or report is not None)
         measured_report, seconds, peak, details = _in_own_process(_fit, *task)
         reports.append(measured_report)
@@ -147,21 +130,53 @@ def benchmark(
     if json:
         print_json(results)
         return
-    several, best = len(reports) > 1, results["best"]
-    print_table(pd.DataFrame([_row(*one, best) for one in zip(reports, costs, strict=True)]))
-    parameters = ", ".join(["default parameters", *(settings or [])])
-    if several:
+    _print_results(reports, costs, results, f"{data}, {plan}", seed, ["default parameters", *(settings or [])])
+    if report is not None:
+        print_note(f"report in {report}" + ("" if plots is None else f", pictures in {plots}"))
+
+
+def _recommenders(models: str, settings: list[str], seed: int) -> dict[str, Recommender]:
+    """Return the models by name, each with those of the settings that it has."""
+    from aerec.cli.data import rates
+    from aerec.cli.settings import build_model
+    from aerec.registry import get_model_class
+
+    classes = {name: get_model_class(name) for name in parse_list(models)}
+    if not classes:
+        raise ValueError("--models is empty; name at least one, such as ease")
+    if len({rates(kind) for kind in classes.values()}) > 1:
+        raise ValueError("models that predict ratings and models that rank cannot be compared in one table")
+    own_settings = {name: _known(kind, settings) for name, kind in classes.items()}
+    if unused := [setting for setting in settings if not any(setting in own for own in own_settings.values())]:
+        raise ValueError(f"--set {unused[0]}: none of the models has that parameter")
+    return {name: build_model(kind, own_settings[name], seed=seed, progress=False) for name, kind in classes.items()}
+
+
+def _print_results(
+    reports: list[Report],
+    costs: list[dict[str, Any]],
+    results: dict[str, Any],
+    source: str,
+    seed: int,
+    parameters: list[str],
+) -> None:
+    """Print the table, and below it how it was made."""
+    import pandas as pd
+
+    from aerec.system.environment import package_versions
+
+    rows = [_row(report, cost, results["best"]) for report, cost in zip(reports, costs, strict=True)]
+    print_table(pd.DataFrame(rows))
+    if len(reports) > 1:
         print_note(
             "* the best of its column, and those not significantly worse: paired t-test over users against the best, "
             f"Holm-corrected for all pairs and metrics, p ≥ {results['best_alpha']:g}; of coverage the best only"
         )
     print_note(
-        f"{data}, {plan}; {reports[0].n_users:,} test users ({reports[0].n_left_out:,} left out); seed {seed}; "
-        f"{parameters}, not tuned; peak memory is of the whole process"
+        f"{source}; {reports[0].n_users:,} test users ({reports[0].n_left_out:,} left out); seed {seed}; "
+        f"{', '.join(parameters)}, not tuned; peak memory is of the whole process"
     )
     print_note(", ".join(f"{package} {number}" for package, number in package_versions(("torch", "numpy")).items()))
-    if report is not None:
-        print_note(f"report in {report}" + ("" if plots is None else f", pictures in {plots}"))
 
 
 def _row(report: Report, cost: dict[str, Any], best: dict[str, list[str]]) -> dict[str, Any]:

@@ -260,7 +260,7 @@ class _Reader:
     def _parameter(self, value: Any, key: str) -> Any:
         """Return what a value stands for; a table with a name is a model inside the model (Blend)."""
         if isinstance(value, list):
-            return tuple(self._parameter(one, key) for one in value)
+            return tuple(self._parameter(entry, key) for entry in value)
         if isinstance(value, str):
             return parse_choice(value)
         if isinstance(value, dict) and "name" in value:
@@ -268,7 +268,9 @@ class _Reader:
             inner = self._of(value, "parameters", dict, "a table", {}, f"{key}.")
             model = get_model_class(self._of(value, "name", str, "a text", None, f"{key}."))
             self._known(inner, tuple(model().get_params(deep=False)), f"{key}.parameters.")
-            return build_model(model, [], {one: self._parameter(inner[one], f"{key}.{one}") for one in inner})
+            return build_model(
+                model, [], {name: self._parameter(given, f"{key}.{name}") for name, given in inner.items()}
+            )
         if isinstance(value, bool | int | float):
             return value
         raise ValueError(f"a {type(value).__name__} is no hyper-parameter; write numbers, texts or lists")
@@ -281,7 +283,7 @@ class _Reader:
             raise DataError(f"{self.path}: split.kind: unknown split {kind!r}; {names_like(kind, _KINDS)}")
         if parameters and kind is None:
             raise DataError(f"{self.path}: split.parameters are given without split.kind; say which split they are of")
-        fields = {one.name: one.type for one in dataclasses.fields(SPLITTERS[kind])} if kind in SPLITTERS else {}
+        fields = {field.name: field.type for field in dataclasses.fields(SPLITTERS[kind])} if kind in SPLITTERS else {}
         self._known(parameters, tuple(fields), "split.parameters.")
         for key, value in parameters.items():
             form = _FORMS[str(fields[key])]
@@ -296,10 +298,10 @@ class _Reader:
     def _metrics(self, table: dict[str, Any]) -> list[str] | None:
         self._known(table, ("metrics",), "evaluation.")
         metrics: list[str] | None = self._of(table, "metrics", list, "a list of texts", None, "evaluation.")
-        for one in metrics or ():
-            self._check(one, str, "a list of texts", "evaluation.metrics")
+        for metric in metrics or ():
+            self._check(metric, str, "a list of texts", "evaluation.metrics")
             try:
-                parse_metric(one)
+                parse_metric(metric)
             except ValueError as error:
                 raise DataError(f"{self.path}: evaluation.metrics: {error}") from None
         if metrics == []:

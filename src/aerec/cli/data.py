@@ -216,14 +216,14 @@ def preprocessing_of(data: Mapping[str, Any]) -> Preprocessing:
 
 def preprocessing_like(run: Run, reading: Reading, threshold: float | None, min_per_user: int | None) -> Preprocessing:
     """Return what prepares more data as the data of a run was prepared; what is given here counts more."""
-    said, given = run.description.get("data", {}), reading.describe()
+    of_run, given = run.description.get("data", {}), reading.describe()
     names = {field.name for field in dataclasses.fields(Reading)} - {"weight"}  # weights are of training alone
-    known = {name: said[name] for name in names & said.keys()}
+    known = {name: of_run[name] for name in names & of_run.keys()}
     if given.keys() & _VALUES:
         known = {name: value for name, value in known.items() if name not in _VALUES}
     return Preprocessing(
-        said.get("threshold") if threshold is None else threshold,
-        said.get("min_per_user", 1) if min_per_user is None else min_per_user,
+        of_run.get("threshold") if threshold is None else threshold,
+        of_run.get("min_per_user", 1) if min_per_user is None else min_per_user,
         1,
         Reading(**{**known, **given}),
     )

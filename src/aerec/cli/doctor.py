@@ -42,7 +42,7 @@ def doctor(json: Json = False) -> None:
             "cuda": [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())],
             "threads": torch.get_num_threads(),
         },
-        "extras": {extra: all(find_spec(one) for one in packages) for extra, packages in _EXTRAS.items()},
+        "extras": {extra: all(find_spec(package) for package in packages) for extra, packages in _EXTRAS.items()},
         "data": {
             "AEREC_DATA": os.environ.get("AEREC_DATA"),
             "cache": str(cache_folder()),
@@ -64,7 +64,7 @@ def _readable(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dict):
-        return ", ".join(f"{key} ({one})" for key, one in value.items()) or "none"
+        return ", ".join(f"{key} ({answer})" for key, answer in value.items()) or "none"
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
     return "not set" if value is None else str(value)

@@ -60,7 +60,7 @@ def print_folds(
 ) -> None:
     """Print the table of several models, or all that is known of them as JSON."""
     result = CrossValidation(
-        pd.concat([one.scores for one, _ in results]), results[0][0].metrics, results[0][0].test_share
+        pd.concat([validation.scores for validation, _ in results]), results[0][0].metrics, results[0][0].test_share
     )
     several = len(results) > 1
     differences = result.compare() if several else pd.DataFrame()

@@ -96,7 +96,7 @@ def new_user(run: Run, text: str) -> NewUser:
     known = [(entry, *value) for entry, value in _known(entries, data.items, "--history", of=lambda value: value[0])]
     ids = [identifier for _, identifier, _ in known]
     if len(set(ids)) < len(ids):
-        raise DataError(f"--history names item {next(one for one in ids if ids.count(one) > 1)!r} twice")
+        raise DataError(f"--history names item {next(item for item in ids if ids.count(item) > 1)!r} twice")
     ratings = [None if not rating else _number(rating) for _, _, rating in known]
     stranger = _stranger(data.users)
     try:

@@ -45,7 +45,7 @@ def report(
     from aerec.reporting.page import check_report_path
 
     check_report_path(out, plots)
-    if any(one.suffix == ".json" for one in sources):
+    if any(source.suffix == ".json" for source in sources):
         if len(sources) > 1 or metrics is not None:
             raise ValueError("a file of results stands alone and is shown as it is; leave out other sources, --metrics")
         results = read_results(sources[0])

@@ -72,7 +72,7 @@ def serve(
         token=token.strip() if token else None,
         new_items=features,
         settings=Settings(
-            queue=queue, reload_seconds=reload_seconds, hosts=tuple(one.lower() for one in allow_host or ()), **more
+            queue=queue, reload_seconds=reload_seconds, hosts=tuple(name.lower() for name in allow_host or ()), **more
         ),
     )
     listening = _listen(host, port)
@@ -82,8 +82,8 @@ def serve(
     open_to_all = host not in _LOOPBACK and token is None
     if json:
         models = [{"name": engine.name, "n_items": len(engine.catalogue)} for engine in engines]
-        said = {"address": address, "models": models, "token": token is not None, "pid": os.getpid()}
-        print_json(said, on_one_line=True)
+        started = {"address": address, "models": models, "token": token is not None, "pid": os.getpid()}
+        print_json(started, on_one_line=True)
     else:
         if open_to_all:
             print_note("everybody who reaches this address is answered; give --token to ask for one")

@@ -35,8 +35,10 @@ from aerec.cli.output import print_json, print_note
 from aerec.errors import DataError
 
 if TYPE_CHECKING:
+    from aerec.cli.configuration import Configuration
     from aerec.evaluation import Report
     from aerec.recommender.base import Recommender
+    from aerec.training.distributed import Ranks
 
 __all__ = ["train"]
 
@@ -97,7 +99,7 @@ def train(
 
     On several processes: torchrun --nproc-per-node N -m aerec train …, see the documentation on scaling.
     """
-    from aerec.cli.configuration import Configuration, describe_run, override, read_configuration
+    from aerec.cli.configuration import describe_run
     from aerec.cli.data import choose_split, chosen_metrics, divide, preprocessing_of, rates
     from aerec.cli.ranks import join_ranks, restarts
     from aerec.cli.settings import build_model
@@ -106,18 +108,11 @@ def train(
     from aerec.cli.warm_start import FormerRun
     from aerec.evaluation import evaluate
     from aerec.models import Autoencoder
-    from aerec.recommender.saving import encode_parameter
     from aerec.registry import get_model_class
-    from aerec.runs.folder import check_run_path, kept_state, read_run, whole, write_run
-    from aerec.system.environment import describe_machine, package_versions
+    from aerec.runs.folder import check_run_path, kept_state, whole, write_run
     from aerec.tracking import JSONLines
 
-    if not data and config is None and warm_from is None:
-        raise typer.BadParameter("name the data to train on, or give --config FILE", ctx=context, param_hint="DATA")
-    if config is None and warm_from is not None:
-        config = read_run(warm_from).path / "config.toml"
-    configuration = read_configuration(config) if config is not None else Configuration()
-    configuration = override(configuration, context.params, lambda word: _was_given(context, word))
+    configuration = _configured(context, data, config, warm_from)
     name, source = configuration.model or model, configuration.data["source"]
     chosen = get_model_class(name)
     short = [f"{word}={value}" for word, value in (("epochs", epochs), ("device", device)) if value is not None]
@@ -169,13 +164,10 @@ def train(
     done_before = _epochs_in(checkpoint)
     started = time.perf_counter()
     seen = (whole(parts), None) if divided is None else (divided.train, divided.validation)
+    callbacks = [*([] if checkpoint is None else [JSONLines(checkpoint / HISTORY)]), *trackers] if alone else []
     with when_stopped(lambda: _how_to_go_on(checkpoint)):
-        if former is not None and isinstance(recommender, Autoencoder):
-            recommender.fit(*seen, warm_start=True, callbacks=trackers)
-        elif isinstance(recommender, Autoencoder) and checkpoint is not None:
-            recommender.fit(
-                *seen, checkpoint=checkpoint, callbacks=[JSONLines(checkpoint / HISTORY), *trackers] if alone else []
-            )
+        if isinstance(recommender, Autoencoder):
+            recommender.fit(*seen, warm_start=former is not None, checkpoint=checkpoint, callbacks=callbacks)
         else:
             recommender.fit(*seen)
     seconds = time.perf_counter() - started
@@ -191,29 +183,17 @@ def train(
     )
     for tracker in trackers:
         tracker.measured({} if report is None else report.mean, recommender)
-    description: dict[str, Any] = {
-        "data": {
-            "source": source,
-            "content": str(whole(parts)),
-            "kept": prepared.kept.describe(),
-            **preparation.describe(),
-        },
-        "model": {
-            "name": name,
-            "parameters": {key: encode_parameter(value) for key, value in recommender.get_params(deep=False).items()},
-        },
-        "fit_seconds": round(seconds, 3),
-        "processes": 1 if ranks is None else ranks.size,
-        "report": None if report is None else report.to_dict(),
-        "machine": describe_machine(),
-        "versions": package_versions(),
+    content = str(whole(parts))
+    about_data = {"source": source, "content": content, "kept": prepared.kept.describe(), **preparation.describe()}
+    description = {
+        "data": about_data,
+        **_about_training(name, recommender, seconds, ranks, report),
+        **({} if former is None else {"warm_from": former.describe(whole(parts))}),
     }
-    if former is not None:
-        description["warm_from"] = former.describe(whole(parts))
     files = {"config.toml": described}
     if checkpoint is not None and (checkpoint / HISTORY).exists():
         files[HISTORY] = (checkpoint / HISTORY).read_text(encoding="utf-8")
-    state = checkpoint if checkpoint is not None and (checkpoint / "checkpoint.json").exists() else None
+    state = checkpoint if _holds_state(checkpoint) else None
     write_run(out, recommender, parts, plan, description, overwrite or finished is not None, files, state)
     if checkpoint is not None and checkpoint.parent != out:
         shutil.rmtree(checkpoint, ignore_errors=True)
@@ -223,11 +203,48 @@ def train(
         if former is not None:
             items = description["warm_from"]["items"]
             print_note(f"began with {configuration.warm_from}: {items['known']:,} items known, {items['new']:,} new")
-        _tell(name, str(whole(parts)), str(plan), seconds, recommender, report, out)
+        _tell(name, content, str(plan), seconds, recommender, report, out)
+
+
+def _configured(
+    context: typer.Context, data: list[str] | None, config: Path | None, warm_from: Path | None
+) -> Configuration:
+    """Return what the file and the options ask for."""
+    from aerec.cli.configuration import Configuration, override, read_configuration
+    from aerec.runs.folder import read_run
+
+    if not data and config is None and warm_from is None:
+        raise typer.BadParameter("name the data to train on, or give --config FILE", ctx=context, param_hint="DATA")
+    if config is None and warm_from is not None:
+        config = read_run(warm_from).path / "config.toml"
+    configuration = read_configuration(config) if config is not None else Configuration()
+    return override(configuration, context.params, lambda word: _was_given(context, word))
+
+
+def _about_training(
+    name: str, recommender: Recommender, seconds: float, ranks: Ranks | None, report: Report | None
+) -> dict[str, Any]:
+    """Return what the run says of the model, and of how it was trained and measured."""
+    from aerec.recommender.saving import encode_parameter
+    from aerec.system.environment import describe_machine, package_versions
+
+    parameters = {key: encode_parameter(value) for key, value in recommender.get_params(deep=False).items()}
+    return {
+        "model": {"name": name, "parameters": parameters},
+        "fit_seconds": round(seconds, 3),
+        "processes": 1 if ranks is None else ranks.size,
+        "report": None if report is None else report.to_dict(),
+        "machine": describe_machine(),
+        "versions": package_versions(),
+    }
+
+
+def _holds_state(checkpoint: Path | None) -> bool:
+    return checkpoint is not None and (checkpoint / "checkpoint.json").exists()
 
 
 def _how_to_go_on(checkpoint: Path | None) -> str | None:
-    if checkpoint is None or not (checkpoint / "checkpoint.json").exists():
+    if not _holds_state(checkpoint):
         return None
     return f"the same command with --resume goes on from the last epoch, which is kept in {checkpoint}"
 
@@ -236,7 +253,7 @@ def _epochs_in(checkpoint: Path | None) -> int:
     """Return how many epochs a checkpoint holds."""
     from aerec.files.storage import read_header
 
-    if checkpoint is None or not (checkpoint / "checkpoint.json").exists():
+    if checkpoint is None or not _holds_state(checkpoint):
         return 0
     return len(read_header(checkpoint, "checkpoint")["records"])
 

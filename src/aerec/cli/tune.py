@@ -35,6 +35,7 @@ from aerec.cli.train import train
 from aerec.errors import DataError
 
 if TYPE_CHECKING:
+    from aerec.dimensions import Space
     from aerec.recommender.base import Recommender
     from aerec.tuning.search import TuningResult
 
@@ -87,12 +88,11 @@ def tune(
     """
     from aerec.cli.data import Preprocessing, Reading, choose_split, rates
     from aerec.cli.settings import build_model
-    from aerec.cli.space import format_dimension, parse_dimension
+    from aerec.cli.space import format_dimension
     from aerec.cli.stopping import when_stopped
     from aerec.metrics import parse_metric
     from aerec.registry import get_model_class
     from aerec.runs.folder import whole
-    from aerec.tuning.search import default_space
     from aerec.tuning.search import tune as search
     from aerec.tuning.studies import import_optuna
 
@@ -101,14 +101,7 @@ def tune(
     recommender = build_model(chosen, settings or [], seed=seed)
     if metric is not None:
         parse_metric(metric)
-    fixed = [setting.partition("=")[0] for setting in settings or []]
-    usual_space = default_space(chosen)
-    searched = dict(parse_dimension(text, usual_space) for text in spaces or [])
-    if twice := [name for name in searched if name in fixed]:
-        raise ValueError(f"{twice[0]} is given by --set and by --space; leave one of them out")
-    space = {name: dimension for name, dimension in {**usual_space, **searched}.items() if name not in fixed}
-    if not space:
-        raise ValueError(f"{model} has nothing to tune" + (f" beside {', '.join(fixed)}" if fixed else ""))
+    space = _search_space(chosen, model, settings or [], spaces or [])
     _check_folder(out)
     reading = Reading(user, item, rating, timestamp, implicit, counts, separator, no_header, weight)
     prepared = Preprocessing(None if rates(chosen) else threshold, min_per_user, min_per_item, reading).load(
@@ -152,6 +145,22 @@ def tune(
         print_json(_machine_readable(result, data, model, str(plan), str(out), line))
     else:
         _tell(result, str(whole(parts)), model, str(plan), out, line)
+
+
+def _search_space(kind: type[Recommender], model: str, settings: list[str], spaces: list[str]) -> Space:
+    """Return what is searched: what the model has by default, and what is asked for, without what is set."""
+    from aerec.cli.space import parse_dimension
+    from aerec.tuning.search import default_space
+
+    fixed = [setting.partition("=")[0] for setting in settings]
+    usual_space = default_space(kind)
+    searched = dict(parse_dimension(text, usual_space) for text in spaces)
+    if twice := [name for name in searched if name in fixed]:
+        raise ValueError(f"{twice[0]} is given by --set and by --space; leave one of them out")
+    space = {name: dimension for name, dimension in {**usual_space, **searched}.items() if name not in fixed}
+    if not space:
+        raise ValueError(f"{model} has nothing to tune" + (f" beside {', '.join(fixed)}" if fixed else ""))
+    return space
 
 
 def _check_folder(out: Path) -> None:

@@ -73,9 +73,9 @@ class FormerRun:
             )
         former = self.run.split
         if plan.kind == "strong" and "all" in parts and former is not None:
-            kept = kept_users(parts["all"], plan, former)
-            if kept["test-target"].n_ratings:
-                return kept
+            held_out_again = kept_users(parts["all"], plan, former)
+            if held_out_again["test-target"].n_ratings:
+                return held_out_again
         return parts
 
     def warn_of_trained(self, target: Interactions) -> None:

@@ -290,8 +290,8 @@ class _ELSAScorer(NetworkScorer):
     def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the exact terms of the sum, xᵢ · (AᵢAⱼ − [i = j])."""
         history, vectors = block.history, self.item_vectors()
-        seen, asked = vectors[history.indices].astype(np.float64), vectors[columns].astype(np.float64)
-        weights = seen @ asked.T - (history.indices[:, None] == columns)
+        seen, wanted = vectors[history.indices].astype(np.float64), vectors[columns].astype(np.float64)
+        weights = seen @ wanted.T - (history.indices[:, None] == columns)
         terms: NDArray[np.float64] = history.data[:, None] * weights
         return terms
 

@@ -68,8 +68,8 @@ class NewItems:
         every = model_items.append(data.items[wanted & ~data.items.isin(model_items)])
         old, new = np.flatnonzero(known), np.flatnonzero(wanted)
         shares = ridge_shares(take_rows(data.item_features, old), take_rows(data.item_features, new), l2)
-        columns, made = every.get_indexer(data.items[old]), every.get_indexer(data.items[new])
-        return cls(every, columns.astype(np.int64), made.astype(np.int64), shares)
+        old_columns, new_columns = (every.get_indexer(data.items[rows]).astype(np.int64) for rows in (old, new))
+        return cls(every, old_columns, new_columns, shares)
 
     def rows(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return an array with a row an item, with rows of the new items."""

@@ -140,8 +140,8 @@ def _by_group(models: list[Any], style: Mapping[str, Any], kind: str, heading: s
         values = {row[kind]: row["value"] for row in groups_of[f"by_{kind}"]}
         drawn = [np.nan if values.get(group) is None else values[group] for group in groups]
         axes.plot(range(len(groups)), drawn, label=_label(model), **style[str(model["name"])])
-        said = [f"{group} {value:.3f}" for group, value in zip(groups, drawn, strict=True) if value == value]
-        words.append(f"{model['name']}: {', '.join(said)}")
+        values_in_words = [f"{group} {value:.3f}" for group, value in zip(groups, drawn, strict=True) if value == value]
+        words.append(f"{model['name']}: {', '.join(values_in_words)}")
     axes.set_xticks(range(len(groups)), groups)
     axes.set_xlim(-0.3, len(groups) - 0.7)
     if metric.startswith("recall"):
@@ -167,8 +167,8 @@ def _reranked(
     curves = []
     for model in models:
         points = (_detail(model, "reranked") or {}).get("points", [])
-        points = [one for one in points if one["reranker"] == reranker]
-        known = [one for one in points if one["ndcg"] is not None and one[what] is not None]
+        points = [point for point in points if point["reranker"] == reranker]
+        known = [point for point in points if point["ndcg"] is not None and point[what] is not None]
         if known:
             curves.append((model, known))
     if not curves:
@@ -178,15 +178,15 @@ def _reranked(
     words = []
     for model, known in curves:
         axes.plot(
-            [one[what] for one in known],
-            [one["ndcg"] for one in known],
+            [point[what] for point in known],
+            [point["ndcg"] for point in known],
             label=_label(model),
             **style[str(model["name"])],
         )
-        for one in known:
+        for point in known:
             axes.annotate(
-                f"{one['trade_off']:g}",
-                (one[what], one["ndcg"]),
+                f"{point['trade_off']:g}",
+                (point[what], point["ndcg"]),
                 xytext=(3, 3),
                 textcoords="offset points",
                 fontsize=7,
@@ -317,8 +317,8 @@ def _label(model: Any) -> str:
 
 
 def _slug(model: Any) -> str:
-    kept = "".join(one if one.isascii() and one.isalnum() else "-" for one in str(model["name"]))
-    return kept.strip("-") or "model"
+    name = str(model["name"])
+    return "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in name).strip("-") or "model"
 
 
 def _sentence(words: Iterable[str]) -> str:

@@ -98,18 +98,19 @@ def reranked_tables(models: Sequence[Mapping[str, Any]]) -> list[Html]:
     if not known:
         return []
     rows = []
-    for name, found in known:
-        base = {one["reranker"]: one["ndcg"] for one in reversed(found["points"])}
-        for one in found["points"]:
-            first = base[one["reranker"]]
-            lost = None if not first or one["ndcg"] is None else 1 - one["ndcg"] / first
-            values = (_number(one[metric], ".4f") for metric in ("ndcg", "diversity", "miscalibration"))
-            rows.append((name, one["reranker"], f"{one['trade_off']:g}", *values, _number(lost, ".1%")))
-    found = known[0][1]
-    head = ("model", "reranker", "trade-off", f"ndcg@{found['k']}", "diversity", "miscalibration", "lost")
+    for name, reranked in known:
+        base = {point["reranker"]: point["ndcg"] for point in reversed(reranked["points"])}
+        for point in reranked["points"]:
+            first = base[point["reranker"]]
+            lost = None if not first or point["ndcg"] is None else 1 - point["ndcg"] / first
+            values = (_number(point[metric], ".4f") for metric in ("ndcg", "diversity", "miscalibration"))
+            rows.append((name, point["reranker"], f"{point['trade_off']:g}", *values, _number(lost, ".1%")))
+    first_model = known[0][1]
+    head = ("model", "reranker", "trade-off", f"ndcg@{first_model['k']}", "diversity", "miscalibration", "lost")
     note = (
-        f'<p class="note">Lists of {found["k"]} out of {found["n_candidates"]} candidates, of {found["n_users"]:,} '
-        "test users. Trade-offs as in aerec recommend --rerank: mmr:1 and calibration:0 are the order of the model.</p>"
+        f'<p class="note">Lists of {first_model["k"]} out of {first_model["n_candidates"]} candidates, of '
+        f"{first_model['n_users']:,} test users. Trade-offs as in aerec recommend --rerank: mmr:1 and calibration:0 "
+        "are the order of the model.</p>"
     )
     table = scrolling_table("What diversity and calibration cost", head, rows)
     return [Html(f"{note}<details><summary>The same as numbers</summary>{table}</details>")]

@@ -69,9 +69,9 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        asked = asyncio.Event()
-        _on_hangup(asked)
-        watching = asyncio.create_task(watch(list(served.values()), settings.reload_seconds, asked))
+        reload_requested = asyncio.Event()
+        _on_hangup(reload_requested)
+        watching = asyncio.create_task(watch(list(served.values()), settings.reload_seconds, reload_requested))
         yield
         watching.cancel()
         gate.close()
@@ -124,8 +124,8 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
     return problem(first_problem(errors), 400 if not_json else 422)
 
 
-def _on_hangup(asked: asyncio.Event) -> None:
+def _on_hangup(reload_requested: asyncio.Event) -> None:
     """Reload on SIGHUP, where there is such a signal and this is the main thread."""
     if hasattr(signal, "SIGHUP"):
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, asked.set)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload_requested.set)

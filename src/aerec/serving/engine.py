@@ -76,7 +76,7 @@ class Engine:
         histories = data.with_items(items)
         self._histories, self._times = histories.matrix, histories.timestamps
         self._items = histories.items
-        self._of_items = {type(one): _known(one, histories) for one in (parse_reranker(name) for name in RERANKERS)}
+        self._of_items = {type(reranker): _known(reranker, histories) for reranker in map(parse_reranker, RERANKERS)}
         self._users: pd.Index[Any] = data.users
         trained = self._model.users_
         known = np.full(len(data.users), -1, dtype=np.int64) if trained is None else trained.get_indexer(data.users)

@@ -75,16 +75,16 @@ class Served:
             return None
 
 
-async def watch(every: list[Served], seconds: float, asked: asyncio.Event) -> None:
-    """Reload what is stale, every `seconds` (0: never), and everything when `asked` is set; never ends.
+async def watch(every: list[Served], seconds: float, requested: asyncio.Event) -> None:
+    """Reload what is stale, every `seconds` (0: never), and everything when `requested` is set; never ends.
 
     Runs are read in a thread; requests are answered meanwhile.
     """
     while True:
         forced = False
         try:
-            await asyncio.wait_for(asked.wait(), seconds or None)
-            asked.clear()
+            await asyncio.wait_for(requested.wait(), seconds or None)
+            requested.clear()
             forced = True
         except asyncio.TimeoutError:
             pass
