@@ -2,6 +2,7 @@
 
     python benchmarks/quality/new_items.py --data ml-1m
     python benchmarks/quality/new_items.py --data citeulike-a --models EASE --seeds 2
+    python benchmarks/quality/new_items.py --warm
 
 A fifth of the items is held out with all ratings (`ColdItems`), and only these are ranked for the users who have one of
 them; a tenth of the others, held out in the same way, is validation data. Features: genres, decade, year and title
@@ -11,6 +12,9 @@ The penalty of each model's regression on features, and the l2 of EASE, are chos
 Beside the models: chance, and the sum of cosines with the items of the history, of plain features and of features
 weighted by idf. The table gives means over draws; "× cosine" is the mean of the ratio by draw, with a t interval of
 95 %. "known" is the largest change of a score of a known item by `add_items`.
+
+With ``--warm``: items that have ratings, users held out (`StrongGeneralization`). What do features in the Gram matrix
+(`feature_weight`) add there? The weight is chosen by ndcg@20 on validation users, from a grid that holds 0.
 """
 
 from __future__ import annotations
@@ -39,10 +43,11 @@ from aerec.metrics import ndcg_at_k, recall_at_k
 from aerec.models import EASE, ELSA, MultVAE
 from aerec.recommender.base import with_new_items
 from aerec.recommender.new_items import NewItems
-from aerec.splitting import ColdItems
+from aerec.splitting import ColdItems, StrongGeneralization
 from protocol import RESULTS, markdown, save, set_threads
 
 K = 20
+FEATURE_WEIGHTS = [0.0, 1.0, 3.0, 10.0, 30.0, 100.0]
 MODELS: dict[str, list[Callable[[], Any]]] = {
     "EASE": [lambda: EASE(l2=30.0), lambda: EASE(), lambda: EASE(l2=1000.0)],
     "PureSVD": [lambda: PureSVD(n_factors=256)],
@@ -60,10 +65,29 @@ def main() -> None:
     parser.add_argument("--data", default="ml-1m", choices=["ml-1m", "citeulike-a"])
     parser.add_argument("--models", nargs="+", choices=list(MODELS), help="all by default")
     parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--warm", action="store_true")
     given = parser.parse_args()
     set_threads(given.threads)
+    if given.warm:
+        points = [
+            {"data": name, "seed": seed, **warm(make(), n_users, seed)}
+            for name, make, n_users in (
+                ("ml-100k", lambda: movielens("ml-100k"), 150),
+                ("ml-1m", lambda: movielens("ml-1m"), 1000),
+            )
+            for seed in range(given.seeds)
+        ]
+        header = ["data", "EASE, ndcg@20", "with features", "difference", "weight chosen on validation"]
+        save(
+            "warm-features",
+            "Features of items that have ratings",
+            markdown(header, of_warm(points)),
+            {"points": points},
+            given.out,
+        )
+        return
     data = movielens() if given.data == "ml-1m" else citeulike()
-    points: list[dict[str, Any]] = []
+    points = []
     for seed in range(given.seeds):
         split = ColdItems(fraction=0.2, validation_fraction=0.1, seed=seed).split(data)
         for point in measured(split, given.models or list(MODELS), PENALTIES[given.data]):
@@ -75,9 +99,35 @@ def main() -> None:
     save(name, title, markdown(header, rows(points)), {"points": points}, given.out)
 
 
-def movielens() -> Interactions:
-    """Return likes of MovieLens 1M with genres, decade, year and title words."""
-    data = load_dataset("ml-1m").binarize(4.0)
+def warm(data: Interactions, n_users: int, seed: int) -> dict[str, Any]:
+    """Return ndcg of EASE without and with features."""
+    split = StrongGeneralization(n_users=n_users, seed=seed).split(data.filter(min_per_user=5))
+    models = {weight: EASE(feature_weight=weight).fit(split.train) for weight in FEATURE_WEIGHTS}
+    of_validation = {
+        weight: evaluate(model, split.validation, ("ndcg@20",), n_resamples=1).mean["ndcg@20"]
+        for weight, model in models.items()
+    }
+    chosen = max(of_validation, key=lambda weight: of_validation[weight])
+    plain, best = (evaluate(models[weight], split.test, ("ndcg@20",)) for weight in (0.0, chosen))
+    point = {"plain": plain.mean["ndcg@20"], "features": best.mean["ndcg@20"], "weight": chosen}
+    print(point, of_validation, flush=True)
+    return {**point, "validation": of_validation}
+
+
+def of_warm(points: list[dict[str, Any]]) -> Iterator[list[str]]:
+    """Give a row for each data set: means over splits."""
+    for name in dict.fromkeys(point["data"] for point in points):
+        own = [point for point in points if point["data"] == name]
+        differences = np.array([point["features"] - point["plain"] for point in own])
+        half = stats.t.ppf(0.975, len(own) - 1) * differences.std(ddof=1) / np.sqrt(len(own)) if len(own) > 1 else 0.0
+        means = [f"{np.mean([point[kind] for point in own]):.4f}" for kind in ("plain", "features")]
+        weights = ", ".join(f"{point['weight']:g}" for point in own)
+        yield [name, *means, f"{differences.mean():+.4f} ± {half:.4f}", weights]
+
+
+def movielens(name: str = "ml-1m") -> Interactions:
+    """Return likes of MovieLens with genres, decade, year and title words."""
+    data = load_dataset(name).binarize(4.0)
     assert data.item_names is not None
     assert data.item_genres is not None
     names = data.item_names.reindex(data.items)
