@@ -72,7 +72,8 @@ def uses(tree):
 
 FOREIGN = {
     ("aerec.models.rec_vae", "_version"),  # PyTorch counts what changed a tensor, and has no other name for it
-    ("aerec.display.plotting", "_repr_png_"),  # IPython's protocol
+    ("aerec.display.notebook", "_repr_mimebundle_"),  # the protocol of IPython
+    ("aerec.display.plotting", "_repr_png_"),
     ("aerec.errors", "_getframe"),
     ("aerec.parameters", "_parameter_constraints"),  # what a model declares for it
 }

@@ -12,7 +12,9 @@ from aerec.models import EASE, ELSA, MultDAE, MultVAE
 from aerec.recommender.health import (
     share_of_common_lists,
     singular_values,
+    warn_of_collapsed_code,
     warn_of_common_lists,
+    warn_of_early_end,
     warn_of_vanished_factors,
 )
 from aerec.recommender.scorer import Scorer, UserBlock
@@ -169,3 +171,14 @@ def test_a_best_epoch_before_the_last_does_not_warn():
 def test_a_falling_learning_rate_ends_where_it_is_best():
     model = MultDAE(hidden=16, epochs=8, learning_rate=1e-2, learning_rate_schedule="cosine", progress=False)
     model.fit(split.train, validation=split.validation)
+
+
+def test_an_early_end_and_a_collapsed_code_warn():
+    with pytest.warns(UserWarning, match=r"best epoch of Net .* the last one, 7: .*raise epochs"):
+        warn_of_early_end("Net", 7)
+    with pytest.warns(UserWarning, match=r"code of Net has collapsed .*KL is 0.05 for 10 units.*which is 0.3"):
+        warn_of_collapsed_code("Net", 0.05, 10, 0.3)
+
+
+def test_a_code_that_says_something_is_no_matter(silence):
+    warn_of_collapsed_code("Net", 0.5, 10, 0.3)

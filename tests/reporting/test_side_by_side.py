@@ -11,7 +11,6 @@ from aerec import Interactions
 from aerec.errors import DataError, MissingExtraError
 from aerec.models import EASE
 from aerec.reporting import SideBySide
-from aerec.reporting import side_by_side as module
 
 
 @pytest.fixture
@@ -112,14 +111,14 @@ def test_a_notebook_gets_menus_and_the_table(lists, monkeypatch):
     assert lists._repr_mimebundle_() == {}  # elsewhere the table alone
     assert lists._repr_html_() == lists.html()
     pytest.importorskip("ipywidgets")
-    monkeypatch.setattr(module, "in_notebook", lambda: True)
+    monkeypatch.setattr("aerec.display.notebook.in_notebook", lambda: True)
     bundle = lists._repr_mimebundle_()
     assert bundle["text/html"] == lists.html()
     assert "application/vnd.jupyter.widget-view+json" in bundle
 
 
 def test_without_ipywidgets_a_notebook_gets_the_table_and_the_pip_line(lists, monkeypatch):
-    monkeypatch.setattr(module, "in_notebook", lambda: True)
+    monkeypatch.setattr("aerec.display.notebook.in_notebook", lambda: True)
     monkeypatch.setitem(sys.modules, "ipywidgets", None)
     bundle = lists._repr_mimebundle_()
     assert bundle["text/html"].startswith(lists.html())

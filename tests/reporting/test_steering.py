@@ -11,7 +11,6 @@ from aerec.baselines import PureSVD
 from aerec.errors import DataError, MissingExtraError
 from aerec.models import SparseCode
 from aerec.reporting import Steering
-from aerec.reporting import steering as module
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +95,7 @@ def test_sliders_change_the_list(steering, model):
 def test_a_notebook_gets_sliders_and_the_table(steering, monkeypatch):
     assert steering._repr_mimebundle_() == {}  # elsewhere the table alone
     assert steering._repr_html_() == steering.html()
-    monkeypatch.setattr(module, "in_notebook", lambda: True)
+    monkeypatch.setattr("aerec.display.notebook.in_notebook", lambda: True)
     with monkeypatch.context() as without:
         without.setitem(sys.modules, "ipywidgets", None)
         assert "pip install 'aerec[notebook]'" in steering._repr_mimebundle_()["text/html"]

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-__all__ = ["Html", "NotebookBar", "html_table", "in_notebook"]
+__all__ = ["Html", "NotebookBar", "html_table", "in_notebook", "widget_bundle"]
+
+_WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 class Html(str):
@@ -40,6 +42,26 @@ def html_table(caption: str, head: Sequence[Any], rows: Iterable[Sequence[Any]])
 
 def _cell(value: Any) -> str:
     return value if isinstance(value, Html) else escape(str(value))
+
+
+def widget_bundle(shown: Any, adds: str) -> dict[str, Any]:
+    """Return what ``_repr_mimebundle_`` gives: the HTML of `shown`, and its widget where a notebook can show it.
+
+    Parameters
+    ----------
+    shown : object with ``html`` and ``widget``
+    adds : str
+        What the widget adds to the HTML, for those who lack ipywidgets.
+    """
+    if not in_notebook():
+        return {}
+    try:
+        importlib.import_module("ipywidgets")
+    except ImportError:
+        hint = f"<p><small>pip install 'aerec[notebook]' adds {adds}.</small></p>"
+        return {"text/html": shown.html() + hint, "text/plain": repr(shown)}
+    view = shown.widget()._repr_mimebundle_()
+    return {_WIDGET: view[_WIDGET], "text/html": shown.html(), "text/plain": repr(shown)}
 
 
 def in_notebook() -> bool:

@@ -18,7 +18,7 @@ from typing_extensions import Self
 
 from aerec.dimensions import Choice, Dimension, Number, Space
 from aerec.display.plotting import plot_history
-from aerec.errors import DataError, TrainingError, warn_caller
+from aerec.errors import DataError, TrainingError
 from aerec.holdout import Holdout
 from aerec.interactions import Interactions
 from aerec.likelihood import LIKELIHOODS
@@ -32,6 +32,7 @@ from aerec.noise import GaussianNoise, MaskingNoise, Noise
 from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber, check_parameters, copied_parameters
 from aerec.recommender.base import History, Recommender, item_popularity
 from aerec.recommender.codes import describe_unit, explain_units
+from aerec.recommender.health import warn_of_collapsed_code, warn_of_early_end
 from aerec.recommender.id_matching import check_n
 from aerec.recommender.network_scorer import NetworkScorer
 from aerec.recommender.new_items import NewItems
@@ -60,7 +61,7 @@ HIDDEN_SIZES = Choice((200, 400, 600, (600, 200)))
 _OF_CLICKS = ("multinomial", "bernoulli")
 _EPOCHS_VALIDATED = 100  # most epochs of epochs="auto" with validation data
 _STEPS_AN_EPOCH, _BATCH_SIZES = 30, (32, 500)  # for batch_size="auto"
-_COLLAPSED, _SETTLED = 0.01, 5  # KL per unit of a code that says nothing; epochs after which it should
+_SETTLED = 5  # epochs after which a variational code says something
 _OF_STEPS: dict[str, list[Constraint]] = {
     "epochs": [WholeNumber(1), OneOf(("auto",))],
     "batch_size": [WholeNumber(1), OneOf(("auto",))],
@@ -546,22 +547,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         """Warn of a training that ended too early, and of a variational code that says nothing of its row."""
         name, last = type(self).__name__, len(self._records)
         if best_epoch is not None and self.learning_rate_schedule == "constant" and 1 < best_epoch == last == epochs:
-            warn_caller(
-                f"the best epoch of {name} on the validation data is the last one, {last}: it was still getting "
-                "better; raise epochs"
-            )
-        final = self._records[(last if best_epoch is None else best_epoch) - 1]
-        if (
-            self.variational
-            and self._kl_by_unit
-            and last >= _SETTLED
-            and final["kl"] < _COLLAPSED * self._n_features_out
-        ):
-            warn_caller(
-                f"the code of {name} has collapsed to its prior: KL is {final['kl']:.2g} for {self._n_features_out} "
-                f"units, so that it says next to nothing of a row; lower kl_weight, which is {self.kl_weight:g}, or "
-                "reach it in more kl_annealing_steps"
-            )
+            warn_of_early_end(name, last)
+        if self.variational and self._kl_by_unit and last >= _SETTLED:
+            final = self._records[(last if best_epoch is None else best_epoch) - 1]
+            warn_of_collapsed_code(name, final["kl"], self._n_features_out, self.kl_weight)
 
     def _remember(self, training: Training) -> None:
         self.n_iter_, self._steps = len(training.records), training.trainer.step

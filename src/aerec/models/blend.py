@@ -18,7 +18,7 @@ from aerec.models.elsa import ELSA
 from aerec.parameters import Constraint, WholeNumber
 from aerec.recommender.base import Recommender, with_new_items
 from aerec.recommender.new_items import NewItems
-from aerec.recommender.saving import model_state, restore_state
+from aerec.recommender.saving import restore_part, state_of_parts
 from aerec.recommender.scorer import Scorer, UserBlock, score_blocks
 from aerec.sparse import row_ids, take_rows
 from aerec.splitting import Holdout
@@ -196,23 +196,16 @@ class Blend(Recommender):
 
     def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         header, tensors = super()._state()
-        headers: list[dict[str, Any]] = []
-        for number, model in enumerate(self.models_):
-            part, arrays = model_state(model)
-            headers.append(part)
-            tensors |= {f"{number}.{name}": array for name, array in arrays.items()}
+        headers, arrays = state_of_parts({str(number): model for number, model in enumerate(self.models_)})
         know_users = [model.users_ is not None for model in self.models_]
-        return {**header, "models": headers, "know_users": know_users}, tensors
+        return {**header, "models": [*headers.values()], "know_users": know_users}, tensors | arrays
 
     def _set_state(self, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
         super()._set_state(header, tensors)
         self.models_ = [clone(model) for model in self._unfitted()]
         parts = zip(self.models_, header["models"], header["know_users"], strict=True)
         for number, (model, part, knows_users) in enumerate(parts):
-            model.n_features_in_, model.items_ = self.n_features_in_, self.items_
-            model.users_ = self.users_ if knows_users else None
-            own = f"{number}."
-            restore_state(model, part, {name[len(own) :]: tensors[name] for name in tensors if name.startswith(own)})
+            restore_part(self, str(number), model, part, tensors, knows_users=knows_users)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from aerec.parameters import Constraint, OneOf, RealNumber
 from aerec.recommender.base import Recommender, with_new_items
 from aerec.recommender.new_items import NewItems
 from aerec.recommender.recency import RecencyScorer
-from aerec.recommender.saving import model_state, restore_state
+from aerec.recommender.saving import restore_part, state_of_parts
 from aerec.recommender.scorer import RatingScorer, Scorer
 from aerec.splitting import Holdout
 
@@ -95,16 +95,10 @@ class RecencyWeighted(Recommender):
 
     def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         header, tensors = super()._state()
-        part, arrays = model_state(self.model_)
-        return {**header, "model": part}, tensors | {f"model.{name}": array for name, array in arrays.items()}
+        part, arrays = state_of_parts({"model": self.model_})
+        return header | part, tensors | arrays
 
     def _set_state(self, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
         super()._set_state(header, tensors)
         self.model_ = self._unfitted()
-        self.model_.n_features_in_, self.model_.items_, self.model_.users_ = (
-            self.n_features_in_,
-            self.items_,
-            self.users_,
-        )
-        own = {name.removeprefix("model."): tensors[name] for name in tensors if name.startswith("model.")}
-        restore_state(self.model_, header["model"], own)
+        restore_part(self, "model", self.model_, header["model"], tensors)

@@ -31,7 +31,7 @@ from aerec.recommender.base import History, Recommender, with_new_items
 from aerec.recommender.codes import describe_unit, explain_units
 from aerec.recommender.id_matching import check_n
 from aerec.recommender.new_items import NewItems
-from aerec.recommender.saving import model_state, restore_state
+from aerec.recommender.saving import restore_part, state_of_parts
 from aerec.recommender.scorer import DecoderScorer, Scorer, SeparableScorer, UserBlock, score_blocks
 from aerec.sparse import CSR, column_counts, take_rows
 from aerec.splitting import Holdout
@@ -445,19 +445,13 @@ class SparseCode(Recommender):
 
     def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         header, tensors = super()._state()
-        part, arrays = model_state(self.model_)
-        return {**header, "model": part}, tensors | {f"model.{name}": array for name, array in arrays.items()}
+        part, arrays = state_of_parts({"model": self.model_})
+        return header | part, tensors | arrays
 
     def _set_state(self, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
         super()._set_state(header, tensors)
         self.model_ = ELSA() if self.model is None else clone(self.model)
-        self.model_.n_features_in_, self.model_.items_, self.model_.users_ = (
-            self.n_features_in_,
-            self.items_,
-            self.users_,
-        )
-        own = {name.removeprefix("model."): tensors[name] for name in tensors if name.startswith("model.")}
-        restore_state(self.model_, header["model"], own)
+        restore_part(self, "model", self.model_, header["model"], tensors)
 
 
 def _decoder_of(model: Recommender) -> DecoderScorer:

@@ -1,4 +1,4 @@
-"""Signs that a model has learned little: one list for everybody, factors that have vanished."""
+"""Signs that a model has learned little: one list for everybody, an early end, a code or factors that vanished."""
 
 from __future__ import annotations
 
@@ -10,11 +10,19 @@ from numpy.typing import NDArray
 from aerec.errors import warn_caller
 from aerec.recommender.scorer import Scorer, UserBlock, best_of
 
-__all__ = ["share_of_common_lists", "singular_values", "warn_of_common_lists", "warn_of_vanished_factors"]
+__all__ = [
+    "share_of_common_lists",
+    "singular_values",
+    "warn_of_collapsed_code",
+    "warn_of_common_lists",
+    "warn_of_early_end",
+    "warn_of_vanished_factors",
+]
 
 _FEWEST_USERS = 20
 _LENGTH = 10  # of the lists, and a tenth of the items at most
 _COMMON = 0.9  # of their items, from which on lists are said to be the same: weights that were drawn disturb a few
+_COLLAPSED = 0.01  # KL per unit of a code that says nothing
 _VANISHED = 1e-3  # of the largest singular value
 _FEW = 0.25  # of the factors
 
@@ -34,6 +42,32 @@ def warn_of_common_lists(name: str, scorer: Scorer, users: UserBlock) -> None:
             f"{name} recommends to everybody what it recommends to someone without a history, the popular items: it "
             "has learned nothing of tastes. Train it for more steps (epochs=, a smaller batch_size=), or with weaker "
             "penalties; EASE needs no steps"
+        )
+
+
+def warn_of_early_end(name: str, epoch: int) -> None:
+    """Warn that the last of the epochs that the model called `name` was given is the best one."""
+    warn_caller(
+        f"the best epoch of {name} on the validation data is the last one, {epoch}: it was still getting better; raise "
+        "epochs"
+    )
+
+
+def warn_of_collapsed_code(name: str, kl: float, n_units: int, kl_weight: float) -> None:
+    """Warn where the code of the variational autoencoder called `name` says next to nothing of a row.
+
+    Parameters
+    ----------
+    name : str
+    kl : float
+        Its KL from the prior, summed over the units.
+    n_units : int
+    kl_weight : float
+    """
+    if kl < _COLLAPSED * n_units:
+        warn_caller(
+            f"the code of {name} has collapsed to its prior: KL is {kl:.2g} for {n_units} units, so that it says next "
+            f"to nothing of a row; lower kl_weight, which is {kl_weight:g}, or reach it in more kl_annealing_steps"
         )
 
 

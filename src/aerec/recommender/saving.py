@@ -33,7 +33,9 @@ __all__ = [
     "encode_parameter",
     "model_state",
     "read_model",
+    "restore_part",
     "restore_state",
+    "state_of_parts",
     "training_identity",
     "write_model",
 ]
@@ -51,6 +53,35 @@ def restore_state(model: Any, header: Mapping[str, Any], tensors: Mapping[str, N
     """Give a model, which has the parameters it was fitted with, back what `model_state` returned."""
     model._fitted_with = copied_parameters(model)
     model._set_state(header, tensors)
+
+
+def state_of_parts(models: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Return the `model_state` of the models, by name, that a model is made of; names of arrays begin with theirs."""
+    headers: dict[str, Any] = {}
+    tensors: dict[str, NDArray[Any]] = {}
+    for name, model in models.items():
+        headers[name], arrays = model_state(model)
+        tensors |= {f"{name}.{key}": array for key, array in arrays.items()}
+    return headers, tensors
+
+
+def restore_part(
+    whole: Any,
+    name: str,
+    part: Any,
+    header: Mapping[str, Any],
+    tensors: Mapping[str, NDArray[Any]],
+    *,
+    knows_users: bool = True,
+) -> None:
+    """Give `part`, which the model `whole` is made of, back what `state_of_parts` returned under its name.
+
+    Its items are those of the whole, and so are its users, if it knows any.
+    """
+    part.n_features_in_, part.items_ = whole.n_features_in_, whole.items_
+    part.users_ = whole.users_ if knows_users else None
+    own = f"{name}."
+    restore_state(part, header, {key[len(own) :]: tensors[key] for key in tensors if key.startswith(own)})
 
 
 def write_model(model: Any, path: str | os.PathLike[str]) -> None:

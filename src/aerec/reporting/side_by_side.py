@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from aerec.display.notebook import Html, html_table, in_notebook
+from aerec.display.notebook import Html, html_table, widget_bundle
 from aerec.errors import DataError
 from aerec.holdout import Split
 from aerec.ids import as_ids, examples, id_from_text
@@ -23,7 +22,6 @@ __all__ = ["SideBySide"]
 
 _SHOWN_HISTORY = 10
 _LISTED_USERS = 1000  # offered while somebody types; every other id can be typed, too
-_WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 class SideBySide:
@@ -188,15 +186,7 @@ class SideBySide:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """Add the menus to the table where a notebook can show them."""
-        if not in_notebook():
-            return {}
-        try:
-            importlib.import_module("ipywidgets")
-        except ImportError:
-            hint = "<p><small>pip install 'aerec[notebook]' adds menus of models and users.</small></p>"
-            return {"text/html": self.html() + hint, "text/plain": repr(self)}
-        view = self.widget()._repr_mimebundle_()
-        return {_WIDGET: view[_WIDGET], "text/html": self.html(), "text/plain": repr(self)}
+        return widget_bundle(self, "menus of models and users")
 
     # ------------------------------------------------------------------ parts
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from html import escape
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from aerec.display.notebook import Html, html_table, in_notebook
+from aerec.display.notebook import Html, html_table, widget_bundle
 from aerec.errors import DataError
 from aerec.ids import as_ids, examples, id_from_text
 from aerec.interactions import Interactions
@@ -23,7 +22,6 @@ __all__ = ["Steering"]
 
 _TITLES = 3  # that stand for a unit without a name
 _DEEP = 1000  # places before steering that are told
-_WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 class Steering:
@@ -183,15 +181,7 @@ class Steering:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """Add the sliders to the table where a notebook can show them."""
-        if not in_notebook():
-            return {}
-        try:
-            importlib.import_module("ipywidgets")
-        except ImportError:
-            hint = "<p><small>pip install 'aerec[notebook]' adds sliders.</small></p>"
-            return {"text/html": self.html() + hint, "text/plain": repr(self)}
-        view = self.widget()._repr_mimebundle_()
-        return {_WIDGET: view[_WIDGET], "text/html": self.html(), "text/plain": repr(self)}
+        return widget_bundle(self, "sliders")
 
     # ------------------------------------------------------------------ parts
 
