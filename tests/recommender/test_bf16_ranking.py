@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from aerec.models import CDAE, ELSA, MultVAE
 from aerec.recommender import bf16_ranking, network_scorer
-from aerec.recommender.bf16_ranking import HalfRanking, half_ranking_pays
+from aerec.recommender.bf16_ranking import BF16Ranking, bf16_ranking_pays
 from aerec.topk import top_k
 
 QUICK = {"epochs": 2, "device": "cpu", "precision": "bf16", "progress": False}
@@ -32,7 +32,7 @@ def test_the_lists_are_those_of_float32(seed, n_items, k, offset, with_bias):
     scores = (hidden @ weight.T + (0 if bias is None else bias)).numpy()
     scores[(left_out[0] + left_out[1]).toarray() > 0] = -np.inf
     scores[:, barred] = -np.inf
-    found, values = HalfRanking(weight, bias, n_users=5).best(hidden, k, left_out, barred)
+    found, values = BF16Ranking(weight, bias, n_users=5).best(hidden, k, left_out, barred)
     expected, their_values = top_k(scores, k)
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(values, their_values)
@@ -46,7 +46,7 @@ def test_what_bfloat16_cannot_tell_apart_is_ranked_by_float32(rows_at_once, n_us
     rng = np.random.default_rng(0)
     hidden, weight = whole(rng, 1, 3, (40, 4)), 1000 + whole(rng, 0, 2, (3000, 4))
     assert len(weight.bfloat16().unique()) == 1
-    found, values = HalfRanking(weight, None, n_users).best(hidden, 5, [], None)
+    found, values = BF16Ranking(weight, None, n_users).best(hidden, 5, [], None)
     expected, their_values = top_k((hidden @ weight.T).numpy(), 5)
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(values, their_values)
@@ -61,7 +61,7 @@ def test_a_model_ranks_alike_by_either(monkeypatch, model, how):
     monkeypatch.setattr(network_scorer, "FEWEST_USERS", 0)
     lists = {}
     for pays in (True, False):
-        monkeypatch.setattr(network_scorer, "half_ranking_pays", lambda *_, pays=pays: pays)
+        monkeypatch.setattr(network_scorer, "bf16_ranking_pays", lambda *_, pays=pays: pays)
         lists[pays] = model.rank(X, 6, **how)
     np.testing.assert_allclose(lists[True][1], lists[False][1], rtol=1e-4, atol=1e-6)
     assert (lists[True][0] == lists[False][0]).mean() > 0.99  # but for ties in the last digit
@@ -71,17 +71,17 @@ def test_a_model_ranks_alike_by_either(monkeypatch, model, how):
 def test_it_is_used_where_bfloat16_is_asked_for(monkeypatch, precision, times):
     X = (np.random.default_rng(2).random((60, 80)) < 0.2).astype(np.float32)
     model = MultVAE(hidden=8, **QUICK | {"precision": precision}).fit(X)
-    asked, best = [], HalfRanking.best
+    asked, best = [], BF16Ranking.best
     monkeypatch.setattr(network_scorer, "FEWEST_USERS", 0)
-    monkeypatch.setattr(network_scorer, "half_ranking_pays", lambda *_: True)
-    monkeypatch.setattr(HalfRanking, "best", lambda *given: asked.append(1) or best(*given))
+    monkeypatch.setattr(network_scorer, "bf16_ranking_pays", lambda *_: True)
+    monkeypatch.setattr(BF16Ranking, "best", lambda *given: asked.append(1) or best(*given))
     model.rank(X, 3)
     assert len(asked) == times
 
 
 def test_it_pays_for_many_users_a_large_product_and_short_lists():
     weight = torch.empty(20_000, 200)
-    assert half_ranking_pays(1000, 100, weight)
-    assert not half_ranking_pays(5, 100, weight)
-    assert not half_ranking_pays(1000, 10_000, weight)
-    assert not half_ranking_pays(1000, 100, weight[:1000])
+    assert bf16_ranking_pays(1000, 100, weight)
+    assert not bf16_ranking_pays(5, 100, weight)
+    assert not bf16_ranking_pays(1000, 10_000, weight)
+    assert not bf16_ranking_pays(1000, 100, weight[:1000])

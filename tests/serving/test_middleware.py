@@ -59,7 +59,7 @@ def test_security_headers_and_no_cross_origin_access(client):
 
 def test_what_goes_wrong_inside_is_logged_and_not_told(serve, refused, monkeypatch, caplog):
     client = serve()
-    monkeypatch.setattr(client.app.state.gate, "run", None)  # 'NoneType' object is not callable
+    monkeypatch.setattr(client.app.state.workers, "run", None)  # 'NoneType' object is not callable
     with caplog.at_level(logging.ERROR):
         assert "internal error" in refused(client.get("/v1/items"), 500)
     assert "NoneType" in caplog.text
@@ -75,7 +75,7 @@ def test_overload_is_turned_away_and_passes(serve, refused, engine, monkeypatch)
     first = []
     waiting = threading.Thread(target=lambda: first.append(client.get("/v1/items").status_code))
     waiting.start()
-    while not client.app.state.gate.full:
+    while not client.app.state.workers.full:
         pass
     answer = client.get("/v1/items")
     assert "too many requests" in refused(answer, 503)

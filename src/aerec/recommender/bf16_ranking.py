@@ -14,7 +14,7 @@ from aerec.network.products import sampled_products
 from aerec.sparse import CSR, row_ids, take_rows
 from aerec.topk import candidates, order_candidates, top_k
 
-__all__ = ["FEWEST_USERS", "HalfRanking", "half_ranking_pays"]
+__all__ = ["FEWEST_USERS", "BF16Ranking", "bf16_ranking_pays"]
 
 _ROWS = 256  # of a block: few enough for the cache, enough to spread the cost of a block
 _SHARE, _MORE = 0.25, 16  # candidates beyond k: this share of k plus this number
@@ -25,12 +25,12 @@ _CATALOGUE = 8  # fewest items, as a multiple of k
 _REORDERED = 4096  # a weight in the layout of the tiles pays from this many users on
 
 
-def half_ranking_pays(n_users: int, k: int, weight: Tensor) -> bool:
-    """Whether `HalfRanking` is faster than float32 products and `top_k`, where bfloat16 products are."""
+def bf16_ranking_pays(n_users: int, k: int, weight: Tensor) -> bool:
+    """Whether `BF16Ranking` is faster than float32 products and `top_k`, where bfloat16 products are."""
     return n_users >= FEWEST_USERS and weight.numel() >= _WEIGHTS and len(weight) >= _CATALOGUE * k
 
 
-class HalfRanking:
+class BF16Ranking:
     """Ranks by hidden · weightᵀ + bias, on a processor with fast bfloat16 products.
 
     Products of bfloat16 factors say which items are candidates; their scores are computed again in float32. A row in

@@ -15,7 +15,7 @@ from typing_extensions import Self
 from aerec.network.batches import DenseBatch, SparseBatch
 from aerec.network.device import use_bfloat16
 from aerec.network.network import Network
-from aerec.recommender.bf16_ranking import FEWEST_USERS, HalfRanking, half_ranking_pays
+from aerec.recommender.bf16_ranking import FEWEST_USERS, BF16Ranking, bf16_ranking_pays
 from aerec.recommender.scorer import Scorer, UserBlock, best_of, cosines, score_blocks
 from aerec.topk import top_k_tensor
 
@@ -161,7 +161,7 @@ class NetworkScorer(Scorer):
         with torch.inference_mode():
             weight, bias = self._network.output_weight, self._network.output_bias
             return (
-                _HalfScorer(self, HalfRanking(weight, bias, n_users)) if half_ranking_pays(n_users, k, weight) else self
+                _BF16Scorer(self, BF16Ranking(weight, bias, n_users)) if bf16_ranking_pays(n_users, k, weight) else self
             )
 
     def for_single_users(self) -> Self:
@@ -252,10 +252,10 @@ class NetworkScorer(Scorer):
         return columns, values
 
 
-class _HalfScorer(Scorer):
+class _BF16Scorer(Scorer):
     """A network scorer with a bfloat16 copy of its output layer; for histories that are left out of the lists."""
 
-    def __init__(self, scorer: NetworkScorer, ranking: HalfRanking) -> None:
+    def __init__(self, scorer: NetworkScorer, ranking: BF16Ranking) -> None:
         super().__init__(scorer.n_items, scorer.popularity)
         self._scorer, self._ranking = scorer, ranking
 

@@ -1,4 +1,4 @@
-"""The routes of the API. Each takes the engine of the moment once, and computes on the threads of the gate."""
+"""The routes of the API. Each takes the engine of the moment once, and computes in the pool of workers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from aerec.serving.schema import (
     RecommendRequest,
     SimilarItems,
 )
-from aerec.serving.worker_pool import Gate
+from aerec.serving.worker_pool import WorkerPool
 
 __all__ = ["probes", "v1"]
 
@@ -76,7 +76,7 @@ async def recommend(request: Request, wanted: RecommendRequest) -> Any:
     filters = Filters(wanted.genres, wanted.year_from, wanted.year_to, wanted.allow, wanted.block)
     reranker = _reranker(wanted.rerank)
     more = wanted.explain, reranker, wanted.steer
-    items = await _gate(request).run(engine.recommend, history, wanted.k, filters, *more)
+    items = await _workers(request).run(engine.recommend, history, wanted.k, filters, *more)
     named = [*(item for item, _ in history), *(wanted.allow or ()), *(wanted.block or ())]
     return {"model": engine.name, "items": items, "unknown": engine.catalogue.unknown(named)}
 
@@ -97,7 +97,7 @@ async def recommend_to(
     """Items that the user has rated are left out."""
     engine = _engine(request, model)
     filters, reranker = Filters(genre or None, year_from, year_to), _reranker(rerank)
-    items = await _gate(request).run(engine.recommend_to, user, k, filters, explain, reranker, _weights(steer))
+    items = await _workers(request).run(engine.recommend_to, user, k, filters, explain, reranker, _weights(steer))
     return {"model": engine.name, "items": items}
 
 
@@ -124,14 +124,14 @@ async def search(
     catalogue = _engine(request, model).catalogue
     if ids:
         return {"items": catalogue.known(ids)}
-    return {"items": await _gate(request).run(catalogue.search, query, k)}
+    return {"items": await _workers(request).run(catalogue.search, query, k)}
 
 
 @v1.get("/items/{item:path}/similar", response_model=SimilarItems, summary="Similar items")
 async def similar(request: Request, item: _Id, k: _K = 10, model: _Model = "main") -> Any:
     """Items whose score rises most when this item is the whole history."""
     engine = _engine(request, model)
-    items = await _gate(request).run(engine.similar, item, k)
+    items = await _workers(request).run(engine.similar, item, k)
     described = engine.catalogue.describe(engine.catalogue.column(item, 404))
     return {"model": engine.name, "item": described, "items": items}
 
@@ -152,7 +152,7 @@ async def units(
 ) -> Any:
     """The units that are active for the most users."""
     engine = _engine(request, model)
-    return {"model": engine.name, "units": await _gate(request).run(engine.units, k, unit or None)}
+    return {"model": engine.name, "units": await _workers(request).run(engine.units, k, unit or None)}
 
 
 @v1.get("/models", response_model=Models, summary="Models and filters")
@@ -178,7 +178,7 @@ async def healthz() -> Any:
 @probes.get("/readyz", response_model=Health, tags=["probes"], summary="Whether the server takes requests")
 async def readyz(request: Request) -> Any:
     """503 while requests are turned away."""
-    if _gate(request).full:
+    if _workers(request).full:
         raise RequestError("too many requests at a time", 503)
     return {"status": "ready"}
 
@@ -189,7 +189,11 @@ async def metrics(request: Request) -> Any:
     connections = request.app.state.connections
     text = request.app.state.metrics.text(
         {
-            "aerec_turned_away_total": ("counter", "Requests that there was no room for.", _gate(request).turned_away),
+            "aerec_turned_away_total": (
+                "counter",
+                "Requests that there was no room for.",
+                _workers(request).turned_away,
+            ),
             "aerec_connections": ("gauge", "Open connections.", connections.open),
             "aerec_connections_dropped_total": ("counter", "Connections closed before a request.", connections.dropped),
         }
@@ -221,6 +225,6 @@ def _weights(steer: list[str]) -> dict[int, float]:
         raise RequestError(str(error)) from None
 
 
-def _gate(request: Request) -> Gate:
-    gate: Gate = request.app.state.gate
-    return gate
+def _workers(request: Request) -> WorkerPool:
+    workers: WorkerPool = request.app.state.workers
+    return workers

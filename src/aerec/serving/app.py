@@ -26,7 +26,7 @@ from aerec.serving.middleware import Guard
 from aerec.serving.problems import RequestError, first_problem, problem
 from aerec.serving.reload import Served, watch
 from aerec.serving.settings import Settings
-from aerec.serving.worker_pool import Gate
+from aerec.serving.worker_pool import WorkerPool
 
 __all__ = ["create_app"]
 
@@ -63,7 +63,7 @@ def create_app(
     """
     settings = settings or Settings()
     metrics = Metrics()
-    gate = Gate(settings.threads, settings.queue, settings.answer_seconds)
+    workers = WorkerPool(settings.threads, settings.queue, settings.answer_seconds)
     paths = {"main": run} | ({} if compare is None else {"compare": compare})
     served = {key: Served(path, partial(metrics.count_reload, key), new_items) for key, path in paths.items()}
 
@@ -74,7 +74,7 @@ def create_app(
         watching = asyncio.create_task(watch(list(served.values()), settings.reload_seconds, reload_requested))
         yield
         watching.cancel()
-        gate.close()
+        workers.close()
 
     app = FastAPI(
         title="aerec",
@@ -84,7 +84,7 @@ def create_app(
         redoc_url=None,
         lifespan=lifespan,
     )
-    app.state.served, app.state.gate, app.state.metrics = served, gate, metrics
+    app.state.served, app.state.workers, app.state.metrics = served, workers, metrics
     app.state.connections = Connections(settings)
     app.include_router(v1, dependencies=[] if token is None else [Depends(HTTPBearer(auto_error=False))])
     app.include_router(probes)

@@ -12,12 +12,12 @@ import torch
 
 from aerec.serving.problems import RequestError
 
-__all__ = ["Gate"]
+__all__ = ["WorkerPool"]
 
 _T = TypeVar("_T")
 
 
-class Gate:
+class WorkerPool:
     """Runs functions on `threads` threads; turns away what would wait behind `queue` others.
 
     Parameters

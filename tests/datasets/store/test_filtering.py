@@ -7,7 +7,7 @@ import pytest
 
 from aerec import Interactions
 from aerec.datasets.store import filtering as core
-from aerec.datasets.store.filtering import Core
+from aerec.datasets.store.filtering import SortedStore
 
 
 @pytest.mark.parametrize("block", [4, 10_000])
@@ -23,7 +23,7 @@ def test_users_and_items_with_enough_ratings_stay(tmp_path, monkeypatch, block, 
     for name, ids in (("users", data.users), ("items", data.items)):
         pd.DataFrame({"id": ids.to_numpy()}).to_parquet(tmp_path / "work" / f"{name}.parquet")
     monkeypatch.setattr(core, "_BLOCK", block)
-    shape = Core(tmp_path / "work", 30, has_times=False).write(tmp_path, *limits, parquet)
+    shape = SortedStore(tmp_path / "work", 30, has_times=False).write(tmp_path, *limits, parquet)
     expected = data.filter(*limits)
     assert shape == (*expected.shape, expected.n_ratings)
     for name in ("indptr", "indices", "data"):

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from aerec.datasets.store.array_file import ArrayFile
 
-__all__ = ["Core"]
+__all__ = ["SortedStore"]
 
 _BLOCK = 1 << 22  # ratings looked at at once
 
 
-class Core:
+class SortedStore:
     """Ratings sorted by user, as `aerec.datasets.store.importing` leaves them in the folder `work`.
 
     Parameters

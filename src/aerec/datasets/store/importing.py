@@ -20,7 +20,7 @@ from aerec.datasets.readers.columns import Columns
 from aerec.datasets.readers.read import read_ratings
 from aerec.datasets.store.array_file import ArrayFile
 from aerec.datasets.store.duckdb_query import RatingsQuery
-from aerec.datasets.store.filtering import Core
+from aerec.datasets.store.filtering import SortedStore
 from aerec.datasets.store.folder import is_store, open_store, write_store_header
 from aerec.errors import DataError
 from aerec.files.atomic import remove_leftovers, replace_folder, temporary_folder
@@ -189,7 +189,9 @@ def _import(
                 _stream(query, work, n_rows, rules, parquet)
         except duckdb.Error as error:
             raise DataError(f"{source} cannot be imported: {str(error).splitlines()[0]}") from None
-        shape = Core(work, n_items, query.has_times).write(temporary, rules.min_per_user, rules.min_per_item, parquet)
+        shape = SortedStore(work, n_items, query.has_times).write(
+            temporary, rules.min_per_user, rules.min_per_item, parquet
+        )
         if shape[2] == 0:
             raise DataError(f"no rating of {source} is left with {asdict(rules)}; lower these limits")
         shutil.rmtree(work)
