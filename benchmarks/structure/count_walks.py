@@ -3,7 +3,8 @@
     python benchmarks/structure/count_walks.py [SRC ...] [--out benchmarks/results/structure.md]
 
 Each SRC is the `src` folder of a version, by default that of this one; every one runs in a process of its own. The data
-is the generated sample. A function counts once, with the functions and comprehensions inside of it.
+is the generated sample, and the fit one that goes well, with nothing to warn of. A function counts once, with the
+functions and comprehensions inside of it. With --list the files and functions are printed instead.
 """
 
 from __future__ import annotations
@@ -23,15 +24,15 @@ WALKS = ("MultVAE.fit", "MultVAE.fit, validation", "MultVAE.recommend", "EASE.fi
 MODELS = ("MultVAE", "CDAE", "AutoRec", "KernelAutoRec", "ELSA", "RecVAE", "EASE", "ALS", "Blend")
 
 
-def walked(call: Callable[[], Any], root: str) -> dict[str, int]:
-    """Files and functions below `root` that a call passes through, in any thread."""
+def walked(call: Callable[[], Any], root: str) -> list[tuple[str, str]]:
+    """File and name of the functions below `root` that a call passes through, in any thread."""
     seen: set[tuple[str, str]] = set()
 
     def look(frame: FrameType, event: str, _: Any) -> None:
         code: CodeType = frame.f_code
         if event == "call" and code.co_filename.startswith(root):
             name = getattr(code, "co_qualname", code.co_name)
-            seen.add((code.co_filename, name.partition(".<locals>")[0]))
+            seen.add((code.co_filename.removeprefix(root + os.sep), name.partition(".<locals>")[0]))
 
     threading.setprofile(look)
     sys.setprofile(look)
@@ -40,7 +41,7 @@ def walked(call: Callable[[], Any], root: str) -> dict[str, int]:
     finally:
         sys.setprofile(None)
         threading.setprofile(None)
-    return {"files": len({file for file, _ in seen}), "functions": len(seen)}
+    return sorted(seen)
 
 
 def count() -> dict[str, Any]:
@@ -54,7 +55,7 @@ def count() -> dict[str, Any]:
 
     root = str(Path(aerec.__file__).parent)
     split = StrongGeneralization(n_users=100).split(load_dataset("sample").binarize(4.0))
-    options: dict[str, Any] = {"hidden": 16, "epochs": 2, "progress": False, "device": "cpu"}
+    options: dict[str, Any] = {"hidden": 16, "epochs": 8, "learning_rate": 0.03, "progress": False, "device": "cpu"}
     ready = MultVAE(**options).fit(split.train, split.validation)
     ready.recommend(split.test.history), EASE().fit(split.train)  # what is imported at first use is imported now
     aerec.evaluate(ready, split.test)
@@ -68,7 +69,7 @@ def count() -> dict[str, Any]:
     classes = {}
     for name in MODELS:
         model = ALS if name == "ALS" else getattr(room, name)
-        classes[name] = sum(one.__module__.startswith("aerec") for one in model.__mro__)
+        classes[name] = sum(kind.__module__.startswith("aerec") for kind in model.__mro__)
     return {"walks": {name: walked(walk, root) for name, walk in walks.items()}, "classes": classes}
 
 
@@ -78,17 +79,22 @@ def main() -> None:
     parser.add_argument("sources", nargs="*", type=Path, default=[Path(__file__).parents[2] / "src"])
     parser.add_argument("--names", nargs="*", default=[], help="of the versions, for the table")
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--list", action="store_true", help="print what each walk passes through")
     parser.add_argument("--count", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.count:
         print(json.dumps(count()))
         return
-    found = []
+    versions = []
     for source in arguments.sources:
         environment = {**os.environ, "PYTHONPATH": str(source.resolve()), "OMP_NUM_THREADS": "1"}
         command = [sys.executable, __file__, "--count"]
         output = subprocess.run(command, check=True, env=environment, capture_output=True, text=True).stdout
-        found.append(json.loads(output.splitlines()[-1]))
+        versions.append(json.loads(output.splitlines()[-1]))
+    if arguments.list:
+        for version in versions:
+            print("\n".join(f"{walk}: {file}: {name}" for walk in WALKS for file, name in version["walks"][walk]))
+        return
     names = arguments.names or [str(source) for source in arguments.sources]
     table = [
         "Files and functions of aerec that a walk passes through, on the sample, and classes of ours in `__mro__`.",
@@ -98,10 +104,11 @@ def main() -> None:
         f"|---|{'---|' * len(names)}",
     ]
     for walk in WALKS:
-        cells = [f"{one['walks'][walk]['files']} / {one['walks'][walk]['functions']}" for one in found]
+        passed = [version["walks"][walk] for version in versions]
+        cells = [f"{len({file for file, _ in functions})} / {len(functions)}" for functions in passed]
         table.append(f"| {walk} | {' | '.join(cells)} |")
     table += ["", f"| classes | {' | '.join(names)} |", f"|---|{'---|' * len(names)}"]
-    table += [f"| {name} | {' | '.join(str(one['classes'][name]) for one in found)} |" for name in MODELS]
+    table += [f"| {name} | {' | '.join(str(version['classes'][name]) for version in versions)} |" for name in MODELS]
     text = "\n".join(table) + "\n"
     print(text)
     if arguments.out is not None:

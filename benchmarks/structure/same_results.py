@@ -195,9 +195,11 @@ def main() -> None:
 def unlike(before: Any, after: Any, name: str = "") -> list[str]:
     """Names of what differs in a header; what is new in it does not count."""
     if isinstance(before, dict) and isinstance(after, dict):
-        return [one for key in before for one in unlike(before[key], after.get(key), f"{name}.{key}")]
-    if isinstance(before, list) and isinstance(after, list) and len(before) <= len(after):
-        return [] if name.endswith("arrays") else [name] * (before != after)
+        return [place for key in before for place in unlike(before[key], after.get(key), f"{name}.{key}")]
+    if name.endswith("arrays"):
+        return []  # their names: what is in them is compared
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        return [place for pair in zip(before, after, strict=True) for place in unlike(*pair, name)]
     return [name] * (before != after)
 
 

@@ -178,7 +178,3 @@ def test_an_early_end_and_a_collapsed_code_warn():
         warn_of_early_end("Net", 7)
     with pytest.warns(UserWarning, match=r"code of Net has collapsed .*KL is 0.05 for 10 units.*which is 0.3"):
         warn_of_collapsed_code("Net", 0.05, 10, 0.3)
-
-
-def test_a_code_that_says_something_is_no_matter(silence):
-    warn_of_collapsed_code("Net", 0.5, 10, 0.3)

@@ -61,7 +61,7 @@ HIDDEN_SIZES = Choice((200, 400, 600, (600, 200)))
 _OF_CLICKS = ("multinomial", "bernoulli")
 _EPOCHS_VALIDATED = 100  # most epochs of epochs="auto" with validation data
 _STEPS_AN_EPOCH, _BATCH_SIZES = 30, (32, 500)  # for batch_size="auto"
-_SETTLED = 5  # epochs after which a variational code says something
+_COLLAPSED, _SETTLED = 0.01, 5  # KL per unit of a code that says nothing; epochs after which it should
 _OF_STEPS: dict[str, list[Constraint]] = {
     "epochs": [WholeNumber(1), OneOf(("auto",))],
     "batch_size": [WholeNumber(1), OneOf(("auto",))],
@@ -549,8 +549,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         if best_epoch is not None and self.learning_rate_schedule == "constant" and 1 < best_epoch == last == epochs:
             warn_of_early_end(name, last)
         if self.variational and self._kl_by_unit and last >= _SETTLED:
-            final = self._records[(last if best_epoch is None else best_epoch) - 1]
-            warn_of_collapsed_code(name, final["kl"], self._n_features_out, self.kl_weight)
+            kl = self._records[(last if best_epoch is None else best_epoch) - 1]["kl"]
+            if kl < _COLLAPSED * self._n_features_out:
+                warn_of_collapsed_code(name, kl, self._n_features_out, self.kl_weight)
 
     def _remember(self, training: Training) -> None:
         self.n_iter_, self._steps = len(training.records), training.trainer.step

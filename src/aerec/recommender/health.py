@@ -22,7 +22,6 @@ __all__ = [
 _FEWEST_USERS = 20
 _LENGTH = 10  # of the lists, and a tenth of the items at most
 _COMMON = 0.9  # of their items, from which on lists are said to be the same: weights that were drawn disturb a few
-_COLLAPSED = 0.01  # KL per unit of a code that says nothing
 _VANISHED = 1e-3  # of the largest singular value
 _FEW = 0.25  # of the factors
 
@@ -54,7 +53,7 @@ def warn_of_early_end(name: str, epoch: int) -> None:
 
 
 def warn_of_collapsed_code(name: str, kl: float, n_units: int, kl_weight: float) -> None:
-    """Warn where the code of the variational autoencoder called `name` says next to nothing of a row.
+    """Warn that the code of the variational autoencoder called `name` says next to nothing of a row.
 
     Parameters
     ----------
@@ -64,11 +63,10 @@ def warn_of_collapsed_code(name: str, kl: float, n_units: int, kl_weight: float)
     n_units : int
     kl_weight : float
     """
-    if kl < _COLLAPSED * n_units:
-        warn_caller(
-            f"the code of {name} has collapsed to its prior: KL is {kl:.2g} for {n_units} units, so that it says next "
-            f"to nothing of a row; lower kl_weight, which is {kl_weight:g}, or reach it in more kl_annealing_steps"
-        )
+    warn_caller(
+        f"the code of {name} has collapsed to its prior: KL is {kl:.2g} for {n_units} units, so that it says next to "
+        f"nothing of a row; lower kl_weight, which is {kl_weight:g}, or reach it in more kl_annealing_steps"
+    )
 
 
 def share_of_common_lists(scorer: Scorer, users: UserBlock) -> float:

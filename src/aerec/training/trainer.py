@@ -241,9 +241,11 @@ class Trainer:
     def cost_of(self, batch: Batch, kind: StepKind, kl_weight: float | Tensor) -> tuple[Tensor, Tensor]:
         """Return the total cost of a batch, and its parts as one tensor: likelihood, sparsity, KL without its weight.
 
-        Gradients of earlier batches are forgotten.
+        Gradients of earlier batches are forgotten; the memory of the large ones serves the next.
         """
-        self._drop_gradients()
+        for parameter in self.network.parameters():
+            self.network.scratch.give(parameter.grad)
+            parameter.grad = None
         users = batch.row_numbers if self.network.user_factors is not None else None
         cost, _ = self.network.cost(batch, users, noise_from=self.noise, corrupt=kind.corrupt, half=self.half)
         return cost.total(kl_weight), torch.stack([cost.likelihood, cost.sparsity, cost.kl]).detach()
@@ -275,12 +277,6 @@ class Trainer:
         where = f"epoch {self.epoch}, batch {batch} of {n_batches}"
         cause = likely_cause(rows, self.options.learning_rate, fresh=self.step == 0)
         return TrainingError(f"the cost became {cost:g} in {where}: {cause}")
-
-    def _drop_gradients(self) -> None:
-        """Forget all gradients; the memory of the large ones serves the next."""
-        for parameter in self.network.parameters():
-            self.network.scratch.give(parameter.grad)
-            parameter.grad = None
 
     # ------------------------------------------------------------------ between trainings
 
