@@ -72,6 +72,7 @@ def uses(tree):
 
 FOREIGN = {
     ("aerec.models.rec_vae", "_version"),  # PyTorch counts what changed a tensor, and has no other name for it
+    ("aerec.network.deferred", "_version"),
     ("aerec.display.notebook", "_repr_mimebundle_"),  # the protocol of IPython
     ("aerec.display.plotting", "_repr_png_"),
     ("aerec.errors", "_getframe"),

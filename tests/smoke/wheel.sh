@@ -35,12 +35,18 @@ from pathlib import Path
 wheel, root = sys.argv[1], Path(sys.argv[2])
 names = set(zipfile.ZipFile(wheel).namelist())
 wanted = {f"aerec/{path.relative_to(root / 'src' / 'aerec').as_posix()}" for path in (root / "src" / "aerec").rglob("*")
-          if path.is_file() and "__pycache__" not in path.parts}
+          if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".so"}
 wanted |= {f"aerec/datasets/cards/{path.name}" for path in (root / "datasets").glob("*.toml")}
 assert wanted <= names, f"missing in the wheel: {sorted(wanted - names)}"
 assert any(name.startswith("aerec/serving/page/") for name in names), "no page"
 strange = {name.split("/")[0] for name in names} - {"aerec"}
 assert all(name.endswith(".dist-info") for name in strange), strange
+compiled = "aerec/native/libaerec.so" in names
+assert compiled != wheel.endswith("-none-any.whl"), wheel
+import shutil
+assert compiled or shutil.which("cc") is None, "there is a compiler, but no kernels"
+from aerec.native.library import describe
+assert describe().startswith("yes" if compiled else "no"), describe()
 import aerec
 assert str(root) not in aerec.__file__, aerec.__file__
 heavy = {"fastapi", "optuna", "matplotlib", "onnx", "tensorboard", "mlflow", "pyarrow", "implicit"} & set(sys.modules)

@@ -28,6 +28,7 @@ def doctor(json: Json = False) -> None:
 
     from aerec.datasets import list_datasets
     from aerec.datasets.catalogue import cache_folder
+    from aerec.native.library import describe
     from aerec.network.device import resolve_device, use_bfloat16
     from aerec.system.environment import describe_machine, package_versions
 
@@ -41,6 +42,7 @@ def doctor(json: Json = False) -> None:
             "bf16": use_bfloat16("auto", device),
             "cuda": [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())],
             "threads": torch.get_num_threads(),
+            "kernels": describe(),
         },
         "extras": {extra: all(find_spec(package) for package in packages) for extra, packages in _EXTRAS.items()},
         "data": {

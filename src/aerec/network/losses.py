@@ -14,6 +14,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from aerec.likelihood import Likelihood
+from aerec.native import kernels
+from aerec.native.kernels import Stored
 from aerec.network.batches import Batch, SparseBatch
 from aerec.network.device import cpu_has_tiles
 from aerec.network.products import Scratch, gather_rows, observed_logits_by_column, scatter_rows
@@ -81,7 +83,10 @@ def observed_loss(
 
 
 class _AllEntriesLoss(torch.autograd.Function):
-    """Forward turns the logits into the means, in the type of the factors; backward makes the residuals of them."""
+    """Forward turns the logits into the means, in the type of the factors; backward makes the residuals of them.
+
+    Compiled kernels leave the logits of a softmax as they are; backward makes the residuals of them.
+    """
 
     @staticmethod
     def forward(
@@ -94,26 +99,28 @@ class _AllEntriesLoss(torch.autograd.Function):
         half: bool,
         scratch: Scratch,
     ) -> Tensor:
+        ctx.parameter, ctx.deferred = weight, scratch.deferred_of(weight) if half else None
         if half:
             hidden = hidden.bfloat16()
-            weight = scratch.take(*weight.shape, like=weight, dtype=torch.bfloat16).copy_(weight)
+            if ctx.deferred is not None:
+                weight = ctx.deferred.half(weight)
+            else:
+                weight = scratch.take(*weight.shape, like=weight, dtype=torch.bfloat16).copy_(weight)
         means = _items_by_rows(len(weight), hidden, scratch)
         for items in _product_blocks(weight):
             torch.mm(hidden, weight[items].T, out=means.T[:, items])
-        explained = batch.dot(means.T, bias)
-        if isinstance(batch, SparseBatch) and batch.weights is not None:
-            own = likelihood.of_entries(batch.logits_at(means.T, bias), batch.values)
-            explained = explained - torch.dot(batch.weights - 1, own)
-        parts = []
-        for block, of_bias in zip(_in_pieces(means, means), _in_pieces(bias[:, None], means), strict=True):
-            logits = block  # float32 logits are overwritten by the means
-            if half:
-                logits = _items_by_rows(of_bias.numel(), hidden, scratch, bias.dtype).view(block.shape).copy_(block)
-            parts.append(likelihood.block(logits.add_(of_bias)))
-            if half:
-                block.copy_(logits)
-                scratch.give(logits)
-        partition, factors = likelihood.combine(torch.cat(parts), batch.totals())
+        totals, stored = batch.totals(), _for_kernels(means, bias, batch, likelihood)
+        if stored is not None:
+            log_sums, explained = kernels.log_sum_exp(means, bias, stored)
+            partition, factors = torch.dot(log_sums, totals), None
+            ctx.softmax = bias, stored, log_sums, totals
+        else:
+            explained = batch.dot(means.T, bias)
+            if isinstance(batch, SparseBatch) and batch.weights is not None:
+                own = likelihood.of_entries(batch.logits_at(means.T, bias), batch.values)
+                explained = explained - torch.dot(batch.weights - 1, own)
+            partition, factors = _means(means, bias, totals, likelihood, scratch)
+            ctx.softmax = None
         if any(ctx.needs_input_grad[:3]):
             ctx.held = hidden, weight, means, factors, batch, half, scratch
         else:
@@ -126,27 +133,66 @@ class _AllEntriesLoss(torch.autograd.Function):
         hidden, weight, residual, factors, batch, half, scratch = ctx.held
         ctx.held = None
         for_hidden, for_weight, for_bias = ctx.needs_input_grad[:3]
-        if factors is None:
-            residual.mul_(gradient)
+        to_bias: Tensor | None
+        if ctx.softmax is not None:
+            bias, stored, log_sums, totals = ctx.softmax
+            scaled = Stored(stored.starts, stored.rows, stored.values * gradient)
+            to_bias = kernels.softmax_residuals(residual, bias, scaled, log_sums, totals * gradient)
         else:
-            factors = (gradient * factors).to(residual.dtype)
-            for block in _in_pieces(residual, residual):
-                block.mul_(factors[: len(block), None])
-                factors = factors[len(block) :]
-        batch.subtract_from(residual.T, gradient)
-        if isinstance(batch, SparseBatch) and batch.weights is not None:
-            batch.weigh(residual.T)
+            _make_residual(residual, factors, batch, gradient)
+            to_bias = residual.sum(dim=1).float() if for_bias else None
         to_hidden = (residual.T @ weight).float() if for_hidden else None
-        to_weight = scratch.take(*weight.shape, like=gradient) if for_weight else None
-        if to_weight is not None:
-            product = weight if half else to_weight  # the copy of the weight is free again
+        to_weight: Tensor | None = None
+        if for_weight:
+            product = weight if half else scratch.take(*weight.shape, like=gradient)  # the weight's copy is free again
             for items in _product_blocks(weight):
                 torch.mm(residual[items], hidden, out=product[items])
-            if half:
-                to_weight.copy_(product)
-        to_bias = residual.sum(dim=1).float() if for_bias else None
+            if ctx.deferred is not None:
+                ctx.deferred.give(ctx.parameter, product)
+            else:
+                to_weight = scratch.take(*weight.shape, like=gradient).copy_(product) if half else product
         scratch.give(residual, weight)
         return to_hidden, to_weight, to_bias, None, None, None, None
+
+
+def _for_kernels(logits: Tensor, bias: Tensor, batch: Batch, likelihood: Likelihood) -> Stored | None:
+    """Return the values of the batch as compiled kernels take them, where there are kernels for its loss."""
+    if likelihood.name != "multinomial" or not isinstance(batch, SparseBatch) or not logits.numel():
+        return None
+    if not kernels.usable(logits, bias, batch.values):
+        return None
+    starts, rows, order = batch.pattern.by_column
+    return Stored(starts, rows, batch.values.index_select(0, order))
+
+
+def _make_residual(means: Tensor, factors: Tensor | None, batch: Batch, gradient: Tensor) -> None:
+    """Turn means into the gradient of the logits, in place."""
+    if factors is None:
+        means.mul_(gradient)
+    else:
+        factors = (gradient * factors).to(means.dtype)
+        for block in _in_pieces(means, means):
+            block.mul_(factors[: len(block), None])
+            factors = factors[len(block) :]
+    batch.subtract_from(means.T, gradient)
+    if isinstance(batch, SparseBatch) and batch.weights is not None:
+        batch.weigh(means.T)
+
+
+def _means(
+    logits: Tensor, bias: Tensor, totals: Tensor, likelihood: Likelihood, scratch: Scratch
+) -> tuple[Tensor, Tensor | None]:
+    """Turn logits without their bias into means, in place; return what `Likelihood.combine` does."""
+    parts = []
+    for block, of_bias in zip(_in_pieces(logits, logits), _in_pieces(bias[:, None], logits), strict=True):
+        exact = block  # float32 logits are overwritten by the means
+        if block.dtype != bias.dtype:
+            exact = _items_by_rows(of_bias.numel(), logits.T, scratch, bias.dtype).view(block.shape).copy_(block)
+        parts.append(likelihood.block(exact.add_(of_bias)))
+        if exact is not block:
+            block.copy_(exact)
+            scratch.give(exact)
+    return likelihood.combine(torch.cat(parts), totals)
 
 
 def _items_by_rows(n_items: int, hidden: Tensor, scratch: Scratch, dtype: torch.dtype | None = None) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from aerec.likelihood import Likelihood
 from aerec.network.batches import Batch, SparseBatch
 from aerec.network.losses import all_entries_loss, observed_loss
-from aerec.network.products import Scratch, affine, first_layer
+from aerec.network.products import Scratch, affine, first_layer, tanh
 from aerec.network.rows import DenseRows, WholeRows
 from aerec.network.sampled import sampled_loss
 from aerec.noise import GaussianNoise, MaskingNoise, Noise
@@ -25,7 +25,7 @@ __all__ = ["ACTIVATIONS", "INITIALIZATIONS", "Architecture", "Cost", "Network"]
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "identity": lambda x: x,
     "sigmoid": torch.sigmoid,
-    "tanh": torch.tanh,
+    "tanh": tanh,
     "relu": torch.relu,
     "leaky_relu": nn.functional.leaky_relu,
     "elu": nn.functional.elu,

@@ -14,7 +14,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from aerec.native import kernels
 from aerec.network.batches import Batch, DenseBatch, Pattern, SparseBatch
+from aerec.network.deferred import Deferred, SparseTimesDense
 
 __all__ = [
     "Scratch",
@@ -25,6 +27,7 @@ __all__ = [
     "observed_logits_by_column",
     "sampled_products",
     "scatter_rows",
+    "tanh",
 ]
 
 _WORTH = 2**20  # bytes; smaller tensors cost less to allocate than to keep
@@ -35,9 +38,15 @@ class Scratch:
 
     Fresh memory comes as zeroed pages, which for an items × hidden matrix take longer to fault in than Adam takes to
     update it. What is not given back is not missed: it is freed as any tensor is.
+
+    Attributes
+    ----------
+    deferred : Deferred or None
+        Takes gradients of the weights that it names, while a trainer computes a cost.
     """
 
     def __init__(self) -> None:
+        self.deferred: Deferred | None = None
         self._free: list[Tensor] = []
         self._lent: set[int] = set()
 
@@ -64,6 +73,10 @@ class Scratch:
             self._lent.remove(tensor.data_ptr())
             memory = torch.empty(0, dtype=torch.uint8, device=tensor.device)
             self._free.append(memory.set_(tensor.untyped_storage()))
+
+    def deferred_of(self, weight: Tensor) -> Deferred | None:
+        """Return what takes the gradient of this weight, if anything does."""
+        return self.deferred if self.deferred is not None and self.deferred.takes(weight) else None
 
     def clear(self) -> None:
         """Forget all of it; what is still lent is not taken back."""
@@ -101,14 +114,18 @@ class _SparseProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, weight: Tensor, batch: SparseBatch, scratch: Scratch) -> Tensor:
         ctx.batch, ctx.scratch = batch, scratch
+        ctx.weight, ctx.deferred = weight, scratch.deferred_of(weight)
         return scatter_rows(batch.pattern, batch.values, weight)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, None, None]:
         batch = ctx.batch
         values = batch.values.index_select(0, batch.pattern.by_column[2])
-        return gather_rows(batch.pattern, values, gradient, ctx.scratch), None, None
+        if ctx.deferred is None:
+            return gather_rows(batch.pattern, values, gradient, ctx.scratch), None, None
+        ctx.deferred.give(ctx.weight, SparseTimesDense(batch.pattern, values, gradient.contiguous()))
+        return None, None, None
 
 
 def affine(x: Tensor, weight: Tensor, bias: Tensor, half: bool, plus: Tensor | None = None) -> Tensor:
@@ -139,6 +156,28 @@ class _HalfAffine(torch.autograd.Function):
         )
 
 
+def tanh(x: Tensor) -> Tensor:
+    """Return tanh of each number."""
+    if not kernels.usable(x):
+        return torch.tanh(x)
+    result: Tensor = _Tanh.apply(x)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _Tanh(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        result = kernels.tanh(x)
+        ctx.save_for_backward(result)
+        return result
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        to_x: Tensor = torch.ops.aten.tanh_backward(gradient, *ctx.saved_tensors)
+        return to_x
+
+
 def scatter_rows(pattern: Pattern, values: Tensor, weight: Tensor) -> Tensor:
     """Return x·W: for each row Σ over its stored entries of `values` times the rows of `weight` at their columns.
 
@@ -153,8 +192,10 @@ def scatter_rows(pattern: Pattern, values: Tensor, weight: Tensor) -> Tensor:
     -------
     Tensor of shape (n_rows, n_hidden)
     """
-    x = _csr(pattern.starts, pattern.columns, values, (pattern.n_rows, pattern.n_columns))
     product = weight.new_empty(pattern.n_rows, weight.shape[1])
+    if kernels.usable(weight, values):
+        return kernels.sparse_product(pattern.starts, pattern.columns, values, weight, product)
+    x = _csr(pattern.starts, pattern.columns, values, (pattern.n_rows, pattern.n_columns))
     return torch.addmm(product, x, weight, beta=0.0, out=product)  # `x @ weight` writes the zeros it adds to first
 
 
@@ -177,6 +218,8 @@ def gather_rows(pattern: Pattern, values: Tensor, dense: Tensor, scratch: Scratc
     """
     starts, rows, _ = pattern.by_column
     product = scratch.take(pattern.n_columns, dense.shape[1], like=dense)
+    if kernels.usable(dense, values):
+        return kernels.sparse_product(starts, rows, values, dense, product)
     transposed = _csr(starts, rows, values, (pattern.n_columns, pattern.n_rows))
     return torch.addmm(product, transposed, dense, beta=0.0, out=product)
 

@@ -9,7 +9,12 @@ from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adam import adam
 from torch.optim.nadam import nadam
+
+from aerec.native import kernels
+from aerec.network.deferred import Deferred, Gradient, SparseTimesDense
+from aerec.network.products import Scratch, gather_rows
 
 __all__ = [
     "OPTIMIZERS",
@@ -17,6 +22,7 @@ __all__ = [
     "SCHEDULES",
     "BlockwiseNAdam",
     "LazyAdam",
+    "NativeAdam",
     "OptimizerChoice",
     "Parameterwise",
     "WeightAverage",
@@ -96,6 +102,8 @@ def make_optimizer(
         if device.type == "cuda":  # a recorded step reads the rate anew at each replay
             rate = torch.tensor(float(learning_rate), dtype=torch.float32, device=device)
             options["capturable"] = True
+    if kind is torch.optim.Adam and device.type == "cpu" and kernels.usable():
+        kind = NativeAdam
     optimizer = kind(groups, lr=rate, **options)  # type: ignore[call-arg]
     if weight_decay and "weight_decay" not in optimizer.defaults:
         raise ValueError(f"{kind.__name__} has no weight decay: set weight_decay=0, or choose another optimizer")
@@ -146,6 +154,87 @@ class Parameterwise(torch.optim.Optimizer):
     @abstractmethod
     def _update(self, parameter: nn.Parameter, gradient: Tensor, group: dict[str, Any]) -> None:
         """Change `parameter`, and what ``self.state`` holds of it, by the options of its group."""
+
+
+class NativeAdam(Parameterwise, torch.optim.Adam):
+    """`torch.optim.Adam` by compiled kernels, for parameters on a processor: the same steps and the same state.
+
+    Attributes
+    ----------
+    deferred : Deferred
+        Gradients that it takes besides those of the parameters.
+    """
+
+    def __init__(self, groups: Iterable[dict[str, Any]], lr: float, **options: Any) -> None:
+        super().__init__(groups, lr=lr, **options)
+        self._begin()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._begin()  # PyTorch neither copies nor saves more than groups and states
+
+    def _begin(self) -> None:
+        self.deferred = Deferred(parameter for group in self.param_groups for parameter in group["params"])
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Take one step; `closure` is not supported."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                gradients: list[Gradient] = self.deferred.taken(parameter)
+                if parameter.grad is not None:
+                    gradients.append(parameter.grad)
+                if gradients:
+                    gradient = gradients[0] if len(gradients) == 1 else torch.stack([*map(_dense, gradients)]).sum(0)
+                    self._update(parameter, gradient, group)
+
+    def _update(self, parameter: nn.Parameter, gradient: Gradient, group: dict[str, Any]) -> None:
+        state = self.state[parameter]
+        if not state:
+            state["step"] = torch.zeros((), dtype=torch.float32)
+            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
+        matrices = parameter.detach(), state["exp_avg"], state["exp_avg_sq"]
+        if not kernels.usable(*matrices) or (isinstance(gradient, Tensor) and not kernels.usable(gradient)):
+            self._update_by_pytorch(parameter, _dense(gradient), group)
+            return
+        state["step"] += 1
+        rate, step = float(group["lr"]), float(state["step"])
+        options = kernels.AdamOptions(rate, group["betas"], group["eps"], group["weight_decay"], step)
+        if isinstance(gradient, SparseTimesDense):
+            starts, rows, _ = gradient.pattern.by_column
+            kernels.sparse_adam(*matrices, starts, rows, gradient.values, gradient.dense, options)
+        else:
+            kernels.adam(*matrices, gradient, options)
+        matrices[0].view(-1)[:0].zero_()  # nothing, but PyTorch counts it as a change of the parameter
+        if isinstance(gradient, Tensor) and gradient.dtype == torch.bfloat16:
+            self.deferred.has_copied(parameter)
+
+    def _update_by_pytorch(self, parameter: nn.Parameter, gradient: Tensor, group: dict[str, Any]) -> None:
+        state = self.state[parameter]
+        first, second = group["betas"]
+        adam(
+            [parameter],
+            [gradient],
+            [state["exp_avg"]],
+            [state["exp_avg_sq"]],
+            [],
+            [state["step"]],
+            fused=True,
+            amsgrad=False,
+            beta1=first,
+            beta2=second,
+            lr=group["lr"],
+            weight_decay=group["weight_decay"],
+            eps=group["eps"],
+            maximize=False,
+        )
+
+
+def _dense(gradient: Gradient) -> Tensor:
+    """Return a gradient as the float32 matrix that it stands for."""
+    if isinstance(gradient, SparseTimesDense):
+        return gather_rows(gradient.pattern, gradient.values, gradient.dense, Scratch())
+    return gradient.float()
 
 
 class LazyAdam(Parameterwise):

@@ -16,7 +16,7 @@ from aerec.errors import TrainingError
 from aerec.network.batches import Batch
 from aerec.network.network import Network
 from aerec.network.rows import DenseRows, Rows, shuffled
-from aerec.training.optimizers import OptimizerChoice, WeightAverage, check_state, make_optimizer
+from aerec.training.optimizers import NativeAdam, OptimizerChoice, WeightAverage, check_state, make_optimizer
 
 if TYPE_CHECKING:
     from aerec.training.distributed import Ranks
@@ -246,8 +246,16 @@ class Trainer:
         for parameter in self.network.parameters():
             self.network.scratch.give(parameter.grad)
             parameter.grad = None
+        if isinstance(kind.optimizer, NativeAdam):
+            kind.optimizer.deferred.forget()
         users = batch.row_numbers if self.network.user_factors is not None else None
-        cost, _ = self.network.cost(batch, users, noise_from=self.noise, corrupt=kind.corrupt, half=self.half)
+        scratch = self.network.scratch
+        if isinstance(kind.optimizer, NativeAdam) and self.ranks is None:  # ranks add up gradients that are there
+            scratch.deferred = kind.optimizer.deferred
+        try:
+            cost, _ = self.network.cost(batch, users, noise_from=self.noise, corrupt=kind.corrupt, half=self.half)
+        finally:
+            scratch.deferred = None
         return cost.total(kl_weight), torch.stack([cost.likelihood, cost.sparsity, cost.kl]).detach()
 
     def descend(self, total: Tensor, kind: StepKind, n_own: int) -> None:
@@ -291,6 +299,9 @@ class Trainer:
         for parameter in self.network.parameters():
             parameter.grad = None
         self.network.scratch.clear()
+        for optimizer in self.optimizers():
+            if isinstance(optimizer, NativeAdam):
+                optimizer.deferred.clear()
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that the next batch depends on, as numbers and tensors under flat names."""

@@ -1,0 +1,340 @@
+/* What a training step does beside its matrix products, each in one pass over memory.
+ *
+ * Compiled once for each instruction set, with ISA as the ending of the names; `library.py` takes those of the set that
+ * PyTorch uses. Plain loops, which the compiler turns into vector instructions. Every result is that of one item, one
+ * row or one number alone, so that it does not depend on how threads divide the work. Nothing is checked here: see
+ * `kernels.py`, which also says what each kernel computes.
+ */
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#define PASTE_(name, isa) aerec_##name##_##isa
+#define PASTE(name, isa) PASTE_(name, isa)
+#define EXPORTED(name) __attribute__((visibility("default"))) void PASTE(name, ISA)
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+
+/* tells this source from other versions of it */
+__attribute__((visibility("default"))) const char PASTE(fingerprint, ISA)[] = FINGERPRINT;
+
+/* ------------------------------------------------------------------ numbers */
+
+typedef uint16_t bf16;
+
+static inline float bits_to_float(uint32_t bits) {
+    float value;
+    memcpy(&value, &bits, 4);
+    return value;
+}
+
+static inline uint32_t float_to_bits(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, 4);
+    return bits;
+}
+
+static inline float from_bf16(bf16 value) { return bits_to_float((uint32_t)value << 16); }
+
+static inline bf16 to_bf16(float value) { /* to the nearest, ties to even; what processors make as NaN stays NaN */
+    uint32_t bits = float_to_bits(value);
+    return (bf16)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+static inline float from_f32(float value) { return value; }
+static inline float to_f32(float value) { return value; }
+
+/* exp for x of at most 88, and 2e-35 below -80, so that no product of it is subnormal: x = n log 2 + r, and a
+ * polynomial of r (Cephes) */
+static inline float exp_of(float x) {
+    x = -80.0f > x ? -80.0f : x; /* NaN stays NaN */
+    float shifted = x * 1.44269504f + 12582912.0f; /* the last bits of the sum are n */
+    float n = shifted - 12582912.0f;
+    float r = x - n * 0.693359375f + n * 2.12194440e-4f;
+    float p = 1.9875691500e-4f;
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * r * r + r + 1.0f;
+    return bits_to_float(float_to_bits(p) + (float_to_bits(shifted) << 23));
+}
+
+/* tanh: an odd polynomial around 0 (Cephes), elsewhere 1 - 2 / (exp(2|x|) + 1) with the sign of x */
+static inline float tanh_of(float x) {
+    float size = fabsf(x), square = x * x;
+    float p = -5.70498872745e-3f;
+    p = p * square + 2.06390887954e-2f;
+    p = p * square - 5.37397155531e-2f;
+    p = p * square + 1.33314422036e-1f;
+    p = p * square - 3.33332819422e-1f;
+    p = p * square * x + x;
+    float far = copysignf(1.0f - 2.0f / (exp_of(size > 20.0f ? 40.0f : 2.0f * size) + 1.0f), x);
+    return size < 0.625f ? p : x != x ? x : far;
+}
+
+/* ------------------------------------------------------------------ threads: those of PyTorch */
+
+extern void GOMP_parallel(void (*)(void *), void *, unsigned, unsigned) __attribute__((weak));
+extern int omp_get_thread_num(void) __attribute__((weak));
+extern int omp_get_num_threads(void) __attribute__((weak));
+
+typedef struct {
+    void (*work)(void *, int64_t, int64_t); /* on the numbers from the first up to the last */
+    void *context;
+    int64_t n, pieces;
+} job;
+
+static void some_pieces(void *given, int64_t me, int64_t threads) {
+    job *j = given;
+    for (int64_t k = me; k < j->pieces; k += threads)
+        j->work(j->context, j->n * k / j->pieces, j->n * (k + 1) / j->pieces);
+}
+
+static void pieces_of_thread(void *given) { some_pieces(given, omp_get_thread_num(), omp_get_num_threads()); }
+
+static void divide(void (*work)(void *, int64_t, int64_t), void *context, int64_t n, int64_t threads) {
+    job j = {work, context, n, MIN(n, 16 * threads)};
+    if (threads > 1 && GOMP_parallel && omp_get_thread_num && omp_get_num_threads)
+        GOMP_parallel(pieces_of_thread, &j, (unsigned)threads, 0);
+    else
+        some_pieces(&j, 0, 1);
+}
+
+/* ------------------------------------------------------------------ tanh */
+
+typedef struct {
+    const float *x;
+    float *y;
+} tanh_job;
+
+static void tanh_of_all(void *given, int64_t first, int64_t last) {
+    const float *restrict x = ((tanh_job *)given)->x;
+    float *restrict y = ((tanh_job *)given)->y;
+    for (int64_t k = first; k < last; k++) y[k] = tanh_of(x[k]);
+}
+
+EXPORTED(tanh)(const float *x, float *y, int64_t n, int64_t threads) {
+    tanh_job j = {x, y};
+    divide(tanh_of_all, &j, n, threads);
+}
+
+/* ------------------------------------------------------------------ softmax */
+
+typedef struct {
+    void *logits; /* one item after the other */
+    const float *bias;
+    const int64_t *starts, *rows; /* of the stored values, item by item */
+    const float *values;
+    int64_t n_items, n_rows, width;
+    const float *shift, *scale;
+    float *parts, *out;
+} softmax_job;
+
+#define SOFTMAX(TYPE)                                                                                                  \
+    static void softmax_parts_of_##TYPE(void *given, int64_t first, int64_t last) {                                    \
+        softmax_job *j = given;                                                                                        \
+        int64_t n_rows = j->n_rows;                                                                                    \
+        for (int64_t piece = first; piece < last; piece++) {                                                           \
+            float *restrict largest = j->parts + 2 * piece * n_rows, *restrict sum = largest + n_rows;                   \
+            int64_t begin = piece * j->width, end = MIN(begin + j->width, j->n_items);                                 \
+            for (int64_t row = 0; row < n_rows; row++) largest[row] = -INFINITY;                                       \
+            for (int64_t row = 0; row < n_rows; row++) sum[row] = 0.0f;                                                \
+            for (int64_t item = begin; item < end; item++) {                                                           \
+                const TYPE *restrict logits = (const TYPE *)j->logits + item * n_rows;                                 \
+                float bias = j->bias[item];                                                                            \
+                for (int64_t row = 0; row < n_rows; row++) {                                                           \
+                    float logit = from_##TYPE(logits[row]) + bias;                                                     \
+                    largest[row] = logit > largest[row] ? logit : largest[row];                                        \
+                }                                                                                                      \
+            }                                                                                                          \
+            for (int64_t item = begin; item < end; item++) {                                                           \
+                const TYPE *restrict logits = (const TYPE *)j->logits + item * n_rows;                                 \
+                float bias = j->bias[item];                                                                            \
+                for (int64_t row = 0; row < n_rows; row++)                                                             \
+                    sum[row] += exp_of(from_##TYPE(logits[row]) + bias - largest[row]);                                \
+                float explained = 0.0f;                                                                                \
+                for (int64_t k = j->starts[item]; k < j->starts[item + 1]; k++)                                        \
+                    explained += j->values[k] * (from_##TYPE(logits[j->rows[k]]) + bias);                              \
+                j->out[item] = explained;                                                                              \
+            }                                                                                                          \
+        }                                                                                                              \
+    }                                                                                                                  \
+    EXPORTED(softmax_parts_##TYPE)                                                                                     \
+    (void *logits, const float *bias, const int64_t *starts, const int64_t *rows, const float *values,                 \
+     int64_t n_items, int64_t n_rows, int64_t width, float *parts, float *explained, int64_t threads) {                \
+        softmax_job j = {logits, bias, starts, rows, values, n_items, n_rows, width, 0, 0, parts, explained};          \
+        divide(softmax_parts_of_##TYPE, &j, (n_items + width - 1) / width, threads);                                   \
+    }                                                                                                                  \
+                                                                                                                       \
+    static void softmax_residuals_of_##TYPE(void *given, int64_t first, int64_t last) {                                    \
+        softmax_job *j = given;                                                                                        \
+        int64_t n_rows = j->n_rows;                                                                                    \
+        const float *restrict shift = j->shift, *restrict scale = j->scale;                                            \
+        for (int64_t item = first; item < last; item++) {                                                              \
+            TYPE *restrict logits = (TYPE *)j->logits + item * n_rows;                                                 \
+            float bias = j->bias[item], total = 0.0f;                                                                  \
+            _Pragma("omp simd reduction(+ : total)") for (int64_t row = 0; row < n_rows; row++) {                      \
+                float mean = exp_of(from_##TYPE(logits[row]) + bias - shift[row]) * scale[row];                        \
+                total += mean;                                                                                         \
+                logits[row] = to_##TYPE(mean);                                                                         \
+            }                                                                                                          \
+            for (int64_t k = j->starts[item]; k < j->starts[item + 1]; k++) {                                          \
+                int64_t row = j->rows[k];                                                                              \
+                total -= j->values[k];                                                                                 \
+                logits[row] = to_##TYPE(from_##TYPE(logits[row]) - j->values[k]);                                      \
+            }                                                                                                          \
+            j->out[item] = total;                                                                                      \
+        }                                                                                                              \
+    }                                                                                                                  \
+    EXPORTED(softmax_residuals_##TYPE)                                                                                     \
+    (void *logits, const float *bias, const int64_t *starts, const int64_t *rows, const float *values,                 \
+     int64_t n_items, int64_t n_rows, const float *shift, const float *scale, float *totals, int64_t threads) {        \
+        softmax_job j = {logits, bias, starts, rows, values, n_items, n_rows, 0, shift, scale, 0, totals};             \
+        divide(softmax_residuals_of_##TYPE, &j, n_items, threads);                                                         \
+    }
+
+typedef float f32;
+SOFTMAX(f32)
+SOFTMAX(bf16)
+
+/* ------------------------------------------------------------------ Adam */
+
+typedef struct {
+    float decay, to_mean, keep_square, to_square, epsilon, rate, unbias;
+} adam_options;
+
+static inline void adam_number(float *weight, float *mean, float *square, float gradient, const adam_options o) {
+    gradient += o.decay * *weight;
+    float m = *mean + o.to_mean * (gradient - *mean);
+    float s = o.keep_square * *square + o.to_square * gradient * gradient;
+    *mean = m;
+    *square = s;
+    *weight -= o.rate * m / (sqrtf(s) * o.unbias + o.epsilon);
+}
+
+typedef struct { /* the gradient of `sparse_adam` is a product */
+    float *weight, *mean, *square;
+    void *gradient;
+    adam_options options;
+    int64_t n_columns;
+    const int64_t *starts, *rows;
+    const float *values, *dense;
+} adam_job;
+
+static void adam_of_f32(void *given, int64_t first, int64_t last) {
+    adam_job *j = given;
+    adam_options o = j->options;
+    float *restrict weight = j->weight, *restrict mean = j->mean, *restrict square = j->square;
+    const float *restrict gradient = j->gradient;
+    for (int64_t k = first; k < last; k++) adam_number(weight + k, mean + k, square + k, gradient[k], o);
+}
+
+static void adam_of_bf16(void *given, int64_t first, int64_t last) {
+    adam_job *j = given;
+    adam_options o = j->options;
+    float *restrict weight = j->weight, *restrict mean = j->mean, *restrict square = j->square;
+    bf16 *restrict gradient = j->gradient;
+    for (int64_t k = first; k < last; k++) {
+        adam_number(weight + k, mean + k, square + k, from_bf16(gradient[k]), o);
+        gradient[k] = to_bf16(weight[k]);
+    }
+}
+
+#define ADAM(TYPE)                                                                                                     \
+    EXPORTED(adam_##TYPE)                                                                                              \
+    (float *weight, float *mean, float *square, void *gradient, int64_t n, const adam_options *options,                \
+     int64_t threads) {                                                                                                \
+        adam_job j = {weight, mean, square, gradient, *options, 0, 0, 0, 0, 0};                                     \
+        divide(adam_of_##TYPE, &j, n, threads);                                                                        \
+    }
+
+ADAM(f32)
+ADAM(bf16)
+
+/* ------------------------------------------------------------------ sparse times dense */
+
+#if defined(__AVX512F__)
+#define LANES 16
+#elif defined(__AVX__)
+#define LANES 8
+#else
+#define LANES 4
+#endif
+#define STRIP (4 * LANES)
+typedef float lanes __attribute__((vector_size(4 * LANES), aligned(4)));
+
+/* The sum of some rows of a matrix, each times its value, at the columns of a strip. */
+static inline void sum_rows(float *restrict sum, const float *dense, int64_t n_columns, int64_t width, int64_t n,
+                            const int64_t *rows, const float *values) {
+    if (width == STRIP) { /* the compiler keeps the four in registers */
+        lanes a = {0}, b = {0}, c = {0}, d = {0};
+        for (int64_t k = 0; k < n; k++) {
+            const lanes *row = (const lanes *)(dense + rows[k] * n_columns);
+            a += values[k] * row[0];
+            b += values[k] * row[1];
+            c += values[k] * row[2];
+            d += values[k] * row[3];
+        }
+        lanes *out = (lanes *)sum;
+        out[0] = a, out[1] = b, out[2] = c, out[3] = d;
+        return;
+    }
+    for (; width >= LANES; width -= LANES, sum += LANES, dense += LANES) {
+        lanes a = {0};
+        for (int64_t k = 0; k < n; k++) a += values[k] * *(const lanes *)(dense + rows[k] * n_columns);
+        *(lanes *)sum = a;
+    }
+    for (int64_t column = 0; column < width; column++) {
+        sum[column] = 0.0f;
+        for (int64_t k = 0; k < n; k++) sum[column] += values[k] * dense[rows[k] * n_columns + column];
+    }
+}
+
+typedef struct {
+    const int64_t *starts, *columns;
+    const float *values, *dense;
+    int64_t n_columns;
+    float *product;
+} product_job;
+
+static void sparse_product_of(void *given, int64_t first, int64_t last) {
+    product_job *j = given;
+    for (int64_t row = first; row < last; row++) {
+        int64_t at = j->starts[row], n = j->starts[row + 1] - at;
+        for (int64_t begin = 0; begin < j->n_columns; begin += STRIP)
+            sum_rows(j->product + row * j->n_columns + begin, j->dense + begin, j->n_columns,
+                     MIN(STRIP, j->n_columns - begin), n, j->columns + at, j->values + at);
+    }
+}
+
+EXPORTED(sparse_product)
+(const int64_t *starts, const int64_t *columns, const float *values, const float *dense, int64_t n_rows,
+ int64_t n_columns, float *product, int64_t threads) {
+    product_job j = {starts, columns, values, dense, n_columns, product};
+    divide(sparse_product_of, &j, n_rows, threads);
+}
+
+static void sparse_adam_of(void *given, int64_t first, int64_t last) {
+    adam_job *j = given;
+    adam_options o = j->options;
+    float gradient[STRIP];
+    for (int64_t item = first; item < last; item++) {
+        int64_t at = j->starts[item], n = j->starts[item + 1] - at;
+        for (int64_t begin = 0; begin < j->n_columns; begin += STRIP) {
+            int64_t width = MIN(STRIP, j->n_columns - begin), place = item * j->n_columns + begin;
+            float *restrict weight = j->weight + place, *restrict mean = j->mean + place;
+            float *restrict square = j->square + place;
+            sum_rows(gradient, j->dense + begin, j->n_columns, width, n, j->rows + at, j->values + at);
+            for (int64_t k = 0; k < width; k++) adam_number(weight + k, mean + k, square + k, gradient[k], o);
+        }
+    }
+}
+
+EXPORTED(sparse_adam)
+(float *weight, float *mean, float *square, const int64_t *starts, const int64_t *rows, const float *values,
+ const float *dense, int64_t n_items, int64_t n_columns, const adam_options *options, int64_t threads) {
+    adam_job j = {weight, mean, square, 0, *options, n_columns, starts, rows, values, dense};
+    divide(sparse_adam_of, &j, n_items, threads);
+}

@@ -1,0 +1,234 @@
+"""What the kernels compute, and the checks that keep them within the memory of their tensors.
+
+Every function has a pure form in PyTorch elsewhere, which is the reference: results differ from it by rounding alone.
+They do not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from aerec.native.library import function, is_used
+
+__all__ = [
+    "AdamOptions",
+    "Stored",
+    "adam",
+    "log_sum_exp",
+    "softmax_residuals",
+    "sparse_adam",
+    "sparse_product",
+    "tanh",
+    "usable",
+]
+
+_PIECE_ITEMS = 256  # whose largest logit is found before they are added up: they stay in the cache for that
+_SMALL = 2**15  # numbers that one thread is done with before others have begun
+_ENDINGS = {torch.float32: "f32", torch.bfloat16: "bf16"}
+
+
+class AdamOptions(NamedTuple):
+    """Hyper-parameters of Adam, and the number of the step, from 1."""
+
+    learning_rate: float
+    betas: tuple[float, float]
+    epsilon: float
+    weight_decay: float
+    step: float
+
+
+class _AdamNumbers(ctypes.Structure):
+    _fields_ = [
+        (name, ctypes.c_float) for name in ("decay", "to_mean", "keep_square", "to_square", "epsilon", "rate", "unbias")
+    ]
+
+
+def usable(*tensors: Tensor) -> bool:
+    """Whether there are kernels for tensors like these: contiguous float32 or bfloat16 in memory of the processor."""
+    return is_used() and all(
+        tensor.device.type == "cpu" and tensor.dtype in _ENDINGS and tensor.is_contiguous() for tensor in tensors
+    )
+
+
+class Stored(NamedTuple):
+    """The stored values of rows of items, item after item: where each item starts, the rows, the values."""
+
+    starts: Tensor
+    rows: Tensor
+    values: Tensor
+
+
+def log_sum_exp(logits: Tensor, bias: Tensor, stored: Stored) -> tuple[Tensor, Tensor]:
+    """Return log Σ exp(l + b) over the items, and Σ x (l + b) over the stored values.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (n_items, n_rows), float32 or bfloat16
+    bias : Tensor of shape (n_items,)
+    stored : Stored
+        x
+
+    Returns
+    -------
+    log_sums : Tensor of shape (n_rows,), float32
+    explained : Tensor, scalar
+    """
+    n_items, n_rows = logits.shape
+    _check(bias, (n_items,))
+    _check_csr(*stored, n_rows, n_items)
+    parts, explained = torch.empty(-(-n_items // _PIECE_ITEMS), 2, n_rows), torch.empty(n_items)
+    name, sizes = f"softmax_parts_{_ending(logits)}", (n_items, n_rows, _PIECE_ITEMS)
+    _call(name, logits, bias, *stored, *sizes, parts, explained, work=logits.numel())
+    largest, sums = parts.unbind(dim=1)
+    return torch.logsumexp(largest + sums.log_(), dim=0), explained.sum()
+
+
+def softmax_residuals(logits: Tensor, bias: Tensor, stored: Stored, log_sums: Tensor, scale: Tensor) -> Tensor:
+    """Turn logits into exp(l + b − log Σ) · scale − x, in place; return the sum of each item over the rows.
+
+    Parameters
+    ----------
+    logits, bias, stored
+        As of `log_sum_exp`.
+    log_sums : Tensor of shape (n_rows,)
+        What it returned.
+    scale : Tensor of shape (n_rows,)
+
+    Returns
+    -------
+    Tensor of shape (n_items,), float32
+        Of the numbers before they were rounded.
+    """
+    n_items, n_rows = logits.shape
+    _check(bias, (n_items,))
+    _check(log_sums, (n_rows,))
+    _check(scale, (n_rows,))
+    _check_csr(*stored, n_rows, n_items)
+    sums = torch.empty(n_items)
+    name = f"softmax_residuals_{_ending(logits)}"
+    _call(name, logits, bias, *stored, n_items, n_rows, log_sums, scale, sums, work=logits.numel())
+    return sums
+
+
+def tanh(x: Tensor) -> Tensor:
+    """Return tanh of each number, float32."""
+    _check(x, x.shape)
+    result = torch.empty_like(x)
+    _call("tanh", x, result, x.numel(), work=x.numel())
+    return result
+
+
+def sparse_product(starts: Tensor, columns: Tensor, values: Tensor, dense: Tensor, product: Tensor) -> Tensor:
+    """Write x·D, with x in CSR form, to `product` and return it.
+
+    Parameters
+    ----------
+    starts : Tensor of int64, shape (n_rows + 1,)
+    columns : Tensor of int64, shape (n_stored,)
+    values : Tensor of shape (n_stored,)
+    dense : Tensor of shape (n_columns, n_hidden)
+    product : Tensor of shape (n_rows, n_hidden)
+    """
+    _check_csr(starts, columns, values, len(dense), len(product))
+    _check(product, (len(product), dense.shape[1]))
+    _check(dense, dense.shape)
+    work = len(values) * dense.shape[1]
+    _call("sparse_product", starts, columns, values, dense, *product.shape, product, work=work)
+    return product
+
+
+def adam(weight: Tensor, mean: Tensor, square: Tensor, gradient: Tensor, options: AdamOptions) -> None:
+    """Take a step of Adam; a bfloat16 gradient becomes the new weight.
+
+    Parameters
+    ----------
+    weight, mean, square : Tensor of any shape, float32
+        Changed in place.
+    gradient : Tensor of that shape, float32 or bfloat16
+    options : AdamOptions
+    """
+    for tensor in (weight, mean, square):
+        _check(tensor, gradient.shape)
+    ending, numbers = _ending(gradient), ctypes.byref(_numbers(options))
+    _call(f"adam_{ending}", weight, mean, square, gradient, weight.numel(), numbers, work=weight.numel())
+
+
+def sparse_adam(
+    weight: Tensor,
+    mean: Tensor,
+    square: Tensor,
+    starts: Tensor,
+    rows: Tensor,
+    values: Tensor,
+    dense: Tensor,
+    options: AdamOptions,
+) -> None:
+    """Take the step of Adam whose gradient is y·D, with y in CSR form; the gradient is never held.
+
+    Parameters
+    ----------
+    weight, mean, square : Tensor of shape (n_items, n_hidden), float32
+        Changed in place.
+    starts : Tensor of int64, shape (n_items + 1,)
+    rows : Tensor of int64, shape (n_stored,)
+    values : Tensor of shape (n_stored,)
+    dense : Tensor of shape (n_rows, n_hidden)
+    options : AdamOptions
+    """
+    _check_csr(starts, rows, values, len(dense), len(weight))
+    _check(dense, (len(dense), weight.shape[1]))
+    for tensor in (weight, mean, square):
+        _check(tensor, (len(weight), dense.shape[1]))
+    numbers = ctypes.byref(_numbers(options))
+    _call("sparse_adam", weight, mean, square, starts, rows, values, dense, *weight.shape, numbers, work=weight.numel())
+
+
+def _numbers(options: AdamOptions) -> _AdamNumbers:
+    """Those of w − η / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε), as PyTorch has it."""
+    first, second = options.betas
+    rate = options.learning_rate / (1 - first**options.step)
+    unbias = (1 - second**options.step) ** -0.5
+    return _AdamNumbers(options.weight_decay, 1 - first, second, 1 - second, options.epsilon, rate, unbias)
+
+
+def _call(name: str, *arguments: Any, work: int) -> None:
+    """Call a kernel with the addresses of tensors and with numbers; `work` says whether threads pay."""
+    threads = 1 if work < _SMALL else torch.get_num_threads()
+    given = (
+        ctypes.c_void_p(value.data_ptr())
+        if isinstance(value, Tensor)
+        else ctypes.c_int64(value)
+        if isinstance(value, int)
+        else value
+        for value in (*arguments, threads)
+    )
+    function(name)(*given)
+
+
+def _ending(tensor: Tensor) -> str:
+    _check(tensor, tensor.shape, tensor.dtype if tensor.dtype in _ENDINGS else torch.float32)
+    return _ENDINGS[tensor.dtype]
+
+
+def _check(tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> None:
+    if tensor.device.type != "cpu" or tensor.dtype != dtype or tensor.shape != shape or not tensor.is_contiguous():
+        raise ValueError(
+            f"a kernel takes a contiguous tensor of {dtype} and shape {tuple(shape)} on the CPU, got one of "
+            f"{tensor.dtype}, shape {tuple(tensor.shape)} and strides {tensor.stride()} on {tensor.device}"
+        )
+
+
+def _check_csr(starts: Tensor, columns: Tensor, values: Tensor, n_columns: int, n_rows: int) -> None:
+    _check(starts, (n_rows + 1,), torch.int64)
+    _check(columns, columns.shape[:1], torch.int64)
+    _check(values, columns.shape)
+    if int(starts[0]) != 0 or int(starts[-1]) != len(columns) or bool((starts.diff() < 0).any()):
+        raise ValueError(f"starts of rows must go up from 0 to the number of values, {len(columns)}, got {starts}")
+    if len(columns):
+        lowest, highest = torch.aminmax(columns)
+        if lowest < 0 or highest >= n_columns:
+            raise ValueError(f"columns must be from 0 to {n_columns - 1}, got {int(lowest)} to {int(highest)}")
