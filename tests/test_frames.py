@@ -384,3 +384,23 @@ def test_frames_come_back_in_the_form_that_is_asked_for():
     assert as_frame_of(frame, "pandas") is frame
     with pytest.raises(ValueError, match="as_frame is one of 'pandas', 'polars', 'arrow', got 'numpy'"):
         data.to_frame("numpy")
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        ("timestamp", [1.0, np.inf, 3.0], "row 1: timestamp inf is not a finite number"),
+        ("timestamp", [1.0, -np.inf, 3.0], "row 1: timestamp -inf is not a finite number"),
+        ("timestamp", [True, False, True], "'timestamp' holds truth values, not times"),
+        ("timestamp", [1j, 2j, 3j], "'timestamp' holds complex numbers, not times"),
+        ("timestamp", pd.period_range("2026-01", periods=3, freq="M"), "'timestamp' holds periods, not times"),
+        ("rating", [1 + 1j, 2, 3], "'rating' holds complex numbers, not ratings"),
+        ("rating", [1e-46, 2, 3], "1e-46 is too small for a rating"),
+        ("weight", [1 + 1j, 2, 3], "'weight' holds complex numbers, not weights"),
+    ],
+)
+def test_columns_that_would_be_read_as_something_else_are_refused(column, values, message):
+    frame = pd.DataFrame({"user": [1, 2, 3], "item": [4, 5, 6], "rating": 1.0, "timestamp": 1, "weight": 1.0})
+    frame[column] = values
+    with pytest.raises(DataError, match=message):
+        Interactions.from_frame(frame, weight="weight")

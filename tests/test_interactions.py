@@ -485,3 +485,33 @@ def test_what_is_aligned_needs_canonical_order_whatever_the_flags_say(aligned, c
     matrix.has_canonical_format = matrix.has_sorted_indices = True
     with pytest.raises(DataError, match=r"canonical|sorted|aligned|weights"):
         Interactions(matrix, [1, 2], ["a", "b", "c"], **{aligned: np.array([5, 6, 7])})
+
+
+@pytest.mark.parametrize("ids", [["a", None, "b"], ["a", pd.NA, "b"], [1, np.nan, 2], [["a"], ["b"], ["c"]]], ids=repr)
+def test_what_is_no_id_is_refused(ids):
+    for axis in ("users", "items"):
+        with pytest.raises(DataError, match="which is no id"):
+            Interactions.from_matrix(np.eye(3), **{axis: ids})
+
+
+def test_the_labels_of_a_frame_are_the_ids():
+    table = pd.DataFrame(np.eye(2), index=["ann", "bob"], columns=[50, 70])
+    data = Interactions.from_matrix(table)
+    assert (data.users.tolist(), data.items.tolist()) == (["ann", "bob"], [50, 70])
+    assert Interactions.from_matrix(table, items=[1, 2]).items.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "times", [[1.0, np.inf, 2.0], [1.0, np.nan, 2.0], [True, False, True], [1j, 2j, 3j], ["1", "2", "3"]]
+)
+def test_timestamps_are_finite_numbers(times):
+    with pytest.raises(DataError, match="timestamp"):
+        Interactions(sp.csr_array(np.eye(3)), pd.RangeIndex(3), pd.RangeIndex(3), np.array(times))
+
+
+@pytest.mark.parametrize("align", ["with_items", "with_users"])
+def test_ids_of_another_type_are_no_columns_of_the_ratings(align):
+    data = Interactions.from_matrix(np.eye(3), users=[1, 2, 3], items=[7, 8, 9])
+    with pytest.raises(DataError, match="asked for are text, such as '7', those of these ratings whole numbers"):
+        getattr(data, align)(pd.Index(["7", "8"]))
+    assert getattr(data, align)(pd.Index([2, 9, 40])).n_ratings == 1

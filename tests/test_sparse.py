@@ -316,3 +316,10 @@ def test_ones_stand_where_something_is_stored():
     assert ones.dtype == np.float32
     np.testing.assert_array_equal(ones.toarray(), matrix.toarray() != 0)
     assert ones_in(matrix, bool).dtype == bool
+
+
+@pytest.mark.parametrize("make", [np.array, sp.csr_array, sp.coo_array, lambda X: np.array(X, dtype=object)])
+def test_a_value_that_float32_would_make_0_is_refused(make):
+    with pytest.raises(DataError, match="1e-46 is too small for a rating"):
+        canonical_csr(make([[1.0, 0.0], [1e-46, 2.0]]))
+    assert canonical_csr(make([[1e-44, 1.0]])).nnz == 2

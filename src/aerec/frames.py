@@ -13,7 +13,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from aerec.errors import DataError, MissingExtraError
-from aerec.sparse import CSR
+from aerec.files.memmap import is_mapped
+from aerec.sparse import CSR, as_float32
 from aerec.system.extras import import_extra
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "SortedRatings",
     "as_frame_of",
     "check_frame_kind",
+    "checked_times",
     "dates_of_seconds",
     "id_codes",
     "ratings_of_frame",
@@ -354,13 +356,14 @@ def _numbers(column: pd.Series[Any], name: str, role: str, cure: str) -> NDArray
     column = _uncategorised(_plain(column))
     if column.dtype.kind in "mM":
         raise DataError(f"the column {name!r} holds dates or durations, not {role}s; name another one with {role}=…")
+    if column.dtype.kind == "c":
+        raise DataError(f"the column {name!r} holds complex numbers, not {role}s; take the real part")
     try:
         values = pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError):
         bad = pd.to_numeric(column, errors="coerce").isna() & column.notna()
         raise DataError(f"row {_first(bad)}: {role} {column[bad].iloc[0]!r} is not a number") from None
-    with np.errstate(over="ignore"):
-        values32 = values.astype(np.float32)
+    values32 = as_float32(values)
     finite = np.isfinite(values32)
     if not finite.all():
         at = int(np.argmin(finite))
@@ -385,16 +388,33 @@ def _times(column: pd.Series[Any], name: str) -> tuple[NDArray[Any], str | None]
     column = _uncategorised(_plain(column))
     if pd.api.types.is_datetime64_any_dtype(column):
         return _seconds(column), str(column.dtype)
-    if column.dtype.kind == "m":
-        raise DataError(f"the column {name!r} holds durations, not times; name another one with timestamp=…")
+    for kind, is_of_kind in (
+        ("durations", column.dtype.kind == "m"),
+        ("periods", isinstance(column.dtype, pd.PeriodDtype)),
+        ("truth values", pd.api.types.is_bool_dtype(column.dtype)),
+        ("complex numbers", column.dtype.kind == "c"),
+    ):
+        if is_of_kind:
+            raise DataError(f"the column {name!r} holds {kind}, not times; name another one with timestamp=…")
     try:
-        return pd.to_numeric(column).to_numpy(), None
+        numbers = pd.to_numeric(column).to_numpy()
     except (TypeError, ValueError):
         dates = pd.to_datetime(column, format="ISO8601", errors="coerce", utc=True)
         if not dates.isna().any():
             return _seconds(dates), str(dates.dtype)
         bad = dates.isna() & pd.to_numeric(column, errors="coerce").isna()
         raise DataError(f"row {_first(bad)}: timestamp {column[bad].iloc[0]!r} is neither number nor date") from None
+    return checked_times(numbers), None
+
+
+def checked_times(times: NDArray[Any]) -> NDArray[Any]:
+    """Return times; a DataError where they are no numbers, or one is not finite. Mapped ones are not read."""
+    if times.dtype.kind not in "iuf":
+        raise DataError(f"timestamps are numbers, such as seconds, got {times.dtype}")
+    if times.dtype.kind == "f" and not is_mapped(times) and not (finite := np.isfinite(times)).all():
+        at = int(np.argmin(finite))
+        raise DataError(f"row {at}: timestamp {times[at]} is not a finite number; drop such rows, or do without times")
+    return times
 
 
 def _uncategorised(column: pd.Series[Any]) -> pd.Series[Any]:

@@ -188,7 +188,7 @@ def union_of_ids(indexes: Sequence[pd.Index[Any]], kind: str) -> pd.Index[Any]:
         return union
 
 
-def refuse_other_kind(given: pd.Index[Any], known: pd.Index[Any], what: str) -> None:
+def refuse_other_kind(given: pd.Index[Any], known: pd.Index[Any], what: str, whose: str = "the training data") -> None:
     """Refuse ids that can never meet those that are known, because one side are numbers, the other text.
 
     Parameters
@@ -196,6 +196,8 @@ def refuse_other_kind(given: pd.Index[Any], known: pd.Index[Any], what: str) -> 
     given, known : pandas.Index
     what : str
         Whose ids they are, such as "items of the history".
+    whose : str, default "the training data"
+        Whose those are that are known.
 
     Raises
     ------
@@ -213,7 +215,7 @@ def refuse_other_kind(given: pd.Index[Any], known: pd.Index[Any], what: str) -> 
     if not same_kind(given, known):
         kinds, others = _words(_kinds(given)), _words(_kinds(known))
         raise DataError(
-            f"the {what} are {kinds}, such as {examples(given, 1)}, those of the training data {others}, such as "
+            f"the {what} are {kinds}, such as {examples(given, 1)}, those of {whose} {others}, such as "
             f"{examples(known, 1)}: they never meet; convert one side before it is read, as with "
             "frame['user'].astype('int64') or .astype(str)"
         )

@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from aerec.data_summary import DataSummary, quantiles, value_counts, why_so_few
 from aerec.errors import DataError, warn_caller
-from aerec.frames import as_frame_of, check_frame_kind, dates_of_seconds, ratings_of_frame, sort_ratings
-from aerec.ids import as_ids, examples, shown, union_of_ids, without_points
+from aerec.frames import as_frame_of, check_frame_kind, checked_times, dates_of_seconds, ratings_of_frame, sort_ratings
+from aerec.ids import as_ids, examples, refuse_other_kind, shown, union_of_ids, without_points
 from aerec.item_descriptions import aligned_descriptions, joined_descriptions
 from aerec.item_features import ItemFeatures, features_of_frame, features_of_matrix, join_features, rows_or_empty
 from aerec.rating_weights import checked_weights, joined_weights, weights_of_matrix
@@ -99,7 +99,7 @@ class Interactions:
                 raise DataError(f"{index.name} ids must be unique, {shown(repeated)} stands twice")
         timestamps = self.timestamps
         if timestamps is not None:
-            timestamps = np.asarray(timestamps)
+            timestamps = checked_times(np.asarray(timestamps))
             if timestamps.shape != matrix.data.shape:
                 raise DataError(f"{timestamps.shape} timestamps for {matrix.nnz} stored ratings: they must be aligned")
             if not _has_order_of(self.matrix, matrix):
@@ -211,14 +211,15 @@ class Interactions:
         *,
         weights: Any = None,
     ) -> Interactions:
-        """Build from a (sparse) matrix; ids default to the row and column numbers.
+        """Build from a (sparse) matrix; ids default to the labels of a pandas frame, else to row and column numbers.
 
         `weights` is a matrix of the same shape with a number above 0 for each rating, see `with_weights`.
         """
         csr = canonical_csr(matrix)
+        labels = (matrix.index, matrix.columns) if isinstance(matrix, pd.DataFrame) else map(pd.RangeIndex, csr.shape)
         rows, columns = (
-            pd.RangeIndex(n) if ids is None else pd.Index(list(ids), tupleize_cols=False)
-            for n, ids in zip(csr.shape, (users, items), strict=True)
+            label if ids is None else pd.Index(list(ids), tupleize_cols=False)
+            for label, ids in zip(labels, (users, items), strict=True)
         )
         data = cls(csr, rows, columns)
         return data if weights is None else data.with_weights(weights)
@@ -633,9 +634,13 @@ class Interactions:
         return self.take_users(rows)
 
     def with_items(self, items: pd.Index[Any]) -> Interactions:
-        """Return the same users over the columns `items`; ratings of other items are left out."""
+        """Return the same users over the columns `items`; ratings of other items are left out.
+
+        Ids of another type, which could not meet, are refused with a DataError.
+        """
         if self.items.equals(items):
             return self
+        refuse_other_kind(items, self.items, "items asked for", "these ratings")
         column = items.get_indexer(self.items)
         known = column[self.matrix.indices] >= 0
         moved = sort_ratings(
@@ -653,9 +658,13 @@ class Interactions:
         return replace(self, matrix=moved.matrix, items=items, item_features=features, **aligned)
 
     def with_users(self, users: pd.Index[Any]) -> Interactions:
-        """Return the rows of `users`, in that order; users that are not known here get an empty row."""
+        """Return the rows of `users`, in that order; users that are not known here get an empty row.
+
+        Ids of another type, which could not meet, are refused with a DataError.
+        """
         if self.users.equals(users):
             return self
+        refuse_other_kind(users, self.users, "users asked for", "these ratings")
         rows = self.users.get_indexer(users)
         indptr = np.append(self.matrix.indptr, self.matrix.nnz)  # one more row, empty, stands for every unknown user
         positions, starts = row_positions(indptr, np.where(rows < 0, self.shape[0], rows))
@@ -712,6 +721,10 @@ def _joined_times(parts: list[Interactions]) -> tuple[NDArray[Any] | None, str |
 def _ids(ids: Any, name: str) -> pd.Index[Any]:
     index: pd.Index[Any] = pd.Index(ids, name=name, tupleize_cols=False)
     whole = without_points(index, name)
+    if index.hasnans or (index.dtype == object and not all(map(pd.api.types.is_hashable, index))):
+        missing = index.isna()
+        at = next(at for at, value in enumerate(index) if missing[at] or not pd.api.types.is_hashable(value))
+        raise DataError(f"the {name} ids hold {index[at]!r} at place {at}, which is no id; ids are numbers or text")
     if whole is not index and len(index):
         warn_caller(
             f"the {name} ids are whole numbers with a decimal point, as after missing values: {index[0]} is read as "

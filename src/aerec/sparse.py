@@ -14,6 +14,7 @@ from aerec.files.memmap import blocks, empty_like_mapped, is_mapped, release
 
 __all__ = [
     "CSR",
+    "as_float32",
     "canonical_csr",
     "column_counts",
     "ones_in",
@@ -120,6 +121,19 @@ def refuse_masked(X: Any) -> None:
         raise DataError("a masked array would lose its mask; say what the masked cells are: X.filled(0) for not rated")
 
 
+def as_float32(values: NDArray[Any]) -> NDArray[np.float32]:
+    """Return values in float32; a DataError where one that is not 0 would become 0, and so no rating."""
+    with np.errstate(over="ignore", under="ignore"):
+        narrow = values.astype(np.float32, copy=False)
+    if values.dtype.kind in "fO" and values.dtype.itemsize > 4:
+        lost = (narrow == 0) & (values != 0)
+        if lost.any():
+            raise DataError(
+                f"{values[lost][0]:g} is too small for a rating: float32 has no such number; scale the values up"
+            )
+    return narrow
+
+
 def _check_type(dtype: np.dtype[Any]) -> None:
     if dtype.kind == "c":
         raise DataError("Complex data not supported: ratings are real numbers; take X.real")
@@ -138,8 +152,9 @@ def _dense(X: Any) -> NDArray[np.float32]:
     holds_text = array.dtype.kind == "O" and any(isinstance(value, str | bytes) for value in array.flat)
     _check_type(np.dtype(str) if holds_text else array.dtype)
     try:
-        with np.errstate(over="ignore"):
-            return array.astype(np.float32, copy=False)
+        return as_float32(array)
+    except DataError:
+        raise
     except (TypeError, ValueError, OverflowError) as error:
         raise DataError(f"expected a numeric matrix, got {type(X).__name__} of objects: {error}") from None
 
@@ -160,8 +175,7 @@ def _csr_of_sparse(X: Any) -> CSR:
         if X.format in ("coo", "bsr") and (X.dtype.kind != "f" or X.dtype.itemsize < 4):
             X = X.astype(np.float64)  # the conversion sums duplicates: in int8 they would wrap
         csr: CSR = sp.csr_array(X)
-        with np.errstate(over="ignore"):
-            csr.data = csr.data.astype(np.float32, copy=False)
+        csr.data = as_float32(csr.data)
     except DataError:
         raise
     except (TypeError, ValueError, IndexError, OverflowError) as error:

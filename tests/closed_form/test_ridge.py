@@ -171,3 +171,14 @@ def test_a_subclass_may_settle_parameters_of_its_base():
     X = likes()
     expected = EASE(l2=5.0, user_norm=0.5).fit(X)
     np.testing.assert_array_equal(FixedPenalty().fit(X).score_items(X), expected.score_items(X))
+
+
+@pytest.mark.parametrize("solver", ["items", "users"])
+def test_items_of_another_type_are_no_new_items(solver):
+    data = Interactions.from_matrix(likes(), items=list(range(likes().shape[1])))
+    model = EASE(l2=5.0, solver=solver).fit(data)
+    text = Interactions.from_matrix(likes(), items=[str(item) for item in data.items])
+    for change in (lambda: model.partial_fit(text), lambda: model.replace_users(data, text)):
+        with pytest.raises(DataError, match="items of the new users are text, such as '0', those of the training data"):
+            change()
+    assert model.items_ is data.items

@@ -31,6 +31,9 @@ STARS, LIKES, COUNTS = RatingScale(1, 5), RatingScale(1, 1, threshold=4), Rating
         (LIKES, 3.9, 0),
         (LIKES, -2, 0),
         (RatingScale(1, 1), 0.5, 1),
+        (RatingScale(1, 1), 0, 0),
+        (RatingScale(1, 1), -1, 0),
+        (RatingScale(-1, -1), -1, -1),
         (RatingScale(3, 3, threshold=2), 2, 3),
         (COUNTS, 9, math.log(10)),
         (COUNTS, None, math.log(2)),
@@ -124,3 +127,14 @@ def test_lists_of_what_may_be_shown_leave_out_unknown_items_with_a_warning():
     with pytest.warns(UserWarning, match="1 of 2 items of block_items left out: .*item 'new'; known ones") as caught:
         assert known_ids(["new", "cup"], ITEMS, "block_items").tolist() == [0]
     assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("rating", ["5", b"5", True, np.True_, "1_0", []])
+def test_a_rating_is_a_number(rating):
+    with pytest.raises(DataError, match="of item 'cup' is not a number"):
+        histories_of({"x": {"cup": rating}}, pd.Index(["cup"]), STARS)
+
+
+def test_an_id_that_is_a_list_is_refused():
+    with pytest.raises(DataError, match="is no id: unhashable"):
+        histories_of({"x": [["cup"]]}, pd.Index(["cup"]), STARS)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from aerec.datasets.readers.values import NUMBER
 from aerec.errors import DataError
 from aerec.ids import examples, id_from_text
 from aerec.interactions import Interactions
@@ -146,10 +147,7 @@ def _is_known(identifier: Any, items: pd.Index[Any]) -> bool:
 
 
 def _number(text: str) -> float:
-    try:
-        rating = float(text)
-    except ValueError:
-        rating = math.nan
+    rating = float(text) if NUMBER.fullmatch(text.strip()) else math.nan
     if not math.isfinite(rating):
         raise DataError(f"rating {text!r} in --history is not a number; write item:rating, such as 50:4")
     return rating

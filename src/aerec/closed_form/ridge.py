@@ -19,6 +19,7 @@ from aerec.closed_form.penalties import used_l2
 from aerec.closed_form.updates import change_users, update_inverse
 from aerec.closed_form.user_side import MixedItems, UserSideScorer, inverse_diagonal, user_kernel
 from aerec.errors import DataError
+from aerec.ids import refuse_other_kind
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, OneOf
 from aerec.rating_weights import root_weighted
@@ -330,6 +331,7 @@ class RidgeRecommender(ItemItemRecommender):
         """Return the items of the model and of `new`, and both histories over them."""
         items = self.items_
         if items is not None and isinstance(new, Interactions):
+            refuse_other_kind(new.items, items, "items of the new users")
             more = new.items[items.get_indexer(new.items) < 0]
             if len(more) and self._columns_in is not None:
                 raise DataError(f"{len(more):,} new items, in a model that was fitted on a frame of given columns")

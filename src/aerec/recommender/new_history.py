@@ -29,7 +29,8 @@ class RatingScale:
     low, high : float
         The lowest and the highest value of the training data.
     threshold : float, optional
-        Of `Interactions.binarize`: ratings from here on were likes, the others were left out.
+        Of `Interactions.binarize`: ratings from here on were likes, the others were left out. Without one, every
+        rating above 0 is a like.
     counts : bool
         Whether values are log(1 + count).
 
@@ -96,8 +97,8 @@ class RatingScale:
             _refuse(ratings, ratings < 0, "{:g} is no count; this model learned from counts")
             return np.log1p(ratings)
         if self.likes:
-            threshold = -math.inf if self.threshold is None else self.threshold
-            return np.where(ratings >= threshold, self.high, 0.0)
+            likes = ratings > min(0.0, self.low - 1) if self.threshold is None else ratings >= self.threshold
+            return np.where(likes, self.high, 0.0)
         scale = f"{self.low:g} to {self.high:g}"
         outside = (ratings < self.low) | (ratings > self.high)
         _refuse(ratings, outside, f"rating {{:g}} is outside of the scale of this model, {scale}")
@@ -239,18 +240,23 @@ def _entries(history: Any) -> list[tuple[Any, float | None]]:
     """Return items with their ratings; None for a like."""
     if isinstance(history, Mapping):
         return [(item, None if rating is None else _number(rating, item)) for item, rating in history.items()]
-    if isinstance(history, Iterable):  # text is a single id
-        return [(item, None) for item in dict.fromkeys(as_ids(history))]
+    try:
+        if isinstance(history, Iterable):  # text is a single id
+            return [(item, None) for item in dict.fromkeys(as_ids(history))]
+    except TypeError as error:  # an id that is a list
+        raise DataError(f"an id of the history of a user is no id: {error}") from None
     raise TypeError(
         f"the history of a user is a list of items or a dict from item to rating, got {type(history).__name__}"
     )
 
 
 def _number(rating: Any, item: Any) -> float:
+    if isinstance(rating, str | bytes | bool | np.bool_):  # float("1_0") is 10
+        raise DataError(f"the rating {rating!r} of item {item!r} is not a number; None is a like")
     try:
         return float(rating)
     except (TypeError, ValueError):
-        raise DataError(f"the rating {rating!r} of item {item!r} is not a number") from None
+        raise DataError(f"the rating {rating!r} of item {item!r} is not a number; None is a like") from None
 
 
 def _matrices(
