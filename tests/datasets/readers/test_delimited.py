@@ -177,6 +177,13 @@ def test_ids_of_nineteen_digits_are_whole_numbers(read):
     assert [row[0] for row in read("user,item,rating\n9223372036854775808,2,3\n")] == ["9223372036854775808"]
 
 
+@pytest.mark.parametrize("large", ["9223372036854775808", "-9223372036854775809"])
+def test_an_id_beyond_64_bits_makes_all_of_them_text_with_a_warning(read, large):
+    with pytest.warns(UserWarning, match=f"column 'user': all ids are read as text, since '{large}' is beyond 64 bits"):
+        rows = read(f"user,item,rating\n1,2,3\n{large},2,3\n")
+    assert sorted(row[0] for row in rows) == sorted(["1", large])
+
+
 def test_whole_numbers_with_a_decimal_point_lose_it_with_a_warning(read):
     with pytest.warns(UserWarning, match=r"column 'user': the ids are whole numbers with a decimal point"):
         assert read("user,item,rating\n1.0,2,3\n12.0,3,3\n") == [(1, 2, 3.0), (12, 3, 3.0)]
@@ -287,6 +294,21 @@ DAT = "1::2::3::4\n"
             {},
             "line 3, column 'user': the header stands here again, as in files joined into one; delete the line",
             id="header again",
+        ),
+        *(
+            pytest.param(
+                f"user,item\n1,2\n{again}\n3,4\n",
+                {"rating": None},
+                "line 3, column 'user': the header stands",
+                id=again,
+            )
+            for again in ("USER,ITEM", "\ufeffuser,item", "userId,movieId", "User_ID,Item_ID", '"user", "item"')
+        ),
+        pytest.param(
+            "user_id:token\titem_id:token\n1\t2\nuser_id:token\titem_id:token\n", {}, "line 3, .* header", id="inter"
+        ),
+        pytest.param(
+            "1,2\nuser,item\n3,4\n", {"columns": ("user", "item"), "rating": None}, "line 2, .* header", id="none above"
         ),
         pytest.param(
             "item,user\nb,ann\nuser,item\n", {}, "line 3, column 'user': the header stands here", id="turned header"

@@ -173,7 +173,10 @@ def test_ids_with_a_point_are_whole_numbers(tmp_path, kind):
         ({"item": [1.0, 2.0**53]}, "ids must be whole numbers or text, column 'item' is DOUBLE"),
         ({"rating": [1.0, np.nan]}, "1 of 2 rows have no finite rating"),
         ({"rating": [1.0, np.inf]}, "1 of 2 rows have no finite rating"),
-        ({"rating": ["good", "bad"]}, "cannot be imported"),
+        ({"rating": ["good", "bad"]}, "2 of 2 rows have no finite rating"),
+        ({"rating": ["1", "1_0"]}, "1 of 2 rows have no finite rating"),
+        ({"rating": [1.0, 1e-46]}, "1 of 2 rows have no finite rating"),
+        ({"timestamp": [1.0, np.inf]}, "1 of 2 rows have no finite timestamp"),
         ({"user": [None, "a"]}, "1 of 2 rows have no user"),
         ({"item": [0.5, 1.5]}, "ids must be whole numbers or text, column 'item' is DOUBLE"),
         ({"timestamp": [True, False]}, "neither numbers nor dates"),
@@ -190,6 +193,19 @@ def test_refusals_are_one_line_and_leave_nothing_behind(tmp_path, change, messag
         import_parquet(tmp_path / "a.parquet", tmp_path / "out")
     assert "\n" not in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == ["a.parquet"]
+
+
+def test_ratings_as_text_are_numbers_as_files_write_them(tmp_path):
+    pd.DataFrame({"user": [1, 2], "item": [1, 2], "rating": ["1.5", " 2"]}).to_parquet(tmp_path / "a.parquet")
+    assert import_parquet(tmp_path / "a.parquet", tmp_path / "out").matrix.data.tolist() == [1.5, 2.0]
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = parquet.core.pa.table([[1, 2], [1, 2], [3, 4]], names=["user", "item", "user"])
+    parquet.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(DataError, match="the column 'user' stands twice"):
+        import_parquet(tmp_path / "a.parquet", tmp_path / "out")
 
 
 def test_damaged_absent_and_empty_input(tmp_path):

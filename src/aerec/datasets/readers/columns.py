@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from aerec.errors import DataError, warn_caller
 
-__all__ = ["DELIMITERS", "MOVIELENS_COLUMNS", "Columns"]
+__all__ = ["DELIMITERS", "MOVIELENS_COLUMNS", "Columns", "header_fields"]
 
 DELIMITERS = ("::", "\t", ",", ";", "|", " ")
 MOVIELENS_COLUMNS = ("user", "item", "rating", "timestamp")
@@ -112,6 +112,19 @@ class Columns:
         if list(names) != [str(number) for number in range(1, len(names) + 1)]:  # numbers: known to have no header
             cure += ', or pass columns=("user", "item", …) if the file has no header'
         return f"no column {wanted!r}, the columns are {shown}; {cure}"
+
+
+def header_fields(role: str, names: Sequence[str]) -> set[str]:
+    """Return what a field of a header may look like: `names`, and the usual ones of a role, however they are spelt."""
+    stems = [name.removesuffix("id") for name in _KNOWN[role] if name.endswith("id")]
+    spelt = {*names, *_KNOWN[role]}
+    spelt |= {stem + mark + end for stem in stems for mark in ("", "_", "-", " ") for end in ("id", "Id", "ID")}
+    spelt |= {change(name) for name in spelt for change in (str.lower, str.upper, str.title, _capital)}
+    return {mark + name + kind for name in spelt for mark in ("", "\ufeff") for kind in ("", ":token")}
+
+
+def _capital(name: str) -> str:
+    return name[:1].upper() + name[1:]
 
 
 def _is_time(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import itertools
@@ -16,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.types import infer_dtype, is_numeric_dtype
 
-from aerec.datasets.readers.columns import Columns
+from aerec.datasets.readers.columns import Columns, header_fields
 from aerec.datasets.readers.files import Files
 from aerec.datasets.readers.layout import Layout, detect_layout, shorten
 from aerec.datasets.readers.values import (
@@ -71,7 +72,7 @@ def read_delimited(
     layout = detect_layout(files, name, columns, sep, fields, header)
     try:
         frame = _parse(files, name, layout, _guess_types(files, name, layout))
-    except (ValueError, OverflowError, pd.errors.ParserWarning) as error:
+    except (ValueError, pd.errors.ParserWarning) as error:
         _explain_shape(files, name, layout, error)
         frame = _parse(files, name, layout, None)
     return _convert(files, name, layout, frame)
@@ -115,7 +116,7 @@ def _parse(files: Files, name: str, layout: Layout, types: dict[str, str] | None
             escapechar=layout.escape,
             chunksize=max(1, _CHUNK // max(1, len(layout.names) // 8)),
         )
-        with chunks:
+        with chunks, _overflow_as_value_error():
             needed = []
             for chunk in chunks:
                 for position in wanted.keys() - dtypes.keys():
@@ -126,6 +127,15 @@ def _parse(files: Files, name: str, layout: Layout, types: dict[str, str] | None
     if frame.empty:
         raise DataError(f"{files.label(name)} has a header and no ratings")
     return frame
+
+
+@contextlib.contextmanager
+def _overflow_as_value_error() -> Iterator[None]:
+    """Have a whole number below −2⁶³ be a wrong guess; where a file is open an OverflowError means damage."""
+    try:
+        yield
+    except OverflowError as error:
+        raise ValueError(str(error)) from None
 
 
 class _WithoutNul(io.BufferedIOBase):
@@ -188,7 +198,7 @@ def _convert(files: Files, name: str, layout: Layout, frame: pd.DataFrame) -> pd
     for role in layout.roles:
         if not is_numeric_dtype(frame[role]):
             frame[role] = frame[role].str.strip()
-    if layout.header and (again := _header_again(frame, layout)).any():
+    if (again := _header_again(frame, layout)).any():
         refuse_in("user", again, "the header stands here again, as in files joined into one; delete the line")
     for role in layout.roles:
         what = f"{files.label(name)}, column {layout.names[layout.roles[role]]!r}"
@@ -203,9 +213,12 @@ def _convert(files: Files, name: str, layout: Layout, frame: pd.DataFrame) -> pd
 
 
 def _header_again(frame: pd.DataFrame, layout: Layout) -> NDArray[np.bool_]:
+    """Say which rows hold names of columns in place of ids, as where files were joined into one."""
     again = np.ones(len(frame), dtype=bool)
     for role in ("user", "item"):
-        again &= False if is_numeric_dtype(frame[role]) else frame[role].isin(layout.names).to_numpy(bool)
+        if is_numeric_dtype(frame[role]) or not again.any():
+            return np.zeros(len(frame), dtype=bool)
+        again &= frame[role].isin(header_fields(role, layout.names)).to_numpy(bool)
     return again
 
 

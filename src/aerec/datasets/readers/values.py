@@ -111,8 +111,11 @@ def text_ids(ids: pd.Series[Any], what: str) -> pd.Series[Any]:
         return ids
     whole = ids.str.fullmatch(WHOLE)
     if whole.all():
-        with contextlib.suppress(ValueError, OverflowError):  # beyond 64 bits they stay text
+        with contextlib.suppress(ValueError, OverflowError):
             return ids.astype("int64")
+        large = ids[ids.str.len() > _EXACT_DIGITS + 2]  # of 19 characters and more
+        first = next((value for value in large if not -(2**63) <= int(value) < 2**63), ids.iloc[0])
+        warnings.warn(f"{what}: all ids are read as text, since {first!r} is beyond 64 bits", stacklevel=2)
         return ids
     pointed = rf"(?:{WHOLE})\.0+"
     if ids[:1].str.fullmatch(pointed).all() and ids.str.fullmatch(pointed).all():

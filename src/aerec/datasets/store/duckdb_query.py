@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aerec.datasets.readers.columns import Columns
+from aerec.datasets.readers.values import NUMBER
 from aerec.errors import DataError
 from aerec.system.extras import import_extra
 
@@ -74,7 +75,10 @@ class RatingsQuery:
         located = columns.locate(list(types), label)
         self.has_times = "timestamp" in located
         self._ids = {role: self._id(located[role], types[located[role]], raw) for role in ("user", "item")}
-        rating = f"CAST({_name(located['rating'])} AS FLOAT)" if "rating" in located else "CAST(1 AS FLOAT)"
+        self._refuse_repeated(located.values(), names)
+        rating = (
+            self._rating(located["rating"], types[located["rating"]]) if "rating" in located else "CAST(1 AS FLOAT)"
+        )
         time = self._time(located["timestamp"], types[located["timestamp"]], raw) if self.has_times else "0"
         self.times_type = np.float64 if time.endswith("AS DOUBLE)") else np.int64
         connection.execute("CREATE TEMP TABLE files (file VARCHAR, number BIGINT)")
@@ -90,10 +94,12 @@ class RatingsQuery:
         Raises
         ------
         DataError
-            If there are none, or one has no id, no time or no finite rating; says how many.
+            If there are none, or one has no id, or no time or rating that is a finite number; says how many.
         """
         faults = {"no user": "u IS NULL", "no item": "i IS NULL", "no finite rating": "r IS NULL OR NOT isfinite(r)"}
-        faults |= {"no timestamp": "t IS NULL"} if self.has_times else {}
+        if self.has_times:
+            faults["no timestamp"] = "t IS NULL"
+            faults["no finite timestamp"] = "NOT isfinite(CAST(t AS DOUBLE))"
         counts = ", ".join(f"count(*) FILTER (WHERE {fault})" for fault in faults.values())
         n_rows, *counted = self._connection.execute(f"SELECT count(*), {counts} FROM {self._ratings}").fetchall()[0]
         if n_rows == 0:
@@ -187,6 +193,26 @@ class RatingsQuery:
         column = _name(name)
         odd = f"SELECT count(*) FROM {raw} WHERE NOT ({column} = floor({column}) AND abs({column}) < {exact})"
         return not self._connection.execute(odd).fetchone()[0]
+
+    def _rating(self, name: str, kind: str) -> str:
+        """A number of 32 bits; none where it is no number as files write one, or so small that it would be 0."""
+        column = _name(name)
+        number = f"CAST({column} AS FLOAT)"
+        if kind == "VARCHAR":  # DuckDB reads 1_0 as 10
+            number = f"CASE WHEN regexp_full_match(trim({column}), '{NUMBER.pattern}', 'i') THEN {number} END"
+        if kind in ("VARCHAR", "DOUBLE"):
+            return f"(CASE WHEN {number} <> 0 OR TRY_CAST({column} AS DOUBLE) = 0 THEN {number} END)"
+        return number
+
+    def _refuse_repeated(self, columns: Iterable[str], files: str) -> None:
+        """Refuse files with two columns of a name that is read: DuckDB would call the second another."""
+        wanted = ", ".join(map(_text, columns))
+        found = self._connection.execute(
+            f"SELECT name FROM parquet_schema([{files}]) WHERE name IN ({wanted}) "
+            "GROUP BY file_name, name HAVING count(*) > 1"
+        ).fetchone()
+        if found is not None:
+            raise DataError(f"{self._label}: the column {found[0]!r} stands twice; rename one of them")
 
     def _time(self, name: str, kind: str, raw: str) -> str:
         if kind in _WHOLE:
