@@ -470,7 +470,8 @@ def _decoder_of(model: Recommender) -> DecoderScorer:
 class _Learner:
     """W, b, D and c, learned from the rows of `codes`, whose mean square distance from their mean is 1.
 
-    With "jump_relu" the fifth parameter is log θ.
+    With "jump_relu" the fifth parameter is log θ. The loop is its own, not `Training`: it reads dense codes, without
+    the noise, likelihood and validation data of a `Network`.
     """
 
     def __init__(self, codes: Tensor, n_units: int, n_active: int, selection: str, seed: int) -> None:

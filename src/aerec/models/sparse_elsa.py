@@ -127,7 +127,11 @@ class SparseELSA(Recommender):
         self.factors_.sort_indices()
 
     def _trained(self, rows: Rows) -> Tensor:
-        """Return A, with zeros."""
+        """Return A, with zeros.
+
+        A loop of its own: there is neither a checkpoint nor early stopping to share with `Training`, and a `Network`
+        and a `Trainer` for one matrix that loses entries after each step would be longer than the loop.
+        """
         device, order = resolve_device(self.device), torch.Generator().manual_seed(int(self.seed))
         shape = rows.shape[1], int(self.n_factors)
         drawn = 2 * torch.rand(shape, generator=order, dtype=torch.float32) - 1
