@@ -6,13 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
-import torch
 from sklearn.base import clone
 
 from aerec import Interactions, load_model
 from aerec.baselines import ALS, ItemKNN, PureSVD
 from aerec.errors import DataError
-from aerec.models import ELSA, AutoRec, Blend, MultDAE, MultVAE, RecencyWeighted, RecVAE, SparseCode, sparse_code
+from aerec.models import ELSA, AutoRec, Blend, MultDAE, MultVAE, RecencyWeighted, RecVAE, SparseCode
 from aerec.testing import check_recommender
 
 QUIET = {"epochs": 3, "progress": False}
@@ -99,24 +98,6 @@ def test_numbers_that_all_codes_share_stay(data):
     assert model.centre_[3] == pytest.approx(1, rel=1e-6)
 
 
-def test_the_cost_of_a_batch(data):
-    """The error, and that of d/2 of the dead units in giving it back."""
-    rng = np.random.default_rng(0)
-    z = rng.normal(size=(30, 4)).astype(np.float32)
-    learner = sparse_code._Learner(torch.as_tensor(z), n_units=10, n_active=3, selection="top_k", seed=0)
-    learner._idle[4:] = 30
-    W, b, D, c = (parameter.numpy().astype(np.float64) for parameter in learner.parameters)
-    activations = (z - c) @ W.T + b
-    dead = np.where(np.arange(10) >= 4, activations, -np.inf)
-    residual = z - c - best_of(activations, 3) @ D
-    rest = residual - best_of(dead, 2) @ D
-    error, auxiliary = learner._cost(torch.as_tensor(z))
-    assert float(error) == pytest.approx(np.square(residual).sum(axis=1).mean(), rel=1e-5)
-    assert float(auxiliary) == pytest.approx(np.square(rest).sum(axis=1).mean(), rel=1e-5)
-    active = np.flatnonzero(best_of(activations, 3).any(axis=0))
-    assert set(np.flatnonzero(learner._idle == 0)) == set(active)
-
-
 @pytest.mark.parametrize("selection", ["batch_top_k", "jump_relu"])
 def test_what_is_above_the_threshold_is_active(data, selection):
     model = SparseCode(
@@ -136,36 +117,6 @@ def test_what_is_above_the_threshold_is_active(data, selection):
     seen = np.diff(data.matrix.indptr) > 0
     z_hat = expected @ model.decoder_ + model.centre_
     np.testing.assert_allclose(model.score_items(data)[seen], (z_hat @ model.model_.item_factors_.T)[seen], atol=1e-5)
-
-
-def test_batch_top_k_keeps_the_best_of_a_batch():
-    rng = np.random.default_rng(0)
-    z = rng.normal(size=(30, 4)).astype(np.float32)
-    learner = sparse_code._Learner(torch.as_tensor(z), n_units=10, n_active=3, selection="batch_top_k", seed=0)
-    W, b, D, c = (parameter.numpy().astype(np.float64) for parameter in learner.parameters)
-    activations = (z - c) @ W.T + b
-    some, bar = activations[:20], np.sort(activations[:20].ravel())[-60]
-    residual = z[:20] - c - np.where(some >= bar, some, 0) @ D
-    error, auxiliary = learner._cost(torch.as_tensor(z[:20]))
-    assert float(error) == pytest.approx(np.square(residual).sum(axis=1).mean(), rel=1e-5)
-    assert float(auxiliary) == 0
-    other = np.sort(activations[20:].ravel())[-30]
-    np.testing.assert_allclose(learner.threshold(20), np.full(10, (bar + other) / 2), rtol=1e-5)
-
-
-def test_the_straight_through_gradients_of_jump_relu():
-    """−θ/ε · K((a − θ)/ε) of the output and −1/ε · K((a − θ)/ε) of the number of active units."""
-    activations = torch.tensor([[0.9, 1.1, 3.0], [1.0, -1.0, 0.2]], requires_grad=True)
-    theta = torch.tensor([1.05, 1.0, 0.1], requires_grad=True)
-    output, n_active = sparse_code._Jump.apply(activations, theta, 0.4)
-    np.testing.assert_allclose(output.detach(), [[0, 1.1, 3.0], [0, 0, 0.2]])
-    assert float(n_active.detach()) == 1.5
-    weights = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
-    ((output * weights).sum() + 7 * n_active).backward()
-    near = np.array([[1, 1, 0], [1, 0, 1]]) / 0.4
-    np.testing.assert_allclose(activations.grad, [[0, 2, 3], [0, 0, 6]])
-    expected = -(near * (weights.numpy() * theta.detach().numpy() + 7 / 2)).sum(axis=0)
-    np.testing.assert_allclose(theta.grad, expected, rtol=1e-6)
 
 
 # ---------------------------------------------------------------------- reading and steering

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,17 +14,15 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
-from torch import Tensor
-from torch.autograd.function import once_differentiable
-from torch.nn.functional import embedding_bag
 from typing_extensions import Self
 
 from aerec.dimensions import Choice, Number, Space, Whole
 from aerec.display.progress import EpochProgress
-from aerec.errors import DataError, TrainingError
+from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.item_features import rows_or_empty
 from aerec.models.elsa import ELSA
+from aerec.network.code_learner import CodeLearner
 from aerec.network.device import resolve_device, with_gradients
 from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
 from aerec.recommender.base import History, Recommender, with_new_items
@@ -32,19 +30,13 @@ from aerec.recommender.codes import describe_unit, explain_units
 from aerec.recommender.id_matching import check_n
 from aerec.recommender.new_items import NewItems
 from aerec.recommender.saving import restore_part, state_of_parts
-from aerec.recommender.scorer import DecoderScorer, Scorer, SeparableScorer, UserBlock, score_blocks
+from aerec.recommender.scorer import DecoderScorer, Scorer, UserBlock, score_blocks
+from aerec.recommender.sparse_code_scorer import SparseCoder, SparseCodeScorer, added_activations
 from aerec.sparse import CSR, column_counts, take_rows
 from aerec.splitting import Holdout
 from aerec.system.memory import require_memory
-from aerec.topk import top_k
 
 __all__ = ["SparseCode"]
-
-_AUXILIARY = 1 / 32  # weight of the loss of dead units, as in the paper
-_SOME = 4096  # codes that the first lengths of W are found from
-_OF_NUMBER = 0.1  # weight of the penalty of JumpReLU on the number of active units
-_BANDWIDTH = 0.5  # of JumpReLU's kernel, times the first threshold
-_TINY = 1e-12
 
 
 class SparseCode(Recommender):
@@ -228,7 +220,7 @@ class SparseCode(Recommender):
         spread = float(np.sqrt(np.square(codes - centre).sum(axis=1, dtype=np.float64).mean()))
         scale = spread if spread > 0 else 1.0
         with with_gradients(), EpochProgress(type(self).__name__, self.epochs, self.progress) as progress:
-            learner = _Learner(
+            learner = CodeLearner(
                 torch.as_tensor((codes / scale).astype(np.float32), device=resolve_device(self.device)),
                 int(self.n_units),
                 int(self.n_active),
@@ -255,17 +247,17 @@ class SparseCode(Recommender):
         self.activity_ = (counts / len(codes)).astype(np.float32)
         self.strength_ = (sums / np.maximum(counts, 1)).astype(np.float32)
 
-    def _coder(self) -> _Coder:
+    def _coder(self) -> SparseCoder:
         what = self.encoder_, self.encoder_bias_, self.decoder_, self.centre_
-        return _Coder(*what, int(self.n_active), self.threshold_)
+        return SparseCoder(*what, int(self.n_active), self.threshold_)
 
     def _make_scorer(self) -> Scorer:
         return self._code_scorer()
 
-    def _code_scorer(self) -> _SparseCodeScorer:
+    def _code_scorer(self) -> SparseCodeScorer:
         check_is_fitted(self)
         usage = self.activity_, self.strength_
-        return _SparseCodeScorer(self.model_.scorer_, self._coder(), usage, self._steering)
+        return SparseCodeScorer(self.model_.scorer_, self._coder(), usage, self._steering)
 
     # ------------------------------------------------------------------ codes
 
@@ -415,7 +407,7 @@ class SparseCode(Recommender):
         """
         check_is_fitted(self)
         steered = copy.copy(self)
-        steered._steering = _steering(weights, len(self.strength_))
+        steered._steering = added_activations(weights, len(self.strength_))
         return steered
 
     def recommend(
@@ -462,275 +454,3 @@ def _decoder_of(model: Recommender) -> DecoderScorer:
             "another autoencoder of users, PureSVD, ALS or BPR"
         )
     return scorer
-
-
-# ---------------------------------------------------------------------- learning
-
-
-class _Learner:
-    """W, b, D and c, learned from the rows of `codes`, whose mean square distance from their mean is 1.
-
-    With "jump_relu" the fifth parameter is log θ. The loop is its own, not `Training`: it reads dense codes, without
-    the noise, likelihood and validation data of a `Network`.
-    """
-
-    def __init__(self, codes: Tensor, n_units: int, n_active: int, selection: str, seed: int) -> None:
-        self._codes, self._n_active, self._selection = codes, n_active, selection
-        self._order = torch.Generator().manual_seed(seed)
-        centre = codes.double().mean(dim=0)
-        spread = (codes.double() - centre).square().mean(dim=0).sqrt().float()  # 0 where all codes have the same number
-        first = torch.randn(n_units, codes.shape[1], generator=self._order, dtype=codes.dtype).to(codes.device) * spread
-        D = torch.nn.functional.normalize(first, dim=1)
-        some = (codes[:_SOME] - centre).float()
-        values, units = (some @ D.T).topk(n_active, dim=1)
-        output = embedding_bag(units, D, per_sample_weights=values, mode="sum")
-        gain = (some * output).sum() / output.square().sum().clamp_min(_TINY)  # that brings ẑ nearest to z
-        self.parameters = [gain * D, D.new_zeros(n_units), D, centre.float()]
-        if selection == "jump_relu":
-            smallest = (gain * values.min(dim=1).values.mean()).clamp_min(_TINY)
-            self._bandwidth = _BANDWIDTH * float(smallest)
-            self.parameters.append(torch.full_like(D[:, 0], float(smallest)).log())
-        self._idle = torch.zeros(n_units, dtype=torch.int64, device=codes.device)  # rows since it was active
-
-    def train(
-        self, epochs: int, batch_size: int, learning_rate: float, epoch_done: Callable[[int, float], None]
-    ) -> None:
-        for parameter in self.parameters:
-            parameter.requires_grad_()
-        optimizer = torch.optim.Adam(self.parameters, lr=learning_rate)
-        n_rows = len(self._codes)
-        n_steps = epochs * -(-n_rows // batch_size)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / n_steps)
-        for epoch in range(1, epochs + 1):
-            total = self._codes.new_zeros(())
-            for rows in torch.split(torch.randperm(n_rows, generator=self._order), batch_size):
-                optimizer.zero_grad()
-                error, auxiliary = self._cost(self._codes[rows.to(self._codes.device)])
-                torch.autograd.backward([error + _AUXILIARY * auxiliary])
-                optimizer.step()
-                schedule.step()
-                with torch.no_grad():
-                    torch.nn.functional.normalize(self.parameters[2], dim=1, out=self.parameters[2])
-                    total += error * len(rows)
-            cost = float(total) / n_rows
-            if not np.isfinite(cost):
-                raise TrainingError("the cost of SparseCode is no longer a finite number; lower learning_rate")
-            epoch_done(epoch, cost)
-
-    def _cost(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the error of a batch, and that of the dead units in giving it back."""
-        _, _, D, c = self.parameters[:4]
-        activations = self._activations(z)
-        output, active, penalty = self._output(activations)
-        residual = z - c - output
-        dead = self._idle >= len(self._codes)
-        self._idle += len(z)
-        self._idle[active] = 0
-        error = residual.square().sum(dim=1).mean() + penalty
-        n_dead = min(int(dead.sum()), max(1, z.shape[1] // 2))
-        if n_dead == 0:
-            return error, error.new_zeros(())
-        values, units = activations.masked_fill(~dead, -torch.inf).topk(n_dead, dim=1)
-        rest = residual.detach() - embedding_bag(units, D, per_sample_weights=values, mode="sum")
-        return error, rest.square().sum(dim=1).mean()
-
-    def _activations(self, z: Tensor) -> Tensor:
-        W, b, _, c = self.parameters[:4]
-        return torch.addmm(b, z - c, W.T)
-
-    def _output(self, activations: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return Dᵀh, the units that somebody has active, and what the selection costs."""
-        D, nothing = self.parameters[2], activations.new_zeros(())
-        if self._selection == "top_k":
-            values, units = activations.topk(self._n_active, dim=1)
-            return embedding_bag(units, D, per_sample_weights=values, mode="sum"), units.reshape(-1), nothing
-        if self._selection == "batch_top_k":
-            values, places = self._best_of_batch(activations)
-            h = torch.zeros_like(activations).view(-1).scatter(0, places, values).view_as(activations)
-            return h @ D, (h > 0).any(dim=0), nothing
-        theta = self.parameters[4].exp()
-        h, n_active = _Jump.apply(activations, theta, self._bandwidth)  # type: ignore[no-untyped-call]
-        return h @ D, (h > 0).any(dim=0), _OF_NUMBER * (n_active / self._n_active - 1).square()
-
-    def _best_of_batch(self, activations: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the k activations a row that are largest in all rows together, and their places."""
-        return activations.relu().view(-1).topk(len(activations) * self._n_active, sorted=False)
-
-    @torch.no_grad()
-    def threshold(self, batch_size: int) -> Tensor | None:
-        """Return θ; None where the selection has none."""
-        if self._selection == "top_k":
-            return None
-        if self._selection == "jump_relu":
-            return self.parameters[4].exp()
-        smallest = [
-            self._best_of_batch(self._activations(some))[0].min() for some in torch.split(self._codes, batch_size)
-        ]
-        return torch.stack(smallest).mean().expand(len(self._idle))
-
-
-class _Jump(torch.autograd.Function):
-    """JumpReLU and the mean number of active units, with the straight-through gradients of the paper.
-
-    The kernel is a rectangle of width `bandwidth`.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, activations: Tensor, theta: Tensor, bandwidth: float) -> tuple[Tensor, Tensor]:
-        active = activations > theta
-        ctx.save_for_backward(activations, theta, active)
-        ctx.bandwidth = bandwidth
-        return activations * active, active.sum() / len(activations)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, to_output: Tensor, to_number: Tensor) -> tuple[Tensor, Tensor, None]:
-        activations, theta, active = ctx.saved_tensors
-        near = ((activations - theta).abs() < ctx.bandwidth / 2) / ctx.bandwidth
-        to_theta = -(near * (to_output * theta + to_number / len(activations))).sum(dim=0)
-        return to_output * active, to_theta, None
-
-
-# ---------------------------------------------------------------------- scoring
-
-
-class _Coder:
-    """From dense codes to sparse ones, and back."""
-
-    def __init__(
-        self,
-        W: NDArray[np.float32],
-        b: NDArray[np.float32],
-        D: NDArray[np.float32],
-        c: NDArray[np.float32],
-        n_active: int,
-        threshold: NDArray[np.float32] | None,
-    ) -> None:
-        self.n_units = len(W)
-        self.D, self.c = D, c
-        self._W, self._b, self._n_active, self._threshold = W, b, n_active, threshold
-
-    def encode(self, z: NDArray[np.float32]) -> CSR:
-        """Return the sparse codes; shape (n_rows, n_units)."""
-        activations = (z - self.c) @ self._W.T + self._b
-        if self._threshold is not None:
-            return sp.csr_array(np.where(activations > self._threshold, activations, np.float32(0)))
-        units, values = top_k(activations, self._n_active)
-        starts = np.arange(len(z) + 1) * self._n_active
-        code: CSR = sp.csr_array((values.ravel(), units.ravel(), starts), shape=(len(z), self.n_units))
-        code.sort_indices()
-        return code
-
-    def decode(self, code: CSR | NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return ẑ."""
-        z: NDArray[np.float32] = code @ self.D + self.c
-        return z
-
-
-class _SparseCodeScorer(Scorer):
-    """Scores by what the decoder of another scorer makes of ẑ."""
-
-    def __init__(
-        self,
-        inner: Any,
-        coder: _Coder,
-        usage: tuple[NDArray[np.float32], NDArray[np.float32]],
-        steering: NDArray[np.float32] | None,
-    ) -> None:
-        super().__init__(inner.n_items, inner.popularity if steering is None else None)
-        self._inner, self._coder, self._usage, self._steering = inner, coder, usage, steering
-
-    def _scores(self, block: UserBlock) -> NDArray[np.float32]:
-        scores: NDArray[np.float32] = self._inner.decode(self._given_back(self._inner.code(block)), block)
-        return scores
-
-    def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return how much a score falls when an item is left out of the history.
-
-        What the inner scorer adds to what it decodes, such as − x of ELSA, falls as it does in its own contributions.
-        """
-        inner = self._inner
-        if not isinstance(self._inner, SeparableScorer):
-            return super().contributions(block, columns)
-        own, without = inner.code(block), inner.code_without_each(block).astype(np.float32)
-        terms: NDArray[np.float64] = inner.contributions(block, columns).astype(np.float64)
-        dense = np.concatenate([own, without])
-        for sign, codes in ((-1, dense), (1, self._given_back(dense))):
-            for places in score_blocks(len(without), self.n_items):
-                some = np.concatenate([codes[:1], codes[1 + places]])
-                scores = inner.decode(some, UserBlock.without_history(len(some), self.n_items))[:, columns]
-                terms[places] += sign * (scores[0] - scores[1:])
-        return terms
-
-    def _given_back(self, codes: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return ẑ."""
-        z = self._coder.decode(self._coder.encode(codes))
-        if self._steering is not None:
-            z += self._steering @ self._coder.D
-        return z
-
-    def sparse_code(self, block: UserBlock) -> CSR:
-        """Return the code of each user; shape (n_users, n_units)."""
-        code = self._coder.encode(self._inner.code(block))
-        if self._steering is not None:
-            code = sp.csr_array(code + sp.csr_array(np.tile(self._steering, (block.n_users, 1))))
-        return code
-
-    def code(self, block: UserBlock) -> NDArray[np.float32]:
-        """Return the code of each user as a dense array."""
-        return self.sparse_code(block).toarray()
-
-    def code_size(self) -> int:
-        """Return the number of units."""
-        return self._coder.n_units
-
-    def steered(self, weights: Mapping[int, float]) -> _SparseCodeScorer:
-        """Return a scorer with other steering, as `SparseCode.steer`."""
-        return _SparseCodeScorer(self._inner, self._coder, self._usage, _steering(weights, self.code_size()))
-
-    def unit_usage(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return `activity_` and `strength_`."""
-        return self._usage
-
-    def unit_weights(self, unit: int, activation: float) -> NDArray[np.float32]:
-        """Return decode(c + activation · D_unit) − decode(c); shape (n_items,)."""
-        codes = np.stack([self._coder.c, self._coder.c + np.float32(activation) * self._coder.D[unit]])
-        silent, active = self._inner.decode(codes, UserBlock.without_history(2, self.n_items))
-        weights: NDArray[np.float32] = active - silent
-        return weights
-
-    def unit_items(
-        self, units: NDArray[np.int64], n: int, barred: NDArray[np.bool_] | None = None
-    ) -> NDArray[np.int64]:
-        """Return the items whose scores rise most when each of `units` is 1; (n_units, n) or all there are.
-
-        Those that are `barred` are left out.
-        """
-        codes = np.concatenate([self._coder.c[None], self._coder.c + self._coder.D[units]])
-        scores = self._inner.decode(codes, UserBlock.without_history(len(codes), self.n_items))
-        gains = scores[1:] - scores[0]
-        if barred is not None:
-            gains[:, barred] = -np.inf
-        return top_k(gains, min(n, self.n_items))[0]
-
-    def unit_contributions(
-        self, code: NDArray[np.float32], units: NDArray[np.int64], columns: NDArray[np.int64]
-    ) -> NDArray[np.float32]:
-        """Return how much the scores of `columns` fall when each of `units` is 0; (n_units, n_columns)."""
-        whole = self._coder.decode(code[None])
-        codes = np.concatenate([whole, whole - code[units, None] * self._coder.D[units]])
-        scores = self._inner.decode(codes, UserBlock.without_history(len(codes), self.n_items))[:, columns]
-        terms: NDArray[np.float32] = scores[0] - scores[1:]
-        return terms
-
-
-def _steering(weights: Mapping[int, float], n_units: int) -> NDArray[np.float32] | None:
-    """Return what is added to each activation; None for nothing."""
-    steering = np.zeros(n_units, dtype=np.float32)
-    for unit, weight in weights.items():
-        if isinstance(unit, bool) or not isinstance(unit, int | np.integer) or not 0 <= unit < n_units:
-            raise ValueError(f"steer: a unit is a whole number from 0 to {n_units - 1}, got {unit!r}")
-        if not RealNumber().accepts(weight):
-            raise ValueError(f"steer: the weight of unit {unit} must be a finite number, got {weight!r}")
-        steering[unit] = weight
-    return steering if weights else None
