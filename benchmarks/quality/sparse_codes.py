@@ -1,6 +1,7 @@
 """What does sparsity cost? ELSA through a code of 2,048 units of which 64 are active; users known and unknown.
 
     python benchmarks/quality/sparse_codes.py
+    python benchmarks/quality/sparse_codes.py --steer
     python benchmarks/quality/sparse_codes.py --vectors
 
 Known users: train, valid and test of ml-1m-implicit as given. Unseen users: MovieLens 1M, likes, `StrongGeneralization`
@@ -10,7 +11,11 @@ loss is that of ndcg@20 beside the same ELSA, by seed, with a t interval of 95 %
 Names: genres and decades. Half of the films, drawn by the seed, have no part in the names; of them the 20 that stand
 highest in a unit say whether its name holds. Only units that some user has active count.
 
-With ``--vectors``: item vectors of a tenth of the bytes, ELSA and SparseELSA, on the known users.
+With ``--steer``: do lists move as the name of a unit says? Of each feature that names units, the unit is taken in whose
+items it is most common; the units are turned up and down for the unseen users, in multiples of their strength.
+
+With ``--vectors``: item vectors of a tenth and a hundredth of the bytes, ELSA and SparseELSA, on the known users. Users
+a second: top 20 of all users, in processor time of one thread.
 """
 
 from __future__ import annotations
@@ -31,6 +36,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from aerec import evaluate
 from aerec.datasets import load_dataset
 from aerec.interactions import Interactions
+from aerec.metrics import ndcg_at_k
 from aerec.models import ELSA, SparseCode, SparseELSA
 from aerec.splitting import StrongGeneralization
 from protocol import RESULTS, markdown, save, set_threads
@@ -38,6 +44,7 @@ from top_n import load
 
 METRICS = ("ndcg@20", "recall@20")
 TOP = 20
+TURNS = [-2.0, -1.0, 0.0, 1.0, 2.0, 4.0]
 
 
 def main() -> None:
@@ -45,18 +52,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--steer", action="store_true")
     parser.add_argument("--vectors", action="store_true")
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
     set_threads(given.threads)
     if given.vectors:
         points = [point for seed in range(given.seeds) for point in vectors(seed)]
-        header = ["model", *METRICS, "bytes of item vectors", "s"]
+        header = ["model", *METRICS, "loss of ndcg@20", "bytes of item vectors", "users/s", "s"]
         table = markdown(header, rows_of_vectors(points))
         save("sparse-vectors", "Item vectors of few bytes", table, {"points": points}, given.out)
         return
-    points = []
     described = films()
+    if given.steer:
+        points = [point for seed in range(given.seeds) for point in steering(described, seed)]
+        header = ["turned by", "films with the name in the lists of 20", "ndcg@20", "units"]
+        save(
+            "sparse-steering",
+            "Lists that are steered",
+            markdown(header, rows_of_steering(points)),
+            {"points": points},
+            given.out,
+        )
+        return
+    points = []
     for users, split in (
         ("known", load("ml-1m-implicit")),
         ("unseen", StrongGeneralization(n_users=500, seed=42).split(described)),
@@ -102,6 +121,32 @@ def names(model: SparseCode, data: Interactions, seed: int) -> dict[str, Any]:
     return {"named": len(frame), **{name: float(value) for name, value in means.items()}, "holds": float(holds.mean())}
 
 
+def steering(data: Interactions, seed: int) -> Iterator[dict[str, Any]]:
+    """Give the share of items with the name of a unit, and ndcg, for units that are turned up and down."""
+    assert data.item_features is not None
+    split = StrongGeneralization(n_users=500, seed=42).split(data)
+    model = SparseCode(dense(seed), seed=seed, progress=False).fit(split.train)
+    frame = model.name_units(data, TOP)
+    frame = frame[(model.activity_ > 0) & frame["name"].notna()].sort_values("precision", kind="stable")
+    frame = frame.drop_duplicates("name", keep="last")
+    names = list(data.feature_names)
+    for unit, name in zip(frame["unit"], frame["name"], strict=True):
+        has = data.item_features[:, [names.index(name)]].toarray().ravel() > 0
+        for times in TURNS:
+            steered = model.steer({int(unit): times * float(model.strength_[unit])})
+            lists = steered.rank(split.test.history, TOP)[0]
+            ndcg = float(np.nanmean(ndcg_at_k(lists, split.test.target.matrix, k=20)))
+            point = {"seed": seed, "unit": int(unit), "name": name, "times": times, "ndcg@20": ndcg}
+            yield {**point, "share": float(has[lists].mean()), "of_all": float(has.mean())}
+
+
+def rows_of_steering(points: list[dict[str, Any]]) -> Iterator[list[str]]:
+    """Give a row for each strength: means over units and seeds."""
+    frame = pd.DataFrame(points)
+    for times, own in frame.groupby("times"):
+        yield [f"{times:+g}", f"{own['share'].mean():.1%}", f"{own['ndcg@20'].mean():.4f}", str(len(own))]
+
+
 def rows(points: list[dict[str, Any]]) -> Iterator[list[str]]:
     """Give a row for each kind of users: means over seeds."""
     for users in ("known", "unseen"):
@@ -134,20 +179,28 @@ def vectors(seed: int) -> Iterator[dict[str, Any]]:
     common = {"seed": seed, "progress": False}
     models = [
         dense(seed),
-        ELSA(n_factors=24, epochs=10, batch_size=128, **common),
-        SparseELSA(n_factors=512, n_active=12, **common),
+        ELSA(n_factors=25, epochs=10, batch_size=128, **common),
+        SparseELSA(n_factors=512, n_active=25, **common),
+        ELSA(n_factors=3, epochs=10, batch_size=128, **common),
+        SparseELSA(n_factors=512, n_active=3, **common),
     ]
     for model in models:
         began = time.perf_counter()
         model.fit(split.train)
         seconds = time.perf_counter() - began
         if isinstance(model, SparseELSA):
-            size = model.factors_.data.nbytes + model.factors_.indices.nbytes
+            size = model.entries_.nbytes + model.columns_.nbytes
         else:
             size = model.item_vectors_.nbytes
-        shown = f"{type(model).__name__}({model.n_factors}" + (", 12 kept)" if isinstance(model, SparseELSA) else ")")
+        kept = f", {model.n_active} kept" if isinstance(model, SparseELSA) else ""
+        shown = f"{type(model).__name__}({model.n_factors}{kept})"
+        began = time.process_time()
+        model.rank(split.test.history, TOP)
+        speed = split.test.history.shape[0] / (time.process_time() - began)
         mean = evaluate(model, split.test, METRICS, n_resamples=1).mean
-        yield {"model": shown, "seed": seed, "mean": dict(mean), "bytes": size, "seconds": seconds}
+        point = {"model": shown, "seed": seed, "mean": dict(mean), "bytes": size, "seconds": seconds, "speed": speed}
+        print(point, flush=True)
+        yield point
 
 
 def rows_of_vectors(points: list[dict[str, Any]]) -> Iterator[list[str]]:
@@ -155,8 +208,11 @@ def rows_of_vectors(points: list[dict[str, Any]]) -> Iterator[list[str]]:
     for model in dict.fromkeys(point["model"] for point in points):
         own = [point for point in points if point["model"] == model]
         means = [f"{np.mean([point['mean'][metric] for point in own]):.4f}" for metric in METRICS]
-        seconds = np.mean([point["seconds"] for point in own])
-        yield [model, *means, f"{own[0]['bytes']:,}", f"{seconds:.0f}"]
+        of_dense = [point["mean"]["ndcg@20"] for point in points if point["model"] == "ELSA(256)"]
+        losses = np.array([1 - point["mean"]["ndcg@20"] / whole for point, whole in zip(own, of_dense, strict=True)])
+        loss = f"{losses.mean():.2%} ± {_half(losses):.2%}"
+        seconds, speed = (np.mean([point[name] for point in own]) for name in ("seconds", "speed"))
+        yield [model, *means, loss, f"{own[0]['bytes']:,}", f"{speed:,.0f}", f"{seconds:.0f}"]
 
 
 def _half(values: Any) -> float:

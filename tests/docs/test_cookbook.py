@@ -69,5 +69,5 @@ def test_pictures_are_described_in_words(path):
             assert len(cell["metadata"].get("alt", "")) > 20
 
 
-def test_there_are_ten():
-    assert len(NOTEBOOKS) == 10
+def test_there_are_eleven():
+    assert len(NOTEBOOKS) == 11

@@ -1,6 +1,7 @@
 """SparseELSA against its formula in numpy, and against ELSA."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 import torch
@@ -30,7 +31,10 @@ def test_rows_have_n_active_entries_and_length_1(model):
     assert isinstance(model.factors_, sp.csr_array)
     assert model.factors_.shape == (24, 16)
     np.testing.assert_array_equal(np.diff(model.factors_.indptr), 3)
-    np.testing.assert_allclose(sp.linalg.norm(model.factors_, axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(sp.linalg.norm(model.factors_, axis=1), 1, rtol=1e-3)
+    assert (model.entries_.dtype, model.columns_.dtype) == (np.float16, np.uint16)
+    assert model.entries_.nbytes + model.columns_.nbytes == 24 * 3 * 4
+    assert (np.diff(model.columns_.astype(int), axis=1) > 0).all()
 
 
 def test_scores_are_the_formula(data, model):
@@ -48,6 +52,27 @@ def test_scores_are_the_formula(data, model):
     )
     vectors = model.scorer_.query_vectors(block) @ model.scorer_.item_vectors().T
     np.testing.assert_allclose(vectors, x[[4]] @ A @ A.T, atol=1e-5)
+
+
+def test_blocks_of_items_change_nothing(data, model, monkeypatch):
+    scores = model.score_items(data)
+    monkeypatch.setattr(sparse_elsa, "_ITEMS", 5)
+    np.testing.assert_array_equal(model.score_items(data), scores)
+
+
+def test_new_items_by_features(data):
+    wider = data.with_items(data.items.append(pd.Index([900, 901])))
+    wider = wider.with_item_features(sp.csr_array(np.eye(3)[np.arange(26) % 3]), ["a", "b", "c"])
+    model = SparseELSA(n_factors=16, n_active=3, epochs=6, batch_size=16, progress=False).fit(data)
+    known, before = model.factors_.toarray(), model.score_items(data)
+    model.add_items(wider, l2=0.01)
+    A = model.factors_.toarray()
+    np.testing.assert_array_equal(A[:24], known)
+    np.testing.assert_array_equal(model.score_items(wider)[:, :24], before)
+    mean = known[np.arange(24) % 3 == 24 % 3].mean(axis=0)
+    kept = np.argsort(-np.abs(mean))[:3]
+    np.testing.assert_allclose(A[24, kept], mean[kept], atol=5e-3)
+    assert np.count_nonzero(A[24]) == 3
 
 
 def test_similar_items_go_by_the_cosine(model):
@@ -77,6 +102,11 @@ def test_entries_are_taken_away_geometrically_and_then_stay():
     assert left[20:] == [16] * 11
     assert left == sorted(left, reverse=True)
     assert sparse_elsa.entries_left(1.0, 4, 12) == 4
+
+
+def test_the_learning_rate_falls_in_the_last_third():
+    assert [sparse_elsa._slowed(at / 12) for at in (0, 4, 8)] == pytest.approx([1, 1, 1])
+    assert [sparse_elsa._slowed(at / 12) for at in (9, 10, 11, 12)] == pytest.approx([0.75, 0.5, 0.25, 0])
 
 
 def test_the_largest_entries_are_left():

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from aerec.dimensions import Number, Space, Whole
 from aerec.display.progress import EpochProgress
 from aerec.errors import TrainingError
 from aerec.interactions import Interactions
-from aerec.network.device import resolve_device, with_gradients
+from aerec.network.device import resolve_device, resolve_precision, with_gradients
 from aerec.network.products import Scratch
 from aerec.network.rows import Rows, shuffled, sparse_rows
 from aerec.network.unit_rows import unit_products, unit_rows
-from aerec.parameters import Constraint, RealNumber, WholeNumber
+from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
+from aerec.recommender.new_items import NewItems
 from aerec.recommender.scorer import Scorer, UserBlock
 from aerec.sparse import CSR, row_ids
 from aerec.splitting import Holdout
@@ -28,6 +31,7 @@ from aerec.training.optimizers import BlockwiseNAdam
 __all__ = ["SparseELSA"]
 
 _ANNEALED = 2 / 3  # share of the steps over which entries are taken away
+_ITEMS = 8192  # whose vectors are widened at once
 _TINY = 1e-12
 
 
@@ -39,28 +43,35 @@ class SparseELSA(Recommender):
 
     Training begins with dense vectors. Over the first two thirds of the steps the entries of each row that are smallest
     in magnitude are set to 0, so that from `n_factors` geometrically fewer are left until there are `n_active`; in the
-    last third those that are left learn on. A is kept in CSR form: 8 bytes an entry, where a dense vector has 4
-    for each of its factors. Few of many factors rank better than few factors, but worse than many: measure it on your
-    data. Scoring takes two sparse products. An empty history is ranked by popularity.
+    last third those that are left learn on, at a rate that falls to 0. An entry takes 4 bytes: a number in half
+    precision and its column. A dense vector takes 4 for each of its factors. Few of many factors rank better than few
+    factors, but worse than many: measure it on your data. Scoring takes two sparse products of vectors that are
+    widened block by block. An empty history is ranked by popularity.
 
     Parameters
     ----------
     n_factors : int, default 512
-        Length of the item vectors.
-    n_active : int, default 12
+        Length of the item vectors, at most 65,536.
+    n_active : int, default 25
         k: entries of a vector that are not 0, at most; all of them where there are no more factors.
     epochs : int, default 30
     batch_size : int, default 128
     learning_rate : float, default 0.03
         Of NAdam (the cost does not depend on the lengths that the rows of A have before they are scaled).
     device : str, default "auto"
+    precision : {"auto", "float32", "bf16"}, default "auto"
+        Of the matrix products in training, as in `Autoencoder`.
     seed : int, default 0
     progress : bool or int, default True
 
     Attributes
     ----------
+    entries_ : ndarray of shape (n_items, n_active), float16
+        The entries of A that are left.
+    columns_ : ndarray of shape (n_items, n_active), uint16
+        Their columns.
     factors_ : csr_array of shape (n_items, n_factors), float32
-        A.
+        A, made anew whenever it is asked for.
 
     References
     ----------
@@ -79,16 +90,17 @@ class SparseELSA(Recommender):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
-        "n_factors": [WholeNumber(1)],
+        "n_factors": [WholeNumber(1, 2**16)],
         "n_active": [WholeNumber(1)],
         "epochs": [WholeNumber(1)],
         "batch_size": [WholeNumber(1)],
         "learning_rate": [RealNumber(above=0)],
         "device": [str],
+        "precision": [OneOf(("auto", "float32", "bf16"))],
         "seed": [WholeNumber(0, 2**32 - 1)],
         "progress": [bool, WholeNumber(0)],
     }
-    _learned = ("factors_",)
+    _learned = ("entries_", "columns_")
     _popularity_for_empty = True
 
     search_space: ClassVar[Space] = {
@@ -97,16 +109,18 @@ class SparseELSA(Recommender):
         "learning_rate": Number(0.01, 0.5, log=True),
     }
 
-    factors_: CSR
+    entries_: NDArray[np.float16]
+    columns_: NDArray[np.uint16]
 
     def __init__(
         self,
         n_factors: int = 512,
-        n_active: int = 12,
+        n_active: int = 25,
         epochs: int = 30,
         batch_size: int = 128,
         learning_rate: float = 0.03,
         device: str = "auto",
+        precision: str = "auto",
         seed: int = 0,
         progress: bool | int = True,
     ) -> None:
@@ -116,15 +130,23 @@ class SparseELSA(Recommender):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.device = device
+        self.precision = precision
         self.seed = seed
         self.progress = progress
 
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
         rows = sparse_rows(train.matrix, resolve_device(self.device))
         with with_gradients():
-            dense = self._trained(rows).cpu().numpy()
-        self.factors_ = sp.csr_array(dense)
-        self.factors_.sort_indices()
+            self.entries_, self.columns_ = _largest_entries(self._trained(rows).cpu().numpy(), int(self.n_active))
+
+    @property
+    def factors_(self) -> CSR:
+        """A; shape (n_items, n_factors)."""
+        check_is_fitted(self)
+        return self._vectors().rows(slice(None))
+
+    def _vectors(self) -> _SparseVectors:
+        return _SparseVectors(self.entries_, self.columns_, int(self._fitted_with["n_factors"]))
 
     def _trained(self, rows: Rows) -> Tensor:
         """Return A, with zeros.
@@ -136,6 +158,7 @@ class SparseELSA(Recommender):
         shape = rows.shape[1], int(self.n_factors)
         drawn = 2 * torch.rand(shape, generator=order, dtype=torch.float32) - 1
         weight = drawn.mul_((6 / sum(shape)) ** 0.5).to(device).requires_grad_()
+        half = resolve_precision(self.precision, device)
         kind = BlockwiseNAdam if device.type == "cpu" else torch.optim.NAdam
         optimizer = kind([weight], lr=float(self.learning_rate))
         epochs, batch_size = int(self.epochs), int(self.batch_size)
@@ -146,9 +169,10 @@ class SparseELSA(Recommender):
                 total = weight.new_zeros(())
                 for chosen in torch.split(shuffled(rows, order), batch_size):
                     optimizer.zero_grad()
-                    cost = _cost(rows, chosen, weight, scratch)
+                    cost = _cost(rows, chosen, weight, scratch, half)
                     torch.autograd.backward([cost])
                     with torch.no_grad():
+                        optimizer.param_groups[0]["lr"] = float(self.learning_rate) * _slowed(step / n_steps)
                         optimizer.step()
                         step += 1
                         n_wanted = entries_left(step / n_steps, shape[1], int(self.n_active))
@@ -163,7 +187,22 @@ class SparseELSA(Recommender):
         return unit_rows(weight.detach())
 
     def _make_scorer(self) -> Scorer:
-        return _SparseFactorScorer(self.factors_, self._popularity)
+        return _SparseFactorScorer(self._vectors(), self._popularity)
+
+    def _add_learned(self, added: NewItems) -> None:
+        mixed = np.asarray((self.factors_[added.known].T @ added.shares.T).T)
+        of_new = _largest_entries(mixed, self.entries_.shape[1])
+        for name, values in zip(self._learned, of_new, strict=True):
+            extended = np.zeros((len(added.items), values.shape[1]), dtype=values.dtype)
+            before: NDArray[Any] = getattr(self, name)
+            extended[: len(before)] = before
+            extended[added.new] = values
+            setattr(self, name, extended)
+
+
+def _slowed(progress: float) -> float:
+    """Return which share of the learning rate is left when so much of the training is over."""
+    return min(1.0, max(1 - progress, 0.0) / (1 - _ANNEALED))
 
 
 def entries_left(progress: float, n_factors: int, n_active: int) -> int:
@@ -179,22 +218,47 @@ def _largest(weight: Tensor, n: int) -> Tensor:
     return torch.zeros_like(weight).scatter_(1, weight.abs().topk(n, dim=1).indices, 1.0)
 
 
-def _cost(rows: Rows, chosen: Tensor, weight: Tensor, scratch: Scratch) -> Tensor:
+def _cost(rows: Rows, chosen: Tensor, weight: Tensor, scratch: Scratch, half: bool = False) -> Tensor:
     """Return the mean over rows of 2 − 2 cos(o, x), as `ELSA` has it; rows without ratings count 2."""
     batch = rows.batch(chosen)
-    code, gram = unit_products(batch, weight, scratch)
+    code, gram = unit_products(batch, weight, scratch, half=half)
     own, of_code = batch.squares(), code.square().sum(dim=1)
     of_output = ((code @ gram) * code).sum(dim=1) - 2 * of_code + own
     cosine = (of_code - own) / (of_output.clamp_min(_TINY) * own.clamp_min(_TINY)).sqrt()
     return (2 - 2 * cosine).mean()
 
 
+def _largest_entries(vectors: NDArray[np.float32], n: int) -> tuple[NDArray[np.float16], NDArray[np.uint16]]:
+    """Return the `n` entries of each row that are largest in magnitude, and their columns in order."""
+    n = min(n, vectors.shape[1])
+    columns = np.sort(np.argpartition(-np.abs(vectors), n - 1, axis=1)[:, :n], axis=1)
+    return np.take_along_axis(vectors, columns, axis=1).astype(np.float16), columns.astype(np.uint16)
+
+
+@dataclass(frozen=True, eq=False)
+class _SparseVectors:
+    """A, 4 bytes an entry."""
+
+    entries: NDArray[np.float16]
+    columns: NDArray[np.uint16]
+    n_factors: int
+
+    def rows(self, which: Any) -> CSR:
+        """Return some rows in CSR form."""
+        entries, columns = self.entries[which], self.columns[which]
+        n_rows, n = entries.shape
+        starts = np.arange(n_rows + 1, dtype=np.int64) * n
+        parts = entries.ravel().astype(np.float32), columns.ravel().astype(np.int32), starts
+        some: CSR = sp.csr_array(parts, shape=(n_rows, self.n_factors))
+        return some
+
+
 class _SparseFactorScorer(Scorer):
     """Scores by x A Aᵀ − x, from sparse A."""
 
-    def __init__(self, factors: CSR, popularity: NDArray[np.float32] | None) -> None:
-        super().__init__(factors.shape[0], popularity)
-        self._factors = factors
+    def __init__(self, vectors: _SparseVectors, popularity: NDArray[np.float32] | None) -> None:
+        super().__init__(len(vectors.entries), popularity)
+        self._vectors = vectors
 
     def _scores(self, block: UserBlock) -> NDArray[np.float32]:
         return self.decode(self.code(block), block)
@@ -206,7 +270,7 @@ class _SparseFactorScorer(Scorer):
     def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the exact terms of the sum, xᵢ · (AᵢAⱼ − [i = j])."""
         history = block.history
-        products = (self._factors[history.indices] @ self._factors[columns].T).toarray()
+        products = (self._vectors.rows(history.indices) @ self._vectors.rows(columns).T).toarray()
         terms: NDArray[np.float64] = history.data[:, None] * (
             products.astype(np.float64) - (history.indices[:, None] == columns)
         )
@@ -214,32 +278,38 @@ class _SparseFactorScorer(Scorer):
 
     def code(self, block: UserBlock) -> NDArray[np.float32]:
         """Return x A; shape (n_users, n_factors)."""
-        code: NDArray[np.float32] = (block.history @ self._factors).toarray()
+        history = block.history
+        items, places = np.unique(history.indices, return_inverse=True)
+        of_them: CSR = sp.csr_array((history.data, places, history.indptr), shape=(block.n_users, len(items)))
+        code: NDArray[np.float32] = (of_them @ self._vectors.rows(items)).toarray()
         return code
-
-    def code_without_each(self, block: UserBlock) -> NDArray[np.float32]:
-        """Return x A without each term of the sum; shape (n_values, n_factors)."""
-        terms: NDArray[np.float32] = block.history.data[:, None] * self._factors[block.history.indices].toarray()
-        return self.code(block) - terms
 
     def code_size(self) -> int:
         """Return n_factors."""
-        return int(self._factors.shape[1])
+        return self._vectors.n_factors
 
     def decode(self, code: NDArray[np.float32], block: UserBlock) -> NDArray[np.float32]:
         """Return code · Aᵀ − x."""
-        scores: NDArray[np.float32] = np.ascontiguousarray((self._factors @ code.T).T)
+        scores = self._products(code)
         scores[row_ids(block.history), block.history.indices] -= block.history.data
         return scores
 
     def similarities(self, columns: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the cosines of the vectors."""
-        cosines: NDArray[np.float32] = (self._factors[columns] @ self._factors.T).toarray()
-        return cosines
+        return self._products(self._vectors.rows(columns).toarray())
+
+    def _products(self, code: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return code · Aᵀ, block by block of items."""
+        products = np.empty((len(code), self.n_items), dtype=np.float32)
+        queries = np.ascontiguousarray(code.T)
+        for start in range(0, self.n_items, _ITEMS):
+            some = slice(start, start + _ITEMS)
+            products[:, some] = (self._vectors.rows(some) @ queries).T
+        return products
 
     def item_vectors(self) -> NDArray[np.float32]:
         """Return A as a dense array."""
-        vectors: NDArray[np.float32] = self._factors.toarray()
+        vectors: NDArray[np.float32] = self._vectors.rows(slice(None)).toarray()
         return vectors
 
     def query_vectors(self, block: UserBlock) -> NDArray[np.float32]:

@@ -533,8 +533,8 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         scale). `recommend` offers the new items from then on; `similar_items`, `explain` and `save` know them, and a
         history may hold them.
 
-        Item-item models, `PureSVD`, `BPR`, `LowRankEDLAE` and autoencoders with a row an item can, as can a
-        `RecencyWeighted`, `SparseCode` or `Blend` of them. When the new items have ratings, fit again.
+        Item-item models, `PureSVD`, `BPR`, `LowRankEDLAE`, `SparseELSA` and autoencoders with a row an item can, as can
+        a `RecencyWeighted`, `SparseCode` or `Blend` of them. When the new items have ratings, fit again.
 
         Parameters
         ----------
