@@ -14,9 +14,11 @@ needs_compiler = pytest.mark.skipif(os.name != "posix" or shutil.which("cc") is 
 @pytest.fixture
 def fresh():
     """Ask anew what is there, before the test and after it."""
-    library._loaded.cache_clear(), library.function.cache_clear()
+    for answer in (library._loaded, library.function, library.is_used):
+        answer.cache_clear()
     yield
-    library._loaded.cache_clear(), library.function.cache_clear()
+    for answer in (library._loaded, library.function, library.is_used):
+        answer.cache_clear()
 
 
 def test_it_can_be_turned_off(fresh, monkeypatch):

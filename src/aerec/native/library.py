@@ -20,6 +20,7 @@ SWITCH = "AEREC_NATIVE"
 _TO_BUILD = "python -m aerec.native.build compiles them"
 
 
+@cache
 def is_used() -> bool:
     """Whether the kernels are there and not turned off."""
     return _loaded()[0] is not None
