@@ -80,7 +80,7 @@ def log_sum_exp(logits: Tensor, bias: Tensor, stored: Stored) -> tuple[Tensor, T
     n_items, n_rows = logits.shape
     _check(bias, (n_items,))
     _check_csr(*stored, n_rows, n_items)
-    parts, explained = torch.empty(-(-n_items // _PIECE_ITEMS), 2, n_rows), torch.empty(n_items)
+    parts, explained = bias.new_empty(-(-n_items // _PIECE_ITEMS), 2, n_rows), bias.new_empty(n_items)
     name, sizes = f"softmax_parts_{_ending(logits)}", (n_items, n_rows, _PIECE_ITEMS)
     _call(name, logits, bias, *stored, *sizes, parts, explained, work=logits.numel())
     largest, sums = parts.unbind(dim=1)
@@ -108,7 +108,7 @@ def softmax_residuals(logits: Tensor, bias: Tensor, stored: Stored, log_sums: Te
     _check(log_sums, (n_rows,))
     _check(scale, (n_rows,))
     _check_csr(*stored, n_rows, n_items)
-    sums = torch.empty(n_items)
+    sums = bias.new_empty(n_items)
     name = f"softmax_residuals_{_ending(logits)}"
     _call(name, logits, bias, *stored, n_items, n_rows, log_sums, scale, sums, work=logits.numel())
     return sums

@@ -17,6 +17,7 @@ from aerec.likelihood import Likelihood
 from aerec.native import kernels
 from aerec.native.kernels import Stored
 from aerec.network.batches import Batch, SparseBatch
+from aerec.network.deferred import SparseTimesDense
 from aerec.network.device import cpu_has_tiles
 from aerec.network.products import Scratch, gather_rows, observed_logits_by_column, scatter_rows
 
@@ -238,6 +239,7 @@ class _ObservedLoss(torch.autograd.Function):
         residual.sub_(batch.wanted.index_select(0, order))
         weighted = residual if batch.weights is None else residual * batch.weights.index_select(0, order)
         ctx.batch, ctx.scratch = batch, scratch
+        ctx.parameter, ctx.deferred = weight, scratch.deferred_of(weight)
         ctx.save_for_backward(hidden, weight, weighted)
         return 0.5 * torch.dot(residual, weighted)
 
@@ -249,7 +251,11 @@ class _ObservedLoss(torch.autograd.Function):
         order = pattern.by_column[2]
         columns = pattern.columns.index_select(0, order)
         to_bias = residual.new_zeros(pattern.n_columns).index_add_(0, columns, residual)
-        to_weight = gather_rows(pattern, residual, hidden, ctx.scratch)
+        to_weight = None
+        if ctx.deferred is None:
+            to_weight = gather_rows(pattern, residual, hidden, ctx.scratch)
+        else:
+            ctx.deferred.give(ctx.parameter, SparseTimesDense(pattern, residual, hidden.contiguous()))
         by_row = torch.empty_like(residual).index_copy_(0, order, residual)
         to_hidden = scatter_rows(pattern, by_row, weight)
         return to_hidden, to_weight, to_bias, None, None
