@@ -76,7 +76,7 @@ class IdMatching:
                 f"the history has {history.shape[1]} items; fit on an Interactions to have items matched by id"
             )
         aligned = history
-        if self.items is not None and history.items is not self.items:
+        if self.items is not None and not history.items.equals(self.items):
             refuse_other_kind(history.items, self.items, "items of the history")
             aligned = history.with_items(self.items)
             if (lost := history.n_ratings - aligned.n_ratings) > 0:
