@@ -16,7 +16,7 @@ __all__ = ["DataSummary", "look_like_counts", "quantiles", "value_counts", "why_
 _QUANTILES = {"min": 0.0, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "max": 1.0}
 _SHOWN = 12  # different ratings that are shown with their counts
 _LOOKED_AT = 1_000_000  # most values that are looked at
-_HIGHEST_SCALE = 10.0  # of ratings: five stars in halves, ten points
+_HIGHEST_SCALE = 10.0  # Scales of ratings end here: five stars in halves, ten points
 _EPOCH = 3e8, 5e9  # seconds since 1970 of the years from 1979 to 2128
 
 

@@ -33,7 +33,7 @@ __all__ = [
     "weak_split",
 ]
 
-_FEW = 0.5  # below this share of known users there is a warning
+_FEW = 0.5  # Below this share of known users there is a warning
 
 
 @dataclass(frozen=True)

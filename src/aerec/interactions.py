@@ -25,7 +25,7 @@ __all__ = ["Interactions"]
 
 logger = logging.getLogger(__name__)
 
-_ALIGNED = ("timestamps", "weights")  # with the stored ratings
+_ALIGNED = ("timestamps", "weights")  # Aligned with the stored ratings
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -21,7 +21,7 @@ __all__ = [
     "weights_of_matrix",
 ]
 
-_LARGEST = 2.0**24  # as of ratings: up to it float32 holds every whole number
+_LARGEST = 2.0**24  # The same as for ratings: float32 holds every whole number up to it
 
 
 def checked_weights(weights: Any, matrix: CSR) -> NDArray[np.float32]:

@@ -28,7 +28,7 @@ __all__ = [
 CSR: TypeAlias = "sp.csr_array[Any, tuple[int, int]]"
 
 _BLOCK = 1 << 22  # values copied at once
-_LARGEST = 2.0**24  # up to it float32 holds every whole number, and squares of ratings can be summed in float32
+_LARGEST = 2.0**24  # float32 holds every whole number up to it, and squares of ratings can be summed in float32
 _COMPRESSED = ("csr", "csc", "bsr")
 _USER_COLUMNS, _ITEM_COLUMNS = (
     {"user", "userid"},

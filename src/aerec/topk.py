@@ -14,11 +14,11 @@ import aerec.system.threads  # noqa: F401 (a forked process ranks with one threa
 
 __all__ = ["candidates", "order_candidates", "top_k", "top_k_tensor"]
 
-_BLOCK_BYTES = 2**23  # of scores in a block, which is read several times and should stay in the cache
+_BLOCK_BYTES = 2**23  # A block of scores is read several times and should stay in the cache
 _CHUNKS = 16  # most pieces of a row; see `_lower_bound`
 _LOWER = 2**32 - 1  # half of a 64-bit key
 _NOTHING = (0x7F800001 << 32) + _LOWER  # the key of −∞ in column −1
-_CROWDED = 2  # from this many times k candidates on, those equal to the bound are counted
+_CROWDED = 2  # From this many times k candidates on, those equal to the bound are counted
 
 
 def top_k(scores: NDArray[np.floating[Any]], k: int) -> tuple[NDArray[np.int64], NDArray[np.floating[Any]]]:

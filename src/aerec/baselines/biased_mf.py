@@ -26,7 +26,7 @@ from aerec.splitting import Holdout
 __all__ = ["BiasedMF"]
 
 _AUTOMATIC = 0.9  # λ, in standard deviations of the ratings: both sides of p · q are in roots of them
-_LEAST_SPREAD = 1e-3  # where all ratings are equal
+_LEAST_SPREAD = 1e-3  # The spread that is assumed where all ratings are equal
 
 
 class BiasedMF(RatingPredictor, Recommender):

@@ -20,7 +20,7 @@ from aerec.splitting import Holdout
 
 __all__ = ["BSPM"]
 
-_ORDER = 4  # of the polynomial that stands for the exponential
+_ORDER = 4  # Order of the polynomial that stands for the exponential
 
 
 class BSPM(Recommender):

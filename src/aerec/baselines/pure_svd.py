@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PureSVD"]
 
-_AUTOMATIC = 2.5  # times the penalty of EASE
+_AUTOMATIC = 2.5  # "auto" is this many times the penalty of EASE
 
 
 class PureSVD(Recommender):

@@ -39,7 +39,7 @@ __all__ = [
     "with_ids_like",
 ]
 
-_VALUES = {"rating", "implicit", "counts"}  # of the options that say what the numbers mean
+_VALUES = {"rating", "implicit", "counts"}  # Options that say what the numbers mean
 _SEPARATORS = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semicolon": ";"}
 
 

@@ -36,9 +36,9 @@ __all__ = [
 
 NOT_INVERTIBLE = "XᵀX + l2 · I cannot be inverted in float32: l2 is too small for these ratings, raise it"
 
-_BLOCK_BYTES = 4 * 2**20  # of dense rows in a block of one thread
+_BLOCK_BYTES = 4 * 2**20  # Dense rows in a block of one thread
 _DENSE_IS_FASTER = 30  # speed of a dense product, as a multiple of scipy's sparse one
-_DENSE_BYTES = 64 * 2**20  # of dense columns of X at once; at most _COLUMNS of them
+_DENSE_BYTES = 64 * 2**20  # Dense columns of X that are held at once; at most _COLUMNS of them
 _COLUMNS = 64  # columns of a table summed at once, if each row is wanted
 _WANTED = 8  # … at least this many times
 _TILE = 512  # rows and columns mirrored at once

@@ -32,7 +32,7 @@ from aerec.system.memory import require_memory
 
 __all__ = ["SOLVER", "RidgeRecommender"]
 
-_MANY_ITEMS = 8_000  # from these on "auto" looks at the side of the users: weights of 256 MB
+_MANY_ITEMS = 8_000  # With this many items "auto" looks at the side of the users: weights of 256 MB
 
 SOLVER: list[Constraint] = [OneOf(["auto", "items", "users"])]
 """From which side the regression is solved."""

@@ -18,7 +18,7 @@ from aerec.sparse import CSR, row_ids, take_rows
 
 __all__ = ["change_users", "update_inverse"]
 
-_USERS_AT_ONCE = 1024  # in an update, which holds two dense rows for each
+_USERS_AT_ONCE = 1024  # An update holds two dense rows for each of these users
 _NOT_LEARNED = "old is not of users that the model has learned from: give histories exactly as they were"
 
 

@@ -14,7 +14,7 @@ __all__ = [
     "wilson_interval",
 ]
 
-FEW = 10  # with fewer users who differ from the rest, resampling says too little
+FEW = 10  # Resampling says too little of fewer users who differ from the rest
 _BLOCK = 16  # resamples drawn at once
 _Z = 1.959963984540054  # 95 % of a normal distribution lie within this many standard deviations
 

@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 FORMAT_VERSION = 1
-_TABLE_BYTES = 1 << 18  # of the header of a safetensors file: enough for thousands of tensors
+_TABLE_BYTES = 1 << 18  # A header of a safetensors file: enough for thousands of tensors
 
 
 def write_folder(

@@ -25,7 +25,7 @@ __all__ = [
     "measure_users",
 ]
 
-_TABLE_BYTES = 2**21  # of the table of hits, which should stay in the cache
+_TABLE_BYTES = 2**21  # The table of hits should stay in the cache
 _STEEPEST = 50  # the highest rating with an exponential gain
 
 Hits: TypeAlias = NDArray[np.bool_]

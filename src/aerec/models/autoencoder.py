@@ -60,7 +60,7 @@ HIDDEN_SIZES = Choice((200, 400, 600, (600, 200)))
 """What the search spaces of most autoencoders have in common."""
 _OF_CLICKS = ("multinomial", "bernoulli")
 _EPOCHS_VALIDATED = 100  # most epochs of epochs="auto" with validation data
-_STEPS_AN_EPOCH, _BATCH_SIZES = 30, (32, 500)  # for batch_size="auto"
+_STEPS_AN_EPOCH, _BATCH_SIZES = 30, (32, 500)  # batch_size="auto" takes so many steps, within these sizes
 _COLLAPSED, _SETTLED = 0.01, 5  # KL per unit of a code that says nothing; epochs after which it should
 _OF_STEPS: dict[str, list[Constraint]] = {
     "epochs": [WholeNumber(1), OneOf(("auto",))],

@@ -41,7 +41,7 @@ from aerec.training.optimizers import OptimizerChoice
 __all__ = ["SHRINKAGE", "AutoRec"]
 
 _PAIRS = 65_536  # pairs predicted at once
-SHRINKAGE = 5.0  # of user and item biases, in ratings; the best of the bias baseline on MovieLens 100K
+SHRINKAGE = 5.0  # Shrinkage of user and item biases, in ratings: the best of the bias baseline on MovieLens 100K
 
 
 class AutoRec(Autoencoder):

@@ -23,7 +23,7 @@ from aerec.splitting import Holdout, RandomHoldout
 
 __all__ = ["RatingBlend"]
 
-_SET_APART, _LEAST_RATINGS = 0.1, 100  # of the ratings to find weights by; fewer than these are too few
+_SET_APART, _LEAST_RATINGS = 0.1, 100  # A share that sets the weights, of no fewer ratings than these
 
 
 class RatingBlend(RatingPredictor, Blend):

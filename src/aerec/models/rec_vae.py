@@ -24,8 +24,8 @@ from aerec.training.trainer import EagerSteps, StepKind, StepOptions, StepSource
 __all__ = ["RecVAE"]
 
 _LAYERS = 5  # dense layers of the encoder
-_EPSILON = 0.1  # of the layer normalisation, as in the authors' code
-_CODE_BYTES = 2**28  # of the codes kept from one epoch to the next
+_EPSILON = 0.1  # The epsilon of layer normalisation in the authors' code
+_CODE_BYTES = 2**28  # Codes are kept from one epoch to the next up to this size
 
 
 class RecVAE(Autoencoder):

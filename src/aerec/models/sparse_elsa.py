@@ -31,7 +31,7 @@ from aerec.training.optimizers import BlockwiseNAdam
 __all__ = ["SparseELSA"]
 
 _ANNEALED = 2 / 3  # share of the steps over which entries are taken away
-_ITEMS = 8192  # whose vectors are widened at once
+_ITEMS = 8192  # Items whose vectors are widened at once
 _TINY = 1e-12
 
 

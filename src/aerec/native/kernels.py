@@ -26,7 +26,7 @@ __all__ = [
     "usable",
 ]
 
-_PIECE_ITEMS = 256  # whose largest logit is found before they are added up: they stay in the cache for that
+_PIECE_ITEMS = 256  # The largest logit of a piece is found before its items are added up: they stay in the cache
 _SMALL = 2**15  # numbers that one thread is done with before others have begun
 _ENDINGS = {torch.float32: "f32", torch.bfloat16: "bf16"}
 

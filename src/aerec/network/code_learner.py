@@ -18,7 +18,7 @@ __all__ = ["CodeLearner"]
 _AUXILIARY = 1 / 32  # weight of the loss of dead units, as in the paper
 _SOME = 4096  # codes that the first lengths of W are found from
 _OF_NUMBER = 0.1  # weight of the penalty of JumpReLU on the number of active units
-_BANDWIDTH = 0.5  # of JumpReLU's kernel, times the first threshold
+_BANDWIDTH = 0.5  # Width of JumpReLU's kernel, as a multiple of the first threshold
 _TINY = 1e-12
 
 

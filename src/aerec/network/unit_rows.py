@@ -15,7 +15,7 @@ from aerec.network.products import Scratch, gather_rows, scatter_rows
 __all__ = ["unit_products", "unit_rows"]
 
 _SHORTEST = 1e-12  # rows below that are not scaled to length 1
-_BLOCK_BYTES = 2**20  # of rows worked on at once on a CPU: they stay in its cache
+_BLOCK_BYTES = 2**20  # On a CPU the rows worked on at once stay in its cache
 
 
 def unit_rows(weight: Tensor, *, in_place: bool = False) -> Tensor:

@@ -43,7 +43,7 @@ from aerec.sparse import CSR, column_counts
 from aerec.system.memory import require_memory
 from aerec.topk import top_k
 
-_USERS_COMPARED = 100  # to see whether all get the same list
+_USERS_COMPARED = 100  # So many lists show whether all users get the same one
 
 __all__ = [
     "History",

@@ -16,7 +16,7 @@ from aerec.topk import candidates, order_candidates, top_k
 
 __all__ = ["FEWEST_USERS", "BF16Ranking", "bf16_ranking_pays"]
 
-_ROWS = 256  # of a block: few enough for the cache, enough to spread the cost of a block
+_ROWS = 256  # A block has few enough rows for the cache, and enough to spread its cost
 _SHARE, _MORE = 0.25, 16  # candidates beyond k: this share of k plus this number
 _CAUTION = 2  # assumed bfloat16 error of the other items, as a multiple of the largest error of a candidate
 FEWEST_USERS = 128  # the copy of the weight pays from this many users on

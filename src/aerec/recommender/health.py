@@ -20,10 +20,10 @@ __all__ = [
 ]
 
 _FEWEST_USERS = 20
-_LENGTH = 10  # of the lists, and a tenth of the items at most
-_COMMON = 0.9  # of their items, from which on lists are said to be the same: weights that were drawn disturb a few
-_VANISHED = 1e-3  # of the largest singular value
-_FEW = 0.25  # of the factors
+_LENGTH = 10  # Length of the lists that are compared, a tenth of the items at most
+_COMMON = 0.9  # Lists with this share in common are the same: drawn weights disturb a few items
+_VANISHED = 1e-3  # A factor has vanished below this share of the largest singular value
+_FEW = 0.25  # There is a warning where no more than this share of the factors is left
 
 
 def warn_of_common_lists(name: str, scorer: Scorer, users: UserBlock) -> None:

@@ -19,7 +19,7 @@ from aerec.sparse import canonical_csr, column_counts
 
 __all__ = ["History", "IdMatching", "check_n"]
 
-_FEW = 0.5  # below this share of held-out ratings of known items there is a warning
+_FEW = 0.5  # Below this share of held-out ratings of known items there is a warning
 
 History: TypeAlias = Interactions | Any
 """What a user has rated: an `Interactions`, or any matrix of shape (n_users, n_items)."""

@@ -22,9 +22,9 @@ from aerec.topk import top_k_tensor
 __all__ = ["NetworkScorer", "output_layer"]
 
 _BLOCK_ROWS = 1024  # rows encoded at once for their vectors
-_LEFT_OUT_BYTES = 2**24  # of hidden layers and logits of histories without one item, in a block
-_DEVICE_BYTES = 2**28  # of scores in a block on an accelerator
-_MANY_ROWS = 128  # from this many rows on, a CPU multiplies with NumPy
+_LEFT_OUT_BYTES = 2**24  # Hidden layers and logits of histories without one item, in a block
+_DEVICE_BYTES = 2**28  # Scores in a block on an accelerator
+_MANY_ROWS = 128  # A CPU multiplies this many rows and more with NumPy
 
 
 class NetworkScorer(Scorer):

@@ -20,7 +20,7 @@ from aerec.topk import top_k
 
 __all__ = ["NewItems", "ridge_shares"]
 
-_ROWS = 512  # of a dense matrix, or new items of a sparse one, that are worked on at once
+_ROWS = 512  # Rows of a dense matrix, or new items of a sparse one, that are worked on at once
 _EXACT = 4096  # rows of a system up to which it is solved in float64; beyond, float32 takes half the time and memory
 
 

@@ -41,9 +41,9 @@ __all__ = [
 ]
 
 
-_BLOCK_BYTES = 16 * 2**20  # of scores in a block while ranking
+_BLOCK_BYTES = 16 * 2**20  # Scores in a block while ranking
 _LEAST_ROWS = 64  # fewest users in a block, which reads all parameters of the model
-_LEFT_OUT_BYTES = 2**24  # of histories without one item, and of their scores, in a block
+_LEFT_OUT_BYTES = 2**24  # Histories without one item, and their scores, in a block
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ _TRADE_OFFS: tuple[tuple[str, Any, tuple[float, ...]], ...] = (  # the first of 
 )
 _USE_POINTS = 101
 _IRRELEVANT = ("progress",)  # parameters that say nothing of what is learned
-_AT_REST = 0.05  # of the range of the activation, from its resting point
+_AT_REST = 0.05  # Within this share of its range an activation counts as resting
 
 
 def describe_model(

@@ -20,7 +20,7 @@ from aerec.system.extras import import_extra
 
 __all__ = ["Steering"]
 
-_TITLES = 3  # that stand for a unit without a name
+_TITLES = 3  # Titles that stand for a unit without a name
 _DEEP = 1000  # places before steering that are told
 
 

@@ -17,7 +17,7 @@ __all__ = ["Connections", "make_server"]
 
 _RESERVED = 2  # one in this many of the files that the process may open is left for other things
 _FEWEST = 8
-_BATCHES = 8  # of connections that asyncio accepts before it looks at them, in all that are allowed
+_BATCHES = 8  # asyncio accepts an eighth of the allowed connections at once, before it looks at them
 _QUEUE = 2048  # connections that the system holds until they are accepted
 
 

@@ -14,7 +14,7 @@ from aerec.sparse import row_positions
 __all__ = ["TitleIndex", "words_of"]
 
 _LONGEST_WORD = 24  # letters compared
-_MOST_WORDS = 12  # of a query
+_MOST_WORDS = 12  # Words of a query that are looked up
 _INCOMPLETE = 0.1  # cost of a word that is only begun
 _WHOLE_TITLE = 0.15  # gain of a title whose words are all named
 _POPULAR = 0.05  # gain of the most popular title

@@ -31,7 +31,7 @@ __all__ = [
     "make_optimizer",
 ]
 
-_BLOCK_BYTES = 2**20  # of a parameter; with gradient and moments a few megabytes, which fit into the cache
+_BLOCK_BYTES = 2**20  # A block of a parameter, with gradient and moments a few megabytes, fits into the cache
 
 
 class _OptimizerChoice:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CostWatch", "EagerSteps", "StepKind", "StepOptions", "StepSource", "Steps", "Trainer", "likely_cause"]
 
-_EXPLODED = 1e6  # times the cost of the first batch
+_EXPLODED = 1e6  # A cost has exploded beyond this many times that of the first batch
 _LARGE = 20.0  # values beyond it are neither ratings nor standardised
 
 

@@ -24,7 +24,7 @@ __all__ = ["ALWAYS_ALLOWED", "MAX_RATIO", "Files", "plain_name"]
 # Ratings shrink to about a fifth; a bomb shrinks a thousandfold. Small files may be as regular as they like.
 MAX_RATIO = 100
 ALWAYS_ALLOWED = 1 << 26
-_MAX_DEPTH = 8  # of nested folders
+_MAX_DEPTH = 8  # Folders are nested no deeper
 _PACKED = {".gz": (b"\x1f\x8b", gzip.open), ".bz2": (b"BZh", bz2.open), ".xz": (b"\xfd7zXZ\x00", lzma.open)}
 
 

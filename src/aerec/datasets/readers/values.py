@@ -38,7 +38,7 @@ NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]
 """A number as files of ratings write it: in digits 0 to 9, without underscores."""
 
 _EXACT_DIGITS = 16  # digits of a decimal number that a float holds exactly
-_FEW = 0.01  # up to this share, ids that are no numbers are taken for mistakes
+_FEW = 0.01  # Up to this share, ids that are no numbers are taken for mistakes
 _SHOWN = 60  # characters of a value in a message
 # Units of times, per second, and the years 1973 to 2100 in each of them; seconds may be any number.
 _UNITS = {"milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}

@@ -19,7 +19,7 @@ from aerec.system.extras import import_extra
 __all__ = ["Block", "RatingsQuery"]
 
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT")
-_EXACT = {"FLOAT": 2**24, "DOUBLE": 2**53}  # from here on a float stands for several whole numbers
+_EXACT = {"FLOAT": 2**24, "DOUBLE": 2**53}  # From here on a float stands for several whole numbers
 
 
 @dataclass(frozen=True)
