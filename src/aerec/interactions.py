@@ -216,7 +216,9 @@ class Interactions:
         `weights` is a matrix of the same shape with a number above 0 for each rating, see `with_weights`.
         """
         csr = canonical_csr(matrix)
-        labels = (matrix.index, matrix.columns) if isinstance(matrix, pd.DataFrame) else map(pd.RangeIndex, csr.shape)
+        labels: Any = (
+            (matrix.index, matrix.columns) if isinstance(matrix, pd.DataFrame) else map(pd.RangeIndex, csr.shape)
+        )
         rows, columns = (
             label if ids is None else pd.Index(list(ids), tupleize_cols=False)
             for label, ids in zip(labels, (users, items), strict=True)

@@ -36,8 +36,12 @@ from aerec.errors import DataError
 
 if TYPE_CHECKING:
     from aerec.cli.configuration import Configuration
+    from aerec.cli.data import Prepared
     from aerec.evaluation import Report
+    from aerec.interactions import Interactions
     from aerec.recommender.base import Recommender
+    from aerec.runs.folder import SplitPlan
+    from aerec.splitting import Split
     from aerec.training.distributed import Ranks
 
 __all__ = ["train"]
@@ -100,7 +104,7 @@ def train(
     On several processes: torchrun --nproc-per-node N -m aerec train …, see the documentation on scaling.
     """
     from aerec.cli.configuration import describe_run
-    from aerec.cli.data import choose_split, chosen_metrics, divide, preprocessing_of, rates
+    from aerec.cli.data import choose_split, chosen_metrics
     from aerec.cli.ranks import join_ranks, restarts
     from aerec.cli.settings import build_model
     from aerec.cli.stopping import when_stopped
@@ -139,19 +143,11 @@ def train(
     if ranks is not None:
         ranks.wait()
     trackers = [build_tracker(tracker_text, out, checkpoint) for tracker_text in track or [] if alone]
-    preparation = preprocessing_of(configuration.data)
-    preparation = replace(preparation, threshold=None) if rates(chosen) else preparation
-    prepared = preparation.load(source, progress=alone and not quiet, advise=alone)
+    prepared = _prepared(configuration, chosen, progress=alone and not quiet, advise=alone)
     parts, preparation = prepared.parts, prepared.rules
     plan = configuration.plan(choose_split(configuration.split, parts, recommender, configuration.seed or 0))
-    if former is not None:
-        parts = former.divisible(parts, plan)
-    divided = divide(plan, parts)
-    if divided is not None and divided.test.target.n_ratings == 0:
-        raise DataError(
-            f"{plan} holds nothing out, as of users with one rating each: there is nothing to measure; "
-            "--split none trains on all of it"
-        )
+    parts = parts if former is None else former.divisible(parts, plan)
+    divided = _divided(plan, parts)
     described = describe_run(
         source, preparation.describe(), plan, name, recommender, names, warm_from=configuration.warm_from
     )
@@ -190,10 +186,8 @@ def train(
         **_about_training(name, recommender, seconds, ranks, report),
         **({} if former is None else {"warm_from": former.describe(whole(parts))}),
     }
-    files = {"config.toml": described}
-    if checkpoint is not None and (checkpoint / HISTORY).exists():
-        files[HISTORY] = (checkpoint / HISTORY).read_text(encoding="utf-8")
     state = checkpoint if _holds_state(checkpoint) else None
+    files = {"config.toml": described, **_history_in(checkpoint)}
     write_run(out, recommender, parts, plan, description, overwrite or finished is not None, files, state)
     if checkpoint is not None and checkpoint.parent != out:
         shutil.rmtree(checkpoint, ignore_errors=True)
@@ -221,6 +215,28 @@ def _configured(
     return override(configuration, context.params, lambda word: _was_given(context, word))
 
 
+def _prepared(configuration: Configuration, kind: type[Recommender], *, progress: bool, advise: bool) -> Prepared:
+    """Return the data as the configuration prepares them; a model that predicts ratings needs no threshold."""
+    from aerec.cli.data import preprocessing_of, rates
+
+    preparation = preprocessing_of(configuration.data)
+    preparation = replace(preparation, threshold=None) if rates(kind) else preparation
+    return preparation.load(configuration.data["source"], progress=progress, advise=advise)
+
+
+def _divided(plan: SplitPlan, parts: dict[str, Interactions]) -> Split | None:
+    """Return the split, where the plan holds anything out."""
+    from aerec.cli.data import divide
+
+    divided = divide(plan, parts)
+    if divided is not None and divided.test.target.n_ratings == 0:
+        raise DataError(
+            f"{plan} holds nothing out, as of users with one rating each: there is nothing to measure; "
+            "--split none trains on all of it"
+        )
+    return divided
+
+
 def _about_training(
     name: str, recommender: Recommender, seconds: float, ranks: Ranks | None, report: Report | None
 ) -> dict[str, Any]:
@@ -241,6 +257,12 @@ def _about_training(
 
 def _holds_state(checkpoint: Path | None) -> bool:
     return checkpoint is not None and (checkpoint / "checkpoint.json").exists()
+
+
+def _history_in(checkpoint: Path | None) -> dict[str, str]:
+    """Return the file of the epochs, if there is one, for the run."""
+    path = None if checkpoint is None else checkpoint / HISTORY
+    return {HISTORY: path.read_text(encoding="utf-8")} if path is not None and path.exists() else {}
 
 
 def _how_to_go_on(checkpoint: Path | None) -> str | None:
