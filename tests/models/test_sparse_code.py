@@ -11,7 +11,7 @@ from sklearn.base import clone
 from aerec import Interactions, load_model
 from aerec.baselines import ALS, ItemKNN, PureSVD
 from aerec.errors import DataError
-from aerec.models import ELSA, AutoRec, Blend, MultDAE, MultVAE, RecencyWeighted, RecVAE, SparseCode
+from aerec.models import ELSA, AutoRec, Blend, MultDAE, MultVAE, RecencyWeighted, RecVAE, SparseCode, sparse_code
 from aerec.testing import check_recommender
 
 QUIET = {"epochs": 3, "progress": False}
@@ -87,6 +87,22 @@ def test_training_lowers_the_error(data):
         model = SparseCode(PureSVD(n_factors=6), n_units=20, n_active=4, epochs=epochs, progress=False, batch_size=16)
         errors.append(np.square(model.fit(data).score_items(data) - model.model_.score_items(data)).mean())
     assert errors[1] < errors[0] / 2
+
+
+def test_every_second_epoch_reads_codes_of_a_part_of_each_history(data, monkeypatch):
+    parts = []
+    thinned = sparse_code.thinned
+    monkeypatch.setattr(sparse_code, "thinned", lambda *given: parts.append(thinned(*given)) or parts[-1])
+    inner = PureSVD(n_factors=6, l2=0)
+    SparseCode(inner, n_units=20, n_active=4, epochs=5, progress=False).fit(data)
+    whole = data.matrix[np.diff(data.matrix.indptr) > 0]
+    assert len(parts) == 2
+    for part in parts:
+        history = part.history
+        assert history.has_canonical_format
+        assert ((history - whole).toarray() <= 0).all()
+        assert 0.6 < history.nnz / whole.nnz < 0.9
+    assert (parts[0].history != parts[1].history).nnz > 0
 
 
 def test_numbers_that_all_codes_share_stay(data):

@@ -61,3 +61,15 @@ def test_the_straight_through_gradients_of_jump_relu():
     np.testing.assert_allclose(activations.grad, [[0, 2, 3], [0, 0, 6]])
     expected = -(near * (weights.numpy() * theta.detach().numpy() + 7 / 2)).sum(axis=0)
     np.testing.assert_allclose(theta.grad, expected, rtol=1e-6)
+
+
+def test_every_second_epoch_reads_other_codes():
+    """Where the others are the same, so is what is learned."""
+    z = torch.as_tensor(np.random.default_rng(0).normal(size=(30, 4)).astype(np.float32))
+    learned = []
+    for other in (None, lambda: z, lambda: 0.5 * z):
+        learner = CodeLearner(z, n_units=10, n_active=3, selection="top_k", seed=0)
+        learner.train(4, 8, 0.01, lambda epoch, cost: None, other)
+        learned.append(learner.parameters[0].detach().numpy())
+    np.testing.assert_array_equal(learned[0], learned[1])
+    assert np.abs(learned[0] - learned[2]).max() > 1e-4

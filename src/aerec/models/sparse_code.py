@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -32,11 +33,13 @@ from aerec.recommender.new_items import NewItems
 from aerec.recommender.saving import restore_part, state_of_parts
 from aerec.recommender.scorer import DecoderScorer, Scorer, UserBlock, score_blocks
 from aerec.recommender.sparse_code_scorer import SparseCoder, SparseCodeScorer, added_activations
-from aerec.sparse import CSR, column_counts, take_rows
+from aerec.sparse import CSR, column_counts, row_ids, take_rows
 from aerec.splitting import Holdout
 from aerec.system.memory import require_memory
 
 __all__ = ["SparseCode"]
+
+_LEAST = 0.5  # of a history that is left in every second epoch
 
 
 class SparseCode(Recommender):
@@ -50,7 +53,8 @@ class SparseCode(Recommender):
     with σ² the mean of ‖z − mean z‖². The scores are those that the model's own decoder gives for ẑ. The model itself
     stays as it is: what its code holds is only written in more, and clearer, words. A unit that no training user has
     had active for a whole epoch is dead. The d/2 dead units of the largest activations, d the size of z, are
-    taught to give back the error of the others.
+    taught to give back the error of the others. Every second epoch sees codes of histories of which up to a half is
+    left out at random, so that users whom nobody has seen are written as well as those of the training data.
 
     With other selections some users have more than k active units, some fewer. "batch_top_k" keeps in training the
     largest positive activations of a whole batch, k for each user on average. "jump_relu" learns a threshold θ > 0 for
@@ -187,8 +191,8 @@ class SparseCode(Recommender):
         self.model_ = self._fitted_model(data, validation)
         self.users_, self._steering = self.model_.users_, None
         block = self.model_.block_of(data)
-        codes = self._codes_of(block.take(np.flatnonzero(~block.strangers)))
-        self._learn(codes)
+        users, random = block.take(np.flatnonzero(~block.strangers)), np.random.default_rng(int(self.seed))
+        self._learn(self._codes_of(users), lambda: self._codes_of(thinned(users, random)))
 
     def _fitted_model(self, data: History, validation: Holdout | None) -> Recommender:
         model = ELSA(progress=self.progress) if self.model is None else self.model
@@ -215,13 +219,18 @@ class SparseCode(Recommender):
             codes[rows] = scorer.code(users.take(rows))
         return codes
 
-    def _learn(self, codes: NDArray[np.float32]) -> None:
+    def _learn(self, codes: NDArray[np.float32], other_codes: Callable[[], NDArray[np.float32]] | None = None) -> None:
         centre = codes.mean(axis=0, dtype=np.float64)
         spread = float(np.sqrt(np.square(codes - centre).sum(axis=1, dtype=np.float64).mean()))
         scale = spread if spread > 0 else 1.0
+        device = resolve_device(self.device)
+
+        def scaled(some: NDArray[np.float32]) -> torch.Tensor:
+            return torch.as_tensor((some / scale).astype(np.float32), device=device)
+
         with with_gradients(), EpochProgress(type(self).__name__, self.epochs, self.progress) as progress:
             learner = CodeLearner(
-                torch.as_tensor((codes / scale).astype(np.float32), device=resolve_device(self.device)),
+                scaled(codes),
                 int(self.n_units),
                 int(self.n_active),
                 self.selection,
@@ -232,6 +241,7 @@ class SparseCode(Recommender):
                 int(self.batch_size),
                 float(self.learning_rate),
                 lambda epoch, cost: progress.epoch_done(epoch, {"cost": cost}),
+                None if other_codes is None else lambda: scaled(other_codes()),
             )
             threshold = learner.threshold(int(self.batch_size))
         W, b, D, c = (array.detach().cpu().numpy() for array in learner.parameters[:4])
@@ -444,6 +454,17 @@ class SparseCode(Recommender):
         super()._set_state(header, tensors)
         self.model_ = ELSA() if self.model is None else clone(self.model)
         restore_part(self, "model", self.model_, header["model"], tensors)
+
+
+def thinned(users: UserBlock, random: np.random.Generator) -> UserBlock:
+    """Return users with a part of their histories: of each a share between `_LEAST` and 1, drawn at random."""
+    history = users.history
+    rows = row_ids(history)
+    stays = random.random(history.nnz) < random.uniform(_LEAST, 1, users.n_users)[rows]
+    starts = np.concatenate([[0], np.cumsum(np.bincount(rows[stays], minlength=users.n_users))])
+    part: CSR = sp.csr_array((history.data[stays], history.indices[stays], starts), shape=history.shape)
+    times = None if users.times is None else users.times[stays]
+    return replace(users, history=part, left_out=(), times=times)
 
 
 def _decoder_of(model: Recommender) -> DecoderScorer:

@@ -48,9 +48,17 @@ class CodeLearner:
         self._idle = torch.zeros(n_units, dtype=torch.int64, device=codes.device)  # rows since it was active
 
     def train(
-        self, epochs: int, batch_size: int, learning_rate: float, epoch_done: Callable[[int, float], None]
+        self,
+        epochs: int,
+        batch_size: int,
+        learning_rate: float,
+        epoch_done: Callable[[int, float], None],
+        other_codes: Callable[[], Tensor] | None = None,
     ) -> None:
-        """Learn for so many epochs; `epoch_done` is told of each, and of its mean error."""
+        """Learn for so many epochs; `epoch_done` is told of each, and of its mean error.
+
+        Every second epoch reads `other_codes()`, as many rows.
+        """
         for parameter in self.parameters:
             parameter.requires_grad_()
         optimizer = torch.optim.Adam(self.parameters, lr=learning_rate)
@@ -59,9 +67,10 @@ class CodeLearner:
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / n_steps)
         for epoch in range(1, epochs + 1):
             total = self._codes.new_zeros(())
+            codes = self._codes if other_codes is None or epoch % 2 else other_codes()
             for rows in torch.split(torch.randperm(n_rows, generator=self._order), batch_size):
                 optimizer.zero_grad()
-                error, auxiliary = self._cost(self._codes[rows.to(self._codes.device)])
+                error, auxiliary = self._cost(codes[rows.to(codes.device)])
                 torch.autograd.backward([error + _AUXILIARY * auxiliary])
                 optimizer.step()
                 schedule.step()
