@@ -301,9 +301,24 @@ def test_automatic_epochs_end_sooner_where_nothing_is_validated():
     rng = np.random.default_rng(0)
     likes = (rng.random((40, 12)) < 0.4).astype(np.float32)
     alone = MultDAE(hidden=4, progress=False).fit(likes)
-    assert alone.n_iter_ == MultDAE._epochs_alone
+    steps = 2  # an epoch, of 32 users and of 8
+    assert alone.n_iter_ == round(MultDAE._epochs_of_a_million * (480 / 1e6) ** 0.29 * 30 / steps)
     watched = MultDAE(hidden=4, patience=None, progress=False).fit(likes, validation=(likes, 1 - likes))
     assert watched.n_iter_ == 100
+
+
+def test_automatic_epochs_count_steps_and_follow_the_size_of_the_data():
+    model = MultDAE()
+    assert [model._epochs_without_validation(shape) for shape in ((1000, 1000), (4000, 16_000), (10**6, 10**5))] == [
+        5,
+        15,
+        15,
+    ]
+    few = MultDAE(batch_size=500)._epochs_without_validation((1000, 1000))
+    assert few == round(5.4 * 30 / 2)  # of two steps each
+    assert Autoencoder()._epochs_without_validation((1000, 1000)) == Autoencoder._epochs_alone
+    dense = DenoisingAutoencoder(likelihood="gaussian")
+    assert dense._epochs_without_validation((1000, 64)) == DenoisingAutoencoder._epochs_alone
 
 
 @pytest.mark.parametrize("model", [MultDAE, CDAE])

@@ -7,7 +7,9 @@ from aerec import evaluate, load_model
 from aerec.baselines import Popularity
 from aerec.datasets import load_dataset
 from aerec.models import ELSA
+from aerec.models.elsa import automatic_factors
 from aerec.network.rows import SparseRows
+from aerec.noise import MaskingNoise
 from aerec.sparse import canonical_csr
 from aerec.splitting import StrongGeneralization
 from aerec.training.callbacks import Callback
@@ -24,7 +26,7 @@ def quick(**given):
 
 def test_cost_and_scores_are_the_formula_of_the_paper():
     X = likes()
-    model = quick().fit(X)
+    model = quick(shrinkage=0.0).fit(X)
     A = model.item_vectors_.astype(np.float64)
     np.testing.assert_allclose(np.linalg.norm(A, axis=1), 1, rtol=1e-5)
     x = X.toarray()
@@ -37,6 +39,62 @@ def test_cost_and_scores_are_the_formula_of_the_paper():
     assert model.total_cost(X) == pytest.approx(expected, rel=1e-4)
     assert model.total_cost(x) == pytest.approx(expected, rel=1e-4)
     np.testing.assert_allclose(model.reconstruct(X), x @ A @ A.T, atol=1e-4)
+
+
+def test_a_vector_is_as_long_as_the_users_of_its_item_allow():
+    dense = likes().toarray()
+    dense[:, 3] = 0
+    X = sp.csr_array(dense)
+    model = quick(shrinkage=5.0).fit(X)
+    A, x = model.item_vectors_.astype(np.float64), X.toarray()
+    counts = np.count_nonzero(x, axis=0)
+    assert counts[3] == 0
+    np.testing.assert_allclose(np.linalg.norm(A, axis=1), counts / (counts + 5), rtol=1e-5)
+    weights = A @ A.T
+    np.fill_diagonal(weights, 0)
+    rated = x.any(axis=1)
+    np.testing.assert_allclose(model.score_items(X)[rated], (x @ weights)[rated], atol=1e-4)
+
+
+def test_partial_fit_makes_no_vector_shorter():
+    X = likes()
+    model = quick()
+    model.partial_fit(X)
+    before = np.linalg.norm(model.item_vectors_, axis=1)
+    model.partial_fit(X[:5])
+    np.testing.assert_allclose(np.linalg.norm(model.item_vectors_, axis=1), before, rtol=1e-5)
+
+
+def test_factors_follow_the_number_of_ratings(tmp_path):
+    assert [automatic_factors(n) for n in (1, 10_000, 40_000, 10**8)] == [32, 75, 150, 256]
+    model = quick(n_factors="auto").fit(likes())
+    assert model.item_vectors_.shape == (12, 32)
+    model.save(tmp_path)
+    loaded = load_model(tmp_path)
+    assert loaded.n_factors_ == 32
+    more = likes(n_users=4000)
+    assert automatic_factors(more.nnz) > 32
+    assert loaded.fit(more, warm_start=True).n_factors_ == 32
+
+
+def test_what_is_masked_is_predicted_by_the_dense_formula():
+    X, p = likes(), 0.4
+    network = quick(epochs=1, device="cpu", noise=MaskingNoise(p)).fit(X).network_
+    batch = SparseRows(canonical_csr(X), torch.device("cpu")).batch(torch.arange(50))
+    weight = network.encoder_weights[0]
+    weight.grad = None
+    cost = network.cost(batch, noise_from=torch.Generator().manual_seed(8))[0].likelihood
+    cost.backward()
+    values = batch.corrupted(MaskingNoise(p), torch.Generator().manual_seed(8)).values
+    x, masked = torch.as_tensor(X.toarray()), torch.zeros(50, 12, dtype=torch.float64)
+    masked[batch.pattern.rows, batch.pattern.columns] = values.double()
+    assert 0 < int((masked > 0).sum()) < int((x > 0).sum())
+    dense = weight.detach().double().requires_grad_()
+    V = torch.nn.functional.normalize(dense, dim=1)
+    cosine = torch.nn.functional.cosine_similarity(masked @ V @ V.T - masked, x, dim=1)
+    (2 - 2 * cosine).mean().backward()
+    assert cost.item() == pytest.approx((2 - 2 * cosine).mean().item(), rel=1e-4)
+    torch.testing.assert_close(weight.grad.double(), dense.grad, rtol=1e-3, atol=1e-5)
 
 
 def test_gradient_is_that_of_the_dense_formula():
@@ -81,21 +139,23 @@ def test_it_clearly_beats_popularity_on_the_sample():
     assert found > 1.5 * evaluate(Popularity().fit(split.train), split.test, "ndcg@100")["ndcg@100"]
 
 
-def test_scores_are_those_of_unit_vectors_before_between_and_after_training_and_when_loaded(tmp_path):
+def test_scores_are_those_of_scaled_vectors_before_between_and_after_training_and_when_loaded(tmp_path):
     X = likes()
     model, seen = quick(), []
+    counts = torch.as_tensor(np.count_nonzero(X.toarray(), axis=0)).float()
+    expected = counts / (counts + 3)
 
     class Watch(Callback):
         def epoch_done(self, record, model):
             lengths = torch.linalg.vector_norm(model.network_.encoder_weights[0].detach(), dim=1)
-            seen.append(not torch.allclose(lengths, torch.ones(12)))
+            seen.append(not torch.allclose(lengths, expected))
             lengths = torch.linalg.vector_norm(model.network_.output_weight.detach(), dim=1)
-            torch.testing.assert_close(lengths, torch.ones(12))
+            torch.testing.assert_close(lengths, expected)
 
     model.fit(X, validation=X, callbacks=[Watch()])
     for _ in range(2):
         A, x = model.item_vectors_.astype(np.float64), X.toarray()
-        np.testing.assert_allclose(np.linalg.norm(A, axis=1), 1, rtol=1e-6)
+        np.testing.assert_allclose(np.linalg.norm(A, axis=1), expected, rtol=1e-6)
         np.testing.assert_allclose(model.transform(X), x @ A, atol=1e-5)
         model.save(tmp_path / "model")
         assert np.array_equal(load_model(tmp_path / "model").score_items(X), model.score_items(X))

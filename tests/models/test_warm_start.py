@@ -18,7 +18,7 @@ MODELS = {
     "deep": MultDAE(hidden=(5, 4), **QUICK),
     "vae": MultVAE(hidden=(5, 4), **QUICK),
     "recvae": RecVAE(hidden=(5, 4), ema_decay=0.0, **QUICK),  # its prior knows the last epoch, not the average
-    "elsa": ELSA(n_factors=4, **QUICK),
+    "elsa": ELSA(n_factors=4, shrinkage=0, **QUICK),
     "cdae": CDAE(hidden=4, **QUICK),
     "autorec user": AutoRec(hidden=4, orientation="user", **QUICK),
     "autorec item": AutoRec(hidden=4, orientation="item", **QUICK),
@@ -133,7 +133,7 @@ def test_kl_annealing_goes_on():
 
 def test_vectors_of_elsa_stay_as_long_as_they_were(tmp_path):
     likes = data("abcdfg").binarize(1.0)
-    model = ELSA(n_factors=4, **{**QUICK, "epochs": 30}).fit(likes)
+    model = ELSA(n_factors=4, learning_rate=0.1, **{**QUICK, "epochs": 30}).fit(likes)
     model.save(tmp_path)
     assert model.network_.row_length > 1.5  # steps at a right angle to a row make it longer
     vectors = model.item_vectors_
@@ -144,6 +144,6 @@ def test_vectors_of_elsa_stay_as_long_as_they_were(tmp_path):
 
 
 def _one_epoch_from_unit_rows(likes):
-    model = ELSA(n_factors=4, **{**QUICK, "epochs": 30}).fit(likes)
+    model = ELSA(n_factors=4, learning_rate=0.1, **{**QUICK, "epochs": 30}).fit(likes)
     model.network_.row_length = 1.0
     return model.set_params(epochs=1).fit(likes, warm_start=True).item_vectors_

@@ -93,3 +93,4 @@ def test_sums_of_columns_are_those_of_the_dense_matrix(kind):
     sums = rows.column_sums()
     assert sums.dtype == np.float64
     np.testing.assert_array_equal(sums, dense.sum(axis=0))
+    np.testing.assert_array_equal(rows.column_counts(), np.count_nonzero(dense, axis=0))

@@ -61,6 +61,7 @@ HIDDEN_SIZES = Choice((200, 400, 600, (600, 200)))
 _OF_CLICKS = ("multinomial", "bernoulli")
 _EPOCHS_VALIDATED = 100  # most epochs of epochs="auto" with validation data
 _STEPS_AN_EPOCH, _BATCH_SIZES = 30, (32, 500)  # batch_size="auto" takes so many steps, within these sizes
+_GROWTH, _MOST_GROWTH = 0.29, 2.8  # for epochs="auto": a power of the millions of cells, and the most that it gives
 _COLLAPSED, _SETTLED = 0.01, 5  # KL per unit of a code that says nothing; epochs after which it should
 _OF_STEPS: dict[str, list[Constraint]] = {
     "epochs": [WholeNumber(1), OneOf(("auto",))],
@@ -127,8 +128,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
     kl_annealing_steps : int, default 0
         Steps over which that weight rises from 0.
     epochs : int or "auto", default "auto"
-        "auto" takes up to 100 with validation data, where `patience` ends the training; without it 30, which is about
-        where this kind of model is best on data of any size.
+        "auto" takes up to 100 with validation data, where `patience` ends the training; without it 30. The presets for
+        likes follow the data: a · min((n_rows · n_items / 10⁶)^0.29, 2.8) epochs of 30 steps, and more where they have
+        fewer steps; a is 5.4 in `MultDAE`, 7.3 in `CDAE`, 11.5 in `MultVAE`. On sets of 440 to 3,000 users that is
+        about where validation data would have ended the training.
     batch_size : int or "auto", default "auto"
         "auto" takes a thirtieth of the rows, from 32 to 500: an epoch then has 30 steps and more.
     learning_rate : float, default 1e-3
@@ -215,6 +218,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
 
     _epochs_alone: ClassVar[int] = 30
     """What ``epochs="auto"`` means without validation data."""
+
+    _epochs_of_a_million: ClassVar[float | None] = None
+    """The same for likes, on data of a million cells whose epochs have 30 steps; None where `_epochs_alone` holds."""
 
     _kl_by_unit: ClassVar[bool] = True
     """Whether the KL term is that of a normal code and a standard normal prior, summed over its units."""
@@ -426,7 +432,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             if before is not None:
                 before.carry_over(self.network_, self._build, self._learned_before(), type(self).__name__)
             validator = self._validator(validation)
-            automatic = self._epochs_alone if validator is None else _EPOCHS_VALIDATED
+            automatic = self._epochs_without_validation(rows.shape) if validator is None else _EPOCHS_VALIDATED
             epochs = automatic if self.epochs == "auto" else int(self.epochs)
             bound = None if checkpoint is None else self._checkpoint(checkpoint, given, validation)
             best = self._train(
@@ -496,6 +502,14 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             kl_annealing_steps=self.kl_annealing_steps,
             ema_decay=float(self.ema_decay),
         )
+
+    def _epochs_without_validation(self, shape: tuple[int, int]) -> int:
+        """Return what ``epochs="auto"`` means for rows of this shape: about as many steps as lead to the best lists."""
+        if self._epochs_of_a_million is None or self.likelihood not in _OF_CLICKS:
+            return self._epochs_alone
+        steps = -(-shape[0] // self._step_options(shape[0]).batch_size)
+        growth = min(float((shape[0] * shape[1] / 1e6) ** _GROWTH), _MOST_GROWTH)
+        return max(1, round(self._epochs_of_a_million * growth * max(1.0, _STEPS_AN_EPOCH / steps)))
 
     def _follow_parameters(self, n_rows: int) -> None:
         """Have the next steps follow the parameters of the moment, where `set_params` has changed them.

@@ -55,6 +55,7 @@ class DenoisingAutoencoder(Autoencoder):
     }
 
     _epochs_alone = 8
+    _epochs_of_a_million = 5.4
 
     def __init__(
         self,

@@ -21,7 +21,8 @@ from aerec.network.network import Architecture, Cost, Network
 from aerec.network.products import first_layer
 from aerec.network.rows import Rows, WholeRows
 from aerec.network.unit_rows import unit_products, unit_rows
-from aerec.parameters import Constraint, WholeNumber
+from aerec.noise import MaskingNoise
+from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
 from aerec.recommender.base import History
 from aerec.recommender.health import warn_of_vanished_factors
 from aerec.recommender.network_scorer import NetworkScorer
@@ -38,31 +39,44 @@ if TYPE_CHECKING:
 __all__ = ["ELSA"]
 
 _TINY = 1e-12
+_OF_ROOT, _FACTORS = 0.75, (32, 256)  # for n_factors="auto"
 
 
 class ELSA(Autoencoder):
-    r"""Linear autoencoder of low rank without a diagonal: score = x · (AAᵀ − I), the rows of A of length 1.
+    r"""Linear autoencoder of low rank without a diagonal: score = x · (AAᵀ − diag(AAᵀ)).
 
-    .. math:: \min_A \tfrac{1}{n} \sum_x \Big\| \frac{o}{\|o\|} - \frac{x}{\|x\|} \Big\|^2
-              = \tfrac{1}{n} \sum_x 2 - 2 \cos(o, x), \qquad o = x A A^\top - x, \quad \|A_j\| = 1
+    .. math:: \min_V \tfrac{1}{n} \sum_x \Big\| \frac{o}{\|o\|} - \frac{x}{\|x\|} \Big\|^2
+              = \tfrac{1}{n} \sum_x 2 - 2 \cos(o, x), \qquad o = \tilde x V V^\top - \tilde x, \quad \|V_j\| = 1
 
-    Unit rows make the diagonal of AAᵀ − I zero, so that no item predicts itself. It is what `EASE` is for catalogues
-    whose item-item matrix does not fit: memory grows with n_items · n_factors.
+    .. math:: A_j = \frac{n_j}{n_j + s} V_j
 
-    Neither o nor any other block of rows × items is made in training: with z = xA, which is summed from the rows of A
-    at the stored ratings, and C = AᵀA,
+    Unit rows make the diagonal of VVᵀ − I zero, so that no item predicts itself. After the training, the vector of an
+    item that n users have is n / (n + s) long: what few users say of an item counts for less. The paper has s = 0,
+    where an item of one user is as loud as the most popular one. It is what `EASE` is for catalogues whose item-item
+    matrix does not fit: memory grows with n_items · n_factors.
 
-    .. math:: o \cdot x = \|z\|^2 - \|x\|^2, \qquad \|o\|^2 = z C z^\top - 2 \|z\|^2 + \|x\|^2 .
+    In training o is that of a masked history x̃, so that items are predicted that were left out; the paper masks
+    nothing. Neither o nor any other block of rows × items is made: with z = xV and z̃ = x̃V, which are summed from the
+    rows of V at the stored ratings, and C = VᵀV,
+
+    .. math:: o \cdot x = \tilde z \cdot z - \tilde x \cdot x, \qquad
+              \|o\|^2 = \tilde z C \tilde z^\top - 2 \|\tilde z\|^2 + \|\tilde x\|^2 .
 
     Parameters
     ----------
-    n_factors : int, default 256
-        Length of the item vectors.
+    n_factors : int or "auto", default "auto"
+        Length of the item vectors. "auto" takes ¾ √(number of ratings), from 32 to 256: with more, a small set is
+        learned by heart.
     epochs : int or "auto", default "auto"
-        "auto" takes up to 100 with validation data, 15 without.
-    batch_size : int, default 500
-    learning_rate : float, default 0.1
-        Of NAdam (the cost does not depend on the lengths that the rows of A have before they are scaled).
+        "auto" takes up to 100 with validation data, 12 without.
+    batch_size : int or "auto", default "auto"
+        As in `Autoencoder`.
+    learning_rate : float, default 0.01
+        Of NAdam (the cost does not depend on the lengths that the rows of V have before they are scaled).
+    noise : MaskingNoise or None, default MaskingNoise(0.5)
+        Without it a small set is learned by heart within a few epochs.
+    shrinkage : float ≥ 0, default 3.0
+        s, in users. 0 for vectors of length 1, as in the paper.
     sharded : bool, default False
         On several processes (see the page on scaling): divide the items over them, not the users. Each holds A, its
         gradient and the state of the optimiser for its own items only; in a step they exchange batch × n_factors
@@ -74,11 +88,15 @@ class ELSA(Autoencoder):
     ----------
     item_vectors_ : ndarray of shape (n_items, n_factors), float32
         A.
+    n_factors_ : int
+        The number of factors that was used.
 
     Notes
     -----
-    `transform` gives xA, `generate` codes times Aᵀ, so that `reconstruct` is xAAᵀ; `score_items` subtracts x. An empty
-    history is ranked by popularity. There are no biases: `intercepts_` is empty.
+    `transform` gives xA, `generate` codes times Aᵀ, so that `reconstruct` is xAAᵀ; `score_items` subtracts x diag(AAᵀ).
+    The cost, in `history_` and `total_cost`, is that of the unit vectors V. With `partial_fit` a vector is as long as
+    the call with the most users of its item asks for. An empty history is ranked by popularity. There are no biases:
+    `intercepts_` is empty.
 
     References
     ----------
@@ -96,30 +114,37 @@ class ELSA(Autoencoder):
 
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
         **Autoencoder._parameter_constraints,
-        "n_factors": [WholeNumber(1)],
+        "n_factors": [WholeNumber(1), OneOf(["auto"])],
+        "noise": [MaskingNoise, None],
+        "shrinkage": [RealNumber(at_least=0)],
         "sharded": [bool],
     }
     _popularity_for_empty = True
     _takes_weights = False  # its cost is the angle between two rows, of which no rating has a part
 
-    _epochs_alone = 15
+    _epochs_alone = 12
 
     network_: _ELSANetwork
+    n_factors_: int
     _shards: ItemShards | None = None  # while it is fitted on several processes
 
     search_space: ClassVar[Space] = {
         "n_factors": Whole(32, 512, log=True),
-        "learning_rate": Number(0.01, 0.5, log=True),
-        "batch_size": Choice((128, 256, 500)),
+        "noise": Choice((None, MaskingNoise(0.3), MaskingNoise(0.5), MaskingNoise(0.7))),
+        "learning_rate": Number(0.003, 0.3, log=True),
+        "batch_size": Choice(("auto", 128, 500)),
+        "shrinkage": Number(0.3, 30.0, log=True),
     }
 
     def __init__(
         self,
-        n_factors: int = 256,
+        n_factors: int | str = "auto",
         epochs: int | str = "auto",
-        batch_size: int = 500,
-        learning_rate: float = 0.1,
+        batch_size: int | str = "auto",
+        learning_rate: float = 0.01,
         learning_rate_schedule: str = "constant",
+        noise: MaskingNoise | None = MaskingNoise(0.5),  # noqa: B008 (frozen)
+        shrinkage: float = 3.0,
         sharded: bool = False,
         patience: int | None = 10,
         validation_metric: str | None = None,
@@ -129,9 +154,9 @@ class ELSA(Autoencoder):
         progress: bool | int = True,
     ) -> None:
         super().__init__(
-            hidden=n_factors,
+            hidden=256 if n_factors == "auto" else n_factors,  # type: ignore[arg-type]
             activation="identity",
-            noise=None,
+            noise=noise,
             likelihood="gaussian",
             tied=True,
             epochs=epochs,
@@ -146,21 +171,32 @@ class ELSA(Autoencoder):
             progress=progress,
         )
         self.n_factors = n_factors
+        self.shrinkage = shrinkage
         self.sharded = sharded
 
     @property
     def item_vectors_(self) -> NDArray[np.float32]:
-        """A, the unit vectors of the items; shape (n_items, n_factors)."""
+        """A, the vectors of the items; shape (n_items, n_factors)."""
         return self.coefs_[0]
 
+    def _take_in(self, X: History, *, reset: bool = True) -> Any:
+        data = super()._take_in(X, reset=reset)
+        if reset:
+            n_ratings = int(np.count_nonzero(data)) if isinstance(data, np.ndarray) else data.nnz
+            self.n_factors_ = automatic_factors(n_ratings) if self.n_factors == "auto" else int(self.n_factors)
+        return data
+
     def _fit(self, data: Any, validation: Any, **options: Any) -> None:  # type: ignore[override]
+        if options["before"] is not None and self.n_factors == "auto":
+            self.n_factors_ = options["before"].network.architecture.hidden[0]
         self._shards = self._shards_of(data.shape[1])
         try:
             super()._fit(data, validation, **options if self._shards is None else {**options, "checkpoint": None})
         finally:
             self._shards = None
         sizes = np.sqrt(np.linalg.eigvalsh(self.item_vectors_.T.astype(np.float64) @ self.item_vectors_).clip(min=0))
-        warn_of_vanished_factors("ELSA", sizes, f"lower learning_rate, which is {self.learning_rate:g}")
+        largest = sizes[-len(self.item_vectors_) :]  # more factors than items there cannot be
+        warn_of_vanished_factors("ELSA", largest, f"lower learning_rate, which is {self.learning_rate:g}")
 
     def _shards_of(self, n_items: int) -> ItemShards | None:
         """Return which items are whose, where several processes divide them."""
@@ -201,12 +237,14 @@ class ELSA(Autoencoder):
         """Return a network of the items of all processes."""
         assert self._shards is not None
         assert self._training is not None
-        own = self._training.trainer.network.encoder_weights[0].detach()
+        network = self._training.trainer.network
+        assert isinstance(network, _ELSANetwork)
         n_items = self._shards.n_items
         whole = self._new_network(1)  # one item, to draw no initial vectors for nothing
         whole.architecture = replace(whole.architecture, n_inputs=n_items)
-        whole.encoder_weights[0] = nn.Parameter(self._shards.gather(own))
+        whole.encoder_weights[0] = nn.Parameter(self._shards.gather(network.encoder_weights[0].detach()))
         whole.decoder_biases[-1] = nn.Parameter(torch.zeros(n_items, dtype=torch.float32), requires_grad=False)
+        whole.lengths = self._shards.gather(network.lengths)
         return whole
 
     def _build(self, n_inputs: int, n_users: int) -> Network:
@@ -214,15 +252,17 @@ class ELSA(Autoencoder):
             return self._new_network(n_inputs)
         network = self._new_network(self._shards.n_items)  # so that the vectors begin where they would undivided
         network.encoder_weights[0] = nn.Parameter(network.encoder_weights[0].detach()[self._shards.own].clone())
+        network.lengths = network.lengths[self._shards.own].clone()
         network.add_up = self._shards.add_up
         return network
 
     def _new_network(self, n_inputs: int) -> _ELSANetwork:
         architecture = Architecture(
             n_inputs=n_inputs,
-            hidden=(int(self.n_factors),),
+            hidden=(self.n_factors_,),
             activation="identity",
             likelihood=LIKELIHOODS["gaussian"],
+            noise=self.noise,
             tied=True,
         )
         return _ELSANetwork(architecture, torch.Generator().manual_seed(int(self.seed)))
@@ -230,10 +270,17 @@ class ELSA(Autoencoder):
     def _make_trainer(self, network: Network, options: StepOptions, **choices: Any) -> Trainer:
         trainer = _NAdamTrainer(network, options, **choices)
         trainer.divides_rows = self._shards is None  # else each process steps over all rows, with its own items
+        if self._shards is not None:
+            trainer.noise.manual_seed(int(self.seed) + 1 + self._shards.ranks.rank)  # each masks its own items
         return trainer
 
     def _make_scorer(self) -> Scorer:
         return _ELSAScorer(self.network_, self.precision, self._popularity)
+
+    def _train(self, rows: Rows, epochs: int, **options: Any) -> int | None:
+        assert isinstance(rows, WholeRows)
+        self.network_.lengthen(rows, float(self.shrinkage))
+        return super()._train(rows, epochs, **options)
 
     def _finish(self) -> None:
         if self._shards is not None:
@@ -246,7 +293,7 @@ class ELSA(Autoencoder):
 
     def _add_learned(self, added: NewItems) -> None:
         super()._add_learned(added)
-        self.network_.settled = True  # vectors of new items are shorter than 1: what they share with others says little
+        self.network_.settle_as_stored()  # vectors of new items are short: what they share with others says little
 
     def _learned_before(self) -> LearnedBefore:
         """Give the rows their length back: the longer they are, the less a step turns them."""
@@ -255,43 +302,51 @@ class ELSA(Autoencoder):
             return before
         network = copy.deepcopy(self.network_)
         with torch.no_grad():
-            network.encoder_weights[0].mul_(network.row_length)
+            unit_rows(network.encoder_weights[0], in_place=True).mul_(network.row_length)
         return replace(before, network=network)
 
     def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         header, arrays = super()._state()
-        return {**header, "row_length": self.network_.row_length}, arrays
+        return {**header, "row_length": self.network_.row_length, "n_factors": self.n_factors_}, arrays
 
     def _set_state(self, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
+        self.n_factors_ = int(header.get("n_factors", self.n_factors))
         super()._set_state(header, tensors)
-        self.network_.settled = True  # as they were when they were saved
+        self.network_.settle_as_stored()
         self.network_.row_length = float(header.get("row_length", 1.0))
         if not 0 <= self.network_.row_length < float("inf"):
             raise ValueError(f"its rows have a length of {self.network_.row_length}")
 
 
+def automatic_factors(n_ratings: int) -> int:
+    """Return a number of factors that suits so many ratings."""
+    return min(max(int(_OF_ROOT * n_ratings**0.5), _FACTORS[0]), _FACTORS[1])
+
+
 class _ELSAScorer(NetworkScorer):
-    """Scores by x A Aᵀ − x."""
+    """Scores by x (AAᵀ − D), D the diagonal of AAᵀ."""
 
     def device_scores(self, block: UserBlock, batch: SparseBatch) -> Tensor:
         """Return the scores where the vectors live."""
         with torch.inference_mode():
-            return batch.subtract_from(super().device_scores(block, batch))
+            seen = self._network.output_weight.index_select(0, batch.pattern.columns)
+            return batch.subtract_from(super().device_scores(block, batch), seen.square().sum(dim=1))
 
     def _scores_at(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float32]:
         return self._scores(block)[:, columns]
 
     def decode(self, code: NDArray[np.float32], block: UserBlock) -> NDArray[np.float32]:
-        """Return code · Aᵀ − x."""
-        scores = super().decode(code, block)
-        scores[row_ids(block.history), block.history.indices] -= block.history.data
+        """Return code · Aᵀ − x D."""
+        scores, history = super().decode(code, block), block.history
+        squares = np.square(self.item_vectors()).sum(axis=1)
+        scores[row_ids(history), history.indices] -= history.data * squares[history.indices]
         return scores
 
     def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return the exact terms of the sum, xᵢ · (AᵢAⱼ − [i = j])."""
+        """Return the exact terms of the sum, xᵢ · AᵢAⱼ, and 0 of the item itself."""
         history, vectors = block.history, self.item_vectors()
         seen, wanted = vectors[history.indices].astype(np.float64), vectors[columns].astype(np.float64)
-        weights = seen @ wanted.T - (history.indices[:, None] == columns)
+        weights = np.where(history.indices[:, None] == columns, 0.0, seen @ wanted.T)
         terms: NDArray[np.float64] = history.data[:, None] * weights
         return terms
 
@@ -301,33 +356,52 @@ class _ELSAScorer(NetworkScorer):
         return self.code(block) - terms
 
     def graph(self) -> nn.Module:
-        """Return x A Aᵀ − x as a module on the CPU."""
-        return _WithoutHistory(super().graph())
+        """Return x (AAᵀ − D) as a module on the CPU."""
+        return _WithoutHistory(super().graph(), torch.from_numpy(np.square(self.item_vectors()).sum(axis=1)))
 
 
 class _WithoutHistory(nn.Module):
-    def __init__(self, scores: nn.Module) -> None:
+    diagonal: Tensor
+
+    def __init__(self, scores: nn.Module, diagonal: Tensor) -> None:
         super().__init__()
         self.scores = scores
+        self.register_buffer("diagonal", diagonal)
 
     def forward(self, history: Tensor) -> Tensor:
         scores: Tensor = self.scores(history)
-        return scores - history
+        return scores - history * self.diagonal
 
 
 class _ELSANetwork(Network):
-    """One matrix, whose rows are scaled to length 1 wherever it is read, unless they are `settled`.
+    """One matrix, whose rows are scaled to their `lengths` wherever it is read, unless they are `settled`.
 
     `add_up` makes sums over the items of all processes of sums over those that are here.
     """
 
     add_up: Callable[[Tensor], Tensor] = staticmethod(lambda partial: partial)
-    settled = False  # whether the stored rows have length 1 themselves: in training they have not
+    settled = False  # whether the stored rows have these lengths themselves: in training they have not
     row_length = 1.0  # their mean length before they were settled
+    lengths: Tensor
+
+    def __init__(self, architecture: Architecture, generator: torch.Generator) -> None:
+        super().__init__(architecture, generator)
+        self.register_buffer("lengths", torch.ones(architecture.n_inputs, 1, dtype=torch.float32), persistent=False)
+
+    @torch.no_grad()
+    def begin_at_average(self, rows: WholeRows) -> None:
+        """Nothing has been seen yet."""
+        self.lengths.zero_()
+
+    @torch.no_grad()
+    def lengthen(self, rows: WholeRows, shrinkage: float) -> None:
+        """Let the vectors be as long as it takes that so many have rated the items; none becomes shorter."""
+        counts = torch.from_numpy(rows.column_counts()).to(self.lengths)[:, None]
+        torch.maximum(self.lengths, counts / (counts + shrinkage).clamp_min(_TINY), out=self.lengths)
 
     def effective(self, weight: Tensor) -> Tensor:
         """Return A of the one weight there is."""
-        return weight if self.settled else unit_rows(weight)
+        return weight if self.settled else unit_rows(weight) * self.lengths
 
     @property
     def output_bias(self) -> None:
@@ -337,7 +411,13 @@ class _ELSANetwork(Network):
     def settle(self) -> None:
         """Scale the stored rows themselves, so that they are what `coefs_` shows."""
         self.row_length = float(torch.linalg.vector_norm(self.encoder_weights[0], dim=1).mean())
-        unit_rows(self.encoder_weights[0], in_place=True)
+        unit_rows(self.encoder_weights[0], in_place=True).mul_(self.lengths)
+        self.settled = True
+
+    @torch.no_grad()
+    def settle_as_stored(self) -> None:
+        """Take the stored rows for settled ones, with the lengths that they have."""
+        self.lengths = torch.linalg.vector_norm(self.encoder_weights[0], dim=1, keepdim=True)
         self.settled = True
 
     def encode(
@@ -365,11 +445,19 @@ class _ELSANetwork(Network):
         corrupt: bool = True,
         half: bool = False,
     ) -> tuple[Cost, Tensor]:
-        """Return the mean over rows of 2 − 2 cos(o, x) as the likelihood part; rows without ratings count 2."""
-        code, gram = map(self.add_up, unit_products(batch, self.encoder_weights[0], self.scratch, half=half))
-        own, of_code = self.add_up(batch.squares()), code.square().sum(dim=1)
-        of_output = ((code @ gram) * code).sum(dim=1) - 2 * of_code + own
-        cosine = (of_code - own) / (of_output.clamp_min(_TINY) * own.clamp_min(_TINY)).sqrt()
+        """Return the mean over rows of 2 − 2 cos(o, x) as the likelihood part; rows without ratings count 2.
+
+        Where the input is masked, z of x and of the masked x̃ are computed at once, as rows of one batch.
+        """
+        noise, read, both = self.architecture.noise, batch, batch
+        if noise is not None and noise_from is not None and corrupt:
+            read = batch.corrupted(noise, noise_from)
+            both = batch.above(read)
+        codes, gram = map(self.add_up, unit_products(both, self.encoder_weights[0], self.scratch, half=half))
+        wanted, code = codes[: batch.n_rows], codes[-batch.n_rows :]
+        own, of_read, shared = map(self.add_up, (batch.squares(), read.squares(), batch.products_with(read)))
+        of_output = ((code @ gram) * code).sum(dim=1) - 2 * code.square().sum(dim=1) + of_read
+        cosine = ((code * wanted).sum(dim=1) - shared) / (of_output.clamp_min(_TINY) * own.clamp_min(_TINY)).sqrt()
         loss = (2 - 2 * cosine).mean()
         return Cost(loss, loss.new_zeros(()), loss.new_zeros(())), code.new_zeros(code.shape[1])
 

@@ -47,7 +47,7 @@ class MultDAE(Autoencoder):
 
     search_space: ClassVar[Space] = {**NEURAL_SPACE, "hidden": HIDDEN_SIZES, "activation": Choice(("tanh", "swish"))}
 
-    _epochs_alone = 8
+    _epochs_of_a_million = 5.4
 
     def __init__(
         self,

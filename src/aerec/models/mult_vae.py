@@ -60,7 +60,7 @@ class MultVAE(Autoencoder):
         "kl_annealing_steps": Choice((0, 1000, 5000)),
     }
 
-    _epochs_alone = 20
+    _epochs_of_a_million = 11.5
 
     def __init__(
         self,

@@ -86,7 +86,7 @@ class RecVAE(Autoencoder):
         "kl_weight": Number(1e-3, 0.02, log=True),
     }
 
-    _epochs_alone = 20
+    _epochs_of_a_million = 18.0
     _kl_by_unit = False
 
     def __init__(

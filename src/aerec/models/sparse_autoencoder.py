@@ -55,6 +55,7 @@ class SparseAutoencoder(Autoencoder):
     }
 
     _epochs_alone = 15
+    _epochs_of_a_million = 10.5
 
     def __init__(
         self,

@@ -187,6 +187,23 @@ class SparseBatch:
         columns, values = (part.index_select(0, positions) for part in (self.pattern.columns, self.values))
         return SparseBatch(Pattern(starts, columns, self.pattern.n_columns), values, self.row_numbers)
 
+    def above(self, other: Batch) -> SparseBatch:
+        """Return the rows of both, one batch below the other."""
+        assert isinstance(other, SparseBatch)
+        upper, lower = self.pattern, other.pattern
+        pattern = Pattern(
+            torch.cat([upper.starts, lower.starts[1:] + len(upper.columns)]),
+            torch.cat([upper.columns, lower.columns]),
+            upper.n_columns,
+            torch.cat([upper.rows, lower.rows + upper.n_rows]),
+        )
+        values = torch.cat([self.values, other.values])
+        return SparseBatch(pattern, values, torch.cat([self.row_numbers, other.row_numbers]))
+
+    def products_with(self, other: Batch) -> Tensor:
+        """Σ of each row over the products with the values of another batch of the same pattern; shape (n_rows,)."""
+        return self._sum_up(self.values * other.values)
+
     def corrupted(self, noise: Noise, generator: torch.Generator) -> SparseBatch:
         """Noise on the stored values; that of ``GaussianNoise(entries="all")`` is added behind the first layer."""
         if isinstance(noise, GaussianNoise) and noise.entries == "all":
@@ -230,6 +247,15 @@ class DenseBatch:
     def normalized(self) -> DenseBatch:
         """Each row divided by its Euclidean length; a row of zeros stays so."""
         return replace(self, values=torch.nn.functional.normalize(self.values, dim=1))
+
+    def above(self, other: Batch) -> DenseBatch:
+        """Return the rows of both, one batch below the other."""
+        assert isinstance(other, DenseBatch)
+        return DenseBatch(torch.cat([self.values, other.values]), torch.cat([self.row_numbers, other.row_numbers]))
+
+    def products_with(self, other: Batch) -> Tensor:
+        """Σ of each row over the products with the values of another batch; shape (n_rows,)."""
+        return (self.values * other.values).sum(dim=1)
 
     def corrupted(self, noise: Noise, generator: torch.Generator) -> DenseBatch:
         """Noise on every entry."""

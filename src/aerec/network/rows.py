@@ -58,6 +58,10 @@ class SparseRows:
         """Return the sum of the values of each column; shape (n_columns,)."""
         return column_sums(self._columns.cpu().numpy(), self._values.cpu().numpy(), self.shape[1])
 
+    def column_counts(self) -> NDArray[np.int64]:
+        """Return how many values each column has; shape (n_columns,)."""
+        return column_counts(self._columns.cpu().numpy(), self.shape[1])
+
     def mean_wanted(self) -> float:
         """Return the mean of what the "observed" likelihood wants to see."""
         return float((self._values if self._targets is None else self._targets).double().mean())
@@ -139,6 +143,10 @@ class MappedRows:
         """Return the sum of the values of each column; shape (n_columns,)."""
         return column_sums(self._matrix.indices, self._matrix.data, self.shape[1])
 
+    def column_counts(self) -> NDArray[np.int64]:
+        """Return how many values each column has; shape (n_columns,)."""
+        return column_counts(self._matrix.indices, self.shape[1])
+
     def mean_wanted(self) -> float:
         """Return the mean of the values."""
         return float(sum(block.sum(dtype=np.float64) for _, block in blocks(self._matrix.data)) / self._matrix.nnz)
@@ -174,6 +182,11 @@ class DenseRows:
         """Return the sum of each column; shape (n_columns,)."""
         sums: NDArray[np.float64] = self._values.cpu().numpy().sum(axis=0, dtype=np.float64)
         return sums
+
+    def column_counts(self) -> NDArray[np.int64]:
+        """Return how many values other than 0 each column has; shape (n_columns,)."""
+        counts: NDArray[np.int64] = np.count_nonzero(self._values.cpu().numpy(), axis=0)
+        return counts
 
     def largest(self) -> float:
         """Return the largest magnitude among the values; NaN where one is NaN."""
@@ -226,6 +239,14 @@ def column_sums(columns: NDArray[Any], values: NDArray[np.float32], n_columns: i
     for at, block in blocks(columns):
         sums += np.bincount(block, values[at : at + len(block)], minlength=n_columns)
     return sums
+
+
+def column_counts(columns: NDArray[Any], n_columns: int) -> NDArray[np.int64]:
+    """Return how many of the `columns` of stored values are each."""
+    counts = np.zeros(n_columns, dtype=np.int64)
+    for _, block in blocks(columns):
+        counts += np.bincount(block, minlength=n_columns)
+    return counts
 
 
 def row_sums(matrix: CSR) -> NDArray[np.float64]:
