@@ -70,14 +70,16 @@ def spaces() -> list[Space]:
         Space("popularity"),
         Space("item-knn", {"k": [200, 400, 800], "shrinkage": [30.0, 100.0, 300.0]}),
         Space("rp3-beta", {"alpha": [0.5, 0.75, 1.0], "beta": [0.1, 0.2, 0.3], "k": [500]}),
-        Space("bspm", {"sharpening": [2.5], "weight": [0.3, 0.5, 0.8], "n_factors": [320, 448, 640]}),
+        Space(
+            "bspm", {"sharpening": [2.5], "weight": [0.3, 0.5, 0.8], "n_factors": [320, 448, 640]}, {"shrinkage": 0.0}
+        ),
         Space("pure-svd", {"n_factors": [32, 64, 128, 256, 384, 512, 768, 1024, 1536]}),
         Space("als", {"n_factors": [256], "l2": [10.0, 30.0, 100.0], "alpha": [3.0, 10.0, 30.0]}),
         Space("sparse-ease", {"l2": [15.0, 50.0, 150.0], "n_neighbors": [100, 200, 300]}),
         Space(  # up to the factors with which it takes less than a tenth of the memory of EASE
             "elsa",
             {"learning_rate": [0.03, 0.1, 0.3], "n_factors": [256, 512, 600]},
-            {"batch_size": 1000, "epochs": 12, "patience": 3, **learned},
+            {"batch_size": 1000, "epochs": 12, "patience": 3, "noise": None, "shrinkage": 0.0, **learned},
         ),
         Space("ease", {"l2": [16.0, 30.0, 50.0, 75.0, 100.0, 150.0, 250.0, 500.0, 1000.0]}),
     ]

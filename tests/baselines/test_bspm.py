@@ -10,10 +10,10 @@ from aerec.baselines import BSPM
 from aerec.testing import check_recommender
 
 
-def dense_map(X, k, weight, T, alpha=0.5, power=1.0):
+def dense_map(X, k, weight, T, alpha=0.5, power=1.0, shrinkage=0.0):
     """The items × items matrix M of which the score is x · M."""
     users, items = X.sum(axis=1, keepdims=True), X.sum(axis=0)
-    items = np.where(items > 0, items, 1)
+    items = np.where(items > 0, items + shrinkage, 1)
     R = X / (np.maximum(users, 1e-30) ** alpha * items ** (1 - alpha))
     P = (R.T @ R) ** power
     V = np.linalg.svd(R)[2][:k].T
@@ -29,14 +29,16 @@ SETTINGS = [
     {"n_factors": 2, "weight": 0.5, "sharpening": 1.0, "alpha": 0.3},
     {"n_factors": 0, "sharpening": 0.0, "alpha": 0.6, "power": 0.7},
     {"n_factors": 3, "sharpening": 0.5, "power": 1.3},
+    {"n_factors": 3, "sharpening": 1.2, "shrinkage": 4.0},
 ]
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 def test_scores_and_explanations_are_those_of_the_formula(ratings, history, settings):
-    model = BSPM(**settings).fit(sp.csr_array(ratings))
-    full = {"alpha": 0.5, "power": 1.0, "weight": 0.3, **settings}
-    M = dense_map(ratings, full["n_factors"], full["weight"], full["sharpening"], full["alpha"], full["power"])
+    full = {"alpha": 0.5, "power": 1.0, "weight": 0.3, "shrinkage": 0.0, **settings}
+    model = BSPM(**full).fit(sp.csr_array(ratings))
+    names = ("n_factors", "weight", "sharpening", "alpha", "power", "shrinkage")
+    M = dense_map(ratings, *(full[name] for name in names))
     assert_allclose(model.score_items(history)[1:], history[1:] @ M, atol=2e-4)
     terms = model.explain(history[1:2], 7).set_index("item")["contribution"]
     seen = np.flatnonzero(history[1])
@@ -44,9 +46,16 @@ def test_scores_and_explanations_are_those_of_the_formula(ratings, history, sett
 
 
 def test_turbo_cf_with_one_product_is_a_power_of_the_similarities(ratings, history):
-    model = BSPM(n_factors=0, sharpening=0.0, alpha=0.5, power=0.5).fit(sp.csr_array(ratings))
+    model = BSPM(n_factors=0, sharpening=0.0, shrinkage=0.0, alpha=0.5, power=0.5).fit(sp.csr_array(ratings))
     R = ratings / np.sqrt(ratings.sum(axis=1, keepdims=True) * np.maximum(ratings.sum(axis=0), 1e-30))
     assert_allclose(model.score_items(history)[1:], history[1:] @ np.sqrt(R.T @ R), rtol=1e-3)
+
+
+@pytest.mark.parametrize(("shape", "n_factors"), [((40, 900), 8), ((640, 400), 12), ((9000, 9000), 256)])
+def test_factors_follow_the_users_or_items(shape, n_factors):
+    X = sp.random_array(shape, density=0.02 if shape[0] < 9000 else 2e-4, random_state=np.random.default_rng(0))
+    X.data[:] = 1
+    assert BSPM().fit(X.tocsr()).item_factors_.shape == (shape[1], n_factors)
 
 
 def test_an_item_and_a_user_without_ratings_harm_nothing(ratings, history):
@@ -69,7 +78,8 @@ def test_what_is_loaded_can_be_explained(ratings, history, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "bad", [{"n_factors": -1}, {"weight": -0.1}, {"sharpening": -1.0}, {"alpha": 1.5}, {"power": 0}]
+    "bad",
+    [{"shrinkage": -1.0}, {"n_factors": -1}, {"weight": -0.1}, {"sharpening": -1.0}, {"alpha": 1.5}, {"power": 0}],
 )
 def test_parameters_out_of_range_are_refused(ratings, bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
