@@ -431,7 +431,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             self._begin(rows, 0 if before is None else self._steps)
             if before is not None:
                 before.carry_over(self.network_, self._build, self._learned_before(), type(self).__name__)
-            validator = self._validator(validation)
+            validator = None if validation is None else self._validator(validation)
             automatic = self._epochs_without_validation(rows.shape) if validator is None else _EPOCHS_VALIDATED
             epochs = automatic if self.epochs == "auto" else int(self.epochs)
             bound = None if checkpoint is None else self._checkpoint(checkpoint, given, validation)
@@ -583,9 +583,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         """Where the network lives."""
         return next(self.network_.parameters()).device
 
-    def _validator(self, validation: Any) -> Validator | None:
-        if validation is None:
-            return None
+    def _validator(self, validation: Any) -> Validator:
         if isinstance(validation, Holdout):
             predict = self.predict if isinstance(self, PredictsRatings) else None
             return holdout_validator(self, validation, self.validation_metric, predict)

@@ -218,9 +218,9 @@ class ELSA(Autoencoder):
         finally:
             self._shards = shards
 
-    def _validator(self, validation: Any) -> Validator | None:
+    def _validator(self, validation: Any) -> Validator:
         validator = super()._validator(validation)
-        if validator is None or self._shards is None:
+        if self._shards is None:
             return validator
         shared, local = self._shards.ranks.shared(validator.measure, self._device), self.network_
 
