@@ -60,7 +60,7 @@ class SparseCode(Recommender):
     largest positive activations of a whole batch, k for each user on average. "jump_relu" learns a threshold θ > 0 for
     each unit, by straight-through gradients, and pays for a mean number :math:`\ell_0` of active units that is not k:
 
-    .. math:: h_j = a_j \, [a_j > \theta_j], \qquad \text{penalty} = (\ell_0 / k - 1)^2 / 10
+    .. math:: h_j = a_j \, [a_j > \theta_j], \qquad \text{penalty} = (\ell_0 / k - 1)^2
 
     Both then keep what is above the threshold, which of "batch_top_k" is one for all units: the mean over batches of
     the smallest activation that was kept.

@@ -17,7 +17,6 @@ __all__ = ["CodeLearner"]
 
 _AUXILIARY = 1 / 32  # weight of the loss of dead units, as in the paper
 _SOME = 4096  # codes that the first lengths of W are found from
-_OF_NUMBER = 0.1  # weight of the penalty of JumpReLU on the number of active units
 _BANDWIDTH = 0.5  # Width of JumpReLU's kernel, as a multiple of the first threshold
 _TINY = 1e-12
 
@@ -115,7 +114,7 @@ class CodeLearner:
             return h @ D, (h > 0).any(dim=0), nothing
         theta = self.parameters[4].exp()
         h, n_active = _Jump.apply(activations, theta, self._bandwidth)  # type: ignore[no-untyped-call]
-        return h @ D, (h > 0).any(dim=0), _OF_NUMBER * (n_active / self._n_active - 1).square()
+        return h @ D, (h > 0).any(dim=0), (n_active / self._n_active - 1).square()
 
     def _best_of_batch(self, activations: Tensor) -> tuple[Tensor, Tensor]:
         """Return the k activations a row that are largest in all rows together, and their places."""
