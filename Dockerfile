@@ -9,7 +9,7 @@ COPY constraints.txt ./
 # PyTorch without CUDA is far smaller: --build-arg PIP_EXTRA_INDEX_URL=<PyTorch's index of CPU builds>
 ARG PIP_EXTRA_INDEX_URL
 RUN pip install -c constraints.txt torch
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY datasets datasets
 COPY src src
 RUN pip install -c constraints.txt '.[serve]'

@@ -22,7 +22,7 @@ import numpy as np
 from protocol import RESULTS, in_own_process, markdown, save, set_threads
 from top_n import load
 
-EPOCHS = {"MultVAE": 40, "MultDAE": 40, "RecVAE": 12}
+EPOCHS = {"MultVAE": 20, "MultDAE": 20, "RecVAE": 6}
 METRIC = "ndcg@100"
 
 
