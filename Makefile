@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 RUN ?= run/demo
 
-.PHONY: demo test coverage check peers format docs build smoke audit minimum fuzz clean
+.PHONY: demo test fallback coverage check peers format docs build smoke audit minimum fuzz clean
 
 demo: $(VENV)/.demo ## compare models on the generated sample, then recommend to one user and say why
 	$(BIN)/aerec benchmark sample
@@ -13,6 +13,9 @@ demo: $(VENV)/.demo ## compare models on the generated sample, then recommend to
 
 test: $(VENV)/.dev ## the whole suite, with coverage
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --cov --cov-report=term:skip-covered
+
+fallback: $(VENV)/.dev ## training without the compiled kernels, as on a machine without a compiler
+	AEREC_NATIVE=0 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto -p no:cacheprovider tests/native tests/network tests/training
 
 check: $(VENV)/.dev ## lint, format, types, direction of imports
 	$(BIN)/ruff check .

@@ -30,6 +30,7 @@ import numpy as np
 
 from aerec.files.atomic import atomic_write
 from aerec.recommender.saving import encode_parameter
+from aerec.native.library import describe
 from aerec.system.environment import describe_machine, package_versions
 
 RESULTS = Path(__file__).parent / "results"
@@ -198,7 +199,7 @@ def machine_line() -> str:
     """Return the machine in words."""
     machine = describe_machine()
     parts = [machine["processor"], f"{machine['cores']} cores", f"{(machine['memory'] or 0) / 2**30:.0f} GiB"]
-    return ", ".join([*parts, *machine["instruction_sets"], *_gpus()])
+    return ", ".join([*parts, *machine["instruction_sets"], *_gpus(), f"compiled kernels: {describe()}"])
 
 
 def _gpus() -> list[str]:
