@@ -30,7 +30,6 @@ import numpy as np
 
 from aerec.files.atomic import atomic_write
 from aerec.recommender.saving import encode_parameter
-from aerec.native.library import describe
 from aerec.system.environment import describe_machine, package_versions
 
 RESULTS = Path(__file__).parent / "results"
@@ -196,7 +195,9 @@ def _without_out(words: Sequence[str]) -> list[str]:
 
 
 def machine_line() -> str:
-    """Return the machine in words."""
+    """Return the machine in words, and whether kernels were compiled for it."""
+    from aerec.native.library import describe  # not above: `structure/` runs older versions, too
+
     machine = describe_machine()
     parts = [machine["processor"], f"{machine['cores']} cores", f"{(machine['memory'] or 0) / 2**30:.0f} GiB"]
     return ", ".join([*parts, *machine["instruction_sets"], *_gpus(), f"compiled kernels: {describe()}"])
