@@ -39,7 +39,7 @@ def measured(name: str, seed: int, native: bool, threads: int) -> dict[str, Any]
     began = time.process_time()
     model.fit(split.train)
     seconds = time.process_time() - began
-    return {"metric": evaluate(model, split.test, [METRIC])[METRIC].mean, "seconds": seconds}
+    return {"metric": evaluate(model, split.test, [METRIC])[METRIC], "seconds": seconds}
 
 
 def main() -> None:
