@@ -43,8 +43,8 @@ strange = {name.split("/")[0] for name in names} - {"aerec"}
 assert all(name.endswith(".dist-info") for name in strange), strange
 compiled = "aerec/native/libaerec.so" in names
 assert compiled != wheel.endswith("-none-any.whl"), wheel
-import shutil
-assert compiled or shutil.which("cc") is None, "there is a compiler, but no kernels"
+import os, shutil
+assert compiled or shutil.which("cc") is None or os.environ.get("AEREC_NATIVE") == "0", "there is a compiler, but no kernels"
 from aerec.native.library import describe
 assert describe().startswith("yes" if compiled else "no"), describe()
 import aerec
