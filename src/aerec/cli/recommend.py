@@ -88,12 +88,11 @@ def recommend(
     features = None if new_items is None else FeatureFile(new_items, item, tuple(text or ()))
     if features is None and (item is not None or text):
         raise ValueError("--item and --text are said of --new-items FILE: name the file")
-    if everybody or shard is not None:
-        if user or history is not None or explain or out is None or not everybody:
-            raise ValueError(
-                "--all goes with --out FOLDER, and --shard with both; not with --user, --history, --explain"
-            )
-        reranker = None if rerank is None else parse_reranker(rerank)
+    for_all = everybody or shard is not None
+    if for_all and (user or history is not None or explain or out is None or not everybody):
+        raise ValueError("--all goes with --out FOLDER, and --shard with both; not with --user, --history, --explain")
+    reranker = None if rerank is None else parse_reranker(rerank)
+    if for_all and out is not None:
         _recommend_all(
             run,
             out,
@@ -114,7 +113,6 @@ def recommend(
         raise ValueError("name the users: --user ID, --history ID,ID,… for someone new, or --out FILE for all users")
     if out is not None:
         check_output(out)
-    reranker = None if rerank is None else parse_reranker(rerank)
     opened = read_run(run) if features is None else features.add_to(read_run(run))
     data, model = opened.data, _steered(opened, steer or [])
     allowed = None if allow is None else known_items(allow, data.items, "--allow")
