@@ -60,7 +60,7 @@ class CodeLearner:
         """
         for parameter in self.parameters:
             parameter.requires_grad_()
-        optimizer = torch.optim.Adam(self.parameters, lr=learning_rate)
+        optimizer = torch.optim.Adam(self.parameters, lr=learning_rate, fused=True)
         n_rows = len(self._codes)
         n_steps = epochs * -(-n_rows // batch_size)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 - step / n_steps)
@@ -100,7 +100,7 @@ class CodeLearner:
 
     def _activations(self, z: Tensor) -> Tensor:
         W, b, _, c = self.parameters[:4]
-        return torch.addmm(b, z - c, W.T)
+        return torch.addmm(b - W @ c, z, W.T)
 
     def _output(self, activations: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return Dᵀh, the units that somebody has active, and what the selection costs."""
