@@ -100,7 +100,7 @@ class CodeLearner:
 
     def _activations(self, z: Tensor) -> Tensor:
         W, b, _, c = self.parameters[:4]
-        return torch.addmm(b - W @ c, z, W.T)
+        return torch.addmm(b, z - c, W.T)
 
     def _output(self, activations: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return Dᵀh, the units that somebody has active, and what the selection costs."""
