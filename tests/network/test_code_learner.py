@@ -44,8 +44,9 @@ def test_batch_top_k_keeps_the_best_of_a_batch():
     error, auxiliary = learner._cost(torch.as_tensor(z[:20]))
     assert float(error) == pytest.approx(np.square(residual).sum(axis=1).mean(), rel=1e-5)
     assert float(auxiliary) == 0
-    other = np.sort(activations[20:].ravel())[-30]
-    np.testing.assert_allclose(learner.threshold(20), np.full(10, (bar + other) / 2), rtol=1e-5)
+    first, second = np.sort(activations[:20].ravel()), np.sort(activations[20:].ravel())
+    expected = np.mean([first[-60], first[-61], second[-30], second[-31]])
+    np.testing.assert_allclose(learner.threshold(20), np.full(10, expected), rtol=1e-5)
 
 
 def test_the_straight_through_gradients_of_jump_relu():

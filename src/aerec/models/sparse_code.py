@@ -63,7 +63,7 @@ class SparseCode(Recommender):
     .. math:: h_j = a_j \, [a_j > \theta_j], \qquad \text{penalty} = (\ell_0 / k - 1)^2
 
     Both then keep what is above the threshold, which of "batch_top_k" is one for all units: the mean over batches of
-    the smallest activation that was kept.
+    the middle between the smallest activation that is kept and the largest that is not.
 
     Parameters
     ----------

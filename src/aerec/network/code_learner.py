@@ -127,10 +127,14 @@ class CodeLearner:
             return None
         if self._selection == "jump_relu":
             return self.parameters[4].exp()
-        smallest = [
-            self._best_of_batch(self._activations(some))[0].min() for some in torch.split(self._codes, batch_size)
-        ]
-        return torch.stack(smallest).mean().expand(len(self._idle))
+        between = [self._between(self._activations(some)) for some in torch.split(self._codes, batch_size)]
+        return torch.stack(between).mean().expand(len(self._idle))
+
+    def _between(self, activations: Tensor) -> Tensor:
+        """Return the middle of the smallest activation of a batch that is kept and the largest that is not."""
+        largest, n = activations.relu().view(-1), len(activations) * self._n_active
+        values = largest.topk(min(n + 1, len(largest)), sorted=True).values
+        return (values[n - 1] + values[n:].sum()) / 2
 
 
 class _Jump(torch.autograd.Function):
