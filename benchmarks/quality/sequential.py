@@ -67,7 +67,9 @@ def main() -> None:
             points.append(measured(name, make(setting), split, {"validation": best, "setting": setting, "seed": seed}))
         for name, kind in NETWORKS.items():
             points += networks(name, kind, split, seed)
-    title = f"Order of likes on MovieLens 100K, {'the last like' if given.split == 'last' else TemporalSplit()!r}"
+    title = (
+        f"Order of likes on MovieLens 100K, {'the last like left out' if given.split == 'last' else TemporalSplit()}"
+    )
     header = ["model", *METRICS, "interval of ndcg@10", "chosen on validation", "s"]
     save(f"sequential-{given.split}", title, markdown(header, rows(points)), {"points": points}, given.out)
 
