@@ -15,7 +15,7 @@ from aerec.errors import DataError
 from aerec.ids import examples, refuse_other_kind
 from aerec.interactions import Interactions
 from aerec.item_descriptions import joined_descriptions
-from aerec.parameters import WholeNumber
+from aerec.parameters import WholeNumber, is_number
 from aerec.sparse import row_ids
 
 __all__ = [
@@ -298,7 +298,7 @@ def as_holdout(validation: Any, *, by_id: bool) -> Holdout | None:
 
 def check_fraction(name: str, value: float, *, zero: bool = False) -> None:
     """Raise a ValueError unless 0 < `value` < 1, or it is 0 where that is allowed."""
-    if not (0 < value < 1 or (zero and value == 0)):
+    if not (is_number(value) and (0 < value < 1 or (zero and value == 0))):
         raise ValueError(f"{name} must be in {'[0, 1)' if zero else '(0, 1)'}, got {value!r}")
 
 

@@ -15,6 +15,8 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor
 
+from aerec.parameters import is_number
+
 __all__ = ["GaussianNoise", "MaskingNoise"]
 
 _RIDGE = 1e-5  # share of each unit's variance: more than float32 rounding takes from WᵀW when columns nearly agree
@@ -48,7 +50,7 @@ class MaskingNoise:
     rescale: bool = True
 
     def __post_init__(self) -> None:
-        if not 0 <= self.p < 1:
+        if not (is_number(self.p) and 0 <= self.p < 1):
             raise ValueError(f"MaskingNoise: p is the share of entries to mask, in [0, 1); got {self.p!r}")
 
     def corrupt(self, values: Tensor, generator: torch.Generator) -> Tensor:
@@ -83,7 +85,7 @@ class GaussianNoise:
     entries: Literal["observed", "all"] = "observed"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.scale < float("inf"):
+        if not (is_number(self.scale) and 0 <= self.scale < float("inf")):
             raise ValueError(
                 f"GaussianNoise: scale is a standard deviation, a finite number of at least 0; got {self.scale!r}"
             )

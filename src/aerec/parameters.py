@@ -10,7 +10,21 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-__all__ = ["Check", "Constraint", "OneOf", "RealNumber", "WholeNumber", "check_parameters", "copied_parameters"]
+__all__ = [
+    "Check",
+    "Constraint",
+    "OneOf",
+    "RealNumber",
+    "WholeNumber",
+    "check_parameters",
+    "copied_parameters",
+    "is_number",
+]
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a real number; True and False are none."""
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True)
@@ -42,7 +56,7 @@ class RealNumber:
 
     def accepts(self, value: Any) -> bool:
         """Whether `value` is one."""
-        if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+        if not is_number(value) or not math.isfinite(value):
             return False
         number = float(value)
         return (

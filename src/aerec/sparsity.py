@@ -14,6 +14,8 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
+from aerec.parameters import is_number
+
 __all__ = ["KLSparsity", "L1Sparsity", "TopKSparsity"]
 
 _BOUNDED = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}  # ranges of the activations that a KL penalty can read
@@ -84,7 +86,7 @@ class KLSparsity:
     weight: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.target < 1:
+        if not (is_number(self.target) and 0 < self.target < 1):
             raise ValueError(
                 f"KLSparsity: target is a share of the activation's range, in (0, 1) for tanh too; got {self.target!r}"
             )
@@ -161,7 +163,7 @@ class TopKSparsity:
 
 
 def _check_weight(weight: float, name: str) -> None:
-    if not 0 <= weight < float("inf"):
+    if not (is_number(weight) and 0 <= weight < float("inf")):
         raise ValueError(f"{name}: weight must be a finite number of at least 0, got {weight!r}")
 
 

@@ -59,7 +59,7 @@ def test_text_makes_the_same_store_as_parquet(aerec, parts, films, name):
     code, out, err = aerec("import", name, "--out", "text", "--user", "kunde", "--rating", "note", *words)
     assert (code, err) == (0, "")
     expected, found = open_store("store"), open_store("text")
-    assert out.startswith(f"kept {expected.n_ratings:,} of 2,600 rows (≥ 4, users with ≥ 5)\n")
+    assert out.startswith(f"kept {expected.n_ratings:,} of 2,600 ratings (≥ 4, users with ≥ 5)\n")
     pd.testing.assert_frame_equal(found.to_frame(), expected.to_frame())
 
 

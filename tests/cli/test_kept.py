@@ -77,6 +77,8 @@ def test_counts_are_weights(tmp_path, quiet):
     assert prepared.rules.describe()["counts"] is True
     with pytest.raises(DataError, match="--counts takes numbers above 0, the lowest is -1"):
         load(tmp_path, [-1, 2], counts=True)
+    with pytest.raises(DataError, match="--counts: every count is 1; name the column of counts with --rating"):
+        load(tmp_path, [1, 1, 1], counts=True)
 
 
 @pytest.mark.parametrize(

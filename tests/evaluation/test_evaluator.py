@@ -1,6 +1,7 @@
 """evaluate: the metrics of the model's own ranking, over those who have a target, in whatever order ids come."""
 
 import warnings
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.metrics import mean_absolute_error, mean_squared_error, roc_auc_sco
 
 from aerec import Interactions, evaluate
 from aerec.baselines import BiasBaseline, Popularity
+from aerec.datasets import load_dataset
 from aerec.errors import DataError
 from aerec.evaluation.bootstrap import FEW, wilson_interval
 from aerec.evaluation.evaluator import DEFAULT_METRICS
@@ -33,7 +35,7 @@ from aerec.metrics import (
 )
 from aerec.models import EASE, MultDAE
 from aerec.recommender import scorer as blocks
-from aerec.splitting import Holdout, RandomHoldout
+from aerec.splitting import ColdItems, Holdout, RandomHoldout
 
 FRONT_DOORS = {
     "recall": recall_at_k,
@@ -570,3 +572,15 @@ def test_debiased_metrics_are_none_to_validate_by(train, holdout):
     model = MultDAE(hidden=4, epochs=1, validation_metric="snips_ndcg@5", progress=False)
     with pytest.raises(ValueError, match="snips_ndcg@5 takes propensities of items, and cannot be watched"):
         model.fit(train, holdout)
+
+
+def test_candidates_that_a_model_does_not_tell_apart_are_told():
+    data = load_dataset("sample").binarize(4.0)
+    split = ColdItems(0.1, seed=1).split(data)
+    with pytest.warns(UserWarning, match="gives all ranked candidates of .* the same score: .* order of their ids"):
+        evaluate(EASE(l2=50.0).fit(split.train), split.test, "recall@5", n_resamples=1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        known = RandomHoldout(0.2, seed=0).split(data)
+        asked = replace(known.test, candidates=data.items[:300])
+        evaluate(EASE(l2=50.0).fit(known.train), asked, "recall@5", n_resamples=1)

@@ -147,3 +147,10 @@ def _one_epoch_from_unit_rows(likes):
     model = ELSA(n_factors=4, learning_rate=0.1, **{**QUICK, "epochs": 30}).fit(likes)
     model.network_.row_length = 1.0
     return model.set_params(epochs=1).fit(likes, warm_start=True).item_vectors_
+
+
+def test_items_none_of_which_was_there_before_are_told():
+    model = MultDAE(hidden=4, epochs=1, device="cpu", progress=False)
+    before, after = (Interactions.from_matrix(np.eye(4) + 1, items=items) for items in ([1, 2, 3, 4], [5, 6, 7, 8]))
+    with pytest.warns(UserWarning, match="none of the items was in the training before: they are such as 5, 6, 7"):
+        model.fit(before).fit(after, warm_start=True)

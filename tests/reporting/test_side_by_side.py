@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import NotFittedError
 
 from aerec import Interactions
 from aerec.errors import DataError, MissingExtraError
@@ -125,3 +126,8 @@ def test_without_ipywidgets_a_notebook_gets_the_table_and_the_pip_line(lists, mo
     assert "pip install 'aerec[notebook]'" in bundle["text/html"]
     with pytest.raises(MissingExtraError, match=r"pip install 'aerec\[notebook\]'"):
         lists.widget()
+
+
+def test_a_model_that_is_not_fitted_is_refused(split):
+    with pytest.raises(NotFittedError, match="EASE"):
+        SideBySide({"ease": EASE()}, split)

@@ -345,6 +345,8 @@ def _log_counts(part: Interactions) -> Interactions:
     """Return log(1 + count) in place of each count."""
     if part.n_ratings and part.matrix.data.min() < 0:
         raise DataError(f"--counts takes numbers above 0, the lowest is {part.matrix.data.min():g}")
+    if part.n_ratings and (part.matrix.data == 1).all():
+        raise DataError("--counts: every count is 1; name the column of counts with --rating, or leave --counts out")
     matrix = part.matrix.copy()
     matrix.data = np.log1p(part.matrix.data)
     return replace(part, matrix=matrix)

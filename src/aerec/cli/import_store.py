@@ -70,6 +70,6 @@ def import_store(
         return
     rules = {"≥ {:g}": threshold, "users with ≥ {}": min_per_user, "items with ≥ {}": min_per_item}
     conditions = ", ".join(text.format(value) for text, value in rules.items() if value is not None and value != 1)
-    print_note(f"kept {data_set.n_ratings:,} of {n_rows:,} rows" + (f" ({conditions})" if conditions else ""))
+    print_note(f"kept {data_set.n_ratings:,} of {n_rows:,} ratings" + (f" ({conditions})" if conditions else ""))
     print_note(f"{data_set} in {seconds:.1f} s")
     print_note(f"stored in {out}; next: aerec train {out}")

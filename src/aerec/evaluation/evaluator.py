@@ -97,7 +97,7 @@ def evaluate(
     UserWarning
         If held-out ratings can never be found, because they are in the history too or the model was not trained on most
         of their items; if most users have no history; if the model learns something of each user and knows none of
-        these.
+        these; if it gives all candidates of a user the same score, as new items that it knows nothing of.
 
     Examples
     --------
@@ -148,7 +148,9 @@ def evaluate(
         deepest = max(parsed[metric][1] for metric in ranked)
         history = holdout.history if by_id else holdout.history.matrix
         ranked_users = model.block_of(history, exclude_seen, exclude=holdout.exclude, allow_items=holdout.candidates)
-        ranking, _ = model.scorer_.rank(ranked_users, deepest)
+        ranking, scores = model.scorer_.rank(ranked_users, deepest)
+        if holdout.candidates is not None:
+            _warn_of_ties(model, scores[evaluated])
         if by_id:
             warn_of_one_list(model, ranked_users)
         hits = find_hits(ranking, holdout.target.matrix)[evaluated]
@@ -251,6 +253,19 @@ def _warn_of_what_cannot_be_found(
         warnings.warn(
             f"none of the {len(users):,} evaluated users, such as {examples(users)}, is among those that "
             f"{type(model).__name__} was trained on, such as {examples(known)}: it knows them by their history alone",
+            stacklevel=3,
+        )
+
+
+def _warn_of_ties(model: Recommender, scores: NDArray[np.float32]) -> None:
+    """Warn where a model tells the candidates of most users not apart, as new items that it has learned nothing of."""
+    several = np.isfinite(scores).sum(axis=1) > 1
+    tied = several & (np.where(np.isfinite(scores), scores, scores[:, :1]) == scores[:, :1]).all(axis=1)
+    if (n_tied := np.count_nonzero(tied)) > several.sum() / 2:
+        warnings.warn(
+            f"{type(model).__name__} gives all ranked candidates of {n_tied:,} of {len(scores):,} users the same "
+            "score: it knows nothing of them, and what is measured is the order of their ids; add_items learns new "
+            "items by their features",
             stacklevel=3,
         )
 

@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from aerec.errors import DataError
+from aerec.errors import DataError, warn_caller
+from aerec.ids import examples
 
 __all__ = ["LearnedBefore", "matched", "variable_axes", "with_new_rows"]
 
@@ -99,6 +100,11 @@ def matched(
         return both, both
     rows = before.get_indexer(after)
     where = np.flatnonzero(rows >= 0)
+    if kind == "items" and len(before) and len(after) and not len(where):
+        warn_caller(
+            f"warm_start: none of the {kind} was in the training before: they are such as {examples(after)}, those of "
+            f"before such as {examples(before)}"
+        )
     return rows[where].astype(np.int64), where
 
 

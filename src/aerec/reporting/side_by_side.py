@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.utils.validation import check_is_fitted
 
 from aerec.display.notebook import Html, html_table, widget_bundle
 from aerec.errors import DataError
@@ -72,6 +73,8 @@ class SideBySide:
         check_k(k)
         if not models:
             raise DataError("there is no model to look at; give name → fitted model")
+        for model in models.values():
+            check_is_fitted(model)
         self._models = dict(models)
         self._k, self._n_reasons = k, n_reasons
         self._holdout = data.test if isinstance(data, Split) else None

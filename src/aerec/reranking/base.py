@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from aerec.errors import DataError
 from aerec.holdout import as_interactions
 from aerec.interactions import Interactions
+from aerec.parameters import is_number
 
 __all__ = ["Lists", "RankArrays", "Reranker"]
 
@@ -133,7 +134,7 @@ class Reranker(ABC):
 
 def check_share(name: str, value: float) -> None:
     """Raise a ValueError unless 0 ≤ `value` ≤ 1."""
-    if not isinstance(value, int | float | np.number) or not 0 <= value <= 1:
+    if not (is_number(value) and 0 <= value <= 1):
         raise ValueError(f"{name} must be from 0 to 1, got {value!r}")
 
 

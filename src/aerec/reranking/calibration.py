@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from aerec.errors import DataError
+from aerec.parameters import is_number
 from aerec.reranking.base import Lists, Reranker, check_share, pick
 from aerec.reranking.features import features_of
 from aerec.sparse import CSR, canonical_csr, ones_in, row_ids, take_rows
@@ -58,7 +59,7 @@ class Calibration(Reranker):
 
     def __post_init__(self) -> None:
         check_share("trade_off", self.trade_off)
-        if not 0 < self.alpha < 1:
+        if not (is_number(self.alpha) and 0 < self.alpha < 1):
             raise ValueError(f"alpha must be between 0 and 1, got {self.alpha!r}")
 
     def _places(self, lists: Lists, k: int, features: Any) -> NDArray[np.int64]:

@@ -58,6 +58,8 @@ class MinimumExposure(Reranker):
     shares: Mapping[Any, float] = field(default_factory=lambda: {"tail": 0.2})
 
     def __post_init__(self) -> None:
+        if not isinstance(self.shares, Mapping):
+            raise ValueError(f"shares maps groups to shares, such as {{'tail': 0.2}}, got {self.shares!r}")
         for label, share in self.shares.items():
             check_share(f"the share of {label!r}", share)
         if not self.shares or sum(self.shares.values()) > 1 + 1e-9:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from aerec.holdout import Holdout, Split, as_interactions, check_fraction, draw_groups
+from aerec.holdout import Holdout, Split, as_interactions, check_fraction, check_whole, draw_groups
 from aerec.interactions import Interactions
 from aerec.sparse import column_counts
 
@@ -50,6 +50,7 @@ class ColdItems:
 
     def __post_init__(self) -> None:
         check_fraction("fraction", self.fraction)
+        check_whole("seed", self.seed, 0)
         check_fraction("validation_fraction", self.validation_fraction, zero=True)
 
     def split(self, interactions: Interactions | Any) -> Split:

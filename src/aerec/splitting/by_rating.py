@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from aerec.holdout import Split, as_interactions, check_fraction, draw_ratings, weak_split
+from aerec.holdout import Split, as_interactions, check_fraction, check_whole, draw_ratings, weak_split
 from aerec.interactions import Interactions
 
 __all__ = ["RandomHoldout"]
@@ -48,6 +48,7 @@ class RandomHoldout:
 
     def __post_init__(self) -> None:
         check_fraction("fraction", self.fraction)
+        check_whole("seed", self.seed, 0)
         check_fraction("validation_fraction", self.validation_fraction, zero=True)
 
     def split(self, interactions: Interactions | Any) -> Split:

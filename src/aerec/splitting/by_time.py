@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from aerec.errors import DataError
 from aerec.holdout import Holdout, Split, as_interactions, check_fraction, check_whole
 from aerec.interactions import Interactions
+from aerec.parameters import RealNumber
 from aerec.sparse import row_ids
 
 __all__ = ["LeaveLastOut", "RollingTime", "TemporalSplit"]
@@ -44,6 +45,10 @@ class LeaveLastOut:
 
     validation: bool = True
     seed: int | None = 0
+
+    def __post_init__(self) -> None:
+        if self.seed is not None:
+            check_whole("seed", self.seed, 0)
 
     def split(self, interactions: Interactions | Any) -> Split:
         """Split `interactions`, or a matrix of shape (n_users, n_items).
@@ -171,7 +176,7 @@ class RollingTime:
         check_whole("n_splits", self.n_splits, 1)
         for name in ("window", "train_window"):
             length = getattr(self, name)
-            if length is not None and not length > 0:
+            if length is not None and not RealNumber(above=0).accepts(length):
                 raise ValueError(f"{name} must be above 0, got {length!r}")
         check_fraction("validation_fraction", self.validation_fraction, zero=True)
 

@@ -67,6 +67,7 @@ class StrongGeneralization:
 
     def __post_init__(self) -> None:
         check_whole("n_users", self.n_users, 1)
+        check_whole("seed", self.seed, 0)
         check_fraction("fold_in", self.fold_in)
 
     def split(self, interactions: Interactions | Any) -> Split:
@@ -169,6 +170,7 @@ class ColdUsers:
         check_fraction("fraction", self.fraction)
         check_fraction("validation_fraction", self.validation_fraction, zero=True)
         check_whole("n_history", self.n_history, 0)
+        check_whole("seed", self.seed, 0)
 
     def split(self, interactions: Interactions | Any) -> Split:
         """Split `interactions`, or a matrix of shape (n_users, n_items).

@@ -49,6 +49,7 @@ class KFold:
 
     def __post_init__(self) -> None:
         check_whole("n_splits", self.n_splits, 2)
+        check_whole("seed", self.seed, 0)
         if self.by not in ("users", "ratings"):
             raise ValueError(f"by must be 'users' or 'ratings', got {self.by!r}")
         check_fraction("fold_in", self.fold_in)

@@ -66,3 +66,10 @@ def test_what_is_wrong_is_said_with_the_line(tmp_path, text, message):
 def test_the_second_data_set_has_a_rating_a_line(tmp_path):
     (tmp_path / "jester_ratings.dat").write_text("1\t\t5\t\t0.219\n1\t\t7\t\t-9.281\n")
     assert rows(read_ratings(tmp_path)) == [(1, 5, 0.22), (1, 7, -9.28)]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_number(tmp_path):
+    (tmp_path / "jester-data-1.csv").write_text("\ufeff" + FIRST, encoding="utf-8")
+    marked = rows(read_ratings(tmp_path / "jester-data-1.csv"))
+    (tmp_path / "jester-data-1.csv").write_text(FIRST)
+    assert rows(read_ratings(tmp_path / "jester-data-1.csv")) == marked

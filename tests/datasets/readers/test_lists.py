@@ -135,3 +135,14 @@ def test_the_published_splits_have_their_counts(name, shape, counts):
     parts = read_parts(folder)
     assert {part: data.n_ratings for part, data in parts.items()} == counts
     assert {data.shape for data in parts.values()} == {shape}
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_number(tmp_path):
+    (tmp_path / "users.dat").write_text("\ufeff2 1 5\n1 2\n", encoding="utf-8")
+    assert pairs(read_ratings(tmp_path / "users.dat")) == [(0, 1), (0, 5), (1, 2)]
+
+
+def test_items_of_citeulike_are_numbered_from_0(tmp_path):
+    (tmp_path / "users.dat").write_text("2 1 5\n2 0 -4\n1 2\n")
+    with pytest.raises(DataError, match="line 2: item -4, but items are numbered from 0"):
+        read_ratings(tmp_path / "users.dat")

@@ -45,6 +45,9 @@ def test_a_file_for_each_film_and_one_of_the_files_alone(tmp_path):
     [
         ("1:\n7,3,2005-09-06\n8,5\n", "line 3: '8,5' is neither a film such as '1:' nor a rating"),
         ("1:\n7,3,2005-09-06\n8,x,2005-09-06\n", "line 3: '8,x,2005-09-06' is neither"),
+        ("1:\n7,3,2005-09-06\n8,9,2005-09-06\n", "line 3: '8,9,2005-09-06' is neither .* a rating from 1 to 5"),
+        ("1:\n7,0,2005-09-06\n", "line 2: '7,0,2005-09-06' is neither"),
+        ("1:\n7,2.5,2005-09-06\n", "line 2: '7,2.5,2005-09-06' is neither"),
         ("1:\n7,3,2005-09-06,9\n", "line 2: '7,3,2005-09-06,9' is neither"),
         ("1:\n7,3,2005-09-06\n8,3,2005-19-06\n", "line 3: '2005-19-06' is no day of the calendar"),
         ("7,3,2005-09-06\n", "line 1: a rating before the first film"),
@@ -57,6 +60,11 @@ def test_what_is_wrong_is_said_with_the_line(tmp_path, text, message):
     (tmp_path / "combined_data_1.txt").write_text(text)
     with pytest.raises(DataError, match=message):
         read_ratings(tmp_path / "combined_data_1.txt")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_film(tmp_path):
+    (tmp_path / "combined_data_1.txt").write_text("\ufeff" + FIRST, encoding="utf-8")
+    assert len(rows(read_ratings(tmp_path / "combined_data_1.txt"))) == 3
 
 
 @given(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from codecs import BOM_UTF8
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,7 @@ def read_jester(files: Files, names: list[str], columns: Columns) -> pd.DataFram
 
 def _text(files: Files, name: str) -> NDArray[np.float64]:
     with files.open(name) as stream:
-        content = stream.read()
+        content = stream.read().removeprefix(BOM_UTF8)
     try:
         frame = pd.read_csv(io.BytesIO(content), header=None, dtype=np.float64, encoding="latin-1")
     except (ValueError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from codecs import BOM_UTF8
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,9 @@ def read_lists(files: Files, name: str, columns: Columns | None = None) -> Inter
         )
     if counted and (plain_name(name) == _COUNTED or users.has_duplicates):
         users = pd.Index(np.arange(len(users)))
+        if numbers.min(initial=0) < 0:
+            at = int(np.argmax(numbers < 0))
+            raise DataError(f"{label} line {line_of[at] + 1}: item {numbers[at]}, but items are numbered from 0")
     elif columns is None or columns.rating is not None:
         _refuse_ratings(numbers, lengths, f"{label} line {line_of[0] + 1}")
     if users.has_duplicates:
@@ -130,7 +134,7 @@ def _tokens(files: Files, name: str) -> tuple[NDArray[np.int64], NDArray[np.bool
     """Return the whole numbers in a file, which of them begin a line, and the line that each stands in."""
     label = files.label(name)
     with files.open(name) as stream:
-        content = stream.read()
+        content = stream.read().removeprefix(BOM_UTF8)
     letters = np.frombuffer(content, dtype=np.uint8)
     blank = letters <= ord(" ")
     starts = np.flatnonzero(~blank & np.concatenate(([True], blank[:-1])))  # where each token begins

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from codecs import BOM_UTF8
 from typing import IO, Any
 
 import numpy as np
@@ -19,7 +20,8 @@ __all__ = ["is_netflix", "read_netflix"]
 _NAME = re.compile(r"combined_data_\d+\.txt|mv_\d{7}\.txt")
 _BLOCK = 1 << 25  # bytes parsed at a time
 _FILM = re.compile(rb"^(\d{1,9}):[ \t]*\r?$\n?", re.MULTILINE)
-_LINE = re.compile(rb"\d{1,9}:[ \t]*|\d{1,9},[0-9.]{1,4},\d{4}-\d\d-\d\d[ \t]*|[ \t]*")
+_LINE = re.compile(rb"\d{1,9}:[ \t]*|\d{1,9},[1-5](?:\.0)?,\d{4}-\d\d-\d\d[ \t]*|[ \t]*")
+_STARS = (1, 2, 3, 4, 5)
 _FIELDS = ("user", "rating", "timestamp")
 
 
@@ -62,7 +64,7 @@ def _read(stream: IO[bytes], label: str) -> list[pd.DataFrame]:
     parts: list[pd.DataFrame] = []
     film, line, rest = None, 1, b""
     while block := stream.read(_BLOCK):
-        block = rest + block
+        block = rest + block if parts or rest else block.removeprefix(BOM_UTF8)
         cut = block.rfind(b"\n") + 1
         block, rest = block[:cut], block[cut:]
         film = _parse(block, film, line, label, parts)
@@ -96,6 +98,8 @@ def _parse(block: bytes, film: int | None, line: int, label: str, parts: list[pd
             raise DataError(f"{label} {reason}") from None
         if len(frame) != sum(counts) or text.count(b",") != 2 * len(frame):
             raise DataError(f"{label} {_wrong_line(block, line)}")
+        if not frame["rating"].isin(_STARS).all():
+            raise DataError(f"{label} {_wrong_line(block, line)}")
         frame["timestamp"] = days.take(frame["timestamp"].cat.codes.to_numpy())
         frame.insert(1, "item", np.repeat(films, counts))
         parts.append(frame)
@@ -113,7 +117,8 @@ def _wrong_line(block: bytes, begins: int) -> str | None:
     for number, line in enumerate(block.splitlines(), start=begins):
         if not _LINE.fullmatch(line):
             shown = as_shown(line.decode(errors="replace"))
-            return f"line {number}: {shown!r} is neither a film such as '1:' nor a rating such as '5,3,2005-09-06'"
+            expected = "neither a film such as '1:' nor a rating from 1 to 5 such as '5,3,2005-09-06'"
+            return f"line {number}: {shown!r} is {expected}"
         if b"," in line and pd.isna(pd.to_datetime(day := line.decode().split(",")[2].strip(), errors="coerce")):
             return f"line {number}: {day!r} is no day of the calendar; correct or delete the line"
     return None
