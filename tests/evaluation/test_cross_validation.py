@@ -182,4 +182,4 @@ def test_one_model_may_be_given_alone(films):
 @pytest.mark.parametrize("splitter", [3, "kfold", [KFold(2), 3]])
 def test_what_is_no_splitter_is_refused(splitter):
     with pytest.raises(ValueError, match=r"splitter is one such as KFold\(5\)"):
-        cross_validate(Popularity(), generate_interactions(30, 20, 200, seed=0), splitter=splitter)
+        cross_validate(Popularity(), generate_interactions(30, 20, 150, seed=0), splitter=splitter)
