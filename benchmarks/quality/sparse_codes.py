@@ -3,6 +3,7 @@
     python benchmarks/quality/sparse_codes.py
     python benchmarks/quality/sparse_codes.py --steer
     python benchmarks/quality/sparse_codes.py --vectors
+    python benchmarks/quality/sparse_codes.py --vectors --data gowalla --kept 25 --seeds 1
 
 Known users: train, valid and test of ml-1m-implicit as given. Unseen users: MovieLens 1M, likes, `StrongGeneralization`
 of 500 + 500 users, whom neither ELSA nor the sparse code has seen. Everything of the sparse code is at its default. The
@@ -14,13 +15,14 @@ highest in a unit say whether its name holds. Only units that some user has acti
 With ``--steer``: do lists move as the name of a unit says? Of each feature that names units, the unit is taken in whose
 items it is most common; the units are turned up and down for the unseen users, in multiples of their strength.
 
-With ``--vectors``: item vectors of a tenth and a hundredth of the bytes, ELSA and SparseELSA, on the known users. Users
-a second: top 20 of all users, in processor time of one thread.
+With ``--vectors``: item vectors of a tenth and a hundredth of the bytes, ELSA and SparseELSA, on the known users or on
+the split of another data set. Users a second: top 20 of all users, in processor time of one thread.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -34,7 +36,8 @@ from scipy import stats
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from aerec import evaluate
-from aerec.datasets import load_dataset
+from aerec.datasets import load_dataset, read_parts
+from aerec.holdout import Split
 from aerec.interactions import Interactions
 from aerec.metrics import ndcg_at_k
 from aerec.models import ELSA, SparseCode, SparseELSA
@@ -54,14 +57,17 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--steer", action="store_true")
     parser.add_argument("--vectors", action="store_true")
+    parser.add_argument("--data", default="ml-1m-implicit", choices=["ml-1m-implicit", "gowalla", "yelp2018"])
+    parser.add_argument("--kept", type=int, nargs="+", default=[25, 3], help="entries of a vector that are left")
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
     set_threads(given.threads)
     if given.vectors:
-        points = [point for seed in range(given.seeds) for point in vectors(seed)]
+        points = [point for seed in range(given.seeds) for point in vectors(given.data, seed, given.kept)]
         header = ["model", *METRICS, "loss of ndcg@20", "bytes of item vectors", "users/s", "s"]
         table = markdown(header, rows_of_vectors(points))
-        save("sparse-vectors", "Item vectors of few bytes", table, {"points": points}, given.out)
+        name, title = f"sparse-vectors-{given.data}", f"Item vectors of few bytes, {given.data}"
+        save(name, title, table, {"points": points}, given.out)
         return
     described = films()
     if given.steer:
@@ -173,17 +179,14 @@ def about_names(points: list[dict[str, Any]]) -> str:
     )
 
 
-def vectors(seed: int) -> Iterator[dict[str, Any]]:
-    """Give quality, bytes and seconds of ELSA and of vectors of a tenth of its bytes."""
-    split = load("ml-1m-implicit")
+def vectors(data: str, seed: int, kept: list[int]) -> Iterator[dict[str, Any]]:
+    """Give quality, bytes and seconds of ELSA, and of smaller vectors, dense and sparse, of the same bytes each."""
+    parts = read_parts(Path(os.environ["AEREC_DATA"]) / data)
+    split = Split.from_parts(parts["train"], parts["test"], parts.get("validation"))
     common = {"seed": seed, "progress": False}
-    models = [
-        dense(seed),
-        ELSA(n_factors=25, epochs=10, batch_size=128, **common),
-        SparseELSA(n_factors=512, n_active=25, **common),
-        ELSA(n_factors=3, epochs=10, batch_size=128, **common),
-        SparseELSA(n_factors=512, n_active=3, **common),
-    ]
+    models: list[Any] = [dense(seed)]
+    for n in kept:
+        models += [dense(seed).set_params(n_factors=n), SparseELSA(n_active=n, **common)]
     for model in models:
         began = time.perf_counter()
         model.fit(split.train)
@@ -192,8 +195,8 @@ def vectors(seed: int) -> Iterator[dict[str, Any]]:
             size = model.entries_.nbytes + model.columns_.nbytes
         else:
             size = model.item_vectors_.nbytes
-        kept = f", {model.n_active} kept" if isinstance(model, SparseELSA) else ""
-        shown = f"{type(model).__name__}({model.n_factors}{kept})"
+        of_them = f", {model.n_active} kept" if isinstance(model, SparseELSA) else ""
+        shown = f"{type(model).__name__}({model.n_factors}{of_them})"
         began = time.process_time()
         model.rank(split.test.history, TOP)
         speed = split.test.history.shape[0] / (time.process_time() - began)
