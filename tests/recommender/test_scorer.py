@@ -179,3 +179,33 @@ def test_a_block_keeps_the_times_of_the_users_that_are_taken():
     block = UserBlock(history, np.full(3, -1), times=np.arange(6))
     np.testing.assert_array_equal(block.take(np.array([2, 0])).times, [3, 4, 5, 0, 1])
     assert UserBlock.new(history).take(np.array([0])).times is None
+
+
+def test_given_scores_are_ranked_without_what_is_left_out_or_barred():
+    users = UserBlock(
+        sp.csr_array(np.eye(2, 4, dtype=np.float32)),
+        np.full(2, -1),
+        left_out=[sp.csr_array(np.array([[1, 0, 0, 0], [0, 0, 0, 1]], dtype=np.float32))],
+        barred=np.array([False, True, False, False]),
+    )
+    columns, scores = module.best_of(np.tile(np.array([4, 3, 2, 1], dtype=np.float32), (2, 1)), users, 3)
+    np.testing.assert_array_equal(columns, [[2, 3, -1], [0, 2, -1]])
+    np.testing.assert_array_equal(scores, [[2, 1, -np.inf], [4, 2, -np.inf]])
+
+
+def test_nothing_is_known_of_users_without_a_history():
+    nobody = UserBlock.without_history(3, 7)
+    assert nobody.history.shape == (3, 7)
+    assert nobody.strangers.all()
+
+
+def test_a_block_says_what_is_left_out_only_if_asked(data):
+    model = PureSVD(n_factors=4).fit(data)
+    some = part(data)
+    assert not model.block_of(some).left_out
+    allowed = data.items[50:90]
+    users = model.block_of(some, True, exclude=some, allow_items=allowed)
+    assert users.leaves_out_history
+    columns, _ = model.scorer_.rank(users, 5)
+    np.testing.assert_array_equal(columns, model.rank(some, 5, exclude=some, allow_items=allowed)[0])
+    assert np.isin(columns[columns >= 0], np.arange(50, 90)).all()

@@ -7,6 +7,7 @@ import pytest
 from aerec.datasets import load_dataset
 from aerec.errors import TrainingError
 from aerec.models import CDAE, ELSA, AutoRec, MultVAE, RecVAE
+from aerec.recommender.id_matching import IdMatching
 from aerec.splitting import RandomHoldout
 from aerec.training.callbacks import Callback
 
@@ -126,3 +127,15 @@ def test_each_callback_is_told_of_the_end_also_where_another_one_fails():
     with pytest.raises((OSError, ValueError)):
         model.fit(load_dataset("sample").binarize(4.0), callbacks=[Scripted(log, "a"), Broken(), Scripted(log, "b")])
     assert log == [("a", "begins"), ("a", False), ("b", False)]
+
+
+def test_the_users_of_the_validation_data_are_matched_once(split, monkeypatch):
+    match, calls = IdMatching.match, []
+    monkeypatch.setattr(IdMatching, "match", lambda ids, history: calls.append(1) or match(ids, history))
+
+    def matched(epochs):
+        calls.clear()
+        ELSA(n_factors=4, epochs=epochs, progress=False, device="cpu").fit(split.train, split.validation)
+        return len(calls)
+
+    assert matched(epochs=2) == matched(epochs=5)
