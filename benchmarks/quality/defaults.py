@@ -43,6 +43,7 @@ MODELS = (
     "elsa",
     "sparse-autoencoder",
     "edlae",
+    "slim",
     "pure-svd",
     "nmf",
     "als",

@@ -6,6 +6,7 @@ from scipy.sparse import csr_array
 from sklearn.linear_model import ElasticNet
 
 from aerec.baselines import SLIM, slim
+from aerec.closed_form.penalties import automatic_l2
 from aerec.errors import TrainingError
 from aerec.registry import load_model
 
@@ -49,6 +50,14 @@ def test_a_larger_l1_keeps_fewer_weights(ratings):
     kept = [SLIM(l1=l1, l2=1.0).fit(csr_array(ratings)).weights_.nnz for l1 in (0.1, 20.0, 60.0, 1e6)]
     assert kept == sorted(kept, reverse=True)
     assert kept[-1] == 0 < kept[-2]
+
+
+def test_automatic_penalties_are_those_of_ease_and_scale_with_the_ratings(ratings):
+    X = csr_array(ratings)
+    l2 = automatic_l2(X)
+    expected = SLIM(l1=0.007 * l2, l2=l2).fit(X).weights_.toarray()
+    np.testing.assert_allclose(SLIM().fit(X).weights_.toarray(), expected, atol=1e-6)
+    np.testing.assert_allclose(SLIM().fit(3 * X).weights_.toarray(), expected, atol=1e-4)
 
 
 def test_columns_in_many_tasks_are_the_same(ratings, monkeypatch):

@@ -37,9 +37,9 @@ class BPR(Recommender):
     Parameters
     ----------
     n_factors : int, default 64
-    l2 : float ≥ 0, default 0.01
-        λ.
-    learning_rate : float > 0, default 0.01
+    l2 : float ≥ 0, default 0.05
+        λ. With the 0.01 of implicit, dense sets are learned by heart, and sparse ones hardly at all in 100 epochs.
+    learning_rate : float > 0, default 0.04
     epochs : int, default 100
     popularity_power : float ≥ 0, default 0.5
         How far popularity is given back. implicit draws the unseen items by popularity, so that what is learned is
@@ -85,7 +85,7 @@ class BPR(Recommender):
 
     search_space: ClassVar[Space] = {
         "n_factors": Whole(16, 256, log=True),
-        "l2": Number(1e-3, 0.1, log=True),
+        "l2": Number(5e-3, 0.3, log=True),
         "learning_rate": Number(5e-3, 0.2, log=True),
         "epochs": Whole(30, 200),
         "popularity_power": Number(0.0, 1.0),
@@ -94,8 +94,8 @@ class BPR(Recommender):
     def __init__(
         self,
         n_factors: int = 64,
-        l2: float = 0.01,
-        learning_rate: float = 0.01,
+        l2: float = 0.05,
+        learning_rate: float = 0.04,
         epochs: int = 100,
         popularity_power: float = 0.5,
         seed: int = 0,

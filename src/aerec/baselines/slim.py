@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from scipy.linalg.lapack import dposv
 
 from aerec.closed_form.item_item import ItemItemRecommender
+from aerec.closed_form.penalties import L2, automatic_l2, used_l2
 from aerec.dimensions import Number, Space
 from aerec.errors import TrainingError
 from aerec.interactions import Interactions
-from aerec.parameters import Constraint, RealNumber, WholeNumber
+from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
 from aerec.rating_weights import root_weighted
 from aerec.sparse import CSR
 from aerec.splitting import Holdout
@@ -25,6 +26,7 @@ from aerec.system.threads import one_blas_thread
 __all__ = ["SLIM"]
 
 _ITEMS_PER_TASK = 64
+_OF_L2 = 0.007  # l1="auto" is so much of the penalty of EASE
 _FEWEST = 32  # weights that may enter at once
 
 
@@ -42,10 +44,11 @@ class SLIM(ItemItemRecommender):
 
     Parameters
     ----------
-    l1 : float ≥ 0, default 5.0
-        λ₁; the larger, the fewer weights. In the unit of x · x, so larger for more users.
-    l2 : float > 0, default 100.0
-        λ₂.
+    l1 : float ≥ 0 or "auto", default "auto"
+        λ₁; the larger, the fewer weights. In the unit of x · x, so larger for more users: "auto" takes 0.7 % of what
+        `l2` takes there. Two items that fewer than λ₁ users have in common say nothing of each other.
+    l2 : float > 0 or "auto", default "auto"
+        λ₂. "auto" takes the penalty of `EASE`.
     epochs : int, default 100
         Most rounds in which weights of a column may enter; a handful is enough.
     tol : float > 0, default 1e-5
@@ -81,8 +84,8 @@ class SLIM(ItemItemRecommender):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
-        "l1": [RealNumber(at_least=0)],
-        "l2": [RealNumber(above=0)],
+        "l1": [RealNumber(at_least=0), OneOf(["auto"])],
+        "l2": L2,
         "epochs": [WholeNumber(1)],
         "tol": [RealNumber(above=0)],
     }
@@ -91,7 +94,9 @@ class SLIM(ItemItemRecommender):
 
     _takes_weights = True
 
-    def __init__(self, l1: float = 5.0, l2: float = 100.0, epochs: int = 100, tol: float = 1e-5) -> None:
+    def __init__(
+        self, l1: float | str = "auto", l2: float | str = "auto", epochs: int = 100, tol: float = 1e-5
+    ) -> None:
         self.l1 = l1
         self.l2 = l2
         self.epochs = epochs
@@ -100,10 +105,12 @@ class SLIM(ItemItemRecommender):
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
         X = root_weighted(train.matrix, train.weights).astype(np.float64)
         gram: CSR = (X.T @ X).tocsr()
+        l1 = _OF_L2 * automatic_l2(train.matrix) if isinstance(self.l1, str) else float(self.l1)
+        penalties = l1, used_l2(self.l2, train.matrix)
         n_items = X.shape[1]
         tasks = [range(at, min(at + _ITEMS_PER_TASK, n_items)) for at in range(0, n_items, _ITEMS_PER_TASK)]
         with ThreadPoolExecutor(cpu_cores()) as pool, one_blas_thread():
-            solved = list(pool.map(lambda items: [self._column(gram, item) for item in items], tasks))
+            solved = list(pool.map(lambda items: [self._column(gram, item, *penalties) for item in items], tasks))
         columns = [column for task in solved for column in task]
         rows, values = [column[0] for column in columns], [column[1] for column in columns]
         indptr = np.concatenate([[0], np.cumsum([len(of_column) for of_column in rows])])
@@ -119,9 +126,11 @@ class SLIM(ItemItemRecommender):
         super()._set_state(header, tensors)
         self.n_unconverged_ = int(header["n_unconverged"])
 
-    def _column(self, gram: CSR, item: int) -> tuple[NDArray[np.int64], NDArray[np.float64], bool]:
+    def _column(
+        self, gram: CSR, item: int, l1: float, l2: float
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64], bool]:
         """Return the items whose weights are not 0 in a column of W, their weights, and whether it has converged."""
-        pull = gram[[item]].toarray()[0] - self.l1
+        pull = gram[[item]].toarray()[0] - l1
         least = self.tol * gram[item, item]
         pull[item] = -np.inf  # the item does not explain itself
         free, weights = np.zeros(0, dtype=np.int64), np.zeros(0)
@@ -136,7 +145,7 @@ class SLIM(ItemItemRecommender):
             both = np.concatenate([free, entering])
             rows = gram[both]
             positive, weights = _nonnegative(
-                rows[:, both].toarray() + self.l2 * np.eye(len(both)),
+                rows[:, both].toarray() + l2 * np.eye(len(both)),
                 pull[both],
                 np.concatenate([weights, np.zeros(len(entering))]),
             )

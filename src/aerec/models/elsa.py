@@ -68,7 +68,7 @@ class ELSA(Autoencoder):
         Length of the item vectors. "auto" takes ¾ √(number of ratings), from 32 to 256: with more, a small set is
         learned by heart.
     epochs : int or "auto", default "auto"
-        "auto" takes up to 100 with validation data, 12 without.
+        "auto" takes up to 100 with validation data, 20 without.
     batch_size : int or "auto", default "auto"
         As in `Autoencoder`.
     learning_rate : float, default 0.01
@@ -122,7 +122,7 @@ class ELSA(Autoencoder):
     _popularity_for_empty = True
     _takes_weights = False  # its cost is the angle between two rows, of which no rating has a part
 
-    _epochs_alone = 12
+    _epochs_alone = 20
 
     network_: _ELSANetwork
     n_factors_: int
