@@ -2,8 +2,8 @@
  *
  * Compiled once for each instruction set, with ISA as the ending of the names; `library.py` takes those of the set that
  * PyTorch uses. Plain loops, which the compiler turns into vector instructions. Every result is that of one item, one
- * row or one number alone, so that it does not depend on how threads divide the work. Nothing is checked here: see
- * `kernels.py`, which also says what each kernel computes.
+ * row or one number alone, so that it does not depend on how threads divide the work. What each computes stands
+ * in `kernels.py`, which checks what it gives them.
  */
 
 #include <math.h>
@@ -12,7 +12,7 @@
 
 #define PASTE_(name, isa) aerec_##name##_##isa
 #define PASTE(name, isa) PASTE_(name, isa)
-#define EXPORTED(name) __attribute__((visibility("default"))) void PASTE(name, ISA)
+#define EXPORTED(name) __attribute__((visibility("default"))) int64_t PASTE(name, ISA) /* 0: all is well */
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 
 /* tells this source from other versions of it */
@@ -118,6 +118,7 @@ static void tanh_of_all(void *given, int64_t first, int64_t last) {
 EXPORTED(tanh)(const float *x, float *y, int64_t n, int64_t threads) {
     tanh_job j = {x, y};
     divide(tanh_of_all, &j, n, threads);
+    return 0;
 }
 
 /* ------------------------------------------------------------------ softmax */
@@ -137,7 +138,7 @@ typedef struct {
         softmax_job *j = given;                                                                                        \
         int64_t n_rows = j->n_rows;                                                                                    \
         for (int64_t piece = first; piece < last; piece++) {                                                           \
-            float *restrict largest = j->parts + 2 * piece * n_rows, *restrict sum = largest + n_rows;                   \
+            float *restrict largest = j->parts + 2 * piece * n_rows, *restrict sum = largest + n_rows;                 \
             int64_t begin = piece * j->width, end = MIN(begin + j->width, j->n_items);                                 \
             for (int64_t row = 0; row < n_rows; row++) largest[row] = -INFINITY;                                       \
             for (int64_t row = 0; row < n_rows; row++) sum[row] = 0.0f;                                                \
@@ -166,9 +167,10 @@ typedef struct {
      int64_t n_items, int64_t n_rows, int64_t width, float *parts, float *explained, int64_t threads) {                \
         softmax_job j = {logits, bias, starts, rows, values, n_items, n_rows, width, 0, 0, parts, explained};          \
         divide(softmax_parts_of_##TYPE, &j, (n_items + width - 1) / width, threads);                                   \
+        return 0;                                                                                                      \
     }                                                                                                                  \
                                                                                                                        \
-    static void softmax_residuals_of_##TYPE(void *given, int64_t first, int64_t last) {                                    \
+    static void softmax_residuals_of_##TYPE(void *given, int64_t first, int64_t last) {                                \
         softmax_job *j = given;                                                                                        \
         int64_t n_rows = j->n_rows;                                                                                    \
         const float *restrict shift = j->shift, *restrict scale = j->scale;                                            \
@@ -188,11 +190,12 @@ typedef struct {
             j->out[item] = total;                                                                                      \
         }                                                                                                              \
     }                                                                                                                  \
-    EXPORTED(softmax_residuals_##TYPE)                                                                                     \
+    EXPORTED(softmax_residuals_##TYPE)                                                                                 \
     (void *logits, const float *bias, const int64_t *starts, const int64_t *rows, const float *values,                 \
      int64_t n_items, int64_t n_rows, const float *shift, const float *scale, float *totals, int64_t threads) {        \
         softmax_job j = {logits, bias, starts, rows, values, n_items, n_rows, 0, shift, scale, 0, totals};             \
-        divide(softmax_residuals_of_##TYPE, &j, n_items, threads);                                                         \
+        divide(softmax_residuals_of_##TYPE, &j, n_items, threads);                                                     \
+        return 0;                                                                                                      \
     }
 
 typedef float f32;
@@ -246,8 +249,9 @@ static void adam_of_bf16(void *given, int64_t first, int64_t last) {
     EXPORTED(adam_##TYPE)                                                                                              \
     (float *weight, float *mean, float *square, void *gradient, int64_t n, const adam_options *options,                \
      int64_t threads) {                                                                                                \
-        adam_job j = {weight, mean, square, gradient, *options, 0, 0, 0, 0, 0};                                     \
+        adam_job j = {weight, mean, square, gradient, *options, 0, 0, 0, 0, 0};                                        \
         divide(adam_of_##TYPE, &j, n, threads);                                                                        \
+        return 0;                                                                                                      \
     }
 
 ADAM(f32)
@@ -262,23 +266,21 @@ ADAM(bf16)
 #else
 #define LANES 4
 #endif
-#define STRIP (4 * LANES)
+#define STRIP (8 * LANES)
+#define UNROLLED _Pragma("GCC unroll 8")
 typedef float lanes __attribute__((vector_size(4 * LANES), aligned(4)));
 
 /* The sum of some rows of a matrix, each times its value, at the columns of a strip. */
 static inline void sum_rows(float *restrict sum, const float *dense, int64_t n_columns, int64_t width, int64_t n,
                             const int64_t *rows, const float *values) {
-    if (width == STRIP) { /* the compiler keeps the four in registers */
-        lanes a = {0}, b = {0}, c = {0}, d = {0};
+    if (width == STRIP) { /* unrolled, so that the sums stay in registers */
+        lanes total[8] = {{0}};
         for (int64_t k = 0; k < n; k++) {
             const lanes *row = (const lanes *)(dense + rows[k] * n_columns);
-            a += values[k] * row[0];
-            b += values[k] * row[1];
-            c += values[k] * row[2];
-            d += values[k] * row[3];
+            float value = values[k];
+            UNROLLED for (int j = 0; j < 8; j++) total[j] += value * row[j];
         }
-        lanes *out = (lanes *)sum;
-        out[0] = a, out[1] = b, out[2] = c, out[3] = d;
+        UNROLLED for (int j = 0; j < 8; j++) ((lanes *)sum)[j] = total[j];
         return;
     }
     for (; width >= LANES; width -= LANES, sum += LANES, dense += LANES) {
@@ -290,6 +292,15 @@ static inline void sum_rows(float *restrict sum, const float *dense, int64_t n_c
         sum[column] = 0.0f;
         for (int64_t k = 0; k < n; k++) sum[column] += values[k] * dense[rows[k] * n_columns + column];
     }
+}
+
+/* Whether rows begin where the ones before them end, and all columns exist: 0 if so. */
+EXPORTED(check_csr)
+(const int64_t *starts, const int64_t *columns, int64_t n_rows, int64_t n_columns, int64_t n_values) {
+    int64_t wrong = starts[0] != 0 || starts[n_rows] != n_values;
+    for (int64_t row = 0; row < n_rows; row++) wrong |= starts[row] > starts[row + 1];
+    for (int64_t k = 0; k < n_values; k++) wrong |= columns[k] < 0 || columns[k] >= n_columns;
+    return wrong;
 }
 
 typedef struct {
@@ -314,6 +325,7 @@ EXPORTED(sparse_product)
  int64_t n_columns, float *product, int64_t threads) {
     product_job j = {starts, columns, values, dense, n_columns, product};
     divide(sparse_product_of, &j, n_rows, threads);
+    return 0;
 }
 
 static void sparse_adam_of(void *given, int64_t first, int64_t last) {
@@ -337,4 +349,5 @@ EXPORTED(sparse_adam)
  const float *dense, int64_t n_items, int64_t n_columns, const adam_options *options, int64_t threads) {
     adam_job j = {weight, mean, square, 0, *options, n_columns, starts, rows, values, dense};
     divide(sparse_adam_of, &j, n_items, threads);
+    return 0;
 }

@@ -196,17 +196,20 @@ def _numbers(options: AdamOptions) -> _AdamNumbers:
 
 
 def _call(name: str, *arguments: Any, work: int) -> None:
-    """Call a kernel with the addresses of tensors and with numbers; `work` says whether threads pay."""
-    threads = 1 if work < _SMALL else torch.get_num_threads()
-    given = (
+    """Call a kernel; `work` says whether threads pay."""
+    function(name)(*_given(*arguments, 1 if work < _SMALL else torch.get_num_threads()))
+
+
+def _given(*arguments: Any) -> list[Any]:
+    """Return the addresses of tensors, and numbers, as C takes them."""
+    return [
         ctypes.c_void_p(value.data_ptr())
         if isinstance(value, Tensor)
         else ctypes.c_int64(value)
         if isinstance(value, int)
         else value
-        for value in (*arguments, threads)
-    )
-    function(name)(*given)
+        for value in arguments
+    ]
 
 
 def _ending(tensor: Tensor) -> str:
@@ -226,9 +229,8 @@ def _check_csr(starts: Tensor, columns: Tensor, values: Tensor, n_columns: int, 
     _check(starts, (n_rows + 1,), torch.int64)
     _check(columns, columns.shape[:1], torch.int64)
     _check(values, columns.shape)
-    if int(starts[0]) != 0 or int(starts[-1]) != len(columns) or bool((starts.diff() < 0).any()):
-        raise ValueError(f"starts of rows must go up from 0 to the number of values, {len(columns)}, got {starts}")
-    if len(columns):
-        lowest, highest = torch.aminmax(columns)
-        if lowest < 0 or highest >= n_columns:
-            raise ValueError(f"columns must be from 0 to {n_columns - 1}, got {int(lowest)} to {int(highest)}")
+    if function("check_csr")(*_given(starts, columns, n_rows, n_columns, len(columns))):
+        raise ValueError(
+            f"starts of rows must go up from 0 to {len(columns)}, the number of values, and columns be from 0 to "
+            f"{n_columns - 1}, got {starts} and {columns}"
+        )

@@ -32,12 +32,12 @@ def describe() -> str:
 
 
 @cache
-def function(name: str) -> Callable[..., None]:
+def function(name: str) -> Callable[..., int]:
     """Return a kernel, for the best instruction set that this processor has."""
     library, _ = _loaded()
     assert library is not None
     kernel: Any = library[f"aerec_{name}_{_instruction_set()}"]
-    kernel.restype = None
+    kernel.restype = ctypes.c_int64
     return kernel  # type: ignore[no-any-return]
 
 
