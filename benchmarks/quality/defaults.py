@@ -111,6 +111,7 @@ def main() -> None:
     parser.add_argument("--models", default=",".join(MODELS))
     parser.add_argument("--sets", default="", help="beginnings of names, separated by semicolons; all by default")
     parser.add_argument("--seeds", type=int, default=1, help="of models that have one, with validation")
+    parser.add_argument("--alone", action="store_true", help="models that learn in epochs without validation only")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
@@ -120,8 +121,9 @@ def main() -> None:
         beside = {other: fitted(other, split, True, 0)[0] for other in ("popularity", "ease")}
         for model_name in given.models.split(","):
             has_epochs = hasattr(get_model_class(model_name)(), "patience")
-            fits = [fitted(model_name, split, True, seed) for seed in range(given.seeds if has_epochs else 1)]
-            keep(given.out, row(name, model_name, True, fits, beside))
+            if not (has_epochs and given.alone):
+                fits = [fitted(model_name, split, True, seed) for seed in range(given.seeds if has_epochs else 1)]
+                keep(given.out, row(name, model_name, True, fits, beside))
             if has_epochs:
                 keep(given.out, row(name, model_name, False, [fitted(model_name, split, False, 0)], beside))
 
