@@ -22,7 +22,7 @@ import numpy as np
 from protocol import RESULTS, in_own_process, markdown, save, set_threads
 from top_n import load
 
-EPOCHS = {"MultVAE": 20, "MultDAE": 20, "RecVAE": 6}
+EPOCHS = {"MultVAE": 10, "MultDAE": 10, "RecVAE": 4}
 METRIC = "ndcg@100"
 
 

@@ -94,6 +94,7 @@ def main() -> None:
     parser.add_argument("sources", nargs="*", type=Path)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--names", nargs=2, default=["before", "now"], help="of the versions, for the table")
+    parser.add_argument("--only", default="", help="how the names of the work begin that is measured, such as step")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -111,7 +112,7 @@ def main() -> None:
         for source in given.sources
     ]
     headers = [version.stdout.readline() for version in versions]  # type: ignore[union-attr]
-    names = headers[0].rstrip("\n").split("\t")
+    names = [name for name in headers[0].rstrip("\n").split("\t") if name.startswith(given.only)]
     seconds: dict[str, list[list[float]]] = {name: [[], []] for name in names}
     for number in range(given.rounds + 1):
         for name in names:
