@@ -71,7 +71,7 @@ def spaces() -> list[Space]:
         Space("item-knn", {"k": [200, 400, 800], "shrinkage": [30.0, 100.0, 300.0]}),
         Space("rp3-beta", {"alpha": [0.5, 0.75, 1.0], "beta": [0.1, 0.2, 0.3], "k": [500]}),
         Space(
-            "bspm", {"sharpening": [2.5], "weight": [0.3, 0.5, 0.8], "n_factors": [320, 448, 640]}, {"shrinkage": 0.0}
+            "bspm", {"sharpening": [1.2, 1.8, 2.5], "shrinkage": [0.0, 1.0, 3.0], "weight": [0.3], "n_factors": [448]}
         ),
         Space("pure-svd", {"n_factors": [32, 64, 128, 256, 384, 512, 768, 1024, 1536]}),
         Space("als", {"n_factors": [256], "l2": [10.0, 30.0, 100.0], "alpha": [3.0, 10.0, 30.0]}),
