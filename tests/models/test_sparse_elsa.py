@@ -10,6 +10,7 @@ from aerec import Interactions, load_model
 from aerec.models import SparseCode, SparseELSA, sparse_elsa
 from aerec.network.products import Scratch
 from aerec.network.rows import sparse_rows
+from aerec.noise import MaskingNoise
 from aerec.testing import check_recommender
 
 
@@ -27,11 +28,12 @@ def model(data):
     return SparseELSA(n_factors=16, n_active=3, epochs=6, batch_size=16, progress=False).fit(data)
 
 
-def test_rows_have_n_active_entries_and_length_1(model):
+def test_rows_have_n_active_entries_and_are_as_long_as_their_users_are_many(data, model):
     assert isinstance(model.factors_, sp.csr_array)
     assert model.factors_.shape == (24, 16)
     np.testing.assert_array_equal(np.diff(model.factors_.indptr), 3)
-    np.testing.assert_allclose(sp.linalg.norm(model.factors_, axis=1), 1, rtol=1e-3)
+    counts = np.diff(data.matrix.tocsc().indptr)
+    np.testing.assert_allclose(sp.linalg.norm(model.factors_, axis=1), counts / (counts + 3), rtol=1e-3)
     assert (model.entries_.dtype, model.columns_.dtype) == (np.float16, np.uint16)
     assert model.entries_.nbytes + model.columns_.nbytes == 24 * 3 * 4
     assert (np.diff(model.columns_.astype(int), axis=1) > 0).all()
@@ -39,7 +41,7 @@ def test_rows_have_n_active_entries_and_length_1(model):
 
 def test_scores_are_the_formula(data, model):
     A, x = model.factors_.toarray().astype(np.float64), data.matrix.toarray()
-    expected = x @ A @ A.T - x
+    expected = x @ (A @ A.T - np.diag(np.square(A).sum(axis=1)))
     scores = model.score_items(data)
     seen = x.any(axis=1)
     np.testing.assert_allclose(scores[seen], expected[seen], atol=1e-5)
@@ -77,6 +79,7 @@ def test_new_items_by_features(data):
 
 def test_similar_items_go_by_the_cosine(model):
     A = model.factors_.toarray()
+    A /= np.linalg.norm(A, axis=1, keepdims=True)
     cosines = A @ A[4]
     cosines[4] = -np.inf
     frame = model.similar_items([104], k=1)
@@ -89,10 +92,16 @@ def test_the_cost_is_that_of_elsa(data):
     chosen = torch.arange(80)[np.diff(data.matrix.indptr) > 0]
     A = weight.numpy() / np.linalg.norm(weight.numpy(), axis=1, keepdims=True)
     x = data.matrix.toarray()[chosen.numpy()]
-    o = x @ A @ A.T - x
-    cosine = (o * x).sum(axis=1) / np.linalg.norm(o, axis=1) / np.linalg.norm(x, axis=1)
-    cost = float(sparse_elsa._cost(rows, chosen, weight, Scratch()))
-    assert cost == pytest.approx(float((2 - 2 * cosine).mean()), rel=1e-4)
+    batch = rows.batch(chosen)
+    for masked in (batch, batch.corrupted(MaskingNoise(0.3), torch.Generator().manual_seed(0))):
+        read = np.zeros_like(x)
+        read[np.repeat(np.arange(len(x)), np.count_nonzero(x, axis=1)), masked.pattern.columns] = masked.values
+        assert masked is batch or not read.any(axis=1).all() or (read != x).any()
+        o = read @ A @ A.T - read
+        length = np.maximum(np.linalg.norm(o, axis=1), 1e-6) * np.linalg.norm(x, axis=1)
+        cosine = (o * x).sum(axis=1) / length
+        cost = float(sparse_elsa._cost(batch, masked, weight, Scratch()))
+        assert cost == pytest.approx(float((2 - 2 * cosine).mean()), rel=1e-4)
 
 
 def test_entries_are_taken_away_geometrically_and_then_stay():

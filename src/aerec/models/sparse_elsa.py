@@ -16,15 +16,17 @@ from aerec.dimensions import Number, Space, Whole
 from aerec.display.progress import EpochProgress
 from aerec.errors import TrainingError
 from aerec.interactions import Interactions
+from aerec.network.batches import Batch
 from aerec.network.device import resolve_device, resolve_precision, with_gradients
 from aerec.network.products import Scratch
 from aerec.network.rows import Rows, shuffled, sparse_rows
 from aerec.network.unit_rows import unit_products, unit_rows
+from aerec.noise import MaskingNoise
 from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
 from aerec.recommender.new_items import NewItems
 from aerec.recommender.scorer import Scorer, UserBlock
-from aerec.sparse import CSR, row_ids
+from aerec.sparse import CSR, column_counts, row_ids
 from aerec.splitting import Holdout
 from aerec.training.optimizers import BlockwiseNAdam
 
@@ -36,10 +38,12 @@ _TINY = 1e-12
 
 
 class SparseELSA(Recommender):
-    r"""`ELSA` whose item vectors have few entries: score = x · (AAᵀ − I), the rows of A sparse and of length 1.
+    r"""`ELSA` whose item vectors have few entries: score = x · (AAᵀ − diag(AAᵀ)), the rows of A sparse.
 
-    .. math:: \min_A \tfrac{1}{n} \sum_x 2 - 2 \cos(x A A^\top - x, \; x), \qquad \|A_j\| = 1, \quad
-              \|A_j\|_0 \le k
+    .. math:: \min_V \tfrac{1}{n} \sum_x 2 - 2 \cos(\tilde x V V^\top - \tilde x, \; x), \qquad \|V_j\| = 1, \quad
+              \|V_j\|_0 \le k, \qquad A_j = \frac{n_j}{n_j + s} V_j
+
+    with a masked history x̃ and the number n of users of an item, as in `ELSA`.
 
     Training begins with dense vectors. Over the first two thirds of the steps the entries of each row that are smallest
     in magnitude are set to 0, so that from `n_factors` geometrically fewer are left until there are `n_active`; in the
@@ -57,7 +61,10 @@ class SparseELSA(Recommender):
     epochs : int, default 30
     batch_size : int, default 128
     learning_rate : float, default 0.03
-        Of NAdam (the cost does not depend on the lengths that the rows of A have before they are scaled).
+        Of NAdam (the cost does not depend on the lengths that the rows of V have before they are scaled).
+    noise : MaskingNoise or None, default MaskingNoise(0.5)
+    shrinkage : float ≥ 0, default 3.0
+        s, in users.
     device : str, default "auto"
     precision : {"auto", "float32", "bf16"}, default "auto"
         Of the matrix products in training, as in `Autoencoder`.
@@ -95,6 +102,8 @@ class SparseELSA(Recommender):
         "epochs": [WholeNumber(1)],
         "batch_size": [WholeNumber(1)],
         "learning_rate": [RealNumber(above=0)],
+        "noise": [MaskingNoise, None],
+        "shrinkage": [RealNumber(at_least=0)],
         "device": [str],
         "precision": [OneOf(("auto", "float32", "bf16"))],
         "seed": [WholeNumber(0, 2**32 - 1)],
@@ -119,6 +128,8 @@ class SparseELSA(Recommender):
         epochs: int = 30,
         batch_size: int = 128,
         learning_rate: float = 0.03,
+        noise: MaskingNoise | None = MaskingNoise(0.5),  # noqa: B008 (frozen)
+        shrinkage: float = 3.0,
         device: str = "auto",
         precision: str = "auto",
         seed: int = 0,
@@ -129,6 +140,8 @@ class SparseELSA(Recommender):
         self.epochs = epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
+        self.noise = noise
+        self.shrinkage = shrinkage
         self.device = device
         self.precision = precision
         self.seed = seed
@@ -137,7 +150,10 @@ class SparseELSA(Recommender):
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
         rows = sparse_rows(train.matrix, resolve_device(self.device))
         with with_gradients():
-            self.entries_, self.columns_ = _largest_entries(self._trained(rows).cpu().numpy(), int(self.n_active))
+            vectors = self._trained(rows).cpu().numpy()
+        counts = column_counts(train.matrix)
+        vectors *= (counts / np.maximum(counts + float(self.shrinkage), 1)).astype(np.float32)[:, None]
+        self.entries_, self.columns_ = _largest_entries(vectors, int(self.n_active))
 
     @property
     def factors_(self) -> CSR:
@@ -149,12 +165,13 @@ class SparseELSA(Recommender):
         return _SparseVectors(self.entries_, self.columns_, int(self._fitted_with["n_factors"]))
 
     def _trained(self, rows: Rows) -> Tensor:
-        """Return A, with zeros.
+        """Return V, with zeros.
 
         A loop of its own: there is neither a checkpoint nor early stopping to share with `Training`, and a `Network`
         and a `Trainer` for one matrix that loses entries after each step would be longer than the loop.
         """
         device, order = resolve_device(self.device), torch.Generator().manual_seed(int(self.seed))
+        noise_from = torch.Generator(device).manual_seed(int(self.seed))
         shape = rows.shape[1], int(self.n_factors)
         drawn = 2 * torch.rand(shape, generator=order, dtype=torch.float32) - 1
         weight = drawn.mul_((6 / sum(shape)) ** 0.5).to(device).requires_grad_()
@@ -169,7 +186,9 @@ class SparseELSA(Recommender):
                 total = weight.new_zeros(())
                 for chosen in torch.split(shuffled(rows, order), batch_size):
                     optimizer.zero_grad()
-                    cost = _cost(rows, chosen, weight, scratch, half)
+                    batch = rows.batch(chosen)
+                    masked = batch if self.noise is None else batch.corrupted(self.noise, noise_from)
+                    cost = _cost(batch, masked, weight, scratch, half)
                     torch.autograd.backward([cost])
                     with torch.no_grad():
                         optimizer.param_groups[0]["lr"] = float(self.learning_rate) * _slowed(step / n_steps)
@@ -218,13 +237,13 @@ def _largest(weight: Tensor, n: int) -> Tensor:
     return torch.zeros_like(weight).scatter_(1, weight.abs().topk(n, dim=1).indices, 1.0)
 
 
-def _cost(rows: Rows, chosen: Tensor, weight: Tensor, scratch: Scratch, half: bool = False) -> Tensor:
+def _cost(batch: Batch, masked: Batch, weight: Tensor, scratch: Scratch, half: bool = False) -> Tensor:
     """Return the mean over rows of 2 − 2 cos(o, x), as `ELSA` has it; rows without ratings count 2."""
-    batch = rows.batch(chosen)
-    code, gram = unit_products(batch, weight, scratch, half=half)
-    own, of_code = batch.squares(), code.square().sum(dim=1)
-    of_output = ((code @ gram) * code).sum(dim=1) - 2 * of_code + own
-    cosine = (of_code - own) / (of_output.clamp_min(_TINY) * own.clamp_min(_TINY)).sqrt()
+    codes, gram = unit_products(batch if masked is batch else batch.above(masked), weight, scratch, half=half)
+    wanted, code = codes[: batch.n_rows], codes[-batch.n_rows :]
+    own, shared = batch.squares(), (code * wanted).sum(dim=1) - batch.products_with(masked)
+    of_output = ((code @ gram) * code).sum(dim=1) - 2 * code.square().sum(dim=1) + masked.squares()
+    cosine = shared / (of_output.clamp_min(_TINY) * own.clamp_min(_TINY)).sqrt()
     return (2 - 2 * cosine).mean()
 
 
@@ -252,9 +271,14 @@ class _SparseVectors:
         some: CSR = sp.csr_array(parts, shape=(n_rows, self.n_factors))
         return some
 
+    def squares(self, which: Any) -> NDArray[np.float32]:
+        """Return the squares of the lengths of some rows."""
+        squares: NDArray[np.float32] = np.square(self.entries[which], dtype=np.float32).sum(axis=1)
+        return squares
+
 
 class _SparseFactorScorer(Scorer):
-    """Scores by x A Aᵀ − x, from sparse A."""
+    """Scores by x (A Aᵀ − diag(A Aᵀ)), from sparse A."""
 
     def __init__(self, vectors: _SparseVectors, popularity: NDArray[np.float32] | None) -> None:
         super().__init__(len(vectors.entries), popularity)
@@ -268,12 +292,11 @@ class _SparseFactorScorer(Scorer):
         return scores
 
     def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return the exact terms of the sum, xᵢ · (AᵢAⱼ − [i = j])."""
+        """Return the exact terms of the sum, xᵢ · AᵢAⱼ, and 0 where i = j."""
         history = block.history
         products = (self._vectors.rows(history.indices) @ self._vectors.rows(columns).T).toarray()
-        terms: NDArray[np.float64] = history.data[:, None] * (
-            products.astype(np.float64) - (history.indices[:, None] == columns)
-        )
+        terms: NDArray[np.float64] = history.data[:, None] * products.astype(np.float64)
+        terms[history.indices[:, None] == columns] = 0
         return terms
 
     def code(self, block: UserBlock) -> NDArray[np.float32]:
@@ -289,14 +312,18 @@ class _SparseFactorScorer(Scorer):
         return self._vectors.n_factors
 
     def decode(self, code: NDArray[np.float32], block: UserBlock) -> NDArray[np.float32]:
-        """Return code · Aᵀ − x."""
-        scores = self._products(code)
-        scores[row_ids(block.history), block.history.indices] -= block.history.data
+        """Return code · Aᵀ − x diag(AAᵀ)."""
+        scores, history = self._products(code), block.history
+        scores[row_ids(history), history.indices] -= history.data * self._vectors.squares(history.indices)
         return scores
 
     def similarities(self, columns: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the cosines of the vectors."""
-        return self._products(self._vectors.rows(columns).toarray())
+        products = self._products(self._vectors.rows(columns).toarray())
+        lengths = np.sqrt(self._vectors.squares(slice(None))).clip(min=_TINY)
+        products /= lengths
+        products /= lengths[columns, None]
+        return products
 
     def _products(self, code: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return code · Aᵀ, block by block of items."""
