@@ -251,6 +251,13 @@ def test_missing_ids_are_counted_and_the_first_is_named(kind, column):
 
 
 @kinds
+def test_dates_of_another_form_are_refused_with_the_call_that_converts_them(kind):
+    columns = {"user": [1, 2], "item": [1, 2], "rating": [1.0, 2.0], "timestamp": ["31.12.2024", "01.01.2025"]}
+    with pytest.raises(DataError, match=r"row 0: timestamp '31.12.2024' is neither .* pd.to_datetime\(column, format="):
+        Interactions.from_frame(kind(columns))
+
+
+@kinds
 def test_missing_ratings_and_times_are_counted_and_the_first_is_named(kind):
     columns = {"user": [1, 2, 3], "item": [1, 2, 3], "rating": [1.0, None, None], "timestamp": [1, 2, None]}
     with pytest.raises(DataError, match=r"row 1: rating nan is not a finite number \(2 such rows"):

@@ -403,7 +403,10 @@ def _times(column: pd.Series[Any], name: str) -> tuple[NDArray[Any], str | None]
         if not dates.isna().any():
             return _seconds(dates), str(dates.dtype)
         bad = dates.isna() & pd.to_numeric(column, errors="coerce").isna()
-        raise DataError(f"row {_first(bad)}: timestamp {column[bad].iloc[0]!r} is neither number nor date") from None
+        raise DataError(
+            f"row {_first(bad)}: timestamp {column[bad].iloc[0]!r} is neither a number nor a date in ISO 8601; convert "
+            "the column, as in pd.to_datetime(column, format='%d.%m.%Y'), or pass timestamp=None to do without times"
+        ) from None
     return checked_times(numbers), None
 
 

@@ -138,7 +138,10 @@ def _check_type(dtype: np.dtype[Any]) -> None:
     if dtype.kind == "c":
         raise DataError("Complex data not supported: ratings are real numbers; take X.real")
     if dtype.kind not in "biufO":
-        raise DataError(f"expected a numeric matrix, got one of {'text' if dtype.kind in 'SU' else dtype}")
+        raise DataError(
+            f"expected a numeric matrix, got one of {'text' if dtype.kind in 'SU' else dtype}; a table with a row per "
+            "rating becomes one by Interactions.from_frame(df, user=…, item=…, rating=…)"
+        )
 
 
 def _dense(X: Any) -> NDArray[np.float32]:

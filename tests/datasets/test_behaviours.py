@@ -23,6 +23,13 @@ def test_weights_are_added_up_over_the_union_of_users_and_items():
     assert found.items.tolist() == [5, 7, 8, 9]
 
 
+def test_no_note_says_that_one_behaviour_replaces_another():
+    views, orders = events([(1, 7), (1, 8)]), events([(1, 7)])
+    assert combine({"view": views, "buy": orders}, view=1, buy=5).notes == ()
+    kept = combine({"view": views.filter(2), "buy": orders}, view=1, buy=5)
+    assert kept.notes == views.filter(2).notes
+
+
 def test_how_often_it_happened_counts_and_the_last_time_stays():
     views = events([(1, 7), (1, 8)], rating=[4.0, 1.0], timestamp=[10, 20])
     orders = events([(1, 7)], rating=[2.0], timestamp=[30])

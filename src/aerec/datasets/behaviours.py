@@ -74,4 +74,5 @@ def combine(behaviours: Mapping[str, Interactions], **weights: float) -> Interac
     for name, part in behaviours.items():
         matrix = part.with_users(joined.users).with_items(joined.items).matrix * float(weights[name])
         total = matrix if total is None else total + matrix
-    return replace(joined, matrix=canonical_csr(total))
+    notes = tuple(dict.fromkeys(note for part in behaviours.values() for note in part.notes))  # nothing was replaced
+    return replace(joined, matrix=canonical_csr(total), notes=notes)

@@ -355,6 +355,13 @@ DAT = "1::2::3::4\n"
             id="decimal comma and thousands, after a blank line",
         ),
         pytest.param(CSV + ",5,1,4\n", {}, "line 3, column 'user': the id is missing; complete or delete", id="no id"),
+        pytest.param(CSV + ",5,1,4\n,6,1,4\n", {}, "line 3, column 'user': the id is missing .2 in all.", id="no ids"),
+        pytest.param(
+            "user;item;rating\n1;2;3,5\nJosé;2;3\n".encode("latin-1"),
+            {},
+            "line 3: not UTF-8 text",
+            id="latin-1, commas",
+        ),
         pytest.param(CSV + "1, ,1,4\n", {}, "line 3, column 'item': the id is missing", id="blank id"),
         pytest.param(
             CSV + "1,5,1,soon\n", {}, "line 3, column 'timestamp': the timestamp 'soon' is neither", id="time"

@@ -111,6 +111,13 @@ def test_a_folder_with_several_tables_asks_for_the_file(tmp_path):
         read_ratings(tmp_path)
 
 
+def test_a_folder_of_parquet_parts_says_how_to_join_them(tmp_path):
+    for name in ("part-0.parquet", "part-1.parquet"):
+        pd.DataFrame({"user": [1], "item": [2]}).to_parquet(tmp_path / name)
+    with pytest.raises(DataError, match=r"give the path of the file, or join parts of one table: aerec import"):
+        read_ratings(tmp_path)
+
+
 def test_an_empty_folder_is_named(tmp_path):
     with pytest.raises(DataError, match="found no files"):
         read_ratings(tmp_path)

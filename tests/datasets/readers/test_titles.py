@@ -80,11 +80,14 @@ def test_titles_stand_in_an_items_csv_beside_ratings_of_ones_own(tmp_path, liste
     ratings = read_ratings(tmp_path / "orders.csv", rating=None)
     assert ratings.item_names.to_dict() == {"007": "Pot", "08": "Pan", "9": ""}
     assert ratings.item_genres["007"] == ("Kitchen", "Steel")
-    (tmp_path / "items.csv").write_text("sku,price\n007,1\n")
-    with pytest.raises(
-        DataError, match=r"items.csv has no column of titles, the columns are sku, price: call one title"
-    ):
-        read_ratings(tmp_path / "orders.csv", rating=None)
+
+
+def test_an_items_csv_without_titles_is_passed_over_with_a_warning(tmp_path):
+    (tmp_path / "orders.csv").write_text("user,item\n1,007\n1,08\n2,9\n")
+    (tmp_path / "items.csv").write_text("SKU,price\n007,1\n")
+    with pytest.warns(UserWarning, match=r"items.csv has no column of titles.* the columns are SKU, price: call one"):
+        ratings = read_ratings(tmp_path / "orders.csv", rating=None)
+    assert ratings.item_names is None
 
 
 def test_a_list_without_items_names_none(movielens):

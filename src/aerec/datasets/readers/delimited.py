@@ -74,7 +74,11 @@ def read_delimited(
         frame = _parse(files, name, layout, _guess_types(files, name, layout))
     except (ValueError, pd.errors.ParserWarning) as error:
         _explain_shape(files, name, layout, error)
-        frame = _parse(files, name, layout, None)
+        try:
+            frame = _parse(files, name, layout, None)
+        except UnicodeDecodeError as undecodable:  # the first parsing ended before that line
+            _explain_shape(files, name, layout, undecodable)
+            raise
     return _convert(files, name, layout, frame)
 
 

@@ -287,9 +287,11 @@ def _only_table(files: Files) -> str:
     for candidates in (interactions, tables):
         if len(candidates) == 1:
             return candidates[0]
+    are_parts = all(plain_name(name).endswith(".parquet") for name in tables) and tables
     raise DataError(
         f"{files.where}: cannot tell which file holds the ratings; expected {', '.join(_WHOLE[:3])}, train.* and "
         f"test.*, or a single table, found {_listing(files)}; give the path of the file"
+        + (", or join parts of one table: aerec import FOLDER --out STORE" if are_parts else "")
     )
 
 

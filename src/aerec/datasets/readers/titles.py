@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import warnings
 from typing import Any, Literal, TypeAlias
 
 import pandas as pd
@@ -92,13 +93,16 @@ def _items(files: Files, name: str) -> _Pair:
     text = _text(files, name)
     header = text.partition("\n")[0]
     sep = max(",;\t", key=header.count)
-    names = [field.strip('" \r').lower() for field in header.split(sep)]
+    given = [field.strip('" \r') for field in header.split(sep)]
+    names = [field.lower() for field in given]
     title, genre = (next((column for column in usual if column in names), None) for usual in _OF_ITEMS)
     if title is None:
-        raise DataError(
-            f"{files.label(name)} has no column of titles, the columns are {', '.join(names)}: call one title, or the "
-            "file otherwise if it is no list of items"
+        warnings.warn(
+            f"{files.label(name)} has no column of titles, ids are shown; the columns are {', '.join(given)}: call one "
+            "title, or the file otherwise if it is no list of items",
+            stacklevel=2,
         )
+        return None, None
     table = _table(files, name, sep, 2, header=True, quoting=csv.QUOTE_MINIMAL)
     table.columns = pd.Index(names[1:])
     return table[title], None if genre is None else _split(table[genre], "|")

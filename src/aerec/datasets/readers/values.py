@@ -59,7 +59,13 @@ def plain_ids(ids: pd.Series[Any], what: str, refuse: Refuse) -> pd.Series[Any]:
     """
     missing = ids.isna().to_numpy(bool) if ids.dtype.kind in "iufb" else (ids.isna() | (ids == "")).to_numpy(bool)
     if missing.any():
-        refuse(missing, "the id is missing; complete or delete the line")
+        n_missing = int(np.count_nonzero(missing))
+        cure = (
+            f" ({n_missing:,} in all); complete or delete these lines"
+            if n_missing > 1
+            else "; complete or delete the line"
+        )
+        refuse(missing, f"the id is missing{cure}")
     if ids.dtype.kind == "f":
         values = ids.to_numpy(np.float64)
         if (odd := ~np.isfinite(values)).any():
