@@ -45,6 +45,19 @@ def test_it_counts_users_with_or_without_a_target():
     assert Holdout(history, target).exclude is None
 
 
+def test_a_split_prints_as_a_row_a_part():
+    history = of([(1, 7), (2, 7), (3, 8)])
+    split = weak_split(history, history.keep(np.array([True, False, False])))
+    assert repr(split).splitlines() == [
+        "Split",
+        "part          users  with a rating  items  ratings",
+        "train             3              3      2        3",
+        "test history      3              3      2        3",
+        "test target       3              1      2        1",
+    ]
+    assert repr(split.test).startswith("Holdout\npart     users  with a rating")
+
+
 @pytest.mark.parametrize("name", ["target", "exclude"])
 def test_parts_over_other_users_or_items_are_refused(name):
     history = of([(1, 7), (2, 8)])
@@ -213,7 +226,7 @@ def test_places_are_the_order_of_keys_within_a_user(frame, data):
 def test_fractions_are_between_zero_and_one():
     check_fraction("share", 0.5)
     check_fraction("share", 0, zero=True)
-    for value in (0, 1, -0.1, 1.5, float("nan")):
+    for value in (0, 1, -0.1, 1.5, float("nan"), "2025-09-01", None):
         with pytest.raises(ValueError, match=r"share must be in \(0, 1\), got"):
             check_fraction("share", value)
     for value in (1, -0.1, float("nan")):

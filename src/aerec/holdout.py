@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -86,6 +87,9 @@ class Holdout:
         candidates = None if self.candidates is None else self.candidates[self.candidates.isin(items)]
         return Holdout(self.history.with_items(columns), self.target.with_items(columns), exclude, candidates)
 
+    def __repr__(self) -> str:
+        return _text_table("Holdout", self._rows())
+
     def _repr_html_(self) -> str:
         return html_table("Holdout", _COLUMNS, self._rows())
 
@@ -111,11 +115,17 @@ class Split:
     validation: Holdout | None
     test: Holdout
 
+    def __repr__(self) -> str:
+        return _text_table("Split", self._rows())
+
     def _repr_html_(self) -> str:
+        return html_table("Split", _COLUMNS, self._rows())
+
+    def _rows(self) -> list[tuple[str, ...]]:
         rows = [_row("train", self.train)]
         for name, part in (("validation", self.validation), ("test", self.test)):
             rows += [] if part is None else part._rows(name)
-        return html_table("Split", _COLUMNS, rows)
+        return rows
 
     @classmethod
     def from_parts(
@@ -174,6 +184,16 @@ _COLUMNS = ("part", "users", "with a rating", "items", "ratings")
 def _row(name: str, part: Interactions) -> tuple[str, ...]:
     active = int(np.count_nonzero(np.diff(part.matrix.indptr)))
     return (name, *(f"{count:,}" for count in (part.shape[0], active, part.shape[1], part.n_ratings)))
+
+
+def _text_table(title: str, rows: Sequence[tuple[str, ...]]) -> str:
+    """Return the rows as text under `title`: names to the left, counts to the right."""
+    widths = [max(map(len, column)) for column in zip(_COLUMNS, *rows, strict=True)]
+    lines = [
+        "  ".join([first.ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))])
+        for first, *cells in (_COLUMNS, *rows)
+    ]
+    return "\n".join([title, *lines])
 
 
 def as_interactions(data: Interactions | Any) -> Interactions:

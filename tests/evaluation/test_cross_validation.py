@@ -147,8 +147,10 @@ def test_a_difference_that_never_changes_is_certain():
 def test_the_result_shows_means_and_intervals():
     result = scored(a=[0.3, 0.5, 0.4], b=[0.2, 0.3, 0.3])
     low, high = result.to_frame().loc[0, ["low", "high"]]
-    assert f"a 0.4000 [{low:.4f}, {high:.4f}]" in repr(result)
-    assert "3 splits" in repr(result)
+    title, head, first, *_ = repr(result).splitlines()
+    assert first == f"a      0.4000 [{low:.4f}, {high:.4f}]"
+    assert head == "model  x"
+    assert title.startswith("3 splits")
     assert f"<td>0.4000 [{low:.4f}, {high:.4f}]</td>" in result._repr_html_()
 
 

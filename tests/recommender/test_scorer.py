@@ -174,6 +174,15 @@ def test_a_model_that_writes_a_score_is_asked_for_it(data):
     np.testing.assert_array_equal(turned.score_items(data), -plain.score_items(data))
 
 
+def test_a_score_of_another_shape_is_refused(data):
+    class Short(EASE):
+        def _score(self, history, known_users):
+            return np.ones(history.shape[1], dtype=np.float32)
+
+    with pytest.raises(ValueError, match=r"of shape \(\d+, \d+\), got \(\d+,\)"):
+        Short(l2=50.0).fit(data).recommend(data, k=2)
+
+
 def test_a_block_keeps_the_times_of_the_users_that_are_taken():
     history = sp.csr_array(np.array([[1, 0, 1], [0, 1, 0], [1, 1, 1]], dtype=np.float32))
     block = UserBlock(history, np.full(3, -1), times=np.arange(6))

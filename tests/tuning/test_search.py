@@ -20,6 +20,8 @@ from aerec.recommender.saving import decode_parameter
 from aerec.search_spaces import SPACES, Choice, Number, Whole
 from aerec.splitting import LeaveLastOut, RandomHoldout, StrongGeneralization
 from aerec.tuning import default_space, tune
+from aerec.tuning.edges import Edge
+from aerec.tuning.search import TuningResult
 
 optuna = pytest.importorskip("optuna", reason="the search needs the package optuna")
 
@@ -72,6 +74,17 @@ def test_the_best_trial_is_the_one_that_measures_best_again(split):
     assert found.best_params == {name: best[name] for name in SPACE}
     assert found.best_model.get_params() == found.best_params
     assert not hasattr(found.best_model, "weights_")
+
+
+def test_the_result_prints_what_was_best():
+    trials = pd.DataFrame({"state": ["complete", "failed", "complete"]})
+    edges = [Edge("l2", 1999.5, "upper", Number(1.0, 2000.0), Number(1.0, 8000.0))]
+    found = TuningResult({"l2": 1999.5, "solver": "dense"}, 0.25, ItemKNN(), "ndcg@100", trials, edges)
+    assert repr(found).splitlines() == [
+        "ItemKNN: ndcg@100 0.2500 on validation data (2 complete, 1 failed)",
+        "  l2=1999.5, solver='dense'",
+        "  the best l2, 1999.5, lies near the upper end of its range, 1 to 2000; a better one may lie beyond",
+    ]
 
 
 def test_the_estimator_stays_as_it_is_and_gives_what_is_not_searched(split):

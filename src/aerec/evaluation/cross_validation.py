@@ -165,7 +165,12 @@ class CrossValidation:
 
     def __repr__(self) -> str:
         table = self._table()
-        return f"{self._title()}\n{table.to_string(index=False)}"
+        lines = [table.columns.tolist(), *table.itertuples(index=False, name=None)]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        rows = (
+            "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+        )
+        return "\n".join([self._title(), *rows])
 
     def _repr_html_(self) -> str:
         table = self._table()

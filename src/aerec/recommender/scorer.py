@@ -270,7 +270,12 @@ class ModelScorer(Scorer):
         self._function = score
 
     def _scores(self, block: UserBlock) -> NDArray[np.float32]:
-        return self._function(block.history, block.known_users)
+        scores = self._function(block.history, block.known_users)
+        if np.shape(scores) != (expected := (block.n_users, self.n_items)):
+            raise ValueError(
+                f"_score has to return a score for each user and item, of shape {expected}, got {np.shape(scores)}"
+            )
+        return scores
 
 
 class FactorScorer(Scorer):

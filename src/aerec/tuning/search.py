@@ -70,6 +70,12 @@ class TuningResult:
     trials: pd.DataFrame
     edges: list[Edge] = field(default_factory=list)
 
+    def __repr__(self) -> str:
+        states = ", ".join(f"{n:,} {state}" for state, n in self.trials["state"].value_counts().items())
+        values = ", ".join(f"{name}={_shown(value)}" for name, value in self.best_params.items())
+        lines = [f"{type(self.best_model).__name__}: {self.metric} {self.best_value:.4f} on validation data ({states})"]
+        return "\n".join([*lines, f"  {values}", *(f"  {edge}" for edge in self.edges)])
+
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write ``best.json`` and ``trials.csv`` into `folder`, each whole or not at all; earlier ones are replaced.
 
@@ -194,6 +200,10 @@ def tune(
                 if timeout is not None and time.monotonic() - began >= timeout:
                     break
         return _result(studies.finished_trials(study)[:trials], estimator, space, metric)
+
+
+def _shown(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else repr(value)
 
 
 def default_space(model: Recommender | type[Recommender] | str) -> Space:
