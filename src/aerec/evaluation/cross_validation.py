@@ -262,8 +262,10 @@ def _named(models: Models) -> dict[str, Recommender]:
 def _splits(splitter: Any, data: Any) -> Iterator[Split]:
     if hasattr(splitter, "splits"):
         return iter(splitter.splits(data))
-    several = list(splitter) if isinstance(splitter, Iterable) else [splitter]
-    if wrong := [one for one in several if not (isinstance(one, Split) or hasattr(one, "split"))]:
+    several = list(splitter) if isinstance(splitter, Iterable) and not isinstance(splitter, str) else [splitter]
+    if wrong := [
+        one for one in several if isinstance(one, str) or not (isinstance(one, Split) or hasattr(one, "split"))
+    ]:
         raise ValueError(f"splitter is one such as KFold(5), or a list of splitters or of Split, got {wrong[0]!r}")
     return (split if isinstance(split, Split) else split.split(data) for split in several)
 
