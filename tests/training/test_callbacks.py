@@ -3,13 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from aerec.datasets import load_dataset
 from aerec.errors import TrainingError
-from aerec.models import CDAE, ELSA, AutoRec, MultVAE, RecVAE
+from aerec.models import CDAE, ELSA, AutoRec, MultDAE, MultVAE, RecVAE
 from aerec.recommender.id_matching import IdMatching
 from aerec.splitting import RandomHoldout
-from aerec.training.callbacks import Callback
+from aerec.training.callbacks import BestEpoch, Callback
 
 QUICK = {"epochs": 3, "batch_size": 400, "progress": False, "device": "cpu"}
 MODELS = {
@@ -139,3 +140,21 @@ def test_the_users_of_the_validation_data_are_matched_once(split, monkeypatch):
         return len(calls)
 
     assert matched(epochs=2) == matched(epochs=5)
+
+
+@pytest.mark.parametrize(("least", "ends"), [(0, 3), (7, 7)])
+def test_patience_ends_none_of_the_least_epochs(least, ends):
+    best = BestEpoch(torch.nn.Linear(2, 2), "ndcg", higher_is_better=True, patience=2, least_epochs=least)
+    epoch = 0
+    while not best.wants_to_stop():
+        epoch += 1
+        best.epoch_done({"epoch": epoch, "ndcg": 0.3}, None)  # a plateau
+    assert (epoch, best.epoch) == (ends, 1)
+
+
+def test_a_preset_that_follows_the_data_trains_as_long_as_without_validation(split):
+    parts = split.train.binarize(4.0), split.validation
+    model = MultDAE(hidden=4, patience=1, progress=False)
+    alone = model.fit(parts[0]).n_iter_
+    assert model.fit(*parts).n_iter_ >= alone > 2
+    assert model.set_params(epochs=50, learning_rate=1e-9).fit(*parts).n_iter_ < alone

@@ -130,8 +130,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
     epochs : int or "auto", default "auto"
         "auto" takes up to 100 with validation data, where `patience` ends the training; without it 30. The presets for
         likes follow the data: a · min((n_rows · n_items / 10⁶)^0.29, 2.8) epochs of 30 steps, and more where they have
-        fewer steps; a is 5.4 in `MultDAE`, 7.3 in `CDAE`, 11.5 in `MultVAE`. On sets of 440 to 3,000 users that is
-        about where validation data would have ended the training.
+        fewer steps; a is 5.4 in `MultDAE`, 8 in `CDAE`, 11.5 in `MultVAE`. On sets of 440 to 3,000 users that is
+        about where validation data would have ended the training, and `patience` ends none sooner: where popularity is
+        all that a network has learned yet, more of it does not help for long.
     batch_size : int or "auto", default "auto"
         "auto" takes a thirtieth of the rows, from 32 to 500: an epoch then has 30 steps and more.
     learning_rate : float, default 1e-3
@@ -432,12 +433,14 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             if before is not None:
                 before.carry_over(self.network_, self._build, self._learned_before(), type(self).__name__)
             validator = None if validation is None else self._validator(validation)
-            automatic = self._epochs_without_validation(rows.shape) if validator is None else _EPOCHS_VALIDATED
+            alone = self._epochs_without_validation(rows.shape)
+            automatic = alone if validator is None else _EPOCHS_VALIDATED
             epochs = automatic if self.epochs == "auto" else int(self.epochs)
+            follows_data = self.epochs == "auto" and self._epochs_of_a_million is not None
+            least = alone if follows_data and before is None else 0
             bound = None if checkpoint is None else self._checkpoint(checkpoint, given, validation)
-            best = self._train(
-                rows, epochs, validator=validator, patience=self.patience, checkpoint=bound, callbacks=callbacks
-            )
+            patience = {"patience": self.patience, "least_epochs": least}
+            best = self._train(rows, epochs, validator=validator, checkpoint=bound, callbacks=callbacks, **patience)
         if self._training is not None:
             self._training.trainer.release()
         self._warn_of_trouble(best, epochs)

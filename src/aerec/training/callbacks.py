@@ -190,6 +190,8 @@ class BestEpoch(Callback):
     higher_is_better : bool
     patience : int or None
         Stop after this many epochs without a better value; None for never.
+    least_epochs : int, default 0
+        But not before this one is over.
 
     Attributes
     ----------
@@ -197,8 +199,10 @@ class BestEpoch(Callback):
         The best one, 0 before there is one.
     """
 
-    def __init__(self, network: nn.Module, metric: str, higher_is_better: bool, patience: int | None) -> None:
-        self._network, self._metric, self._patience = network, metric, patience
+    def __init__(
+        self, network: nn.Module, metric: str, higher_is_better: bool, patience: int | None, least_epochs: int = 0
+    ) -> None:
+        self._network, self._metric, self._patience, self._least = network, metric, patience, least_epochs
         self._sign = 1 if higher_is_better else -1
         self.epoch, self._value, self._last = 0, -math.inf, 0
         self._weights: dict[str, Tensor] | None = None
@@ -212,7 +216,8 @@ class BestEpoch(Callback):
 
     def wants_to_stop(self) -> bool:
         """Whether patience is at its end."""
-        return self._patience is not None and self._last - self.epoch >= self._patience
+        past = self._last - self.epoch
+        return self._patience is not None and past >= self._patience and self._last >= self._least
 
     def put_back(self) -> bool:
         """Give the network the weights of the best epoch; return whether there are any."""

@@ -63,6 +63,7 @@ class Training:
         model: Any = None,
         validator: Validator | None = None,
         patience: int | None = None,
+        least_epochs: int = 0,
         checkpoint: Checkpoint | None = None,
         callbacks: Iterable[Callback] = (),
         progress: bool | int = False,
@@ -83,6 +84,8 @@ class Training:
             Measures the network after every epoch.
         patience : int, optional
             Epochs without a better measure after which the training ends.
+        least_epochs : int, default 0
+            Patience ends none before these.
         checkpoint : Checkpoint, optional
             The training goes on from there, and is kept there.
         callbacks : iterable of Callback
@@ -107,7 +110,7 @@ class Training:
                 raise TypeError(f"a callback is an aerec.training.callbacks.Callback, got {callback!r}")
         best = None
         if validator is not None:
-            best = BestEpoch(trainer.network, validator.name, validator.higher_is_better, patience)
+            best = BestEpoch(trainer.network, validator.name, validator.higher_is_better, patience, least_epochs)
             callbacks.insert(0, best)
         if checkpoint is not None:
             records = checkpoint.restore(epochs, {"trainer": trainer, **({} if best is None else {"best": best})})
