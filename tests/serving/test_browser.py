@@ -390,6 +390,35 @@ def test_ids_beyond_what_javascript_counts_are_themselves(page, serving, save_ru
         assert set(page.texts("#picks .title")) == {str(one) for one in ids[:3]}
 
 
+@pytest.mark.parametrize(
+    "ids",
+    [
+        ["urn:1", "urn:1:5", "a,b", 'say "a", b:4'],
+        [0.5, 1.25, -2.5, 1e-7],
+        ["null", "undefined", "0", "-"],
+        ["\u00a0", "  ", ".", "\u200b"],
+    ],
+    ids=["colons and commas", "floats", "words", "blanks"],
+)
+def test_ids_of_any_look_are_liked_rejected_and_shared(page, serving, save_run, tmp_path, ids):
+    data = untitled(ids)
+    with serving(save_run(tmp_path / "run", EASE(l2=1.0).fit(data), data)) as address:
+        page.open(address)
+        shown = page.texts("#found .title")
+        assert len(shown) == len(set(shown)) == 4
+        for title in shown[:2]:
+            page.driver.execute_script(
+                "[...document.querySelectorAll('#found button')].find((one) => "
+                "one.getAttribute('aria-label') === 'Like ' + arguments[0]).click()",
+                title,
+            )
+            page.until(lambda title=title: title in page.texts("#picks .title"))
+        page.until(lambda: set(page.results()) == set(shown[2:]))
+        page.open(page.driver.current_url)
+        assert set(page.texts("#picks .title")) == set(shown[:2])
+        assert set(page.results()) == set(shown[2:])
+
+
 def test_items_without_titles_are_found_by_parts_of_their_ids_and_enter_likes_no_other(
     page, serving, save_run, tmp_path
 ):
