@@ -411,3 +411,47 @@ def test_columns_that_would_be_read_as_something_else_are_refused(column, values
     frame[column] = values
     with pytest.raises(DataError, match=message):
         Interactions.from_frame(frame, weight="weight")
+
+
+# ---------------------------------------------------------------------- columns that would be read as something else
+
+
+def test_objects_in_polars_are_not_read_as_their_addresses():
+    class Key:
+        pass
+
+    frame = pl.DataFrame({"user": pl.Series([Key(), Key()], dtype=pl.Object), "item": [1, 2]})
+    with pytest.raises(DataError, match="'user' holds objects of Python, expected numbers or text"):
+        Interactions.from_frame(frame, rating=None)
+
+
+def test_a_column_that_arrow_does_not_know_is_refused_where_it_is_wanted_only():
+    wide = pl.Series([2**100, 1], dtype=pl.Int128)
+    with pytest.raises(DataError, match="cannot be read by way of Arrow"):
+        Interactions.from_frame(pl.DataFrame({"user": wide, "item": [1, 2]}), rating=None)
+    assert Interactions.from_frame(pl.DataFrame({"user": [1, 2], "item": [1, 2], "x": wide}), rating=None).n_users == 2
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        ("timestamp", [datetime.datetime(2020, 1, 1), 5], "row 1: timestamp 5 is a number, others are not"),
+        ("timestamp", ["1", "2020-01-01"], "row 0: timestamp '1' is a number, others are not"),
+        ("timestamp", ["1", "2", "2020-01-01"], "row 2: timestamp '2020-01-01' is a date, others are not"),
+        ("timestamp", ["2020-01-01", "now"], "row 1: timestamp 'now' is neither a number nor a date"),
+        ("timestamp", ["today", "2020-01-01"], "row 0: timestamp 'today' is neither a number nor a date"),
+        ("rating", [pd.NaT, 1], "row 0: rating NaT is not a number"),
+        ("user", [Decimal("Infinity"), Decimal(1)], "hold inf, which is no id"),
+    ],
+)
+def test_values_of_two_kinds_are_refused_with_the_row(column, values, message):
+    frame = pd.DataFrame({"user": 1, "item": range(len(values)), "rating": 1.0})
+    frame[column] = pd.Series(values, dtype=object)
+    with pytest.raises(DataError, match=message):
+        Interactions.from_frame(frame)
+
+
+def test_decimals_of_many_digits_are_the_ids_that_they_are():
+    ids = [Decimal("90071992547409931.0"), Decimal("90071992547409933.0")]
+    data = Interactions.from_frame(pd.DataFrame({"user": ids, "item": [1, 2]}), rating=None)
+    assert data.users.tolist() == [90071992547409931, 90071992547409933]

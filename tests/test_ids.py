@@ -23,7 +23,8 @@ from aerec.ids import (
     without_points,
 )
 
-ids = st.one_of(st.integers(), st.text(), st.floats(allow_nan=False), st.tuples(st.integers(), st.integers()))
+exact_floats = st.floats(-(2.0**53), 2.0**53, exclude_min=True, exclude_max=True)
+ids = st.one_of(st.integers(), st.text(), exact_floats, st.tuples(st.integers(), st.integers()))
 
 
 @given(st.lists(ids))
@@ -71,7 +72,8 @@ def test_every_id_is_named_by_its_text(kind, data):
         limits = np.iinfo(dtype)
         values = st.integers(int(limits.min), int(limits.max))
     elif dtype.kind == "f":
-        values = st.floats(allow_nan=False, allow_infinity=False, width=32)
+        limit = exact_limit(dtype)
+        values = st.floats(-limit, limit, exclude_min=True, exclude_max=True, width=32)
     else:
         values = st.booleans() if dtype.kind == "b" else st.text()
     known = pd.Index(data.draw(st.lists(values, unique=True, min_size=1))).astype(kind)
@@ -224,3 +226,47 @@ def test_an_id_that_stands_twice_is_refused_where_ids_are_unique():
         assert len(decode_index(tensors, "items")) == 3
         with pytest.raises(ValueError, match=r"items: the id .* stands twice"):
             decode_index(tensors, "items", unique=True)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        2.0**53,
+        [1, 2.0**60],
+        ["a", -(2.0**53)],
+        np.array([1.5, 2.0**53]),
+        np.float32([2.0**24]),
+        [np.float32(2.0**24)],
+        pd.Series([1.0, None, 2.0**53], dtype="Float64"),
+        pd.Index([2.0**53]),
+    ],
+)
+def test_a_float_that_stands_for_several_ids_names_none(wanted):
+    with pytest.raises(DataError, match="is a float that stands for several whole numbers"):
+        as_ids(wanted)
+
+
+def test_floats_that_are_one_number_or_none_are_taken():
+    for wanted in ([2.0**53 - 1, 0.5], [np.inf, -np.inf], np.float32([2.0**24 - 1]), [2**60]):
+        assert as_ids(wanted).tolist() == list(wanted)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "union"),
+    [
+        (np.int64([-1, 2]), np.uint64([2, 3]), np.int64([-1, 2, 3])),
+        (np.uint64([2**62 + 1]), np.int64([2**62]), np.int64([2**62, 2**62 + 1])),
+        (np.int64([1]), np.uint64([2**63 + 1]), np.uint64([1, 2**63 + 1])),
+        (np.int8([-1]), np.uint8([255]), np.int64([-1, 255])),
+    ],
+)
+def test_whole_numbers_with_and_without_a_sign_are_joined_without_becoming_floats(first, second, union):
+    joined = union_of_ids([pd.Index(first), pd.Index(second)], "item")
+    assert joined.dtype == union.dtype
+    assert joined.tolist() == union.tolist()
+
+
+def test_whole_numbers_that_no_type_holds_are_refused():
+    parts = [pd.Index(np.int64([-1, 5])), pd.Index(np.uint64([2**63]))]
+    with pytest.raises(DataError, match=r"go from -1 to 9223372036854775808: no type of 64 bits.*astype\(str\)"):
+        union_of_ids(parts, "item")

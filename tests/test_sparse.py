@@ -323,3 +323,17 @@ def test_a_value_that_float32_would_make_0_is_refused(make):
     with pytest.raises(DataError, match="1e-46 is too small for a rating"):
         canonical_csr(make([[1.0, 0.0], [1e-46, 2.0]]))
     assert canonical_csr(make([[1e-44, 1.0]])).nnz == 2
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint32, np.uint64])
+def test_indices_without_a_sign_are_read(kind):
+    matrix = from_arrays(sp.csr_array, [1, 2], np.array([2, 0], kind), np.array([0, 1, 2], kind), (2, 3))
+    np.testing.assert_array_equal(canonical_csr(matrix).toarray(), [[0, 0, 1], [2, 0, 0]])
+
+
+@pytest.mark.parametrize("name", ["user", "userId", "user_id"])
+def test_ids_beside_columns_of_ratings_are_not_read_as_ratings(name):
+    frame = pd.DataFrame({name: [7, 8], "tea": [5.0, 0.0], "cup": [0.0, 3.0]})
+    with pytest.raises(DataError, match=rf"a column '{name}' of ids .*set_index\('{name}'\)"):
+        canonical_csr(frame)
+    np.testing.assert_array_equal(canonical_csr(frame.set_index(name)).toarray(), [[5, 0], [0, 3]])

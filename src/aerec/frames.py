@@ -25,6 +25,7 @@ __all__ = [
     "checked_times",
     "dates_of_seconds",
     "id_codes",
+    "iso_dates",
     "ratings_of_frame",
     "read_columns",
     "sort_ratings",
@@ -182,9 +183,21 @@ def read_columns(df: Any, wanted: Sequence[str] | None = None) -> tuple[pd.DataF
     import_extra("pyarrow", f"reading a {type(df).__module__.partition('.')[0]} frame")
     import pyarrow
 
-    table = pyarrow.table(df)
+    is_polars = type(df).__module__.startswith("polars")
+    try:
+        table = pyarrow.table(_selected(df, _in(df.columns, wanted)) if is_polars else df)
+    except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError) as error:  # Int128 of polars
+        raise DataError(f"the frame cannot be read by way of Arrow: {error}; cast such a column before") from None
     columns = {name: _of_arrow(table.column(name)) for name in _in(table.column_names, wanted)}
-    return pd.DataFrame(columns), table.column_names
+    return pd.DataFrame(columns), list(df.columns) if is_polars else table.column_names
+
+
+def _selected(df: Any, names: list[str]) -> Any:
+    """Return columns of a frame of polars; a DataError where it would hand over objects as addresses in memory."""
+    for name in names:
+        if str(df.schema[name]).startswith("Object"):
+            raise DataError(f"the column {name!r} holds objects of Python, expected numbers or text; convert it before")
+    return df.select(names)
 
 
 def as_frame_of(frame: pd.DataFrame, kind: str) -> Any:
@@ -269,7 +282,10 @@ def _codes(ids: pd.Series[Any], name: str) -> tuple[NDArray[Any], pd.Index[Any]]
         kind = type(ids.iloc[0]).__name__
         raise DataError(f"column {name!r} holds values of type {kind}; ids are numbers or text") from None
     if uniques.dtype == object or isinstance(uniques.dtype, pd.StringDtype):
-        return codes, pd.Index(np.asarray(uniques, dtype=object), tupleize_cols=False)  # pandas' type for any text
+        try:
+            return codes, pd.Index(np.asarray(uniques, dtype=object), tupleize_cols=False)  # pandas' type for any text
+        except UnicodeEncodeError as error:  # half of a pair of surrogates
+            raise DataError(f"column {name!r}: the id {error.object!r} is no valid Unicode text; repair it") from None
     return codes, pd.Index(uniques, tupleize_cols=False)
 
 
@@ -331,7 +347,7 @@ def _of_arrow(column: Any) -> pd.Series[Any]:
 
 
 def _of_decimals(column: pd.Series[Any]) -> pd.Series[Any]:
-    if all(value.as_tuple().exponent >= 0 for value in column):
+    if all(value.is_finite() and value == value.to_integral_value() for value in column):
         with contextlib.suppress(OverflowError):  # more than 64 bits
             return column.astype("int64")
     return column.astype("float64")
@@ -362,6 +378,7 @@ def _numbers(column: pd.Series[Any], name: str, role: str, cure: str) -> NDArray
         values = pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError):
         bad = pd.to_numeric(column, errors="coerce").isna() & column.notna()
+        bad = bad if bad.any() else column.isna()  # NaT among numbers
         raise DataError(f"row {_first(bad)}: {role} {column[bad].iloc[0]!r} is not a number") from None
     values32 = as_float32(values)
     finite = np.isfinite(values32)
@@ -399,15 +416,31 @@ def _times(column: pd.Series[Any], name: str) -> tuple[NDArray[Any], str | None]
     try:
         numbers = pd.to_numeric(column).to_numpy()
     except (TypeError, ValueError):
-        dates = pd.to_datetime(column, format="ISO8601", errors="coerce", utc=True)
-        if not dates.isna().any():
-            return _seconds(dates), str(dates.dtype)
-        bad = dates.isna() & pd.to_numeric(column, errors="coerce").isna()
+        return _seconds_of_dates(column)
+    return checked_times(numbers), None
+
+
+def _seconds_of_dates(column: pd.Series[Any]) -> tuple[NDArray[Any], str]:
+    dates = iso_dates(column.where(~column.map(lambda value: isinstance(value, int | float))))
+    if not dates.isna().any():
+        return _seconds(dates), str(dates.dtype)
+    numeric = pd.to_numeric(column, errors="coerce").notna()
+    if (bad := dates.isna() & ~numeric).any():
         raise DataError(
             f"row {_first(bad)}: timestamp {column[bad].iloc[0]!r} is neither a number nor a date in ISO 8601; convert "
             "the column, as in pd.to_datetime(column, format='%d.%m.%Y'), or pass timestamp=None to do without times"
-        ) from None
-    return checked_times(numbers), None
+        )
+    at = _first(numeric if numeric.sum() <= len(column) / 2 else ~numeric)
+    raise DataError(
+        f"row {at}: timestamp {column.iloc[at]!r} is a {'number' if numeric.iloc[at] else 'date'}, others are not: "
+        "give all of them as one"
+    )
+
+
+def iso_dates(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return ISO 8601 text, or dates in Python, as datetimes of UTC; NaT where there is something else."""
+    dates: pd.Series[Any] = pd.to_datetime(column, format="ISO8601", errors="coerce", utc=True)
+    return dates.mask(column.isin(["now", "today"]))  # which pandas takes for the moment of reading
 
 
 def checked_times(times: NDArray[Any]) -> NDArray[Any]:

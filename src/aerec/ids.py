@@ -41,7 +41,7 @@ def as_ids(ids: Any) -> pd.Index[Any]:
     """Return `ids` as an index that holds each of them as it is.
 
     A list is not made an array, which would have one type for all: text of 1 and "a", a float of 2⁶³ and −1, two
-    columns of two tuples.
+    columns of two tuples. A float from 2⁵³ on is refused: it would name another id than the one it was made of.
 
     Parameters
     ----------
@@ -56,14 +56,39 @@ def as_ids(ids: Any) -> pd.Index[Any]:
     >>> as_ids("a").tolist()
     ['a']
     """
+    index: pd.Index[Any]
     if isinstance(ids, pd.Index):
-        return ids
-    if isinstance(ids, pd.Series):
-        return pd.Index(ids)
-    if isinstance(ids, np.ndarray | pd.api.extensions.ExtensionArray):
-        return pd.Index(np.atleast_1d(ids) if isinstance(ids, np.ndarray) else ids, tupleize_cols=False)
-    values = [ids] if isinstance(ids, str | bytes) or not isinstance(ids, Iterable) else list(ids)
-    return pd.Index(values, dtype=object, tupleize_cols=False)
+        index = ids
+    elif isinstance(ids, pd.Series):
+        index = pd.Index(ids)
+    elif isinstance(ids, np.ndarray | pd.api.extensions.ExtensionArray):
+        index = pd.Index(np.atleast_1d(ids) if isinstance(ids, np.ndarray) else ids, tupleize_cols=False)
+    else:
+        values = [ids] if isinstance(ids, str | bytes) or not isinstance(ids, Iterable) else list(ids)
+        index = pd.Index(values, dtype=object, tupleize_cols=False)
+    _refuse_inexact(index)
+    return index
+
+
+def _refuse_inexact(ids: pd.Index[Any]) -> None:
+    """Refuse a float that stands for several whole numbers."""
+    if ids.dtype.kind == "f":
+        values = ids.to_numpy(dtype=np.float64, na_value=np.nan)
+        large = np.isfinite(values) & (np.abs(values) >= exact_limit(ids.to_numpy()[:0].dtype))
+        if large.any():
+            raise _inexact(ids[large][0])
+    elif ids.dtype == object and pd.api.types.infer_dtype(ids) not in ("integer", "string"):
+        for each in ids:
+            is_finite = isinstance(each, float | np.floating) and np.isfinite(each)
+            if is_finite and abs(float(each)) >= exact_limit(np.dtype(type(each))):
+                raise _inexact(each)
+
+
+def _inexact(identifier: Any, what: str = "") -> DataError:
+    return DataError(
+        f"the {what}id {shown(identifier)} is a float that stands for several whole numbers, so that ids may have "
+        "become others already: read the column as text, or as pandas' 'Int64', which has missing values too"
+    )
 
 
 def without_points(ids: pd.Index[Any], what: str) -> pd.Index[Any]:
@@ -94,10 +119,7 @@ def without_points(ids: pd.Index[Any], what: str) -> pd.Index[Any]:
     if not np.isfinite(values).all():
         raise DataError(f"the {what} ids hold {values[~np.isfinite(values)][0]}, which is no id; drop such rows first")
     if (large := np.abs(values) >= exact_limit(values.dtype)).any():
-        raise DataError(
-            f"the {what} id {values[large][0]!r} is a float that stands for several whole numbers, so that ids may "
-            "have become others already: read the column as text, or as pandas' 'Int64', which has missing values too"
-        )
+        raise _inexact(values[large][0], f"{what} ")
     if (values != np.floor(values)).any():
         return ids
     return pd.Index(values.astype(np.int64), name=ids.name)
@@ -140,9 +162,8 @@ def id_from_text(text: str, known: pd.Index[Any]) -> Any:
     if kind == "f":
         if not _FLOAT.fullmatch(number):
             return None
-        limit = np.finfo(known.to_numpy()[:0].dtype)
-        value = float(number)
-        return float(limit.dtype.type(value)) if abs(value) <= limit.max else None
+        dtype, value = known.to_numpy()[:0].dtype, float(number)
+        return float(dtype.type(value)) if abs(value) < exact_limit(dtype) else None
     if kind == "b":
         return _BOOLEAN.get(number.lower())
     return text
@@ -181,11 +202,24 @@ def union_of_ids(indexes: Sequence[pd.Index[Any]], kind: str) -> pd.Index[Any]:
             )
     if not filled:
         return indexes[0]
-    union = filled[0][1].append([index for _, index in filled[1:]]).unique()
+    union = _appended([index for _, index in filled], kind).unique()
     try:
         return union if union.is_monotonic_increasing else union.sort_values()
     except TypeError:  # ids of mixed types have no order
         return union
+
+
+def _appended(indexes: Sequence[pd.Index[Any]], kind: str) -> pd.Index[Any]:
+    """Return all ids one after the other; whole numbers with and without a sign do not become floats."""
+    if {index.dtype.kind for index in indexes} == {"i", "u"}:
+        lowest, highest = (int(end(int(end(index)) for index in indexes)) for end in (min, max))
+        if lowest < 0 and highest >= 2**63:
+            raise DataError(
+                f"the {kind} ids of the parts go from {lowest} to {highest}: no type of 64 bits holds them all; "
+                f"convert them before from_frame, such as df[{kind!r}] = df[{kind!r}].astype(str)"
+            )
+        indexes = [index.astype("int64" if highest < 2**63 else "uint64") for index in indexes]
+    return indexes[0].append(list(indexes[1:]))
 
 
 def refuse_other_kind(given: pd.Index[Any], known: pd.Index[Any], what: str, whose: str = "the training data") -> None:

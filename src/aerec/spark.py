@@ -110,7 +110,7 @@ def recommend(
     """
     functions = import_extra("pyspark.sql.functions", "scoring in Spark")
     import_extra("pyarrow", "scoring in Spark")
-    check_k(k)
+    k = check_k(k)
     _check_is_of_spark(frame)
     folder, model, scale = _open(run)
     located = Columns(user, item, rating, timestamp).locate(frame.columns, "the frame")

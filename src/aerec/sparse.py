@@ -96,7 +96,7 @@ def canonical_csr(X: Any) -> CSR:
 def _value_at(X: Any, row: int, column: int) -> float:
     """Return a value as it was given: 1e300, say, of which float32 makes infinity."""
     is_sparse: bool = sp.issparse(X)
-    given: Any = X.tocsr() if is_sparse else np.asarray(X, dtype=np.float64)
+    given: Any = X.astype(np.float64).tocsr() if is_sparse else np.asarray(X, dtype=np.float64)
     return float(given[row, column])
 
 
@@ -107,6 +107,11 @@ def _refuse_frame_of_ratings(X: Any) -> None:
         raise DataError(
             f"the frame has a row per rating, its columns are {list(columns)}: that is not a matrix of users and "
             "items; make one with Interactions.from_frame(df, user=…, item=…, rating=…)"
+        )
+    if users := [name for name in columns if str(name).lower().replace("_", "") in _USER_COLUMNS]:
+        raise DataError(
+            f"the frame has a column {users[0]!r} of ids beside columns of ratings, which would be read as ratings of "
+            f"an item; make it the index: df.set_index({users[0]!r})"
         )
 
 
@@ -177,6 +182,8 @@ def _csr_of_sparse(X: Any) -> CSR:
             raise DataError(f"{len(X.offsets)} offsets for {len(X.data)} diagonals: they must pair")
         if X.format in ("coo", "bsr") and (X.dtype.kind != "f" or X.dtype.itemsize < 4):
             X = X.astype(np.float64)  # the conversion sums duplicates: in int8 they would wrap
+        if X.format in _COMPRESSED and "u" in X.indices.dtype.kind + X.indptr.dtype.kind:  # scipy knows signed ones
+            X = type(X)((X.data, X.indices.astype(np.int64), X.indptr.astype(np.int64)), shape=X.shape)
         csr: CSR = sp.csr_array(X)
         csr.data = as_float32(csr.data)
     except DataError:

@@ -218,3 +218,9 @@ def test_a_block_says_what_is_left_out_only_if_asked(data):
     columns, _ = model.scorer_.rank(users, 5)
     np.testing.assert_array_equal(columns, model.rank(some, 5, exclude=some, allow_items=allowed)[0])
     assert np.isin(columns[columns >= 0], np.arange(50, 90)).all()
+
+
+def test_lengths_of_lists_in_narrow_types_do_not_overflow(data):
+    model = EASE(l2=50.0).fit(data)
+    for k in (np.int8(30), np.uint8(30), np.int64(30)):
+        np.testing.assert_array_equal(model.rank(data, k=k)[0], model.rank(data, k=30)[0])

@@ -304,7 +304,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         indices : ndarray of int64, shape (n_users, k)
         scores : ndarray of float32, shape (n_users, k)
         """
-        check_k(k)
+        k = check_k(k)
         users = self.block_of(history, exclude_seen, exclude=exclude, allow_items=allow_items, block_items=block_items)
         return self.scorer_.rank(users, k)
 
@@ -401,7 +401,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         check_frame_kind(as_frame)
         history = history if users is None else _some_users(history, users)
         if isinstance(history, Interactions | Mapping):
-            check_k(k)
+            k = check_k(k)
             check_is_fitted(self)
             k = min(k, self.n_features_in_)  # a frame is not filled up: "all of them" may be any large number
         indices, scores = self.rank(history, k, exclude_seen, allow_items=allow_items, block_items=block_items)
@@ -442,7 +442,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         ValueError
             If the model has neither item-item weights nor vectors of items.
         """
-        check_k(k)
+        k = check_k(k)
         check_frame_kind(as_frame)
         scorer = self.scorer_
         if not isinstance(scorer, SimilarityScorer):
@@ -478,7 +478,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         ValueError
             If the model has no vectors of users.
         """
-        check_k(k)
+        k = check_k(k)
         check_frame_kind(as_frame)
         scorer = self.scorer_
         if not isinstance(scorer, VectorScorer):

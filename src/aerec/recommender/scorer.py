@@ -217,10 +217,11 @@ def best_of(scores: NDArray[np.float32], block: UserBlock, k: int) -> tuple[NDAr
     return top_k(scores, k)
 
 
-def check_k(k: Any) -> None:
-    """Refuse a length of a list that is none."""
+def check_k(k: Any) -> int:
+    """Return the length of a list as an int, which products of it do not overflow; a ValueError where it is none."""
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
         raise ValueError(f"k must be a whole number of at least 1, got {k!r}")
+    return int(k)
 
 
 def block_rows(n_items: int, n_bytes: int | None = None) -> int:

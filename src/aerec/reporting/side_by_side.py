@@ -70,7 +70,7 @@ class SideBySide:
     def __init__(
         self, models: Mapping[str, Recommender], data: Split | Interactions, *, k: int = 10, n_reasons: int = 2
     ) -> None:
-        check_k(k)
+        k = check_k(k)
         if not models:
             raise DataError("there is no model to look at; give name → fitted model")
         for model in models.values():

@@ -67,8 +67,8 @@ class Steering:
 
     def __init__(self, model: SparseCode, data: Interactions, *, k: int = 10, n_units: int = 6) -> None:
         check_is_fitted(model)
-        check_k(k)
-        check_k(n_units)
+        k = check_k(k)
+        n_units = check_k(n_units)
         self._model, self._data, self._k, self._n_units = model, data, k, n_units
         named = data.item_features is not None
         self._names = model.name_units(data)["name"] if named else pd.Series(dtype=object)

@@ -104,7 +104,7 @@ def recommend_all(
     MissingExtraError
         If pyarrow is not installed.
     """
-    check_k(k)
+    k = check_k(k)
     import_extra("pyarrow.parquet", f"{out}: Parquet")
     folder = Path(out)
     _check(folder)
