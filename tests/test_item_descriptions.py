@@ -39,3 +39,21 @@ def test_of_two_descriptions_the_later_holds_unless_it_says_nothing():
     first, second = pd.Series(["a", "b"], index=[1, 2]), pd.Series(["A", ""], index=[1, 2])
     assert joined_descriptions([first, None, second], ITEMS, "").tolist() == ["", "A", "b"]
     assert joined_descriptions([None, None], ITEMS, "") is None
+
+
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA, pd.NaT])
+def test_what_is_missing_after_a_join_of_tables_is_no_name_and_no_genre(missing):
+    names = pd.Series([missing, "a", 300], index=ITEMS, dtype=object)
+    assert aligned_descriptions(names, ITEMS, "", "item_names").tolist() == ["", "a", "300"]
+    genres = pd.Series([missing, ("War",), ["Drama", "War"]], index=ITEMS, dtype=object)
+    assert aligned_descriptions(genres, ITEMS, (), "item_genres").tolist() == [(), ("War",), ("Drama", "War")]
+
+
+def test_names_of_pandas_own_text_may_be_missing():
+    names = pd.Series(["a", None, "c"], index=ITEMS, dtype="string")
+    assert aligned_descriptions(names, ITEMS, "", "item_names").tolist() == ["a", "", "c"]
+
+
+def test_text_is_not_read_as_a_genre_for_each_letter():
+    with pytest.raises(DataError, match=r"genres of item 1 are 'Drama\|War'.*split"):
+        aligned_descriptions({1: "Drama|War"}, ITEMS, (), "item_genres")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,7 +29,7 @@ def aligned_descriptions(values: Any, items: pd.Index[Any], missing: Any, what: 
     Raises
     ------
     DataError
-        If an item has two.
+        If an item has two, or genres that are no tuple or list.
     TypeError
         If `values` is something else.
     """
@@ -38,16 +39,45 @@ def aligned_descriptions(values: Any, items: pd.Index[Any], missing: Any, what: 
         values = pd.Series(list(values.values()), index=as_ids(values), dtype=object)
     if not isinstance(values, pd.Series):
         raise TypeError(f"{what} is a Series indexed by item id, or a dict, got {type(values).__name__}")
-    if values.index.dtype == items.dtype and values.index.equals(items):
-        return values.copy(deep=False)  # a change of one does not reach the other
-    if not values.index.is_unique:
-        repeated = values.index[values.index.duplicated()][0]
+    described: pd.Series[Any] = _names(values) if missing == "" else _genres(values)
+    if described.index.dtype == items.dtype and described.index.equals(items):
+        return described.copy(deep=False)  # a change of one does not reach the other
+    if not described.index.is_unique:
+        repeated = described.index[described.index.duplicated()][0]
         raise DataError(f"item {shown(repeated)} has two names or two lists of genres")
-    position = values.index.get_indexer(items)
-    objects = values.to_numpy(dtype=object)
+    position = described.index.get_indexer(items)
+    objects = described.to_numpy(dtype=object)
     aligned = np.empty(len(items), dtype=object)
     aligned[:] = [objects[at] if at >= 0 else missing for at in position]
-    return pd.Series(aligned, index=items, name=values.name)
+    return pd.Series(aligned, index=items, name=described.name)
+
+
+def _names(values: pd.Series[Any]) -> pd.Series[Any]:
+    """Return names as text, "" where there is none: after a join of tables that is NaN."""
+    missing = values.isna()
+    if not missing.any() and pd.api.types.infer_dtype(values, skipna=False) in ("string", "empty"):
+        return values
+    names = ["" if is_missing else str(name) for name, is_missing in zip(values.tolist(), missing, strict=True)]
+    return pd.Series(names, index=values.index, name=values.name, dtype=object)
+
+
+def _genres(values: pd.Series[Any]) -> pd.Series[Any]:
+    """Return genres as tuples of text, () where there are none."""
+    given = values.tolist()
+    if set(map(type, given)) <= {tuple} and set(map(type, itertools.chain.from_iterable(given))) <= {str}:
+        return values
+    genres = np.empty(len(given), dtype=object)
+    for at, each in enumerate(given):
+        if pd.api.types.is_scalar(each) and pd.isna(each):
+            genres[at] = ()
+        elif isinstance(each, tuple | list | np.ndarray):
+            genres[at] = tuple(map(str, each))
+        else:
+            raise DataError(
+                f"the genres of item {shown(values.index[at])} are {each!r}, expected a tuple of them, such as "
+                "('Drama', 'War'); of text such as 'Drama|War': tuple(text.split('|'))"
+            )
+    return pd.Series(genres, index=values.index, name=values.name)
 
 
 def joined_descriptions(
