@@ -130,6 +130,13 @@ def test_ids_stay_text_where_one_is_no_plain_number(read):
     assert [row[0] for row in read("user,item,rating\nNA,1,3\nnull,2,3\n")] == ["NA", "null"]
 
 
+@pytest.mark.parametrize("missing", ["NA", "NULL", "null", "None", "nan", "\\N", "<NA>"])
+def test_what_stands_for_a_missing_id_makes_no_text_of_the_others(read, missing):
+    with pytest.raises(DataError, match=r"line 3, column 'user': .* stands where an id is missing"):
+        read(f"user,item,rating\n1,1,3\n{missing},1,3\n2,1,3\n")
+    assert [row[0] for row in read(f"user,item,rating\nx,1,3\n{missing},1,3\n")] == sorted(["x", missing])
+
+
 def test_ids_stay_text_where_the_first_exception_comes_late(read):
     text = "user,item,rating\n" + "".join(f"{user},1,3\n" for user in range(1500)) + "x9,1,3\n"
     assert {type(row[0]) for row in read(text)} == {str}

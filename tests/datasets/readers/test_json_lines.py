@@ -111,6 +111,7 @@ def test_columns_are_named_and_values_follow_the_rules_of_tables(read):
         ('{"user": 1, "item": 2, "rating": 1', 'line 3: no object of JSON: \'{"user": 1, "item": 2, "rating": 1\''),
         ('{"user": 1, "item": 2, "rating": 1} {}', "line 3: no object of JSON"),
         ("[1, 2]", "line 3: no object of JSON"),
+        ('{"user": "\\ud800", "item": 2, "rating": 1}', "column 'user': the id .* is no valid Unicode text"),
         ("[" * 100_000, "line 3: no object of JSON"),
     ],
 )

@@ -178,6 +178,9 @@ def test_ids_with_a_point_are_whole_numbers(tmp_path, kind):
         ({"rating": [1.0, 1e-46]}, "1 of 2 rows have no finite rating"),
         ({"timestamp": [1.0, np.inf]}, "1 of 2 rows have no finite timestamp"),
         ({"user": [None, "a"]}, "1 of 2 rows have no user"),
+        ({"item": ["", "a"]}, "1 of 2 rows have no item"),
+        ({"rating": [1.0, 2.0**24 + 2]}, r"1 of 2 rows have a rating beyond 2\^24"),
+        ({"timestamp": [1_600_000_000, 1_600_000_000_000]}, "1 of 2 times are milliseconds, the others seconds"),
         ({"item": [0.5, 1.5]}, "ids must be whole numbers or text, column 'item' is DOUBLE"),
         ({"timestamp": [True, False]}, "neither numbers nor dates"),
         ({"user": None}, "no column 'user'"),
@@ -193,6 +196,28 @@ def test_refusals_are_one_line_and_leave_nothing_behind(tmp_path, change, messag
         import_parquet(tmp_path / "a.parquet", tmp_path / "out")
     assert "\n" not in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == ["a.parquet"]
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        [1_600_000_000_000, 1_600_000_001_000],
+        [1_600_000_000_000, 1_600_000_000_001],
+        [1.6e15, 1.6e15 + 1],
+        [1_600_000_000_000_000_000, 1_600_000_001_000_000_000],
+        [1_600_000_000, 1_600_000_001],
+        [1, 2],
+    ],
+)
+def test_times_are_in_seconds_as_where_files_are_read(tmp_path, times):
+    pd.DataFrame({"user": [1, 2], "item": [1, 2], "timestamp": times}).to_parquet(tmp_path / "a.parquet")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        read = read_ratings(tmp_path / "a.parquet", rating=None)
+        found = import_parquet(tmp_path / "a.parquet", tmp_path / "out")
+    assert found.timestamps.tolist() == read.timestamps.tolist()
+    assert found.timestamps.dtype == read.timestamps.dtype
+    assert sum("were divided by" in str(each.message) for each in said) == (2 if times[0] > 2e9 else 0)
 
 
 def test_ratings_as_text_are_numbers_as_files_write_them(tmp_path):

@@ -212,7 +212,7 @@ def _convert(files: Files, name: str, layout: Layout, frame: pd.DataFrame) -> pd
         elif role == "timestamp":
             frame[role] = plain_times(text_times(frame[role], refuse), what, refuse)
         else:
-            frame[role] = plain_ids(text_ids(frame[role], what), what, refuse)
+            frame[role] = plain_ids(text_ids(frame[role], what, refuse), what, refuse)
     return frame
 
 

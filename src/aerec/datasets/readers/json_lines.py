@@ -197,7 +197,7 @@ def _typed(role: str, column: list[Any], what: str, refuse: Refuse) -> pd.Series
         return text_numbers(values, role, refuse, decimal_comma=True)
     if role == "timestamp":
         return plain_times(text_times(values, refuse), what, refuse)
-    return plain_ids(text_ids(values, what), what, refuse)
+    return plain_ids(text_ids(values, what, refuse), what, refuse)
 
 
 def _as_float(value: float) -> float:

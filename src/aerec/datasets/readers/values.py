@@ -14,10 +14,14 @@ from numpy.typing import NDArray
 from pandas.api.types import is_numeric_dtype
 
 from aerec.errors import DataError
+from aerec.frames import iso_dates
 from aerec.ids import exact_limit
 
 __all__ = [
+    "FIRST_SECOND",
+    "LAST_SECOND",
     "NUMBER",
+    "TIME_UNITS",
     "WHOLE",
     "Refuse",
     "as_shown",
@@ -37,12 +41,14 @@ WHOLE = r"0|-?[1-9][0-9]{0,18}"
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:inf|infinity|nan)", re.IGNORECASE)
 """A number as files of ratings write it: in digits 0 to 9, without underscores."""
 
+_MISSING = ("NA", "N/A", "NULL", "null", "None", "NaN", "nan", "<NA>", "\\N")
+"""What R, SQL, Python and pandas write for a missing value; among whole numbers it is no id."""
 _EXACT_DIGITS = 16  # digits of a decimal number that a float holds exactly
 _FEW = 0.01  # Up to this share, ids that are no numbers are taken for mistakes
 _SHOWN = 60  # characters of a value in a message
 # Units of times, per second, and the years 1973 to 2100 in each of them; seconds may be any number.
-_UNITS = {"milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
-_FIRST, _LAST = 10**8, 41 * 10**8
+TIME_UNITS = {"milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
+FIRST_SECOND, LAST_SECOND = 10**8, 41 * 10**8
 
 
 def plain_ids(ids: pd.Series[Any], what: str, refuse: Refuse) -> pd.Series[Any]:
@@ -98,21 +104,27 @@ def plain_times(times: pd.Series[Any], what: str, refuse: Refuse) -> pd.Series[A
     values = times.to_numpy()
     if (odd := ~np.isfinite(values)).any():
         refuse(odd, "the timestamp {value!r} is not a finite number; correct it, or pass timestamp=None")
-    for unit, per_second in _UNITS.items():
-        in_unit = (values >= _FIRST * per_second) & (values <= _LAST * per_second)
+    for unit, per_second in TIME_UNITS.items():
+        in_unit = (values >= FIRST_SECOND * per_second) & (values <= LAST_SECOND * per_second)
         if in_unit.all():
             warnings.warn(f"{what}: the times are {unit} since 1970 and were divided by {per_second:,}", stacklevel=2)
             whole = times.dtype.kind != "f" and not (values % per_second).any()
             return times // per_second if whole else times / per_second
-        seconds = (values >= _FIRST) & (values <= _LAST)
+        seconds = (values >= FIRST_SECOND) & (values <= LAST_SECOND)
         if in_unit.any() and seconds.any() and (in_unit | seconds).all():
             few = in_unit if in_unit.sum() <= seconds.sum() else seconds
             refuse(few, f"the timestamp {{value}} is of another unit than others: seconds and {unit} are mixed")
     return times
 
 
-def text_ids(ids: pd.Series[Any], what: str) -> pd.Series[Any]:
-    """Return ids that are still text as numbers, where all of them are whole ones of 64 bits."""
+def text_ids(ids: pd.Series[Any], what: str, refuse: Refuse) -> pd.Series[Any]:
+    """Return ids that are still text as numbers, where all of them are whole ones of 64 bits.
+
+    Parameters
+    ----------
+    ids, what, refuse
+        As in `plain_ids`.
+    """
     if is_numeric_dtype(ids):
         return ids
     whole = ids.str.fullmatch(WHOLE)
@@ -127,6 +139,8 @@ def text_ids(ids: pd.Series[Any], what: str) -> pd.Series[Any]:
     if ids[:1].str.fullmatch(pointed).all() and ids.str.fullmatch(pointed).all():
         return ids.astype("float64") if (ids.str.len() < _EXACT_DIGITS).all() else ids
     odd = ids[~whole]
+    if whole.any() and (missing := ids.isin(_MISSING)).any() and (whole | missing).all():
+        refuse(missing.to_numpy(bool), "{value!r} stands where an id is missing; complete or delete the line")
     numeric = odd[:1000].str.replace("_", "").str.isnumeric() & ~odd[:1000].str.fullmatch("[0-9]+")
     if numeric.any() or len(odd) <= _FEW * len(ids):
         first = odd[:1000][numeric].iloc[0] if numeric.any() else odd.iloc[0]
@@ -164,7 +178,7 @@ def text_times(column: pd.Series[Any], refuse: Refuse) -> pd.Series[Any]:
         return column
     times: pd.Series[Any] = pd.to_numeric(column, errors="coerce")
     if times.isna().all():
-        times = pd.to_datetime(column, errors="coerce", format="ISO8601", utc=True)
+        times = iso_dates(column)
     if times.isna().any():
         advice = "is neither a number of seconds nor an ISO date; timestamp=None ignores the column"
         refuse(times.isna().to_numpy(), f"the timestamp {{value!r}} {advice}")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aerec.datasets.readers.columns import Columns
-from aerec.datasets.readers.values import NUMBER
+from aerec.datasets.readers.values import FIRST_SECOND, LAST_SECOND, NUMBER, TIME_UNITS
 from aerec.errors import DataError
 from aerec.system.extras import import_extra
 
@@ -96,7 +96,12 @@ class RatingsQuery:
         DataError
             If there are none, or one has no id, or no time or rating that is a finite number; says how many.
         """
-        faults = {"no user": "u IS NULL", "no item": "i IS NULL", "no finite rating": "r IS NULL OR NOT isfinite(r)"}
+        faults = {
+            "no user": "u IS NULL" if self._whole("user") else "u IS NULL OR u = ''",
+            "no item": "i IS NULL" if self._whole("item") else "i IS NULL OR i = ''",
+            "no finite rating": "r IS NULL OR NOT isfinite(r)",
+            "a rating beyond 2^24, so perhaps a time or an id": "abs(r) > 16777216",
+        }
         if self.has_times:
             faults["no timestamp"] = "t IS NULL"
             faults["no finite timestamp"] = "NOT isfinite(CAST(t AS DOUBLE))"
@@ -191,8 +196,7 @@ class RatingsQuery:
     def _are_whole(self, name: str, exact: int, raw: str) -> bool:
         """Whether floats are whole numbers, none so large that it stands for several."""
         column = _name(name)
-        odd = f"SELECT count(*) FROM {raw} WHERE NOT ({column} = floor({column}) AND abs({column}) < {exact})"
-        return not self._connection.execute(odd).fetchone()[0]
+        return not self._count(raw, f"NOT ({column} = floor({column}) AND abs({column}) < {exact})")
 
     def _rating(self, name: str, kind: str) -> str:
         """A number of 32 bits; none where it is no number as files write one, or so small that it would be 0."""
@@ -215,21 +219,47 @@ class RatingsQuery:
             raise DataError(f"{self._label}: the column {found[0]!r} stands twice; rename one of them")
 
     def _time(self, name: str, kind: str, raw: str) -> str:
-        if kind in _WHOLE:
-            return f"CAST({_name(name)} AS BIGINT)"
-        if kind in ("FLOAT", "DOUBLE") or kind.startswith("DECIMAL"):
-            return f"CAST({_name(name)} AS DOUBLE)"
+        if kind in (*_WHOLE, "FLOAT", "DOUBLE") or kind.startswith("DECIMAL"):
+            per_second = self._per_second(name, raw)
+            if kind not in _WHOLE or (per_second > 1 and self._count(raw, f"{_name(name)} % {per_second} <> 0")):
+                return f"CAST({_name(name)} / {per_second} AS DOUBLE)"
+            return f"CAST({_name(name)} // {per_second} AS BIGINT)"
         if kind == "VARCHAR":  # ISO 8601
             return self._seconds(f"CAST({_name(name)} AS TIMESTAMPTZ)", raw)
         if kind.startswith(("TIMESTAMP", "DATE")):
             return self._seconds(_name(name), raw)
         raise DataError(f"{self._label}: column {name!r} is {kind}: neither numbers nor dates; pass timestamp=None")
 
+    def _per_second(self, name: str, raw: str) -> int:
+        """Return what times are divided by to be seconds, as `plain_times` finds it."""
+        column = _name(name)
+        ranges = [(FIRST_SECOND * each, LAST_SECOND * each) for each in (1, *TIME_UNITS.values())]
+        counts = ", ".join(f"count(*) FILTER (WHERE {column} BETWEEN {low} AND {high})" for low, high in ranges)
+        found = self._connection.execute(f"SELECT count({column}), {counts} FROM {raw}").fetchone()
+        n_times, in_seconds, *in_units = found
+        for (unit, per_second), in_unit in zip(TIME_UNITS.items(), in_units, strict=True):
+            if in_unit and in_unit == n_times:
+                warnings.warn(
+                    f"{self._label}, column {name!r}: the times are {unit} since 1970 and were divided by "
+                    f"{per_second:,}",
+                    stacklevel=2,
+                )
+                return per_second
+            if in_unit and in_seconds and in_unit + in_seconds == n_times:
+                raise DataError(
+                    f"{self._label}, column {name!r}: {in_unit:,} of {n_times:,} times are {unit}, the others seconds; "
+                    "give all of them in one unit"
+                )
+        return 1
+
     def _seconds(self, date: str, raw: str) -> str:
         """Seconds since 1970: whole numbers where all are whole, else with their fractions."""
         seconds = f"epoch({date})"
-        fractions = f"SELECT count(*) FROM {raw} WHERE {seconds} <> floor({seconds})"
-        return f"CAST({seconds} AS {'DOUBLE' if self._connection.execute(fractions).fetchone()[0] else 'BIGINT'})"
+        return f"CAST({seconds} AS {'DOUBLE' if self._count(raw, f'{seconds} <> floor({seconds})') else 'BIGINT'})"
+
+    def _count(self, raw: str, condition: str) -> int:
+        """Return how many rows of the files are so."""
+        return int(self._connection.execute(f"SELECT count(*) FROM {raw} WHERE {condition}").fetchone()[0])
 
 
 def _mask(values: NDArray[np.bool_]) -> Any:
