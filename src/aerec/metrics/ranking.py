@@ -46,8 +46,8 @@ def recall_at_k(
     ----------
     recommended : array-like of shape (n_users, n)
         Items, best first; or scores of all items (floats), of which the k highest are taken. −1 stands for no item, as
-        at the end of the lists of `Recommender.rank`. With lists as target, items are ids of any hashable type but
-        float, and None stands for no item as well; with a matrix as target they are column numbers.
+        at the end of the lists of `Recommender.rank`. With lists as target, items are ids of one hashable type, but
+        no floats, and None stands for no item as well; with a matrix as target they are column numbers.
     target : Interactions, matrix of shape (n_users, n_items), or list of lists of items
         What is relevant. A list may hold a dict {item: rating} for a user. An item that comes twice counts once.
     k : int, optional
