@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -92,7 +94,7 @@ def test_a_matrix_is_taken_as_it_is():
         (lambda: of({"x": ["", "", ""]}, text=["x"]), "'x' holds no words"),
         (lambda: features_of_frame(pd.DataFrame({"item": ["a", "a"], "x": 1}), ITEMS, "item"), "'a' has two rows"),
         (lambda: features_of_frame(pd.DataFrame({"item": [1], "x": 1}), ITEMS, "item"), "none of the 1 items"),
-        (lambda: features_of_frame(pd.DataFrame({"sku": [1], "x": 1}), ITEMS, "item"), "no column 'item'"),
+        (lambda: features_of_frame(pd.DataFrame({"sku": [1], "x": 1}), ITEMS, "item"), "no column 'item'.*with item=…"),
     ],
 )
 def test_what_does_not_fit_is_refused(make, message):
@@ -110,3 +112,14 @@ def test_an_item_that_two_parts_describe_is_described_by_the_last():
 def test_rows_that_are_missing_are_empty():
     matrix = sp.csr_array(np.array([[1.0, 0.0], [0.0, 2.0]]))
     assert rows_or_empty(matrix, np.array([1, -1, 0, 1])).toarray().tolist() == [[0, 2], [0, 0], [1, 0], [0, 2]]
+
+
+def test_a_column_in_which_most_items_differ_is_taken_for_a_text():
+    items = pd.RangeIndex(30)
+    titles = pd.DataFrame({"item": items, "title": [f"Film {at}" for at in items]})
+    with pytest.warns(UserWarning, match=r"column 'title' holds 30 different texts.*text=\['title'\] counts"):
+        features_of_frame(titles, items, "item")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        features_of_frame(titles, items, "item", text=["title"])
+        features_of_frame(titles.assign(title=titles["title"].str[:6]), items, "item")

@@ -11,7 +11,7 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from aerec.errors import DataError
+from aerec.errors import DataError, warn_caller
 from aerec.frames import read_columns
 from aerec.ids import as_ids
 from aerec.sparse import CSR, canonical_csr, row_positions
@@ -19,6 +19,7 @@ from aerec.sparse import CSR, canonical_csr, row_positions
 __all__ = ["ItemFeatures", "features_of_frame", "features_of_matrix", "join_features", "rows_or_empty"]
 
 _COLLECTIONS = (list, tuple, set, frozenset, np.ndarray)
+_MANY = 20  # different texts in a column from which on it may be no category
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ def features_of_frame(
     frame, names = read_columns(df)
     for name in (item, *text):
         if name not in names:
-            raise DataError(f"no column {name!r} in the frame of features; its columns are {names}")
+            cure = "; name the column of item ids with item=…" if name == item else ""
+            raise DataError(f"no column {name!r} in the frame of features; its columns are {names}{cure}")
     frame = frame.loc[frame[item].notna()]
     ids = as_ids(frame[item])
     positions = items.get_indexer(ids)
@@ -151,11 +153,23 @@ def _column(column: pd.Series[Any], name: str, standardize: bool) -> tuple[Any, 
         return _numbers(column, name, standardize)
     values = list(column)
     if not any(isinstance(value, _COLLECTIONS) for value in values):
+        _warn_of_texts(values, name)
         return _one_hot([[] if pd.isna(value) else [value] for value in values], name)
     lists = [list(value) if isinstance(value, _COLLECTIONS) else [] if pd.isna(value) else [value] for value in values]
     if all(isinstance(entry, float | np.floating) for entries in lists for entry in entries):
         return _vectors(lists, name)
     return _one_hot(lists, name)
+
+
+def _warn_of_texts(values: list[Any], name: str) -> None:
+    """Warn where most of the items have a category of their own, which says nothing of any other."""
+    texts = [value for value in values if isinstance(value, str)]
+    n_different = len(set(texts))
+    if n_different > _MANY and 2 * n_different > len(texts):
+        warn_caller(
+            f"column {name!r} holds {n_different:,} different texts, each taken for a category: text=[{name!r}] counts "
+            "their words"
+        )
 
 
 def _one_hot(lists: list[list[Hashable]], name: str) -> tuple[Any, list[str]]:

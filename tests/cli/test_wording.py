@@ -61,3 +61,7 @@ def test_other_words_stay(text):
 def test_steering_is_named_as_its_option():
     assert in_shell_words("steer: 'foo' cannot be read") == "--steer: 'foo' cannot be read"
     assert in_shell_words("--steer: no units") == "--steer: no units"
+
+
+def test_a_column_of_text_is_named_as_its_option():
+    assert in_shell_words("text=['about'] counts their words") == "--text about counts their words"

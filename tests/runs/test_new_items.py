@@ -80,7 +80,7 @@ def test_words_of_texts(run, likes, tmp_path):
     np.testing.assert_allclose(wider.model.weights_, model.weights_, atol=1e-6)
     many = frame.assign(about=[f"the film number {at}" for at in range(len(frame))])
     many.to_csv(tmp_path / "films.csv", index=False)
-    with pytest.warns(UserWarning, match="62 different texts, each taken for a category: --text about"):
+    with pytest.warns(UserWarning, match="62 different texts, each taken for a category: text=.'about'."):
         FeatureFile(tmp_path / "films.csv").add_to(run)
 
 

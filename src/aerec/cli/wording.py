@@ -14,6 +14,7 @@ _WORDS = [
     (r"pass rating=None for implicit feedback", "give --implicit where each row is a like"),
     (r"^steer:", "--steer:"),
     (r"rating=None", "--implicit"),
+    (r"\btext=\['([^']*)'\]", r"--text \1"),
     (r"timestamp=None", "--timestamp none"),
     (rf"\b({_COLUMN})=…", r"--\1 COLUMN"),
     (r"\bsep=('[^']*'|\"[^\"]*\")", r"--separator \1"),

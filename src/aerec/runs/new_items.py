@@ -25,7 +25,6 @@ __all__ = ["FeatureFile"]
 _TITLES = ("title", "name")
 _GENRES = ("genres", "genre")
 _SEPARATORS = (",", ";", "\t", "|")
-_MANY = 20  # different texts in a column from which on it may be no category
 
 
 @dataclass(frozen=True)
@@ -121,19 +120,9 @@ class FeatureFile:
         return frame
 
     def _tags(self, column: pd.Series[Any]) -> pd.Series[Any]:
-        texts = [isinstance(value, str) for value in column]
-        if not any(texts):
-            return column
-        if any(is_text and "|" in value for is_text, value in zip(texts, column, strict=True)):
+        if any(isinstance(value, str) and "|" in value for value in column):
             return column.map(
                 lambda value: [tag for tag in value.split("|") if tag] if isinstance(value, str) else value
-            )
-        n_different = column.nunique()
-        if n_different > _MANY and 2 * n_different > sum(texts):
-            warnings.warn(
-                f"{self.path}: column {column.name!r} holds {n_different:,} different texts, each taken for a "
-                f"category: --text {column.name} counts their words",
-                stacklevel=2,
             )
         return column
 
