@@ -455,3 +455,10 @@ def test_decimals_of_many_digits_are_the_ids_that_they_are():
     ids = [Decimal("90071992547409931.0"), Decimal("90071992547409933.0")]
     data = Interactions.from_frame(pd.DataFrame({"user": ids, "item": [1, 2]}), rating=None)
     assert data.users.tolist() == [90071992547409931, 90071992547409933]
+
+
+@pytest.mark.parametrize("names", [{"item": "user"}, {"timestamp": "rating"}, {"weight": "rating"}])
+def test_a_column_is_one_thing_only(names):
+    frame = pd.DataFrame({"user": [1, 2], "item": [1, 2], "rating": [3.0, 4.0]})
+    with pytest.raises(DataError, match=r"is read as the (user|rating), so not as the (item|timestamp|weight) too"):
+        Interactions.from_frame(frame, **names)

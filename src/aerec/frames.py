@@ -85,6 +85,10 @@ def ratings_of_frame(
     for role, name in wanted.items():
         if name is not None and name not in names and not (role == name == _TIMESTAMP):
             raise DataError(_missing_column(role, name, names, frame))
+    roles: dict[Any, str] = {}
+    for role, name in wanted.items():
+        if name is not None and (other := roles.setdefault(name, role)) != role:
+            raise DataError(f"the column {name!r} is read as the {other}, so not as the {role} too")
     rows, users = id_codes(frame[user], user)
     cols, items = id_codes(frame[item], item)
     values = np.ones(len(rows), np.float32) if rating is None else _ratings(frame[rating], rating)

@@ -234,3 +234,8 @@ def test_reports_may_come_one_by_one(three):
 def test_what_cross_validate_gives_is_no_list_of_reports():
     with pytest.raises(TypeError, match=r"got a int; what cross_validate gives has a compare of its own"):
         compare(5)
+
+
+def test_a_dict_of_reports_is_no_list_of_them(three):
+    with pytest.raises(TypeError, match="a list of reports of evaluate, got str in it"):
+        compare({report.name: report for report in three})

@@ -65,6 +65,8 @@ def compare(reports: Iterable[Report], *, n_resamples: int = 1000, seed: int = 0
             "a compare of its own, with the variance of splits that share training data"
         )
     reports = list(reports)
+    if odd := next((each for each in reports if not hasattr(each, "per_user")), None):
+        raise TypeError(f"compare takes a list of reports of evaluate, got {type(odd).__name__} in it")
     if len(reports) < 2:
         raise DataError(f"comparing takes at least two reports, got {len(reports)}")
     first = reports[0]
