@@ -54,7 +54,7 @@ class Reading:
     implicit : bool
         Every row counts as 1.
     counts : bool
-        The ratings are counts: log(1 + count) is the weight of a row, and no threshold applies.
+        The ratings are counts: log(1 + count) is the value of a row, and no threshold applies.
     separator : str, optional
         As it stands in the file, or one of tab, space, comma, semicolon.
     no_header : bool
