@@ -14,6 +14,8 @@ from aerec.ids import as_ids, shown
 
 __all__ = ["aligned_descriptions", "joined_descriptions"]
 
+_COPIES_ON_WRITE = int(pd.__version__.partition(".")[0]) >= 3  # as pandas does from then on
+
 
 def aligned_descriptions(values: Any, items: pd.Index[Any], missing: Any, what: str) -> pd.Series[Any] | None:
     """Return a value for each of the `items`, `missing` where there is none.
@@ -41,7 +43,7 @@ def aligned_descriptions(values: Any, items: pd.Index[Any], missing: Any, what: 
         raise TypeError(f"{what} is a Series indexed by item id, or a dict, got {type(values).__name__}")
     described: pd.Series[Any] = _names(values) if missing == "" else _genres(values)
     if described.index.dtype == items.dtype and described.index.equals(items):
-        return described.copy(deep=False)  # a change of one does not reach the other
+        return described.copy(deep=not _COPIES_ON_WRITE)  # a change of one does not reach the other
     if not described.index.is_unique:
         repeated = described.index[described.index.duplicated()][0]
         raise DataError(f"item {shown(repeated)} has two names or two lists of genres")

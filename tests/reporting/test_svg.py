@@ -18,7 +18,7 @@ def style():
 
 
 def drawn(name="cost"):
-    axes = new_axes(None)
+    axes = new_axes()
     axes.plot([1, 2], [3, 1], color=SERIES[0])
     axes.set_title("$a_b$", color=INK)
     texts = {field.name: "" for field in dataclasses.fields(Picture)}

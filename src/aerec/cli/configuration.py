@@ -146,7 +146,10 @@ def override(configuration: Configuration, words: Mapping[str, Any], given: Call
         If it is not said what to train on.
     """
     data = {
-        key: words.get(word) if given(word) or key not in configuration.data else configuration.data[key]
+        # older versions of Click call a list of arguments given where there is none
+        key: words.get(word)
+        if (given(word) and words.get(word) not in ([], ())) or key not in configuration.data
+        else configuration.data[key]
         for key, word in {**{key: key for key in _DATA}, "source": "data"}.items()
     }
     data = {key: value for key, value in data.items() if value is not None or key in ("source", "threshold")}
