@@ -153,7 +153,7 @@ def override(configuration: Configuration, words: Mapping[str, Any], given: Call
         for key, word in {**{key: key for key in _DATA}, "source": "data"}.items()
     }
     data = {key: value for key, value in data.items() if value is not None or key in ("source", "threshold")}
-    if isinstance(data["source"], list) and len(data["source"]) == 1:
+    if isinstance(data["source"], list | tuple) and len(data["source"]) == 1:
         data["source"] = data["source"][0]
     if not data["source"]:
         raise ValueError("the file of --config does not say what to train on: add data.source, or aerec train DATA")
