@@ -348,6 +348,32 @@ def test_times_are_joined_as_far_as_there_are_any():
 # ---------------------------------------------------------------------- what was kept
 
 
+@pytest.mark.parametrize("threshold", [np.nan, np.inf, "4", None, True])
+def test_a_threshold_is_a_finite_number(threshold):
+    with pytest.raises(ValueError, match=r"threshold must be a finite number, got"):
+        Interactions.from_frame(frame_of((1, 7, 5.0))).binarize(threshold)
+
+
+def test_no_rating_is_above_a_huge_threshold():
+    with pytest.warns(UserWarning, match=r"kept 0 of 1 ratings") as caught:
+        assert Interactions.from_frame(frame_of((1, 7, 5.0))).binarize(1e300).n_ratings == 0
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize("name", ["min_per_user", "min_per_item"])
+@pytest.mark.parametrize("least", [np.nan, 1.5, -1, "2", True])
+def test_counts_to_filter_by_are_whole_numbers(name, least):
+    with pytest.raises(ValueError, match=rf"{name} must be a whole number of at least 0, got"):
+        Interactions.from_frame(frame_of((1, 7, 5.0))).filter(**{name: least})
+
+
+@pytest.mark.parametrize("mask", [np.ones(3, bool), np.array([0, 1]), np.array([], bool)])
+def test_a_mask_of_ratings_has_one_boolean_each(mask):
+    data = Interactions.from_frame(frame_of((1, 7, 5.0), (1, 8, 4.0)))
+    with pytest.raises(ValueError, match=r"expected a mask of 2 booleans, one a stored rating, got"):
+        data.keep(mask)
+
+
 def test_what_was_kept_is_noted_and_logged(caplog):
     data = Interactions.from_frame(frame_of((1, 7, 5.0), (1, 8, 4.0), (2, 7, 4.5), (2, 9, 1.0), (3, 7, 4.0)))
     with caplog.at_level("INFO", logger="aerec"):

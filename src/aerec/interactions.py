@@ -18,6 +18,7 @@ from aerec.frames import as_frame_of, check_frame_kind, checked_times, dates_of_
 from aerec.ids import as_ids, examples, refuse_other_kind, shown, union_of_ids, without_points
 from aerec.item_descriptions import aligned_descriptions, joined_descriptions
 from aerec.item_features import ItemFeatures, features_of_frame, features_of_matrix, join_features, rows_or_empty
+from aerec.parameters import RealNumber, WholeNumber
 from aerec.rating_weights import checked_weights, joined_weights, weights_of_matrix
 from aerec.sparse import CSR, canonical_csr, column_counts, ones_in, row_ids, row_positions, take_values
 
@@ -450,8 +451,15 @@ class Interactions:
         -----
         UserWarning
             If fewer than half of the ratings are kept; says so if they look like counts.
+
+        Raises
+        ------
+        ValueError
+            If `threshold` is not a finite number.
         """
-        likes = self.keep(self.matrix.data >= threshold)
+        if not RealNumber().accepts(threshold):
+            raise ValueError(f"threshold must be a finite number, got {threshold!r}")
+        likes = self.keep(self.matrix.data >= np.float64(threshold))
         note = f"kept {likes.n_ratings:,} of {self.n_ratings:,} ratings (≥ {float(threshold)})"
         if 2 * likes.n_ratings < self.n_ratings:
             warn_caller(f"{note}: {why_so_few(self.matrix.data, threshold)}")
@@ -462,7 +470,15 @@ class Interactions:
 
         What was kept stands in `notes`, and so in `summary`. A UserWarning says if that is less than half of the
         ratings.
+
+        Raises
+        ------
+        ValueError
+            If `min_per_user` or `min_per_item` is not a whole number of at least 0.
         """
+        for name, least in (("min_per_user", min_per_user), ("min_per_item", min_per_item)):
+            if not (allowed := WholeNumber(0)).accepts(least):
+                raise ValueError(f"{name} must be {allowed}, got {least!r}")
         matrix = self.matrix
         if (np.diff(matrix.indptr) >= min_per_user).all() and (column_counts(matrix) >= min_per_item).all():
             return self
@@ -677,6 +693,12 @@ class Interactions:
 
     def keep(self, stored: NDArray[np.bool_]) -> Interactions:
         """Return the stored ratings where the mask `stored`, aligned with ``matrix.data``, is true."""
+        stored = np.asarray(stored)
+        if stored.dtype != bool or stored.shape != self.matrix.data.shape:
+            raise ValueError(
+                f"expected a mask of {self.n_ratings:,} booleans, one a stored rating, got {stored.dtype} of shape "
+                f"{stored.shape}"
+            )
         indptr = np.concatenate(([0], np.cumsum(stored)))[self.matrix.indptr]
         matrix: CSR = sp.csr_array((self.matrix.data[stored], self.matrix.indices[stored], indptr), shape=self.shape)
         matrix.has_canonical_format = True

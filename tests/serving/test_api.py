@@ -152,6 +152,13 @@ def test_lists_have_a_length(client, refused):
         ("/v1/items?k=100000", 422, "k: "),
         ("/v1/items?query=" + "q" * 201, 422, "query: "),
         ("/v1/items?model=compare", 404, "--compare"),
+        (
+            "/v1/users/1/recommendations?genres=War",
+            422,
+            "genres: there is no such parameter; there are explain, genre, k,",
+        ),
+        ("/v1/items?q=star", 422, "q: there is no such parameter; there are id, k, model, query"),
+        ("/v1/models?k=1", 422, "k: there is no such parameter; there are none"),
         ("/nothing", 404, "nothing at this address"),
         ("/v1/recommend", 405, "GET is not for this address"),
         ("/page/../app.py", 404, "nothing at this address"),

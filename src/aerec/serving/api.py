@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import PlainTextResponse
 
 from aerec.reranking import Reranker
@@ -12,7 +12,7 @@ from aerec.reranking.named import parse_reranker
 from aerec.runs.steering import parse_weights
 from aerec.serving.engine import Engine
 from aerec.serving.items import Filters
-from aerec.serving.problems import RequestError
+from aerec.serving.problems import RequestError, shown_place
 from aerec.serving.schema import (
     MAX_K,
     MAX_TEXT,
@@ -42,7 +42,16 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     503: {"model": Problem, "description": "Too many requests at a time"},
 }
 
-v1 = APIRouter(prefix="/v1", responses=_PROBLEMS)
+
+def _refuse_unknown_parameters(request: Request) -> None:
+    """Refuse a parameter that the route does not have: a filter with a wrong name would not be applied, unsaid."""
+    known = {field.alias for field in request.scope["route"].dependant.query_params}
+    if unknown := sorted(request.query_params.keys() - known):
+        names = ", ".join(sorted(known)) or "none"
+        raise RequestError(f"{shown_place(unknown[0])}: there is no such parameter; there are {names}")
+
+
+v1 = APIRouter(prefix="/v1", responses=_PROBLEMS, dependencies=[Depends(_refuse_unknown_parameters)])
 probes = APIRouter(responses={503: {"model": Problem, "description": "Not now"}})
 
 _K = Annotated[int, Query(ge=1, le=MAX_K, description="How many items at most.")]

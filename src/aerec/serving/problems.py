@@ -10,7 +10,7 @@ from aerec.errors import AerecError
 if TYPE_CHECKING:
     from starlette.responses import JSONResponse
 
-__all__ = ["RequestError", "first_problem", "problem", "shown"]
+__all__ = ["RequestError", "first_problem", "problem", "shown", "shown_place"]
 
 _SHOWN = 60
 
