@@ -246,7 +246,7 @@ def test_frames_without_pyarrow_name_the_extra(monkeypatch):
 def test_missing_ids_are_counted_and_the_first_is_named(kind, column):
     columns = {"user": [1, 2, 3], "item": ["a", "b", "c"], "rating": [1.0, 2.0, 3.0]}
     columns[column] = [columns[column][0], None, None]
-    with pytest.raises(DataError, match=rf"row 1: column '{column}' has no id \(2 such rows, counted from 0\)"):
+    with pytest.raises(DataError, match=rf"row 1: column '{column}' has no id \(2 such rows; rows count from 0\)"):
         Interactions.from_frame(kind(columns))
 
 
@@ -263,7 +263,7 @@ def test_missing_ratings_and_times_are_counted_and_the_first_is_named(kind):
     with pytest.raises(DataError, match=r"row 1: rating nan is not a finite number \(2 such rows"):
         Interactions.from_frame(kind(columns))
     columns["rating"] = [1.0, 2.0, 3.0]
-    with pytest.raises(DataError, match=r"row 2: the timestamp is missing \(1 such row, counted from 0\)"):
+    with pytest.raises(DataError, match=r"row 2: the timestamp is missing \(1 such row; rows count from 0\)"):
         Interactions.from_frame(kind(columns))
 
 

@@ -263,7 +263,9 @@ def id_codes(ids: pd.Series[Any], name: str) -> tuple[NDArray[Any], pd.Index[Any
     missing = ids.isna()
     if missing.any():
         count = f"{missing.sum():,} such row{'s' if missing.sum() > 1 else ''}"
-        raise DataError(f"row {_first(missing)}: column {name!r} has no id ({count}, counted from 0); drop them first")
+        raise DataError(
+            f"row {_first(missing)}: column {name!r} has no id ({count}; rows count from 0); drop them first"
+        )
     return _codes(_plain(ids), name)
 
 
@@ -391,8 +393,8 @@ def _numbers(column: pd.Series[Any], name: str, role: str, cure: str) -> NDArray
         count = len(finite) - int(np.count_nonzero(finite))
         wrong = "is too large for a rating" if np.isfinite(values[at]) else "is not a finite number"
         raise DataError(
-            f"row {at}: {role} {values[at]} {wrong} ({count:,} such row{'s' if count > 1 else ''}, "
-            f"counted from 0); {cure}"
+            f"row {at}: {role} {values[at]} {wrong} ({count:,} such row{'s' if count > 1 else ''}; "
+            f"rows count from 0); {cure}"
         )
     return values32
 
@@ -403,7 +405,7 @@ def _times(column: pd.Series[Any], name: str) -> tuple[NDArray[Any], str | None]
     if missing.any():
         count = f"{missing.sum():,} such row{'s' if missing.sum() > 1 else ''}"
         raise DataError(
-            f"row {_first(missing)}: the timestamp is missing ({count}, counted from 0); "
+            f"row {_first(missing)}: the timestamp is missing ({count}; rows count from 0); "
             "drop them, or pass timestamp=None to do without times"
         )
     column = _uncategorised(_plain(column))
