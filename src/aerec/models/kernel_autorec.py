@@ -33,8 +33,10 @@ class KernelAutoRec(AutoRec):
     paper's choice (``kernel_spread=0.001``), the network begins as `AutoRec`.
 
     The paper's network, SparseFC, is ``hidden=(500, 500)``, ``activation="sigmoid"``, without noise and biases. The
-    defaults here are what was better on the validation ratings of MovieLens 100K. Unlike in `AutoRec`, the decoder is
-    the output layer alone, however many layers the encoder has: the code is the last of them.
+    paper trains it by L-BFGS on all rows at once, to an RMSE of 0.824 on MovieLens 1M; 480 steps of Adam left it at
+    0.8525 here. So this is its network, not its training. The defaults here are what was better on the validation
+    ratings of MovieLens 100K. Unlike in `AutoRec`, the decoder is the output layer alone, however many layers the
+    encoder has: the code is the last of them.
 
     Parameters
     ----------
