@@ -32,6 +32,8 @@ __all__ = [
 ]
 
 _TIMESTAMP = "timestamp"  # the one column that may be absent under its default name
+# Before pandas 3, a date and time without an offset takes the one of the text before it.
+_OFFSETS_STICK = int(pd.__version__.partition(".")[0]) < 3
 
 
 @dataclass(frozen=True)
@@ -289,7 +291,11 @@ def _codes(ids: pd.Series[Any], name: str) -> tuple[NDArray[Any], pd.Index[Any]]
         raise DataError(f"column {name!r} holds values of type {kind}; ids are numbers or text") from None
     if uniques.dtype == object or isinstance(uniques.dtype, pd.StringDtype):
         try:
-            return codes, pd.Index(np.asarray(uniques, dtype=object), tupleize_cols=False)  # pandas' type for any text
+            index = pd.Index(np.asarray(uniques, dtype=object), tupleize_cols=False)  # pandas' type for any text
+            if index.dtype == object and pd.api.types.infer_dtype(index, skipna=False) == "string":  # before pandas 3
+                for text in index:
+                    text.encode()
+            return codes, index
         except UnicodeEncodeError as error:  # half of a pair of surrogates
             raise DataError(f"column {name!r}: the id {error.object!r} is no valid Unicode text; repair it") from None
     return codes, pd.Index(uniques, tupleize_cols=False)
@@ -445,7 +451,13 @@ def _seconds_of_dates(column: pd.Series[Any]) -> tuple[NDArray[Any], str]:
 
 def iso_dates(column: pd.Series[Any]) -> pd.Series[Any]:
     """Return ISO 8601 text, or dates in Python, as datetimes of UTC; NaT where there is something else."""
-    dates: pd.Series[Any] = pd.to_datetime(column, format="ISO8601", errors="coerce", utc=True)
+
+    def parse(texts: pd.Series[Any]) -> pd.Series[Any]:
+        return pd.to_datetime(texts, format="ISO8601", errors="coerce", utc=True)
+
+    dates = parse(column)
+    if _OFFSETS_STICK and (with_offset := column.astype(str).str.contains(r"[0-9][T ].*[+-]")).any():
+        dates = dates.where(with_offset, parse(column.mask(with_offset)))
     return dates.mask(column.isin(["now", "today"]))  # which pandas takes for the moment of reading
 
 

@@ -215,6 +215,22 @@ def test_times_in_other_units_become_seconds(read, unit, factor):
 def test_dates_with_time_zones_become_seconds(read):
     text = "user,item,rating,date\n1,2,3,1970-01-02T02:00:00+02:00\n1,3,3,1970-01-02 00:00:00.5\n"
     assert [row[3].timestamp() for row in read(text)] == [86400, 86400.5]
+    text = "user,item,rating,date\n" + "".join(
+        f"{user},2,3,{date}\n"
+        for user, date in enumerate(
+            [
+                "1970-01-02T00:00",
+                "1970-01-02T02+02",
+                "1970-01-02T00:00",
+                "1970-01-02",
+                "1970-01-01T23:00-01:00",
+                "1970-01-02 00:00:00",
+                "1970-01-02T00:00Z",
+                "1970-01-02T00:00",
+            ]
+        )
+    )
+    assert {row[3].timestamp() for row in read(text)} == {86400}
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "mixed"])

@@ -50,6 +50,7 @@ def test_a_file_for_each_film_and_one_of_the_files_alone(tmp_path):
         ("1:\n7,2.5,2005-09-06\n", "line 2: '7,2.5,2005-09-06' is neither"),
         ("1:\n7,3,2005-09-06,9\n", "line 2: '7,3,2005-09-06,9' is neither"),
         ("1:\n7,3,2005-09-06\n8,3,2005-19-06\n", "line 3: '2005-19-06' is no day of the calendar"),
+        ("1:\n9223372036854775808,3,2005-09-06\n", "line 2: '9223372036854775808,3,2005-09-06' is neither"),
         ("7,3,2005-09-06\n", "line 1: a rating before the first film"),
         ("1:\nann,3,2005-09-06\n", "line 2: 'ann,3,2005-09-06' is neither"),
         ("1:\n2:\n", "names films and holds no ratings"),

@@ -64,6 +64,11 @@ def test_a_column_of_weights_is_read_and_parts_are_joined_with_theirs(write, tmp
     [
         (FRAME.drop(columns="movieId"), "no column 'item', the columns are 'userId', 'rating', 'timestamp', 'x'"),
         (FRAME.iloc[:0], "has columns and no ratings"),
+        (FRAME.iloc[:0].astype(object), "has columns and no ratings"),  # all of them null
+        (FRAME.assign(userId=[None, None]), "row 0, column 'userId': the id is missing"),
+        (FRAME.assign(movieId=[None, None]), "row 0, column 'movieId': the id is missing"),
+        (FRAME.assign(rating=[None, None]), "row 0: rating nan is not a finite number"),
+        (FRAME.assign(timestamp=[None, None]), "row 0: the timestamp is missing"),
         (FRAME.assign(rating=[1.0, None]), "row 1: rating nan is not a finite number"),
         (FRAME.assign(rating=["good", "1"]), "row 0: rating 'good' is not a number"),
         (FRAME.assign(userId=["a", None]), "row 1, column 'userId': the id is missing"),

@@ -126,6 +126,9 @@ def _parse(files: Files, name: str, layout: Layout, types: dict[str, str] | None
                 for position in wanted.keys() - dtypes.keys():
                     if infer_dtype(chunk[position], skipna=False) != "string":
                         raise ValueError(f"column {layout.names[position]!r} is not all text")
+                for position, kind in dtypes.items():
+                    if kind == "int64" and chunk[position].dtype != kind:  # uint64, without an error before pandas 3
+                        raise ValueError(f"column {layout.names[position]!r} is not all of 64 bits")
                 needed.append(chunk[list(wanted)].rename(columns=wanted))
     frame = pd.concat(needed, ignore_index=True)
     if frame.empty:

@@ -98,7 +98,7 @@ def _parse(block: bytes, film: int | None, line: int, label: str, parts: list[pd
             raise DataError(f"{label} {reason}") from None
         if len(frame) != sum(counts) or text.count(b",") != 2 * len(frame):
             raise DataError(f"{label} {_wrong_line(block, line)}")
-        if not frame["rating"].isin(_STARS).all():
+        if frame["user"].dtype != np.int64 or not frame["rating"].isin(_STARS).all():  # uint64 before pandas 3
             raise DataError(f"{label} {_wrong_line(block, line)}")
         frame["timestamp"] = days.take(frame["timestamp"].cat.codes.to_numpy())
         frame.insert(1, "item", np.repeat(films, counts))

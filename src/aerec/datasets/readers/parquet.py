@@ -131,9 +131,11 @@ def _plain_column(column: Any) -> Any:
 
 
 def _check_type(kind: Any, role: str, what: str) -> None:
-    """Refuse a column that can hold no ids, ratings or times."""
+    """Refuse a column that can hold no ids, ratings or times; one of nulls may be any, and each is missing."""
     from pyarrow import types
 
+    if types.is_null(kind):
+        return
     if types.is_dictionary(kind):
         kind = kind.value_type
     number = types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_boolean(kind)

@@ -367,4 +367,10 @@ def _union(indexes: list[pd.Index[Any]]) -> pd.Index[Any]:
 
 
 def _with_ids_like(part: Interactions, users: pd.Index[Any], items: pd.Index[Any]) -> Interactions:
-    return replace(part, users=part.users.astype(users.dtype), items=part.items.astype(items.dtype))
+    return replace(part, users=_like(part.users, users), items=_like(part.items, items))
+
+
+def _like(ids: pd.Index[Any], union: pd.Index[Any]) -> pd.Index[Any]:
+    if ids.dtype.kind == "i" and union.dtype.kind == "O":  # text before pandas 3; numbers would stay numbers in it
+        return ids.astype(str)
+    return ids.astype(union.dtype)
