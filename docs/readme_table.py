@@ -30,10 +30,11 @@ def quality(name: str, metric: str, **models: str) -> str:
     return ", ".join(shown)
 
 
-def published(data: str, metric: str, model: str) -> str:
-    """Return a figure of a paper."""
+def published(data: str, metric: str, *models: str) -> str:
+    """Return figures of papers."""
     figures = json.loads((ROOT / "benchmarks" / "quality" / "published.json").read_text(encoding="utf-8"))[data]
-    return f"{model} (published) {figures['models'][model][figures['metrics'].index(metric)]:.3f}"
+    place = figures["metrics"].index(metric)
+    return ", ".join(f"{model} (published) {figures['models'][model][place]:.3f}" for model in models)
 
 
 def seconds(data: str, model: str, figure: str, **libraries: str) -> str:
@@ -68,8 +69,8 @@ def rows() -> list[tuple[str, str, str]]:
         ),
         (
             "Gowalla, recall@20 (`gowalla`)",
-            quality("gowalla", "plain_recall@20", RP3Beta="rp3-beta", Blend="blend"),
-            published("gowalla", "plain_recall@20", "LightGCN"),
+            quality("gowalla", "plain_recall@20", BSPM="bspm", RP3Beta="rp3-beta"),
+            published("gowalla", "plain_recall@20", "LightGCN", "BSPM-EM"),
         ),
         (
             "Ratings, MovieLens 100K fold u1, RMSE (`rating-ml-100k-u1`)",
