@@ -154,7 +154,7 @@ class ELSA(Autoencoder):
         progress: bool | int = True,
     ) -> None:
         super().__init__(
-            hidden=256 if n_factors == "auto" else n_factors,  # type: ignore[arg-type]
+            hidden=256 if isinstance(n_factors, str) else n_factors,
             activation="identity",
             noise=noise,
             likelihood="gaussian",

@@ -164,7 +164,7 @@ class SparseELSA(Recommender):
         return self._vectors().rows(slice(None))
 
     def _vectors(self) -> _SparseVectors:
-        return _SparseVectors(self.entries_, self.columns_, int(self._fitted_with["n_factors"]))
+        return _SparseVectors(self.entries_, self.columns_, int(self._used("n_factors")))
 
     def _trained(self, rows: Rows) -> Tensor:
         """Return V, with zeros.
