@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["ELSA"]
 
 _TINY = 1e-12
+_CANCELLED = 1e-5  # A squared length below this share of what it is the difference of is rounding
 _OF_ROOT, _FACTORS = 0.75, (32, 256)  # for n_factors="auto"
 
 
@@ -457,7 +458,8 @@ class _ELSANetwork(Network):
         wanted, code = codes[: batch.n_rows], codes[-batch.n_rows :]
         own, of_read, shared = map(self.add_up, (batch.squares(), read.squares(), batch.products_with(read)))
         of_output = ((code @ gram) * code).sum(dim=1) - 2 * code.square().sum(dim=1) + of_read
-        cosine = ((code * wanted).sum(dim=1) - shared) / (of_output.clamp_min(_TINY) * own.clamp_min(_TINY)).sqrt()
+        of_output = torch.maximum(of_output, (_CANCELLED * of_read).clamp_min(_TINY))
+        cosine = ((code * wanted).sum(dim=1) - shared) / (of_output * own.clamp_min(_TINY)).sqrt()
         loss = (2 - 2 * cosine).mean()
         return Cost(loss, loss.new_zeros(()), loss.new_zeros(())), code.new_zeros(code.shape[1])
 
