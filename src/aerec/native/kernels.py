@@ -48,9 +48,16 @@ class _AdamNumbers(ctypes.Structure):
 
 
 def usable(*tensors: Tensor) -> bool:
-    """Whether there are kernels for tensors like these: contiguous float32 or bfloat16 in memory of the processor."""
-    return is_used() and all(
-        tensor.device.type == "cpu" and tensor.dtype in _ENDINGS and tensor.is_contiguous() for tensor in tensors
+    """Whether there are kernels for tensors like these: contiguous float32 or bfloat16 in memory of the processor.
+
+    There are none while PyTorch traces a graph: its tensors hold no numbers then.
+    """
+    return (
+        is_used()
+        and not torch.compiler.is_compiling()
+        and all(
+            tensor.device.type == "cpu" and tensor.dtype in _ENDINGS and tensor.is_contiguous() for tensor in tensors
+        )
     )
 
 

@@ -194,7 +194,12 @@ class NativeAdam(Parameterwise, torch.optim.Adam):
             state["step"] = torch.zeros((), dtype=torch.float32)
             state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
         matrices = parameter.detach(), state["exp_avg"], state["exp_avg_sq"]
-        if not kernels.usable(*matrices) or (isinstance(gradient, Tensor) and not kernels.usable(gradient)):
+        sound = state["step"] >= 0 and all(beta < 1 for beta in group["betas"])  # a forged checkpoint may say otherwise
+        if (
+            not sound
+            or not kernels.usable(*matrices)
+            or (isinstance(gradient, Tensor) and not kernels.usable(gradient))
+        ):
             self._update_by_pytorch(parameter, _dense(gradient), group)
             return
         state["step"] += 1
