@@ -23,6 +23,7 @@ from aerec.models import (
     SparseELSA,
 )
 from aerec.noise import GaussianNoise
+from aerec.registry import load_model
 from aerec.sparsity import KLSparsity
 
 QUICK = {"epochs": 2, "batch_size": 200, "progress": False, "device": "cpu"}
@@ -47,7 +48,19 @@ def float64():
         torch.set_default_dtype(torch.float32)
 
 
-@pytest.mark.parametrize("surroundings", [float64, torch.no_grad, torch.inference_mode])
+@contextlib.contextmanager
+def another_device():
+    torch.set_default_device("meta")  # which holds no values
+    try:
+        yield
+    finally:
+        torch.set_default_device(None)
+
+
+SURROUNDINGS = [float64, torch.no_grad, torch.inference_mode, another_device]
+
+
+@pytest.mark.parametrize("surroundings", SURROUNDINGS)
 @pytest.mark.parametrize("name", MODELS)
 def test_a_fit_learns_the_same_whatever_pytorch_was_told(name, surroundings):
     data = load_dataset("sample")
@@ -61,7 +74,21 @@ def test_a_fit_learns_the_same_whatever_pytorch_was_told(name, surroundings):
     np.testing.assert_array_equal(model.coefs_[0], plain.coefs_[0])
 
 
-@pytest.mark.parametrize("surroundings", [float64, torch.no_grad, torch.inference_mode])
+@pytest.mark.parametrize("surroundings", SURROUNDINGS)
+@pytest.mark.parametrize("name", ["mult-vae", "elsa", "autorec", "kernel-autorec"])
+def test_a_model_is_read_and_ranks_the_same_whatever_pytorch_was_told(name, surroundings, tmp_path):
+    data = load_dataset("sample")
+    data = data if "autorec" in name else data.binarize(4.0)
+    model = MODELS[name]().fit(data)
+    model.save(tmp_path)
+    with surroundings():
+        items, scores = load_model(tmp_path).rank(data, 5)
+    expected_items, expected_scores = model.rank(data, 5)
+    np.testing.assert_array_equal(items, expected_items)
+    np.testing.assert_array_equal(scores, expected_scores)
+
+
+@pytest.mark.parametrize("surroundings", SURROUNDINGS)
 @pytest.mark.parametrize(
     "make",
     [

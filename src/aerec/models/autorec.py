@@ -21,7 +21,7 @@ from aerec.interactions import Interactions
 from aerec.models.autoencoder import Autoencoder
 from aerec.models.warm_start import LearnedBefore
 from aerec.network.coding import batches
-from aerec.network.device import resolve_device
+from aerec.network.device import resolve_device, without_gradients
 from aerec.network.fold_in import ridge_rows
 from aerec.network.network import Network
 from aerec.network.rows import Rows, SparseRows
@@ -220,7 +220,7 @@ class AutoRec(Autoencoder):
         rows, network = self._rows, self.network_
         assert rows is not None
         empty = SparseRows(canonical_csr(np.zeros((1, rows.shape[1]), dtype=np.float32)), resolve_device(self.device))
-        with torch.inference_mode():
+        with without_gradients():
             blocks = [batch for source in (rows, empty) for _, batch, _ in batches(network, source)]
             hidden = [network.decode_hidden(network.encode(batch)[0]).cpu().numpy() for batch in blocks]
         return np.concatenate(hidden)
@@ -399,7 +399,7 @@ class _ItemScorer(Scorer):
         batch = SparseRows(history, self._device).batch(torch.from_numpy(users))
         vectors = np.concatenate([items, np.ones((len(items), 1))], axis=1, dtype=np.float32)
         known, average = (torch.as_tensor(array, device=self._device) for array in (vectors, prior))
-        with torch.inference_mode():
+        with without_gradients():
             return ridge_rows(batch, known, average, self._l2).cpu().numpy()
 
     def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -17,6 +17,7 @@ from aerec.likelihood import LIKELIHOODS
 from aerec.models.autoencoder import Autoencoder
 from aerec.models.warm_start import LearnedBefore
 from aerec.network.batches import Batch, SparseBatch
+from aerec.network.device import without_gradients
 from aerec.network.network import Architecture, Cost, Network
 from aerec.network.products import first_layer
 from aerec.network.rows import Rows, WholeRows
@@ -329,7 +330,7 @@ class _ELSAScorer(NetworkScorer):
 
     def device_scores(self, block: UserBlock, batch: SparseBatch) -> Tensor:
         """Return the scores where the vectors live."""
-        with torch.inference_mode():
+        with without_gradients():
             seen = self._network.output_weight.index_select(0, batch.pattern.columns)
             return batch.subtract_from(super().device_scores(block, batch), seen.square().sum(dim=1))
 

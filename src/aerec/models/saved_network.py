@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch.overrides import TorchFunctionMode
 
+from aerec.network.device import with_gradients
 from aerec.network.network import Network
 
 __all__ = ["network_tensors", "restored_network"]
@@ -31,9 +32,10 @@ def restored_network(build: Callable[[], Network], tensors: Mapping[str, NDArray
         If `build` asks for a network that is much larger than the one that was saved.
     """
     saved = {name[len(_PREFIX) :]: value for name, value in tensors.items() if name.startswith(_PREFIX)}
-    with _Budget(sum(value.size for value in saved.values())):
-        network = build()
-    network.load_state_dict({name: torch.tensor(value) for name, value in saved.items()})
+    with with_gradients():  # as in a fit
+        with _Budget(sum(value.size for value in saved.values())):
+            network = build()
+        network.load_state_dict({name: torch.tensor(value) for name, value in saved.items()})
     return network
 
 

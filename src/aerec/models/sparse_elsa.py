@@ -150,9 +150,8 @@ class SparseELSA(Recommender):
         self.progress = progress
 
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
-        rows = sparse_rows(train.matrix, resolve_device(self.device))
         with with_gradients():
-            vectors = self._trained(rows).cpu().numpy()
+            vectors = self._trained(sparse_rows(train.matrix, resolve_device(self.device))).cpu().numpy()
         counts = column_counts(train.matrix)
         vectors *= (counts / np.maximum(counts + float(self.shrinkage), 1)).astype(np.float32)[:, None]
         self.entries_, self.columns_ = _largest_entries(vectors, int(self.n_active))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from aerec.errors import DataError
 from aerec.network.batches import Batch
+from aerec.network.device import without_gradients
 from aerec.network.network import Network
 from aerec.network.rows import Rows
 from aerec.sparsity import Sparsity
@@ -42,7 +43,7 @@ def batches(
         yield block, batch, known
 
 
-@torch.inference_mode()
+@without_gradients()
 def encoded(network: Network, rows: Rows, users: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return the code of each row (the mean, where it is variational); shape (n_rows, n_code)."""
     codes = np.empty((rows.shape[0], network.architecture.hidden[-1]), dtype=np.float32)
@@ -51,14 +52,14 @@ def encoded(network: Network, rows: Rows, users: NDArray[np.int64]) -> NDArray[n
     return codes
 
 
-@torch.inference_mode()
+@without_gradients()
 def decoded(network: Network, code: Tensor) -> NDArray[np.float32]:
     """Return the mean of the likelihood that belongs to each code; shape (n_rows, n_items)."""
     rows: NDArray[np.float32] = network.architecture.likelihood.reconstruction(network.decode(code)).cpu().numpy()
     return rows
 
 
-@torch.inference_mode()
+@without_gradients()
 def reconstructed(network: Network, rows: Rows, users: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return what is decoded of the code of each row; shape (n_rows, n_items)."""
     output = np.empty(rows.shape, dtype=np.float32)
@@ -67,7 +68,7 @@ def reconstructed(network: Network, rows: Rows, users: NDArray[np.int64]) -> NDA
     return output
 
 
-@torch.inference_mode()
+@without_gradients()
 def mean_cost(
     network: Network, rows: Rows, users: NDArray[np.int64], sparsity: Sparsity | None, kl_weight: float
 ) -> float:

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
+from typing import Any
 
 import torch
 
-__all__ = ["cpu_has_tiles", "resolve_device", "resolve_precision", "use_bfloat16", "with_gradients"]
+__all__ = [
+    "cpu_has_tiles",
+    "resolve_device",
+    "resolve_precision",
+    "use_bfloat16",
+    "with_gradients",
+    "without_gradients",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -37,9 +45,24 @@ def resolve_device(device: str) -> torch.device:
 
 @contextmanager
 def with_gradients() -> Iterator[None]:
-    """Compute gradients in this block, also within ``torch.no_grad()`` or ``torch.inference_mode()``."""
-    with torch.inference_mode(False), torch.enable_grad():
+    """Compute gradients in this block, whatever PyTorch was told.
+
+    Neither ``torch.no_grad()`` nor ``torch.inference_mode()`` nor ``torch.set_default_device`` matters.
+    """
+    with torch.inference_mode(False), torch.enable_grad(), _default_of_cpu():
         yield
+
+
+@contextmanager
+def without_gradients() -> Iterator[None]:
+    """Compute no gradients in this block; ``torch.set_default_device`` does not matter."""
+    with torch.inference_mode(), _default_of_cpu():
+        yield
+
+
+def _default_of_cpu() -> AbstractContextManager[Any]:
+    """Make tensors on the CPU unless another device is named; entered only where needed, as it slows each call."""
+    return nullcontext() if torch.empty(0).device.type == "cpu" else torch.device("cpu")
 
 
 def use_bfloat16(precision: str, device: torch.device) -> bool:

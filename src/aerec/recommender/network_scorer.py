@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from typing_extensions import Self
 
 from aerec.network.batches import DenseBatch, SparseBatch
-from aerec.network.device import use_bfloat16
+from aerec.network.device import use_bfloat16, without_gradients
 from aerec.network.network import Network
 from aerec.recommender.bf16_ranking import FEWEST_USERS, BF16Ranking, bf16_ranking_pays
 from aerec.recommender.scorer import Scorer, UserBlock, best_of, cosines, score_blocks
@@ -59,7 +59,7 @@ class NetworkScorer(Scorer):
             scores[block.strangers] = self.popularity[columns]
         return scores
 
-    @torch.inference_mode()
+    @without_gradients()
     def _scores_at(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float32]:
         at = torch.as_tensor(columns, device=self.device)
         weight, bias = self._network.output_weight[at], self._network.output_bias
@@ -68,7 +68,7 @@ class NetworkScorer(Scorer):
         scores: NDArray[np.float32] = logits.cpu().numpy()
         return scores
 
-    @torch.inference_mode()
+    @without_gradients()
     def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return how much a score falls when an item is left out of the history.
 
@@ -81,7 +81,7 @@ class NetworkScorer(Scorer):
             terms[places] = whole - self._logits_of(first_without(places), columns)
         return terms
 
-    @torch.inference_mode()
+    @without_gradients()
     def code_without_each(self, block: UserBlock) -> NDArray[np.float32]:
         """Return the codes of the history of one user without each of its values; shape (n_values, n_code)."""
         _, first_without = self._first_layers(block)
@@ -121,12 +121,12 @@ class NetworkScorer(Scorer):
         hidden = self._network.decode_hidden(self._network.code_of(first, with_variance=False)[0])
         return (hidden @ self._network.output_weight[at].T).cpu().numpy().astype(np.float64)
 
-    @torch.inference_mode()
+    @without_gradients()
     def device_scores(self, block: UserBlock, batch: SparseBatch) -> Tensor:
         """Return the scores of a block, whose histories are `batch`, where the network lives."""
         return output_layer(self.last_hidden(block, batch), self._network.output_weight, self._network.output_bias)
 
-    @torch.inference_mode()
+    @without_gradients()
     def last_hidden(self, block: UserBlock, batch: SparseBatch | None = None) -> Tensor:
         """Return what the output layer reads; shape (n_users, n_hidden)."""
         batch = SparseBatch.of(block.history, self.device) if batch is None else batch
@@ -143,7 +143,7 @@ class NetworkScorer(Scorer):
         """Rank where the scores are: only the best of them leave a GPU."""
         if not self._on_gpu:
             return super().best(block, k)
-        with torch.inference_mode():
+        with without_gradients():
             batch = SparseBatch.of(block.history, self.device)
             scores = self.device_scores(block, batch)
             for matrix in block.left_out:
@@ -158,7 +158,7 @@ class NetworkScorer(Scorer):
         """Return a scorer that ranks by bfloat16 products where many users are ranked on a processor that has them."""
         if n_users < FEWEST_USERS or self.device.type != "cpu" or not use_bfloat16(self._precision, self.device):
             return self
-        with torch.inference_mode():
+        with without_gradients():
             weight, bias = self._network.output_weight, self._network.output_bias
             return (
                 _BF16Scorer(self, BF16Ranking(weight, bias, n_users)) if bf16_ranking_pays(n_users, k, weight) else self
@@ -173,13 +173,13 @@ class NetworkScorer(Scorer):
 
     def item_vectors(self) -> NDArray[np.float32]:
         """Return the rows of the output layer, with their bias."""
-        with torch.inference_mode():
+        with without_gradients():
             weight, bias = self._network.output_weight.cpu().numpy(), self._network.output_bias
         return weight if bias is None else np.concatenate([weight, bias.detach().cpu().numpy()[:, None]], axis=1)
 
     def similarities(self, columns: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the cosines of the rows of the output layer, without their bias."""
-        with torch.inference_mode():
+        with without_gradients():
             return cosines(self._network.output_weight.cpu().numpy(), columns)
 
     def query_vectors(self, block: UserBlock) -> NDArray[np.float32]:
@@ -190,7 +190,7 @@ class NetworkScorer(Scorer):
         vectors = np.concatenate([np.zeros((0, width), dtype=np.float32), *parts])
         return vectors if self._network.output_bias is None else np.pad(vectors, ((0, 0), (0, 1)), constant_values=1)
 
-    @torch.inference_mode()
+    @without_gradients()
     def code(self, block: UserBlock) -> NDArray[np.float32]:
         """Return the code of each user (the mean, where it is variational); shape (n_users, n_code)."""
         batch, known = (
@@ -204,7 +204,7 @@ class NetworkScorer(Scorer):
         """Return n_code."""
         return self._network.architecture.hidden[-1]
 
-    @torch.inference_mode()
+    @without_gradients()
     def decode(self, code: NDArray[np.float32], block: UserBlock) -> NDArray[np.float32]:
         """Return the logits that belong to a code; shape (n_users, n_items)."""
         hidden = self._network.decode_hidden(torch.as_tensor(code, device=self.device))
@@ -216,7 +216,7 @@ class NetworkScorer(Scorer):
         """Return decode(activation · unit vector) − decode(0); shape (n_items,)."""
         codes = torch.zeros((2, self.code_size()), dtype=torch.float32, device=self.device)
         codes[1, unit] = activation
-        with torch.inference_mode():
+        with without_gradients():
             silent, active = self._network.decode(codes)
             weights: NDArray[np.float32] = (active - silent).cpu().numpy()
         return weights
@@ -227,7 +227,7 @@ class NetworkScorer(Scorer):
         """Return how much the logit of each of `columns` falls when each of `units` is 0; (n_units, n_columns)."""
         codes = torch.as_tensor(code, device=self.device).repeat(len(units) + 1, 1)
         codes[torch.arange(len(units)) + 1, torch.as_tensor(units)] = 0.0
-        with torch.inference_mode():
+        with without_gradients():
             weight = self._network.output_weight[torch.as_tensor(columns, device=self.device)]
             logits = self._network.decode_hidden(codes) @ weight.T
             terms: NDArray[np.float32] = (logits[0] - logits[1:]).cpu().numpy()
@@ -265,7 +265,7 @@ class _BF16Scorer(Scorer):
     def best(self, block: UserBlock, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         if not block.leaves_out_history:  # its scores may be more than logits
             return self._scorer.best(block, k)
-        with torch.inference_mode():
+        with without_gradients():
             columns, values = self._ranking.best(self._scorer.last_hidden(block), k, block.left_out, block.barred)
         return self._scorer.strangers_by_popularity(block, k, columns, values)
 
