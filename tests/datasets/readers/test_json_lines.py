@@ -161,3 +161,27 @@ def test_both_ways_of_writing_give_the_same_wherever_blocks_end(tmp_path_factory
     assert set(found["user"].astype(str)) == texts
     for user, item, value in found.itertuples(index=False, name=None):
         assert last[str(user), item] == value
+
+
+@pytest.mark.parametrize(
+    ("lines", "where"),
+    [
+        (['{"user": 1, "item": 2}', '{"user": 1, "user": 2, "item": 5}'], "line 2: 'user'"),
+        (['{"user": 1, "item": 2, "item": 3}'], "line 1: 'item'"),
+        (['{"user": 1, "item": 2, "x": 1, "x": 1}'], "line 1: 'x'"),
+        (['{"user": 1, "items": [{"item": 5}, {"item": 6, "item": 7}]}'], "line 1: 'item'"),
+        (["{'user': 1, 'item': 2}", "{'user': 1, 'user': 2, 'item': 5}"], "line 2: 'user'"),
+        (["{'user': 1, 'items': [{'item': 5, 'item': 6}]}"], "line 1: 'item'"),
+    ],
+)
+def test_a_name_that_stands_twice_in_an_object_is_refused_with_its_line(lines, where, tmp_path):
+    path = tmp_path / "ratings.json"
+    path.write_text("\n".join(lines) + "\n")
+    with pytest.raises(DataError, match=f"{where} stands twice in one object; correct or delete the line"):
+        read_ratings(path)
+
+
+def test_equal_names_in_different_objects_are_no_repetition(tmp_path):
+    path = tmp_path / "ratings.json"
+    path.write_text('{"user": 1, "item": 2, "x": {"user": 3}}\n{"user": 2, "item": 2, "x": {"user": 3}}\n')
+    assert read_ratings(path).users.tolist() == [1, 2]

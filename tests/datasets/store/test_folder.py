@@ -157,3 +157,12 @@ def test_damaged_ids_are_refused(copied, name):
     (copied / name).write_bytes(content[:40] + bytes(len(content) - 60) + content[-20:])
     with pytest.raises(ModelFileError, match="import the ratings again"):
         open_store(copied)
+
+
+def test_an_array_that_is_longer_than_its_header_says_is_refused(copied):
+    path = copied / "timestamps.npy"
+    content = path.read_bytes()
+    times = np.load(path)
+    path.write_bytes(content.replace(times.dtype.str.encode(), b"<i4", 1))  # half of the numbers, as many as ratings
+    with pytest.raises(ModelFileError, match=r"timestamps.npy is longer than its header says"):
+        open_store(copied)

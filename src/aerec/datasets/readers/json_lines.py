@@ -38,6 +38,10 @@ _NAMED = {r"steam_reviews\.json": "username"}  # some of the reviews hold anothe
 _Records = list[dict[str, Any]]
 
 
+class _RepeatedNameError(ValueError):
+    """A name stands twice in one object: which of the two values counts is not known."""
+
+
 def looks_like_records(line: str) -> bool:
     """Whether the first line of a file begins as an object of JSON or a dict of Python does."""
     return re.match(r"\s*\{\s*(u?['\"]|\})", line) is not None
@@ -119,13 +123,35 @@ def _blocks(stream: IO[bytes], label: str) -> Iterator[_Records]:
 
 def _json(lines: list[bytes]) -> _Records:
     """Parse many lines as one array, which is several times as fast as each by itself."""
-    return _checked(json.loads(b"[" + b",".join(lines) + b"]"), lines)
+    return _checked(json.loads(b"[" + b",".join(lines) + b"]", object_pairs_hook=_without_repeated), lines)
+
+
+def _without_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        _refuse_repeated([name for name, _ in pairs])
+    return record
+
+
+def _refuse_repeated(names: list[Any]) -> None:
+    if len(set(names)) < len(names):
+        raise _RepeatedNameError(next(name for at, name in enumerate(names) if name in names[:at]))
 
 
 def _literals(lines: list[bytes]) -> _Records:
     if max(map(len, lines)) > _MAX_LINE:
         raise ValueError
-    return _checked([ast.literal_eval(line.decode().strip()) for line in lines], lines)
+    return _checked([_literal(line.decode().strip()) for line in lines], lines)
+
+
+def _literal(text: str) -> Any:
+    """Evaluate a dict; neither it nor one in a list that it holds has a name twice."""
+    tree = ast.parse(text, mode="eval").body
+    values = tree.values if isinstance(tree, ast.Dict) else []
+    for node in [tree, *(inner for value in values if isinstance(value, ast.List) for inner in value.elts)]:
+        if isinstance(node, ast.Dict):
+            _refuse_repeated([name.value for name in node.keys if isinstance(name, ast.Constant)])
+    return ast.literal_eval(tree)
 
 
 def _checked(records: list[Any], lines: list[bytes]) -> _Records:
@@ -137,6 +163,8 @@ def _checked(records: list[Any], lines: list[bytes]) -> _Records:
 def _can(parse: Callable[[list[bytes]], _Records], lines: list[bytes]) -> bool:
     try:
         parse(lines)
+    except _RepeatedNameError:  # it could be parsed
+        return True
     except (ValueError, RecursionError):
         return False
     return True
@@ -149,6 +177,8 @@ def _wrong_line(parse: Callable[[list[bytes]], _Records], lines: list[bytes], be
             continue
         try:
             parse([line])
+        except _RepeatedNameError as error:
+            return f"line {number}: {error.args[0]!r} stands twice in one object; correct or delete the line"
         except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
             shown = as_shown(line.decode(errors="replace").strip())
             return f"line {number}: no {kind}: {shown!r}; correct or delete the line"

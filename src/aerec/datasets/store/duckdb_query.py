@@ -19,6 +19,7 @@ from aerec.system.extras import import_extra
 __all__ = ["Block", "RatingsQuery"]
 
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT")
+_INT64_MAX = 2**63 - 1
 _EXACT = {"FLOAT": 2**24, "DOUBLE": 2**53}  # From here on a float stands for several whole numbers
 
 
@@ -187,11 +188,19 @@ class RatingsQuery:
                 stacklevel=2,
             )
             kind = "BIGINT"
+        if kind in ("UBIGINT", "HUGEINT") and self._count(raw, f"{_name(name)} > {_INT64_MAX}"):
+            raise DataError(
+                f"{self._label}, column {name!r}: a store holds ids up to {_INT64_MAX:,}, some are larger; make the "
+                "column text before, or use read_ratings"
+            )
         if kind in _WHOLE:
             return f"CAST({_name(name)} AS BIGINT)"
         if kind in ("VARCHAR", "UUID") or kind.startswith("ENUM"):
             return f"CAST({_name(name)} AS VARCHAR)"
-        raise DataError(f"{self._label}: ids must be whole numbers or text, column {name!r} is {kind}")
+        raise DataError(
+            f"{self._label}: ids must be whole numbers or text, column {name!r} is {kind}; cast it to int64 or to text "
+            "before"
+        )
 
     def _are_whole(self, name: str, exact: int, raw: str) -> bool:
         """Whether floats are whole numbers, none so large that it stands for several."""

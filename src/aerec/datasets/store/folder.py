@@ -75,6 +75,9 @@ def open_store(path: str | os.PathLike[str], *, verify: bool = False) -> Interac
             for name in ARRAYS
             if f"{name}.npy" in header["files"]
         }
+        for name, array in arrays.items():
+            if array.offset + array.nbytes != (folder / f"{name}.npy").stat().st_size:
+                raise ValueError(f"{name}.npy is longer than its header says")
         shape = (header["n_users"], header["n_items"])
         matrix: CSR = sp.csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=shape)
         matrix.check_format()
