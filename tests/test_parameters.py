@@ -14,7 +14,11 @@ from aerec.parameters import OneOf, RealNumber, WholeNumber, check_parameters
     [
         (WholeNumber(1), [1, np.int64(7), 10**30], [0, 1.0, True, "1", None, np.float32(2)]),
         (WholeNumber(0, 2), [0, 2], [-1, 3]),
-        (RealNumber(above=0), [1e-300, 1, np.float32(0.5), Fraction(1, 3)], [0, -1, np.nan, np.inf, True, "1", None]),
+        (
+            RealNumber(above=0),
+            [1e-300, 1, np.float32(0.5), Fraction(1, 3)],
+            [0, -1, np.nan, np.inf, 10**400, True, "1", None],
+        ),
         (RealNumber(at_least=0, below=1), [0, 0.999], [1, -1e-9]),
         (RealNumber(at_least=0, at_most=1), [0, 1], [1 + 1e-9]),
         (OneOf(("item", "user")), ["item"], ["items", 1, None, ["item"]]),

@@ -56,9 +56,12 @@ class RealNumber:
 
     def accepts(self, value: Any) -> bool:
         """Whether `value` is one."""
-        if not is_number(value) or not math.isfinite(value):
+        try:
+            number = float(value) if is_number(value) else math.nan
+        except OverflowError:  # a whole number that no float can hold
             return False
-        number = float(value)
+        if not math.isfinite(number):
+            return False
         return (
             (self.above is None or number > self.above)
             and (self.at_least is None or number >= self.at_least)

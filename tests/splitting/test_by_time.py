@@ -103,11 +103,40 @@ def test_empty_windows_are_refused(splitter, moments, message):
     ("make", "message"),
     [
         (lambda: RollingTime(0), "n_splits must be a whole number of at least 1, got 0"),
-        (lambda: RollingTime(window=0.0), "window must be above 0, got 0.0"),
-        (lambda: RollingTime(train_window=float("nan")), "train_window must be above 0, got nan"),
+        (lambda: RollingTime(window=0.0), "window must be above 0 and finite, got 0.0"),
+        (lambda: RollingTime(train_window=float("nan")), "train_window must be above 0 and finite, got nan"),
         (lambda: RollingTime(validation_fraction=1.0), r"validation_fraction must be in \[0, 1\), got 1.0"),
     ],
 )
 def test_what_makes_no_sense_is_refused_at_once(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("window", [None, 1.0])
+@pytest.mark.parametrize("n_splits", [4, 10**10, 2**62, 2**63 - 1, 10**19])
+def test_more_windows_than_ratings_are_refused(n_splits, window):
+    with pytest.raises(DataError, match=f"3 ratings are too few for {n_splits} windows; choose a smaller n_splits"):
+        RollingTime(n_splits=n_splits, window=window).splits(at([1, 2, 3]))
+
+
+@pytest.mark.parametrize("window", [3, 2**62, 2**63, 10**30, 1e300, np.int64(2**62), np.float32(3)])
+def test_windows_longer_than_all_time_are_refused(window):
+    with pytest.raises(DataError, match="the time before the windows holds no ratings; choose fewer windows"):
+        RollingTime(n_splits=2, window=window).splits(at([1, 2, 3, 4]))
+
+
+@pytest.mark.parametrize("train_window", [2**63, 10**30, 1e300, np.int64(2**62), 3])
+def test_a_train_window_longer_than_all_time_leaves_nothing_out(train_window):
+    data = at([1, 2, 3, 4])
+    rolling, plain = (
+        [times(split.train) for split in RollingTime(n_splits=2, window=1, train_window=length).splits(data)]
+        for length in (train_window, None)
+    )
+    assert rolling == plain == [[1, 2], [1, 2, 3]]
+
+
+@pytest.mark.parametrize("name", ["window", "train_window"])
+def test_a_window_that_no_float_holds_is_refused(name):
+    with pytest.raises(ValueError, match=f"{name} must be above 0 and finite, got 1000"):
+        RollingTime(**{name: 10**400})

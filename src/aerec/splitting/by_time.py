@@ -18,6 +18,8 @@ from aerec.sparse import row_ids
 
 __all__ = ["LeaveLastOut", "RollingTime", "TemporalSplit"]
 
+_OTHER_WINDOWS = "choose fewer windows, or windows of another length"
+
 
 @dataclass(frozen=True)
 class LeaveLastOut:
@@ -177,7 +179,7 @@ class RollingTime:
         for name in ("window", "train_window"):
             length = getattr(self, name)
             if length is not None and not RealNumber(above=0).accepts(length):
-                raise ValueError(f"{name} must be above 0, got {length!r}")
+                raise ValueError(f"{name} must be above 0 and finite, got {length!r:.60}")
         check_fraction("validation_fraction", self.validation_fraction, zero=True)
 
     def splits(self, interactions: Interactions | Any) -> Iterator[Split]:
@@ -192,9 +194,15 @@ class RollingTime:
         times = _timestamps(data, type(self).__name__)
         if len(times) == 0:
             raise DataError("there are no ratings to divide")
+        if self.n_splits > len(times):
+            raise DataError(
+                f"{len(times):,} ratings are too few for {self.n_splits} windows; choose a smaller n_splits"
+            )
         if self.window is None:
             cuts = np.sort(times)[len(times) * np.arange(1, self.n_splits + 1) // (self.n_splits + 1)]
             window_of = np.searchsorted(cuts, times, side="right")  # a window begins with its first rating
+        elif _reach_beyond(times, self.window, self.n_splits):
+            raise DataError(f"the time before the windows holds no ratings; {_OTHER_WINDOWS}")
         else:
             cuts = times.max() - self.window * np.arange(self.n_splits, 0, -1)
             window_of = np.searchsorted(cuts, times, side="left")  # and ends with its last
@@ -203,14 +211,14 @@ class RollingTime:
             where = (
                 f"window {int(np.argmin(counts))} of {self.n_splits}" if counts[0] else "the time before the windows"
             )
-            raise DataError(f"{where} holds no ratings; choose fewer windows, or windows of another length")
+            raise DataError(f"{where} holds no ratings; {_OTHER_WINDOWS}")
         return (self._split(data, times, window_of, number, cut) for number, cut in enumerate(cuts, start=1))
 
     def _split(
         self, data: Interactions, times: NDArray[Any], window_of: NDArray[np.int64], number: int, cut: Any
     ) -> Split:
         before = window_of < number
-        if self.train_window is not None:
+        if self.train_window is not None and not _reach_beyond(times, self.train_window):
             begins = cut - self.train_window
             before &= times > begins if self.window is not None else times >= begins
         validation = np.zeros_like(before)
@@ -222,6 +230,12 @@ class RollingTime:
         trained = data.keep(train)
         holdout = Holdout(trained, data.keep(validation)) if self.validation_fraction else None
         return Split(trained, holdout, Holdout(data.keep(before), data.keep(window_of == number)))
+
+
+def _reach_beyond(times: NDArray[Any], window: float, n_windows: int = 1) -> bool:
+    """Whether windows that end with the last of `times` begin before the first; exact for whole numbers of any size."""
+    length = window.item() if isinstance(window, np.generic) else window
+    return bool(times.max().item() - n_windows * length < times.min().item())
 
 
 def _latest(times: NDArray[Any], share: float) -> NDArray[np.bool_]:
