@@ -130,3 +130,10 @@ def test_serendipity_counts_relevant_items_that_nobody_expects():
 def test_what_does_not_fit_is_refused(call, message):
     with pytest.raises(DataError, match=message):
         call()
+
+
+def test_lists_by_user_are_refused_with_what_to_give():
+    with pytest.raises(DataError, match="target is a dict of users: give a list of lists"):
+        debiased_recall_at_k([[0, 1]], {1: [0]}, [1.0, 1.0], k=1)
+    with pytest.raises(DataError, match="recommended is a dict of users: give a list of lists"):
+        debiased_recall_at_k({1: [0, 1]}, [[1, 0]], [1.0, 1.0], k=1)

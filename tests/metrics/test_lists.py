@@ -39,7 +39,7 @@ def test_scores_are_ranked():
         ([[1, "a"]], 1, "holds ids of several types, int, such as 1, and str, such as 'a', which never meet"),
         (np.array([[np.nan, 0.5]], dtype=object), 1, "holds NaN scores"),
         (np.array([["2026-01-01"]], dtype="M8[ns]"), 1, "must hold items"),
-        ({1: 2.0}, 1, r"must be of shape \(n_users, n\)"),
+        ({1: 2.0}, 1, "is a dict of users: give a list of lists"),
         (3, 1, r"must be of shape \(n_users, n\)"),
     ],
 )

@@ -421,3 +421,17 @@ def test_an_item_shown_twice_beyond_k_is_not_looked_at():
 def test_coverage_of_what_makes_no_sense_is_refused(recommended, n_items, k, message):
     with pytest.raises(DataError, match=message):
         coverage_at_k(recommended, n_items, k)
+
+
+@pytest.mark.parametrize(
+    ("recommended", "target", "name"),
+    [
+        ({"u": ["a"]}, [["a"]], "recommended"),
+        ({1: [1, 2]}, {1: [1]}, "recommended"),
+        ([[1, 2]], {1: [1]}, "target"),
+        ([[1, 2]], {1: {1: 5.0}}, "target"),
+    ],
+)
+def test_lists_by_user_are_refused_with_what_to_give(recommended, target, name):
+    with pytest.raises(DataError, match=rf"{name} is a dict of users: give a list of lists, such as \[{name}\[user\]"):
+        recall_at_k(recommended, target, k=1)

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.metrics.formulas import Values, find_hits
-from aerec.metrics.lists import Recommended, as_ranking, matrix_of
+from aerec.metrics.lists import Recommended, as_ranking, matrix_of, refuse_mapping
 from aerec.sparse import CSR, canonical_csr, column_counts, row_ids
 
 __all__ = [
@@ -234,6 +234,7 @@ def _relevant(n_relevant: ArrayLike | None, estimated: Values) -> Values:
 
 
 def _matrix(target: Any) -> CSR:
+    refuse_mapping(target, "target")
     return target.matrix if isinstance(target, Interactions) else canonical_csr(target)
 
 

@@ -16,7 +16,7 @@ from aerec.interactions import Interactions
 from aerec.sparse import CSR, canonical_csr
 from aerec.topk import top_k
 
-__all__ = ["Recommended", "as_ranking", "matrix_of", "number_ids", "within_catalogue"]
+__all__ = ["Recommended", "as_ranking", "matrix_of", "number_ids", "refuse_mapping", "within_catalogue"]
 
 Recommended: TypeAlias = ArrayLike
 """Array (n_users, n) of items: what is recommended to each user, best first, −1 for none; or float array
@@ -109,6 +109,15 @@ def number_ids(recommended: Recommended, target: Sequence[Any], k: int | None) -
     return ranking, canonical_csr(sp.csr_array((ratings, columns, indptr), shape=(len(lengths), n_ids)))
 
 
+def refuse_mapping(lists: Any, name: str) -> None:
+    """Refuse lists by user: a metric takes what was recommended and the targets in the same order of users."""
+    if isinstance(lists, Mapping):
+        raise DataError(
+            f"{name} is a dict of users: give a list of lists, such as [{name}[user] for user in users], of the same "
+            "users in the same order as the other side"
+        )
+
+
 def within_catalogue(ranking: NDArray[np.int64], n_items: int) -> NDArray[np.int64]:
     """Return `ranking` after checking that a catalogue of `n_items` holds its items."""
     if n_items < 1:
@@ -125,6 +134,7 @@ def _as_array(recommended: Recommended, k: int | None) -> NDArray[Any]:
     """Return an array (n_users, n): int64 of items, float of scores, or object of ids of another type."""
     if sp.issparse(recommended) or isinstance(recommended, Interactions):
         raise DataError("recommended comes first, as an array of items or of scores; the target comes second")
+    refuse_mapping(recommended, "recommended")
     if hasattr(recommended, "columns"):
         raise DataError("recommended is a frame; give an array of items, such as model.rank(history, k)[0]")
     if k is not None and (isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.metrics.formulas import Values, coverage, measure_users
-from aerec.metrics.lists import Recommended, as_ranking, number_ids, within_catalogue
+from aerec.metrics.lists import Recommended, as_ranking, number_ids, refuse_mapping, within_catalogue
 from aerec.sparse import canonical_csr
 
 __all__ = [
@@ -223,6 +223,8 @@ def coverage_at_k(recommended: Recommended, n_items: int | None = None, k: int |
 
 
 def _measure(metric: str, recommended: Recommended, target: Target, k: int | None) -> Values:
+    refuse_mapping(recommended, "recommended")
+    refuse_mapping(target, "target")
     if isinstance(target, list | tuple | pd.Series) or (isinstance(target, np.ndarray) and target.dtype == object):
         ranking, relevant = number_ids(recommended, list(target), k)
     else:
