@@ -136,3 +136,10 @@ def test_fields_that_are_not_there_or_out_of_range_are_refused(wrong):
     with pytest.raises(ValueError, match=r"p, rescale|p is the share|nose"):
         model.set_params(**wrong)
     assert model.noise == MaskingNoise(0.5)
+
+
+def test_a_field_of_a_choice_that_is_not_there_is_refused():
+    model = DenoisingAutoencoder(noise=None)
+    with pytest.raises(ValueError, match="noise__scale: noise is None, which has no 'scale'; set noise too"):
+        model.set_params(noise__scale=0.2)
+    assert model.set_params(noise=GaussianNoise(0.1), noise__scale=0.2).noise == GaussianNoise(0.2)

@@ -327,6 +327,11 @@ def test_a_newer_run_asks_for_a_newer_aerec(run_path):
         {"parts": [["all"]]},
         {"split": {"kind": "given", "parameters": {}}},
         {"split": {"kind": "strong", "parameters": []}},
+        {"split": {"kind": "strong", "parameters": {"n_users": 1, "nope": 1}}},
+        {"split": {"kind": "random", "parameters": {"fraction": -1}}},
+        {"model": []},
+        {"model": {"name": 5}},
+        {"data": 5},
     ],
     ids=str,
 )

@@ -156,8 +156,11 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         changes: dict[str, dict[str, Any]] = {}  # they come last: the choice itself may be set in the same call
         for key, value in params.items():
             name, _, field = key.partition("__")
-            if field and _is_choice(params.get(name, getattr(self, name, None))):
+            choice = params.get(name, getattr(self, name, None))
+            if field and _is_choice(choice):
                 changes.setdefault(name, {})[field] = value
+            elif field and hasattr(self, name) and not hasattr(choice, "set_params"):
+                raise ValueError(f"{key}: {name} is {choice!r}, which has no {field!r}; set {name} too")
             else:
                 own[key] = value
         super().set_params(**own)

@@ -103,6 +103,10 @@ class SplitPlan:
         split: Split = SPLITTERS[self.kind](**self.parameters).split(whole(parts))
         return split
 
+    def check(self) -> None:
+        """Raise a TypeError or ValueError where the splitter does not take the parameters."""
+        SPLITTERS.get(self.kind, dict)(**self.parameters)
+
     def of_each_user(self) -> SplitPlan:
         """Return how ratings of other people are held out: some of each of them, as this plan does it.
 
@@ -352,8 +356,10 @@ def read_run(path: str | os.PathLike[str]) -> Run:
         given = {"train", "test"} <= {*parts} <= {*_GIVEN}
         given = given or parts == [_WHOLE, *_TARGETS]
         fits = kind in known and (given or (parts == [_WHOLE] and kind != "given")) and len({*parts}) == len(parts)
-        fits = fits and isinstance(description["split"]["parameters"], dict)
-    except (KeyError, TypeError):
+        fits = fits and isinstance(description.get("data", {}), dict)
+        fits = fits and isinstance(description.get("model", {"name": ""})["name"], str)
+        Run(folder, description).plan.check()
+    except (KeyError, TypeError, ValueError):
         fits = False
     if not fits:
         raise ModelFileError(f"{folder / 'run.json'} does not describe a run that this aerec knows; train again")
