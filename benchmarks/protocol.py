@@ -196,7 +196,7 @@ def _without_out(words: Sequence[str]) -> list[str]:
 
 def machine_line() -> str:
     """Return the machine in words, and whether kernels were compiled for it."""
-    from aerec.native.library import describe  # not above: `structure/` runs older versions, too
+    from aerec.native.loader import describe  # not above: `structure/` runs older versions, too
 
     machine = describe_machine()
     parts = [machine["processor"], f"{machine['cores']} cores", f"{(machine['memory'] or 0) / 2**30:.0f} GiB"]

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aerec import Interactions
-from aerec.errors import DataError, MissingExtraError
-from aerec.frames import as_frame_of, read_columns, sort_ratings
+from aerec.errors import DataError
+from aerec.frames import sort_ratings
 
 pl = pytest.importorskip("polars")
 pa = pytest.importorskip("pyarrow")
@@ -188,56 +188,6 @@ def test_time_zones_mean_the_same_moment_in_every_library():
         assert Interactions.from_frame(other).timestamp_dtype == data.timestamp_dtype
 
 
-@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
-@pytest.mark.parametrize("zone", [None, "UTC", "Europe/Berlin"])
-def test_datetimes_come_back_as_they_went_in(unit, zone):
-    moments = pd.Series(pd.DatetimeIndex(["2024-07-01T12:00:07", "1931-01-01T00:00:00"]).as_unit(unit)).dt.tz_localize(
-        zone
-    )
-    if unit in ("us", "ns"):
-        moments += pd.Timedelta(123_457, unit="us")
-    frame = pd.DataFrame({"user": [1, 2], "item": [1, 1], "rating": np.float32([1, 2]), "timestamp": moments})
-    back = Interactions.from_frame(frame).to_frame()
-    pd.testing.assert_frame_equal(back, frame)
-    assert Interactions.from_frame(back).timestamps.tolist() == Interactions.from_frame(frame).timestamps.tolist()
-
-
-def test_dates_in_text_come_back_as_utc_datetimes_and_numbers_as_numbers():
-    frame = pd.DataFrame({"user": [1], "item": [1], "rating": [1.0], "timestamp": ["2024-01-02T01:00+01:00"]})
-    assert Interactions.from_frame(frame).to_frame()["timestamp"].tolist() == [pd.Timestamp("2024-01-02", tz="UTC")]
-    assert Interactions.from_frame(frame.assign(timestamp=7)).to_frame()["timestamp"].tolist() == [7]
-
-
-def test_a_lazy_frame_is_asked_for_no_more_columns_than_wanted():
-    lazy = pl.LazyFrame({"user": [1], "item": [2], "dear": [3]}).with_columns(
-        pl.col("dear").map_batches(lambda _: pytest.fail("computed"), return_dtype=pl.Int64)
-    )
-    assert Interactions.from_frame(lazy, rating=None).shape == (1, 1)
-    with pytest.raises(DataError, match="'user', 'item', 'dear'"):
-        Interactions.from_frame(lazy, rating="stars")
-
-
-def test_any_stream_of_arrow_will_do():
-    class Stream:
-        def __arrow_c_stream__(self, requested_schema=None):
-            return pa.table({"user": [1, 2], "item": [1, 1]}).__arrow_c_stream__(requested_schema)
-
-    assert Interactions.from_frame(Stream(), rating=None).shape == (2, 1)
-    assert Interactions.from_frame(pa.record_batch({"user": [1], "item": [1]}), rating=None).shape == (1, 1)
-
-
-@pytest.mark.parametrize("given", [[(1, 2)], {"user": [1]}, np.eye(2), None])
-def test_what_is_no_frame_is_refused(given):
-    with pytest.raises(TypeError, match="expected a frame of pandas or polars or an Arrow table, got"):
-        Interactions.from_frame(given)
-
-
-def test_frames_without_pyarrow_name_the_extra(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    with pytest.raises(MissingExtraError, match=r"reading a polars frame needs .* pip install 'aerec\[scale\]'"):
-        read_columns(pl.DataFrame({"user": [1]}))
-
-
 # ---------------------------------------------------------------------- what is refused
 
 
@@ -285,12 +235,6 @@ def test_a_column_in_the_index_is_told_from_one_that_is_missing():
         Interactions.from_frame(frame, rating=None)
 
 
-def test_a_column_that_stands_twice_is_refused():
-    frame = pd.DataFrame([[1, 2, 3]], columns=["user", "item", "item"])
-    with pytest.raises(DataError, match="'item' stands twice"):
-        Interactions.from_frame(frame, rating=None)
-
-
 @pytest.mark.parametrize(
     ("ids", "message"),
     [
@@ -311,12 +255,6 @@ def test_objects_of_one_type_are_ids_of_that_type():
         plain = pd.Index(sorted(ids), tupleize_cols=False)
         frame = pd.DataFrame({"user": pd.Series(ids, dtype=object), "item": [1, 1]})
         pd.testing.assert_index_equal(Interactions.from_frame(frame, rating=None).users, plain, check_names=False)
-
-
-def test_durations_are_no_times():
-    frame = pd.DataFrame({"user": [1], "item": [1], "timestamp": pd.to_timedelta(["1h"])})
-    with pytest.raises(DataError, match="'timestamp' holds durations"):
-        Interactions.from_frame(frame, rating=None)
 
 
 # ---------------------------------------------------------------------- the sort
@@ -375,24 +313,6 @@ def test_a_pivoted_frame_is_told_to_be_a_matrix():
     assert made.shape == (7, 20)
 
 
-def test_frames_come_back_in_the_form_that_is_asked_for():
-    pyarrow, polars = pytest.importorskip("pyarrow"), pytest.importorskip("polars")
-    times = pd.to_datetime(["2026-01-05 10:00", "2026-01-06 11:30"]).tz_localize("Europe/Vienna")
-    frame = pd.DataFrame({"user": ["00Ä", "b"], "item": [7, 9], "rating": [1.5, 2.0], "timestamp": times})
-    data = Interactions.from_frame(frame)
-    table, lazy = data.to_frame("arrow"), data.to_frame("polars")
-    assert isinstance(table, pyarrow.Table)
-    assert isinstance(lazy, polars.DataFrame)
-    for other in (table, lazy, lazy.lazy()):
-        again = Interactions.from_frame(other)
-        pd.testing.assert_frame_equal(again.to_frame(), data.to_frame())
-        assert again.timestamp_dtype.endswith("Europe/Vienna]")
-    assert lazy.columns == ["user", "item", "rating", "timestamp"]
-    assert as_frame_of(frame, "pandas") is frame
-    with pytest.raises(ValueError, match="as_frame is one of 'pandas', 'polars', 'arrow', got 'numpy'"):
-        data.to_frame("numpy")
-
-
 @pytest.mark.parametrize(
     ("column", "values", "message"),
     [
@@ -414,22 +334,6 @@ def test_columns_that_would_be_read_as_something_else_are_refused(column, values
 
 
 # ---------------------------------------------------------------------- columns that would be read as something else
-
-
-def test_objects_in_polars_are_not_read_as_their_addresses():
-    class Key:
-        pass
-
-    frame = pl.DataFrame({"user": pl.Series([Key(), Key()], dtype=pl.Object), "item": [1, 2]})
-    with pytest.raises(DataError, match="'user' holds objects of Python, expected numbers or text"):
-        Interactions.from_frame(frame, rating=None)
-
-
-def test_a_column_that_arrow_does_not_know_is_refused_where_it_is_wanted_only():
-    wide = pl.Series([2**100, 1], dtype=pl.Int128)
-    with pytest.raises(DataError, match="cannot be read by way of Arrow"):
-        Interactions.from_frame(pl.DataFrame({"user": wide, "item": [1, 2]}), rating=None)
-    assert Interactions.from_frame(pl.DataFrame({"user": [1, 2], "item": [1, 2], "x": wide}), rating=None).n_users == 2
 
 
 @pytest.mark.parametrize(

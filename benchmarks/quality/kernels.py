@@ -30,7 +30,7 @@ def measured(name: str, seed: int, native: bool, threads: int) -> dict[str, Any]
     """Return the test metric of one training, and its seconds of processor time."""
     os.environ["AEREC_NATIVE"] = "1" if native else "0"
     from aerec import evaluate, models
-    from aerec.native.library import describe, is_used
+    from aerec.native.loader import describe, is_used
 
     assert is_used() == native, describe()
     set_threads(threads)

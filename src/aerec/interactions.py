@@ -14,13 +14,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from aerec.data_summary import DataSummary, quantiles, value_counts, why_so_few
 from aerec.errors import DataError, warn_caller
-from aerec.frames import as_frame_of, check_frame_kind, checked_times, dates_of_seconds, ratings_of_frame, sort_ratings
+from aerec.frames import ratings_of_frame, sort_ratings
 from aerec.ids import as_ids, examples, refuse_other_kind, shown, union_of_ids, without_points
 from aerec.item_descriptions import aligned_descriptions, joined_descriptions
 from aerec.item_features import ItemFeatures, features_of_frame, features_of_matrix, join_features, rows_or_empty
 from aerec.parameters import RealNumber, WholeNumber
 from aerec.rating_weights import checked_weights, joined_weights, weights_of_matrix
 from aerec.sparse import CSR, canonical_csr, column_counts, ones_in, row_ids, row_positions, take_values
+from aerec.tables import as_frame_of, check_frame_kind
+from aerec.times import checked_times, dates_of_seconds
 
 __all__ = ["Interactions"]
 

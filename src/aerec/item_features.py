@@ -12,9 +12,9 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from aerec.errors import DataError, warn_caller
-from aerec.frames import read_columns
 from aerec.ids import as_ids
 from aerec.sparse import CSR, canonical_csr, row_positions
+from aerec.tables import read_columns
 
 __all__ = ["ItemFeatures", "features_of_frame", "features_of_matrix", "join_features", "rows_or_empty"]
 

@@ -41,6 +41,17 @@ def test_cost_and_scores_are_the_formula_of_the_paper():
     np.testing.assert_allclose(model.reconstruct(X), x @ A @ A.T, atol=1e-4)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_the_cosine_of_an_output_that_cancels_stays_a_cosine(seed):
+    """With orthonormal vectors VVᵀ − I is 0: what is left of the output is rounding, of any direction and length."""
+    X = canonical_csr(likes(seed=seed))
+    model = quick(n_factors=12, shrinkage=0.0).fit(X)
+    orthonormal = np.linalg.qr(np.random.default_rng(seed).normal(size=(12, 12)))[0]
+    model.network_.encoder_weights[0].data = torch.tensor(orthonormal, dtype=torch.float32)
+    for row in X[np.unique(X.nonzero()[0])]:
+        assert 1.9 <= model.total_cost(row.reshape(1, -1)) <= 2.1
+
+
 def test_a_vector_is_as_long_as_the_users_of_its_item_allow():
     dense = likes().toarray()
     dense[:, 3] = 0

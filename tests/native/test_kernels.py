@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from aerec.native import kernels
 from aerec.native.kernels import AdamOptions, Stored
-from aerec.native.library import describe, is_used
+from aerec.native.loader import describe, is_used
 
 pytestmark = pytest.mark.skipif(not is_used(), reason=describe())
 

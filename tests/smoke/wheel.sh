@@ -45,7 +45,7 @@ compiled = "aerec/native/libaerec.so" in names
 assert compiled != wheel.endswith("-none-any.whl"), wheel
 import os, shutil
 assert compiled or shutil.which("cc") is None or os.environ.get("AEREC_NATIVE") == "0", "there is a compiler, but no kernels"
-from aerec.native.library import describe
+from aerec.native.loader import describe
 assert describe().startswith("yes" if compiled else "no"), describe()
 import aerec
 assert str(root) not in aerec.__file__, aerec.__file__

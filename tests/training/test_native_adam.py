@@ -9,7 +9,7 @@ from torch import nn
 from aerec.datasets import load_dataset
 from aerec.models import CDAE, AutoRec, DenoisingAutoencoder, MultDAE, MultVAE, RecVAE, SparseAutoencoder
 from aerec.native import kernels
-from aerec.native.library import describe, is_used
+from aerec.native.loader import describe, is_used
 from aerec.network.deferred import SparseTimesDense
 from aerec.network.rows import SparseRows
 from aerec.noise import GaussianNoise

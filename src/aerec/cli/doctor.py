@@ -28,7 +28,7 @@ def doctor(json: Json = False) -> None:
 
     from aerec.datasets import list_datasets
     from aerec.datasets.catalogue import cache_folder
-    from aerec.native.library import describe
+    from aerec.native.loader import describe
     from aerec.network.device import resolve_device, use_bfloat16
     from aerec.system.environment import describe_machine, package_versions
 

@@ -1,1 +1,1 @@
-"""Compiled kernels of the training step, where a compiler built them; see `aerec.native.library`."""
+"""Compiled kernels of the training step, where a compiler built them; see `aerec.native.loader`."""

@@ -1,6 +1,6 @@
 /* What a training step does beside its matrix products, each in one pass over memory.
  *
- * Compiled once for each instruction set, with ISA as the ending of the names; `library.py` takes those of the set that
+ * Compiled once for each instruction set, with ISA as the ending of the names; `loader.py` takes those of the set that
  * PyTorch uses. Plain loops, which the compiler turns into vector instructions. Every result is that of one item, one
  * row or one number alone, so that it does not depend on how threads divide the work. What each computes stands
  * in `kernels.py`, which checks what it gives them.

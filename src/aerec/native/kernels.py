@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from aerec.native.library import function, is_used
+from aerec.native.loader import function, is_used
 
 __all__ = [
     "AdamOptions",

@@ -18,7 +18,6 @@ from typing_extensions import Self
 
 from aerec.dimensions import Space
 from aerec.errors import DataError, TrainingError
-from aerec.frames import as_frame_of, check_frame_kind
 from aerec.holdout import Holdout, as_holdout, given_validation
 from aerec.ids import as_ids, check_storable
 from aerec.interactions import Interactions
@@ -41,6 +40,7 @@ from aerec.recommender.scorer import (
 )
 from aerec.sparse import CSR, column_counts
 from aerec.system.memory import require_memory
+from aerec.tables import as_frame_of, check_frame_kind
 from aerec.topk import top_k
 
 _USERS_COMPARED = 100  # So many lists show whether all users get the same one

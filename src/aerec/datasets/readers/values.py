@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from pandas.api.types import is_numeric_dtype
 
 from aerec.errors import DataError
-from aerec.frames import iso_dates
 from aerec.ids import exact_limit
+from aerec.times import iso_dates
 
 __all__ = [
     "FIRST_SECOND",
