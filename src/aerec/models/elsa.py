@@ -331,8 +331,12 @@ class _ELSAScorer(NetworkScorer):
     def device_scores(self, block: UserBlock, batch: SparseBatch) -> Tensor:
         """Return the scores where the vectors live."""
         with without_gradients():
-            seen = self._network.output_weight.index_select(0, batch.pattern.columns)
-            return batch.subtract_from(super().device_scores(block, batch), seen.square().sum(dim=1))
+            vectors, columns = self._network.output_weight, batch.pattern.columns
+            if len(columns) > len(vectors):
+                squares = vectors.square().sum(dim=1).index_select(0, columns)
+            else:
+                squares = vectors.index_select(0, columns).square().sum(dim=1)
+            return batch.subtract_from(super().device_scores(block, batch), squares)
 
     def _scores_at(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float32]:
         return self._scores(block)[:, columns]
