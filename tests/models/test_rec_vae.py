@@ -97,8 +97,8 @@ def test_encoder_and_decoder_are_trained_in_turn(monkeypatch):
 
     from aerec.models import rec_vae
 
-    original = rec_vae.Trainer._pass
-    monkeypatch.setattr(rec_vae.Trainer, "_pass", watched)
+    original = rec_vae.Trainer.run_epoch
+    monkeypatch.setattr(rec_vae.Trainer, "run_epoch", watched)
     model.set_params(encoder_passes=2).fit(likes())
     assert seen == [(False, True), (False, True), (True, False)]
 

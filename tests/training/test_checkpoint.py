@@ -9,7 +9,7 @@ from aerec.files.storage import read_folder, write_folder
 from aerec.models import CDAE, ELSA, AutoRec, MultVAE, RecVAE, SparseAutoencoder
 from aerec.splitting import RandomHoldout, StrongGeneralization
 from aerec.training.callbacks import Callback
-from aerec.training.trainer import Trainer
+from aerec.training.trainer import EagerSteps
 
 QUICK = {"epochs": 4, "batch_size": 100, "progress": False, "device": "cpu"}  # which repeats to the bit
 MODELS = {
@@ -36,15 +36,15 @@ def splits():
 
 def interrupted(monkeypatch, model, split, folder, at_step):
     """Train until the optimiser is about to take step number `at_step`, and break off there."""
-    original = Trainer._kl_weight_now
+    original = EagerSteps.cost
 
-    def watched(trainer):
-        if trainer.step >= at_step:
+    def watched(steps, *given):
+        if steps._trainer.step >= at_step:
             raise Killed
-        return original(trainer)
+        return original(steps, *given)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_kl_weight_now", watched)
+        patch.setattr(EagerSteps, "cost", watched)
         with pytest.raises(Killed):
             model.fit(split.train, split.validation, checkpoint=folder)
 

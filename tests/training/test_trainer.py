@@ -11,7 +11,7 @@ from small_training import CPU, X, network, same, sparse_rows, state, trainer
 
 from aerec.network.rows import DenseRows
 from aerec.noise import MaskingNoise
-from aerec.training.trainer import CostWatch, Trainer, likely_cause
+from aerec.training.trainer import CostWatch, EagerSteps, likely_cause
 
 
 class Recorded:
@@ -140,14 +140,14 @@ def test_the_kl_weight_rises_linearly_from_nothing():
 
 def test_the_cost_of_an_epoch_holds_the_kl_terms_with_the_weights_of_their_batches(monkeypatch):
     runs = trainer(network("multinomial", variational=True), kl_weight=0.7, kl_annealing_steps=4)
-    asked, original = [], Trainer.cost_of
+    asked, original = [], EagerSteps.cost_of
 
-    def watched(self, batch, kind, kl_weight):
-        total, parts = original(self, batch, kind, kl_weight)
+    def watched(self, batch, kl_weight):
+        total, parts = original(self, batch, kl_weight)
         asked.append((batch.n_rows, float(total.detach())))
         return total, parts
 
-    monkeypatch.setattr(Trainer, "cost_of", watched)
+    monkeypatch.setattr(EagerSteps, "cost_of", watched)
     for _ in range(3):  # of 4, 4 and 2 rows; the weight stops rising in the second
         asked.clear()
         parts = runs.run_epoch(sparse_rows())

@@ -343,9 +343,6 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
     def _make_scorer(self) -> Scorer:
         return NetworkScorer(self.network_, self.precision, self._popularity)
 
-    def _finish(self) -> None:
-        """Settle after training; by default nothing."""
-
     @property
     def _knows_users(self) -> bool:  # type: ignore[override]
         return bool(self.user_factors)
@@ -554,10 +551,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             best = training.run(rows, epochs, model=self, progress=self.progress, **options)
         except TrainingError:
             if training.records:  # what was learned before is kept
-                self._remember(training)
+                self._finish(training)
             self._training = None  # its optimiser has seen what went wrong: partial_fit begins with a new one
             raise
-        self._remember(training)
+        self._finish(training)
         return best
 
     def _warn_of_trouble(self, best_epoch: int | None, epochs: int) -> None:
@@ -567,13 +564,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             warn_of_early_end(name, last)
         if self.variational and self._kl_by_unit and last >= _SETTLED:
             kl = self._records[(last if best_epoch is None else best_epoch) - 1]["kl"]
-            if kl < _COLLAPSED * self._n_features_out:
-                warn_of_collapsed_code(name, kl, self._n_features_out, self.kl_weight)
+            n_code = self.network_.architecture.hidden[-1]
+            if kl < _COLLAPSED * n_code:
+                warn_of_collapsed_code(name, kl, n_code, self.kl_weight)
 
-    def _remember(self, training: Training) -> None:
-        self.n_iter_, self._steps = len(training.records), training.trainer.step
-        self._finish()
-        self._rows = None
+    def _finish(self, training: Training) -> None:
+        """Take over what was learned."""
+        self.n_iter_, self._steps, self._rows = len(training.records), training.trainer.step, None
 
     @property
     def history_(self) -> pd.DataFrame:

@@ -36,6 +36,7 @@ from aerec.recommender.rating import predict_ratings
 from aerec.recommender.scorer import Scorer, UserBlock
 from aerec.sparse import CSR, canonical_csr, row_ids
 from aerec.sparsity import Sparsity
+from aerec.training.loop import Training
 from aerec.training.optimizers import OptimizerChoice
 
 __all__ = ["SHRINKAGE", "AutoRec"]
@@ -210,8 +211,9 @@ class AutoRec(Autoencoder):
             return None
         return Biases(float(self.mean_[0]), self.user_bias_, self.item_bias_)
 
-    def _finish(self) -> None:
+    def _finish(self, training: Training) -> None:
         self.hidden_rows_ = self._hidden()
+        super()._finish(training)
 
     def _hidden(self) -> NDArray[np.float32]:
         """Return the last hidden layer of every training row, and of an empty row at the end."""

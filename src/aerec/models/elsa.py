@@ -31,8 +31,9 @@ from aerec.recommender.new_items import NewItems
 from aerec.recommender.scorer import Scorer, UserBlock
 from aerec.sparse import CSR, canonical_csr, row_ids
 from aerec.training.callbacks import Validator
+from aerec.training.loop import Training
 from aerec.training.optimizers import BlockwiseNAdam
-from aerec.training.trainer import EagerSteps, StepOptions, StepSource, Trainer
+from aerec.training.trainer import EagerSteps, StepKind, StepOptions, StepSource, Trainer
 
 if TYPE_CHECKING:
     from aerec.training.item_shards import ItemShards
@@ -284,7 +285,8 @@ class ELSA(Autoencoder):
         self.network_.lengthen(rows, float(self.shrinkage))
         return super()._train(rows, epochs, **options)
 
-    def _finish(self) -> None:
+    def _finish(self, training: Training) -> None:
+        super()._finish(training)
         if self._shards is not None:
             self.network_ = self._whole_network()
             self._training = None
@@ -484,13 +486,13 @@ class _NAdamTrainer(Trainer):
         self._unsettled = self.network.encoder_weights[0].detach().clone()
         self.network.settle()
 
-    def run_epoch(self, rows: Rows, steps: StepSource = EagerSteps) -> dict[str, float]:
+    def run_epoch(self, rows: Rows, source: StepSource = EagerSteps, kind: StepKind | None = None) -> dict[str, float]:
         """As `Trainer.run_epoch`; afterwards the rows of A are of any length."""
         if self._unsettled is not None:
             with torch.no_grad():
                 self.network.encoder_weights[0].copy_(self._unsettled)
         self._unsettled, self.network.settled = None, False
-        return super().run_epoch(rows, steps)
+        return super().run_epoch(rows, source, kind)
 
     def _make_optimizer(self, decayed: list[nn.Parameter], free: list[nn.Parameter]) -> torch.optim.Optimizer:
         kind = BlockwiseNAdam if self.device.type == "cpu" else torch.optim.NAdam

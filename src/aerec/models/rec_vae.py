@@ -283,7 +283,7 @@ class _AlternatingTrainer(Trainer):
         """Of the decoder and of the encoder."""
         return [self.optimizer, self.encoder_optimizer]
 
-    def run_epoch(self, rows: Rows, steps: StepSource = EagerSteps) -> dict[str, float]:
+    def run_epoch(self, rows: Rows, source: StepSource = EagerSteps, kind: StepKind | None = None) -> dict[str, float]:
         """Return the parts of the mean cost over the last pass of the encoder."""
         encoder = self.network.encoder().parameters()
         decoder = [*self.network.decoder_weights, *self.network.decoder_biases]
@@ -291,11 +291,11 @@ class _AlternatingTrainer(Trainer):
             self.network.former_codes = self._former_codes(rows)
             _learn(encoder, instead_of=decoder)
             for _ in range(self.encoder_passes):
-                parts = self._pass(rows, steps, StepKind(self.encoder_optimizer))
+                parts = super().run_epoch(rows, source, StepKind(self.encoder_optimizer))
             self.network.remember_encoder()
             self.network.former_codes = self._former_codes(rows)
             _learn(decoder, instead_of=encoder)
-            self._pass(rows, steps, StepKind(self.optimizer, corrupt=False))
+            super().run_epoch(rows, source, StepKind(self.optimizer, corrupt=False))
         finally:
             self.network.former_codes = None  # other rows follow, for validation
         return parts

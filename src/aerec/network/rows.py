@@ -93,9 +93,10 @@ class SparseRows:
         positions = offsets.add_(torch.arange(n_values, device=rows.device))
         targets = None if self._targets is None else self._targets.index_select(0, positions)
         weights = None if self._weights is None else self._weights.index_select(0, positions)
+        sums = [of_rows.index_select(0, rows) for of_rows in self._sums]
         columns, values = self._columns.index_select(0, positions).long(), self._values.index_select(0, positions)
         pattern = Pattern(starts, columns, self.shape[1], of_row)
-        return SparseBatch(pattern, values, rows, targets, weights, self._sums_of(rows))
+        return SparseBatch(pattern, values, rows, targets, weights, sums)
 
     def padded(self, rows: Tensor, n_values: int) -> SparseBatch:
         """Return `batch`, with as many zeros stored behind its last value as it takes to have `n_values`.
@@ -114,12 +115,10 @@ class SparseRows:
         weights = None
         if self._weights is not None:
             weights = torch.where(stored, self._weights.index_select(0, positions), 1.0)
+        sums = [of_rows.index_select(0, rows) for of_rows in self._sums]
         starts = torch.cat([torch.zeros_like(ends[:1]), ends[:-1], torch.full_like(ends[:1], n_values)])
         pattern = Pattern(starts, columns, self.shape[1], of_row)
-        return SparseBatch(pattern, values, rows, None, weights, self._sums_of(rows))
-
-    def _sums_of(self, rows: Tensor) -> list[Tensor]:
-        return [sums.index_select(0, rows) for sums in self._sums]
+        return SparseBatch(pattern, values, rows, None, weights, sums)
 
 
 class MappedRows:

@@ -76,7 +76,7 @@ class _Recorded:
     """
 
     def __init__(self, trainer: Trainer, rows: SparseRows | DenseRows, kind: StepKind, n_rows: int) -> None:
-        self._trainer, self._rows, self._kind = trainer, rows, kind
+        self._trainer, self._rows, self._eager = trainer, rows, EagerSteps(trainer, rows, kind)
         self._n_values = rows.values_of_most(n_rows) if isinstance(rows, SparseRows) else 0
         self._chosen = torch.zeros(n_rows, dtype=torch.int64, device=trainer.device)
         self._kl_weight = torch.zeros((), dtype=torch.float32, device=trainer.device)
@@ -97,12 +97,12 @@ class _Recorded:
         if self._replayed:
             return self._replay(chosen, kl_weight)
         batch = self._filled_up(chosen.to(self._chosen.device)) if fits else self._rows.batch(chosen)
-        return self._trainer.cost_of(batch, self._kind, kl_weight)
+        return self._eager.cost_of(batch, kl_weight)
 
     def descend(self, total: Tensor, n_own: int) -> None:
         """See `Steps`."""
         if not self._replayed:
-            self._trainer.descend(total, self._kind, n_own)
+            self._eager.descend(total, n_own)
 
     def _replay(self, chosen: Tensor, kl_weight: float) -> tuple[Tensor, Tensor]:
         assert self._graph is not None
@@ -128,8 +128,8 @@ class _Recorded:
             graph.register_generator_state(trainer.noise)
             with torch.cuda.graph(graph, stream=torch.cuda.current_stream()):
                 batch = self._filled_up(self._chosen)
-                total, parts = trainer.cost_of(batch, self._kind, self._kl_weight)
-                trainer.descend(total, self._kind, batch.n_rows)
+                total, parts = self._eager.cost_of(batch, self._kl_weight)
+                self._eager.descend(total, batch.n_rows)
             self._graph, self._results = graph, (total.detach(), parts)
         except RuntimeError as error:
             _log.warning("the training step could not be recorded as a CUDA graph (%s): it goes on without", error)

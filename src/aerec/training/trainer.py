@@ -69,7 +69,10 @@ class Steps(Protocol):
     """The steps of a pass over some rows."""
 
     def cost(self, chosen: Tensor, kl_weight: float) -> tuple[Tensor, Tensor]:
-        """Return the cost of the rows with the numbers `chosen`, which are on the processor; see `Trainer.cost_of`."""
+        """Return the cost of the rows with the numbers `chosen`, which are on the processor: its total and its parts.
+
+        The parts are one tensor: likelihood, sparsity, KL without its weight.
+        """
 
     def descend(self, total: Tensor, n_own: int) -> None:
         """Take the step that the `total` cost of `n_own` rows asks for."""
@@ -87,11 +90,37 @@ class EagerSteps:
 
     def cost(self, chosen: Tensor, kl_weight: float) -> tuple[Tensor, Tensor]:
         """See `Steps`."""
-        return self._trainer.cost_of(self._rows.batch(chosen), self._kind, kl_weight)
+        return self.cost_of(self._rows.batch(chosen), kl_weight)
+
+    def cost_of(self, batch: Batch, kl_weight: float | Tensor) -> tuple[Tensor, Tensor]:
+        """Return the cost of a batch; see `Steps`.
+
+        Gradients of earlier batches are forgotten; the memory of the large ones serves the next.
+        """
+        trainer, network, optimizer = self._trainer, self._trainer.network, self._kind.optimizer
+        scratch = network.scratch
+        for parameter in network.parameters():
+            scratch.give(parameter.grad)
+            parameter.grad = None
+        if isinstance(optimizer, NativeAdam):
+            optimizer.deferred.forget()
+            if trainer.ranks is None:  # ranks add up gradients that are there
+                scratch.deferred = optimizer.deferred
+        users = batch.row_numbers if network.user_factors is not None else None
+        try:
+            cost, _ = network.cost(
+                batch, users, noise_from=trainer.noise, corrupt=self._kind.corrupt, half=trainer.half
+            )
+        finally:
+            scratch.deferred = None
+        return cost.total(kl_weight), torch.stack([cost.likelihood, cost.sparsity, cost.kl]).detach()
 
     def descend(self, total: Tensor, n_own: int) -> None:
         """See `Steps`."""
-        self._trainer.descend(total, self._kind, n_own)
+        total.backward()  # type: ignore[no-untyped-call]
+        if self._trainer.ranks is not None:
+            self._trainer.ranks.average_gradients(self._kind.optimizer, n_own)
+        self._kind.optimizer.step()
 
 
 class Trainer:
@@ -193,27 +222,33 @@ class Trainer:
             for group in optimizer.param_groups:
                 group["lr"] = group["lr"].fill_(rate) if isinstance(group["lr"], Tensor) else rate
 
-    def run_epoch(self, rows: Rows, steps: StepSource = EagerSteps) -> dict[str, float]:
+    def run_epoch(self, rows: Rows, source: StepSource = EagerSteps, kind: StepKind | None = None) -> dict[str, float]:
         """Take one step per batch of all `rows` in random order; return the parts of the mean cost.
+
+        Parameters
+        ----------
+        rows : Rows
+        source : StepSource, default EagerSteps
+        kind : StepKind, optional
+            By default steps of the `optimizer`, with noise.
 
         Raises
         ------
         TrainingError
             If the cost is no longer a finite number, or has exploded; says where and why.
         """
-        return self._pass(rows, steps, StepKind(self.optimizer))
-
-    def _pass(self, rows: Rows, source: StepSource, kind: StepKind) -> dict[str, float]:
-        """Go over all `rows` once with steps of one kind."""
         n_rows, own = rows.shape[0], rows if self.ranks is None else self.ranks.part(rows)
         pieces = self._pieces(shuffled(own, self.order), n_rows)
         sums = torch.zeros(3, device=self.device, dtype=torch.float64)
         weighted_kl = torch.zeros((), device=self.device, dtype=torch.float64)  # each batch with its own weight
-        steps, annealed = source(self, own, kind), self.step < self.options.kl_annealing_steps
+        steps, n_annealed = source(self, own, kind or StepKind(self.optimizer)), self.options.kl_annealing_steps
+        annealed = self.step < n_annealed
         if not self.watch.at_once:
             self._found_good()
         for number, chosen in enumerate(pieces, start=1):
-            kl_weight = self._kl_weight_now()
+            kl_weight = self.options.kl_weight
+            if self.step < n_annealed:
+                kl_weight = kl_weight * self.step / n_annealed
             total, parts = steps.cost(chosen, kl_weight)
             if self.watch.see(total) is not None:
                 raise self._failure(rows, float(total.detach()), number, len(pieces))
@@ -236,45 +271,12 @@ class Trainer:
             raise self._failure(rows, record["cost"], bad or len(pieces), len(pieces))
         return record
 
-    # ------------------------------------------------------------------ a step
-
-    def cost_of(self, batch: Batch, kind: StepKind, kl_weight: float | Tensor) -> tuple[Tensor, Tensor]:
-        """Return the total cost of a batch, and its parts as one tensor: likelihood, sparsity, KL without its weight.
-
-        Gradients of earlier batches are forgotten; the memory of the large ones serves the next.
-        """
-        for parameter in self.network.parameters():
-            self.network.scratch.give(parameter.grad)
-            parameter.grad = None
-        if isinstance(kind.optimizer, NativeAdam):
-            kind.optimizer.deferred.forget()
-        users = batch.row_numbers if self.network.user_factors is not None else None
-        scratch = self.network.scratch
-        if isinstance(kind.optimizer, NativeAdam) and self.ranks is None:  # ranks add up gradients that are there
-            scratch.deferred = kind.optimizer.deferred
-        try:
-            cost, _ = self.network.cost(batch, users, noise_from=self.noise, corrupt=kind.corrupt, half=self.half)
-        finally:
-            scratch.deferred = None
-        return cost.total(kl_weight), torch.stack([cost.likelihood, cost.sparsity, cost.kl]).detach()
-
-    def descend(self, total: Tensor, kind: StepKind, n_own: int) -> None:
-        """Take the step that the `total` cost of `n_own` rows asks for."""
-        total.backward()  # type: ignore[no-untyped-call]
-        if self.ranks is not None:
-            self.ranks.average_gradients(kind.optimizer, n_own)
-        kind.optimizer.step()
-
     def _pieces(self, order: Tensor, n_rows: int) -> tuple[Tensor, ...]:
         """Divide the order of the rows into steps."""
         if self.ranks is None:
             even = order.tensor_split(-(-n_rows // self.options.batch_size))
             return even if self.even_batches else torch.split(order, self.options.batch_size)
         return self.ranks.pieces(order, n_rows, self.options.batch_size)
-
-    def _kl_weight_now(self) -> float:
-        weight, n_steps = self.options.kl_weight, self.options.kl_annealing_steps
-        return weight if self.step >= n_steps else weight * self.step / n_steps
 
     def _found_good(self) -> None:
         if self._when_good is not None:
