@@ -49,6 +49,10 @@ def test_version(aerec):
         (["train", "sample", "--epochs"], "--epochs"),
         (["recommend", "run", "-k", "0"], "-k"),
         (["recommend", "run", "-k", "ten"], "-k"),
+        (["recommend", "run", "-k", "1_0"], "'-k': '1_0' is not a whole number in the digits 0 to 9"),
+        (["train", "sample", "--seed", "１"], "'--seed': '１' is not a whole number in the digits 0 to 9"),
+        (["train", "sample", "--threshold", "1_0"], "'--threshold': '1_0' is not a number in the digits 0 to 9"),
+        (["serve", "run", "--port", "8_000"], "'--port': '8_000' is not a whole number in the digits 0 to 9"),
         (["datasets", "extra"], "extra"),
     ],
 )

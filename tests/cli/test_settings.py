@@ -68,7 +68,19 @@ def test_an_unknown_parameter_lists_those_there_are():
 
 
 @pytest.mark.parametrize(
-    "setting", ["epochs=0", "epochs=1.5", "epochs=", "hidden=0", "activation=step", "tied=2", "noise=l1", "sparsity=5"]
+    "setting",
+    [
+        "epochs=0",
+        "epochs=1.5",
+        "epochs=",
+        "epochs=1_0",
+        "epochs=１",
+        "hidden=0",
+        "activation=step",
+        "tied=2",
+        "noise=l1",
+        "sparsity=5",
+    ],
 )
 def test_a_value_out_of_its_range_is_refused_before_any_training(setting):
     with pytest.raises(ValueError, match=f"{setting.partition('=')[0]}.* of Autoencoder must be"):

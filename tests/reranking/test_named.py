@@ -29,6 +29,8 @@ def test_a_name_and_a_number(text, reranker):
         ("", "unknown reranker ''"),
         ("mmr:much", "'mmr:much': what follows the colon is a number from 0 to 1, as in mmr:0.7"),
         ("tail:1.5", "'tail:1.5': what follows the colon is a number from 0 to 1, as in tail:0.2"),
+        ("mmr:0_1", "a number from 0 to 1, as in mmr:0.7"),
+        ("mmr:１", "a number from 0 to 1, as in mmr:0.7"),
         ("calibration:nan", "a number from 0 to 1, as in calibration:0.5"),
     ],
 )

@@ -109,6 +109,7 @@ def test_a_file_of_yesterday_adds_nothing(run, likes, tmp_path):
         ("item,genres\n1,Drama\n1,Western\n", {}, "item 1 has two rows"),
         ("item,genres\n1,Drama\n", {"text": ("about",)}, "no column 'about' for --text"),
         ("item,genres\n1,Drama,7\n2,a,b,c,d\n", {}, "cannot be read as a table"),
+        ("item,genres\n7,1,Drama\n8,2,Western\n", {}, "cannot be read as a table: Length of header"),
         ("", {}, "cannot be read as a table|no column of item ids"),
     ],
 )

@@ -88,7 +88,9 @@ def test_reasons_are_those_of_the_steered_code(steered, code, likes):
         ({"48": 1.0}, "a unit is a whole number from 0 to 47, got 48"),
         ({"-1": 1.0}, "steer"),
         ({"x": 1.0}, "steer"),
+        ({"1_0": 1.0}, "input should be a whole number in the digits 0 to 9"),
         ({"1": "much"}, "steer"),
+        ({"1": "1_0"}, "steer"),
         ({str(one): 1.0 for one in range(101)}, "steer"),
     ],
 )
@@ -100,6 +102,11 @@ def test_what_cannot_be_steered(steered, refused, likes, steer, reason):
 def test_mistakes_in_an_address(steered, refused, likes):
     address = f"/v1/users/{likes.users[0]}/recommendations?steer="
     assert "cannot be read; write unit:weight" in refused(steered.get(f"{address}much"), 422)
+    assert "cannot be read; write unit:weight" in refused(steered.get(f"{address}1:1_0"), 422)
+    for parameter in ("k=1_0", "k=１", "year_from=1_999", "k=10.0"):
+        wrong = refused(steered.get(f"/v1/users/{likes.users[0]}/recommendations?{parameter}"), 422)
+        assert "a whole number in the digits 0 to 9" in wrong
+    assert "a whole number in the digits 0 to 9" in refused(steered.get("/v1/units?unit=1_0"), 422)
     assert "unit 3 is named twice" in refused(steered.get(f"{address}3:1,3:2"), 422)
     assert "must be a finite number" in refused(steered.get(f"{address}3:nan"), 422)
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Any, get_args, get_type_hints
 
 import typer
+from typer.core import TyperCommand
 
 from aerec._version import __version__
 from aerec.cli import (
@@ -26,8 +29,34 @@ from aerec.cli.import_store import import_store
 from aerec.cli.stopping import stop_notes
 from aerec.cli.wording import say, warn_in_one_line
 from aerec.errors import AerecError
+from aerec.numerals import number_from_text, whole_from_text
 
 __all__ = ["app", "main"]
+
+_READ = {int: whole_from_text, float: number_from_text}
+
+
+class _Verb(TyperCommand):
+    """A command that reads numbers in the digits 0 to 9 alone: typer takes 1_0 for 10."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        hints = get_type_hints(self.callback)
+        for parameter in self.params:
+            kinds = [hints[parameter.name], *get_args(hints[parameter.name])]  # int | None has two
+            if read := next((_READ[kind] for kind in kinds if kind in _READ), None):
+                process = partial(_checked, parameter, read, parameter.process_value)
+                parameter.process_value = process  # type: ignore[method-assign]
+
+
+def _checked(parameter: Any, read: Callable[[str], float], process: Callable[..., Any], ctx: Any, value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            read(value)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), ctx=ctx, param=parameter) from None
+    return process(ctx, value)
+
 
 app = typer.Typer(
     help="Autoencoder recommenders: train, evaluate honestly, recommend.",
@@ -36,8 +65,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for _verb in (datasets, train, evaluate, recommend, similar, units, benchmark, report, tune, export, serve, doctor):
-    app.command()(getattr(_verb, _verb.__name__.rpartition(".")[2]))
-app.command("import")(import_store)
+    app.command(cls=_Verb)(getattr(_verb, _verb.__name__.rpartition(".")[2]))
+app.command("import", cls=_Verb)(import_store)
 
 
 # What typer raises for words that it cannot make sense of: a class of click, or of the copy inside newer versions.

@@ -12,10 +12,10 @@ from typing import Any
 
 import pandas as pd
 
-from aerec.datasets.readers.values import NUMBER
 from aerec.errors import DataError
 from aerec.ids import examples, id_from_text
 from aerec.interactions import Interactions
+from aerec.numerals import number_from_text
 from aerec.recommender.new_history import histories_of
 from aerec.runs.folder import Run, rating_scale
 
@@ -147,7 +147,10 @@ def _is_known(identifier: Any, items: pd.Index[Any]) -> bool:
 
 
 def _number(text: str) -> float:
-    rating = float(text) if NUMBER.fullmatch(text.strip()) else math.nan
+    try:
+        rating = number_from_text(text)
+    except ValueError:
+        rating = math.nan
     if not math.isfinite(rating):
         raise DataError(f"rating {text!r} in --history is not a number; write item:rating, such as 50:4")
     return rating

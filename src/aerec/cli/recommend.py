@@ -11,6 +11,7 @@ import typer
 from aerec.cli.options import FeatureText, ItemColumn, Json, NewItems
 from aerec.cli.output import check_output, print_json, print_note, print_table, write_frame
 from aerec.errors import DataError
+from aerec.numerals import whole_from_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -217,9 +218,13 @@ def _steered(run: Run, texts: list[str]) -> Recommender:
 
 def _shard(text: str) -> tuple[int, int]:
     number, _, size = text.partition("/")
-    if not (number.isdecimal() and size.isdecimal() and 1 <= int(number) <= int(size)):
+    try:
+        at, n = whole_from_text(number), whole_from_text(size)
+    except ValueError:
+        at = n = 0
+    if not 1 <= at <= n:
         raise ValueError(f"--shard {text!r} is no share; write i/n with i from 1 to n, such as 1/4")
-    return int(number) - 1, int(size)
+    return at - 1, n
 
 
 def _reasons(model: Recommender, seen: Interactions, frame: pd.DataFrame) -> list[list[str]]:

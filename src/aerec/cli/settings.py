@@ -11,6 +11,7 @@ import pandas as pd
 from aerec.errors import DataError, names_like
 from aerec.ids import id_from_text
 from aerec.noise import GaussianNoise, MaskingNoise
+from aerec.numerals import number_from_text, whole_from_text
 from aerec.parameters import check_parameters
 from aerec.recommender.base import Recommender
 from aerec.sparsity import KLSparsity, L1Sparsity, TopKSparsity
@@ -112,9 +113,9 @@ def parse_value(text: str) -> Any:
         return choice
     if "," in text:
         return tuple(parse_value(part) for part in text.split(",") if part)
-    for number in (int, float):
+    for read in (whole_from_text, number_from_text):
         try:
-            return number(text)
+            return read(text)
         except ValueError:  # noqa: PERF203
             continue
     return text

@@ -41,7 +41,7 @@ def parse_metric(name: str) -> tuple[str, int]:
         return name, 0
     base, _, k = str(name).partition("@")
     listed = (*METRICS, *GAINS, *LISTS, *DEBIASED)
-    if base in listed and re.fullmatch(r"[1-9]\d{0,8}", k):
+    if base in listed and re.fullmatch(r"[1-9][0-9]{0,8}", k):
         return base, int(k)
     if base in _ELSEWHERE:
         raise ValueError(f"{base} is no metric of evaluate: {_ELSEWHERE[base]} (aerec.evaluation)")

@@ -7,6 +7,7 @@ from typing import Any
 
 from aerec.errors import names_like
 from aerec.interactions import Interactions
+from aerec.numerals import number_from_text
 from aerec.reranking.base import Reranker
 from aerec.reranking.calibration import Calibration
 from aerec.reranking.exposure import MinimumExposure, popularity_labels
@@ -42,7 +43,7 @@ def parse_reranker(text: str) -> Reranker:
         raise ValueError(f"unknown reranker {name!r}; {names_like(name, [*RERANKERS])} (with a number, as in mmr:0.7)")
     kind, default = RERANKERS[name]
     try:
-        value = float(number or default)
+        value = number_from_text(number or default)
     except ValueError:
         value = math.nan
     if not 0 <= value <= 1:

@@ -141,8 +141,11 @@ class FeatureFile:
             sep = max(_SEPARATORS, key=lambda mark: len(next(csv.reader([first], delimiter=mark), [])))
             names = next(csv.reader([first.rstrip("\r")], delimiter=sep), [])
             item = Columns(item=self.item).find("item", names)
-            return pd.read_csv(io.StringIO(text), sep=sep, dtype={} if item is None else {item: str})
-        except (ValueError, OSError, pd.errors.ParserError) as error:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
+                kinds = {} if item is None else {item: str}
+                return pd.read_csv(io.StringIO(text), sep=sep, dtype=kinds, index_col=False)
+        except (ValueError, OSError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
             if isinstance(error, FileNotFoundError):
                 raise
             reason = str(error).partition("\n")[0]

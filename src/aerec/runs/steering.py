@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from aerec.numerals import number_from_text, whole_from_text
+
 __all__ = ["parse_weights"]
 
 
@@ -25,7 +27,7 @@ def parse_weights(texts: Iterable[str]) -> dict[int, float]:
     for text in (part for given in texts for part in given.split(",")):
         unit, _, weight = text.strip().partition(":")
         try:
-            number, value = int(unit), float(weight)
+            number, value = whole_from_text(unit), number_from_text(weight)
         except ValueError:
             raise ValueError(f"steer: {text!r} cannot be read; write unit:weight, such as 3:1.5") from None
         if number in weights:

@@ -28,6 +28,7 @@ from aerec.serving.schema import (
     Recommendations,
     RecommendRequest,
     SimilarItems,
+    Whole,
 )
 from aerec.serving.worker_pool import WorkerPool
 
@@ -54,11 +55,11 @@ def _refuse_unknown_parameters(request: Request) -> None:
 v1 = APIRouter(prefix="/v1", responses=_PROBLEMS, dependencies=[Depends(_refuse_unknown_parameters)])
 probes = APIRouter(responses={503: {"model": Problem, "description": "Not now"}})
 
-_K = Annotated[int, Query(ge=1, le=MAX_K, description="How many items at most.")]
+_K = Annotated[Whole, Query(ge=1, le=MAX_K, description="How many items at most.")]
 _Model = Annotated[ModelName, Query(description="Which of the models; compare: that of --compare.")]
 _Id = Annotated[str, Path(min_length=1, max_length=MAX_TEXT, description="Raw id, as text.")]
-_From = Annotated[int | None, Query(ge=0, le=9999, description="Items from this year on.")]
-_To = Annotated[int | None, Query(ge=0, le=9999, description="Items up to this year.")]
+_From = Annotated[Whole | None, Query(ge=0, le=9999, description="Items from this year on.")]
+_To = Annotated[Whole | None, Query(ge=0, le=9999, description="Items up to this year.")]
 _Genres = Annotated[
     list[Annotated[str, Query(max_length=MAX_TEXT)]],
     Query(max_length=100, default_factory=list, description="Items with one of these genres; repeatable."),
@@ -69,7 +70,7 @@ _Steer = Annotated[
     Query(max_length=100, default_factory=list, description=f"unit:weight; repeatable. {STEER}"),
 ]
 _Units = Annotated[
-    list[int],
+    list[Whole],
     Query(max_length=100, default_factory=list, description="Instead of the most active: these units; repeatable."),
 ]
 _Explain = Annotated[bool, Query(description="Name the items of the history and code units behind each.")]

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
+from aerec.numerals import whole_from_text
 from aerec.serving.engine import MAX_HISTORY
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "RecommendRequest",
     "Recommendations",
     "SimilarItems",
+    "Whole",
 ]
 
 MAX_K = 500
@@ -51,12 +53,23 @@ def _check_id(value: Any) -> Any:
     return value
 
 
+def _check_whole(value: Any) -> Any:
+    if isinstance(value, str):  # pydantic takes 1_0 for 10
+        try:
+            return whole_from_text(value)
+        except ValueError:
+            raise PydanticCustomError("whole", "Input should be a whole number in the digits 0 to 9") from None
+    return value
+
+
 def _kind(value: Any) -> str:
     return "rated" if isinstance(value, dict | RatedItem) else "id"
 
 
 ItemId = Annotated[int | str, BeforeValidator(_check_id), Field(description="Raw id, as a number or as text.")]
+Whole = Annotated[int, BeforeValidator(_check_whole)]
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
+Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Year = Annotated[int, Field(strict=True, ge=0, le=9999)]
 
 
@@ -68,10 +81,8 @@ class RatedItem(_Strict):
     """An item and how it was rated."""
 
     item: ItemId
-    rating: float | None = Field(
+    rating: Finite | None = Field(
         default=None,
-        strict=True,
-        allow_inf_nan=False,
         description="On the scale of the data; without it the item is liked. For a model of likes (see /v1/models) "
         "a rating from its threshold on is a like; a lower one only keeps the item from being recommended.",
     )
@@ -98,7 +109,7 @@ class RecommendRequest(_Strict):
     allow: list[ItemId] | None = Field(default=None, max_length=MAX_LISTED, description="Choose from these items.")
     block: list[ItemId] | None = Field(default=None, max_length=MAX_LISTED, description="Never show these items.")
     rerank: Text | None = Field(default=None, description=RERANK)
-    steer: dict[Annotated[int, Field(ge=0)], Annotated[float, Field(allow_inf_nan=False)]] | None = Field(
+    steer: dict[Annotated[Whole, Field(ge=0)], Finite] | None = Field(
         default=None, max_length=100, description=STEER, json_schema_extra={"examples": [{"3": 1.5}]}
     )
     explain: bool = Field(

@@ -424,11 +424,8 @@ def test_ratings_dat_is_told_the_same(read, text, message):
         read(text, "ratings.dat")
 
 
-pandas_3 = pytest.mark.skipif(pd.__version__ < "3", reason="before, pandas cut the first row of a chunk without a word")
-
-
 @pytest.mark.parametrize("at", [0, 1, 2, 3, 4])
-@pytest.mark.parametrize("row", ["9,9", pytest.param("9,9,1,1,1", marks=pandas_3), "9,9,bad,1"])
+@pytest.mark.parametrize("row", ["9,9", "9,9,1,1,1", "9,9,bad,1"])
 def test_the_line_is_right_wherever_chunks_begin(read, monkeypatch, at, row):
     monkeypatch.setattr(delimited, "_CHUNK", 2)
     lines = [f"{user},2,3,4" for user in range(4)]

@@ -5,7 +5,6 @@ import pytest
 from aerec.datasets.readers.columns import Columns
 from aerec.datasets.readers.files import Files
 from aerec.datasets.readers.layout import detect_layout, first_line, shorten
-from aerec.datasets.readers.values import NUMBER
 from aerec.errors import DataError
 
 
@@ -89,16 +88,6 @@ def test_the_first_line_is_the_first_that_is_not_blank(tmp_path):
     files, name = Files.at(tmp_path / "r.csv")
     line = first_line(files, name)
     assert (line.text, line.number, line.sep, line.skip) == ("user,item", 3, None, 0)
-
-
-@pytest.mark.parametrize("text", ["1", "-1.5", ".5", "5.", "1e9", "NaN", "-inf", "+2"])
-def test_numbers(text):
-    assert NUMBER.fullmatch(text)
-
-
-@pytest.mark.parametrize("text", ["", "1_000", "٣", "1,5", "a", " 1", "0x10", "."])
-def test_no_numbers(text):
-    assert not NUMBER.fullmatch(text)
 
 
 def test_long_lines_are_cut_for_messages():

@@ -34,6 +34,8 @@ from aerec.errors import DataError
 __all__ = ["read_delimited"]
 
 _CHUNK = 1 << 20  # rows parsed at once; columns that are not needed are dropped chunk by chunk
+# Before pandas 3, the first row of a later chunk is cut where it has too many fields.
+_CUTS_CHUNKS = int(pd.__version__.partition(".")[0]) < 3
 
 
 def read_delimited(
@@ -103,8 +105,9 @@ def _parse(files: Files, name: str, layout: Layout, types: dict[str, str] | None
         dtypes = {position: types[role] for position, role in wanted.items() if role in types}
     with files.open(name) as stream, warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)  # a first row that is longer than the header
+        checked = _WithoutNul(stream, files.label(name), layout.sep.encode())
         chunks = pd.read_csv(
-            _one_character_separator(cast("IO[bytes]", _WithoutNul(stream, files.label(name))), layout),
+            _one_character_separator(cast("IO[bytes]", checked), layout),
             sep=layout.char,
             header=0 if layout.header else None,
             skiprows=layout.skip,
@@ -131,6 +134,9 @@ def _parse(files: Files, name: str, layout: Layout, types: dict[str, str] | None
                         raise ValueError(f"column {layout.names[position]!r} is not all of 64 bits")
                 needed.append(chunk[list(wanted)].rename(columns=wanted))
     frame = pd.concat(needed, ignore_index=True)
+    n_lines = len(frame) + layout.header
+    if _CUTS_CHUNKS and len(needed) > 1 and checked.n_separators != n_lines * (len(layout.names) - 1):
+        _explain_shape(files, name, layout)
     if frame.empty:
         raise DataError(f"{files.label(name)} has a header and no ratings")
     return frame
@@ -146,10 +152,17 @@ def _overflow_as_value_error() -> Iterator[None]:
 
 
 class _WithoutNul(io.BufferedIOBase):
-    """A stream that refuses NUL bytes, which would be taken for text: `first_line` sees the beginning only."""
+    """A stream that refuses NUL bytes, which would be taken for text: `first_line` sees the beginning only.
 
-    def __init__(self, stream: IO[bytes], label: str) -> None:
+    Attributes
+    ----------
+    n_separators : int
+        How many were read so far.
+    """
+
+    def __init__(self, stream: IO[bytes], label: str, separator: bytes) -> None:
         self._stream, self._label, self._line = stream, label, 1
+        self._separator, self.n_separators = separator, 0
 
     def readable(self) -> bool:
         return True
@@ -160,6 +173,7 @@ class _WithoutNul(io.BufferedIOBase):
             line = self._line + block.count(b"\n", 0, at)
             raise DataError(f"{self._label} line {line}: holds a NUL byte, which is no text; get the file again")
         self._line += block.count(b"\n")
+        self.n_separators += block.count(self._separator) if _CUTS_CHUNKS else 0
         return block
 
     def read1(self, size: int = -1, /) -> bytes:

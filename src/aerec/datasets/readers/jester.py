@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from aerec.datasets.readers.columns import Columns
 from aerec.datasets.readers.files import Files, plain_name
-from aerec.datasets.readers.values import NUMBER, as_shown
+from aerec.datasets.readers.values import as_shown
 from aerec.errors import DataError
+from aerec.numerals import NUMBER
 from aerec.system.extras import import_extra
 
 __all__ = ["is_jester", "read_jester"]

@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from aerec.datasets.readers.columns import DELIMITERS, MOVIELENS_COLUMNS, Columns
 from aerec.datasets.readers.files import Files, plain_name
-from aerec.datasets.readers.values import NUMBER
 from aerec.errors import DataError
+from aerec.numerals import NUMBER
 
 __all__ = ["FirstLine", "Layout", "detect_layout", "first_line", "shorten"]
 

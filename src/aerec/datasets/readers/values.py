@@ -15,12 +15,12 @@ from pandas.api.types import is_numeric_dtype
 
 from aerec.errors import DataError
 from aerec.ids import exact_limit
+from aerec.numerals import NUMBER
 from aerec.times import iso_dates
 
 __all__ = [
     "FIRST_SECOND",
     "LAST_SECOND",
-    "NUMBER",
     "TIME_UNITS",
     "WHOLE",
     "Refuse",
@@ -38,8 +38,6 @@ Refuse = Callable[[NDArray[np.bool_], str], NoReturn]
 
 WHOLE = r"0|-?[1-9][0-9]{0,18}"
 """A whole number as an id; without leading zeros: "007" and "7" are two ids."""
-NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:inf|infinity|nan)", re.IGNORECASE)
-"""A number as files of ratings write it: in digits 0 to 9, without underscores."""
 
 _MISSING = ("NA", "N/A", "NULL", "null", "None", "NaN", "nan", "<NA>", "\\N")
 """What R, SQL, Python and pandas write for a missing value; among whole numbers it is no id."""

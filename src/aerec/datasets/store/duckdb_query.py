@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aerec.datasets.readers.columns import Columns
-from aerec.datasets.readers.values import FIRST_SECOND, LAST_SECOND, NUMBER, TIME_UNITS
+from aerec.datasets.readers.values import FIRST_SECOND, LAST_SECOND, TIME_UNITS
 from aerec.errors import DataError
+from aerec.numerals import NUMBER
 from aerec.system.extras import import_extra
 
 __all__ = ["Block", "RatingsQuery"]
