@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -34,3 +36,51 @@ def test_durations_are_no_times():
     frame = pd.DataFrame({"user": [1], "item": [1], "timestamp": pd.to_timedelta(["1h"])})
     with pytest.raises(DataError, match="'timestamp' holds durations"):
         Interactions.from_frame(frame, rating=None)
+
+
+def frame_of(times):
+    return pd.DataFrame({"user": range(len(times)), "item": 1, "timestamp": times})
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [
+        ([20200131, 20191231], [1580428800, 1577750400]),
+        ([20200131.0, 19700102.0], [1580428800, 86400]),
+        (["20200131", "19700102"], [1580428800, 86400]),
+        ([202001311200], [1580472000]),
+        ([20200131120005, 19700101000007], [1580472005, 7]),
+    ],
+)
+def test_dates_written_as_numbers_are_dates(given, seconds):
+    with pytest.warns(UserWarning, match=r"holds dates written as numbers: 2020\d+ is read as 2020-01-31"):
+        data = Interactions.from_frame(frame_of(given), rating=None)
+    assert data.timestamps.tolist() == seconds
+    assert data.to_frame()["timestamp"].tolist() == [pd.Timestamp(second, unit="s", tz="UTC") for second in seconds]
+
+
+@pytest.mark.parametrize(
+    "times",
+    [[20200131, 20200132], [20201301], [20200131, 7], [20200131.5], [1600000000], [1, 2, 3], [1899, 7]],
+)
+def test_other_numbers_are_seconds_and_stay(times):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        data = Interactions.from_frame(frame_of(times), rating=None)
+    assert data.timestamps.tolist() == times
+    assert data.timestamp_dtype is None
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [
+        ([1999, 2020], "numbers from 1999 to 2020, which look like years"),
+        ([1_600_000_000_000], "look like milliseconds since 1970; .*divide by 1,000, or give dates"),
+        ([1_600_000_000_000_000], "look like microseconds since 1970"),
+        ([1_600_000_000_000_000_000], "look like nanoseconds since 1970"),
+    ],
+)
+def test_numbers_that_are_hardly_seconds_are_kept_with_a_word(times, message):
+    with pytest.warns(UserWarning, match=message):
+        data = Interactions.from_frame(frame_of(times), rating=None)
+    assert data.timestamps.tolist() == times

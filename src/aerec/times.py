@@ -8,18 +8,39 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from aerec.errors import DataError
+from aerec.errors import DataError, warn_caller
 from aerec.files.memmap import is_mapped
 from aerec.tables import first_row, plain, without_categories
 
-__all__ = ["checked_times", "dates_of_seconds", "iso_dates", "times_of_column"]
+__all__ = [
+    "DATE_FORMATS",
+    "TIME_UNITS",
+    "checked_times",
+    "dates_of_seconds",
+    "format_of_dates",
+    "iso_dates",
+    "range_of_unit",
+    "times_of_column",
+    "values_in_unit",
+    "warn_of_years",
+]
+
+TIME_UNITS = {"milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
+"""Units of times that are no seconds, per second."""
+DATE_FORMATS = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+"""How dates are written as whole numbers of so many digits, such as 20200131."""
+_YEARS = (1900, 2100)
 
 # Before pandas 3, a date and time without an offset takes the one of the text before it.
 _OFFSETS_STICK = int(pd.__version__.partition(".")[0]) < 3
 
 
 def times_of_column(column: pd.Series[Any], name: str) -> tuple[NDArray[Any], str | None]:
-    """Return times as numbers, and the type of the dates where they were dates."""
+    """Return times as numbers, and the type of the dates where they were dates.
+
+    Numbers are kept, but for dates written as such (20200131), which are read as dates, with a warning. So that
+    nothing is misread in silence, there is one too where they look like years, or another unit than seconds.
+    """
     missing = column.isna()
     if missing.any():
         count = f"{missing.sum():,} such row{'s' if missing.sum() > 1 else ''}"
@@ -42,7 +63,63 @@ def times_of_column(column: pd.Series[Any], name: str) -> tuple[NDArray[Any], st
         numbers = pd.to_numeric(column).to_numpy()
     except (TypeError, ValueError):
         return _seconds_of_dates(column)
-    return checked_times(numbers), None
+    numbers = checked_times(numbers)
+    if (form := format_of_dates(numbers)) is not None:
+        first = int(numbers[0])
+        date: Any = pd.to_datetime(str(first), format=form)
+        warn_caller(f"the column {name!r} holds dates written as numbers: {first} is read as {date}")
+        dates = pd.Series(pd.to_datetime(pd.Series(numbers.astype(np.int64)).astype(str), format=form, utc=True))
+        return _seconds(dates), str(dates.dtype)
+    if len(numbers):
+        warn_of_years(float(numbers.min()), float(numbers.max()), f"the column {name!r}")
+    for unit, per_second in TIME_UNITS.items():
+        if len(numbers) and values_in_unit(numbers, per_second).all():
+            warn_caller(
+                f"the column {name!r} holds times that look like {unit} since 1970; whatever counts days takes "
+                f"numbers for seconds: divide by {per_second:,}, or give dates"
+            )
+    return numbers, None
+
+
+def format_of_dates(numbers: NDArray[Any]) -> str | None:
+    """Return the format of dates that are written as whole numbers, such as 20200131; None where they are others.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from aerec.times import format_of_dates
+    >>> format_of_dates(np.array([20200131, 20191231])), format_of_dates(np.array([20200131, 20200132]))
+    ('%Y%m%d', None)
+    """
+    low, high = (numbers.min(), numbers.max()) if len(numbers) else (0, 0)
+    for digits, form in DATE_FORMATS.items():
+        if _YEARS[0] * 10 ** (digits - 4) <= low <= high < (_YEARS[1] + 1) * 10 ** (digits - 4):
+            if numbers.dtype.kind == "f" and (numbers != np.floor(numbers)).any():
+                return None
+            different = pd.Series(pd.unique(numbers.astype(np.int64))).astype(str)
+            return None if pd.to_datetime(different, format=form, errors="coerce").isna().any() else form
+    return None
+
+
+def range_of_unit(per_second: int) -> tuple[int, int]:
+    """Return the lowest and the highest number that is of this unit, if of any: the years 1973 to 2100."""
+    return 10**8 * per_second, 41 * 10**8 * per_second
+
+
+def values_in_unit(values: NDArray[Any], per_second: int) -> NDArray[np.bool_]:
+    """Return which numbers can be times of this unit; seconds may also be any others."""
+    low, high = range_of_unit(per_second)
+    result: NDArray[np.bool_] = (values >= low) & (values <= high)
+    return result
+
+
+def warn_of_years(low: float, high: float, what: str) -> None:
+    """Warn of numbers from `low` to `high` that are years, if any times: they are seconds here."""
+    if _YEARS[0] <= low <= high <= _YEARS[1]:
+        warn_caller(
+            f"{what} holds numbers from {low:g} to {high:g}, which look like years and are taken for seconds since "
+            "1970; whatever counts days needs dates, such as pd.to_datetime(column, format='%Y')"
+        )
 
 
 def iso_dates(column: pd.Series[Any]) -> pd.Series[Any]:

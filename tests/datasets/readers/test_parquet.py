@@ -44,6 +44,15 @@ def test_dates_become_seconds(write):
     assert read_ratings(write("mine.parquet", frame)).timestamps.tolist() == [0, 86400]
 
 
+@pytest.mark.parametrize(
+    ("times", "seconds"),
+    [(["20200131", "19700102"], [86400, 1580428800]), (["1600000000000", "1600000001000"], [1600000001, 1600000000])],
+)
+def test_times_that_are_text_are_read_as_numbers_are(write, times, seconds):
+    with pytest.warns(UserWarning, match="dates written as numbers|divided by 1,000"):
+        assert read_ratings(write("mine.parquet", FRAME.assign(timestamp=times))).timestamps.tolist() == seconds
+
+
 def test_parts_may_be_parquet(write, tmp_path):
     write("train.parquet", FRAME.iloc[:1])
     write("test.parquet", FRAME.iloc[1:])

@@ -70,6 +70,16 @@ def test_units_that_are_mixed_are_refused_at_the_rarer_one():
         times_of([NOW, NOW + 1, NOW * 1000])
 
 
+def test_an_odd_one_among_times_of_another_unit_is_refused():
+    with pytest.raises(DataError, match=r"row 1, column 'time': the timestamp 0 can be no milliseconds since 1970"):
+        times_of([NOW * 1000, 0, NOW * 1000 + 5])
+
+
+@pytest.mark.parametrize("values", [[20200131], [202001311200, 199912312359]])
+def test_dates_written_as_numbers_are_left_to_others(values):
+    assert times_of(values).tolist() == values
+
+
 def test_a_time_that_is_no_number_is_refused():
     with pytest.raises(DataError, match=r"row 1, column 'time': the timestamp nan is not a finite number"):
         times_of([1.0, np.nan])

@@ -233,6 +233,29 @@ def test_two_columns_of_one_name_are_refused(tmp_path):
         import_parquet(tmp_path / "a.parquet", tmp_path / "out")
 
 
+@pytest.mark.parametrize("kind", ["int64", "int32", "float64"])
+def test_dates_written_as_numbers_are_dates(tmp_path, kind):
+    times = [20200131, 19700102]
+    frame = pd.DataFrame({"user": [1, 2], "item": [1, 2], "timestamp": np.array(times, kind)})
+    frame.to_parquet(tmp_path / "a.parquet")
+    with pytest.warns(UserWarning, match="holds dates written as numbers: 20200131 is read as 2020-01-31"):
+        data = import_parquet(tmp_path / "a.parquet", tmp_path / "out", rating=None)
+    assert data.timestamps.tolist() == [1580428800, 86400]
+
+
+def test_an_odd_time_among_milliseconds_is_refused(tmp_path):
+    times = [1_600_000_000_000, 1_600_000_000_005, 0]
+    pd.DataFrame({"user": [1, 2, 3], "item": 1, "timestamp": times}).to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(DataError, match="1 of 3 times can be no milliseconds since 1970, as most are"):
+        import_parquet(tmp_path / "a.parquet", tmp_path / "out", rating=None)
+
+
+def test_years_are_kept_with_a_word(tmp_path):
+    pd.DataFrame({"user": [1, 2], "item": [1, 2], "timestamp": [1999, 2020]}).to_parquet(tmp_path / "a.parquet")
+    with pytest.warns(UserWarning, match="numbers from 1999 to 2020, which look like years"):
+        assert import_parquet(tmp_path / "a.parquet", tmp_path / "out", rating=None).timestamps.tolist() == [1999, 2020]
+
+
 def test_damaged_absent_and_empty_input(tmp_path):
     (tmp_path / "in").mkdir()
     with pytest.raises(DataError, match="no Parquet files"):

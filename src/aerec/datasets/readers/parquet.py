@@ -9,7 +9,7 @@ import pandas as pd
 
 from aerec.datasets.readers.columns import Columns
 from aerec.datasets.readers.files import ALWAYS_ALLOWED, MAX_RATIO, Files
-from aerec.datasets.readers.values import plain_ids, plain_times, refuse_row
+from aerec.datasets.readers.values import plain_ids, plain_times, refuse_row, text_times
 from aerec.errors import DataError
 from aerec.system.extras import import_extra
 
@@ -54,7 +54,9 @@ def read_parquet(files: Files, name: str, columns: Columns) -> pd.DataFrame:
         if role in ("user", "item"):
             frame[given] = plain_ids(frame[given], what, refuse)
         elif role == "timestamp":
-            frame[given] = plain_times(frame[given], what, refuse)
+            times = frame[given]
+            is_text = pd.api.types.infer_dtype(times, skipna=False) == "string"
+            frame[given] = plain_times(text_times(times, refuse) if is_text else times, what, refuse)
     return frame.rename(columns={given: role for role, given in located.items()})[list(located)]
 
 

@@ -91,7 +91,7 @@ def read_ratings(
     timestamp : str or None, default "timestamp"
         Name of the column of times (numbers, or ISO dates); the default (or "time", "date", …) may be absent. None
         ignores it. Dates become seconds since 1970. Numbers stay what they are, but for those that can only be milli-,
-        micro- or nanoseconds since 1970, which are divided, with a warning.
+        micro- or nanoseconds since 1970, which are divided, and dates such as 20200131; a warning says so.
     weight : str, optional
         Name of a column of numbers above 0: how much each rating counts, see `Interactions.with_weights`.
     sep : str, optional

@@ -16,12 +16,9 @@ from pandas.api.types import is_numeric_dtype
 from aerec.errors import DataError
 from aerec.ids import exact_limit
 from aerec.numerals import NUMBER
-from aerec.times import iso_dates
+from aerec.times import TIME_UNITS, format_of_dates, iso_dates, values_in_unit
 
 __all__ = [
-    "FIRST_SECOND",
-    "LAST_SECOND",
-    "TIME_UNITS",
     "WHOLE",
     "Refuse",
     "as_shown",
@@ -44,9 +41,6 @@ _MISSING = ("NA", "N/A", "NULL", "null", "None", "NaN", "nan", "<NA>", "\\N")
 _EXACT_DIGITS = 16  # digits of a decimal number that a float holds exactly
 _FEW = 0.01  # Up to this share, ids that are no numbers are taken for mistakes
 _SHOWN = 60  # characters of a value in a message
-# Units of times, per second, and the years 1973 to 2100 in each of them; seconds may be any number.
-TIME_UNITS = {"milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
-FIRST_SECOND, LAST_SECOND = 10**8, 41 * 10**8
 
 
 def plain_ids(ids: pd.Series[Any], what: str, refuse: Refuse) -> pd.Series[Any]:
@@ -95,23 +89,30 @@ def plain_times(times: pd.Series[Any], what: str, refuse: Refuse) -> pd.Series[A
     Raises
     ------
     DataError
-        By `refuse`: if a number is not finite, or units are mixed.
+        By `refuse`: if a number is not finite, or units are mixed. Dates written as numbers stay, see
+        `times_of_column`.
     """
     if times.dtype.kind not in "iuf":
         return times
     values = times.to_numpy()
     if (odd := ~np.isfinite(values)).any():
         refuse(odd, "the timestamp {value!r} is not a finite number; correct it, or pass timestamp=None")
+    if format_of_dates(values) is not None:
+        return times
     for unit, per_second in TIME_UNITS.items():
-        in_unit = (values >= FIRST_SECOND * per_second) & (values <= LAST_SECOND * per_second)
+        in_unit = values_in_unit(values, per_second)
         if in_unit.all():
             warnings.warn(f"{what}: the times are {unit} since 1970 and were divided by {per_second:,}", stacklevel=2)
             whole = times.dtype.kind != "f" and not (values % per_second).any()
             return times // per_second if whole else times / per_second
-        seconds = (values >= FIRST_SECOND) & (values <= LAST_SECOND)
+        seconds = values_in_unit(values, 1)
         if in_unit.any() and seconds.any() and (in_unit | seconds).all():
             few = in_unit if in_unit.sum() <= seconds.sum() else seconds
             refuse(few, f"the timestamp {{value}} is of another unit than others: seconds and {unit} are mixed")
+        if 2 * np.count_nonzero(in_unit) > len(values):
+            refuse(
+                ~in_unit, f"the timestamp {{value}} can be no {unit} since 1970, as most are; correct or leave it out"
+            )
     return times
 
 

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aerec.datasets.readers.columns import Columns
-from aerec.datasets.readers.values import FIRST_SECOND, LAST_SECOND, TIME_UNITS
 from aerec.errors import DataError
 from aerec.numerals import NUMBER
 from aerec.system.extras import import_extra
+from aerec.times import DATE_FORMATS, TIME_UNITS, range_of_unit, warn_of_years
 
 __all__ = ["Block", "RatingsQuery"]
 
@@ -230,6 +230,8 @@ class RatingsQuery:
 
     def _time(self, name: str, kind: str, raw: str) -> str:
         if kind in (*_WHOLE, "FLOAT", "DOUBLE") or kind.startswith("DECIMAL"):
+            if date := self._date(name, raw):
+                return self._seconds(date, raw)
             per_second = self._per_second(name, raw)
             if kind not in _WHOLE or (per_second > 1 and self._count(raw, f"{_name(name)} % {per_second} <> 0")):
                 return f"CAST({_name(name)} / {per_second} AS DOUBLE)"
@@ -240,13 +242,33 @@ class RatingsQuery:
             return self._seconds(_name(name), raw)
         raise DataError(f"{self._label}: column {name!r} is {kind}: neither numbers nor dates; pass timestamp=None")
 
+    def _date(self, name: str, raw: str) -> str | None:
+        """Return times that are dates written as whole numbers, such as 20200131, as dates; see `format_of_dates`."""
+        text = f"CAST(TRY_CAST({_name(name)} AS HUGEINT) AS VARCHAR)"
+        if not self._count(raw, "true"):
+            return None
+        for form in DATE_FORMATS.values():
+            date = f"try_strptime({text}, '{form}')"
+            fits = f"strftime({date}, '{form}') = {text} AND year({date}) BETWEEN 1900 AND 2100"
+            if not self._count(raw, f"NOT coalesce({fits} AND {_name(name)} = floor({_name(name)}), false)"):
+                first = self._connection.execute(f"SELECT {text}, CAST({date} AS VARCHAR) FROM {raw}").fetchone()
+                warnings.warn(
+                    f"{self._label}, column {name!r} holds dates written as numbers: {first[0]} is read as {first[1]}",
+                    stacklevel=2,
+                )
+                return date
+        return None
+
     def _per_second(self, name: str, raw: str) -> int:
         """Return what times are divided by to be seconds, as `plain_times` finds it."""
         column = _name(name)
-        ranges = [(FIRST_SECOND * each, LAST_SECOND * each) for each in (1, *TIME_UNITS.values())]
+        ranges = [range_of_unit(each) for each in (1, *TIME_UNITS.values())]
         counts = ", ".join(f"count(*) FILTER (WHERE {column} BETWEEN {low} AND {high})" for low, high in ranges)
-        found = self._connection.execute(f"SELECT count({column}), {counts} FROM {raw}").fetchone()
-        n_times, in_seconds, *in_units = found
+        ends = f"CAST(min({column}) AS DOUBLE), CAST(max({column}) AS DOUBLE)"
+        found = self._connection.execute(f"SELECT count({column}), {ends}, {counts} FROM {raw}").fetchone()
+        n_times, low, high, in_seconds, *in_units = found
+        if n_times:
+            warn_of_years(low, high, f"{self._label}, column {name!r},")
         for (unit, per_second), in_unit in zip(TIME_UNITS.items(), in_units, strict=True):
             if in_unit and in_unit == n_times:
                 warnings.warn(
@@ -259,6 +281,11 @@ class RatingsQuery:
                 raise DataError(
                     f"{self._label}, column {name!r}: {in_unit:,} of {n_times:,} times are {unit}, the others seconds; "
                     "give all of them in one unit"
+                )
+            if 2 * in_unit > n_times:
+                raise DataError(
+                    f"{self._label}, column {name!r}: {n_times - in_unit:,} of {n_times:,} times can be no {unit} "
+                    "since 1970, as most are; correct or leave them out"
                 )
         return 1
 
