@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from aerec.display.notebook import Html, html_table, widget_bundle
+from aerec.display.notebook import Html, html_table
 from aerec.errors import DataError
 from aerec.holdout import Split
-from aerec.ids import as_ids, examples, id_from_text
+from aerec.ids import as_ids
 from aerec.interactions import Interactions
 from aerec.recommender.base import Recommender
 from aerec.recommender.scorer import check_k
+from aerec.reporting.user_view import UserView
 from aerec.system.extras import import_extra
 
 __all__ = ["SideBySide"]
@@ -25,7 +26,7 @@ _SHOWN_HISTORY = 10
 _LISTED_USERS = 1000  # offered while somebody types; every other id can be typed, too
 
 
-class SideBySide:
+class SideBySide(UserView):
     """Lists of models for one user, side by side: with the history, reasons, popularity, and what was held out.
 
     As the last value of a notebook's cell it shows itself, with menus for two models and a user where ipywidgets is
@@ -67,6 +68,8 @@ class SideBySide:
     ['model', 'rank', 'item', 'title', 'score', 'popularity', 'held_out', 'because']
     """
 
+    _controls = "menus of models and users"
+
     def __init__(
         self, models: Mapping[str, Recommender], data: Split | Interactions, *, k: int = 10, n_reasons: int = 2
     ) -> None:
@@ -78,13 +81,10 @@ class SideBySide:
         self._models = dict(models)
         self._k, self._n_reasons = k, n_reasons
         self._holdout = data.test if isinstance(data, Split) else None
-        self._history = history = data.test.history if isinstance(data, Split) else data
+        super().__init__(data.test.history if isinstance(data, Split) else data, ", ".join(models))
         train = data.train if isinstance(data, Split) else data
         counts = np.bincount(train.matrix.indices, minlength=train.shape[1])
         self._popularity = pd.Series(counts / max(train.shape[0], 1), index=train.items)
-        self.users = history.users[np.diff(history.matrix.indptr) > 0]
-        if not len(self.users):
-            raise DataError("no user has a history: there is nothing to recommend by")
 
     def frame(self, user: Any = None, models: Sequence[str] | None = None) -> pd.DataFrame:
         """Return the lists of a user as a frame.
@@ -164,15 +164,13 @@ class SideBySide:
         shown = widgets.HTML()
 
         def show(_: Any = None) -> None:
-            named = id_from_text(user.value, self.users)
             try:
-                chosen = user.value if named is None else named
-                shown.value = self.html(chosen, list(dict.fromkeys([left.value, right.value])))
+                shown.value = self.html(self._typed_user(user.value), list(dict.fromkeys([left.value, right.value])))
             except DataError as error:
                 shown.value = f"<p>{escape(str(error))}</p>"
 
         def next_user(_: Any) -> None:
-            place = _place(self.users, id_from_text(user.value, self.users)) + 1
+            place = _place(self.users, self._typed_user(user.value)) + 1
             user.value = str(self.users[place % len(self.users)])
 
         for control in (left, right, user):
@@ -181,24 +179,7 @@ class SideBySide:
         show()
         return widgets.VBox([widgets.Box([left, right, user, following], layout={"flex_flow": "row wrap"}), shown])
 
-    def __repr__(self) -> str:
-        return f"SideBySide({', '.join(self._models)}; {len(self.users):,} users)"
-
-    def _repr_html_(self) -> str:
-        return self.html()
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        """Add the menus to the table where a notebook can show them."""
-        return widget_bundle(self, "menus of models and users")
-
     # ------------------------------------------------------------------ parts
-
-    def _user(self, user: Any) -> Any:
-        if user is None:
-            return self.users[0]
-        if _place(self.users, user) < 0:
-            raise DataError(f"there is no user {user!r} with a history; there are {examples(self.users)}")
-        return user
 
     def _names(self, models: Sequence[str] | None) -> list[str]:
         names = list(self._models)[:2] if models is None else list(models)
@@ -222,10 +203,6 @@ class SideBySide:
             return []
         terms = model.explain(history, item, n=self._n_reasons)
         return terms["item"][terms["contribution"] > 0].tolist()
-
-    def _title(self, item: Any) -> str:
-        names = self._history.item_names
-        return str(item) if names is None else str(names.get(item, "")) or str(item)
 
     def _history_of(self, user: Any) -> str:
         seen = self._items(self._history, user)

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from aerec.display.notebook import Html, html_table, widget_bundle
+from aerec.display.notebook import Html, html_table
 from aerec.errors import DataError
-from aerec.ids import as_ids, examples, id_from_text
 from aerec.interactions import Interactions
 from aerec.models.sparse_code import SparseCode
 from aerec.recommender.scorer import check_k
+from aerec.reporting.user_view import UserView
 from aerec.system.extras import import_extra
 
 __all__ = ["Steering"]
@@ -24,7 +24,7 @@ _TITLES = 3  # Titles that stand for a unit without a name
 _DEEP = 1000  # places before steering that are told
 
 
-class Steering:
+class Steering(UserView):
     """The list of one user beside the strongest units of their code, which can be turned up and down.
 
     As the last value of a notebook's cell it shows itself, with sliders where ipywidgets is installed (extra
@@ -65,16 +65,14 @@ class Steering:
     ['rank', 'item', 'title', 'score', 'before']
     """
 
+    _controls = "sliders"
+
     def __init__(self, model: SparseCode, data: Interactions, *, k: int = 10, n_units: int = 6) -> None:
         check_is_fitted(model)
-        k = check_k(k)
-        n_units = check_k(n_units)
-        self._model, self._data, self._k, self._n_units = model, data, k, n_units
+        self._model, self._k, self._n_units = model, check_k(k), check_k(n_units)
+        super().__init__(data, repr(model))
         named = data.item_features is not None
         self._names = model.name_units(data)["name"] if named else pd.Series(dtype=object)
-        self.users = data.users[np.diff(data.matrix.indptr) > 0]
-        if not len(self.users):
-            raise DataError("no user has a history: there is nothing to recommend by")
 
     def units(self, user: Any = None) -> pd.DataFrame:
         """Return the strongest units of a user, the strongest first.
@@ -150,11 +148,11 @@ class Steering:
 
         def show(_: Any = None) -> None:
             steer = {unit: slider.value * strength for slider, (unit, strength) in strengths.items() if slider.value}
-            shown.value = self.html(self._named(user.value), steer)
+            shown.value = self.html(self._typed_user(user.value), steer)
 
         def begin(_: Any = None) -> None:
             try:
-                units = self.units(self._named(user.value))
+                units = self.units(self._typed_user(user.value))
             except DataError as error:
                 shown.value = f"<p>{escape(str(error))}</p>"
                 return
@@ -173,34 +171,13 @@ class Steering:
         begin()
         return widgets.VBox([user, sliders, shown])
 
-    def __repr__(self) -> str:
-        return f"Steering({self._model!r}; {len(self.users):,} users)"
-
-    def _repr_html_(self) -> str:
-        return self.html()
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        """Add the sliders to the table where a notebook can show them."""
-        return widget_bundle(self, "sliders")
-
     # ------------------------------------------------------------------ parts
 
     def _alone(self, user: Any) -> Interactions:
-        user = self.users[0] if user is None else user
-        if self.users.get_indexer(as_ids([user]))[0] < 0:
-            raise DataError(f"there is no user {user!r} with a history; there are {examples(self.users)}")
-        return self._data.select_users([user])
-
-    def _named(self, text: str) -> Any:
-        user = id_from_text(text, self.users)
-        return text if user is None else user
+        return self._history.select_users([self._user(user)])
 
     def _name(self, unit: int) -> str:
         name = self._names.get(unit)
         if isinstance(name, str):
             return f"{unit}: {name}"
         return f"{unit}: " + "; ".join(map(self._title, self._model.describe_code(unit, _TITLES)["item"]))
-
-    def _title(self, item: Any) -> str:
-        names = self._data.item_names
-        return str(item) if names is None else str(names.get(item, "")) or str(item)
