@@ -6,7 +6,7 @@ import pytest
 from sklearn.base import BaseEstimator
 
 from aerec.noise import MaskingNoise
-from aerec.parameters import OneOf, RealNumber, WholeNumber, check_parameters
+from aerec.parameters import OneOf, RealNumber, WholeNumber, changed_choice, check_fraction, check_parameters, fields_of
 
 
 @pytest.mark.parametrize(
@@ -66,3 +66,25 @@ def test_the_error_names_the_parameter_what_it_may_be_and_what_was_given(wrong, 
     with pytest.raises(ValueError, match=r"^The") as refused:
         check_parameters(_Model(**wrong))
     assert str(refused.value) == message
+
+
+def test_fractions_are_between_zero_and_one():
+    check_fraction("share", 0.5)
+    check_fraction("share", 0, zero=True)
+    for value in (0, 1, -0.1, 1.5, float("nan"), "2025-09-01", None):
+        with pytest.raises(ValueError, match=r"share must be in \(0, 1\), got"):
+            check_fraction("share", value)
+    for value in (1, -0.1, float("nan")):
+        with pytest.raises(ValueError, match=r"share must be in \[0, 1\), got"):
+            check_fraction("share", value, zero=True)
+
+
+def test_the_fields_of_a_choice_are_named_after_it():
+    noise = MaskingNoise(0.2)
+    fields = fields_of({"noise": noise, "hidden": 3, "kind": MaskingNoise})
+    assert set(fields) == {f"noise__{name}" for name in vars(noise)}
+    assert 0.2 in fields.values()
+    (name,) = [name for name, value in vars(noise).items() if value == 0.2]
+    assert changed_choice(noise, {name: 0.3}) == MaskingNoise(0.3)
+    with pytest.raises(ValueError, match="MaskingNoise has no 'width'; it has"):
+        changed_choice(noise, {"width": 1})

@@ -10,6 +10,7 @@ import pytest
 
 from aerec import Interactions
 from aerec.errors import DataError
+from aerec.times import joined_times
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
@@ -84,3 +85,15 @@ def test_numbers_that_are_hardly_seconds_are_kept_with_a_word(times, message):
     with pytest.warns(UserWarning, match=message):
         data = Interactions.from_frame(frame_of(times), rating=None)
     assert data.timestamps.tolist() == times
+
+
+def test_times_of_several_parts_are_joined_where_all_have_them():
+    first, second = np.array([1, 2]), np.array([3.5])
+    times, dtype = joined_times([first, second], {"datetime64[s]"})
+    assert (times.tolist(), dtype) == ([1, 2, 3.5], "datetime64[s]")
+    assert joined_times([first], {None})[1] is None
+    assert joined_times([None, None], {None}) == (None, None)
+    with pytest.warns(UserWarning, match="1 of 2 parts have none"):
+        assert joined_times([first, None], {None}) == (None, None)
+    with pytest.warns(UserWarning, match="read as seconds since 1970"):
+        assert joined_times([first, second], {None, "datetime64[s]"})[1] == "datetime64[us, UTC]"

@@ -33,7 +33,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from aerec import Interactions, evaluate
 from aerec.datasets import list_datasets, read_parts
-from aerec.holdout import Holdout, draw_ratings, places_in_rows
+from aerec.drawing import draw_ratings, places_in_rows
+from aerec.holdout import Holdout
 from aerec.models import Blend
 from aerec.recommender.saving import decode_parameter, encode_parameter
 from aerec.registry import MODELS, get_model_class

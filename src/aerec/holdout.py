@@ -1,4 +1,4 @@
-"""Holdout and Split: what splitters give, and how ratings are drawn and set apart."""
+"""Holdout and Split: what splitters give."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from aerec.display.notebook import html_table
+from aerec.drawing import draw_ratings
 from aerec.errors import DataError
 from aerec.ids import examples, refuse_other_kind
 from aerec.interactions import Interactions
 from aerec.item_descriptions import joined_descriptions
-from aerec.parameters import WholeNumber, is_number
+from aerec.parameters import check_fraction
 from aerec.sparse import row_ids
 
 __all__ = [
@@ -24,13 +25,8 @@ __all__ = [
     "Split",
     "as_holdout",
     "as_interactions",
-    "check_fraction",
-    "check_whole",
-    "draw_groups",
-    "draw_ratings",
     "given_validation",
     "is_rated_in",
-    "places_in_rows",
     "weak_split",
 ]
 
@@ -209,44 +205,6 @@ def weak_split(train: Interactions, *held_out: Interactions) -> Split:
     return Split(train, Holdout(train, validation[0]), Holdout(train, test, exclude=validation[0]))
 
 
-def draw_ratings(data: Interactions, fraction: float, rng: np.random.Generator, *, per_user: bool) -> NDArray[np.bool_]:
-    """Mask of stored ratings, drawn without replacement: a share of all, or of each user's."""
-    n = data.n_ratings
-    if not per_user:
-        mask = np.zeros(n, dtype=bool)
-        mask[rng.permutation(n)[: round(fraction * n)]] = True
-        return mask
-    lengths = np.diff(data.matrix.indptr)
-    sizes = np.floor(fraction * lengths + 1e-9).astype(np.int64)  # 0.2 · 5 is 1, whatever 1 − 0.8 rounds to
-    sizes = np.where(lengths >= 2, np.maximum(sizes, 1), 0)
-    return places_in_rows(data, rng.random(n)) < np.repeat(sizes, lengths)
-
-
-def draw_groups(
-    n: int, fraction: float, validation_fraction: float, rng: np.random.Generator, what: str
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Divide the numbers 0 … n − 1 at random into (test, validation, the others), each in ascending order.
-
-    Test gets the share `fraction`, validation `validation_fraction` of the rest; at least one, but for a share of 0.
-    A DataError says so where no other of `what` is left.
-    """
-    n_test = max(1, round(fraction * n))
-    n_validation = max(1, round(validation_fraction * (n - n_test))) if validation_fraction else 0
-    if n_test + n_validation >= n:
-        raise DataError(f"holding out {n_test:,} + {n_validation:,} of {n:,} {what} leaves none to train on")
-    test, validation, others = np.split(rng.permutation(n), [n_test, n_test + n_validation])
-    return np.sort(test), np.sort(validation), np.sort(others)
-
-
-def places_in_rows(data: Interactions, *keys: NDArray[Any]) -> NDArray[np.int64]:
-    """Place of each stored rating among those of its user, counted from 0; `keys` sort them, the first one first."""
-    rows = row_ids(data.matrix)
-    order = np.lexsort((*keys[::-1], rows))
-    places = np.empty(len(rows), dtype=np.int64)
-    places[order] = np.arange(len(rows)) - data.matrix.indptr[rows]
-    return places
-
-
 def is_rated_in(data: Interactions, other: Interactions) -> NDArray[np.bool_]:
     """Say of each stored rating of `data` whether `other` holds one of the same user and item, by their ids."""
     there, width = other.with_users(data.users).with_items(data.items).matrix, data.shape[1]
@@ -314,19 +272,6 @@ def as_holdout(validation: Any, *, by_id: bool) -> Holdout | None:
         raise DataError("the training data has ids, the validation data are matrices without: give Interactions")
     history, target = map(as_interactions, validation)
     return Holdout(history, target)
-
-
-def check_fraction(name: str, value: float, *, zero: bool = False) -> None:
-    """Raise a ValueError unless 0 < `value` < 1, or it is 0 where that is allowed."""
-    if not (is_number(value) and (0 < value < 1 or (zero and value == 0))):
-        raise ValueError(f"{name} must be in {'[0, 1)' if zero else '(0, 1)'}, got {value!r}")
-
-
-def check_whole(name: str, value: Any, lowest: int) -> None:
-    """Raise a ValueError unless `value` is a whole number of at least `lowest`."""
-    allowed = WholeNumber(lowest)
-    if not allowed.accepts(value):
-        raise ValueError(f"{name} must be {allowed}, got {value!r}")
 
 
 def _check_ids_meet(part: Interactions, train: Interactions, name: str) -> None:

@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from aerec.errors import DataError
+from aerec.errors import DataError, warn_caller
 
 __all__ = [
     "as_ids",
     "check_offsets",
     "check_storable",
+    "checked_ids",
     "decode_index",
     "encode_index",
     "exact_limit",
@@ -89,6 +90,28 @@ def _inexact(identifier: Any, what: str = "") -> DataError:
         f"the {what}id {shown(identifier)} is a float that stands for several whole numbers, so that ids may have "
         "become others already: read the column as text, or as pandas' 'Int64', which has missing values too"
     )
+
+
+def checked_ids(ids: Any, name: str) -> pd.Index[Any]:
+    """Return the ids of users or items as an index: whole numbers that are floats as such, with a warning.
+
+    Raises
+    ------
+    DataError
+        If one is missing, or cannot be an id, such as a list.
+    """
+    index: pd.Index[Any] = pd.Index(ids, name=name, tupleize_cols=False)
+    whole = without_points(index, name)
+    if index.hasnans or (index.dtype == object and not all(map(pd.api.types.is_hashable, index))):
+        missing = index.isna()
+        at = next(at for at, value in enumerate(index) if missing[at] or not pd.api.types.is_hashable(value))
+        raise DataError(f"the {name} ids hold {index[at]!r} at place {at}, which is no id; ids are numbers or text")
+    if whole is not index and len(index):
+        warn_caller(
+            f"the {name} ids are whole numbers with a decimal point, as after missing values: {index[0]} is read as "
+            f"{whole[0]}"
+        )
+    return whole
 
 
 def without_points(ids: pd.Index[Any], what: str) -> pd.Index[Any]:

@@ -15,14 +15,14 @@ from numpy.typing import ArrayLike, NDArray
 from aerec.data_summary import DataSummary, quantiles, value_counts, why_so_few
 from aerec.errors import DataError, warn_caller
 from aerec.frames import ratings_of_frame, sort_ratings
-from aerec.ids import as_ids, examples, refuse_other_kind, shown, union_of_ids, without_points
+from aerec.ids import as_ids, checked_ids, examples, refuse_other_kind, shown, union_of_ids
 from aerec.item_descriptions import aligned_descriptions, joined_descriptions
 from aerec.item_features import ItemFeatures, features_of_frame, features_of_matrix, join_features, rows_or_empty
-from aerec.parameters import RealNumber, WholeNumber
+from aerec.parameters import RealNumber, check_whole
 from aerec.rating_weights import checked_weights, joined_weights, weights_of_matrix
 from aerec.sparse import CSR, canonical_csr, column_counts, ones_in, row_ids, row_positions, take_values
 from aerec.tables import as_frame_of, check_frame_kind
-from aerec.times import checked_times, dates_of_seconds
+from aerec.times import checked_times, dates_of_seconds, joined_times
 
 __all__ = ["Interactions"]
 
@@ -92,7 +92,7 @@ class Interactions:
 
     def __post_init__(self) -> None:
         matrix = canonical_csr(self.matrix)
-        users, items = _ids(self.users, "user"), _ids(self.items, "item")
+        users, items = checked_ids(self.users, "user"), checked_ids(self.items, "item")
         if matrix.shape != (len(users), len(items)):
             raise DataError(f"the matrix is {matrix.shape}, but there are {len(users)} users and {len(items)} items")
         for index in (users, items):
@@ -281,7 +281,8 @@ class Interactions:
         users = union_of_ids([part.users for part in parts], "user")
         items = union_of_ids([part.items for part in parts], "item")
         columns = [items.get_indexer(part.items) for part in parts]
-        times, dtype = _joined_times(parts)
+        types = {part.timestamp_dtype for part in parts if part.n_ratings}
+        times, dtype = joined_times([part.timestamps for part in parts], types)
         joined = sort_ratings(
             np.concatenate([users.get_indexer(part.users)[row_ids(part.matrix)] for part in parts]),
             np.concatenate([column[part.matrix.indices] for part, column in zip(parts, columns, strict=True)]),
@@ -479,8 +480,7 @@ class Interactions:
             If `min_per_user` or `min_per_item` is not a whole number of at least 0.
         """
         for name, least in (("min_per_user", min_per_user), ("min_per_item", min_per_item)):
-            if not (allowed := WholeNumber(0)).accepts(least):
-                raise ValueError(f"{name} must be {allowed}, got {least!r}")
+            check_whole(name, least, 0)
         matrix = self.matrix
         if (np.diff(matrix.indptr) >= min_per_user).all() and (column_counts(matrix) >= min_per_item).all():
             return self
@@ -725,38 +725,6 @@ class Interactions:
     def _aligned(self, stored: NDArray[Any]) -> dict[str, Any]:
         """Return what is aligned with the stored ratings, of some of them."""
         return {name: array[stored] for name in _ALIGNED if (array := getattr(self, name)) is not None}
-
-
-def _joined_times(parts: list[Interactions]) -> tuple[NDArray[Any] | None, str | None]:
-    times = [part.timestamps for part in parts if part.timestamps is not None]
-    if len(times) < len(parts):
-        if times:
-            warn_caller(
-                f"times left out: {len(parts) - len(times)} of {len(parts)} parts have none; give all of them times, "
-                "or leave them out yourself with dataclasses.replace(part, timestamps=None)"
-            )
-        return None, None
-    dtypes = {part.timestamp_dtype for part in parts if part.n_ratings}
-    if len(dtypes) < 2:
-        return np.concatenate(times), next(iter(dtypes), None)
-    if None in dtypes:
-        warn_caller("times are dates in some parts and numbers in others: the numbers are read as seconds since 1970")
-    return np.concatenate(times), "datetime64[us, UTC]"
-
-
-def _ids(ids: Any, name: str) -> pd.Index[Any]:
-    index: pd.Index[Any] = pd.Index(ids, name=name, tupleize_cols=False)
-    whole = without_points(index, name)
-    if index.hasnans or (index.dtype == object and not all(map(pd.api.types.is_hashable, index))):
-        missing = index.isna()
-        at = next(at for at, value in enumerate(index) if missing[at] or not pd.api.types.is_hashable(value))
-        raise DataError(f"the {name} ids hold {index[at]!r} at place {at}, which is no id; ids are numbers or text")
-    if whole is not index and len(index):
-        warn_caller(
-            f"the {name} ids are whole numbers with a decimal point, as after missing values: {index[0]} is read as "
-            f"{whole[0]}"
-        )
-    return whole
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:

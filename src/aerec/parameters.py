@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from numbers import Integral, Real
 from typing import Any, Protocol, TypeAlias
 
@@ -16,8 +16,13 @@ __all__ = [
     "OneOf",
     "RealNumber",
     "WholeNumber",
+    "changed_choice",
+    "check_fraction",
     "check_parameters",
+    "check_whole",
     "copied_parameters",
+    "fields_of",
+    "is_choice",
     "is_number",
 ]
 
@@ -129,11 +134,44 @@ def check_parameters(model: Any) -> None:
             raise ValueError(f"The {name!r} parameter of {type(model).__name__} must be {choices}, got {value!r}")
 
 
+def check_whole(name: str, value: Any, lowest: int) -> None:
+    """Raise a ValueError unless `value` is a whole number of at least `lowest`."""
+    allowed = WholeNumber(lowest)
+    if not allowed.accepts(value):
+        raise ValueError(f"{name} must be {allowed}, got {value!r}")
+
+
+def check_fraction(name: str, value: float, *, zero: bool = False) -> None:
+    """Raise a ValueError unless 0 < `value` < 1, or it is 0 where that is allowed."""
+    if not (is_number(value) and (0 < value < 1 or (zero and value == 0))):
+        raise ValueError(f"{name} must be in {'[0, 1)' if zero else '(0, 1)'}, got {value!r}")
+
+
 def copied_parameters(model: Any) -> dict[str, Any]:
     """Return a copy of the parameters, so that a later change of a list or a model among them does no harm."""
     from sklearn.base import clone  # slow to import: splitters, which check their parameters here, do without
 
     return {name: clone(value, safe=False) for name, value in model.get_params(deep=False).items()}
+
+
+def is_choice(value: Any) -> bool:
+    """Whether a hyper-parameter is a small frozen dataclass, such as a noise."""
+    return is_dataclass(value) and not isinstance(value, type)
+
+
+def fields_of(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of each choice among the parameters, under names such as ``noise__scale``."""
+    choices = {name: value for name, value in parameters.items() if is_choice(value)}
+    named = ((name, choice, field.name) for name, choice in choices.items() for field in fields(choice))
+    return {f"{name}__{field}": getattr(choice, field) for name, choice, field in named}
+
+
+def changed_choice(choice: Any, values: Mapping[str, Any]) -> Any:
+    """Return a choice with other values in some of its fields; a ValueError names one that it has not."""
+    known = [field.name for field in fields(choice)]
+    if unknown := values.keys() - set(known):
+        raise ValueError(f"{type(choice).__name__} has no {min(unknown)!r}; it has {', '.join(known)}")
+    return replace(choice, **values)
 
 
 def _meets(value: Any, constraint: Constraint) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ __all__ = [
     "dates_of_seconds",
     "format_of_dates",
     "iso_dates",
+    "joined_times",
     "range_of_unit",
     "times_of_column",
     "values_in_unit",
@@ -178,3 +180,30 @@ def _seconds(dates: pd.Series[Any]) -> NDArray[Any]:
     per_second = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[stamps.unit]
     whole, rest = np.divmod(stamps.asi8, per_second)
     return whole + rest / per_second if rest.any() else whole
+
+
+def joined_times(
+    parts: Sequence[NDArray[Any] | None], dtypes: Collection[str | None]
+) -> tuple[NDArray[Any] | None, str | None]:
+    """Return the times of several parts one after the other, and what type of dates they were.
+
+    Parameters
+    ----------
+    parts : sequence of ndarray or None
+        Numbers. Where a part has none, the result is None, with a warning if another one has some.
+    dtypes : set of str or None
+        The types that the times of the parts had; None among them stands for numbers.
+    """
+    times = [part for part in parts if part is not None]
+    if len(times) < len(parts):
+        if times:
+            warn_caller(
+                f"times left out: {len(parts) - len(times)} of {len(parts)} parts have none; give all of them times, "
+                "or leave them out yourself with dataclasses.replace(part, timestamps=None)"
+            )
+        return None, None
+    if len(dtypes) < 2:
+        return np.concatenate(times), next(iter(dtypes), None)
+    if None in dtypes:
+        warn_caller("times are dates in some parts and numbers in others: the numbers are read as seconds since 1970")
+    return np.concatenate(times), "datetime64[us, UTC]"

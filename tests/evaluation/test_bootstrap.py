@@ -7,6 +7,7 @@ from scipy import stats
 from aerec.evaluation import bootstrap
 from aerec.evaluation.bootstrap import (
     FEW,
+    Ratios,
     bootstrap_sums,
     difference_interval,
     mean_interval,
@@ -145,3 +146,19 @@ def test_rare_differences_are_covered_about_as_often_as_promised(n_users, wins, 
         narrow += plain[0] <= wins - losses <= plain[1]
     assert covered / 300 >= 0.92
     assert (n_users, losses) != (30, 0.0) or narrow / 300 < 0.75  # the percentile interval is no answer there
+
+
+def test_ratios_are_means_over_users_ratings_and_roots(values):
+    counts = np.arange(1.0, 61.0)
+    table = Ratios(60)
+    table.add("share", values / values.max())
+    table.add_ratio("rmse", values, counts, root=True)
+    table.add_constant("coverage", 0.25)
+    mean, interval, per_user = table.summary(["rmse", "coverage", "share"], 200, seed=0)
+    assert list(mean) == ["rmse", "coverage", "share"]
+    assert mean["share"] == pytest.approx(np.mean(values / values.max()))
+    assert mean["rmse"] == pytest.approx((values.sum() / counts.sum()) ** 0.5)
+    np.testing.assert_allclose(per_user["rmse"], np.sqrt(values / counts))
+    assert interval["rmse"][0] < mean["rmse"] < interval["rmse"][1]
+    assert np.isnan(interval["coverage"]).all()
+    assert set(per_user) == {"rmse", "share"}

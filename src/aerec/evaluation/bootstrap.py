@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
     "FEW",
+    "Ratios",
     "bootstrap_sums",
     "difference_interval",
     "mean_interval",
@@ -141,3 +144,53 @@ def difference_interval(difference: NDArray[np.float64], resampled: NDArray[np.f
     low = gain - loss - reach(gain - gain_low, loss_high - loss)
     high = gain - loss + reach(gain_high - gain, loss - loss_low)
     return unit * low, unit * high
+
+
+class Ratios:
+    """Metrics as they come in: each is f(Σ over users of a / Σ over users of b), which can be resampled."""
+
+    def __init__(self, n_users: int) -> None:
+        self._ones = np.ones(n_users)
+        self._above: dict[str, NDArray[np.float64]] = {}
+        self._below: dict[str, NDArray[np.float64]] = {}
+        self._roots: set[str] = set()
+        self._constants: dict[str, float] = {}
+
+    def add(self, name: str, values: NDArray[np.float64]) -> None:
+        """A mean over users of values from 0 to 1."""
+        self.add_ratio(name, values, self._ones, root=False)
+
+    def add_ratio(self, name: str, above: NDArray[np.float64], below: NDArray[np.float64], *, root: bool) -> None:
+        """A mean over ratings, of which users have different numbers; or its square root."""
+        self._above[name], self._below[name] = above, below
+        if root:
+            self._roots.add(name)
+
+    def add_constant(self, name: str, value: float) -> None:
+        """A number of all users together."""
+        self._constants[name] = value
+
+    def summary(
+        self, names: Sequence[str], n_resamples: int, seed: int
+    ) -> tuple[dict[str, float], dict[str, tuple[float, float]], dict[str, NDArray[np.float64]]]:
+        """Return mean, interval and per-user values of each metric, in the order of `names`."""
+        mean, interval, per_user = {}, {}, {}
+        resampled = [metric for metric in names if metric in self._above]
+        stacked = [values for metric in resampled for values in (self._above[metric], self._below[metric])]
+        sums = bootstrap_sums(np.stack(stacked, axis=1), n_resamples, seed) if stacked else None
+        for name in names:
+            if name in self._constants:
+                mean[name], interval[name] = self._constants[name], (float("nan"), float("nan"))
+                continue
+            above, below = self._above[name], self._below[name]
+            settle = np.sqrt if name in self._roots else np.asarray
+            mean[name] = float(settle(above.sum() / below.sum()))
+            per_user[name] = settle(above / below)
+            assert sums is not None
+            at = 2 * resampled.index(name)
+            resampled_values = settle(sums[:, at] / sums[:, at + 1])
+            is_mean = below is self._ones
+            interval[name] = (
+                mean_interval(above, resampled_values) if is_mean else percentile_interval(resampled_values)
+            )
+        return mean, interval, per_user

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from aerec.errors import DataError
-from aerec.evaluation.bootstrap import bootstrap_sums, mean_interval, percentile_interval
+from aerec.evaluation.bootstrap import Ratios
 from aerec.evaluation.report import Report
 from aerec.ids import examples
 from aerec.interactions import Interactions
@@ -124,7 +124,7 @@ def evaluate(
             "to hold one out takes two ratings of a user"
         )
     _warn_of_what_cannot_be_found(model, holdout, evaluated, exclude_seen)
-    table = _Table(len(evaluated))
+    table = Ratios(len(evaluated))
     rated = [metric for metric in names if metric in RATING_METRICS]
     if rated:
         if not by_id and getattr(model, "items_", None) is not None:
@@ -268,56 +268,6 @@ def _warn_of_ties(model: Recommender, scores: NDArray[np.float32]) -> None:
             "items by their features",
             stacklevel=3,
         )
-
-
-class _Table:
-    """Metrics as they come in: each is f(Σ over users of a / Σ over users of b), which can be resampled."""
-
-    def __init__(self, n_users: int) -> None:
-        self._ones = np.ones(n_users)
-        self._above: dict[str, NDArray[np.float64]] = {}
-        self._below: dict[str, NDArray[np.float64]] = {}
-        self._roots: set[str] = set()
-        self._constants: dict[str, float] = {}
-
-    def add(self, name: str, values: NDArray[np.float64]) -> None:
-        """A mean over users of values from 0 to 1."""
-        self.add_ratio(name, values, self._ones, root=False)
-
-    def add_ratio(self, name: str, above: NDArray[np.float64], below: NDArray[np.float64], *, root: bool) -> None:
-        """A mean over ratings, of which users have different numbers; or its square root."""
-        self._above[name], self._below[name] = above, below
-        if root:
-            self._roots.add(name)
-
-    def add_constant(self, name: str, value: float) -> None:
-        """A number of all users together."""
-        self._constants[name] = value
-
-    def summary(
-        self, names: Sequence[str], n_resamples: int, seed: int
-    ) -> tuple[dict[str, float], dict[str, tuple[float, float]], dict[str, NDArray[np.float64]]]:
-        """Return mean, interval and per-user values of each metric, in the order of `names`."""
-        mean, interval, per_user = {}, {}, {}
-        resampled = [metric for metric in names if metric in self._above]
-        stacked = [values for metric in resampled for values in (self._above[metric], self._below[metric])]
-        sums = bootstrap_sums(np.stack(stacked, axis=1), n_resamples, seed) if stacked else None
-        for name in names:
-            if name in self._constants:
-                mean[name], interval[name] = self._constants[name], (float("nan"), float("nan"))
-                continue
-            above, below = self._above[name], self._below[name]
-            settle = np.sqrt if name in self._roots else np.asarray
-            mean[name] = float(settle(above.sum() / below.sum()))
-            per_user[name] = settle(above / below)
-            assert sums is not None
-            at = 2 * resampled.index(name)
-            resampled_values = settle(sums[:, at] / sums[:, at + 1])
-            is_mean = below is self._ones
-            interval[name] = (
-                mean_interval(above, resampled_values) if is_mean else percentile_interval(resampled_values)
-            )
-        return mean, interval, per_user
 
 
 def _auc(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, Literal, overload
 
 import numpy as np
@@ -21,7 +21,7 @@ from aerec.errors import DataError, TrainingError
 from aerec.holdout import Holdout, as_holdout, given_validation
 from aerec.ids import as_ids, check_storable
 from aerec.interactions import Interactions
-from aerec.parameters import Constraint, check_parameters, copied_parameters
+from aerec.parameters import Constraint, changed_choice, check_parameters, copied_parameters, fields_of, is_choice
 from aerec.rating_weights import weighted_counts
 from aerec.recommender.health import warn_of_common_lists
 from aerec.recommender.id_matching import History, IdMatching, check_n
@@ -38,10 +38,10 @@ from aerec.recommender.scorer import (
     cosines,
     score_blocks,
 )
+from aerec.recommender.similar import most_similar
 from aerec.sparse import CSR, column_counts
 from aerec.system.memory import require_memory
 from aerec.tables import as_frame_of, check_frame_kind
-from aerec.topk import top_k
 
 _USERS_COMPARED = 100  # So many lists show whether all users get the same one
 
@@ -136,10 +136,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the hyper-parameters; with `deep`, also the fields of each choice, such as ``noise__scale``."""
         params: dict[str, Any] = super().get_params(deep)
-        choices = [(name, value) for name, value in params.items() if deep and _is_choice(value)]
-        for name, choice in choices:
-            params |= {f"{name}__{field.name}": getattr(choice, field.name) for field in fields(choice)}
-        return params
+        return params | fields_of(params) if deep else params
 
     def set_params(self, **params: Any) -> Self:
         """Set hyper-parameters; a field of a choice as ``noise__scale=0.2``, so that a grid can search over it.
@@ -157,7 +154,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         for key, value in params.items():
             name, _, field = key.partition("__")
             choice = params.get(name, getattr(self, name, None))
-            if field and _is_choice(choice):
+            if field and is_choice(choice):
                 changes.setdefault(name, {})[field] = value
             elif field and hasattr(self, name) and not hasattr(choice, "set_params"):
                 raise ValueError(f"{key}: {name} is {choice!r}, which has no {field!r}; set {name} too")
@@ -165,11 +162,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
                 own[key] = value
         super().set_params(**own)
         for name, values in changes.items():
-            choice = getattr(self, name)
-            known = [field.name for field in fields(choice)]
-            if unknown := values.keys() - known:
-                raise ValueError(f"{type(choice).__name__} has no {min(unknown)!r}; it has {', '.join(known)}")
-            setattr(self, name, replace(choice, **values))
+            setattr(self, name, changed_choice(getattr(self, name), values))
         return self
 
     def fit(self, train: History, y: Any = None, *, validation: Any = None) -> Self:
@@ -454,7 +447,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
                 'is alike; recommend({"anyone": [item]}) says what it shows to those who like an item'
             )
         columns = self._ids.columns_of(items)
-        frame = _pairs(scorer.similarities, columns, self._ids.known_items, k, self.n_features_in_, "item")
+        frame = most_similar(scorer.similarities, columns, self._ids.known_items, k, self.n_features_in_, "item")
         return as_frame_of(frame, as_frame)
 
     def similar_users(self, history: History, users: Any, k: int = 10, *, as_frame: str = "pandas") -> Any:
@@ -494,7 +487,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         vectors = vectors[
             :, np.ptp(vectors, axis=0) > 0
         ]  # a column that is the same for all, such as the 1 of a bias, says nothing
-        frame = _pairs(lambda some: cosines(vectors, some), rows, known.users, k, len(vectors), "user")
+        frame = most_similar(lambda some: cosines(vectors, some), rows, known.users, k, len(vectors), "user")
         return as_frame_of(frame, as_frame)
 
     def explain(self, history: History, item: Any, n: int | None = None) -> pd.DataFrame:
@@ -772,11 +765,6 @@ def _is_same(value: Any, before: Any) -> bool:
     )
 
 
-def _is_choice(value: Any) -> bool:
-    """Whether a hyper-parameter is a small frozen dataclass, such as a noise."""
-    return is_dataclass(value) and not isinstance(value, type)
-
-
 def _some_users(history: History, users: Any) -> History:
     """Return some of the users of an Interactions or a dict."""
     if isinstance(history, Interactions):
@@ -789,27 +777,6 @@ def _some_users(history: History, users: Any) -> History:
     if unknown := [user for user in wanted if user not in history]:
         raise DataError(f"unknown user {unknown[0]!r}: not among the {len(history):,} users of the dict")
     return {user: history[user] for user in wanted}
-
-
-def _pairs(
-    similarities: Callable[[NDArray[np.int64]], NDArray[Any]],
-    rows: NDArray[np.int64],
-    ids: pd.Index[Any],
-    k: int,
-    n: int,
-    kind: str,
-) -> pd.DataFrame:
-    """Return the `k` most alike of `n` to each of `rows`, but itself, as a frame."""
-    k = min(k, n)
-    best = np.full((len(rows), k), -1, dtype=np.int64), np.full((len(rows), k), -np.inf, dtype=np.float32)
-    for block in score_blocks(len(rows), n):
-        scores = np.array(similarities(rows[block]), dtype=np.float32)
-        scores[np.arange(len(block)), rows[block]] = -np.inf
-        best[0][block], best[1][block] = top_k(scores, k)
-    at, places = np.nonzero(best[0] >= 0)
-    similar = ids.take(best[0][at, places])
-    columns = {kind: ids.take(rows[at]), "similar": similar, "rank": places + 1, "score": best[1][at, places]}
-    return pd.DataFrame(columns)
 
 
 def item_popularity(matrix: CSR, weights: NDArray[np.float32] | None = None) -> NDArray[np.float32]:

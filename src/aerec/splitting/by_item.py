@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from aerec.holdout import Holdout, Split, as_interactions, check_fraction, check_whole, draw_groups
+from aerec.drawing import draw_groups
+from aerec.holdout import Holdout, Split, as_interactions
 from aerec.interactions import Interactions
+from aerec.parameters import check_fraction, check_whole
 from aerec.sparse import column_counts
 
 __all__ = ["ColdItems"]

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from aerec.holdout import Split, as_interactions, check_fraction, check_whole, draw_ratings, weak_split
+from aerec.drawing import draw_ratings
+from aerec.holdout import Split, as_interactions, weak_split
 from aerec.interactions import Interactions
+from aerec.parameters import check_fraction, check_whole
 
 __all__ = ["RandomHoldout"]
 

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aerec.errors import DataError
-from aerec.holdout import Holdout, Split, as_interactions, check_fraction, check_whole
+from aerec.holdout import Holdout, Split, as_interactions
 from aerec.interactions import Interactions
-from aerec.parameters import RealNumber
+from aerec.parameters import RealNumber, check_fraction, check_whole
 from aerec.sparse import row_ids
 
 __all__ = ["LeaveLastOut", "RollingTime", "TemporalSplit"]

@@ -9,18 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aerec.drawing import draw_groups, draw_ratings, places_in_rows
 from aerec.errors import DataError
-from aerec.holdout import (
-    Holdout,
-    Split,
-    as_interactions,
-    check_fraction,
-    check_whole,
-    draw_groups,
-    draw_ratings,
-    places_in_rows,
-)
+from aerec.holdout import Holdout, Split, as_interactions
 from aerec.interactions import Interactions
+from aerec.parameters import check_fraction, check_whole
 from aerec.sparse import column_counts
 
 __all__ = ["ColdUsers", "StrongGeneralization"]

@@ -9,9 +9,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from aerec.drawing import draw_ratings
 from aerec.errors import DataError
-from aerec.holdout import Holdout, Split, as_interactions, check_fraction, check_whole, draw_ratings, weak_split
+from aerec.holdout import Holdout, Split, as_interactions, weak_split
 from aerec.interactions import Interactions
+from aerec.parameters import check_fraction, check_whole
 
 __all__ = ["KFold"]
 
