@@ -54,6 +54,13 @@ MODELS = (
     "bspm",
 )
 METRICS = ("plain_recall@20", "ndcg@20")
+GENERATED = {  # users, items and ratings, of which about half are likes
+    "generated": (2000, 800, 120_000),
+    "generated, 300 users, 5,000 items": (300, 5000, 24_000),
+    "generated, 20,000 users, 400 items": (20_000, 400, 500_000),
+    "generated, 6 likes a user": (4000, 1000, 40_000),
+    "generated, dense": (500, 200, 28_000),
+}
 SUBSAMPLES = (  # of each set: numbers of users, and of items where not all
     ("ml-1m-implicit", ((600, None), (2000, 1000))),
     ("citeulike-a", ((1000, None), (5551, None))),
@@ -65,9 +72,9 @@ SUBSAMPLES = (  # of each set: numbers of users, and of items where not all
 def data_sets(beginnings: tuple[str, ...]) -> Iterator[tuple[str, Split]]:
     """Give the sets that are there and whose names begin so, with their splits."""
     folder = Path(os.environ.get("AEREC_DATA", "data"))
-    if "generated".startswith(beginnings):
-        generated = generate_interactions(n_users=2000, n_items=800, n_ratings=120_000, seed=7)
-        yield "generated", divided(generated.binarize(4.0))
+    for name, (n_users, n_items, n_ratings) in GENERATED.items():
+        if name.startswith(beginnings):
+            yield name, divided(generate_interactions(n_users, n_items, n_ratings, seed=7).binarize(4.0))
     if (folder / "ml-100k").is_dir() and "ml-100k".startswith(beginnings):
         yield "ml-100k", divided(read_ratings(folder / "ml-100k").binarize(4.0))
     if (folder / "ml-1m-implicit").is_dir() and "ml-1m-implicit, given".startswith(beginnings):

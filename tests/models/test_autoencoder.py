@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from aerec.datasets import load_dataset
 from aerec.errors import DataError
 from aerec.interactions import Interactions
-from aerec.models import CDAE, Autoencoder, DenoisingAutoencoder, MultDAE, MultVAE, SparseAutoencoder
+from aerec.models import CDAE, ELSA, Autoencoder, DenoisingAutoencoder, MultDAE, MultVAE, SparseAutoencoder
 from aerec.noise import GaussianNoise, MaskingNoise
 from aerec.sparsity import KLSparsity, L1Sparsity, TopKSparsity
 from aerec.splitting import Holdout
@@ -319,6 +319,7 @@ def test_automatic_epochs_count_steps_and_follow_the_size_of_the_data():
     assert Autoencoder()._epochs_without_validation((1000, 1000)) == Autoencoder._epochs_alone
     dense = DenoisingAutoencoder(likelihood="gaussian")
     assert dense._epochs_without_validation((1000, 64)) == DenoisingAutoencoder._epochs_alone
+    assert ELSA()._epochs_without_validation((1000, 1000)) == 4
 
 
 @pytest.mark.parametrize("model", [MultDAE, CDAE])

@@ -130,9 +130,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
     epochs : int or "auto", default "auto"
         "auto" takes up to 100 with validation data, where `patience` ends the training; without it 30. The presets for
         likes follow the data: a · min((n_rows · n_items / 10⁶)^0.29, 2.8) epochs of 30 steps, and more where they have
-        fewer steps; a is 5.4 in `MultDAE`, 8 in `CDAE`, 11.5 in `MultVAE`. On sets of 440 to 3,000 users that is
-        about where validation data would have ended the training, and `patience` ends none sooner: where popularity is
-        all that a network has learned yet, more of it does not help for long.
+        fewer steps; a is 4 in `ELSA`, 5.4 in `MultDAE`, 8 in `CDAE`, 11.5 in `MultVAE`. On sets of 440 to 3,000 users
+        that is about where validation data would have ended the training, and `patience` ends none sooner: where
+        popularity is all that a network has learned yet, more of it does not help for long.
     batch_size : int or "auto", default "auto"
         "auto" takes a thirtieth of the rows, from 32 to 500: an epoch then has 30 steps and more.
     learning_rate : float, default 1e-3
@@ -222,6 +222,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
 
     _epochs_of_a_million: ClassVar[float | None] = None
     """The same for likes, on data of a million cells whose epochs have 30 steps; None where `_epochs_alone` holds."""
+
+    _of_likes: ClassVar[tuple[str, ...]] = _OF_CLICKS
+    """The likelihoods with which it holds."""
 
     _kl_by_unit: ClassVar[bool] = True
     """Whether the KL term is that of a normal code and a standard normal prior, summed over its units."""
@@ -505,7 +508,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
 
     def _epochs_without_validation(self, shape: tuple[int, int]) -> int:
         """Return what ``epochs="auto"`` means for rows of this shape: about as many steps as lead to the best lists."""
-        if self._epochs_of_a_million is None or self.likelihood not in _OF_CLICKS:
+        if self._epochs_of_a_million is None or self.likelihood not in self._of_likes:
             return self._epochs_alone
         steps = -(-shape[0] // self._step_options(shape[0]).batch_size)
         growth = min(float((shape[0] * shape[1] / 1e6) ** _GROWTH), _MOST_GROWTH)

@@ -33,7 +33,7 @@ from aerec.sparse import CSR, canonical_csr, row_ids
 from aerec.training.callbacks import Validator
 from aerec.training.loop import Training
 from aerec.training.optimizers import BlockwiseNAdam
-from aerec.training.trainer import EagerSteps, StepKind, StepOptions, StepSource, Trainer
+from aerec.training.trainer import StepOptions, Trainer
 
 if TYPE_CHECKING:
     from aerec.training.item_shards import ItemShards
@@ -71,21 +71,24 @@ class ELSA(Autoencoder):
         Length of the item vectors. "auto" takes ¾ √(number of ratings), from 32 to 256: with more, a small set is
         learned by heart.
     epochs : int or "auto", default "auto"
-        "auto" takes up to 100 with validation data, 20 without.
+        As in `Autoencoder`, where a is 4.
     batch_size : int or "auto", default "auto"
         As in `Autoencoder`.
     learning_rate : float, default 0.01
         Of NAdam (the cost does not depend on the lengths that the rows of V have before they are scaled).
-    noise : MaskingNoise or None, default MaskingNoise(0.5)
-        Without it a small set is learned by heart within a few epochs.
+    noise : MaskingNoise or None, default MaskingNoise(0.3)
+        Without it a small set is learned by heart within a few epochs. Small sets bear 0.5 as well, large ones do not.
     shrinkage : float ≥ 0, default 3.0
         s, in users. 0 for vectors of length 1, as in the paper.
+    ema_decay : float, default 0.8
+        As in `Autoencoder`: V is an average over epochs, whose lists are better than those of the last step. It takes
+        the memory of V once more; 0 for none, as in the paper.
     sharded : bool, default False
         On several processes (see the page on scaling): divide the items over them, not the users. Each holds A, its
         gradient and the state of the optimiser for its own items only; in a step they exchange batch × n_factors
         numbers. Without checkpoints. The fitted model is whole, in memory of the processor, on every process.
     learning_rate_schedule, patience, validation_metric, device, precision, seed, progress
-        As in `Autoencoder`.
+        As in `Autoencoder`; `patience` is 6 by default.
 
     Attributes
     ----------
@@ -125,7 +128,8 @@ class ELSA(Autoencoder):
     _popularity_for_empty = True
     _takes_weights = False  # its cost is the angle between two rows, of which no rating has a part
 
-    _epochs_alone = 20
+    _epochs_of_a_million = 4.0
+    _of_likes = ("gaussian",)
 
     network_: _ELSANetwork
     n_factors_: int
@@ -146,10 +150,11 @@ class ELSA(Autoencoder):
         batch_size: int | str = "auto",
         learning_rate: float = 0.01,
         learning_rate_schedule: str = "constant",
-        noise: MaskingNoise | None = MaskingNoise(0.5),  # noqa: B008 (frozen)
+        noise: MaskingNoise | None = MaskingNoise(0.3),  # noqa: B008 (frozen)
         shrinkage: float = 3.0,
+        ema_decay: float = 0.8,
         sharded: bool = False,
-        patience: int | None = 10,
+        patience: int | None = 6,
         validation_metric: str | None = None,
         device: str = "auto",
         precision: str = "auto",
@@ -166,6 +171,7 @@ class ELSA(Autoencoder):
             batch_size=batch_size,
             learning_rate=learning_rate,
             learning_rate_schedule=learning_rate_schedule,
+            ema_decay=ema_decay,
             patience=patience,
             validation_metric=validation_metric,
             device=device,
@@ -486,13 +492,13 @@ class _NAdamTrainer(Trainer):
         self._unsettled = self.network.encoder_weights[0].detach().clone()
         self.network.settle()
 
-    def run_epoch(self, rows: Rows, source: StepSource = EagerSteps, kind: StepKind | None = None) -> dict[str, float]:
-        """As `Trainer.run_epoch`; afterwards the rows of A are of any length."""
+    def begin_epoch(self, progress: float, when_good: Callable[[], None] | None = None) -> None:
+        """As `Trainer.begin_epoch`; from then on the rows of A are of any length."""
         if self._unsettled is not None:
             with torch.no_grad():
                 self.network.encoder_weights[0].copy_(self._unsettled)
         self._unsettled, self.network.settled = None, False
-        return super().run_epoch(rows, source, kind)
+        super().begin_epoch(progress, when_good)
 
     def _make_optimizer(self, decayed: list[nn.Parameter], free: list[nn.Parameter]) -> torch.optim.Optimizer:
         kind = BlockwiseNAdam if self.device.type == "cpu" else torch.optim.NAdam
