@@ -3,6 +3,7 @@
     python benchmarks/quality/new_items.py --data ml-1m
     python benchmarks/quality/new_items.py --data citeulike-a --models EASE --seeds 2
     python benchmarks/quality/new_items.py --warm
+    python benchmarks/quality/new_items.py --warm --data citeulike-a
 
 A fifth of the items is held out with all ratings (`ColdItems`), and only these are ranked for the users who have one of
 them; a tenth of the others, held out in the same way, is validation data. Features: genres, decade, year and title
@@ -13,8 +14,11 @@ Beside the models: chance, and the sum of cosines with the items of the history,
 weighted by idf. The table gives means over draws; "× cosine" is the mean of the ratio by draw, with a t interval of
 95 %. "known" is the largest change of a score of a known item by `add_items`.
 
-With ``--warm``: items that have ratings, users held out (`StrongGeneralization`). What do features in the Gram matrix
-(`feature_weight`) add there? The weight is chosen by ndcg@20 on validation users, from a grid that holds 0.
+With ``--warm``: items that have ratings, users held out (`StrongGeneralization`, a sixth for each part). What do
+features (`feature_weight`) add there, in the Gram matrix of EASE (on MovieLens) and as side input of autoencoders? The
+weight is chosen by ndcg@20 on validation users, from a grid of weights above 0, and compared with 0 on test users. Of
+CiteULike's tags those count that 5 articles or more have. "rare": recall@20 of what a user has among the items with
+fewer ratings than the median.
 """
 
 from __future__ import annotations
@@ -38,16 +42,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from aerec import evaluate
 from aerec.baselines import PureSVD
 from aerec.datasets import load_dataset, read_ratings
+from aerec.holdout import Holdout
 from aerec.interactions import Interactions
 from aerec.metrics import ndcg_at_k, recall_at_k
-from aerec.models import EASE, ELSA, MultVAE
+from aerec.models import EASE, ELSA, MultDAE, MultVAE
 from aerec.recommender.base import with_new_items
 from aerec.recommender.new_items import NewItems
 from aerec.splitting import ColdItems, StrongGeneralization
 from protocol import RESULTS, markdown, save, set_threads
 
 K = 20
-FEATURE_WEIGHTS = [0.0, 1.0, 3.0, 10.0, 30.0, 100.0]
+WARM: dict[str, tuple[Callable[..., Any], list[float]]] = {
+    "EASE": (EASE, [0.0, 1.0, 3.0, 10.0, 30.0, 100.0]),
+    "MultDAE": (lambda **choice: MultDAE(progress=False, **choice), [0.0, 0.3, 1.0, 3.0]),
+}
 MODELS: dict[str, list[Callable[[], Any]]] = {
     "EASE": [lambda: EASE(l2=30.0), lambda: EASE(), lambda: EASE(l2=1000.0)],
     "PureSVD": [lambda: PureSVD(n_factors=256)],
@@ -63,28 +71,18 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--data", default="ml-1m", choices=["ml-1m", "citeulike-a"])
-    parser.add_argument("--models", nargs="+", choices=list(MODELS), help="all by default")
+    parser.add_argument("--models", nargs="+", choices=list({**MODELS, **WARM}), help="all by default")
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--warm", action="store_true")
     given = parser.parse_args()
     set_threads(given.threads)
     if given.warm:
-        points = [
-            {"data": name, "seed": seed, **warm(make(), n_users, seed)}
-            for name, make, n_users in (
-                ("ml-100k", lambda: movielens("ml-100k"), 150),
-                ("ml-1m", lambda: movielens("ml-1m"), 1000),
-            )
-            for seed in range(given.seeds)
-        ]
-        header = ["data", "EASE, ndcg@20", "with features", "difference", "weight chosen on validation"]
-        save(
-            "warm-features",
-            "Features of items that have ratings",
-            markdown(header, of_warm(points)),
-            {"points": points},
-            given.out,
-        )
+        names = given.models or [name for name in WARM if name != "EASE" or given.data != "citeulike-a"]
+        data = movielens() if given.data == "ml-1m" else with_common_features(citeulike())
+        points = [point for seed in range(given.seeds) for point in warm(data, names, seed)]
+        header = ["model", f"ndcg@{K}", "with features", "difference", "rare", "difference", "weight chosen", "s", "s"]
+        title = f"Features of items that have ratings, {given.data}"
+        save(f"warm-features-{given.data}", title, markdown(header, of_warm(points)), {"points": points}, given.out)
         return
     data = movielens() if given.data == "ml-1m" else citeulike()
     points = []
@@ -99,30 +97,61 @@ def main() -> None:
     save(name, title, markdown(header, rows(points)), {"points": points}, given.out)
 
 
-def warm(data: Interactions, n_users: int, seed: int) -> dict[str, Any]:
-    """Return ndcg of EASE without and with features."""
-    split = StrongGeneralization(n_users=n_users, seed=seed).split(data.filter(min_per_user=5))
-    models = {weight: EASE(feature_weight=weight).fit(split.train) for weight in FEATURE_WEIGHTS}
-    of_validation = {
-        weight: evaluate(model, split.validation, ("ndcg@20",), n_resamples=1).mean["ndcg@20"]
-        for weight, model in models.items()
-    }
-    chosen = max(of_validation, key=lambda weight: of_validation[weight])
-    plain, best = (evaluate(models[weight], split.test, ("ndcg@20",)) for weight in (0.0, chosen))
-    point = {"plain": plain.mean["ndcg@20"], "features": best.mean["ndcg@20"], "weight": chosen}
-    print(point, of_validation, flush=True)
-    return {**point, "validation": of_validation}
+def warm(data: Interactions, names: list[str], seed: int) -> Iterator[dict[str, Any]]:
+    """Give what models score on one split without and with features."""
+    active = data.filter(min_per_user=5)
+    split = StrongGeneralization(n_users=active.shape[0] // 6, seed=seed).split(active)
+    counts = np.bincount(split.train.matrix.indices, minlength=split.train.shape[1])
+    rare = split.train.items[counts < np.median(counts[counts > 0])]
+    for name in names:
+        make, weights = WARM[name]
+        models, seconds, of_validation = {}, {}, {}
+        for weight in weights:
+            started = time.perf_counter()
+            choice = {"feature_weight": weight, **({} if name == "EASE" else {"seed": seed})}
+            models[weight] = make(**choice).fit(split.train, validation=split.validation)
+            seconds[weight] = time.perf_counter() - started
+            report = evaluate(models[weight], split.validation, (f"ndcg@{K}",), n_resamples=1)
+            of_validation[weight] = report.mean[f"ndcg@{K}"]
+        chosen = max(weights[1:], key=lambda weight: of_validation[weight])
+        point: dict[str, Any] = {"model": name, "seed": seed, "weight": chosen, "validation": of_validation}
+        for kind, weight in (("plain", 0.0), ("features", chosen)):
+            point[kind] = evaluate(models[weight], split.test, (f"ndcg@{K}",), n_resamples=1).mean[f"ndcg@{K}"]
+            point[f"rare_{kind}"] = recall_of(models[weight], split.test, rare)
+            point[f"seconds_{kind}"] = seconds[weight]
+        print(point, flush=True)
+        yield point
+
+
+def recall_of(model: Any, holdout: Holdout, items: pd.Index[Any]) -> float:
+    """Return recall of the targets among some `items`, in lists of all items."""
+    history, target = (part.with_items(model.items_) for part in (holdout.history, holdout.target))
+    wanted = target.keep(model.items_.isin(items)[target.matrix.indices])
+    return float(np.nanmean(recall_at_k(model.rank(history, K)[0], wanted.matrix, k=K)))
+
+
+def with_common_features(data: Interactions, least: int = 5) -> Interactions:
+    """Return the data with those features that `least` items have, or more."""
+    assert data.item_features is not None
+    assert data.feature_names is not None
+    counts = np.bincount(data.item_features.indices, minlength=data.item_features.shape[1])
+    common = np.flatnonzero(counts >= least)
+    return data.with_item_features(None).with_item_features(data.item_features[:, common], data.feature_names[common])
 
 
 def of_warm(points: list[dict[str, Any]]) -> Iterator[list[str]]:
-    """Give a row for each data set: means over splits."""
-    for name in dict.fromkeys(point["data"] for point in points):
-        own = [point for point in points if point["data"] == name]
-        differences = np.array([point["features"] - point["plain"] for point in own])
-        half = stats.t.ppf(0.975, len(own) - 1) * differences.std(ddof=1) / np.sqrt(len(own)) if len(own) > 1 else 0.0
-        means = [f"{np.mean([point[kind] for point in own]):.4f}" for kind in ("plain", "features")]
-        weights = ", ".join(f"{point['weight']:g}" for point in own)
-        yield [name, *means, f"{differences.mean():+.4f} ± {half:.4f}", weights]
+    """Give a row for each model: means over splits, differences with t intervals."""
+    for name, own in pd.DataFrame(points).groupby("model", sort=False):
+        row = [str(name)]
+        for without, features in (("plain", "features"), ("rare_plain", "rare_features")):
+            differences = (own[features] - own[without]).to_numpy()
+            spread = differences.std(ddof=1) / np.sqrt(len(own)) if len(own) > 1 else 0.0
+            half = stats.t.ppf(0.975, len(own) - 1) * spread if len(own) > 1 else 0.0
+            row.append(f"{own[without].mean():.4f}")
+            row += [f"{own[features].mean():.4f}"] * (without == "plain")
+            row.append(f"{differences.mean():+.4f} ± {half:.4f} ({differences.mean() / own[without].mean():+.1%})")
+        row.append(", ".join(f"{weight:g}" for weight in own["weight"]))
+        yield [*row, *(f"{own[f'seconds_{kind}'].mean():.0f}" for kind in ("plain", "features"))]
 
 
 def movielens(name: str = "ml-1m") -> Interactions:

@@ -13,10 +13,18 @@ from numpy.typing import NDArray
 
 from aerec.errors import DataError, warn_caller
 from aerec.ids import as_ids
-from aerec.sparse import CSR, canonical_csr, row_positions
+from aerec.sparse import CSR, canonical_csr, row_ids, row_positions
 from aerec.tables import read_columns
 
-__all__ = ["ItemFeatures", "features_of_frame", "features_of_matrix", "join_features", "rows_or_empty"]
+__all__ = [
+    "ItemFeatures",
+    "features_of_frame",
+    "features_of_matrix",
+    "features_to_weigh",
+    "join_features",
+    "rows_or_empty",
+    "unit_rows",
+]
 
 _COLLECTIONS = (list, tuple, set, frozenset, np.ndarray)
 _MANY = 20  # different texts in a column from which on it may be no category
@@ -38,6 +46,14 @@ class ItemFeatures:
     matrix: CSR
     names: pd.Index[Any]
     unknown: int = 0
+
+    def under_names(self, names: pd.Index[Any]) -> ItemFeatures:
+        """Return these items under other `names` of features: those that are not among them are left out."""
+        column = names.get_indexer(self.names)
+        stored = self.matrix.tocoo()
+        known = column[stored.col] >= 0
+        entries = stored.data[known], (stored.row[known], column[stored.col[known]])
+        return ItemFeatures(sp.csr_array(sp.coo_array(entries, shape=(self.matrix.shape[0], len(names)))), names)
 
     def replaced_by(self, more: ItemFeatures) -> ItemFeatures:
         """Return these features and more of the same items; one of the same name is replaced."""
@@ -95,6 +111,24 @@ def features_of_frame(
     row[known] = np.arange(len(known))
     features = canonical_csr(rows_or_empty(rows, row))
     return ItemFeatures(features, _names([name for _, names in blocks for name in names]), int(np.sum(positions < 0)))
+
+
+def features_to_weigh(features: CSR | None, weight: float) -> CSR:
+    """Return the features of training data that a model is to weigh by `weight`; without any raise DataError."""
+    if features is None:
+        raise DataError(
+            f"feature_weight={weight:g}, and the training data have no features of items: give them some with "
+            "train.with_item_features(...)"
+        )
+    return features
+
+
+def unit_rows(features: CSR) -> CSR:
+    """Return rows of Euclidean length 1, float64; a row without features stays so."""
+    rows = row_ids(features)
+    lengths = np.sqrt(np.bincount(rows, np.square(features.data, dtype=np.float64), features.shape[0]))
+    scaled: CSR = sp.csr_array((features.data / lengths[rows], features.indices, features.indptr), shape=features.shape)
+    return scaled
 
 
 def join_features(

@@ -21,6 +21,7 @@ from aerec.closed_form.user_side import MixedItems, UserSideScorer, inverse_diag
 from aerec.errors import DataError
 from aerec.ids import refuse_other_kind
 from aerec.interactions import Interactions
+from aerec.item_features import features_to_weigh
 from aerec.parameters import Constraint, OneOf
 from aerec.rating_weights import root_weighted
 from aerec.recommender.base import History
@@ -214,12 +215,7 @@ class RidgeRecommender(ItemItemRecommender):
         weight = float(self._used("feature_weight"))
         if weight == 0:
             return X
-        if train.item_features is None:
-            raise DataError(
-                f"feature_weight={weight:g}, and the training data have no features of items: give them some with "
-                "train.with_item_features(...)"
-            )
-        features: CSR = train.item_features.T.tocsr()
+        features: CSR = features_to_weigh(train.item_features, weight).T.tocsr()
         values = (features.data * math.sqrt(weight)).astype(np.float32)
         scaled: CSR = sp.csr_array((values, features.indices, features.indptr), shape=features.shape)
         stacked: CSR = sp.vstack([X, scaled], format="csr")

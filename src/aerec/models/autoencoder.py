@@ -21,6 +21,7 @@ from aerec.display.plotting import plot_history
 from aerec.errors import DataError, TrainingError
 from aerec.holdout import Holdout
 from aerec.interactions import Interactions
+from aerec.item_features import features_to_weigh, unit_rows
 from aerec.likelihood import LIKELIHOODS
 from aerec.models.saved_network import network_tensors, restored_network
 from aerec.models.warm_start import LearnedBefore, with_new_rows
@@ -119,6 +120,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         0 and the others as with "xavier", which needs weights that are not tied.
     initialization_scale : float, default 1.0
         A constant that the initial weights are multiplied by.
+    feature_weight : float >= 0, default 0.0
+        w: above 0 the first layer reads the features of the items too (`Interactions.item_features`), in rows F of
+        length w: its weights are :math:`W + F U`, with a row of U for each feature, learned beside W and from 0 on.
+        An item with few ratings borrows what others of its features have learned, and `add_items` knows the F of new
+        items. A corrupted row is read with the features of what is left of it. Needs weights that are not tied.
     negatives : int or None, default None
         In training, compute the loss at the items of the batch and at this many others, drawn anew for each batch,
         instead of at all items, with the correction for it: for catalogues of 100,000 items and more. A step then
@@ -165,8 +171,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
     Attributes
     ----------
     coefs_ : list of ndarray of shape (n_in, n_out)
-        Weights of the encoder's layers, then the decoder's. A variational code has 2 · n_code columns: mean and
-        log variance.
+        Weights of the encoder's layers, the first with its part F·U, then the decoder's. A variational code has
+        2 · n_code columns: mean and log variance.
     intercepts_ : list of ndarray of shape (n_out,)
         Biases, in the same order.
     history_ : pandas.DataFrame
@@ -176,9 +182,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         The PyTorch module.
     n_features_in_ : int
         Number of items (columns).
+    item_features_ : csr_array of shape (n_items, n_features) or None
+        F, with a `feature_weight`.
 
     References
     ----------
+    Strub, Gaudel, Mary (2016). Hybrid recommender system based on autoencoders. DLRS. (`feature_weight`; there the
+    features stand beside each layer's input.)
     Vincent et al. (2010). Stacked denoising autoencoders. JMLR 11.
     Liang, Krishnan, Hoffman, Jebara (2018). Variational autoencoders for collaborative filtering. WWW.
 
@@ -207,6 +217,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         "variational": [bool],
         "user_factors": [bool],
         "tied": [bool],
+        "feature_weight": [RealNumber(at_least=0)],
         "normalize": [bool, None],
         "initialization": [OneOf(INITIALIZATIONS)],
         "initialization_scale": [RealNumber(at_least=0)],
@@ -230,8 +241,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
     """Whether the KL term is that of a normal code and a standard normal prior, summed over its units."""
 
     _takes_weights = True
+    _learned: ClassVar[tuple[str, ...]] = ("item_features_",)
 
     network_: Network
+    item_features_: CSR | None = None
+    _feature_names: pd.Index[Any] | None = None
     n_iter_: int
     _records: list[dict[str, Any]]  # one for each epoch; appending to a frame would copy it
     _training: Training | None = None  # None in a loaded model
@@ -258,6 +272,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         normalize: bool | None = False,
         initialization: str = "xavier",
         initialization_scale: float = 1.0,
+        feature_weight: float = 0.0,
         negatives: int | None = None,
         kl_weight: float = 1.0,
         kl_annealing_steps: int = 0,
@@ -286,6 +301,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         self.normalize = normalize
         self.initialization = initialization
         self.initialization_scale = initialization_scale
+        self.feature_weight = feature_weight
         self.negatives = negatives
         self.kl_weight = kl_weight
         self.kl_annealing_steps = kl_annealing_steps
@@ -314,6 +330,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             raise ValueError(f"hidden must be whole numbers of at least 1, one per layer; got {self.hidden!r}")
         if self.initialization == "zero-decoder" and self.tied:
             raise ValueError("initialization='zero-decoder' needs a decoder of its own: set tied=False")
+        if self.item_features_ is not None and self.tied:
+            raise ValueError("feature_weight= is for an encoder with weights of its own: set tied=False")
         if self.sparsity is not None:
             self.sparsity.check_activation("identity" if self.variational else self.activation)
         return Architecture(
@@ -329,6 +347,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             initialization=self.initialization,
             initialization_scale=float(self.initialization_scale),
             n_users=n_users,
+            n_features=0 if self.item_features_ is None else self.item_features_.shape[1],
             negatives=None if self.negatives is None else int(self.negatives),
         )
 
@@ -414,8 +433,16 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         return self._fit_copy(train, y, validation, **options)
 
     def _learned_before(self) -> LearnedBefore:
-        architecture = self.network_.architecture
-        return LearnedBefore(self.network_, self.items_, self.users_, architecture.n_inputs, architecture.n_users)
+        sizes = self.network_.architecture
+        return LearnedBefore(
+            self.network_,
+            self.items_,
+            self.users_,
+            sizes.n_inputs,
+            sizes.n_users,
+            self._feature_names,
+            sizes.n_features,
+        )
 
     def _fit(  # type: ignore[override]
         self,
@@ -478,8 +505,14 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         n_users = rows.shape[0] if self.user_factors else 0
         self.network_ = self._build(rows.shape[1], n_users).to(resolve_device(self.device))
         self.network_.begin_at_average(rows)
+        self._describe_items()
         self._records, self._steps = [], steps
         self._training = self._new_training(rows.shape[0])
+
+    def _describe_items(self) -> None:
+        """Let the network know the features of the items."""
+        if self.item_features_ is not None:
+            self.network_.describe(self.item_features_)
 
     def _new_training(self, n_rows: int) -> Training:
         device = resolve_device(self.device)
@@ -608,6 +641,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         data: CSR | NDArray[np.float32]
         if reset:
             self._columns_in = X.columns if isinstance(X, pd.DataFrame) else None
+            self._take_features(X)
         else:
             self._ids.check_columns(X)
         if isinstance(X, Interactions):
@@ -640,6 +674,19 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         if self._popularity_for_empty:
             self.popularity_ = item_popularity(canonical_csr(data), self._weights_of(X))
         return data
+
+    def _take_features(self, X: History) -> None:
+        """Take the features of training data."""
+        self.item_features_ = self._feature_names = None
+        if self.feature_weight > 0:
+            described = isinstance(X, Interactions)
+            features = features_to_weigh(X.item_features if described else None, self.feature_weight)
+            self.item_features_, self._feature_names = self._scaled(features), X.feature_names
+
+    def _scaled(self, features: CSR) -> CSR:
+        """Return rows of length w."""
+        scaled: CSR = (unit_rows(features) * float(self._used("feature_weight"))).astype(np.float32)
+        return scaled
 
     def _check_users(self, X: History, n_users: int) -> None:
         """Refuse other users than those of whom something is kept row by row."""
@@ -732,7 +779,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         check_is_fitted(self, "network_")
         network = self.network_
         layers = [network.effective(weight) for weight in (*network.encoder_weights, *network.decoder())]
-        layers[-1] = layers[-1].T
+        layers[0], layers[-1] = network.input_weight(), layers[-1].T
         return [layer.detach().cpu().numpy().copy() for layer in layers]
 
     @property
@@ -828,7 +875,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
 
     def _add_learned(self, added: NewItems) -> None:
         n_users = self.network_.architecture.n_users
+        if self.item_features_ is not None:
+            assert self._feature_names is not None
+            of_new = self._scaled(added.features.under_names(self._feature_names).matrix)
+            self.item_features_ = added.described(self.item_features_, of_new)
         self.network_ = with_new_rows(self.network_, self._build, added.rows, len(added.items), n_users)
+        self._describe_items()
         self._training = None
 
     def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -838,6 +890,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         header["steps"] = self._steps
         header["n_users"] = int(self.network_.architecture.n_users)
         header["n_inputs"] = int(self.network_.architecture.n_inputs)
+        if self._feature_names is not None:
+            header["feature_names"] = self._feature_names.tolist()
         return header, arrays | network_tensors(self.network_)
 
     def _learned_values(self) -> dict[str, NDArray[Any] | CSR]:
@@ -853,8 +907,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         self._steps = int(header["steps"])
         if self._steps < 0:
             raise ValueError(f"it has taken {self._steps} steps")
+        if self.item_features_ is not None:
+            self._feature_names = pd.Index(header["feature_names"], dtype=object)
+            if self.item_features_.shape != (header["n_inputs"], len(self._feature_names)):
+                raise ValueError(f"its features have the shape {self.item_features_.shape}")
         network = restored_network(lambda: self._build(header["n_inputs"], header["n_users"]), tensors)
         self.network_ = network.to(resolve_device(self.device))
+        self._describe_items()
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

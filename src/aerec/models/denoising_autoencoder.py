@@ -27,6 +27,8 @@ class DenoisingAutoencoder(Autoencoder):
         For ratings as likes; "gaussian" for standardised dense data.
     tied : bool, default False
     normalize : bool or None, default None
+    feature_weight : float >= 0, default 0.0
+        Of the features of items, which the first layer reads too; see `Autoencoder`.
     initialization, initialization_scale, epochs, batch_size, learning_rate, learning_rate_schedule, optimizer,
     ema_decay, weight_decay, patience, validation_metric, device, precision, seed, progress
         As in `Autoencoder`; `patience` is 6 by default.
@@ -68,6 +70,7 @@ class DenoisingAutoencoder(Autoencoder):
         normalize: bool | None = None,
         initialization: str = "xavier",
         initialization_scale: float = 1.0,
+        feature_weight: float = 0.0,
         epochs: int | str = "auto",
         batch_size: int | str = "auto",
         learning_rate: float = 2e-3,
@@ -92,6 +95,7 @@ class DenoisingAutoencoder(Autoencoder):
             normalize=normalize,
             initialization=initialization,
             initialization_scale=initialization_scale,
+            feature_weight=feature_weight,
             epochs=epochs,
             batch_size=batch_size,
             learning_rate=learning_rate,

@@ -25,6 +25,8 @@ class MultDAE(Autoencoder):
         Dropout on the normalised input.
     sparsity : L1Sparsity, KLSparsity, TopKSparsity or None, default None
     normalize : bool, default True
+    feature_weight : float >= 0, default 0.0
+        Of the features of items, which the first layer reads too; see `Autoencoder`.
     negatives : int or None, default None
         Items sampled for the loss of large catalogues; see `Autoencoder`.
     epochs, batch_size, learning_rate, learning_rate_schedule, optimizer, ema_decay, weight_decay, patience,
@@ -56,6 +58,7 @@ class MultDAE(Autoencoder):
         noise: Noise | None = MaskingNoise(0.4),  # noqa: B008 (frozen)
         sparsity: Sparsity | None = None,
         normalize: bool = True,
+        feature_weight: float = 0.0,
         negatives: int | None = None,
         epochs: int | str = "auto",
         batch_size: int | str = "auto",
@@ -77,6 +80,7 @@ class MultDAE(Autoencoder):
             noise=noise,
             sparsity=sparsity,
             normalize=normalize,
+            feature_weight=feature_weight,
             negatives=negatives,
             likelihood="multinomial",
             epochs=epochs,

@@ -33,6 +33,8 @@ class MultVAE(Autoencoder):
     sparsity : L1Sparsity, TopKSparsity or None, default None
         On the mean of the code, which has no bounds: `KLSparsity` is refused.
     normalize : bool, default True
+    feature_weight : float >= 0, default 0.0
+        Of the features of items, which the first layer reads too; see `Autoencoder`.
     negatives : int or None, default None
         Items sampled for the loss of large catalogues; see `Autoencoder`.
     epochs, batch_size, learning_rate, learning_rate_schedule, optimizer, ema_decay, weight_decay, patience,
@@ -71,6 +73,7 @@ class MultVAE(Autoencoder):
         noise: Noise | None = MaskingNoise(0.3),  # noqa: B008 (frozen)
         sparsity: L1Sparsity | TopKSparsity | None = None,
         normalize: bool = True,
+        feature_weight: float = 0.0,
         negatives: int | None = None,
         epochs: int | str = "auto",
         batch_size: int | str = "auto",
@@ -94,6 +97,7 @@ class MultVAE(Autoencoder):
             noise=noise,
             sparsity=sparsity,
             normalize=normalize,
+            feature_weight=feature_weight,
             negatives=negatives,
             likelihood="multinomial",
             variational=True,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -35,6 +35,9 @@ class LearnedBefore:
     items, users : pandas.Index or None
         Whose rows its parameters have; None where they are known by their number alone.
     n_items, n_users : int
+    features : pandas.Index or None
+        Names of the features that items have.
+    n_features : int
     """
 
     network: nn.Module
@@ -42,6 +45,8 @@ class LearnedBefore:
     users: pd.Index[Any] | None
     n_items: int
     n_users: int
+    features: pd.Index[Any] | None = None
+    n_features: int = 0
 
     @torch.no_grad()
     def carry_over(
@@ -68,14 +73,22 @@ class LearnedBefore:
         """
         items = matched(self.items, after.items, self.n_items, after.n_items, "items")
         users = matched(self.users, after.users, self.n_users, after.n_users, "users") if after.n_users else None
+        known: dict[str | None, Any] = {"items": items, "users": users}
         axes, learned = variable_axes(build, after.n_users > 0), self.network.state_dict()
+        if self.n_features and after.n_features:
+            known["features"] = matched(self.features, after.features, self.n_features, after.n_features, "features")
+            axes["feature_weights"] = ("features", None)
         for name, values in network.state_dict().items():
-            if name not in learned or not _fits(learned[name], values, axes[name]):
+            if (
+                bool(self.n_features) != bool(after.n_features)
+                or name not in learned
+                or not _fits(learned[name], values, axes[name])
+            ):
                 raise ValueError(
                     f"the network of this {model} was made with other parameters than those of now: set them back to "
                     "go on from it, or fit with warm_start=False"
                 )
-            _copy_rows(learned[name].to(values), values, axes[name], items, users)
+            _copy_rows(learned[name].to(values), values, axes[name], known)
         logger.info(
             "%s goes on from %s known and begins with %s new items%s",
             model,
@@ -164,14 +177,13 @@ def _copy_rows(
     source: Tensor,
     into: Tensor,
     axes: tuple[str | None, ...],
-    items: tuple[NDArray[np.int64], NDArray[np.int64]],
-    users: tuple[NDArray[np.int64], NDArray[np.int64]] | None,
+    known: Mapping[str | None, tuple[NDArray[np.int64], NDArray[np.int64]] | None],
 ) -> None:
     axis = next((at for at, kind in enumerate(axes) if kind is not None), None)
     if axis is None:
         into.copy_(source)
         return
-    pair = items if axes[axis] == "items" else users
+    pair = known[axes[axis]]
     assert pair is not None
     stays, where = (torch.from_numpy(rows).to(into.device) for rows in pair)
     into.index_copy_(axis, where, source.index_select(axis, stays))

@@ -204,6 +204,12 @@ class SparseBatch:
         """Σ of each row over the products with the values of another batch of the same pattern; shape (n_rows,)."""
         return self._sum_up(self.values * other.values)
 
+    def times(self, matrix: CSR) -> SparseBatch:
+        """Return the rows times a sparse matrix, on the processor."""
+        arrays = self.values.numpy(), self.pattern.columns.numpy(), self.pattern.starts.numpy()
+        rows = sp.csr_array(arrays, shape=(self.n_rows, self.pattern.n_columns))
+        return replace(SparseBatch.of(rows @ matrix, self.values.device), row_numbers=self.row_numbers)
+
     def corrupted(self, noise: Noise, generator: torch.Generator) -> SparseBatch:
         """Noise on the stored values; that of ``GaussianNoise(entries="all")`` is added behind the first layer."""
         if isinstance(noise, GaussianNoise) and noise.entries == "all":

@@ -18,6 +18,7 @@ from aerec.network.products import Scratch, affine, first_layer, tanh
 from aerec.network.rows import DenseRows, WholeRows
 from aerec.network.sampled import sampled_loss
 from aerec.noise import GaussianNoise, MaskingNoise, Noise
+from aerec.sparse import CSR, take_rows
 from aerec.sparsity import Sparsity
 
 __all__ = ["ACTIVATIONS", "INITIALIZATIONS", "Architecture", "Cost", "Network"]
@@ -54,6 +55,7 @@ class Architecture:
     tied: bool = False
     normalize: bool = False
     n_users: int = 0
+    n_features: int = 0
     negatives: int | None = None
     initialization: str = "xavier"
     initialization_scale: float = 1.0
@@ -103,6 +105,11 @@ class Network(nn.Module):
         self.decoder_weights = nn.ParameterList(nn.Parameter(_empty(*shape)) for shape in own)
         self.decoder_biases = nn.ParameterList(nn.Parameter(_empty(n_out)) for n_out in back[1:])
         self.user_factors = nn.Parameter(_empty(architecture.n_users, widths[0])) if architecture.n_users else None
+        self.feature_weights = (
+            nn.Parameter(_empty(architecture.n_features, widths[0])) if architecture.n_features else None
+        )
+        self._features: CSR | None = None
+        self._described: SparseBatch | None = None
         self.reset_parameters(generator)
 
     @staticmethod
@@ -112,7 +119,7 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def reset_parameters(self, generator: torch.Generator) -> None:
-        """Draw the weights as the architecture says; biases and user factors are 0."""
+        """Draw the weights as the architecture says; biases, user factors and weights of features are 0."""
         kind, scale = self.architecture.initialization, self.architecture.initialization_scale
         for weight in (*self.encoder_weights, *self.decoder_weights):
             if kind == "orthogonal":
@@ -124,8 +131,21 @@ class Network(nn.Module):
             self.decoder_weights[-1].zero_()
         for bias in (*self.encoder_biases, *self.decoder_biases):
             bias.zero_()
-        if self.user_factors is not None:
-            self.user_factors.zero_()
+        for added in (self.user_factors, self.feature_weights):
+            if added is not None:
+                added.zero_()
+
+    def describe(self, features: CSR) -> None:
+        """Set the features F of the items, which the first layer reads as x·(W + F·U); shape (n_inputs, n_features)."""
+        self._features, self._described = features, SparseBatch.of(features, self.encoder_weights[0].device)
+
+    @torch.no_grad()
+    def fold_features(self) -> None:
+        """Put what features say into the weights W of the first layer, for good."""
+        if self._features is None:
+            return
+        self.encoder_weights[0].copy_(self.input_weight())
+        self.feature_weights = self._features = self._described = None
 
     @torch.no_grad()
     def begin_at_average(self, rows: WholeRows) -> None:
@@ -184,13 +204,15 @@ class Network(nn.Module):
         if isinstance(noise, MaskingNoise) and isinstance(read, SparseBatch) and read is not batch and counted:
             read = read.without_zeros()
         hidden: Tensor = first_layer(read, weight, self.scratch, lazy=lazy) + self.encoder_biases[0]
+        if self._features is not None:
+            hidden = hidden + self._from_features(read, lazy)
         if (
             noise_from is not None
             and isinstance(noise, GaussianNoise)
             and noise.entries == "all"
             and isinstance(batch, SparseBatch)  # a dense one is corrupted already
         ):
-            hidden = hidden + noise.preactivation_noise(weight, batch.n_rows, noise_from)
+            hidden = hidden + noise.preactivation_noise(self.input_weight(), batch.n_rows, noise_from)
         if self.user_factors is not None and users is not None:
             known = (users >= 0).to(hidden.dtype)[:, None]
             hidden = hidden + self.user_factors[users.clamp_min(0)] * known
@@ -217,6 +239,31 @@ class Network(nn.Module):
     def effective(self, weight: Tensor) -> Tensor:
         """Return what a layer multiplies by, given its weight: the weight itself, unless a subclass says otherwise."""
         return weight
+
+    def input_weight(self, items: Tensor | None = None) -> Tensor:
+        """Return what the first layer multiplies by, W + F·U where items have features; shape (n_inputs, n_hidden).
+
+        With `items` the rows of these.
+        """
+        weight = self.effective(self.encoder_weights[0])
+        weight = weight if items is None else weight[items]
+        if self._features is None:
+            return weight
+        assert self._described is not None
+        assert self.feature_weights is not None
+        described = self._described
+        if items is not None:
+            described = SparseBatch.of(take_rows(self._features, items.cpu().numpy()), weight.device)
+        return weight + first_layer(described, self.feature_weights)
+
+    def _from_features(self, read: Batch, lazy: bool) -> Tensor:
+        """Return x·F·U: on a processor of the few features of each row, (x·F)·U, elsewhere in fixed shapes, x·(F·U)."""
+        assert self._features is not None
+        assert self._described is not None
+        assert self.feature_weights is not None
+        if isinstance(read, SparseBatch) and read.values.device.type == "cpu":
+            return first_layer(read.times(self._features), self.feature_weights, self.scratch, lazy=lazy)
+        return first_layer(read, first_layer(self._described, self.feature_weights, self.scratch), self.scratch)
 
     # ------------------------------------------------------------------ decoder
 
@@ -314,8 +361,8 @@ class Network(nn.Module):
 
     def weights(self) -> list[nn.Parameter]:
         """All weights, without biases: what weight decay acts on."""
-        factors = [] if self.user_factors is None else [self.user_factors]
-        return [*self.encoder_weights, *self.decoder_weights, *factors]
+        added = [weight for weight in (self.user_factors, self.feature_weights) if weight is not None]
+        return [*self.encoder_weights, *self.decoder_weights, *added]
 
     def biases(self) -> list[nn.Parameter]:
         """All biases."""

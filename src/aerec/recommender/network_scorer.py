@@ -97,20 +97,20 @@ class NetworkScorer(Scorer):
         """
         network, history = self._network, block.history
         values, seen = (torch.tensor(array, device=self.device) for array in (history.data, history.indices))
-        weight = network.effective(network.encoder_weights[0])
+        weight = network.input_weight(seen.long())
         batch = SparseBatch.of(history, self.device)
         first = network.first_hidden(batch, torch.as_tensor(block.known_users, device=self.device))
         lengths = values.new_ones(len(values) + 1)  # divisors of the sums; the last is for the whole history
         if network.architecture.normalize:
             squares = values.double().square()
             lengths = torch.cat([squares.sum() - squares, squares.sum()[None]]).clamp_min(0).sqrt().float()
-        total = values @ weight[seen.long()]
+        total = values @ weight
 
         def first_without(places: NDArray[np.int64]) -> Tensor:
             at = torch.as_tensor(places, device=self.device)
             if len(values) == 1:
                 return first - total / lengths[-1]
-            rest = (total - values[at, None] * weight[seen[at].long()]) / lengths[at, None]
+            rest = (total - values[at, None] * weight[at]) / lengths[at, None]
             return first - total / lengths[-1] + rest
 
         return first, first_without
@@ -235,7 +235,9 @@ class NetworkScorer(Scorer):
 
     def graph(self) -> nn.Module:
         """Return encoder and decoder as a module on the CPU."""
-        return NetworkGraph(copy.deepcopy(self._network).cpu().requires_grad_(False))
+        network = copy.deepcopy(self._network)
+        network.fold_features()
+        return NetworkGraph(network.cpu().requires_grad_(False))
 
     def graph_size(self) -> int:
         """Return the number of parameters."""

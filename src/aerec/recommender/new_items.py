@@ -14,6 +14,7 @@ from scipy import linalg
 from aerec.errors import DataError, warn_caller
 from aerec.ids import as_ids, examples, refuse_other_kind
 from aerec.interactions import Interactions
+from aerec.item_features import ItemFeatures, rows_or_empty, unit_rows
 from aerec.sparse import CSR, column_counts, row_ids, take_rows
 from aerec.system.memory import require_memory
 from aerec.topk import top_k
@@ -36,17 +37,20 @@ class NewItems:
         Columns of the items that are mixed, and of those that are made.
     shares : ndarray of shape (n_new, n_known), float32
         Of each known item in each new one; each row sums to 1.
+    features : ItemFeatures
+        Of the new items.
     """
 
     items: pd.Index[Any]
     known: NDArray[np.int64]
     new: NDArray[np.int64]
     shares: NDArray[np.float32]
+    features: ItemFeatures
 
     @classmethod
     def of(cls, model_items: pd.Index[Any], data: Interactions, items: Any, l2: float) -> NewItems:
         """Return how to make new items; parameters as in `Recommender.add_items`."""
-        if data.item_features is None:
+        if data.item_features is None or data.feature_names is None:
             raise DataError("the data have no features of items: give them some with data.with_item_features(...)")
         refuse_other_kind(data.items, model_items, "items of the data")
         described, rated = np.diff(data.item_features.indptr) > 0, column_counts(data.matrix) > 0
@@ -67,9 +71,10 @@ class NewItems:
         wanted &= described
         every = model_items.append(data.items[wanted & ~data.items.isin(model_items)])
         old, new = np.flatnonzero(known), np.flatnonzero(wanted)
-        shares = ridge_shares(take_rows(data.item_features, old), take_rows(data.item_features, new), l2)
+        of_new = ItemFeatures(take_rows(data.item_features, new), data.feature_names)
+        shares = ridge_shares(take_rows(data.item_features, old), of_new.matrix, l2)
         old_columns, new_columns = (every.get_indexer(data.items[rows]).astype(np.int64) for rows in (old, new))
-        return cls(every, old_columns, new_columns, shares)
+        return cls(every, old_columns, new_columns, shares, of_new)
 
     def rows(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return an array with a row an item, with rows of the new items."""
@@ -77,6 +82,13 @@ class NewItems:
         extended[: len(values)] = values
         extended[self.new] = np.tensordot(self.shares, values[self.known], axes=1)
         return extended
+
+    def described(self, features: CSR, of_new: CSR) -> CSR:
+        """Return sparse features with a row an item, with those of the new items."""
+        n_before = features.shape[0]
+        row = np.append(np.arange(n_before), np.full(len(self.items) - n_before, -1))
+        row[self.new] = n_before + np.arange(len(self.new))
+        return rows_or_empty(sp.csr_array(sp.vstack([features, of_new], format="csr")), row)
 
     def square(self, weights: NDArray[np.float32] | CSR) -> NDArray[np.float32] | CSR:
         """Return item × item weights with rows and columns of the new items; these have nothing on the diagonal.
@@ -145,7 +157,7 @@ def ridge_shares(known: CSR, new: CSR, l2: float) -> NDArray[np.float32]:
     ndarray of shape (n_new, n_known), float32
         Each row sums to 1.
     """
-    F, N = _unit_rows(known), _unit_rows(new)
+    F, N = unit_rows(known), unit_rows(new)
     n, size = F.shape[0], min(F.shape)
     advice = "describe items by fewer features, such as embeddings of them"
     kind: Any = np.float64 if size <= _EXACT else np.float32
@@ -166,10 +178,3 @@ def ridge_shares(known: CSR, new: CSR, l2: float) -> NDArray[np.float32]:
         shares = linalg.solve(gram, right, assume_a="pos", overwrite_a=True).T
     popularity: NDArray[np.float32] = (shares + 1 / n).astype(np.float32)
     return popularity
-
-
-def _unit_rows(features: CSR) -> CSR:
-    lengths = np.sqrt(np.bincount(row_ids(features), np.square(features.data, dtype=np.float64), features.shape[0]))
-    values = features.data / lengths[row_ids(features)]
-    scaled: CSR = sp.csr_array((values, features.indices, features.indptr), shape=features.shape)
-    return scaled

@@ -235,6 +235,8 @@ def add_to_digest(digest: Any, data: Any) -> None:
     if isinstance(data, Interactions):
         if data.weights is not None:
             digest.update(data.weights.tobytes())
+        if data.item_features is not None:
+            add_to_digest(digest, data.item_features)
         if (stored := store_of(data)) is not None:
             digest.update(stored[1].encode())
             return
