@@ -62,4 +62,4 @@ def test_prior_logits_give_each_entry_the_share_of_its_column():
     shares = softmax(LIKELIHOODS["multinomial"].prior_logits(sums, n_rows))
     assert shares == pytest.approx((sums + 1) / (sums + 1).sum())
     assert expit(LIKELIHOODS["bernoulli"].prior_logits(sums, n_rows)) == pytest.approx((sums + 1) / (n_rows + 2))
-    assert LIKELIHOODS["gaussian"].prior_logits(sums, n_rows) is None
+    assert LIKELIHOODS["gaussian"].prior_logits(sums, n_rows) == pytest.approx(sums / n_rows)

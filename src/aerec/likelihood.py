@@ -85,8 +85,8 @@ class Likelihood(Protocol):
     def of_entries(self, logits: Tensor, values: Tensor) -> Tensor:
         """Return −log p of each of some entries, where these have terms of their own."""
 
-    def prior_logits(self, sums: NDArray[np.floating[Any]], n_rows: int) -> NDArray[np.float32] | None:
-        """Return logits that say of each entry what holds for the average row, or None where those are all 0.
+    def prior_logits(self, sums: NDArray[np.floating[Any]], n_rows: int) -> NDArray[np.float32]:
+        """Return logits that say of each entry what holds for the average row.
 
         Parameters
         ----------
@@ -125,7 +125,7 @@ class Multinomial:
         """Refuse: all entries of a row share a partition function."""
         raise NotImplementedError("the entries of a multinomial row have no terms of their own")
 
-    def prior_logits(self, sums: NDArray[np.floating[Any]], n_rows: int) -> NDArray[np.float32] | None:
+    def prior_logits(self, sums: NDArray[np.floating[Any]], n_rows: int) -> NDArray[np.float32]:
         """Log of n_j + 1, centred: softmax of it is the share of each item, with one more rating for each.
 
         Softmax ignores the mean; an index of item vectors that is searched by inner products does not.
@@ -161,7 +161,7 @@ class Bernoulli:
         """softplus(l) − xl."""
         return torch.nn.functional.softplus(logits) - values * logits
 
-    def prior_logits(self, sums: NDArray[np.floating[Any]], n_rows: int) -> NDArray[np.float32] | None:
+    def prior_logits(self, sums: NDArray[np.floating[Any]], n_rows: int) -> NDArray[np.float32]:
         """Log of (n_j + 1) / (n − n_j + 1): sigmoid of it is the share of the rows that hold the item."""
         logits: NDArray[np.float32] = (np.log(sums + 1.0) - np.log(n_rows - sums + 1.0)).astype(np.float32)
         return logits
@@ -192,9 +192,10 @@ class Gaussian:
         """½ (x − l)²."""
         return 0.5 * (values - logits).square()
 
-    def prior_logits(self, sums: NDArray[np.floating[Any]], n_rows: int) -> NDArray[np.float32] | None:
-        """None: data of any scale is standardised or not, as the user likes."""
-        return None
+    def prior_logits(self, sums: NDArray[np.floating[Any]], n_rows: int) -> NDArray[np.float32]:
+        """Mean of each column."""
+        means: NDArray[np.float32] = (sums / n_rows).astype(np.float32)
+        return means
 
     def reconstruction(self, logits: Tensor) -> Tensor:
         """Return the logits themselves."""

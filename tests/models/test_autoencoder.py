@@ -96,6 +96,16 @@ def test_weights_explain_code_reconstruction_and_cost(hidden, tied):
     assert model.total_cost(DIGITS) == pytest.approx(cost.mean(), rel=1e-5)
 
 
+def test_a_variational_code_learns_from_standardised_data_with_values_far_out():
+    """Rare pixels of the digits are up to 42 deviations from their mean."""
+    assert np.abs(DIGITS).max() > 40
+    for choices in ({}, {"hidden": 64, "learning_rate": 0.01}):
+        model = quick(variational=True, epochs=20, kl_weight=0.5, **choices).fit(DIGITS)
+        assert (
+            model.total_cost(DIGITS) < 0.5 * np.square(DIGITS).sum(axis=1).mean()
+        )  # all means, a code that says nothing
+
+
 def test_total_cost_of_a_variational_multinomial_code():
     X = likes()
     model = MultVAE(hidden=(12, 5), epochs=3, kl_weight=0.4, progress=False, precision="float32").fit(X)

@@ -50,6 +50,7 @@ def test_the_cost_adds_likelihood_penalty_and_weighted_divergence(monkeypatch, b
     monkeypatch.setattr(coding, "_BLOCK_ROWS", block)
     sparsity = L1Sparsity(0.2)
     net = network("gaussian", variational=True, sparsity=sparsity)
+    torch.nn.init.normal_(net.encoder_weights[0], std=0.3, generator=torch.Generator().manual_seed(0))
     (W, V), (b, c) = weights(net), (bias.detach().numpy() for bias in net.biases())
     mean, log_variance = np.split(X @ W + b, 2, axis=1)
     likelihood = 0.5 * np.square(X - mean @ V.T - c).sum(axis=1)

@@ -45,8 +45,10 @@ def network(hidden=(5,), likelihood="multinomial", seed=0, **choices):
     made = Network(
         Architecture(hidden=hidden, likelihood=LIKELIHOODS[likelihood], **chosen), torch.Generator().manual_seed(seed)
     )
-    with torch.no_grad():  # biases and user factors begin at 0, where a mistake in them would not be seen
-        for part in (*made.biases(), *([] if made.user_factors is None else [made.user_factors])):
+    variances = [made.encoder_weights[-1][:, hidden[-1] :]] if choices.get("variational") else []
+    factors = [] if made.user_factors is None else [made.user_factors]
+    with torch.no_grad():  # all these begin at 0, where a mistake in them would not be seen
+        for part in (*made.biases(), *factors, *variances):
             part.copy_(0.3 * torch.randn(part.shape, generator=torch.Generator().manual_seed(part.numel())))
     return made
 
@@ -80,7 +82,7 @@ def test_encoder_equals_numpy(hidden, variational, normalize, kind):
     assert code.shape == (7, hidden[-1])
     if variational:
         np.testing.assert_allclose(code.detach(), h[:, : hidden[-1]], atol=1e-5)
-        np.testing.assert_allclose(log_variance.detach(), h[:, hidden[-1] :], atol=1e-5)
+        np.testing.assert_allclose(log_variance.detach(), np.minimum(h[:, hidden[-1] :], 2), atol=1e-5)
     else:
         np.testing.assert_allclose(code.detach(), np.tanh(h), atol=1e-5)
         assert log_variance is None
@@ -205,11 +207,36 @@ def test_initial_weights_are_uniform_within_the_bounds_of_glorot_and_bengio(vari
     assert [tuple(weight.shape) for weight in net.weights()] == ends
     for weight in net.weights():
         w, bound = weight.detach().numpy(), np.sqrt(6 / sum(weight.shape))
+        if variational and weight is net.encoder_weights[-1]:
+            w, log_variance = np.split(w, 2, axis=1)
+            assert not log_variance.any()
         assert 0.99 * bound < np.abs(w).max() <= bound
         deviation = bound / np.sqrt(3)  # of a uniform distribution on ±bound
         assert w.std() == pytest.approx(deviation, rel=0.03)
         assert abs(w.mean()) < 4 * deviation / np.sqrt(w.size)
     assert all((bias == 0).all() for bias in net.biases())
+
+
+def test_the_log_variance_of_rows_of_unit_length_begins_as_the_other_weights_do():
+    architecture = Architecture(30, (8,), "tanh", LIKELIHOODS["multinomial"], variational=True, normalize=True)
+    assert Network(architecture, torch.Generator().manual_seed(0)).encoder_weights[0][:, 8:].all()
+
+
+def test_a_row_far_out_has_no_code_of_endless_variance():
+    net, far = network(variational=True), np.full((1, 11), 1e6, dtype=np.float32)
+    cost, _ = net.cost(batch_of(far, "dense"), noise_from=torch.Generator().manual_seed(0))
+    assert net.encode(batch_of(far, "dense"))[1].max() == 2
+    assert torch.isfinite(cost.kl)
+
+
+@pytest.mark.parametrize("kind", ["sparse", "dense"])
+def test_the_squared_error_begins_at_that_of_the_column_means(kind):
+    net, rows = network(likelihood="gaussian"), batch_of(RATINGS, kind)
+    net.begin_at_average(SparseRows(canonical_csr(RATINGS), CPU) if kind == "sparse" else DenseRows(RATINGS, CPU))
+    with torch.no_grad():
+        net.decoder_weights[-1].zero_()
+    cost, _ = net.cost(rows)
+    assert float(cost.likelihood) == pytest.approx(0.5 * np.square(RATINGS - RATINGS.mean(axis=0)).sum(axis=1).mean())
 
 
 def test_user_factors_begin_at_zero():
@@ -269,7 +296,7 @@ def dense_cost(net, x, users, normal, kl_weight):
         h = f(h) @ weight + bias
     kl = torch.zeros((), dtype=torch.float64)
     if arch.variational:
-        code, log_variance = h[:, : arch.hidden[-1]], h[:, arch.hidden[-1] :]
+        code, log_variance = h[:, : arch.hidden[-1]], h[:, arch.hidden[-1] :].clamp_max(2)
         variance = log_variance.exp()
         prior = torch.distributions.Normal(torch.zeros_like(code), torch.ones_like(code))
         kl = torch.distributions.kl_divergence(torch.distributions.Normal(code, variance.sqrt()), prior).sum(1).mean()

@@ -115,9 +115,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         Divide each input row by its Euclidean length before noise is added. None: where the likelihood is one of clicks
         (multinomial, bernoulli).
     initialization : {"xavier", "orthogonal", "zero-decoder"}, default "xavier"
-        Of the weights; biases begin at 0. "xavier" is uniform within ±√(6 / (n_in + n_out)) (Glorot & Bengio 2010);
-        "orthogonal" has orthonormal rows or columns (Saxe et al. 2014); with "zero-decoder" the output layer begins at
-        0 and the others as with "xavier", which needs weights that are not tied.
+        Of the weights. Biases begin at 0, that of the output at what fits the average row. "xavier" is uniform within
+        ±√(6 / (n_in + n_out)) (Glorot & Bengio 2010); "orthogonal" has orthonormal rows or columns (Saxe et al. 2014);
+        with "zero-decoder" the output layer begins at 0 and the others as with "xavier", which needs weights that are
+        not tied. The log variance of a variational code begins at 0 where rows are not normalised, and stays below 2.
     initialization_scale : float, default 1.0
         A constant that the initial weights are multiplied by.
     feature_weight : float >= 0, default 0.0

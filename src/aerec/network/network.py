@@ -39,6 +39,7 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 _empty = functools.partial(torch.empty, dtype=torch.float32)  # whatever PyTorch's default is
 
 INITIALIZATIONS = ("xavier", "orthogonal", "zero-decoder")
+_LARGEST_LOG_VARIANCE = 2.0  # The prior's is 0; e^x of a row far out would overflow before it is learned
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,11 @@ class Network(nn.Module):
 
     @torch.no_grad()
     def reset_parameters(self, generator: torch.Generator) -> None:
-        """Draw the weights as the architecture says; biases, user factors and weights of features are 0."""
+        """Draw the weights as the architecture says; biases, user factors and weights of features are 0.
+
+        So are the weights of the log variance where rows are not brought to unit length: each code begins as wide as
+        its prior, however far out its row is.
+        """
         kind, scale = self.architecture.initialization, self.architecture.initialization_scale
         for weight in (*self.encoder_weights, *self.decoder_weights):
             if kind == "orthogonal":
@@ -129,6 +134,8 @@ class Network(nn.Module):
                 weight.copy_(torch.rand(weight.shape, generator=generator, dtype=weight.dtype) * (2 * bound) - bound)
         if kind == "zero-decoder":
             self.decoder_weights[-1].zero_()
+        if self.architecture.variational and not self.architecture.normalize:
+            self.encoder_weights[-1][:, self.architecture.hidden[-1] :].zero_()
         for bias in (*self.encoder_biases, *self.decoder_biases):
             bias.zero_()
         for added in (self.user_factors, self.feature_weights):
@@ -153,8 +160,8 @@ class Network(nn.Module):
         likelihood, bias = self.architecture.likelihood, self.decoder_biases[-1]
         if not (isinstance(rows, DenseRows) or likelihood.all_entries):
             bias.fill_(rows.mean_wanted())
-        elif (logits := likelihood.prior_logits(rows.column_sums(), rows.shape[0])) is not None:
-            bias.copy_(torch.from_numpy(logits))
+        else:
+            bias.copy_(torch.from_numpy(likelihood.prior_logits(rows.column_sums(), rows.shape[0])))
 
     def extra_repr(self) -> str:
         """Sizes and choices."""
@@ -231,6 +238,7 @@ class Network(nn.Module):
             hidden = affine(activation(hidden), self.effective(weight), bias, half)
         if arch.variational:
             code, log_variance = hidden[:, : arch.hidden[-1]], hidden[:, arch.hidden[-1] :]
+            log_variance = log_variance.clamp_max(_LARGEST_LOG_VARIANCE)
         else:
             code, log_variance = activation(hidden), None
         code = code if arch.sparsity is None else arch.sparsity.apply(code)

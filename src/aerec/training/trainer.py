@@ -404,9 +404,12 @@ def likely_cause(rows: Rows, learning_rate: float, *, fresh: bool) -> str:
     if not math.isfinite(largest):
         return "the input holds NaN or infinite values: replace or remove them"
     if largest > _LARGE:
-        what = "the columns are not standardised" if isinstance(rows, DenseRows) else "the ratings are not scaled"
-        cure = "use sklearn's StandardScaler" if isinstance(rows, DenseRows) else "divide them, or binarize them"
-        return f"{what}, values go up to {largest:g}: {cure}, or lower learning_rate={learning_rate:g}"
+        cure = (
+            "standardise the columns (sklearn's StandardScaler), clip what is then still far out"
+            if isinstance(rows, DenseRows)
+            else "the ratings are not scaled; divide them, or binarize them"
+        )
+        return f"values go up to {largest:g}: {cure}, or lower learning_rate={learning_rate:g}"
     if fresh:
         return "the weights were no finite numbers before it began: fit anew"
     return f"lower learning_rate={learning_rate:g}, to {learning_rate / 10:g} say"
