@@ -54,13 +54,13 @@ class TrainingError(AerecError, ArithmeticError):
         self.records = records or []
 
 
-def warn_caller(message: str, category: type[Warning] = UserWarning) -> None:
+def warn_caller(message: str) -> None:
     """Warn at the line that called aerec, however deep inside of it the warning arises."""
     frame = sys._getframe(1)
     level = 2
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "aerec":
         frame, level = frame.f_back, level + 1
-    warnings.warn(message, category, stacklevel=level)
+    warnings.warn(message, stacklevel=level)
 
 
 def names_like(word: str, known: Iterable[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from aerec.display.notebook import html_table
 from aerec.drawing import draw_ratings
-from aerec.errors import DataError
+from aerec.errors import DataError, warn_caller
 from aerec.ids import examples, refuse_other_kind
 from aerec.interactions import Interactions
 from aerec.item_descriptions import joined_descriptions
@@ -234,16 +233,13 @@ def given_validation(y: Any, validation: Any) -> Any:
     if isinstance(given, tuple | list):
         parts = [type(part).__name__ for part in given]
         what = f"a {what} of {' and '.join(parts) if len(parts) < 4 else f'{len(parts):,}'}"
-        if isinstance(given, tuple) and len(given) == 2 and all(_is_history(part) for part in given):
+        is_history = (isinstance(part, Interactions) or getattr(part, "ndim", 0) == 2 for part in given)
+        if isinstance(given, tuple) and len(given) == 2 and all(is_history):
             return given
     where = "the second argument of fit" if positional else "validation="
     raise TypeError(
         f"{where} is a Holdout, a pair (history, target) of Interactions or matrices, or a matrix; got {what}"
     )
-
-
-def _is_history(part: Any) -> bool:
-    return isinstance(part, Interactions) or getattr(part, "ndim", 0) == 2
 
 
 def as_holdout(validation: Any, *, by_id: bool) -> Holdout | None:
@@ -280,11 +276,10 @@ def _check_ids_meet(part: Interactions, train: Interactions, name: str) -> None:
     refuse_other_kind(part.items, train.items, f"items of the {name} data")
     is_known = part.users.isin(train.users)
     if np.count_nonzero(is_known) < _FEW * len(is_known):
-        warnings.warn(
+        warn_caller(
             f"{np.count_nonzero(~is_known):,} of {len(is_known):,} users of the {name} data are not in the training "
             f"data, such as {examples(part.users[~is_known])}; it has users such as {examples(train.users)}. Without a "
-            "history nothing can be recommended to them but what is popular",
-            stacklevel=3,
+            "history nothing can be recommended to them but what is popular"
         )
 
 

@@ -21,7 +21,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +30,7 @@ from aerec._version import __version__
 from aerec.cli.options import parse_list
 from aerec.cli.settings import build_model, parse_choice
 from aerec.cli.toml import format_toml
-from aerec.errors import DataError, names_like
+from aerec.errors import DataError, names_like, warn_caller
 from aerec.metrics import parse_metric
 from aerec.recommender.base import Recommender
 from aerec.registry import get_model_class
@@ -160,9 +159,7 @@ def override(configuration: Configuration, words: Mapping[str, Any], given: Call
     model = words["model"] if given("model") or configuration.model is None else configuration.model
     parameters, split_parameters = dict(configuration.parameters), dict(configuration.split_parameters)
     if parameters and get_model_class(model) is not get_model_class(configuration.model or model):
-        warnings.warn(
-            f"the model.parameters of the file are those of {configuration.model}, not of {model}", stacklevel=2
-        )
+        warn_caller(f"the model.parameters of the file are those of {configuration.model}, not of {model}")
         parameters = {}
     if given("seed"):
         parameters.pop("seed", None)

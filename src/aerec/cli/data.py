@@ -15,7 +15,7 @@ import pandas as pd
 from aerec.cli.kept import Kept, advice, nothing_left, plural, value_range
 from aerec.cli.options import parse_list
 from aerec.datasets import load_parts
-from aerec.errors import DataError, names_like
+from aerec.errors import DataError, names_like, warn_caller
 from aerec.evaluation.evaluator import DEFAULT_METRICS
 from aerec.files.memmap import is_mapped
 from aerec.holdout import Split
@@ -174,12 +174,11 @@ class Preprocessing:
         if kept.ratings[0] == 0:
             raise DataError(nothing_left(source, given, kept))
         if text := advice(given, kept):
-            warnings.warn(text, stacklevel=3)
+            warn_caller(text)
         mapped = (any(is_mapped(part.matrix.data) for part in each.values()) for each in (given, parts))
         if next(mapped) and not next(mapped):
-            warnings.warn(
-                "the ratings of the store were copied into memory: binarize and filter them in aerec import instead",
-                stacklevel=3,
+            warn_caller(
+                "the ratings of the store were copied into memory: binarize and filter them in aerec import instead"
             )
         return Prepared(parts, rules, kept)
 
@@ -253,9 +252,8 @@ def _joined(given: Sequence[dict[str, Interactions]], names: Sequence[str]) -> d
     users, items = any(_are_text(part.users) for part in every), any(_are_text(part.items) for part in every)
     joined = Interactions.concat(_with_text_ids(part, users=users, items=items) for part in every)
     if joined.n_ratings < (total := sum(part.n_ratings for part in every)):
-        warnings.warn(
-            f"{total - joined.n_ratings:,} of {total:,} ratings replaced by a later one of the same user and item",
-            stacklevel=2,
+        warn_caller(
+            f"{total - joined.n_ratings:,} of {total:,} ratings replaced by a later one of the same user and item"
         )
     return {"all": joined}
 

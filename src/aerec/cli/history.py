@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from aerec.errors import DataError
+from aerec.errors import DataError, warn_caller
 from aerec.ids import examples, id_from_text
 from aerec.interactions import Interactions
 from aerec.numerals import number_from_text
@@ -138,7 +137,7 @@ def _known(
             unknown += '; ids that hold , or : stand in quotes, as in \'"a:b":5,"c,d"\''
         if not known and option != "--block":
             raise DataError(f"no item of {option} is known: {unknown}")
-        warnings.warn(f"{lost:,} of {len(entries):,} items of {option} left out: {unknown}", stacklevel=3)
+        warn_caller(f"{lost:,} of {len(entries):,} items of {option} left out: {unknown}")
     return known
 
 

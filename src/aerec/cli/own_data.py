@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from aerec.cli.data import Preprocessing, choose_split, rates, with_ids_like
 from aerec.cli.kept import Kept, plural
 from aerec.datasets import load_dataset
-from aerec.errors import DataError
+from aerec.errors import DataError, warn_caller
 from aerec.holdout import Holdout, Split, is_rated_in
 from aerec.ids import examples, union_of_ids
 from aerec.interactions import Interactions
@@ -78,9 +77,8 @@ def given_holdout(run: Run, history: str, target: str, preprocessing: Preprocess
     seen, wanted = (part.with_users(users).with_items(items) for part in (seen, wanted))
     again = is_rated_in(wanted, seen)
     if again.any():
-        warnings.warn(
-            f"{np.count_nonzero(again):,} of {wanted.n_ratings:,} ratings of {target} left out: {history} has them too",
-            stacklevel=2,
+        warn_caller(
+            f"{np.count_nonzero(again):,} of {wanted.n_ratings:,} ratings of {target} left out: {history} has them too"
         )
     return _checked(run, OwnData(Holdout(seen, wanted.keep(~again)), prepared.kept, "--history and --target"))
 
@@ -112,10 +110,9 @@ def _known_items(run: Run, data: Interactions, source: str) -> Interactions:
         )
     if lost:
         n_items = int(np.count_nonzero(column_counts(data.matrix)[~known]))
-        warnings.warn(
+        warn_caller(
             f"{lost:,} of {data.n_ratings:,} ratings of {source} left out: the model does not know their "
-            f"{plural(n_items, 'item')}, such as {examples(data.items[~known], 2)}, and could never find them",
-            stacklevel=2,
+            f"{plural(n_items, 'item')}, such as {examples(data.items[~known], 2)}, and could never find them"
         )
     return data.with_items(items)
 
@@ -129,8 +126,7 @@ def warn_of_trained(target: Interactions, trained: Interactions) -> None:
     """Warn of held-out ratings that a model was trained on."""
     seen = np.count_nonzero(is_rated_in(target, trained))
     if seen:
-        warnings.warn(
+        warn_caller(
             f"{seen:,} of {target.n_ratings:,} held-out ratings are among those that the model was trained on, which "
-            "makes the figures too good: measure on other users, or on later ratings",
-            stacklevel=2,
+            "makes the figures too good: measure on other users, or on later ratings"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aerec.cli.settings import format_value, parse_value
+from aerec.parameters import is_number
 from aerec.search_spaces import Choice, Dimension, Number, Space, Whole
 
 __all__ = ["format_dimension", "parse_dimension"]
@@ -41,7 +42,7 @@ def parse_dimension(text: str, usual: Space) -> tuple[str, Dimension]:
         return name, Choice(tuple(parse_value(value_text) for value_text in form.split("|")))
     words = form.split(":")
     ends = [parse_value(word) for word in words[:2]]
-    if len(words) not in (2, 3) or words[2:] not in ([], ["log"], ["linear"]) or not all(map(_is_number, ends)):
+    if len(words) not in (2, 3) or words[2:] not in ([], ["log"], ["linear"]) or not all(map(is_number, ends)):
         raise ValueError(f"--space {text!r} cannot be read; {_FORMS}")
     low, high = ends
     former = usual.get(name)
@@ -64,7 +65,3 @@ def format_dimension(name: str, dimension: Dimension) -> str:
     if isinstance(dimension, Choice):
         return f"{name}={'|'.join(map(format_value, dimension.values))}"
     return f"{name}={dimension.low:g}:{dimension.high:g}"
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

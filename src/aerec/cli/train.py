@@ -212,7 +212,8 @@ def _configured(
     if config is None and warm_from is not None:
         config = read_run(warm_from).path / "config.toml"
     configuration = read_configuration(config) if config is not None else Configuration()
-    return override(configuration, context.params, lambda word: _was_given(context, word))
+    source = context.get_parameter_source
+    return override(configuration, context.params, lambda word: getattr(source(word), "name", "DEFAULT") != "DEFAULT")
 
 
 def _prepared(configuration: Configuration, kind: type[Recommender], *, progress: bool, advise: bool) -> Prepared:
@@ -278,10 +279,6 @@ def _epochs_in(checkpoint: Path | None) -> int:
     if checkpoint is None or not _holds_state(checkpoint):
         return 0
     return len(read_header(checkpoint, "checkpoint")["records"])
-
-
-def _was_given(context: typer.Context, word: str) -> bool:
-    return getattr(context.get_parameter_source(word), "name", "DEFAULT") != "DEFAULT"
 
 
 def _checkpoint_path(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import os
 import shlex
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,7 +31,7 @@ from aerec.cli.options import (
 )
 from aerec.cli.output import print_json, print_note, print_table
 from aerec.cli.train import train
-from aerec.errors import DataError
+from aerec.errors import DataError, warn_caller
 
 if TYPE_CHECKING:
     from aerec.dimensions import Space
@@ -131,7 +130,7 @@ def tune(
         )
     result.save(out)
     for edge in result.edges:
-        warnings.warn(f"{edge}: --space {format_dimension(edge.name, edge.wider)}", stacklevel=2)
+        warn_caller(f"{edge}: --space {format_dimension(edge.name, edge.wider)}")
     words = {
         "--seed": seed,
         "--split": split,

@@ -33,12 +33,12 @@ def import_matplotlib(module: str = "matplotlib.figure") -> Any:
     return import_extra(module, "drawing")
 
 
-def new_axes(width: float = 4.8, height: float = 3.2) -> Axes:
-    """Return the axes of a new figure, its size in inches, without a frame and with quiet rules.
+def new_axes(width: float = 4.8) -> Axes:
+    """Return the axes of a new figure of `width` × 3.2 inches, without a frame and with quiet rules.
 
     The figure shows itself as the last value of a notebook's cell, whether pyplot has been imported or not.
     """
-    figure = import_matplotlib().Figure(figsize=(width, height), layout="constrained")
+    figure = import_matplotlib().Figure(figsize=(width, 3.2), layout="constrained")
     figure._repr_png_ = functools.partial(_png, figure)
     axes: Axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
@@ -108,7 +108,8 @@ def plot_history(model: Any, ax: Axes | None = None) -> Axes:
         label = name.replace("_", " ")
         drawn += beside.plot(epochs, history[name], color=SERIES[1], linestyle="--", label=f"{label} (right)")
         values = history[name].to_numpy(dtype=float)
-        best = int(np.nanargmin(values) if _lower_is_better(name) else np.nanargmax(values))
+        lower_is_better = name in ("rmse", "mae") or name.endswith("_cost")
+        best = int(np.nanargmin(values) if lower_is_better else np.nanargmax(values))
         beside.plot(epochs.iloc[best], values[best], color=SERIES[1], marker="o", markersize=6)
         beside.set_ylabel(f"validation {label.removeprefix('validation ')}", color=INK)
     place: dict[str, Any] = {"bbox_to_anchor": (0.5, 1.0), "ncols": len(drawn)}
@@ -119,10 +120,6 @@ def plot_history(model: Any, ax: Axes | None = None) -> Axes:
 def validation_metric(history: pd.DataFrame) -> str | None:
     """Return the name of the column that holds the validation metric; None without validation data."""
     return next((str(name) for name in history.columns if name not in _PARTS and history[name].notna().any()), None)
-
-
-def _lower_is_better(metric: str) -> bool:
-    return metric in ("rmse", "mae") or metric.endswith("_cost")
 
 
 def _history_of(model: Any) -> pd.DataFrame:

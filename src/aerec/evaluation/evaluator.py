@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from aerec.errors import DataError
+from aerec.errors import DataError, warn_caller
 from aerec.evaluation.bootstrap import Ratios
 from aerec.evaluation.report import Report
 from aerec.ids import examples
@@ -232,10 +231,9 @@ def _warn_of_what_cannot_be_found(
     left_out += [] if holdout.exclude is None else [holdout.exclude]
     both = sum(int(ones_in(part.matrix, bool).multiply(is_target).nnz) for part in left_out)
     if both:
-        warnings.warn(
+        warn_caller(
             f"{both:,} of {target.nnz:,} held-out ratings are also in the history (or in exclude), which is left out "
-            "of the ranking: they can never be found; hold out other ratings, or pass exclude_seen=False",
-            stacklevel=3,
+            "of the ranking: they can never be found; hold out other ratings, or pass exclude_seen=False"
         )
     users = holdout.history.users.take(evaluated)
     known = None if model.users_ is None else model.users_
@@ -243,17 +241,15 @@ def _warn_of_what_cannot_be_found(
     without = (np.diff(holdout.history.matrix.indptr)[evaluated] == 0) & ~is_known
     if (n_without := np.count_nonzero(without)) > len(users) / 2:
         with_history = holdout.history.users[np.flatnonzero(np.diff(holdout.history.matrix.indptr))]
-        warnings.warn(
+        warn_caller(
             f"{n_without:,} of {len(users):,} evaluated users have no history, such as {examples(users[without])}: "
             f"their lists are all the same. Those with a history are such as {examples(with_history)}: do the users of "
-            "history and target go by the same ids?",
-            stacklevel=3,
+            "history and target go by the same ids?"
         )
     elif known is not None and not is_known.any():
-        warnings.warn(
+        warn_caller(
             f"none of the {len(users):,} evaluated users, such as {examples(users)}, is among those that "
-            f"{type(model).__name__} was trained on, such as {examples(known)}: it knows them by their history alone",
-            stacklevel=3,
+            f"{type(model).__name__} was trained on, such as {examples(known)}: it knows them by their history alone"
         )
 
 
@@ -262,11 +258,10 @@ def _warn_of_ties(model: Recommender, scores: NDArray[np.float32]) -> None:
     several = np.isfinite(scores).sum(axis=1) > 1
     tied = several & (np.where(np.isfinite(scores), scores, scores[:, :1]) == scores[:, :1]).all(axis=1)
     if (n_tied := np.count_nonzero(tied)) > several.sum() / 2:
-        warnings.warn(
+        warn_caller(
             f"{type(model).__name__} gives all ranked candidates of {n_tied:,} of {len(scores):,} users the same "
             "score: it knows nothing of them, and what is measured is the order of their ids; add_items learns new "
-            "items by their features",
-            stacklevel=3,
+            "items by their features"
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 from aerec.closed_form.biases import Biases
 from aerec.closed_form.least_squares import solve_without_each
 from aerec.dimensions import Choice, Number, Space, Whole
-from aerec.errors import DataError
+from aerec.errors import DataError, warn_caller
 from aerec.interactions import Interactions
 from aerec.models.autoencoder import Autoencoder
 from aerec.models.warm_start import LearnedBefore
@@ -272,10 +271,9 @@ class AutoRec(Autoencoder):
                     "those in users_, or fit anew"
                 )
             if (lost := X.n_ratings - aligned.n_ratings) > 0:
-                warnings.warn(
+                warn_caller(
                     f"{lost:,} of {X.n_ratings:,} ratings left out: {type(self).__name__}(orientation='item') was not "
-                    "trained on their users; fit anew on data that holds them",
-                    stacklevel=3,
+                    "trained on their users; fit anew on data that holds them"
                 )
             X = aligned
         return super()._rows_of(X)

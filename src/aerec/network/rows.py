@@ -268,15 +268,10 @@ def row_sums(matrix: CSR) -> NDArray[np.float64]:
 
 
 def sparse_rows(
-    matrix: CSR,
-    device: torch.device,
-    targets: NDArray[np.floating[Any]] | None = None,
-    weights: NDArray[np.float32] | None = None,
+    matrix: CSR, device: torch.device, weights: NDArray[np.float32] | None = None
 ) -> SparseRows | MappedRows:
     """Return `SparseRows`, or `MappedRows` where the matrix is mapped from a file; see `SparseRows`."""
-    if targets is None and is_mapped(matrix.data):
-        return MappedRows(matrix, device, weights)
-    return SparseRows(matrix, device, targets, weights)
+    return (MappedRows if is_mapped(matrix.data) else SparseRows)(matrix, device, weights=weights)
 
 
 def shuffled(rows: Rows, generator: torch.Generator) -> Tensor:

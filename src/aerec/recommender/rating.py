@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -11,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from aerec.errors import DataError
+from aerec.errors import DataError, warn_caller
 from aerec.ids import as_ids, examples, refuse_other_kind
 from aerec.interactions import Interactions
 from aerec.recommender.scorer import ModelScorer, RatingScorer, Scorer
@@ -124,10 +123,9 @@ def predict_ratings(model: Any, user_ids: ArrayLike, item_ids: ArrayLike) -> NDA
                 f"{message}: nothing can be predicted; it was trained on users such as {examples(known_users)} and "
                 f"items such as {examples(known_items)}"
             )
-        warnings.warn(
+        warn_caller(
             f"{message}: {np.count_nonzero(is_unknown):,} predictions fall back on what is known of the other side, or "
-            "on the mean",
-            stacklevel=3,
+            "on the mean"
         )
     scorer: RatingScorer = model.scorer_
     predicted: NDArray[np.float32] = np.clip(scorer.predict(users, items), low, high).astype(np.float32)

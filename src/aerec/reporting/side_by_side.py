@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -139,10 +140,9 @@ class SideBySide(UserView):
         frame = self.frame(user, models)
         lists = {str(name): rows for name, rows in frame.groupby("model", sort=False)}
         in_all = set.intersection(*(set(rows["item"]) for rows in lists.values())) if len(lists) > 1 else set()
-        depth = max(map(len, lists.values()))
-        cells = {name: [self._cell(row, in_all) for row in rows.itertuples()] for name, rows in lists.items()}
-        rows = [(rank + 1, *(_at(column, rank) for column in cells.values())) for rank in range(depth)]
-        table = html_table("", ("rank", *cells), rows)
+        columns = [[self._cell(row, in_all) for row in rows.itertuples()] for rows in lists.values()]
+        rows = [(rank, *cells) for rank, cells in enumerate(zip_longest(*columns, fillvalue="–"), start=1)]
+        table = html_table("", ("rank", *lists), rows)
         above = f"{self._history_of(user)}<p>{escape(self._counts(lists, in_all))}</p>"
         return Html(f'{above}<div style="overflow-x: auto">{table}</div>')
 
@@ -234,7 +234,3 @@ def _place(users: pd.Index[Any], user: Any) -> int:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f} %"
-
-
-def _at(cells: Sequence[Html], rank: int) -> str:
-    return cells[rank] if rank < len(cells) else "–"

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from aerec.datasets.readers.columns import Columns
-from aerec.errors import DataError
+from aerec.errors import DataError, warn_caller
 from aerec.ids import examples, id_from_text
 from aerec.runs.folder import Run
 from aerec.system.extras import import_extra
@@ -66,9 +66,7 @@ class FeatureFile:
         frame = self._frame(data.items)
         new = frame.index[~frame.index.isin(data.items)]
         if len(new) == 0:
-            warnings.warn(
-                f"{self.path} describes no item that {run.path} does not know: nothing is added", stacklevel=2
-            )
+            warn_caller(f"{self.path} describes no item that {run.path} does not know: nothing is added")
             return run
         titles, frame = _without(frame, _TITLES, but=self.text)
         genre = next((str(name) for name in frame.columns if str(name).lower() in _GENRES), None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aerec.errors import DataError
+from aerec.errors import DataError, warn_caller
 from aerec.holdout import Holdout, Split, as_interactions
 from aerec.interactions import Interactions
 from aerec.parameters import RealNumber, check_fraction, check_whole
@@ -79,10 +78,9 @@ class LeaveLastOut:
         n_tied = int(np.count_nonzero((last[:, 1:] == last[:, :-1]).any(axis=1)))
         if n_tied:
             rule = "the higher column counts as later" if self.seed is None else f"drawn by seed {self.seed}"
-            warnings.warn(
+            warn_caller(
                 f"{n_tied:,} of {len(last):,} users made their last ratings at the same time: which is held out "
-                f"is not known from the data ({rule})",
-                stacklevel=3,
+                f"is not known from the data ({rule})"
             )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import warnings
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor
 
 from aerec._version import __version__
-from aerec.errors import DataError, ModelFileError
+from aerec.errors import DataError, ModelFileError, warn_caller
 from aerec.files.lock import Lock
 from aerec.files.storage import read_folder, write_folder
 from aerec.training.callbacks import Callback
@@ -118,10 +117,9 @@ class Checkpoint(Callback):
         written_by = f"aerec {header.get('aerec_version')} and PyTorch {header.get('torch_version')}"
         present = f"aerec {__version__} and PyTorch {torch.__version__}"
         if written_by != present:
-            warnings.warn(
+            warn_caller(
                 f"the checkpoint in {self.path} was written by {written_by}, this is {present}: the training goes on, "
-                "but may end with other numbers than an uninterrupted one",
-                stacklevel=2,
+                "but may end with other numbers than an uninterrupted one"
             )
         try:
             records = _checked(header["records"])

@@ -119,12 +119,10 @@ def header_fields(role: str, names: Sequence[str]) -> set[str]:
     stems = [name.removesuffix("id") for name in _KNOWN[role] if name.endswith("id")]
     spelt = {*names, *_KNOWN[role]}
     spelt |= {stem + mark + end for stem in stems for mark in ("", "_", "-", " ") for end in ("id", "Id", "ID")}
-    spelt |= {change(name) for name in spelt for change in (str.lower, str.upper, str.title, _capital)}
+    spelt |= {
+        form for name in spelt for form in (name.lower(), name.upper(), name.title(), name[:1].upper() + name[1:])
+    }
     return {mark + name + kind for name in spelt for mark in ("", "\ufeff") for kind in ("", ":token")}
-
-
-def _capital(name: str) -> str:
-    return name[:1].upper() + name[1:]
 
 
 def _is_time(text: str) -> bool:

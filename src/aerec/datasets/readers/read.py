@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -24,7 +23,7 @@ from aerec.datasets.readers.netflix import is_netflix, read_netflix
 from aerec.datasets.readers.parquet import read_parquet
 from aerec.datasets.readers.titles import read_titles
 from aerec.datasets.store.folder import is_store, open_store
-from aerec.errors import DataError
+from aerec.errors import DataError, warn_caller
 from aerec.interactions import Interactions
 from aerec.sparse import ones_in
 
@@ -328,10 +327,7 @@ def _read_table(files: Files, names: list[str], manner: _Manner) -> Interactions
     else:
         frame = read_delimited(files, name, columns)
     if "rating" not in frame and columns.rating is not None:
-        warnings.warn(
-            f"{files.label(name)} has no column of ratings: every row counts as 1; name one with rating=…",
-            stacklevel=4,
-        )
+        warn_caller(f"{files.label(name)} has no column of ratings: every row counts as 1; name one with rating=…")
     if columns.weight is not None and "weight" not in frame:
         raise DataError(_no_weights(files.label(name), columns.weight))
     try:
@@ -345,7 +341,10 @@ def _read_parts(files: Files, names: dict[str, str], manner: _Manner) -> dict[st
     parts = {part: _read_table(files, [names[part]], manner) for part in _PARTS if part in names}
     users = _union([part.users for part in parts.values()])
     items = _union([part.items for part in parts.values()])
-    typed = {part: _with_ids_like(part_data, users, items) for part, part_data in parts.items()}
+    typed = {
+        part: replace(data, users=_like(data.users, users), items=_like(data.items, items))
+        for part, data in parts.items()
+    }
     for part in typed.keys() - {"train"}:
         for role in ("users", "items"):
             ids, kinds = ([getattr(each[name], role) for name in ("train", part)] for each in (typed, parts))
@@ -364,10 +363,6 @@ def _union(indexes: list[pd.Index[Any]]) -> pd.Index[Any]:
         indexes = [index.astype(str) for index in indexes]
     union: pd.Index[Any] = reduce(lambda first, other: first.union(other), indexes)
     return union
-
-
-def _with_ids_like(part: Interactions, users: pd.Index[Any], items: pd.Index[Any]) -> Interactions:
-    return replace(part, users=_like(part.users, users), items=_like(part.items, items))
 
 
 def _like(ids: pd.Index[Any], union: pd.Index[Any]) -> pd.Index[Any]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import re
-import warnings
 from typing import Any, Literal, TypeAlias
 
 import pandas as pd
 
 from aerec.datasets.readers.files import Files, plain_name
 from aerec.datasets.readers.netflix import is_netflix
-from aerec.errors import DataError
+from aerec.errors import DataError, warn_caller
 
 __all__ = ["read_titles"]
 
@@ -97,10 +96,9 @@ def _items(files: Files, name: str) -> _Pair:
     names = [field.lower() for field in given]
     title, genre = (next((column for column in usual if column in names), None) for usual in _OF_ITEMS)
     if title is None:
-        warnings.warn(
+        warn_caller(
             f"{files.label(name)} has no column of titles, ids are shown; the columns are {', '.join(given)}: call one "
-            "title, or the file otherwise if it is no list of items",
-            stacklevel=2,
+            "title, or the file otherwise if it is no list of items"
         )
         return None, None
     table = _table(files, name, sep, 2, header=True, quoting=csv.QUOTE_MINIMAL)

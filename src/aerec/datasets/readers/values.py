@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import warnings
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -13,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.types import is_numeric_dtype
 
-from aerec.errors import DataError
+from aerec.errors import DataError, warn_caller
 from aerec.ids import exact_limit
 from aerec.numerals import NUMBER
 from aerec.times import TIME_UNITS, format_of_dates, iso_dates, values_in_unit
@@ -71,7 +70,7 @@ def plain_ids(ids: pd.Series[Any], what: str, refuse: Refuse) -> pd.Series[Any]:
         if (large := np.abs(values) >= exact_limit(ids.to_numpy()[:0].dtype)).any():
             refuse(large, "the id {value!r} is a float that stands for several whole numbers; write ids as text")
         if (values == np.floor(values)).all():
-            warnings.warn(f"{what}: the ids are whole numbers with a decimal point; 1.0 is read as 1", stacklevel=2)
+            warn_caller(f"{what}: the ids are whole numbers with a decimal point; 1.0 is read as 1")
             return ids.astype("int64")
     if ids.dtype.kind in "iu" and (ids.dtype.kind == "i" or int(ids.max()) < 2**63):
         return ids.astype("int64")
@@ -102,7 +101,7 @@ def plain_times(times: pd.Series[Any], what: str, refuse: Refuse) -> pd.Series[A
     for unit, per_second in TIME_UNITS.items():
         in_unit = values_in_unit(values, per_second)
         if in_unit.all():
-            warnings.warn(f"{what}: the times are {unit} since 1970 and were divided by {per_second:,}", stacklevel=2)
+            warn_caller(f"{what}: the times are {unit} since 1970 and were divided by {per_second:,}")
             whole = times.dtype.kind != "f" and not (values % per_second).any()
             return times // per_second if whole else times / per_second
         seconds = values_in_unit(values, 1)
@@ -132,7 +131,7 @@ def text_ids(ids: pd.Series[Any], what: str, refuse: Refuse) -> pd.Series[Any]:
             return ids.astype("int64")
         large = ids[ids.str.len() > _EXACT_DIGITS + 2]  # of 19 characters and more
         first = next((value for value in large if not -(2**63) <= int(value) < 2**63), ids.iloc[0])
-        warnings.warn(f"{what}: all ids are read as text, since {first!r} is beyond 64 bits", stacklevel=2)
+        warn_caller(f"{what}: all ids are read as text, since {first!r} is beyond 64 bits")
         return ids
     pointed = rf"(?:{WHOLE})\.0+"
     if ids[:1].str.fullmatch(pointed).all() and ids.str.fullmatch(pointed).all():
@@ -143,10 +142,9 @@ def text_ids(ids: pd.Series[Any], what: str, refuse: Refuse) -> pd.Series[Any]:
     numeric = odd[:1000].str.replace("_", "").str.isnumeric() & ~odd[:1000].str.fullmatch("[0-9]+")
     if numeric.any() or len(odd) <= _FEW * len(ids):
         first = odd[:1000][numeric].iloc[0] if numeric.any() else odd.iloc[0]
-        warnings.warn(
+        warn_caller(
             f"{what}: all ids are read as text, since {len(odd):,} of {len(ids):,} are not written as whole numbers in "
-            f"the digits 0 to 9: {as_shown(first)!r}",
-            stacklevel=2,
+            f"the digits 0 to 9: {as_shown(first)!r}"
         )
     return ids
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aerec.datasets.readers.columns import Columns
-from aerec.errors import DataError
+from aerec.errors import DataError, warn_caller
 from aerec.numerals import NUMBER
 from aerec.system.extras import import_extra
 from aerec.times import DATE_FORMATS, TIME_UNITS, range_of_unit, warn_of_years
@@ -184,9 +183,8 @@ class RatingsQuery:
 
     def _id(self, name: str, kind: str, raw: str) -> str:
         if kind in _EXACT and self._are_whole(name, _EXACT[kind], raw):
-            warnings.warn(
-                f"{self._label}, column {name!r}: the ids are whole numbers with a decimal point; 1.0 is read as 1",
-                stacklevel=2,
+            warn_caller(
+                f"{self._label}, column {name!r}: the ids are whole numbers with a decimal point; 1.0 is read as 1"
             )
             kind = "BIGINT"
         if kind in ("UBIGINT", "HUGEINT") and self._count(raw, f"{_name(name)} > {_INT64_MAX}"):
@@ -252,9 +250,8 @@ class RatingsQuery:
             fits = f"strftime({date}, '{form}') = {text} AND year({date}) BETWEEN 1900 AND 2100"
             if not self._count(raw, f"NOT coalesce({fits} AND {_name(name)} = floor({_name(name)}), false)"):
                 first = self._connection.execute(f"SELECT {text}, CAST({date} AS VARCHAR) FROM {raw}").fetchone()
-                warnings.warn(
-                    f"{self._label}, column {name!r} holds dates written as numbers: {first[0]} is read as {first[1]}",
-                    stacklevel=2,
+                warn_caller(
+                    f"{self._label}, column {name!r} holds dates written as numbers: {first[0]} is read as {first[1]}"
                 )
                 return date
         return None
@@ -271,10 +268,9 @@ class RatingsQuery:
             warn_of_years(low, high, f"{self._label}, column {name!r},")
         for (unit, per_second), in_unit in zip(TIME_UNITS.items(), in_units, strict=True):
             if in_unit and in_unit == n_times:
-                warnings.warn(
+                warn_caller(
                     f"{self._label}, column {name!r}: the times are {unit} since 1970 and were divided by "
-                    f"{per_second:,}",
-                    stacklevel=2,
+                    f"{per_second:,}"
                 )
                 return per_second
             if in_unit and in_seconds and in_unit + in_seconds == n_times:
