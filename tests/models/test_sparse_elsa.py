@@ -28,15 +28,19 @@ def model(data):
     return SparseELSA(n_factors=16, n_active=3, epochs=6, batch_size=16, progress=False).fit(data)
 
 
-def test_rows_have_n_active_entries_and_are_as_long_as_their_users_are_many(data, model):
+def test_rows_have_their_share_of_entries_and_are_as_long_as_their_users_are_many(data, model):
     assert isinstance(model.factors_, sp.csr_array)
     assert model.factors_.shape == (24, 16)
-    np.testing.assert_array_equal(np.diff(model.factors_.indptr), 3)
     counts = np.diff(data.matrix.tocsc().indptr)
+    n_entries = np.diff(model.factors_.indptr)
+    np.testing.assert_array_equal(n_entries, sparse_elsa.shared_entries(counts, 1.0, 3, 16))
+    assert n_entries.min() < n_entries.max()
+    assert n_entries.mean() <= 3
     np.testing.assert_allclose(sp.linalg.norm(model.factors_, axis=1), counts / (counts + 3), rtol=1e-3)
     assert (model.entries_.dtype, model.columns_.dtype) == (np.float16, np.uint16)
-    assert model.entries_.nbytes + model.columns_.nbytes == 24 * 3 * 4
-    assert (np.diff(model.columns_.astype(int), axis=1) > 0).all()
+    assert model.entries_.nbytes + model.columns_.nbytes == n_entries.sum() * 4
+    assert model.starts_.dtype == np.int32
+    assert model.factors_.has_canonical_format
 
 
 def test_scores_are_the_formula(data, model):
@@ -105,12 +109,21 @@ def test_the_cost_is_that_of_elsa(data):
 
 
 def test_entries_are_taken_away_geometrically_and_then_stay():
-    left = [sparse_elsa.entries_left(at / 30, 1024, 16) for at in range(31)]
-    assert left[0] == 1024
-    assert left[10] == 128
-    assert left[20:] == [16] * 11
-    assert left == sorted(left, reverse=True)
-    assert sparse_elsa.entries_left(1.0, 4, 12) == 4
+    wanted = np.array([16, 64, 1024])
+    left = np.array([sparse_elsa.entries_left(at / 30, 1024, wanted) for at in range(31)])
+    assert left[0].tolist() == [1024] * 3
+    assert left[10].tolist() == [128, 256, 1024]
+    assert (left[20:] == wanted).all()
+    assert (np.diff(left, axis=0) <= 0).all()
+
+
+def test_entries_go_where_the_ratings_are():
+    counts = np.array([0, 1, 4, 100, 400])
+    assert sparse_elsa.shared_entries(counts, 0.0, 7, 50).tolist() == [7] * 5
+    assert sparse_elsa.shared_entries(counts, 0.5, 17, 50).tolist() == [2, 2, 5, 26, 50]
+    assert sparse_elsa.shared_entries(counts, 1.0, 10, 40).tolist() == [1, 1, 1, 9, 38]
+    assert sparse_elsa.shared_entries(counts, 0.5, 90, 8).tolist() == [8] * 5
+    assert sparse_elsa.shared_entries(counts, 3.0, 1, 8).tolist() == [1] * 5
 
 
 def test_the_learning_rate_falls_in_the_last_third():
@@ -120,7 +133,7 @@ def test_the_learning_rate_falls_in_the_last_third():
 
 def test_the_largest_entries_are_left():
     weight = torch.tensor([[3.0, -4.0, 1.0], [0.1, 0.0, -0.2]])
-    assert sparse_elsa._largest(weight, 2).tolist() == [[1, 1, 0], [1, 0, 1]]
+    assert sparse_elsa._largest(weight, torch.tensor([2, 1])).tolist() == [[1, 1, 0], [0, 0, 1]]
 
 
 def test_it_learns(data, model):

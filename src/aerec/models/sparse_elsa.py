@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -26,13 +27,14 @@ from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
 from aerec.recommender.new_items import NewItems
 from aerec.recommender.scorer import Scorer, UserBlock
-from aerec.sparse import CSR, column_counts, row_ids
+from aerec.sparse import CSR, column_counts, row_ids, row_positions
 from aerec.splitting import Holdout
 from aerec.training.optimizers import BlockwiseNAdam
 
 __all__ = ["SparseELSA"]
 
 _ANNEALED = 2 / 3  # share of the steps over which entries are taken away
+_STEPS = 8  # after which entries are taken away again
 _ITEMS = 8192  # Items whose vectors are widened at once
 _TINY = 1e-12
 
@@ -41,30 +43,32 @@ class SparseELSA(Recommender):
     r"""`ELSA` whose item vectors have few entries: score = x · (AAᵀ − diag(AAᵀ)), the rows of A sparse.
 
     .. math:: \min_V \tfrac{1}{n} \sum_x 2 - 2 \cos(\tilde x V V^\top - \tilde x, \; x), \qquad \|V_j\| = 1, \quad
-              \|V_j\|_0 \le k, \qquad A_j = \frac{n_j}{n_j + s} V_j
+              \|V_j\|_0 \le k_j, \qquad A_j = \frac{n_j}{n_j + s} V_j
 
-    with a masked history x̃ and the number n of users of an item, as in `ELSA`.
+    with a masked history x̃ and the number n of users of an item, as in `ELSA`. The entries go where the ratings are:
+    :math:`k_j \propto n_j^\gamma`, at least 1, and `n_active` on average.
 
     Training begins with dense vectors. Over the first two thirds of the steps the entries of each row that are smallest
-    in magnitude are set to 0, so that from `n_factors` geometrically fewer are left until there are `n_active`; in the
-    last third those that are left learn on, at a rate that falls to 0. An entry takes 4 bytes: a number in half
-    precision and its column. A dense vector takes 4 for each of its factors. Few of many factors rank better than few
-    factors, but worse than many: measure it on your data. Scoring takes two sparse products of vectors that are
-    widened block by block. An empty history is ranked by popularity.
+    in magnitude are set to 0, so that from `n_factors` geometrically fewer are left until there are k; in the last
+    third those that are left learn on, at a rate that falls to 0. An entry takes 4 bytes, a number in half precision
+    and its column, and so does an item, for where its entries begin. A dense vector takes 4 for each of its factors.
+    Scoring takes two sparse products of vectors that are widened block by block. An empty history is ranked by
+    popularity.
 
     Parameters
     ----------
     n_factors : int, default 512
-        Length of the item vectors, at most 65,536.
-    n_active : int, default 25
-        k: entries of a vector that are not 0, at most; all of them where there are no more factors.
+        Length of the item vectors before any entry is taken away, at most 65,536.
+    n_active : int, default 24
+        Mean of k, the entries of a vector that are not 0; all of them where there are no more factors.
+    popularity_power : float ≥ 0, default 1.0
+        γ. With 0 all items have `n_active` entries.
     epochs : int, default 30
     batch_size : int, default 128
     learning_rate : float, default 0.03
         Of NAdam (the cost does not depend on the lengths that the rows of V have before they are scaled).
     noise : MaskingNoise or None, default MaskingNoise(0.5)
-        Helps on small and sparse data. On MovieLens 1M the loss of ndcg@20 beside `ELSA` was 3.0 % without it, 4.5 %
-        with it.
+        Helps on small and sparse data.
     shrinkage : float ≥ 0, default 3.0
         s, in users.
     device : str, default "auto"
@@ -75,10 +79,12 @@ class SparseELSA(Recommender):
 
     Attributes
     ----------
-    entries_ : ndarray of shape (n_items, n_active), float16
-        The entries of A that are left.
-    columns_ : ndarray of shape (n_items, n_active), uint16
+    entries_ : ndarray of shape (n_entries,), float16
+        The entries of A that are left, item after item.
+    columns_ : ndarray of shape (n_entries,), uint16
         Their columns.
+    starts_ : ndarray of shape (n_items + 1,), int32, or int64 where there are more than 2³¹ entries
+        Where the entries of each item begin, and their number.
     factors_ : csr_array of shape (n_items, n_factors), float32
         A, made anew whenever it is asked for.
 
@@ -95,12 +101,13 @@ class SparseELSA(Recommender):
     >>> likes = load_dataset("sample").binarize(4.0)
     >>> model = SparseELSA(n_factors=64, n_active=8, epochs=2, progress=False).fit(likes)
     >>> model.factors_.shape, model.factors_.nnz
-    ((600, 64), 4800)
+    ((600, 64), 4760)
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
         "n_factors": [WholeNumber(1, 2**16)],
         "n_active": [WholeNumber(1)],
+        "popularity_power": [RealNumber(at_least=0)],
         "epochs": [WholeNumber(1)],
         "batch_size": [WholeNumber(1)],
         "learning_rate": [RealNumber(above=0)],
@@ -111,22 +118,25 @@ class SparseELSA(Recommender):
         "seed": [WholeNumber(0, 2**32 - 1)],
         "progress": [bool, WholeNumber(0)],
     }
-    _learned = ("entries_", "columns_")
+    _learned = ("entries_", "columns_", "starts_")
     _popularity_for_empty = True
 
     search_space: ClassVar[Space] = {
         "n_factors": Whole(256, 2048, log=True),
         "n_active": Whole(8, 64, log=True),
+        "popularity_power": Number(0.0, 1.0),
         "learning_rate": Number(0.01, 0.5, log=True),
     }
 
     entries_: NDArray[np.float16]
     columns_: NDArray[np.uint16]
+    starts_: NDArray[np.int32] | NDArray[np.int64]
 
     def __init__(
         self,
         n_factors: int = 512,
-        n_active: int = 25,
+        n_active: int = 24,
+        popularity_power: float = 1.0,
         epochs: int = 30,
         batch_size: int = 128,
         learning_rate: float = 0.03,
@@ -139,6 +149,7 @@ class SparseELSA(Recommender):
     ) -> None:
         self.n_factors = n_factors
         self.n_active = n_active
+        self.popularity_power = popularity_power
         self.epochs = epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
@@ -150,11 +161,12 @@ class SparseELSA(Recommender):
         self.progress = progress
 
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
-        with with_gradients():
-            vectors = self._trained(sparse_rows(train.matrix, resolve_device(self.device))).cpu().numpy()
         counts = column_counts(train.matrix)
+        wanted = shared_entries(counts, float(self.popularity_power), int(self.n_active), int(self.n_factors))
+        with with_gradients():
+            vectors = self._trained(sparse_rows(train.matrix, resolve_device(self.device)), wanted).cpu().numpy()
         vectors *= (counts / np.maximum(counts + float(self.shrinkage), 1)).astype(np.float32)[:, None]
-        self.entries_, self.columns_ = _largest_entries(vectors, int(self.n_active))
+        self._hold(_largest_entries(vectors, wanted))
 
     @property
     def factors_(self) -> CSR:
@@ -162,11 +174,14 @@ class SparseELSA(Recommender):
         check_is_fitted(self)
         return self._vectors().rows(slice(None))
 
-    def _vectors(self) -> _SparseVectors:
-        return _SparseVectors(self.entries_, self.columns_, int(self._used("n_factors")))
+    def _hold(self, vectors: _SparseVectors) -> None:
+        self.entries_, self.columns_, self.starts_ = vectors.entries, vectors.columns, vectors.starts
 
-    def _trained(self, rows: Rows) -> Tensor:
-        """Return V, with zeros.
+    def _vectors(self) -> _SparseVectors:
+        return _SparseVectors(self.entries_, self.columns_, self.starts_, int(self._used("n_factors")))
+
+    def _trained(self, rows: Rows, wanted: NDArray[np.int64]) -> Tensor:
+        """Return V, with zeros, and with so many entries of each row as are `wanted`.
 
         A loop of its own: there is neither a checkpoint nor early stopping to share with `Training`, and a `Network`
         and a `Trainer` for one matrix that loses entries after each step would be longer than the loop.
@@ -181,7 +196,8 @@ class SparseELSA(Recommender):
         optimizer = kind([weight], lr=float(self.learning_rate))
         epochs, batch_size = int(self.epochs), int(self.batch_size)
         n_steps, step = epochs * -(-rows.shape[0] // batch_size), 0
-        support, n_left, scratch = torch.ones_like(weight, requires_grad=False), shape[1], Scratch()
+        settled = math.ceil(_ANNEALED * n_steps)
+        support, scratch = torch.ones_like(weight, requires_grad=False), Scratch()
         with EpochProgress(type(self).__name__, epochs, self.progress) as progress:
             for epoch in range(1, epochs + 1):
                 total = weight.new_zeros(())
@@ -195,10 +211,11 @@ class SparseELSA(Recommender):
                         optimizer.param_groups[0]["lr"] = float(self.learning_rate) * _slowed(step / n_steps)
                         optimizer.step()
                         step += 1
-                        n_wanted = entries_left(step / n_steps, shape[1], int(self.n_active))
-                        if n_wanted < n_left:
-                            support, n_left = _largest(weight.mul_(support), n_wanted), n_wanted
                         weight.mul_(support)
+                        if step == settled or (step < settled and step % _STEPS == 0):
+                            left = torch.as_tensor(entries_left(step / n_steps, shape[1], wanted), device=device)
+                            support = _largest(weight, left)
+                            weight.mul_(support)
                         total += cost * len(chosen)
                 mean = float(total) / rows.shape[0]
                 if not np.isfinite(mean):
@@ -210,14 +227,14 @@ class SparseELSA(Recommender):
         return _SparseFactorScorer(self._vectors(), self._popularity)
 
     def _add_learned(self, added: NewItems) -> None:
-        mixed = np.asarray((self.factors_[added.known].T @ added.shares.T).T)
-        of_new = _largest_entries(mixed, self.entries_.shape[1])
-        for name, values in zip(self._learned, of_new, strict=True):
-            extended = np.zeros((len(added.items), values.shape[1]), dtype=values.dtype)
-            before: NDArray[Any] = getattr(self, name)
-            extended[: len(before)] = before
-            extended[added.new] = values
-            setattr(self, name, extended)
+        known = self.factors_
+        n_known, n_items = known.shape[0], len(added.items)
+        mixed = np.asarray((known[added.known].T @ added.shares.T).T)
+        n_of_new = np.full(len(added.new), min(int(self._used("n_active")), known.shape[1]))
+        parts = [self._vectors(), _largest_entries(mixed, n_of_new)]
+        row = np.zeros(n_items, dtype=np.int64)  # of `parts`, one below the other
+        row[:n_known], row[added.new] = np.arange(n_known), n_known + np.arange(len(added.new))
+        self._hold(_joined(parts, row))
 
 
 def _slowed(progress: float) -> float:
@@ -225,17 +242,29 @@ def _slowed(progress: float) -> float:
     return min(1.0, max(1 - progress, 0.0) / (1 - _ANNEALED))
 
 
-def entries_left(progress: float, n_factors: int, n_active: int) -> int:
-    """Return how many entries of a row are left when so much of the training is over."""
+def entries_left(progress: float, n_factors: int, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how many entries of each row are left when so much of the training is over; `wanted` at the end."""
     share = min(progress / _ANNEALED, 1.0)
-    fewest = min(n_active, n_factors)
-    left: int = round(n_factors * (fewest / n_factors) ** share)
-    return left
+    return np.rint(n_factors * (wanted / n_factors) ** share).astype(np.int64)
 
 
-def _largest(weight: Tensor, n: int) -> Tensor:
-    """Return 1 in the places of the `n` entries of each row that are largest in magnitude, 0 elsewhere."""
-    return torch.zeros_like(weight).scatter_(1, weight.abs().topk(n, dim=1).indices, 1.0)
+def shared_entries(counts: NDArray[np.int64], power: float, n_active: int, n_factors: int) -> NDArray[np.int64]:
+    """Return how many entries each item may have: as countsᵖᵒʷᵉʳ, from 1 to `n_factors`, and `n_active` on average."""
+    wanted = np.maximum(counts, 1) ** power
+    n_entries = min(n_active, n_factors) * len(wanted)
+    low, high = 0.0, n_factors / wanted.min(initial=n_factors) + 1
+    for _ in range(64):
+        middle = (low + high) / 2
+        fits = np.clip(np.floor(middle * wanted), 1, n_factors).sum() <= n_entries
+        low, high = (middle, high) if fits else (low, middle)
+    return np.clip(np.floor(low * wanted), 1, n_factors).astype(np.int64)
+
+
+def _largest(weight: Tensor, n: Tensor) -> Tensor:
+    """Return 1 in the places of the n[j] entries of row j that are largest in magnitude, 0 elsewhere."""
+    places = weight.abs().topk(int(n.max()), dim=1).indices
+    among = torch.arange(places.shape[1], device=weight.device) < n[:, None]
+    return torch.zeros_like(weight).scatter_(1, places, among.to(weight.dtype))
 
 
 def _cost(batch: Batch, masked: Batch, weight: Tensor, scratch: Scratch, half: bool = False) -> Tensor:
@@ -248,11 +277,29 @@ def _cost(batch: Batch, masked: Batch, weight: Tensor, scratch: Scratch, half: b
     return (2 - 2 * cosine).mean()
 
 
-def _largest_entries(vectors: NDArray[np.float32], n: int) -> tuple[NDArray[np.float16], NDArray[np.uint16]]:
-    """Return the `n` entries of each row that are largest in magnitude, and their columns in order."""
-    n = min(n, vectors.shape[1])
-    columns = np.sort(np.argpartition(-np.abs(vectors), n - 1, axis=1)[:, :n], axis=1)
-    return np.take_along_axis(vectors, columns, axis=1).astype(np.float16), columns.astype(np.uint16)
+def _largest_entries(vectors: NDArray[np.float32], wanted: NDArray[np.int64]) -> _SparseVectors:
+    """Return the wanted[j] entries of row j that are largest in magnitude, and their columns in order."""
+    places = np.argsort(-np.abs(vectors), axis=1, kind="stable")[:, : wanted.max(initial=0)]
+    among = np.arange(places.shape[1]) < wanted[:, None]
+    rows = np.repeat(np.arange(len(vectors)), wanted)
+    order = np.lexsort((columns := places[among], rows))
+    columns = columns[order]
+    return _SparseVectors(
+        vectors[rows, columns].astype(np.float16), columns.astype(np.uint16), _starts(wanted), vectors.shape[1]
+    )
+
+
+def _starts(lengths: NDArray[np.int64]) -> NDArray[np.int32] | NDArray[np.int64]:
+    starts = np.append(0, np.cumsum(lengths))
+    return starts.astype(np.int32) if starts[-1] <= np.iinfo(np.int32).max else starts
+
+
+def _joined(parts: list[_SparseVectors], row: NDArray[np.int64]) -> _SparseVectors:
+    """Return some rows of `parts`, which are counted on from one to the next."""
+    entries, columns = (np.concatenate([getattr(part, name) for part in parts]) for name in ("entries", "columns"))
+    starts = np.append(0, np.cumsum(np.concatenate([np.diff(part.starts).astype(np.int64) for part in parts])))
+    positions, begins = row_positions(starts, row)
+    return _SparseVectors(entries[positions], columns[positions], _starts(np.diff(begins)), parts[0].n_factors)
 
 
 @dataclass(frozen=True, eq=False)
@@ -261,20 +308,21 @@ class _SparseVectors:
 
     entries: NDArray[np.float16]
     columns: NDArray[np.uint16]
+    starts: NDArray[np.int32] | NDArray[np.int64]
     n_factors: int
 
     def rows(self, which: Any) -> CSR:
         """Return some rows in CSR form."""
-        entries, columns = self.entries[which], self.columns[which]
-        n_rows, n = entries.shape
-        starts = np.arange(n_rows + 1, dtype=np.int64) * n
-        parts = entries.ravel().astype(np.float32), columns.ravel().astype(np.int32), starts
-        some: CSR = sp.csr_array(parts, shape=(n_rows, self.n_factors))
+        rows = np.arange(len(self.starts) - 1)[which]
+        positions, starts = row_positions(self.starts, rows)
+        parts = self.entries[positions].astype(np.float32), self.columns[positions].astype(np.int32), starts
+        some: CSR = sp.csr_array(parts, shape=(len(rows), self.n_factors))
         return some
 
     def squares(self, which: Any) -> NDArray[np.float32]:
         """Return the squares of the lengths of some rows."""
-        squares: NDArray[np.float32] = np.square(self.entries[which], dtype=np.float32).sum(axis=1)
+        rows = self.rows(which)
+        squares: NDArray[np.float32] = (rows * rows).sum(axis=1).astype(np.float32)
         return squares
 
 
@@ -282,7 +330,7 @@ class _SparseFactorScorer(Scorer):
     """Scores by x (A Aᵀ − diag(A Aᵀ)), from sparse A."""
 
     def __init__(self, vectors: _SparseVectors, popularity: NDArray[np.float32] | None) -> None:
-        super().__init__(len(vectors.entries), popularity)
+        super().__init__(len(vectors.starts) - 1, popularity)
         self._vectors = vectors
 
     def _scores(self, block: UserBlock) -> NDArray[np.float32]:
