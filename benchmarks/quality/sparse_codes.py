@@ -107,7 +107,7 @@ def main() -> None:
 
 def dense(seed: int) -> ELSA:
     """Return the model whose code is written anew."""
-    return ELSA(n_factors=256, epochs=10, batch_size=128, seed=seed, progress=False, **OF_PAPER)
+    return ELSA(n_factors=256, epochs=10, batch_size=128, ema_decay=0.0, seed=seed, progress=False, **OF_PAPER)
 
 
 def films() -> Interactions:
@@ -188,7 +188,7 @@ def vectors(data: str, seed: int, kept: list[int]) -> Iterator[dict[str, Any]]:
     split = Split.from_parts(parts["train"], parts["test"], parts.get("validation"))
     models: list[Any] = [dense(seed)]
     for n in kept:  # and where they begin: as many bytes as n + 1 numbers
-        sparse = SparseELSA(512, n, epochs=20, batch_size=128, seed=seed, progress=False, **OF_PAPER)
+        sparse = SparseELSA(512, n, epochs=20, batch_size=128, ema_decay=0.0, seed=seed, progress=False, **OF_PAPER)
         models += [dense(seed).set_params(n_factors=n + 1), sparse]
     for model in models:
         began = time.perf_counter()
