@@ -220,16 +220,17 @@ def markdown(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def commit() -> str:
-    """Return the commit that is checked out, with a mark where files were changed since."""
+    """Return the commit that is checked out, with a mark where files other than results were changed since."""
+    questions = (
+        ["git", "describe", "--always", "--abbrev=10"],
+        ["git", "status", "--porcelain", "--untracked-files=no", "--", ":/", f":(exclude){RESULTS}"],
+    )
     with contextlib.suppress(OSError, subprocess.CalledProcessError):
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=10"],
-            capture_output=True,
-            text=True,
-            check=True,
-            cwd=Path(__file__).parent,
+        name, changed = (
+            subprocess.run(question, capture_output=True, text=True, check=True, cwd=Path(__file__).parent).stdout
+            for question in questions
         )
-        return described.stdout.strip()
+        return f"{name.strip()}-dirty" if changed.strip() else name.strip()
     return "unknown"
 
 
