@@ -182,3 +182,35 @@ def test_items_of_another_type_are_no_new_items(solver):
         with pytest.raises(DataError, match="items of the new users are text, such as '0', those of the training data"):
             change()
     assert model.items_ is data.items
+
+
+@pytest.mark.parametrize("kind", [EASE, EDLAE])
+@pytest.mark.parametrize("solver", ["items", "users"])
+@pytest.mark.parametrize("n_gone", [1, 3])
+def test_who_has_left_cannot_leave_again(kind, solver, n_gone):
+    X = likes(60, 80)  # fewer users than items: what one of them has in common with no other shows
+    model = kind(l2=20.0, solver=solver).fit(X).replace_users(X[:n_gone])
+    same_as = kind(l2=20.0, solver=solver).fit(X[n_gone:])
+    np.testing.assert_allclose(model.weights_, same_as.weights_, atol=1e-5)
+    with pytest.raises(DataError, match="exactly as they were"):
+        model.replace_users(X[:n_gone])
+    np.testing.assert_allclose(model.weights_, same_as.weights_, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [EASE, EDLAE])
+def test_it_shows_where_every_item_has_more_ratings_than_leave(kind):
+    X = sp.csr_array(sp.vstack([likes(60, 80, seed=at) for at in range(2)]))
+    gone = X[:4]
+    assert (np.asarray((X != 0).sum(axis=0)) - 2 * np.asarray((gone != 0).sum(axis=0)) >= 0).mean() > 0.9
+    rare = np.asarray((X != 0).sum(axis=0)).ravel() - 2 * np.asarray((gone != 0).sum(axis=0)).ravel() < 0
+    X, gone = (sp.csr_array(matrix.toarray() * ~rare) for matrix in (X, gone))
+    model = kind(l2=20.0).fit(X).replace_users(gone)
+    with pytest.raises(DataError, match="has left already"):
+        model.replace_users(gone)
+
+
+def test_no_item_has_more_ratings_than_there_are_users():
+    X = sp.csr_array(np.eye(4, 6, dtype=np.float32) + np.eye(1, 6, 5, dtype=np.float32).repeat(4, axis=0))
+    model = EASE(l2=20.0, solver="items").fit(X)
+    with pytest.raises(DataError, match="more ratings, or users"):
+        model.replace_users(sp.csr_array(np.zeros((1, 6), dtype=np.float32)))

@@ -142,6 +142,10 @@ class RidgeRecommender(ItemItemRecommender):
 
         Without `new` the users leave: what remains is, up to rounding, a model that has never seen them.
 
+        Give each user once. From the side of the users a history that is not there is always refused. Weights alone
+        show it only where what is left could be of no users at all: some item with less than no ratings or more than
+        there are users, or a Gram matrix with a negative eigenvalue.
+
         Parameters
         ----------
         old : Interactions or matrix of shape (n_users, n_items)
@@ -301,8 +305,11 @@ class RidgeRecommender(ItemItemRecommender):
         n_more = n_items - self.n_features_in_
         counts = np.pad(self.item_counts_, (0, n_more)) - column_counts(gone) + column_counts(come)
         n_users = int(self.n_users_[0]) - gone.shape[0] + come.shape[0]
-        if counts.min() < 0 or counts.sum() == 0 or n_users < 1:
-            raise DataError("old holds more ratings than the model has learned: give histories exactly as they were")
+        if counts.min() < 0 or counts.sum() == 0 or n_users < 1 or counts.max() > n_users:
+            raise DataError(
+                "old holds more ratings, or users, than the model has learned, or has left already: give histories "
+                "exactly as they were, and once"
+            )
         learner = copy.copy(self)
         gone, come = self._weighted(gone), self._weighted(come)
         if self.ratings_ is not None:

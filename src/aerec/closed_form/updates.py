@@ -19,7 +19,11 @@ from aerec.sparse import CSR, row_ids, take_rows
 __all__ = ["change_users", "update_inverse"]
 
 _USERS_AT_ONCE = 1024  # An update holds two dense rows for each of these users
-_NOT_LEARNED = "old is not of users that the model has learned from: give histories exactly as they were"
+_NOT_LEARNED = (
+    "old is not of users that the model has learned from, or has left already: give histories exactly as they were"
+)
+_STEPS, _TOLERANCE = 12, 1e-2  # of Lanczos; how far above 1 its largest value may be
+_ROUNDING = 1e4 * np.finfo(np.float32).eps  # of G, as a share of the largest 1 / Pᵢᵢ
 
 
 def update_inverse(
@@ -41,7 +45,7 @@ def update_inverse(
     Raises
     ------
     DataError
-        If rows go that were never there.
+        If rows go that were never there, as far as it shows: what is left is no XᵀX.
     TrainingError
         If there is no inverse.
     """
@@ -53,6 +57,10 @@ def update_inverse(
         ridge = _update_through_gram(inverse, rows, signs, ridge, dropped)
     if not (np.diagonal(inverse) > 0).all() or not (ridge > 0).all():
         raise DataError(_NOT_LEARNED)
+    if gone.shape[0]:
+        rounding = _ROUNDING / float(np.diagonal(inverse).min() * ridge.min())
+        if _largest_share(inverse, gone, ridge) > 1 + _TOLERANCE + rounding:
+            raise DataError(_NOT_LEARNED)
     return ridge
 
 
@@ -73,6 +81,28 @@ def change_users(ratings: CSR, gone: CSR, come: CSR) -> CSR:
     stay = np.setdiff1d(np.arange(users.shape[0]), rows)
     changed: CSR = sp.vstack([take_rows(users, stay), come], format="csr").T.tocsr()
     return changed
+
+
+def _largest_share(inverse: NDArray[np.float32], gone: CSR, ridge: NDArray[np.float32]) -> float:
+    r"""Return the largest eigenvalue of :math:`\Lambda^{1/2} P \Lambda^{1/2}`, as it is seen from rows that went.
+
+    With :math:`P = (G + \Lambda)^{-1}` it is above 1 where G has a negative eigenvalue, which no XᵀX has. A few steps
+    of Lanczos begin at a sum of the rows with random signs: where too much was taken away is near them.
+    """
+    ones, root = np.ones(len(inverse), dtype=np.float32), np.sqrt(ridge.astype(np.float64))
+    scale_symmetric(inverse, ones, ones, np.diagonal(inverse).copy())
+    start = (gone.T @ np.random.default_rng(0).choice([-1.0, 1.0], gone.shape[0])) / root
+    basis: list[NDArray[np.float64]] = []
+    while len(basis) < _STEPS and np.linalg.norm(start) > 1e-6:
+        basis.append(start / np.linalg.norm(start))
+        start = root * (inverse @ (root * basis[-1]).astype(np.float32))
+        for _ in range(2):  # the second time takes away what rounding has left
+            start = start - np.asarray(basis).T @ (np.asarray(basis) @ start)
+    if not basis:
+        return 0.0
+    vectors = np.asarray(basis)
+    products = (root * vectors).astype(np.float32) @ inverse * root
+    return float(np.linalg.eigvalsh(products @ vectors.T)[-1])
 
 
 def _update_by_rows(inverse: NDArray[np.float32], rows: CSR, signs: NDArray[np.float64]) -> None:
