@@ -63,7 +63,7 @@ def test_parts_over_other_users_or_items_are_refused(name):
     history = of([(1, 7), (2, 8)])
     for other in (of([(1, 7), (3, 8)]), of([(1, 7), (2, 9)]), history.with_items(pd.Index([8, 7]))):
         parts = {"history": history, "target": history} | {name: other}
-        with pytest.raises(DataError, match=f"history and {name} must be over the same users and items.*with_items"):
+        with pytest.raises(DataError, match=f"history and {name} must be over the same users.*Split.from_parts"):
             Holdout(**parts)
 
 

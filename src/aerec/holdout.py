@@ -65,7 +65,7 @@ class Holdout:
             if not (self.history.users.equals(other.users) and self.history.items.equals(other.items)):
                 raise DataError(
                     f"history and {name} must be over the same users and items: history is {self.history}, "
-                    f"{name} is {other}; align them with with_users and with_items"
+                    f"{name} is {other}; Split.from_parts(train, test).test aligns them by their ids"
                 )
         if self.candidates is not None and not self.candidates.isin(self.history.items).all():
             raise DataError("a candidate is not among the items of the history: both go by the same ids")

@@ -35,6 +35,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from aerec.sparse import LARGEST_RATING
+
 __all__ = ["LIKELIHOODS", "Likelihood"]
 
 
@@ -102,7 +104,7 @@ class Likelihood(Protocol):
 class Multinomial:
     """Entries are counts of one draw of Σx items: −Σⱼ xⱼ log softmax(l)ⱼ (Liang et al. 2018)."""
 
-    name, all_entries, counts_draws, lowest, highest = "multinomial", True, True, 0.0, float("inf")
+    name, all_entries, counts_draws, lowest, highest = "multinomial", True, True, 0.0, LARGEST_RATING
 
     def block(self, logits: Tensor) -> Tensor:
         """Return the largest logit m of a piece and Σ exp(l − m); the mean is left as exp(l − m)."""

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from aerec.errors import DataError
-from aerec.sparse import CSR, canonical_csr
+from aerec.sparse import CSR, LARGEST_RATING, canonical_csr
 
 __all__ = [
     "checked_weights",
@@ -20,8 +20,6 @@ __all__ = [
     "weighted_counts",
     "weights_of_matrix",
 ]
-
-_LARGEST = 2.0**24  # The same as for ratings: float32 holds every whole number up to it
 
 
 def checked_weights(weights: Any, matrix: CSR) -> NDArray[np.float32]:
@@ -39,7 +37,7 @@ def checked_weights(weights: Any, matrix: CSR) -> NDArray[np.float32]:
         raise DataError(f"weights are numbers above 0, these are {given.dtype}")
     with np.errstate(over="ignore"):
         checked = given.astype(np.float32, copy=False)
-    valid = (checked > 0) & (checked <= _LARGEST)
+    valid = (checked > 0) & (checked <= LARGEST_RATING)
     if not valid.all():
         at = int(np.argmin(valid))
         row = int(np.searchsorted(matrix.indptr, at, side="right")) - 1

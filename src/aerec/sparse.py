@@ -14,10 +14,12 @@ from aerec.files.memmap import blocks, empty_like_mapped, is_mapped, release
 
 __all__ = [
     "CSR",
+    "LARGEST_RATING",
     "as_float32",
     "canonical_csr",
     "column_counts",
     "ones_in",
+    "refuse_frame_of_ratings",
     "refuse_masked",
     "row_ids",
     "row_positions",
@@ -28,7 +30,7 @@ __all__ = [
 CSR: TypeAlias = "sp.csr_array[Any, tuple[int, int]]"
 
 _BLOCK = 1 << 22  # values copied at once
-_LARGEST = 2.0**24  # float32 holds every whole number up to it, and squares of ratings can be summed in float32
+LARGEST_RATING = 2.0**24  # float32 holds every whole number up to it, and squares of ratings can be summed in float32
 _COMPRESSED = ("csr", "csc", "bsr")
 _USER_COLUMNS, _ITEM_COLUMNS = (
     {"user", "userid"},
@@ -71,7 +73,7 @@ def canonical_csr(X: Any) -> CSR:
     >>> canonical_csr(sp.coo_array(([2, 3], ([0, 0], [1, 1])), shape=(1, 2))).toarray()
     array([[0., 5.]], dtype=float32)
     """
-    _refuse_frame_of_ratings(X)
+    refuse_frame_of_ratings(X)
     X = _sparse_frame(X) if isinstance(X, pd.DataFrame) else X
     csr = _csr_of_sparse(X) if sp.issparse(X) else sp.csr_array(_dense(X))
     if not (csr.has_canonical_format and csr.data.all()):
@@ -80,7 +82,7 @@ def canonical_csr(X: Any) -> CSR:
         csr.eliminate_zeros()
     if getattr(X, "dtype", None) == np.bool_:
         csr.data[:] = 1  # a repeated True is still True
-    if (at := _first_outside(csr.data, -_LARGEST, _LARGEST)) is not None:
+    if (at := _first_outside(csr.data, -LARGEST_RATING, LARGEST_RATING)) is not None:
         row, column = int(np.searchsorted(csr.indptr, at, side="right")) - 1, int(csr.indices[at])
         value = _value_at(X, row, column)
         what = (
@@ -100,7 +102,8 @@ def _value_at(X: Any, row: int, column: int) -> float:
     return float(given[row, column])
 
 
-def _refuse_frame_of_ratings(X: Any) -> None:
+def refuse_frame_of_ratings(X: Any) -> None:
+    """Refuse a frame with a row per rating, or with a column of ids beside its ratings, where a matrix is asked for."""
     columns = getattr(X, "column_names", getattr(X, "columns", []))  # Arrow has the first, pandas and polars the second
     names = {str(name).lower().replace("_", "") for name in columns}
     if names & _USER_COLUMNS and names & _ITEM_COLUMNS:

@@ -512,7 +512,7 @@ def test_what_is_no_holdout_is_refused(train):
     model, split = Popularity().fit(train), RandomHoldout().split(train)
     with pytest.raises(TypeError, match=r"give split\.test"):
         evaluate(model, split)
-    with pytest.raises(TypeError, match=r"a Holdout or a pair .*, got Interactions"):
+    with pytest.raises(TypeError, match=r"a Holdout or a pair .*, got Interactions; Split.from_parts"):
         evaluate(model, train)
 
 

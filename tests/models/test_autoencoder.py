@@ -1,6 +1,7 @@
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
 import torch
@@ -104,6 +105,15 @@ def test_a_variational_code_learns_from_standardised_data_with_values_far_out():
         assert (
             model.total_cost(DIGITS) < 0.5 * np.square(DIGITS).sum(axis=1).mean()
         )  # all means, a code that says nothing
+
+
+@pytest.mark.parametrize("likelihood", ["multinomial", "gaussian"])
+def test_a_frame_with_a_row_per_rating_is_no_matrix(likelihood):
+    ratings = pd.DataFrame({"user": [1, 1, 2], "item": [5, 6, 5], "rating": [4, 5, 3]})
+    with pytest.raises(DataError, match=r"a row per rating.*Interactions\.from_frame"):
+        quick(likelihood=likelihood).fit(ratings)
+    with pytest.raises(DataError, match=r"from 1 to 1\.6e\+09"):
+        quick(likelihood="multinomial").fit(np.array([[1, 5, 4, 1.6e9], [2, 5, 3, 1.5e9]]))
 
 
 def test_total_cost_of_a_variational_multinomial_code():

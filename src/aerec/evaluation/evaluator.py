@@ -179,7 +179,10 @@ def align_holdout(model: Recommender, holdout: Holdout | tuple[Any, Any]) -> tup
     if isinstance(holdout, Split):
         raise TypeError("a model is evaluated on a part of a split, not on all of it: give split.test")
     if not isinstance(holdout, Holdout) and not (isinstance(holdout, tuple | list) and len(holdout) == 2):
-        raise TypeError(f"a model is evaluated on a Holdout or a pair (history, target), got {type(holdout).__name__}")
+        raise TypeError(
+            f"a model is evaluated on a Holdout or a pair (history, target), got {type(holdout).__name__}; "
+            "Split.from_parts(train, test).test makes one of what it was trained on and what was held out"
+        )
     by_id = isinstance(holdout, Holdout) or isinstance(holdout[0], Interactions)
     for part in () if isinstance(holdout, Holdout) else holdout:
         check_frame_columns(model, part)

@@ -40,7 +40,7 @@ from aerec.recommender.new_items import NewItems
 from aerec.recommender.rating import PredictsRatings
 from aerec.recommender.saving import encode_parameter, training_identity
 from aerec.recommender.scorer import CodeScorer, Scorer
-from aerec.sparse import CSR, canonical_csr, refuse_masked
+from aerec.sparse import CSR, canonical_csr, refuse_frame_of_ratings, refuse_masked
 from aerec.sparsity import KLSparsity, L1Sparsity, Sparsity, TopKSparsity
 from aerec.system.memory import require_memory
 from aerec.training.callbacks import Callback, Validator, holdout_validator
@@ -651,6 +651,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             data = X.matrix if reset else self.block_of(X).history
         else:
             refuse_masked(X)
+            refuse_frame_of_ratings(X)
             X = canonical_csr(X) if issparse(X) else X  # before scikit-learn converts it, unchecked
             data = validate_data(self, X, accept_sparse="csr", dtype=np.float32, reset=reset)
             if reset:
