@@ -16,7 +16,7 @@ With ``--steer``: do lists move as the name of a unit says? Of each feature that
 items it is most common; the units are turned up and down for the unseen users, in multiples of their strength.
 
 With ``--vectors``: item vectors of a tenth and a hundredth of the bytes, ELSA and SparseELSA, on the known users or on
-the split of another data set. Both have the settings of `dense`; SparseELSA learns 512 factors in 20 epochs. Users a
+the split of another data set. Both have the settings of `dense`; SparseELSA begins with 512 factors. Users a
 second: top 20 of all users, in processor time of one thread.
 """
 
@@ -188,7 +188,7 @@ def vectors(data: str, seed: int, kept: list[int]) -> Iterator[dict[str, Any]]:
     split = Split.from_parts(parts["train"], parts["test"], parts.get("validation"))
     models: list[Any] = [dense(seed)]
     for n in kept:  # and where they begin: as many bytes as n + 1 numbers
-        sparse = SparseELSA(512, n, epochs=20, batch_size=128, ema_decay=0.0, seed=seed, progress=False, **OF_PAPER)
+        sparse = SparseELSA(512, n, epochs=10, batch_size=128, seed=seed, progress=False, **OF_PAPER)
         models += [dense(seed).set_params(n_factors=n + 1), sparse]
     for model in models:
         began = time.perf_counter()
