@@ -24,6 +24,7 @@ __all__ = [
     "fields_of",
     "is_choice",
     "is_number",
+    "passed_on",
 ]
 
 
@@ -152,6 +153,23 @@ def copied_parameters(model: Any) -> dict[str, Any]:
     from sklearn.base import clone  # slow to import: splitters, which check their parameters here, do without
 
     return {name: clone(value, safe=False) for name, value in model.get_params(deep=False).items()}
+
+
+def passed_on(scope: Mapping[str, Any], *own: str) -> dict[str, Any]:
+    """Return the arguments of an ``__init__``, given its ``locals()``, that go on to the class above; not its `own`.
+
+    Examples
+    --------
+    >>> from aerec.models import MultDAE
+    >>> from aerec.parameters import passed_on
+    >>> class LinearDAE(MultDAE):
+    ...     def __init__(self, hidden=200, scale=1.0, seed=0):
+    ...         super().__init__(**passed_on(locals(), "scale"), activation="identity")
+    ...         self.scale = scale
+    >>> LinearDAE(seed=3).activation
+    'identity'
+    """
+    return {name: value for name, value in scope.items() if name not in ("self", "__class__", *own)}
 
 
 def is_choice(value: Any) -> bool:

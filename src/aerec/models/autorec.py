@@ -25,7 +25,7 @@ from aerec.network.fold_in import ridge_rows
 from aerec.network.network import Network
 from aerec.network.rows import Rows, SparseRows
 from aerec.noise import MaskingNoise, Noise
-from aerec.parameters import Constraint, OneOf
+from aerec.parameters import Constraint, OneOf, passed_on
 from aerec.rating_weights import weight_matrix
 from aerec.recommender.base import History
 from aerec.recommender.graphs import constant
@@ -151,26 +151,7 @@ class AutoRec(Autoencoder):
         seed: int = 0,
         progress: bool | int = True,
     ) -> None:
-        super().__init__(
-            hidden=hidden,
-            activation=activation,
-            noise=noise,
-            sparsity=sparsity,
-            likelihood="observed",
-            tied=tied,
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_schedule=learning_rate_schedule,
-            optimizer=optimizer,
-            weight_decay=weight_decay,
-            patience=patience,
-            validation_metric=validation_metric,
-            device=device,
-            precision=precision,
-            seed=seed,
-            progress=progress,
-        )
+        super().__init__(**passed_on(locals(), "orientation", "biases"), likelihood="observed")
         self.orientation = orientation
         self.biases = biases
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 from aerec.dimensions import Choice, Space
 from aerec.models.autoencoder import HIDDEN_SIZES, NEURAL_SPACE, Autoencoder
 from aerec.noise import MaskingNoise, Noise
+from aerec.parameters import passed_on
 from aerec.sparsity import Sparsity
 from aerec.training.optimizers import OptimizerChoice
 
@@ -90,26 +91,4 @@ class CDAE(Autoencoder):
         seed: int = 0,
         progress: bool | int = True,
     ) -> None:
-        super().__init__(
-            hidden=hidden,
-            activation=activation,
-            noise=noise,
-            sparsity=sparsity,
-            likelihood=likelihood,
-            tied=tied,
-            normalize=normalize,
-            user_factors=True,
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_schedule=learning_rate_schedule,
-            optimizer=optimizer,
-            ema_decay=ema_decay,
-            weight_decay=weight_decay,
-            patience=patience,
-            validation_metric=validation_metric,
-            device=device,
-            precision=precision,
-            seed=seed,
-            progress=progress,
-        )
+        super().__init__(**passed_on(locals()), user_factors=True)

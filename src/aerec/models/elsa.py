@@ -23,7 +23,7 @@ from aerec.network.products import first_layer
 from aerec.network.rows import Rows, WholeRows
 from aerec.network.unit_rows import unit_products, unit_rows
 from aerec.noise import MaskingNoise
-from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
+from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber, passed_on
 from aerec.recommender.base import History
 from aerec.recommender.health import warn_of_vanished_factors
 from aerec.recommender.network_scorer import NetworkScorer
@@ -162,22 +162,11 @@ class ELSA(Autoencoder):
         progress: bool | int = True,
     ) -> None:
         super().__init__(
+            **passed_on(locals(), "n_factors", "shrinkage", "sharded"),
             hidden=256 if isinstance(n_factors, str) else n_factors,
             activation="identity",
-            noise=noise,
             likelihood="gaussian",
             tied=True,
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_schedule=learning_rate_schedule,
-            ema_decay=ema_decay,
-            patience=patience,
-            validation_metric=validation_metric,
-            device=device,
-            precision=precision,
-            seed=seed,
-            progress=progress,
         )
         self.n_factors = n_factors
         self.shrinkage = shrinkage

@@ -13,7 +13,7 @@ from aerec.models.autorec import AutoRec
 from aerec.network.batches import Batch
 from aerec.network.network import Architecture, Cost, Network
 from aerec.noise import MaskingNoise, Noise
-from aerec.parameters import Constraint, RealNumber, WholeNumber
+from aerec.parameters import Constraint, RealNumber, WholeNumber, passed_on
 from aerec.sparsity import Sparsity
 from aerec.training.optimizers import OptimizerChoice
 
@@ -113,26 +113,7 @@ class KernelAutoRec(AutoRec):
         seed: int = 0,
         progress: bool | int = True,
     ) -> None:
-        super().__init__(
-            hidden=hidden,
-            orientation=orientation,
-            activation=activation,
-            noise=noise,
-            sparsity=sparsity,
-            biases=biases,
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_schedule=learning_rate_schedule,
-            optimizer=optimizer,
-            weight_decay=weight_decay,
-            patience=patience,
-            validation_metric=validation_metric,
-            device=device,
-            precision=precision,
-            seed=seed,
-            progress=progress,
-        )
+        super().__init__(**passed_on(locals(), "kernel_dims", "kernel_l2", "kernel_spread"))
         self.kernel_dims = kernel_dims
         self.kernel_l2 = kernel_l2
         self.kernel_spread = kernel_spread

@@ -7,6 +7,7 @@ from typing import ClassVar
 from aerec.dimensions import Choice, Number, Space
 from aerec.models.autoencoder import HIDDEN_SIZES, NEURAL_SPACE, Autoencoder
 from aerec.noise import MaskingNoise, Noise
+from aerec.parameters import passed_on
 from aerec.sparsity import L1Sparsity, TopKSparsity
 from aerec.training.optimizers import OptimizerChoice
 
@@ -89,29 +90,4 @@ class MultVAE(Autoencoder):
         seed: int = 0,
         progress: bool | int = True,
     ) -> None:
-        super().__init__(
-            hidden=hidden,
-            kl_weight=kl_weight,
-            kl_annealing_steps=kl_annealing_steps,
-            activation=activation,
-            noise=noise,
-            sparsity=sparsity,
-            normalize=normalize,
-            feature_weight=feature_weight,
-            negatives=negatives,
-            likelihood="multinomial",
-            variational=True,
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_schedule=learning_rate_schedule,
-            optimizer=optimizer,
-            ema_decay=ema_decay,
-            weight_decay=weight_decay,
-            patience=patience,
-            validation_metric=validation_metric,
-            device=device,
-            precision=precision,
-            seed=seed,
-            progress=progress,
-        )
+        super().__init__(**passed_on(locals()), likelihood="multinomial", variational=True)

@@ -18,7 +18,7 @@ from aerec.network.network import Architecture, Network
 from aerec.network.products import affine, first_layer
 from aerec.network.rows import Rows
 from aerec.noise import MaskingNoise, Noise
-from aerec.parameters import Constraint, WholeNumber
+from aerec.parameters import Constraint, WholeNumber, passed_on
 from aerec.training.trainer import EagerSteps, StepKind, StepOptions, StepSource, Trainer
 
 __all__ = ["RecVAE"]
@@ -109,25 +109,11 @@ class RecVAE(Autoencoder):
         progress: bool | int = True,
     ) -> None:
         super().__init__(
-            hidden=hidden,
-            kl_weight=kl_weight,
+            **passed_on(locals(), "encoder_passes"),
             activation="swish",
-            noise=noise,
             likelihood="multinomial",
             variational=True,
             normalize=True,
-            epochs=epochs,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_schedule=learning_rate_schedule,
-            ema_decay=ema_decay,
-            weight_decay=weight_decay,
-            patience=patience,
-            validation_metric=validation_metric,
-            device=device,
-            precision=precision,
-            seed=seed,
-            progress=progress,
         )
         self.encoder_passes = encoder_passes
 
