@@ -82,3 +82,18 @@ def test_a_column_that_arrow_does_not_know_is_refused_where_it_is_wanted_only():
     with pytest.raises(DataError, match="cannot be read by way of Arrow"):
         Interactions.from_frame(pl.DataFrame({"user": wide, "item": [1, 2]}), rating=None)
     assert Interactions.from_frame(pl.DataFrame({"user": [1, 2], "item": [1, 2], "x": wide}), rating=None).n_users == 2
+
+
+def test_a_query_of_polars_that_fails_is_one_line_that_names_its_source(tmp_path):
+    text = pl.LazyFrame({"user": ["ann"], "item": [1]}).with_columns(pl.col("user").cast(pl.Int64))
+    with pytest.raises(DataError, match=r"^the query of the lazy frame fails: conversion from `str` to `i64` failed"):
+        read_columns(text)
+    with pytest.raises(DataError, match=r"fails: unable to find column \"nope\""):
+        read_columns(text.select("nope"))
+    with pytest.raises(DataError, match=r"the query of the lazy frame fails: .*arquet"):
+        (tmp_path / "broken.parquet").write_bytes(b"no Parquet")
+        read_columns(pl.scan_parquet(tmp_path / "broken.parquet"))
+    (tmp_path / "mine.csv").write_text("user,item\n1,2\nann,3\n")
+    with pytest.raises(DataError, match=r"the query of the lazy frame over .*mine\.csv fails: ") as caught:
+        read_columns(pl.scan_csv(tmp_path / "mine.csv", schema={"user": pl.Int64, "item": pl.Int64}))
+    assert "\n" not in str(caught.value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,7 +33,7 @@ def read_columns(df: Any, wanted: Sequence[str] | None = None) -> tuple[pd.DataF
     TypeError
         If `df` is no frame.
     DataError
-        If a wanted column stands twice.
+        If a wanted column stands twice, or the query of a lazy frame fails.
     MissingExtraError
         If pyarrow is needed and not installed.
     """
@@ -42,8 +44,14 @@ def read_columns(df: Any, wanted: Sequence[str] | None = None) -> tuple[pd.DataF
                 raise DataError(f"the column {name!r} stands twice in the frame; rename one of them")
         return df, names
     if hasattr(df, "collect_schema") and hasattr(df, "collect"):  # a lazy frame of polars
-        names = df.collect_schema().names()
-        return read_columns(df.select(_in(names, wanted)).collect(), wanted)[0], names
+        try:
+            names = df.collect_schema().names()
+            collected = df.select(_in(names, wanted)).collect()
+        except Exception as error:
+            if not type(error).__module__.startswith("polars"):
+                raise
+            raise DataError(f"the query of the lazy frame{_sources(df)} fails: {str(error).splitlines()[0]}") from error
+        return read_columns(collected, wanted)[0], names
     if not (hasattr(df, "__arrow_c_stream__") or hasattr(df, "__arrow_c_array__")):
         raise TypeError(
             f"expected a frame of pandas or polars or an Arrow table, got {type(df).__name__}; "
@@ -145,6 +153,14 @@ def _of_arrow(column: Any) -> pd.Series[Any]:
         column = column.cast(pyarrow.large_string())
     series: pd.Series[Any] = column.to_pandas()
     return series
+
+
+def _sources(df: Any) -> str:
+    """Return which files a lazy frame of polars reads, where its plan says so."""
+    with contextlib.suppress(Exception):  # a plan with a mistake in it
+        sources = re.findall(r"SCAN \[(.*)\]", df.explain(optimized=False))
+        return f" over {', '.join(sources)}" if sources else ""
+    return ""
 
 
 def _selected(df: Any, names: list[str]) -> Any:

@@ -22,6 +22,12 @@ def test_a_carriage_return_is_marked_too():
     assert without_formulas(pd.DataFrame({"title": ["\r=1"]}))["title"].tolist() == ["'\r=1"]
 
 
+def test_names_of_columns_are_marked_too():
+    frame = pd.DataFrame({"=1+1": ["=2"], "+a": [1], "-": [1], "@x": [1], "item": [1], 5: [1]})
+    assert list(without_formulas(frame)) == ["'=1+1", "'+a", "'-", "'@x", "item", 5]
+    assert next(iter(frame)) == "=1+1"
+
+
 def test_everything_else_stays():
     frame = pd.DataFrame({"user": ["-5", "+7.5", "a=b", "", None], "score": [-1.5, 2.0, 0.0, -0.0, 1e9]})
     pd.testing.assert_frame_equal(without_formulas(frame), frame)

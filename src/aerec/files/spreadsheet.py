@@ -11,7 +11,7 @@ _NUMBER = r"[+-]?[0-9.,]+(?:[eE][+-]?[0-9]+)?"
 
 
 def without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return `frame` with a quotation mark before each cell of text that a spreadsheet would calculate.
+    """Return `frame` with a quotation mark before each cell of text, and name, that a spreadsheet would calculate.
 
     Titles and ids come from strangers; a title ``=HYPERLINK(…)`` would run where the CSV file is opened. Numbers, such
     as ``-5``, stay.
@@ -30,4 +30,4 @@ def without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
         if risky.any():
             formula = risky & ~column.str.fullmatch(_NUMBER, na=False).astype(bool)
             safe[name] = column.where(~formula, "'" + column.astype(str))
-    return safe
+    return safe.rename(columns=lambda name: f"'{name}" if str(name).startswith(_FORMULA) else name)

@@ -1,6 +1,7 @@
 """Delimited text: how it is understood, and the one clear line for each way in which it can be wrong."""
 
 import bz2
+import contextlib
 import gzip
 import lzma
 import os
@@ -422,6 +423,40 @@ def test_what_is_wrong_is_said_in_one_line(read, text, options, message):
 def test_ratings_dat_is_told_the_same(read, text, message):
     with pytest.raises(DataError, match=r"ratings\.dat " + message):
         read(text, "ratings.dat")
+
+
+@pytest.mark.parametrize(
+    ("order", "message"),
+    [
+        (
+            "user rating item timestamp",
+            "'item', read as the item, looks like a rating, and 'rating', read as the rating",
+        ),
+        ("rating user item timestamp", "'user', read as the user, looks like a rating"),
+        ("timestamp user item rating", "'user', read as the user, looks like a timestamp, and 'timestamp'"),
+        ("user timestamp rating item", "'item', read as the item, looks like a timestamp"),
+        ("user item timestamp rating", "'rating', read as the rating, looks like a timestamp"),
+    ],
+)
+def test_another_order_of_the_columns_is_told_by_the_numbers(read, order, message):
+    ratings = [{"user": 9 * at, "item": 100 - at, "rating": 1 + at % 5, "timestamp": 10**9 + at} for at in range(1, 30)]
+    text = "".join("\t".join(str(row[name]) for name in order.split()) + "\n" for row in ratings)
+    with pytest.warns(UserWarning, match=message), contextlib.suppress(DataError):
+        read(text, "u.data")
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pytest.param([(9 * at, 100 - at, 1 + at % 5, 10**9 + at) for at in range(1, 30)], id="right"),
+        pytest.param([(9 * at, 100 - at, 1 + at % 5, at) for at in range(1, 30)], id="counted times"),
+        pytest.param([(at % 5, at, 50 * at, 10**9) for at in range(1, 9)], id="few rows"),
+    ],
+)
+def test_a_usual_order_gives_no_warning(read, rows):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(read("".join("\t".join(map(str, row)) + "\n" for row in rows), "u.data")) == len(rows)
 
 
 @pytest.mark.parametrize("at", [0, 1, 2, 3, 4])

@@ -137,6 +137,14 @@ def test_the_published_splits_have_their_counts(name, shape, counts):
     assert {data.shape for data in parts.values()} == {shape}
 
 
+@pytest.mark.parametrize("text", ["1\n2\n3\n", "5"])
+def test_one_number_a_line_is_no_list(tmp_path, text):
+    (tmp_path / "mine.txt").write_text(text)
+    with pytest.raises(DataError, match=r"mine.txt holds one number a line, expected user item item …"):
+        read_ratings(tmp_path / "mine.txt")
+    assert read_ratings(tmp_path / "mine.txt", rating=None).shape == (len(text.split()), 0)
+
+
 def test_a_byte_order_mark_is_no_part_of_the_first_number(tmp_path):
     (tmp_path / "users.dat").write_text("\ufeff2 1 5\n1 2\n", encoding="utf-8")
     assert pairs(read_ratings(tmp_path / "users.dat")) == [(0, 1), (0, 5), (1, 2)]

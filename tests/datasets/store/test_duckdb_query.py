@@ -58,9 +58,10 @@ def test_rows_out_of_order_are_noticed(query, ids, codes):
             np.array([2**63 + 5, 3], dtype=np.uint64),
             "holds ids up to 9,223,372,036,854,775,807, some are larger; make the",
         ),
+        (pd.to_timedelta([1, 2], unit="h"), r"holds duration\[[nu]s\], expected ids: whole numbers or text"),
         ([Decimal(5), Decimal(7)], r"is DECIMAL\(1,0\); cast it to int64 or to text before"),
     ],
-    ids=["uint64", "decimal"],
+    ids=["uint64", "duration", "decimal"],
 )
 def test_ids_that_a_store_cannot_hold_are_refused_with_what_to_do(tmp_path, column, ids, message):
     frame = pd.DataFrame({"user": [1, 2], "item": [1, 2], "rating": [1.0, 2.0], column: ids})

@@ -9,6 +9,7 @@ from aerec.datasets import generate_interactions, import_parquet, open_store, re
 from aerec.datasets.store.folder import is_store, store_of
 from aerec.errors import DataError, ModelFileError
 from aerec.files.memmap import is_mapped, mapped_file
+from aerec.files.storage import write_header
 from aerec.models import ELSA, MultDAE
 from aerec.network.rows import MappedRows
 from aerec.splitting import StrongGeneralization
@@ -157,6 +158,23 @@ def test_damaged_ids_are_refused(copied, name):
     (copied / name).write_bytes(content[:40] + bytes(len(content) - 60) + content[-20:])
     with pytest.raises(ModelFileError, match="import the ratings again"):
         open_store(copied)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("timestamps", "<f8"), ("data", "<i4"), ("indices", "<u4")])
+def test_an_array_of_another_type_than_was_written_is_refused(copied, name, kind):
+    path = copied / f"{name}.npy"
+    content = path.read_bytes()
+    path.write_bytes(content.replace(np.load(path).dtype.str.encode(), kind.encode(), 1))
+    with pytest.raises(ModelFileError, match=rf"{name}.npy holds {kind} instead of "):
+        open_store(copied)
+
+
+def test_a_store_of_before_types_were_noted_is_read(copied, path):
+    header = json.loads((copied / "store.json").read_text())
+    for known in header["files"].values():
+        known.pop("dtype", None)
+    write_header(copied, "store", {name: header[name] for name in header if name not in ("format_version", "sha256")})
+    assert open_store(copied).n_ratings == open_store(path).n_ratings
 
 
 def test_an_array_that_is_longer_than_its_header_says_is_refused(copied):

@@ -30,9 +30,11 @@ from aerec.datasets.readers.values import (
     text_times,
 )
 from aerec.errors import DataError
+from aerec.times import values_in_unit
 
 __all__ = ["read_delimited"]
 
+_STARS = 10  # ratings from 0 up to here may be stars
 _CHUNK = 1 << 20  # rows parsed at once; columns that are not needed are dropped chunk by chunk
 # Before pandas 3, the first row of a later chunk is cut where it has too many fields.
 _CUTS_CHUNKS = int(pd.__version__.partition(".")[0]) < 3
@@ -230,7 +232,28 @@ def _convert(files: Files, name: str, layout: Layout, frame: pd.DataFrame) -> pd
             frame[role] = plain_times(text_times(frame[role], refuse), what, refuse)
         else:
             frame[role] = plain_ids(text_ids(frame[role], what, refuse), what, refuse)
+    if not layout.header:
+        _warn_of_order(frame, {role: layout.names[at] for role, at in layout.roles.items()}, files.label(name))
     return frame
+
+
+def _warn_of_order(frame: pd.DataFrame, names: dict[str, str], label: str) -> None:
+    """Warn where a file without a header has numbers that fit another order of the columns."""
+    numbers = {role: frame[role].to_numpy() for role in names if frame[role].dtype.kind in "iuf"}
+    stars = {role for role, values in numbers.items() if 0 <= values.min() <= values.max() <= _STARS}
+    times = {role for role, values in numbers.items() if values_in_unit(values, 1).all()} | {"timestamp"} - {*numbers}
+    wrong = ""
+    if "timestamp" in numbers and times and "timestamp" not in times:
+        wrong, better = min(times), "timestamp"
+    elif "rating" in numbers and numbers["rating"].max() > _STARS and len(frame) > _STARS and stars & {"user", "item"}:
+        wrong, better = min(stars & {"user", "item"}), "rating"
+    if wrong:
+        order = ", ".join(f'"{role}"' for role in names)
+        warnings.warn(
+            f"{label}: the column {names[wrong]!r}, read as the {wrong}, looks like a {better}, and {names[better]!r}, "
+            f"read as the {better}, does not; if the order is not {order}, name it with columns=(…)",
+            stacklevel=2,
+        )
 
 
 def _header_again(frame: pd.DataFrame, layout: Layout) -> NDArray[np.bool_]:

@@ -47,8 +47,8 @@ def read_lists(files: Files, name: str, columns: Columns | None = None) -> Inter
     Raises
     ------
     DataError
-        If a token is no whole number, a line of CiteULike does not hold as many items as it says, a user has a second
-        line, or the lines look like ratings; names the file, the line and the value.
+        If a token is no whole number, no line has an item, a line of CiteULike does not hold as many items as it
+        says, a user has a second line, or the lines look like ratings; names the file, the line and the value.
     """
     label = files.label(name)
     numbers, opens, line_of = _tokens(files, name)
@@ -74,6 +74,11 @@ def read_lists(files: Files, name: str, columns: Columns | None = None) -> Inter
         raise DataError(
             f"{label} line {line_of[opens][at] + 1}: user {users[at]} has a second line, expected one line a user "
             '(user item item …); if the lines are ratings, pass columns=("user", "item", "rating")'
+        )
+    if opens.all() and (columns is None or columns.rating is not None):
+        raise DataError(
+            f"{label} holds one number a line, expected user item item …; if these are users without items, pass "
+            "rating=None"
         )
     frame = pd.DataFrame({"user": users[np.cumsum(opens) - 1], "item": numbers})[~opens]
     return Interactions.from_frame(frame, rating=None).with_users(users.sort_values())

@@ -13,7 +13,7 @@ from aerec.datasets.readers.values import plain_ids, plain_times, refuse_row, te
 from aerec.errors import DataError
 from aerec.system.extras import import_extra
 
-__all__ = ["read_parquet"]
+__all__ = ["check_type", "read_parquet"]
 
 _ROWS = 1 << 16
 _FEW_ROWS = 1 << 8
@@ -40,7 +40,7 @@ def read_parquet(files: Files, name: str, columns: Columns) -> pd.DataFrame:
         file = pyarrow.parquet.ParquetFile(content)
         located = columns.locate(file.schema_arrow.names, label)
         for role, given in located.items():
-            _check_type(file.schema_arrow.field(given).type, role, f"{label}: the column {given!r}")
+            check_type(file.schema_arrow.field(given).type, role, f"{label}: the column {given!r}")
         frame = _read(content, list(located.values()), label)
     except DataError:
         raise
@@ -132,7 +132,7 @@ def _plain_column(column: Any) -> Any:
     return column
 
 
-def _check_type(kind: Any, role: str, what: str) -> None:
+def check_type(kind: Any, role: str, what: str) -> None:
     """Refuse a column that can hold no ids, ratings or times; one of nulls may be any, and each is missing."""
     from pyarrow import types
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aerec.datasets.readers.columns import Columns
+from aerec.datasets.readers.parquet import check_type
 from aerec.errors import DataError, warn_caller
 from aerec.numerals import NUMBER
 from aerec.system.extras import import_extra
@@ -74,6 +75,7 @@ class RatingsQuery:
         described = connection.execute(f"DESCRIBE SELECT * FROM {raw}").fetchall()
         types = {row[0]: row[1] for row in described if row[0] not in ("aerec_file", "file_row_number")}
         located = columns.locate(list(types), label)
+        self._refuse_types(files, {name: role for role, name in located.items()})
         self.has_times = "timestamp" in located
         self._ids = {role: self._id(located[role], types[located[role]], raw) for role in ("user", "item")}
         self._refuse_repeated(located.values(), names)
@@ -215,6 +217,14 @@ class RatingsQuery:
         if kind in ("VARCHAR", "DOUBLE"):
             return f"(CASE WHEN {number} <> 0 OR TRY_CAST({column} AS DOUBLE) = 0 THEN {number} END)"
         return number
+
+    def _refuse_types(self, files: list[Path], roles: dict[str, str]) -> None:
+        """Refuse columns that DuckDB takes for what they are not: durations are whole numbers to it."""
+        read_schema = import_extra("pyarrow.parquet", f"{self._label}: Parquet").read_schema
+        for file in files:
+            for field in read_schema(file):
+                if field.name in roles:
+                    check_type(field.type, roles[field.name], f"{file}: the column {field.name!r}")
 
     def _refuse_repeated(self, columns: Iterable[str], files: str) -> None:
         """Refuse files with two columns of a name that is read: DuckDB would call the second another."""

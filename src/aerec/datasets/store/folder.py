@@ -48,7 +48,7 @@ def open_store(path: str | os.PathLike[str], *, verify: bool = False) -> Interac
     ----------
     path : path-like
     verify : bool, default False
-        Read everything and compare the checksums. The sizes of the files are compared in any case.
+        Read everything and compare the checksums. Sizes and types are compared in any case.
 
     Returns
     -------
@@ -78,6 +78,9 @@ def open_store(path: str | os.PathLike[str], *, verify: bool = False) -> Interac
         for name, array in arrays.items():
             if array.offset + array.nbytes != (folder / f"{name}.npy").stat().st_size:
                 raise ValueError(f"{name}.npy is longer than its header says")
+            known = header["files"][f"{name}.npy"].get("dtype", array.dtype.str)  # not in older stores
+            if array.dtype.str != known:
+                raise ValueError(f"{name}.npy holds {array.dtype.str} instead of {known}")
         shape = (header["n_users"], header["n_items"])
         matrix: CSR = sp.csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=shape)
         matrix.check_format()
@@ -109,11 +112,14 @@ def store_of(data: Interactions) -> tuple[Path, str] | None:
 
 def write_store_header(folder: Path, n_users: int, n_items: int, n_ratings: int, origin: dict[str, Any]) -> None:
     """Write ``store.json`` over the files that lie in `folder`: the last step of making a store."""
-    files = {
+    files: dict[str, dict[str, Any]] = {
         path.name: {"bytes": path.stat().st_size, "sha256": _checksum(path)}
         for path in sorted(folder.iterdir())
         if path.suffix in (".npy", ".parquet")
     }
+    for name in files:
+        if name.endswith(".npy"):
+            files[name]["dtype"] = np.load(folder / name, mmap_mode="r", allow_pickle=False).dtype.str
     sums = "".join(f"{name} {known['sha256']}\n" for name, known in files.items())
     write_header(
         folder,
