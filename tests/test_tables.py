@@ -90,8 +90,8 @@ def test_a_query_of_polars_that_fails_is_one_line_that_names_its_source(tmp_path
         read_columns(text)
     with pytest.raises(DataError, match=r"fails: unable to find column \"nope\""):
         read_columns(text.select("nope"))
+    (tmp_path / "broken.parquet").write_bytes(b"no Parquet")
     with pytest.raises(DataError, match=r"the query of the lazy frame fails: .*arquet"):
-        (tmp_path / "broken.parquet").write_bytes(b"no Parquet")
         read_columns(pl.scan_parquet(tmp_path / "broken.parquet"))
     (tmp_path / "mine.csv").write_text("user,item\n1,2\nann,3\n")
     with pytest.raises(DataError, match=r"the query of the lazy frame over .*mine\.csv fails: ") as caught:

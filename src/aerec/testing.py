@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,8 @@ def check_recommender(estimator: Recommender) -> None:
     takes them), among them a user and an item without a rating. Checked are: parameters are stored unchanged, cloned
     and set; `fit` leaves its input and the parameters as they are, and a second one gives the same scores; the order
     of a history, its number type, its layout (sparse or dense) and the users beside it do not matter; scores are
-    finite, also for empty and unknown histories; seen and blocked items are left out; lists longer than the catalogue
-    are filled up with −1; frames and arrays agree; a saved model scores exactly as before.
+    finite, also for empty and unknown histories and those with times; seen and blocked items are left out; lists longer
+    than the catalogue are filled up with −1; frames and arrays agree; a saved model scores exactly as before.
 
     Parameters
     ----------
@@ -57,6 +58,7 @@ def check_recommender(estimator: Recommender) -> None:
     _run(name, _parameters_are_stored_unchanged, estimator)
     model, data = clone(estimator), _training_data()
     _run(name, _fit_leaves_its_input_and_parameters_as_they_are, model, data)
+    _run(name, _histories_with_times_are_scored, model, data)
     for check in _CHECKS:
         _run(name, check, model, data)
 
@@ -122,6 +124,21 @@ def _a_second_fit_gives_the_same_scores(model: Any, data: Interactions) -> None:
     _require(np.array_equal(other.score_items(history), first), "a clone fitted on the same data scores differently")
     other.fit(data)
     _require(np.array_equal(other.score_items(history), first), "fitted a second time it scores differently")
+
+
+def _histories_with_times_are_scored(model: Any, data: Interactions) -> None:
+    fitted = clone(model).fit(_timed(data))
+    for history in map(_timed, (data, _new_users(data))):
+        scores = fitted.score_items(history)
+        finite = scores.shape == history.shape and bool(np.isfinite(scores).all())
+        _require(finite, "scores of a history with times are not finite numbers, one for each item")
+        alone = [fitted.score_items(history.select_users([user])) for user in history.users]
+        _same_scores(np.concatenate(alone), scores, "users with times one by one")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "saved"
+        fitted.save(path)
+        loaded: Any = load_model(path, models=[type(model)])
+    _require(np.array_equal(loaded.score_items(history), scores), "trained with times, a saved model scores otherwise")
 
 
 def _the_order_of_a_history_does_not_matter(model: Any, data: Interactions) -> None:
@@ -304,6 +321,11 @@ def _new_users(data: Interactions) -> Interactions:
     values = rng.choice([0, 0, 0, 0.5, 1.0], size=(6, _ITEMS))
     values[0] = 0
     return Interactions.from_matrix(values, [f"new{at}" for at in range(6)], data.items)
+
+
+def _timed(data: Interactions) -> Interactions:
+    """Return the same ratings with times, each a different one."""
+    return replace(data, timestamps=10**9 + np.random.default_rng(3).permutation(data.n_ratings))
 
 
 def _unsorted(matrix: CSR) -> CSR:

@@ -52,6 +52,11 @@ def test_strict_json_can_hold_it():
     }
 
 
+def test_the_repr_of_a_report_on_ratings_speaks_of_ratings():
+    ratings = replace(report(), mean={"rmse": 1.0}, interval={"rmse": (0.9, 1.1)})
+    assert repr(ratings).splitlines()[0] == "EASE: 2 users, 3 without a held-out rating left out"
+
+
 def test_the_repr_says_who_was_left_out_and_shows_only_intervals_there_are():
     assert repr(report()).splitlines() == [
         "EASE: 2 users, 3 without a relevant item left out",

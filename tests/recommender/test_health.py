@@ -71,7 +71,7 @@ def test_few_users_and_few_items_say_nothing():
 
 
 def test_common_lists_warn():
-    with pytest.warns(UserWarning, match=r"Net recommends to everybody .*epochs="):
+    with pytest.warns(UserWarning, match=r"Net recommends to everybody .*epochs=.*sets _personal = False"):
         warn_of_common_lists("Net", Fixed(100, 0.0), block(40, 100))
 
 

@@ -6,13 +6,14 @@ import pytest
 
 from aerec.errors import MissingExtraError
 from aerec.serving import require_serving
-from aerec.serving.problems import first_problem, problem, shown
+from aerec.serving.problems import first_problems, problem, shown
 
 
-def test_only_the_first_of_many_is_told():
+def test_the_first_few_of_many_are_told():
     errors = [{"loc": ("query", "k"), "msg": "Input should be 1"}, {"loc": ("query", "n"), "msg": "No"}]
-    assert first_problem(errors) == "k: input should be 1 (and 1 more)"
-    assert first_problem([]) == "the request cannot be read"
+    assert first_problems(errors) == "k: input should be 1; n: no"
+    assert first_problems(errors * 3) == "k: input should be 1; n: no; k: input should be 1 (and 3 more)"
+    assert first_problems([]) == "the request cannot be read"
 
 
 def test_what_cannot_be_written_is_written_otherwise():

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from aerec.datasets.readers.layout import NOT_UTF8
 from aerec.errors import DataError, warn_caller
 from aerec.ids import examples, id_from_text
 from aerec.interactions import Interactions
@@ -112,7 +113,11 @@ def _entries(text: str, option: str) -> Iterable[tuple[str, str | None]]:
         path = Path(text[1:]).expanduser()
         if not path.is_file():
             raise FileNotFoundError(f"{option} {text}: {path} is no file; give a file with an item id on each line")
-        yield from ((line.strip(), None) for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip())
+        try:
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+        except UnicodeDecodeError:
+            raise DataError(f"{option} {text}: {path} is {NOT_UTF8}") from None
+        yield from ((line.strip(), None) for line in lines if line.strip())
         return
     for match in _PIECE.finditer(text):
         piece = match[1].strip()

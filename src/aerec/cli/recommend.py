@@ -83,7 +83,7 @@ def recommend(
     from aerec.cli.settings import parse_ids
     from aerec.reranking.named import known_of_items, n_candidates, parse_reranker
     from aerec.runs.batch_recommend import with_titles
-    from aerec.runs.folder import read_run
+    from aerec.runs.folder import read_run, users_left_out
     from aerec.runs.new_items import FeatureFile
 
     features = None if new_items is None else FeatureFile(new_items, item, tuple(text or ()))
@@ -138,7 +138,8 @@ def recommend(
     if json:
         print_json(frame.to_dict(orient="records"))
     elif out is not None:
-        print_note(f"{len(frame):,} recommendations for {seen.shape[0]:,} users in {out}")
+        notes = [f"{len(frame):,} recommendations for {seen.shape[0]:,} users in {out}"]
+        print_note("; ".join(notes if seen is not data else [*notes, *filter(None, [users_left_out(opened)])]))
     elif frame.empty:
         print_note("nothing is left to recommend: all candidates are in the history or barred")
     else:
@@ -162,7 +163,7 @@ def _recommend_all(
     from aerec.cli.history import known_items
     from aerec.cli.ranks import rank_and_size
     from aerec.runs.batch_recommend import recommend_all
-    from aerec.runs.folder import read_run, run_fingerprint
+    from aerec.runs.folder import read_run, run_fingerprint, users_left_out
 
     opened = read_run(run)
     fingerprint = [run_fingerprint(opened), *steer, *([] if features is None else [features.fingerprint()])]
@@ -184,7 +185,8 @@ def _recommend_all(
         print_json({"out": str(out), "n_users": data.shape[0], **asdict(result)})
         return
     state = "all there" if result.complete else "others are still missing"
-    print_note(f"{result.written} of {result.n_parts} parts written, {result.kept} kept, in {out}: {state}")
+    notes = [f"{result.written} of {result.n_parts} parts written, {result.kept} kept, in {out}: {state}"]
+    print_note("; ".join([*notes, *filter(None, [users_left_out(opened)])]))
 
 
 def _known_users(run: Run, users: list[Any]) -> list[Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from aerec.display.notebook import html_table
+from aerec.metrics.named import RATING_METRICS
 
 __all__ = ["Report"]
 
@@ -30,7 +31,7 @@ class Report:
     n_users : int
         Users evaluated.
     n_left_out : int
-        Users of the holdout without a relevant item, who count nowhere.
+        Users of the holdout without a relevant item (rmse and mae: without a rating), who count nowhere.
 
     Examples
     --------
@@ -77,7 +78,8 @@ class Report:
         }
 
     def __repr__(self) -> str:
-        left_out = f", {self.n_left_out:,} without a relevant item left out" if self.n_left_out else ""
+        wanted = "held-out rating" if RATING_METRICS.keys() >= self.mean.keys() else "relevant item"
+        left_out = f", {self.n_left_out:,} without a {wanted} left out" if self.n_left_out else ""
         lines = [f"{self.name}: {self.n_users:,} user{'s' * (self.n_users != 1)}{left_out}"]
         width = max(map(len, self.mean))
         for metric, mean in self.mean.items():

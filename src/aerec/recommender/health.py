@@ -40,7 +40,7 @@ def warn_of_common_lists(name: str, scorer: Scorer, users: UserBlock) -> None:
         warn_caller(
             f"{name} recommends to everybody what it recommends to someone without a history, the popular items: it "
             "has learned nothing of tastes. Train it for more steps (epochs=, a smaller batch_size=), or with weaker "
-            "penalties; EASE needs no steps"
+            "penalties; EASE needs no steps. A class of yours that is to give everybody one list sets _personal = False"
         )
 
 

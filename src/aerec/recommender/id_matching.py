@@ -179,5 +179,5 @@ def _columns(ids: ArrayLike, items: pd.Index[Any]) -> NDArray[np.int64]:
     columns = items.get_indexer(wanted).astype(np.int64)
     if (columns < 0).any():
         unknown = wanted[columns < 0].tolist()[0]
-        raise DataError(f"unknown item {unknown!r}: the model was not trained on it")
+        raise DataError(f"unknown item {unknown!r}: the model was not trained on it; there are {examples(items, 2)}, …")
     return columns

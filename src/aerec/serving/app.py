@@ -23,7 +23,7 @@ from aerec.serving.api import probes, v1
 from aerec.serving.connections import Connections
 from aerec.serving.metrics import Metrics
 from aerec.serving.middleware import Guard
-from aerec.serving.problems import RequestError, first_problem, problem
+from aerec.serving.problems import RequestError, first_problems, problem
 from aerec.serving.reload import Served, watch
 from aerec.serving.settings import Settings
 from aerec.serving.worker_pool import WorkerPool
@@ -121,7 +121,7 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     errors = error.errors()
     not_json = any(error.get("type") == "json_invalid" for error in errors)
-    return problem(first_problem(errors), 400 if not_json else 422)
+    return problem(first_problems(errors), 400 if not_json else 422)
 
 
 def _on_hangup(reload_requested: asyncio.Event) -> None:

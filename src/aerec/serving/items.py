@@ -101,7 +101,10 @@ class Catalogue:
         """Return the column of a raw id, given as it is or as text; a RequestError says that it is unknown."""
         column = self._find(item)
         if column is None:
-            raise RequestError(f"unknown item {shown(item)}: the model was not trained on it", status)
+            such_as = ", ".join(map(shown, self.ids[:2]))
+            raise RequestError(
+                f"unknown item {shown(item)}: the model was not trained on it; there are {such_as}, …", status
+            )
         return column
 
     def known(self, items: Iterable[RawId]) -> list[dict[str, Any]]:

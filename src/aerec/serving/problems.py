@@ -10,9 +10,10 @@ from aerec.errors import AerecError
 if TYPE_CHECKING:
     from starlette.responses import JSONResponse
 
-__all__ = ["RequestError", "first_problem", "problem", "shown", "shown_place"]
+__all__ = ["RequestError", "first_problems", "problem", "shown", "shown_place"]
 
 _SHOWN = 60
+_TOLD = 3  # problems of a request
 
 
 class RequestError(AerecError):
@@ -46,31 +47,35 @@ def problem(message: str, status: int, headers: Mapping[str, str] | None = None)
     return JSONResponse({"error": plain}, status, {**more, **(headers or {})})
 
 
-def first_problem(errors: Sequence[Mapping[str, Any]]) -> str:
-    """Return the first of the errors that pydantic found, and how many more there are.
+def first_problems(errors: Sequence[Mapping[str, Any]]) -> str:
+    """Return the first few of the errors that pydantic found, and how many more there are.
 
     Examples
     --------
-    >>> first_problem([{"loc": ("body", "history", 3, "rated", "rating"), "msg": "Input should be a valid number"}])
+    >>> first_problems([{"loc": ("body", "history", 3, "rated", "rating"), "msg": "Input should be a valid number"}])
     'history[3].rating: input should be a valid number'
     """
     if not errors:
         return "the request cannot be read"
+    more = f" (and {len(errors) - _TOLD} more)" if len(errors) > _TOLD else ""
+    return "; ".join(map(_problem, errors[:_TOLD])) + more
+
+
+def _problem(error: Mapping[str, Any]) -> str:
     where = ""
-    for part in errors[0]["loc"][1:]:
+    for part in error["loc"][1:]:
         if part not in ("rated", "id") or not where.endswith("]"):
             where += f"[{part}]" if isinstance(part, int) else f".{part}"
-    message = str(errors[0]["msg"])
-    if errors[0].get("type") == "json_invalid":
-        where, message = "", f"the request is not JSON: {errors[0].get('ctx', {}).get('error', message)}"
-    elif errors[0].get("type") == "extra_forbidden":
+    message = str(error["msg"])
+    if error.get("type") == "json_invalid":
+        where, message = "", f"the request is not JSON: {error.get('ctx', {}).get('error', message)}"
+    elif error.get("type") == "extra_forbidden":
         message = "there is no such field"
-    elif not where and errors[0]["loc"] == ("body",):
+    elif not where and error["loc"] == ("body",):
         message = f"the request has no usable JSON object ({message}); send Content-Type: application/json"
     message = message[:1].lower() + message[1:] if where else message
     place = shown_place(where)
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return (f"{place}: {message}" if place else message) + more
+    return f"{place}: {message}" if place else message
 
 
 def shown_place(where: str) -> str:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from aerec.datasets import read_ratings
 from aerec.datasets.readers.columns import Columns
 from aerec.datasets.readers.files import Files
 from aerec.datasets.readers.layout import detect_layout, first_line, shorten
@@ -93,3 +94,12 @@ def test_the_first_line_is_the_first_that_is_not_blank(tmp_path):
 def test_long_lines_are_cut_for_messages():
     assert shorten("a" * 60) == repr("a" * 60)
     assert shorten("a" * 61) == repr("a" * 57 + "…")
+
+
+def test_a_header_that_is_not_utf8_is_told_so(tmp_path):
+    (tmp_path / "r.csv").write_bytes("usér,item,rating\n1,2,3\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"r\.csv line 1: not UTF-8 text; .*iconv -f WINDOWS-1252 -t UTF-8"):
+        read_ratings(tmp_path / "r.csv")
+    (tmp_path / "r.jsonl").write_bytes('{"user": 1, "item": 2}\n{"user": "José", "item": 2}\n'.encode("latin-1"))
+    with pytest.raises(DataError, match=r"r\.jsonl line 2: not UTF-8 text; "):
+        read_ratings(tmp_path / "r.jsonl")

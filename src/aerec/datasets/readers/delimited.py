@@ -19,7 +19,7 @@ from pandas.api.types import infer_dtype, is_numeric_dtype
 
 from aerec.datasets.readers.columns import Columns, header_fields
 from aerec.datasets.readers.files import Files
-from aerec.datasets.readers.layout import Layout, detect_layout, shorten
+from aerec.datasets.readers.layout import NOT_UTF8, Layout, detect_layout, shorten
 from aerec.datasets.readers.values import (
     WHOLE,
     as_shown,
@@ -277,10 +277,7 @@ def _explain_shape(files: Files, name: str, layout: Layout, error: Exception | N
             content.decode()
         except UnicodeDecodeError as wrong:
             line = content.count(b"\n", 0, wrong.start) + 1
-            raise DataError(
-                f"{files.label(name)} line {line}: not UTF-8 text; save the file as UTF-8, or "
-                "convert it: iconv -f WINDOWS-1252 -t UTF-8"
-            ) from None
+            raise DataError(f"{files.label(name)} line {line}: {NOT_UTF8}") from None
     expected = len(layout.names)
     for line, row in _rows(files, name, layout):
         if len(row) != expected:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from aerec.datasets.readers.columns import Columns
 from aerec.datasets.readers.files import Files, plain_name
+from aerec.datasets.readers.layout import NOT_UTF8
 from aerec.datasets.readers.values import (
     Refuse,
     as_shown,
@@ -179,6 +180,8 @@ def _wrong_line(parse: Callable[[list[bytes]], _Records], lines: list[bytes], be
             parse([line])
         except _RepeatedNameError as error:
             return f"line {number}: {error.args[0]!r} stands twice in one object; correct or delete the line"
+        except UnicodeDecodeError:
+            return f"line {number}: {NOT_UTF8}"
         except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
             shown = as_shown(line.decode(errors="replace").strip())
             return f"line {number}: no {kind}: {shown!r}; correct or delete the line"

@@ -14,8 +14,9 @@ from aerec.datasets.readers.files import Files, plain_name
 from aerec.errors import DataError
 from aerec.numerals import NUMBER
 
-__all__ = ["FirstLine", "Layout", "detect_layout", "first_line", "shorten"]
+__all__ = ["NOT_UTF8", "FirstLine", "Layout", "detect_layout", "first_line", "shorten"]
 
+NOT_UTF8 = "not UTF-8 text; save the file as UTF-8, or convert it: iconv -f WINDOWS-1252 -t UTF-8"
 _HEAD = 1 << 16
 _MAX_FIELDS = 1000  # a row takes memory for every field, even an empty one
 _UNUSED = "\x1f"  # ASCII's own "unit separator" stands in for separators of several characters
@@ -147,6 +148,8 @@ def detect_layout(
                 f"{place}: {len(names):,} fields in a line, a table of ratings has one rating a line and at most "
                 f"{_MAX_FIELDS:,}; cut columns out, or pass a users × items table to Interactions.from_matrix"
             )
+        if not written and any("\ufffd" in field for field in names):
+            raise DataError(f"{place}: {NOT_UTF8}")
         located = columns.locate(names, place)
         positions = {role: list(names).index(field) for role, field in located.items()}
         return Layout(sep, tuple(names), positions, has_header, quoted, first.skip, **written)
