@@ -265,7 +265,7 @@ def test_all_users_go_into_a_file(aerec, ease_run, run, tmp_path, name):
     pd.testing.assert_frame_equal(
         found.drop(columns="title"), run.model.recommend(run.data, k=3), check_dtype=False, rtol=1e-5
     )
-    assert out == f"{len(found):,} recommendations for {run.data.shape[0]:,} users in {name}\n"
+    assert out.partition(";")[0] == f"{len(found):,} recommendations for {run.data.shape[0]:,} users in {name}"
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
@@ -466,3 +466,21 @@ def test_a_user_who_was_left_out_is_said_to_be(aerec, refused, tmp_path):
     line = refused("recommend", "run", "--user", "77")
     assert "unknown user 77: not among the 8 users of this run, such as 1, 2; 1 of 9 users were left out" in line
     assert "for fewer than 5 ratings: it may be one of them. --history ITEM,ITEM recommends to anybody" in line
+
+
+def test_files_for_all_say_who_was_left_out(aerec, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [(user, item) for user in range(1, 9) for item in range(user % 3, 12, 2)] + [(99, 1)]
+    text = "user,item\n" + "".join(f"{user},{item}\n" for user, item in rows)
+    (tmp_path / "mine.csv").write_text(text)
+    words = ("--model", "popularity", "--split", "none", "--min-per-user", "2", "--out", "run")
+    assert aerec("train", "mine.csv", *words).code == 0
+    lost = "; 1 of 9 users were left out of the training, for fewer than 2 "
+    assert lost in aerec("recommend", "run", "--out", "all.csv").out
+    assert lost in aerec("recommend", "run", "--all", "--out", "parts").out
+    assert "left out" not in aerec("recommend", "run", "--user", "1", "--out", "one.csv").out
+
+
+def test_a_list_of_items_that_is_not_utf8_is_told_so(refused, ease_run, tmp_path):
+    (tmp_path / "ids.txt").write_bytes(b"1\n\xe9\n")
+    assert "ids.txt is not UTF-8 text; save" in refused("recommend", ease_run, "--history", f"@{tmp_path / 'ids.txt'}")

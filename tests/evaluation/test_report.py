@@ -53,7 +53,7 @@ def test_strict_json_can_hold_it():
 
 
 def test_the_repr_of_a_report_on_ratings_speaks_of_ratings():
-    ratings = replace(report(), mean={"rmse": 1.0}, interval={"rmse": (0.9, 1.1)})
+    ratings = dataclasses.replace(report(), mean={"rmse": 1.0}, interval={"rmse": (0.9, 1.1)})
     assert repr(ratings).splitlines()[0] == "EASE: 2 users, 3 without a held-out rating left out"
 
 

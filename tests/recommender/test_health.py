@@ -71,8 +71,10 @@ def test_few_users_and_few_items_say_nothing():
 
 
 def test_common_lists_warn():
-    with pytest.warns(UserWarning, match=r"Net recommends to everybody .*epochs=.*sets _personal = False"):
+    with pytest.warns(UserWarning, match=r"Net recommends to everybody .*epochs=.* no steps$"):
         warn_of_common_lists("Net", Fixed(100, 0.0), block(40, 100))
+    with pytest.warns(UserWarning, match=r"a class that is to give everybody one list sets _personal = False$"):
+        warn_of_common_lists("Net", Fixed(100, 0.0), block(40, 100), own=True)
 
 
 def test_singular_values_are_those_of_the_product():

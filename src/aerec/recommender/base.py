@@ -796,7 +796,8 @@ def warn_of_one_list(model: Recommender, users: UserBlock) -> None:
         return
     some = users.take(np.unique(np.linspace(0, users.n_users - 1, _USERS_COMPARED).astype(np.int64)))
     left_out = some.left_out if some.leaves_out_history else [some.history, *some.left_out]
-    warn_of_common_lists(type(model).__name__, model.scorer_, replace(some, left_out=left_out, barred=None))
+    own = not type(model).__module__.startswith("aerec.")
+    warn_of_common_lists(type(model).__name__, model.scorer_, replace(some, left_out=left_out, barred=None), own)
 
 
 def with_new_items(model: Recommender, added: NewItems) -> Recommender:

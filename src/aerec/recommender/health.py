@@ -26,7 +26,7 @@ _VANISHED = 1e-3  # A factor has vanished below this share of the largest singul
 _FEW = 0.25  # There is a warning where no more than this share of the factors is left
 
 
-def warn_of_common_lists(name: str, scorer: Scorer, users: UserBlock) -> None:
+def warn_of_common_lists(name: str, scorer: Scorer, users: UserBlock, own: bool = False) -> None:
     """Warn where the model called `name` gives everybody the list that it gives to someone without a history.
 
     Parameters
@@ -35,12 +35,16 @@ def warn_of_common_lists(name: str, scorer: Scorer, users: UserBlock) -> None:
     scorer : Scorer
     users : UserBlock
         Some of them: a hundred say enough.
+    own : bool, default False
+        Whether somebody else wrote the model, who may want it so.
     """
     if share_of_common_lists(scorer, users) >= _COMMON:
         warn_caller(
             f"{name} recommends to everybody what it recommends to someone without a history, the popular items: it "
             "has learned nothing of tastes. Train it for more steps (epochs=, a smaller batch_size=), or with weaker "
-            "penalties; EASE needs no steps. A class of yours that is to give everybody one list sets _personal = False"
+            "penalties; EASE needs no steps"
+            + "; a class that is to give everybody one list sets _personal = False"
+            * own
         )
 
 
