@@ -85,6 +85,13 @@ class IgnoresBlocked(EASE):
         return super().rank(history, k, exclude_seen, **more)
 
 
+class LosesTimes(EASE):
+    def score_items(self, history):
+        if getattr(history, "timestamps", None) is not None and history.shape[0] == 1:
+            history = history.matrix * 2
+        return super().score_items(history)
+
+
 class RefusesEmptyHistories(EASE):
     def _score(self, history, known_users):
         if history.nnz == 0:
@@ -105,6 +112,7 @@ class RefusesEmptyHistories(EASE):
         (ReadsTheOrder(), "the order of a history does not matter"),
         (IgnoresBlocked(), "allowed and blocked items are obeyed"),
         (RefusesEmptyHistories(), "ValueError: no history"),
+        (LosesTimes(), "histories with times are scored.*users with times one by one"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, EASE | Popularity) else "",
 )

@@ -58,7 +58,6 @@ def check_recommender(estimator: Recommender) -> None:
     _run(name, _parameters_are_stored_unchanged, estimator)
     model, data = clone(estimator), _training_data()
     _run(name, _fit_leaves_its_input_and_parameters_as_they_are, model, data)
-    _run(name, _histories_with_times_are_scored, model, data)
     for check in _CHECKS:
         _run(name, check, model, data)
 
@@ -124,21 +123,6 @@ def _a_second_fit_gives_the_same_scores(model: Any, data: Interactions) -> None:
     _require(np.array_equal(other.score_items(history), first), "a clone fitted on the same data scores differently")
     other.fit(data)
     _require(np.array_equal(other.score_items(history), first), "fitted a second time it scores differently")
-
-
-def _histories_with_times_are_scored(model: Any, data: Interactions) -> None:
-    fitted = clone(model).fit(_timed(data))
-    for history in map(_timed, (data, _new_users(data))):
-        scores = fitted.score_items(history)
-        finite = scores.shape == history.shape and bool(np.isfinite(scores).all())
-        _require(finite, "scores of a history with times are not finite numbers, one for each item")
-        alone = [fitted.score_items(history.select_users([user])) for user in history.users]
-        _same_scores(np.concatenate(alone), scores, "users with times one by one")
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "saved"
-        fitted.save(path)
-        loaded: Any = load_model(path, models=[type(model)])
-    _require(np.array_equal(loaded.score_items(history), scores), "trained with times, a saved model scores otherwise")
 
 
 def _the_order_of_a_history_does_not_matter(model: Any, data: Interactions) -> None:
@@ -274,6 +258,21 @@ def _a_saved_model_scores_exactly_as_before(model: Any, data: Interactions) -> N
     _require(model.recommend(data, k=3).equals(loaded.recommend(data, k=3)), "the lists differ")
 
 
+def _histories_with_times_are_scored(model: Any, data: Interactions) -> None:
+    fitted = clone(model).fit(_timed(data))
+    for history in map(_timed, (data, _new_users(data))):
+        scores = fitted.score_items(history)
+        finite = scores.shape == history.shape and bool(np.isfinite(scores).all())
+        _require(finite, "scores of a history with times are not finite numbers, one for each item")
+        alone = [fitted.score_items(history.select_users([user])) for user in history.users]
+        _same_scores(np.concatenate(alone), scores, "users with times one by one")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "saved"
+        fitted.save(path)
+        loaded: Any = load_model(path, models=[type(model)])
+    _require(np.array_equal(loaded.score_items(history), scores), "trained with times, a saved model scores otherwise")
+
+
 _CHECKS: tuple[Callable[[Any, Interactions], None], ...] = (
     _scores_are_finite_numbers_of_the_right_shape,
     _a_second_fit_gives_the_same_scores,
@@ -289,6 +288,7 @@ _CHECKS: tuple[Callable[[Any, Interactions], None], ...] = (
     _frames_and_arrays_agree,
     _all_data_can_be_fitted_and_recommended_for,
     _a_saved_model_scores_exactly_as_before,
+    _histories_with_times_are_scored,
 )
 
 
