@@ -29,7 +29,7 @@ from aerec.datasets.readers.values import (
     text_numbers,
     text_times,
 )
-from aerec.errors import DataError
+from aerec.errors import DataError, warn_caller
 from aerec.times import values_in_unit
 
 __all__ = ["read_delimited"]
@@ -249,10 +249,9 @@ def _warn_of_order(frame: pd.DataFrame, names: dict[str, str], label: str) -> No
         wrong, better = min(stars & {"user", "item"}), "rating"
     if wrong:
         order = ", ".join(f'"{role}"' for role in names)
-        warnings.warn(
+        warn_caller(
             f"{label}: the column {names[wrong]!r}, read as the {wrong}, looks like a {better}, and {names[better]!r}, "
-            f"read as the {better}, does not; if the order is not {order}, name it with columns=(…)",
-            stacklevel=2,
+            f"read as the {better}, does not; if the order is not {order}, name it with columns=(…)"
         )
 
 
