@@ -92,7 +92,7 @@ def test_another_scale_is_offered_its_own_threshold(tmp_path, high, usual, ratin
 
 
 def test_numbers_beyond_a_hundred_may_be_counts(tmp_path):
-    with pytest.warns(UserWarning, match="--threshold 720 is what 4 is of 5, --counts weighs counts"):
+    with pytest.warns(UserWarning, match="--threshold 720 is what 4 is of 5, --implicit is for counts"):
         load(tmp_path, [100, 400, 600, 750, 900] * 6)
 
 

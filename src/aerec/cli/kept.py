@@ -73,13 +73,13 @@ def advice(given: Mapping[str, Interactions], kept: Kept) -> str | None:
     if kept.threshold is not None and look_like_counts(_largest(given)):
         return (
             f"the ratings look like counts ({low:g} to {high:,.0f}), of which --threshold {kept.threshold:g} kept "
-            f"{_percent(kept.ratings)}: --counts weighs a row by log(1 + count), --implicit counts every row once"
+            f"{_percent(kept.ratings)}: --implicit counts every row once; --counts takes log(1 + count), often worse"
         )
     if kept.threshold is not None and high > _STARS and kept.threshold == _STARS - 1:
         return (
             f"the ratings run from {low:g} to {high:g}, and --threshold {kept.threshold:g} counts "
             f"{_percent(kept.ratings)} of them as likes: --threshold {_usual_threshold(given):g} is what 4 is of 5"
-            + (", --counts weighs counts by log(1 + count)" if high > _HUNDRED else "")
+            + (", --implicit is for counts" if high > _HUNDRED else "")
         )
     if 2 * kept.ratings[0] < kept.ratings[1]:
         causes = [f"--threshold {kept.threshold:g}"] if kept.threshold is not None else []

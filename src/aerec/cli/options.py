@@ -124,7 +124,10 @@ Implicit = Annotated[
     bool, typer.Option("--implicit", help="Clicks or purchases: every row counts as 1, whatever its rating.")
 ]
 Counts = Annotated[
-    bool, typer.Option("--counts", help="The ratings are counts, such as plays: a row has the value log(1 + count).")
+    bool,
+    typer.Option(
+        "--counts", help="Counts, such as plays: a row has the value log(1 + count). Often --implicit ranks better."
+    ),
 ]
 Separator = Annotated[
     str | None,
