@@ -319,10 +319,9 @@ class _SparseVectors:
         some: CSR = sp.csr_array(parts, shape=(len(rows), self.n_factors))
         return some
 
-    def squares(self, which: Any) -> NDArray[np.float32]:
-        """Return the squares of the lengths of some rows."""
-        rows = self.rows(which)
-        squares: NDArray[np.float32] = (rows * rows).sum(axis=1).astype(np.float32)
+    def squares(self) -> NDArray[np.float32]:
+        """Return the squares of the lengths of all rows, none of which is without entries."""
+        squares: NDArray[np.float32] = np.add.reduceat(np.square(self.entries, dtype=np.float32), self.starts[:-1])
         return squares
 
 
@@ -332,6 +331,7 @@ class _SparseFactorScorer(Scorer):
     def __init__(self, vectors: _SparseVectors, popularity: NDArray[np.float32] | None) -> None:
         super().__init__(len(vectors.starts) - 1, popularity)
         self._vectors = vectors
+        self._squares = vectors.squares()
 
     def _scores(self, block: UserBlock) -> NDArray[np.float32]:
         return self.decode(self.code(block), block)
@@ -363,13 +363,13 @@ class _SparseFactorScorer(Scorer):
     def decode(self, code: NDArray[np.float32], block: UserBlock) -> NDArray[np.float32]:
         """Return code · Aᵀ − x diag(AAᵀ)."""
         scores, history = self._products(code), block.history
-        scores[row_ids(history), history.indices] -= history.data * self._vectors.squares(history.indices)
+        scores[row_ids(history), history.indices] -= history.data * self._squares[history.indices]
         return scores
 
     def similarities(self, columns: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the cosines of the vectors."""
         products = self._products(self._vectors.rows(columns).toarray())
-        lengths = np.sqrt(self._vectors.squares(slice(None))).clip(min=_TINY)
+        lengths = np.sqrt(self._squares).clip(min=_TINY)
         products /= lengths
         products /= lengths[columns, None]
         return products
