@@ -5,7 +5,8 @@ import pytest
 import torch
 from scipy.special import expit, log_softmax, softmax
 
-from aerec.likelihood import LIKELIHOODS
+from aerec.errors import DataError
+from aerec.likelihood import LIKELIHOODS, check_values
 
 RNG = np.random.default_rng(0)
 LOGITS = RNG.normal(size=(4, 7)) * 3
@@ -63,3 +64,10 @@ def test_prior_logits_give_each_entry_the_share_of_its_column():
     assert shares == pytest.approx((sums + 1) / (sums + 1).sum())
     assert expit(LIKELIHOODS["bernoulli"].prior_logits(sums, n_rows)) == pytest.approx((sums + 1) / (n_rows + 2))
     assert LIKELIHOODS["gaussian"].prior_logits(sums, n_rows) == pytest.approx(sums / n_rows)
+
+
+def test_values_that_a_likelihood_does_not_take_are_refused():
+    check_values(LIKELIHOODS["bernoulli"], np.float32([0, 1]))
+    check_values(LIKELIHOODS["gaussian"], np.float32([-1e6, 1e6]))
+    with pytest.raises(DataError, match=r"'bernoulli' takes values from 0 to 1, these go from 0\.5 to 3"):
+        check_values(LIKELIHOODS["bernoulli"], np.float32([0.5, 3]))

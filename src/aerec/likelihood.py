@@ -35,9 +35,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from aerec.errors import DataError
 from aerec.sparse import LARGEST_RATING
 
-__all__ = ["LIKELIHOODS", "Likelihood"]
+__all__ = ["LIKELIHOODS", "Likelihood", "check_values"]
 
 
 class Likelihood(Protocol):
@@ -213,3 +214,12 @@ class Observed(Gaussian):
 LIKELIHOODS: dict[str, Likelihood] = {
     likelihood.name: likelihood for likelihood in (Multinomial(), Bernoulli(), Gaussian(), Observed())
 }
+
+
+def check_values(likelihood: Likelihood, values: NDArray[np.floating[Any]]) -> None:
+    """Refuse values that a likelihood does not take, with a DataError; there is one at least."""
+    if values.min() < likelihood.lowest or values.max() > likelihood.highest:
+        raise DataError(
+            f"likelihood={likelihood.name!r} takes values from {likelihood.lowest:g} to {likelihood.highest:g}, "
+            f"these go from {values.min():g} to {values.max():g}; binarize the ratings, or use 'gaussian'"
+        )

@@ -117,3 +117,13 @@ def test_numbers_of_rows_to_show():
     check_n(None), check_n(1)
     with pytest.raises(ValueError, match="at least 1; got 0"):
         check_n(0)
+
+
+def test_users_of_whom_something_is_kept_have_to_be_the_same():
+    data = interactions((1, 10, 1.0), (2, 20, 1.0))
+    matching = IdMatching("AutoRec", 3, ITEMS, data.users)
+    matching.check_same_users(data, 2, 2)
+    with pytest.raises(DataError, match="AutoRec has learned of its users is kept row by row, for 3 users, got 2"):
+        matching.check_same_users(data, 2, 3)
+    with pytest.raises(DataError, match=r"in the same order; give X\.with_users"):
+        matching.check_same_users(data.select_users([2, 1]), 2, 2)

@@ -22,7 +22,7 @@ from aerec.errors import DataError, TrainingError
 from aerec.holdout import Holdout
 from aerec.interactions import Interactions
 from aerec.item_features import features_to_weigh, unit_rows
-from aerec.likelihood import LIKELIHOODS
+from aerec.likelihood import LIKELIHOODS, check_values
 from aerec.models.saved_network import network_tensors, restored_network
 from aerec.models.warm_start import LearnedBefore, with_new_rows
 from aerec.network.coding import decoded, encoded, mean_cost, reconstructed
@@ -666,13 +666,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         values: NDArray[np.float32] = data if isinstance(data, np.ndarray) else data.data
         if values.size == 0:
             raise DataError(f"{type(self).__name__} has nothing to learn from: {data.shape[0]} rows without a rating")
-        if values.min() < likelihood.lowest or values.max() > likelihood.highest:
-            raise DataError(
-                f"likelihood={likelihood.name!r} takes values from {likelihood.lowest:g} to {likelihood.highest:g}, "
-                f"these go from {values.min():g} to {values.max():g}; binarize the ratings, or use 'gaussian'"
-            )
-        if not reset:
-            self._check_users(X, data.shape[0])
+        check_values(likelihood, values)
+        if not reset and self._n_kept_users is not None:
+            self._ids.check_same_users(X, data.shape[0], self._n_kept_users)
         if self._popularity_for_empty:
             self.popularity_ = item_popularity(canonical_csr(data), self._weights_of(X))
         return data
@@ -689,21 +685,6 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         """Return rows of length w."""
         scaled: CSR = (unit_rows(features) * float(self._used("feature_weight"))).astype(np.float32)
         return scaled
-
-    def _check_users(self, X: History, n_users: int) -> None:
-        """Refuse other users than those of whom something is kept row by row."""
-        if self._n_kept_users is None:
-            return
-        what = f"what {type(self).__name__} has learned of its users is kept row by row"
-        if n_users != self._n_kept_users:
-            raise DataError(
-                f"{what}, for {self._n_kept_users:,} users, got {n_users:,}: partial_fit takes those of the first call"
-            )
-        if isinstance(X, Interactions) and self.users_ is not None and not X.users.equals(self.users_):
-            raise DataError(
-                f"{what}: partial_fit takes the users of the first call in the same order; give "
-                "X.with_users(model.users_)"
-            )
 
     # ------------------------------------------------------------------ rows to codes, codes to rows
 

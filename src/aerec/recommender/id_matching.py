@@ -58,6 +58,17 @@ class IdMatching:
                 "give the frame with its columns as they were"
             )
 
+    def check_same_users(self, history: History, n_users: int, n_kept: int) -> None:
+        """Refuse other users than those of whom something is kept row by row."""
+        what = f"what {self.model} has learned of its users is kept row by row"
+        if n_users != n_kept:
+            raise DataError(f"{what}, for {n_kept:,} users, got {n_users:,}: partial_fit takes those of the first call")
+        if isinstance(history, Interactions) and self.users is not None and not history.users.equals(self.users):
+            raise DataError(
+                f"{what}: partial_fit takes the users of the first call in the same order; give "
+                "X.with_users(model.users_)"
+            )
+
     def match(self, history: History) -> UserBlock:
         """Return the users of a history over the model's columns, with the training row of each (−1: new)."""
         if not isinstance(history, Interactions):
