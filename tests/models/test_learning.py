@@ -96,6 +96,7 @@ UNUSUAL = {
     "learning_rate": 0.02,
     "learning_rate_schedule": "linear",
     "negatives": 3,
+    "feature_weight": 0.0,  # which needs features
     "ema_decay": 0.4,
     "weight_decay": 0.3,
     "patience": 4,
@@ -114,7 +115,7 @@ def test_every_preset_takes_each_of_its_parameters_to_the_training(preset):
     default = preset().get_params(deep=False)
     unusual = {**UNUSUAL, **{name: not default.get(name, False) for name in ("normalize", "biases")}}
     given = {name: unusual[name] for name in default}
-    assert all(given[name] != default[name] for name in set(given) - {"device"})
+    assert all(given[name] != default[name] for name in set(given) - {"device", "feature_weight"})
     model = preset(**given).fit(ratings())
     assert model.get_params(deep=False) == given
     trainer, architecture = model._training.trainer, model.network_.architecture
