@@ -9,6 +9,7 @@ the kernels change is to be small beside what another seed changes.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import time
@@ -19,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 
-from protocol import RESULTS, in_own_process, markdown, save, set_threads
+from protocol import RESULTS, commit, in_own_process, markdown, save, set_threads
 from top_n import load
 
 EPOCHS = {"MultVAE": 10, "MultDAE": 10, "RecVAE": 4}
@@ -44,26 +45,37 @@ def measured(name: str, seed: int, native: bool, threads: int) -> dict[str, Any]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", nargs="+", default=list(EPOCHS), help="their rows are made anew, others stay")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
-    rows, content = [], {"seeds": given.seeds, "epochs": EPOCHS, "models": {}}
-    for name in EPOCHS:
+    path = given.out / "kernels.json"
+    models = json.loads(path.read_text())["models"] if path.exists() else {}
+    for name in given.models:
         runs: dict[str, list[dict[str, Any]]] = {"without": [], "with": []}
         for seed in given.seeds:
             for kind, of_kind in runs.items():
                 of_kind.append(in_own_process(measured, name, seed, kind == "with", given.threads))
                 print(name, seed, kind, of_kind[-1], flush=True)
-        content["models"][name] = runs
-        metrics = {kind: np.array([run["metric"] for run in of_kind]) for kind, of_kind in runs.items()}
-        seconds = {kind: sum(run["seconds"] for run in of_kind) for kind, of_kind in runs.items()}
-        cells = [f"{metrics[kind].mean():.4f} ± {metrics[kind].std(ddof=1):.4f}" for kind in runs]
+        models[name] = {**runs, "seeds": given.seeds, "commit": commit()}
+        keep(given.out, models)
+
+
+def keep(out: Path, models: dict[str, Any]) -> None:
+    """Write what was measured of the models, earlier or now."""
+    rows = []
+    for name, runs in models.items():
+        metrics = {kind: np.array([run["metric"] for run in runs[kind]]) for kind in ("without", "with")}
+        seconds = {kind: sum(run["seconds"] for run in runs[kind]) for kind in metrics}
+        cells = [f"{of_kind.mean():.4f} ± {of_kind.std(ddof=1):.4f}" for of_kind in metrics.values()]
         largest = abs(metrics["with"] - metrics["without"]).max()
-        rows.append([name, *cells, f"{largest:.4f}", f"{seconds['without'] / seconds['with']:.2f}"])
-    header = ["model", "without", "with", "largest change with one seed", "times as fast, processor time of fits"]
-    title = f"{METRIC} of trainings without and with the compiled kernels, {len(given.seeds)} seeds, ± between seeds"
-    save("kernels", title, markdown(header, rows), content, given.out)
+        ratio = f"{seconds['without'] / seconds['with']:.2f}"
+        rows.append([name, len(runs["seeds"]), *cells, f"{largest:.5f}", ratio, runs["commit"]])
+    header = ["model", "seeds", "without", "with", "largest change with one seed"]
+    header += ["times as fast, processor time of fits", "commit"]
+    title = f"{METRIC} of trainings without and with the compiled kernels, ± between seeds"
+    save("kernels", title, markdown(header, rows), {"epochs": EPOCHS, "models": models}, out)
 
 
 if __name__ == "__main__":
