@@ -321,6 +321,7 @@ def test_a_pivoted_frame_is_told_to_be_a_matrix():
         ("timestamp", [True, False, True], "'timestamp' holds truth values, not times"),
         ("timestamp", [1j, 2j, 3j], "'timestamp' holds complex numbers, not times"),
         ("timestamp", pd.period_range("2026-01", periods=3, freq="M"), "'timestamp' holds periods, not times"),
+        ("rating", pd.Series([1j, 2, 3], dtype=object), "'rating' holds complex numbers, not ratings"),
         ("rating", [1 + 1j, 2, 3], "'rating' holds complex numbers, not ratings"),
         ("rating", [1e-46, 2, 3], "1e-46 is too small for a rating"),
         ("weight", [1 + 1j, 2, 3], "'weight' holds complex numbers, not weights"),

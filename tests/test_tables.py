@@ -32,7 +32,7 @@ def test_any_stream_of_arrow_will_do():
     assert Interactions.from_frame(pa.record_batch({"user": [1], "item": [1]}), rating=None).shape == (1, 1)
 
 
-@pytest.mark.parametrize("given", [[(1, 2)], {"user": [1]}, np.eye(2), None])
+@pytest.mark.parametrize("given", [[(1, 2)], {"user": [1]}, np.eye(2), pd.Series([1, 2]), None])
 def test_what_is_no_frame_is_refused(given):
     with pytest.raises(TypeError, match="expected a frame of pandas or polars or an Arrow table, got"):
         Interactions.from_frame(given)
@@ -45,9 +45,10 @@ def test_frames_without_pyarrow_name_the_extra(monkeypatch):
 
 
 def test_a_column_that_stands_twice_is_refused():
-    frame = pd.DataFrame([[1, 2, 3]], columns=["user", "item", "item"])
-    with pytest.raises(DataError, match="'item' stands twice"):
-        Interactions.from_frame(frame, rating=None)
+    table = pa.Table.from_arrays([pa.array([1])] * 3, names=["user", "item", "item"])
+    for frame in (pd.DataFrame([[1, 2, 3]], columns=["user", "item", "item"]), table):
+        with pytest.raises(DataError, match="'item' stands twice"):
+            Interactions.from_frame(frame, rating=None)
 
 
 def test_frames_come_back_in_the_form_that_is_asked_for():

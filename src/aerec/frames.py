@@ -244,7 +244,8 @@ def _numbers(column: pd.Series[Any], name: str, role: str, cure: str) -> NDArray
     column = without_categories(plain(column))
     if column.dtype.kind in "mM":
         raise DataError(f"the column {name!r} holds dates or durations, not {role}s; name another one with {role}=…")
-    if column.dtype.kind == "c":
+    is_complex = column.dtype.kind == "c" or (column.dtype == object and column.map(np.iscomplexobj).any())
+    if is_complex:
         raise DataError(f"the column {name!r} holds complex numbers, not {role}s; take the real part")
     try:
         values = pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)

@@ -39,9 +39,7 @@ def read_columns(df: Any, wanted: Sequence[str] | None = None) -> tuple[pd.DataF
     """
     if isinstance(df, pd.DataFrame):
         names = list(df.columns)
-        for name in names if wanted is None else wanted:
-            if names.count(name) > 1:
-                raise DataError(f"the column {name!r} stands twice in the frame; rename one of them")
+        _refuse_repeated(names, wanted)
         return df, names
     if hasattr(df, "collect_schema") and hasattr(df, "collect"):  # a lazy frame of polars
         try:
@@ -52,7 +50,8 @@ def read_columns(df: Any, wanted: Sequence[str] | None = None) -> tuple[pd.DataF
                 raise
             raise DataError(f"the query of the lazy frame{_sources(df)} fails: {str(error).splitlines()[0]}") from error
         return read_columns(collected, wanted)[0], names
-    if not (hasattr(df, "__arrow_c_stream__") or hasattr(df, "__arrow_c_array__")):
+    is_stream = hasattr(df, "__arrow_c_stream__") or hasattr(df, "__arrow_c_array__")
+    if not is_stream or isinstance(df, pd.Series):
         raise TypeError(
             f"expected a frame of pandas or polars or an Arrow table, got {type(df).__name__}; "
             "pandas.DataFrame(…) makes a frame of lists and arrays, Interactions.from_matrix reads a matrix"
@@ -65,6 +64,7 @@ def read_columns(df: Any, wanted: Sequence[str] | None = None) -> tuple[pd.DataF
         table = pyarrow.table(_selected(df, _in(df.columns, wanted)) if is_polars else df)
     except (pyarrow.ArrowInvalid, pyarrow.ArrowNotImplementedError) as error:  # Int128 of polars
         raise DataError(f"the frame cannot be read by way of Arrow: {error}; cast such a column before") from None
+    _refuse_repeated(table.column_names, wanted)
     columns = {name: _of_arrow(table.column(name)) for name in _in(table.column_names, wanted)}
     return pd.DataFrame(columns), list(df.columns) if is_polars else table.column_names
 
@@ -153,6 +153,12 @@ def _of_arrow(column: Any) -> pd.Series[Any]:
         column = column.cast(pyarrow.large_string())
     series: pd.Series[Any] = column.to_pandas()
     return series
+
+
+def _refuse_repeated(names: list[Any], wanted: Sequence[str] | None) -> None:
+    for name in names if wanted is None else wanted:
+        if names.count(name) > 1:
+            raise DataError(f"the column {name!r} stands twice in the frame; rename one of them")
 
 
 def _sources(df: Any) -> str:

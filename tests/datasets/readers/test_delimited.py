@@ -356,6 +356,18 @@ DAT = "1::2::3::4\n"
         pytest.param(
             "user;item;rating\n1;2;1,000\n", {}, "line 2, .* '1,000' may be thousands or a decimal", id="thousands"
         ),
+        pytest.param(
+            "user;item;rating\n1;2;2,5\n1;3;1.500\n",
+            {},
+            "line 3, .* '1.500' may be thousands or a decimal, as others have a decimal comma",
+            id="thousands with a point",
+        ),
+        pytest.param(
+            "user;item;rating\nA1;2;2\n1.23457E+12;3;1\n",
+            {},
+            r"line 3, .* the id '1\.23457E\+12' stands for several, as a spreadsheet rounds them; export it as text",
+            id="ids rounded by a spreadsheet",
+        ),
         pytest.param("user,item,rating\n1,2,nan\n3,4,nan\n", {}, "line 2, .* 'nan' is not a finite", id="all nan"),
         pytest.param("sep=;\nuser;item;rating\n1;2;x\n", {}, "line 3, column 'rating'", id="line after sep="),
         pytest.param("1\n", {"header": False}, "line 1: only one field in '1'", id="one field"),

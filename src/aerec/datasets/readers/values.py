@@ -136,6 +136,9 @@ def text_ids(ids: pd.Series[Any], what: str, refuse: Refuse) -> pd.Series[Any]:
     pointed = rf"(?:{WHOLE})\.0+"
     if ids[:1].str.fullmatch(pointed).all() and ids.str.fullmatch(pointed).all():
         return ids.astype("float64") if (ids.str.len() < _EXACT_DIGITS).all() else ids
+    if (rounded := ids.str.fullmatch(r"[0-9]\.[0-9]+[Ee]\+[0-9]+")).any():
+        advice = "stands for several, as a spreadsheet rounds them; export it as text"
+        refuse(rounded.to_numpy(bool), f"the id {{value!r}} {advice}")
     odd = ids[~whole]
     if whole.any() and (missing := ids.isin(_MISSING)).any() and (whole | missing).all():
         refuse(missing.to_numpy(bool), "{value!r} stands where an id is missing; complete or delete the line")
@@ -159,6 +162,10 @@ def text_numbers(column: pd.Series[Any], role: str, refuse: Refuse, *, decimal_c
             if thousands.any():
                 advice = "may be thousands or a decimal; write it with a decimal point"
                 refuse(thousands.to_numpy(bool), f"the {role} {{value!r}} {advice}")
+            pointed = ~unread & column.str.fullmatch(r"[+-]?[0-9]{1,3}\.[0-9]{3}")
+            if pointed.any():
+                advice = "may be thousands or a decimal, as others have a decimal comma; write all alike"
+                refuse(pointed.to_numpy(bool), f"the {role} {{value!r}} {advice}")
             numbers[unread] = commas.str.replace(",", ".").astype("float64")
     with np.errstate(over="ignore"):
         finite = np.isfinite(numbers.to_numpy(np.float32))
