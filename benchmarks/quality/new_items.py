@@ -149,7 +149,9 @@ def of_warm(points: list[dict[str, Any]]) -> Iterator[list[str]]:
             half = stats.t.ppf(0.975, len(own) - 1) * spread if len(own) > 1 else 0.0
             row.append(f"{own[without].mean():.4f}")
             row += [f"{own[features].mean():.4f}"] * (without == "plain")
-            row.append(f"{differences.mean():+.4f} ± {half:.4f} ({differences.mean() / own[without].mean():+.1%})")
+            before = own[without].mean()
+            share = f" ({differences.mean() / before:+.1%})" if before > 0 else ""
+            row.append(f"{differences.mean():+.4f} ± {half:.4f}{share}")
         row.append(", ".join(f"{weight:g}" for weight in own["weight"]))
         yield [*row, *(f"{own[f'seconds_{kind}'].mean():.0f}" for kind in ("plain", "features"))]
 
