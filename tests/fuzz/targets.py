@@ -24,10 +24,9 @@ from aerec.baselines import BiasedMF, ItemKNN, RP3Beta, UserKNN
 from aerec.datasets import generate_interactions, import_parquet, open_store, read_parts, read_ratings
 from aerec.datasets.catalogue import Card, tomllib
 from aerec.datasets.saved import load_interactions, save_interactions
-from aerec.datasets.store.folder import write_store_header
 from aerec.errors import AerecError
 from aerec.evaluation import average_precision_at_k, hit_rate_at_k, ndcg_at_k, recall_at_k
-from aerec.files.storage import FORMAT_VERSION, _digest, read_header
+from aerec.files.storage import FORMAT_VERSION, _digest, read_header, write_header
 from aerec.models import (
     CDAE,
     EASE,
@@ -149,7 +148,9 @@ def store(data):
     """Read the bytes as one array of a store, whose header is signed anew."""
     folder_of = good_store()
     with folder_with({**folder_of, "data.npy": data}) as folder, documented():
-        write_store_header(folder, 30, 20, 150, {})
+        header = read_header(folder, "store")
+        header["files"]["data.npy"] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        write_header(folder, "store", header)
         open_store(folder)
 
 
