@@ -73,13 +73,15 @@ def times_of_column(column: pd.Series[Any], name: str) -> tuple[NDArray[Any], st
         dates = pd.Series(pd.to_datetime(pd.Series(numbers.astype(np.int64)).astype(str), format=form, utc=True))
         return _seconds(dates), str(dates.dtype)
     if len(numbers):
-        warn_of_years(float(numbers.min()), float(numbers.max()), f"the column {name!r}")
-    for unit, per_second in TIME_UNITS.items():
-        if len(numbers) and values_in_unit(numbers, per_second).all():
-            warn_caller(
-                f"the column {name!r} holds times that look like {unit} since 1970; whatever counts days takes "
-                f"numbers for seconds: divide by {per_second:,}, or give dates"
-            )
+        low, high = float(numbers.min()), float(numbers.max())
+        warn_of_years(low, high, f"the column {name!r}")
+        for unit, per_second in TIME_UNITS.items():
+            lowest, highest = range_of_unit(per_second)
+            if lowest <= low <= high <= highest:
+                warn_caller(
+                    f"the column {name!r} holds times that look like {unit} since 1970; whatever counts days takes "
+                    f"numbers for seconds: divide by {per_second:,}, or give dates"
+                )
     return numbers, None
 
 
