@@ -322,7 +322,7 @@ def test_automatic_epochs_end_sooner_where_nothing_is_validated():
     likes = (rng.random((40, 12)) < 0.4).astype(np.float32)
     alone = MultDAE(hidden=4, progress=False).fit(likes)
     steps = 2  # an epoch, of 32 users and of 8
-    assert alone.n_iter_ == round(MultDAE._epochs_of_a_million * (480 / 1e6) ** 0.29 * 30 / steps)
+    assert alone.n_iter_ == round(MultDAE._epochs_of_a_million * 30 / steps)
     watched = MultDAE(hidden=4, patience=None, progress=False).fit(likes, validation=(likes, 1 - likes))
     assert watched.n_iter_ == 100
 
@@ -340,6 +340,7 @@ def test_automatic_epochs_count_steps_and_follow_the_size_of_the_data():
     dense = DenoisingAutoencoder(likelihood="gaussian")
     assert dense._epochs_without_validation((1000, 64)) == DenoisingAutoencoder._epochs_alone
     assert ELSA()._epochs_without_validation((1000, 1000)) == 4
+    assert model._epochs_without_validation((960, 200)) == 5  # no fewer where items are few
 
 
 @pytest.mark.parametrize("model", [MultDAE, CDAE])

@@ -62,7 +62,7 @@ HIDDEN_SIZES = Choice((200, 400, 600, (600, 200)))
 _OF_CLICKS = ("multinomial", "bernoulli")
 _EPOCHS_VALIDATED = 100  # most epochs of epochs="auto" with validation data
 _STEPS_AN_EPOCH, _BATCH_SIZES = 30, (32, 500)  # batch_size="auto" takes so many steps, within these sizes
-_GROWTH, _MOST_GROWTH = 0.29, 2.8  # for epochs="auto": a power of the millions of cells, and the most that it gives
+_GROWTH, _GROWN = 0.29, (1.0, 2.8)  # for epochs="auto": a power of the millions of cells, and its range
 _COLLAPSED, _SETTLED = 0.01, 5  # KL per unit of a code that says nothing; epochs after which it should
 _OF_STEPS: dict[str, list[Constraint]] = {
     "epochs": [WholeNumber(1), OneOf(("auto",))],
@@ -136,10 +136,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         Steps over which that weight rises from 0.
     epochs : int or "auto", default "auto"
         "auto" takes up to 100 with validation data, where `patience` ends the training; without it 30. The presets for
-        likes follow the data: a · min((n_rows · n_items / 10⁶)^0.29, 2.8) epochs of 30 steps, and more where they have
-        fewer steps; a is 4 in `ELSA`, 5.4 in `MultDAE`, 8 in `CDAE`, 11.5 in `MultVAE`. On sets of 440 to 3,000 users
-        that is about where validation data would have ended the training, and `patience` ends none sooner: where
-        popularity is all that a network has learned yet, more of it does not help for long.
+        likes follow the data: a · (n_rows · n_items / 10⁶)^0.29 epochs of 30 steps, the power from 1 to 2.8, and more
+        epochs where they have fewer steps; a is 4 in `ELSA`, 5.4 in `MultDAE`, 8 in `CDAE`, 11.5 in `MultVAE`. On sets
+        of 300 to 3,000 users that is about where validation data would have ended the training, and `patience` ends
+        none sooner: where popularity is all that a network has learned yet, more of it does not help for long.
     batch_size : int or "auto", default "auto"
         "auto" takes a thirtieth of the rows, from 32 to 500: an epoch then has 30 steps and more.
     learning_rate : float, default 1e-3
@@ -545,7 +545,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         if self._epochs_of_a_million is None or self.likelihood not in self._of_likes:
             return self._epochs_alone
         steps = -(-shape[0] // self._step_options(shape[0]).batch_size)
-        growth = min(float((shape[0] * shape[1] / 1e6) ** _GROWTH), _MOST_GROWTH)
+        growth = min(max(float((shape[0] * shape[1] / 1e6) ** _GROWTH), _GROWN[0]), _GROWN[1])
         return max(1, round(self._epochs_of_a_million * growth * max(1.0, _STEPS_AN_EPOCH / steps)))
 
     def _follow_parameters(self, n_rows: int) -> None:
