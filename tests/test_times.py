@@ -76,6 +76,7 @@ def test_other_numbers_are_seconds_and_stay(times):
     ("times", "message"),
     [
         ([1999, 2020], "numbers from 1999 to 2020, which look like years"),
+        ([43861.5, 44000], r"numbers from 43861.5 to 44000, which look like days .*origin=.1899-12-30"),
         ([1_600_000_000_000], "look like milliseconds since 1970; .*divide by 1,000, or give dates"),
         ([1_600_000_000_000_000], "look like microseconds since 1970"),
         ([1_600_000_000_000_000_000], "look like nanoseconds since 1970"),

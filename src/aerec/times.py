@@ -24,7 +24,7 @@ __all__ = [
     "range_of_unit",
     "times_of_column",
     "values_in_unit",
-    "warn_of_years",
+    "warn_of_coarse_times",
 ]
 
 TIME_UNITS = {"milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
@@ -32,6 +32,7 @@ TIME_UNITS = {"milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9
 DATE_FORMATS = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 """How dates are written as whole numbers of so many digits, such as 20200131."""
 _YEARS = (1900, 2100)
+_DAYS = (10_000, 80_000)  # since 1970 or 1900: the years 1997 to 2119
 
 # Before pandas 3, a date and time without an offset takes the one of the text before it.
 _OFFSETS_STICK = int(pd.__version__.partition(".")[0]) < 3
@@ -41,7 +42,7 @@ def times_of_column(column: pd.Series[Any], name: str) -> tuple[NDArray[Any], st
     """Return times as numbers, and the type of the dates where they were dates.
 
     Numbers are kept, but for dates written as such (20200131), which are read as dates, with a warning. So that
-    nothing is misread in silence, there is one too where they look like years, or another unit than seconds.
+    nothing is misread in silence, there is one too where they look like years or days, or another unit than seconds.
     """
     missing = column.isna()
     if missing.any():
@@ -74,7 +75,7 @@ def times_of_column(column: pd.Series[Any], name: str) -> tuple[NDArray[Any], st
         return _seconds(dates), str(dates.dtype)
     if len(numbers):
         low, high = float(numbers.min()), float(numbers.max())
-        warn_of_years(low, high, f"the column {name!r}")
+        warn_of_coarse_times(low, high, f"the column {name!r}")
         for unit, per_second in TIME_UNITS.items():
             lowest, highest = range_of_unit(per_second)
             if lowest <= low <= high <= highest:
@@ -117,13 +118,17 @@ def values_in_unit(values: NDArray[Any], per_second: int) -> NDArray[np.bool_]:
     return result
 
 
-def warn_of_years(low: float, high: float, what: str) -> None:
-    """Warn of numbers from `low` to `high` that are years, if any times: they are seconds here."""
-    if _YEARS[0] <= low <= high <= _YEARS[1]:
-        warn_caller(
-            f"{what} holds numbers from {low:g} to {high:g}, which look like years and are taken for seconds since "
-            "1970; whatever counts days needs dates, such as pd.to_datetime(column, format='%Y')"
-        )
+def warn_of_coarse_times(low: float, high: float, what: str) -> None:
+    """Warn of numbers from `low` to `high` that are years or days, if any times: they are seconds here."""
+    for unit, (first, last), cure in (
+        ("years", _YEARS, "format='%Y')"),
+        ("days", _DAYS, "unit='D', origin='1899-12-30'), the origin of spreadsheets"),
+    ):
+        if first <= low <= high <= last:
+            warn_caller(
+                f"{what} holds numbers from {low:g} to {high:g}, which look like {unit} and are taken for seconds "
+                f"since 1970; whatever counts days needs dates, such as pd.to_datetime(column, {cure}"
+            )
 
 
 def iso_dates(column: pd.Series[Any]) -> pd.Series[Any]:

@@ -15,7 +15,7 @@ from aerec.datasets.readers.parquet import check_type
 from aerec.errors import DataError, warn_caller
 from aerec.numerals import NUMBER
 from aerec.system.extras import import_extra
-from aerec.times import DATE_FORMATS, TIME_UNITS, range_of_unit, warn_of_years
+from aerec.times import DATE_FORMATS, TIME_UNITS, range_of_unit, warn_of_coarse_times
 
 __all__ = ["Block", "RatingsQuery"]
 
@@ -275,7 +275,7 @@ class RatingsQuery:
         found = self._connection.execute(f"SELECT count({column}), {ends}, {counts} FROM {raw}").fetchone()
         n_times, low, high, in_seconds, *in_units = found
         if n_times:
-            warn_of_years(low, high, f"{self._label}, column {name!r},")
+            warn_of_coarse_times(low, high, f"{self._label}, column {name!r},")
         for (unit, per_second), in_unit in zip(TIME_UNITS.items(), in_units, strict=True):
             if in_unit and in_unit == n_times:
                 warn_caller(
