@@ -313,7 +313,7 @@ def test_overwrite_starts_an_interrupted_training_anew(aerec, monkeypatch, films
 
 
 def test_a_killed_process_is_resumed(films_path, tmp_path):
-    command = [sys.executable, "-m", "aerec.cli", "train", str(films_path), *WORDS[:-3], "--epochs", "200", "--quiet"]
+    command = [sys.executable, "-m", "aerec.cli", "train", str(films_path), *WORDS[:-3], "--epochs", "60", "--quiet"]
     command += ["--set", "patience=none", "--split", "none"]
     process = subprocess.Popen([*command, "--out", str(tmp_path / "run")], stderr=subprocess.DEVNULL)
     marker = tmp_path / "run.checkpoint" / "checkpoint.json"
