@@ -7,21 +7,10 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from split_data import ratings, tenths
 
 from aerec import Interactions
 from aerec.drawing import draw_ratings, places_in_rows
-
-tenths = st.integers(1, 9).map(lambda n: Fraction(n, 10))
-
-
-@st.composite
-def ratings(draw, max_size=40):
-    pairs = draw(
-        st.lists(st.tuples(st.integers(0, 8), st.integers(10, 20)), min_size=1, max_size=max_size, unique=True)
-    )
-    frame = pd.DataFrame(pairs, columns=["user", "item"])
-    frame["rating"] = draw(st.lists(st.integers(1, 5), min_size=len(pairs), max_size=len(pairs)))
-    return frame
 
 
 @given(ratings(), tenths, st.integers(0, 2**32 - 1))

@@ -167,7 +167,7 @@ def test_both_ranks_hold_the_same_network_and_a_repetition_gives_it_again(launch
 def test_two_ranks_reach_the_quality_of_one_process(launched):
     split = split_sample()
     alone = max(elsa().fit(split.train, split.validation).history_["ndcg@100"])
-    assert max(launched["plain-0"]["ndcg"]) == pytest.approx(alone, abs=0.04)  # six seeds alone differ by 0.036
+    assert max(launched["plain-0"]["ndcg"]) == pytest.approx(alone, abs=0.04)  # six seeds alone differ by up to 0.024
     assert alone > 0.3
 
 
