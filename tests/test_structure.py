@@ -98,6 +98,25 @@ def only_names_others(tree):
     return all(isinstance(node, ast.Import | ast.ImportFrom | ast.Expr | ast.Assign) for node in tree.body)
 
 
+def exported(tree):
+    """The names that a module lists in `__all__`."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
+            yield from (name.value for name in getattr(node.value, "elts", []) if isinstance(name, ast.Constant))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_list_repeats_the_public_names_of_its_module(module):
+    named = {
+        getattr(node, "name", None) or getattr(getattr(node, "target", None), "id", None)
+        for node in MODULES[module].body
+    }
+    targets = (target for node in MODULES[module].body if isinstance(node, ast.Assign) for target in node.targets)
+    named |= {target.id for target in targets if isinstance(target, ast.Name)}
+    public = {name for name in named if name and not name.startswith("_")}
+    assert not public or set(exported(MODULES[module])) != public, "what has no underscore is public: no list is needed"
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(SRC).as_posix())
 def test_every_file_has_its_tests(path):
     inside = path.relative_to(SRC)

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-__all__ = ["LazyMapping", "exported_names", "lazy_exports"]
-
 _Value = TypeVar("_Value")
 
 

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from aerec.display.notebook import html_table
 
-__all__ = ["DataSummary", "look_like_counts", "quantiles", "value_counts", "why_so_few"]
-
 _QUANTILES = {"min": 0.0, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "max": 1.0}
 _SHOWN = 12  # different ratings that are shown with their counts
 _LOOKED_AT = 1_000_000  # most values that are looked at

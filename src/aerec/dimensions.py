@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, TypeAlias
 
-__all__ = ["Choice", "Dimension", "Number", "Space", "Whole"]
-
 
 @dataclass(frozen=True)
 class Choice:

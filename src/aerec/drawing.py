@@ -11,8 +11,6 @@ from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.sparse import row_ids
 
-__all__ = ["draw_groups", "draw_ratings", "places_in_rows"]
-
 
 def draw_ratings(data: Interactions, fraction: float, rng: np.random.Generator, *, per_user: bool) -> NDArray[np.bool_]:
     """Mask of stored ratings, drawn without replacement: a share of all, or of each user's."""

@@ -8,17 +8,6 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = [
-    "AerecError",
-    "DataError",
-    "InsufficientMemoryError",
-    "MissingExtraError",
-    "ModelFileError",
-    "TrainingError",
-    "names_like",
-    "warn_caller",
-]
-
 
 class AerecError(Exception):
     """Base of every error that aerec raises on purpose; its text is one line that says what to do."""

@@ -16,14 +16,6 @@ from aerec.sparse import CSR, as_float32
 from aerec.tables import first_row, plain, read_columns, without_categories
 from aerec.times import times_of_column
 
-__all__ = [
-    "FrameRatings",
-    "SortedRatings",
-    "id_codes",
-    "ratings_of_frame",
-    "sort_ratings",
-]
-
 _TIMESTAMP = "timestamp"  # the one column that may be absent under its default name
 
 

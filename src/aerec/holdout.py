@@ -19,16 +19,6 @@ from aerec.item_descriptions import joined_descriptions
 from aerec.parameters import check_fraction
 from aerec.sparse import row_ids
 
-__all__ = [
-    "Holdout",
-    "Split",
-    "as_holdout",
-    "as_interactions",
-    "given_validation",
-    "is_rated_in",
-    "weak_split",
-]
-
 _FEW = 0.5  # Below this share of known users there is a warning
 
 

@@ -13,23 +13,6 @@ from numpy.typing import NDArray
 
 from aerec.errors import DataError, warn_caller
 
-__all__ = [
-    "as_ids",
-    "check_offsets",
-    "check_storable",
-    "checked_ids",
-    "decode_index",
-    "encode_index",
-    "exact_limit",
-    "examples",
-    "id_from_text",
-    "refuse_other_kind",
-    "same_kind",
-    "shown",
-    "union_of_ids",
-    "without_points",
-]
-
 _WHOLE = re.compile(r"[+-]?[0-9]{1,20}(?:\.0*)?")
 _FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _KINDS = {"i": "whole numbers", "u": "whole numbers", "f": "numbers", "b": "booleans"}

@@ -24,8 +24,6 @@ from aerec.sparse import CSR, canonical_csr, column_counts, ones_in, row_ids, ro
 from aerec.tables import as_frame_of, check_frame_kind
 from aerec.times import checked_times, dates_of_seconds, joined_times
 
-__all__ = ["Interactions"]
-
 logger = logging.getLogger(__name__)
 
 _ALIGNED = ("timestamps", "weights")  # Aligned with the stored ratings

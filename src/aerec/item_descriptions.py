@@ -12,8 +12,6 @@ import pandas as pd
 from aerec.errors import DataError
 from aerec.ids import as_ids, shown
 
-__all__ = ["aligned_descriptions", "joined_descriptions"]
-
 _COPIES_ON_WRITE = int(pd.__version__.partition(".")[0]) >= 3  # as pandas does from then on
 
 

@@ -16,16 +16,6 @@ from aerec.ids import as_ids
 from aerec.sparse import CSR, canonical_csr, row_ids, row_positions
 from aerec.tables import read_columns
 
-__all__ = [
-    "ItemFeatures",
-    "features_of_frame",
-    "features_of_matrix",
-    "features_to_weigh",
-    "join_features",
-    "rows_or_empty",
-    "unit_rows",
-]
-
 _COLLECTIONS = (list, tuple, set, frozenset, np.ndarray)
 _MANY = 20  # different texts in a column from which on it may be no category
 

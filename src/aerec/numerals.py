@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["NUMBER", "number_from_text", "whole_from_text"]
-
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:inf|infinity|nan)", re.IGNORECASE)
 """A number: Python's own ``float`` also takes ``1_0`` for 10, and the digits of all other scripts."""
 _WHOLE = re.compile(r"[+-]?[0-9]+")

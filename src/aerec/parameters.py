@@ -10,23 +10,6 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-__all__ = [
-    "Check",
-    "Constraint",
-    "OneOf",
-    "RealNumber",
-    "WholeNumber",
-    "changed_choice",
-    "check_fraction",
-    "check_parameters",
-    "check_whole",
-    "copied_parameters",
-    "fields_of",
-    "is_choice",
-    "is_number",
-    "passed_on",
-]
-
 
 def is_number(value: Any) -> bool:
     """Whether a value is a real number; True and False are none."""

@@ -12,15 +12,6 @@ from numpy.typing import NDArray
 from aerec.errors import DataError
 from aerec.sparse import CSR, LARGEST_RATING, canonical_csr
 
-__all__ = [
-    "checked_weights",
-    "joined_weights",
-    "root_weighted",
-    "weight_matrix",
-    "weighted_counts",
-    "weights_of_matrix",
-]
-
 
 def checked_weights(weights: Any, matrix: CSR) -> NDArray[np.float32]:
     """Return weights of the ratings of a matrix as float32.

@@ -21,8 +21,6 @@ from aerec.recommender.base import Recommender
 from aerec.recommender.saving import read_model
 from aerec.recommender.scorer import UserBlock
 
-__all__ = ["MODELS", "get_model_class", "load_model", "model_name"]
-
 _UNPROVEN = 1 << 24  # items that a file may claim without an array of that length
 
 _PLACES = {

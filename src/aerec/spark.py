@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
     from pyspark.sql.types import DataType
 
-__all__ = ["recommend"]
-
 _log = logging.getLogger(__name__)
 _ROWS = 1 << 18  # ratings that a worker holds at a time
 

@@ -12,21 +12,6 @@ from numpy.typing import NDArray
 from aerec.errors import DataError
 from aerec.files.memmap import blocks, empty_like_mapped, is_mapped, release
 
-__all__ = [
-    "CSR",
-    "LARGEST_RATING",
-    "as_float32",
-    "canonical_csr",
-    "column_counts",
-    "ones_in",
-    "refuse_frame_of_ratings",
-    "refuse_masked",
-    "row_ids",
-    "row_positions",
-    "take_rows",
-    "take_values",
-]
-
 CSR: TypeAlias = "sp.csr_array[Any, tuple[int, int]]"
 
 _BLOCK = 1 << 22  # values copied at once

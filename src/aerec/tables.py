@@ -13,8 +13,6 @@ import pandas as pd
 from aerec.errors import DataError, MissingExtraError
 from aerec.system.extras import import_extra
 
-__all__ = ["as_frame_of", "check_frame_kind", "first_row", "plain", "read_columns", "without_categories"]
-
 _KINDS = ("pandas", "polars", "arrow")
 
 

@@ -21,8 +21,6 @@ from aerec.recommender.base import Recommender
 from aerec.registry import load_model
 from aerec.sparse import CSR
 
-__all__ = ["check_recommender"]
-
 _USERS, _ITEMS = 30, 20
 
 

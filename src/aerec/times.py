@@ -13,20 +13,6 @@ from aerec.errors import DataError, warn_caller
 from aerec.files.memmap import is_mapped
 from aerec.tables import first_row, plain, without_categories
 
-__all__ = [
-    "DATE_FORMATS",
-    "TIME_UNITS",
-    "checked_times",
-    "dates_of_seconds",
-    "format_of_dates",
-    "iso_dates",
-    "joined_times",
-    "range_of_unit",
-    "times_of_column",
-    "values_in_unit",
-    "warn_of_coarse_times",
-]
-
 TIME_UNITS = {"milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 """Units of times that are no seconds, per second."""
 DATE_FORMATS = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}

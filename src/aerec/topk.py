@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
 import aerec.system.threads  # noqa: F401 (a forked process ranks with one thread)
 
-__all__ = ["candidates", "order_candidates", "top_k", "top_k_tensor"]
-
 _BLOCK_BYTES = 2**23  # A block of scores is read several times and should stay in the cache
 _CHUNKS = 16  # most pieces of a row; see `_lower_bound`
 _LOWER = 2**32 - 1  # half of a 64-bit key

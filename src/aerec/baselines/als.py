@@ -21,8 +21,6 @@ from aerec.splitting import Holdout
 from aerec.system.extras import import_implicit
 from aerec.system.threads import one_blas_thread
 
-__all__ = ["ALS"]
-
 
 class ALS(Recommender):
     r"""Implicit-feedback matrix factorisation: unseen items count as 0 with confidence 1, seen ones as 1 with more.

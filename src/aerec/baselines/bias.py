@@ -16,8 +16,6 @@ from aerec.recommender.rating import RatingPredictor
 from aerec.recommender.scorer import Scorer, UserBlock
 from aerec.splitting import Holdout
 
-__all__ = ["BiasBaseline"]
-
 
 class BiasBaseline(RatingPredictor, Recommender):
     r"""Predict a rating as mean + user bias + item bias, the biases as shrunken means.

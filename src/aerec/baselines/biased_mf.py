@@ -23,8 +23,6 @@ from aerec.recommender.scorer import Scorer, UserBlock, cosines
 from aerec.sparse import CSR
 from aerec.splitting import Holdout
 
-__all__ = ["BiasedMF"]
-
 _AUTOMATIC = 0.9  # λ, in standard deviations of the ratings: both sides of p · q are in roots of them
 _LEAST_SPREAD = 1e-3  # The spread that is assumed where all ratings are equal
 

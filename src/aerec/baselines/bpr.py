@@ -19,8 +19,6 @@ from aerec.splitting import Holdout
 from aerec.system.extras import import_implicit
 from aerec.system.threads import one_blas_thread
 
-__all__ = ["BPR"]
-
 
 class BPR(Recommender):
     r"""Bayesian personalised ranking: score = wᵤ · yᵢ + bᵢ, trained on pairs of a seen item i and an unseen one j.

@@ -18,8 +18,6 @@ from aerec.recommender.scorer import Scorer, UserBlock
 from aerec.sparse import CSR, row_ids
 from aerec.splitting import Holdout
 
-__all__ = ["BSPM"]
-
 _ORDER = 4  # Order of the polynomial that stands for the exponential
 _OF_FEWER, _FACTORS = 32, (8, 256)  # n_factors="auto" is a share of the users or items, within these numbers
 

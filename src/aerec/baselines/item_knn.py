@@ -16,8 +16,6 @@ from aerec.rating_weights import root_weighted
 from aerec.sparse import CSR
 from aerec.splitting import Holdout
 
-__all__ = ["ItemKNN"]
-
 
 class ItemKNN(ItemItemRecommender):
     r"""Item-based neighbours: score of j = Σ over history items i among the `k` nearest of j of xᵢ · sim(i, j).

@@ -21,8 +21,6 @@ from aerec.recommender.scorer import FactorScorer, Scorer, UserBlock
 from aerec.sparse import CSR
 from aerec.splitting import Holdout
 
-__all__ = ["NMF"]
-
 
 class NMF(Recommender):
     r"""Factorisation into parts that only add up: users and items have factors of 0 and more, missing ratings are 0.

@@ -13,8 +13,6 @@ from aerec.recommender.base import Recommender, item_popularity
 from aerec.sparse import CSR
 from aerec.splitting import Holdout
 
-__all__ = ["Popularity"]
-
 
 class Popularity(Recommender):
     """Score of an item = share of the training users who rated it; the same for every user.

@@ -21,8 +21,6 @@ from aerec.splitting import Holdout
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["PureSVD"]
-
 _AUTOMATIC = 2.5  # "auto" is this many times the penalty of EASE
 
 

@@ -16,8 +16,6 @@ from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
 from aerec.sparse import CSR, row_ids
 from aerec.splitting import Holdout
 
-__all__ = ["RP3Beta"]
-
 
 class RP3Beta(ItemItemRecommender):
     r"""Item-item weights from random walks item → user → item, divided by the popularity of where they end.

@@ -23,8 +23,6 @@ from aerec.splitting import Holdout
 from aerec.system.environment import cpu_cores
 from aerec.system.threads import one_blas_thread
 
-__all__ = ["SLIM"]
-
 _ITEMS_PER_TASK = 64
 _OF_L2 = 0.007  # l1="auto" is so much of the penalty of EASE
 _FEWEST = 32  # weights that may enter at once

@@ -16,8 +16,6 @@ from aerec.recommender.scorer import Scorer, UserBlock
 from aerec.sparse import CSR
 from aerec.splitting import Holdout
 
-__all__ = ["UserKNN"]
-
 
 class UserKNN(Recommender):
     r"""User-based neighbours: score of j = Σ over the `k` training users v nearest to the history of sim(u, v) · x_vj.

@@ -31,8 +31,6 @@ from aerec.cli.wording import say, warn_in_one_line
 from aerec.errors import AerecError
 from aerec.numerals import number_from_text, whole_from_text
 
-__all__ = ["app", "main"]
-
 _READ = {int: whole_from_text, float: number_from_text}
 
 

@@ -44,8 +44,6 @@ if TYPE_CHECKING:
     from aerec.recommender.base import Recommender
     from aerec.runs.folder import SplitPlan
 
-__all__ = ["benchmark"]
-
 _DEFAULT = "popularity,item-knn,ease,mult-dae,mult-vae"
 
 

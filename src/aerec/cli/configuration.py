@@ -41,8 +41,6 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["Configuration", "describe_run", "override", "read_configuration"]
-
 _TABLES = ("data", "split", "model", "evaluation")
 _DATA = {
     "source": "a text, or a list of them",

@@ -25,20 +25,6 @@ from aerec.recommender.base import Recommender, knows_users
 from aerec.recommender.rating import PredictsRatings
 from aerec.runs.folder import SPLITTERS, Run, SplitPlan, whole
 
-__all__ = [
-    "Prepared",
-    "Preprocessing",
-    "Reading",
-    "choose_split",
-    "chosen_metrics",
-    "divide",
-    "listed",
-    "preprocessing_like",
-    "preprocessing_of",
-    "rates",
-    "with_ids_like",
-]
-
 _VALUES = {"rating", "implicit", "counts"}  # Options that say what the numbers mean
 _SEPARATORS = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semicolon": ";"}
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from aerec.cli.options import Json
 from aerec.cli.output import print_json, print_note, print_table
 
-__all__ = ["datasets"]
-
 
 def datasets(json: Json = False) -> None:
     """List the data sets that are known by name, and which are on this machine."""

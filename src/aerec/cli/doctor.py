@@ -9,8 +9,6 @@ from typing import Any
 from aerec.cli.options import Json
 from aerec.cli.output import print_json, print_note
 
-__all__ = ["doctor"]
-
 _EXTRAS = {
     "baselines": ["implicit"],
     "report": ["matplotlib"],

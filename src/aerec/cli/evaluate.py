@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from aerec.holdout import Holdout
     from aerec.runs.folder import Run
 
-__all__ = ["evaluate"]
-
 
 def evaluate(
     run: Annotated[Path, typer.Argument(help="A run folder of `aerec train`.")],

@@ -10,8 +10,6 @@ import typer
 from aerec.cli.options import Json
 from aerec.cli.output import print_json, print_note
 
-__all__ = ["export"]
-
 _FORMATS = ("onnx", "usearch")
 
 

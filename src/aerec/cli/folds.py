@@ -16,8 +16,6 @@ from aerec.splitting import KFold, RollingTime
 from aerec.system.environment import describe_machine, package_versions
 from aerec.system.memory import peak_memory
 
-__all__ = ["choose_folds", "print_folds", "validate"]
-
 _ALPHA = 0.05
 _VALIDATION = 0.1  # share of the training data, for models that stop early
 

@@ -19,8 +19,6 @@ from aerec.numerals import number_from_text
 from aerec.recommender.new_history import histories_of
 from aerec.runs.folder import Run, rating_scale
 
-__all__ = ["NewUser", "known_items", "new_user", "require_items"]
-
 _PIECE = re.compile(r'\s*("(?:[^"]|"")*"[^,]*|[^,]*)(?:,|$)')
 _QUOTED = re.compile(r'"((?:[^"]|"")*)"\s*(?::\s*(.*?))?\s*')
 _NEW = "new"

@@ -20,8 +20,6 @@ from aerec.cli.options import (
 )
 from aerec.cli.output import print_json, print_note
 
-__all__ = ["import_store"]
-
 
 def import_store(
     data: Annotated[Path, typer.Argument(help="A folder of Parquet files, partitioned or not, or any ratings.")],

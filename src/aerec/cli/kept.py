@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from aerec.data_summary import look_like_counts
 from aerec.interactions import Interactions
 
-__all__ = ["Kept", "advice", "nothing_left", "plural", "value_range"]
-
 _COUNTED = ("ratings", "users", "items")
 _HUNDRED = 100.0  # ratings end there at most; what goes further may be counts
 _STARS = 5.0  # the highest rating of the scale that the default threshold, 4, is meant for

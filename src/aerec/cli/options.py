@@ -9,34 +9,6 @@ import typer
 
 from aerec._lazy import exported_names
 
-__all__ = [
-    "Counts",
-    "DataArgument",
-    "FeatureText",
-    "Implicit",
-    "ItemColumn",
-    "Json",
-    "Metrics",
-    "MinPerItem",
-    "MinPerUser",
-    "ModelName",
-    "NewItems",
-    "NoHeader",
-    "PlotFolder",
-    "Quiet",
-    "RatingColumn",
-    "ReportPath",
-    "Separator",
-    "Settings",
-    "SplitKind",
-    "Threshold",
-    "TimestampColumn",
-    "Track",
-    "UserColumn",
-    "WeightColumn",
-    "parse_list",
-]
-
 _MODELS = (
     module.rpartition(".")[2].replace("_", "-")
     for room in ("aerec.baselines", "aerec.models")

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from aerec.evaluation import Report
 
-__all__ = ["check_output", "print_json", "print_note", "print_table", "report_row", "write_frame"]
-
 
 def print_json(content: Any, *, on_one_line: bool = False) -> None:
     """Print `content` to standard output as JSON."""

@@ -16,8 +16,6 @@ from aerec.interactions import Interactions
 from aerec.runs.folder import Run, whole
 from aerec.sparse import column_counts
 
-__all__ = ["OwnData", "divided_data", "given_holdout", "warn_of_trained"]
-
 _KINDS = ("strong", "random", "last", "temporal")
 
 

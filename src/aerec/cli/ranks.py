@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from aerec.recommender.base import Recommender
     from aerec.training.distributed import Ranks
 
-__all__ = ["join_ranks", "rank_and_size", "restarts"]
-
 
 def join_ranks(context: typer.Context, model: Recommender) -> Ranks | None:
     """Join the other processes that train `model`, until the command of `context` ends; None where there are none.

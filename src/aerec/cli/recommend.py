@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from aerec.runs.folder import Run
     from aerec.runs.new_items import FeatureFile
 
-__all__ = ["recommend"]
-
 _EXPLAINED = 3
 
 

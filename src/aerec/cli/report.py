@@ -14,8 +14,6 @@ from aerec.errors import DataError
 if TYPE_CHECKING:
     from aerec.runs.folder import Run
 
-__all__ = ["check_report_options", "report"]
-
 
 def check_report_options(report: Path | None, plots: Path | None) -> None:
     """Refuse paths that cannot be written, and a missing matplotlib, before anything takes long."""

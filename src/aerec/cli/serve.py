@@ -15,8 +15,6 @@ import typer
 from aerec.cli.options import FeatureText, ItemColumn, Json, NewItems
 from aerec.cli.output import print_json, print_note
 
-__all__ = ["serve"]
-
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 

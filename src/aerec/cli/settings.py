@@ -16,15 +16,6 @@ from aerec.parameters import check_parameters
 from aerec.recommender.base import Recommender
 from aerec.sparsity import KLSparsity, L1Sparsity, TopKSparsity
 
-__all__ = [
-    "build_model",
-    "format_setting",
-    "format_value",
-    "parse_choice",
-    "parse_ids",
-    "parse_value",
-]
-
 _CHOICES: dict[str, type[Any]] = {
     "masking": MaskingNoise,
     "gaussian": GaussianNoise,

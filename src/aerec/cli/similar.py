@@ -10,8 +10,6 @@ import typer
 from aerec.cli.options import Json
 from aerec.cli.output import check_output, print_json, print_note, print_table, write_frame
 
-__all__ = ["similar"]
-
 
 def similar(
     run: Annotated[Path, typer.Argument(help="A run folder of `aerec train`.")],

@@ -6,8 +6,6 @@ from aerec.cli.settings import format_value, parse_value
 from aerec.parameters import is_number
 from aerec.search_spaces import Choice, Dimension, Number, Space, Whole
 
-__all__ = ["format_dimension", "parse_dimension"]
-
 _FORMS = "write name=low:high, name=low:high:log or name=one|two|three, such as l2=10:20000"
 
 

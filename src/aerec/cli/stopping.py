@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["stop_notes", "when_stopped"]
-
 stop_notes: list[str] = []
 """Printed by `main` after Ctrl-C."""
 

@@ -12,8 +12,6 @@ from aerec.errors import DataError
 from aerec.recommender.base import Recommender
 from aerec.registry import model_name
 
-__all__ = ["format_toml"]
-
 
 def format_toml(content: Mapping[str, Any]) -> str:
     """Return nested mappings as TOML: plain values first, then a table for each mapping.

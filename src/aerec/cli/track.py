@@ -7,8 +7,6 @@ from pathlib import Path
 from aerec.system.extras import import_extra
 from aerec.tracking import TRACKERS, MLflow, TensorBoard, Tracker
 
-__all__ = ["build_tracker"]
-
 
 def build_tracker(text: str, out: Path, checkpoint: Path | None) -> Tracker:
     """Return the tracker of a text such as "mlflow:http://localhost:5000", after checking that its package is there.

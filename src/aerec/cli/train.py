@@ -44,8 +44,6 @@ if TYPE_CHECKING:
     from aerec.splitting import Split
     from aerec.training.distributed import Ranks
 
-__all__ = ["train"]
-
 HISTORY = "history.jsonl"
 """One line per epoch: in OUT.checkpoint during the training, then in OUT."""
 

@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from aerec.recommender.base import Recommender
     from aerec.tuning.search import TuningResult
 
-__all__ = ["tune"]
-
 
 def tune(
     data: DataArgument,

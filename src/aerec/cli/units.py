@@ -10,8 +10,6 @@ import typer
 from aerec.cli.options import Json
 from aerec.cli.output import print_json, print_table
 
-__all__ = ["units"]
-
 
 def units(
     run: Annotated[Path, typer.Argument(help="A run folder of a sparse-code.")],

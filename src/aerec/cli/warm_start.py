@@ -20,8 +20,6 @@ from aerec.recommender.base import Recommender
 from aerec.registry import model_name
 from aerec.runs.folder import Run, SplitPlan, kept_users, read_run
 
-__all__ = ["FormerRun"]
-
 
 @dataclass(frozen=True)
 class FormerRun:

@@ -7,8 +7,6 @@ import sys
 import warnings
 from typing import Any
 
-__all__ = ["in_shell_words", "say", "warn_in_one_line"]
-
 _COLUMN = "user|item|rating|timestamp|weight"
 _WORDS = [
     (r"pass rating=None for implicit feedback", "give --implicit where each row is a like"),

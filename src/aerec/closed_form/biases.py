@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from aerec.rating_weights import weight_matrix
 from aerec.sparse import CSR
 
-__all__ = ["Biases", "weighted_mean"]
-
 
 @dataclass(frozen=True)
 class Biases:

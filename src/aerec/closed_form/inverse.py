@@ -6,8 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
-__all__ = ["invert_upper", "memory_beside", "subtract_product"]
-
 _LAPACK_ROWS = 23_000  # the Cholesky factor of OpenBLAS, on several threads, crashes at 40,981 rows
 _PANEL = 1024  # rows swept at once
 _TILE = 1024, 2048  # rows and columns of a product

@@ -22,18 +22,6 @@ from aerec.sparse import CSR, column_counts, row_ids, take_rows
 from aerec.system.environment import cpu_cores
 from aerec.system.memory import require_memory
 
-__all__ = [
-    "NOT_INVERTIBLE",
-    "ItemItemRecommender",
-    "ItemItemScorer",
-    "gram_matrix",
-    "invert_gram",
-    "on_all_threads",
-    "row_blocks",
-    "scale_symmetric",
-    "sum_rows",
-]
-
 NOT_INVERTIBLE = "XᵀX + l2 · I cannot be inverted in float32: l2 is too small for these ratings, raise it"
 
 _BLOCK_BYTES = 4 * 2**20  # Dense rows in a block of one thread

@@ -11,8 +11,6 @@ from scipy.linalg import solve_triangular
 from aerec.sparse import CSR
 from aerec.system.threads import one_blas_thread
 
-__all__ = ["solve_nonnegative", "solve_rows", "solve_without_each"]
-
 _BLOCK_BYTES = 64 * 2**20  # normal equations held at once
 _SMALLEST = 1e-12  # share of a term that the others do not know
 _SWEEPS = 1000  # over the components at most, where the normal matrix is close to singular

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from aerec.closed_form.item_item import on_all_threads
 from aerec.sparse import CSR, ones_in, row_ids, take_rows
 
-__all__ = ["RowIndex", "largest_products", "nearest_rows"]
-
 _BLOCK_PRODUCTS = 1 << 19  # products summed at once by one thread
 
 Values: TypeAlias = Callable[[NDArray[np.int64], CSR], NDArray[np.floating[Any]]]

@@ -9,8 +9,6 @@ import numpy as np
 from aerec.parameters import Constraint, OneOf, RealNumber
 from aerec.sparse import CSR, column_counts, row_ids
 
-__all__ = ["L2", "automatic_factor_l2", "automatic_l2", "used_l2"]
-
 _AUTOMATIC = 7.2  # The penalty as a multiple of the root of the mean sum of a row of XᵀX
 _OF_FACTORS = 1.5  # The penalty of factors as a multiple of its fourth root
 

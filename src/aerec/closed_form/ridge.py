@@ -31,8 +31,6 @@ from aerec.sparse import CSR, column_counts, row_ids
 from aerec.splitting import Holdout
 from aerec.system.memory import require_memory
 
-__all__ = ["SOLVER", "RidgeRecommender"]
-
 _MANY_ITEMS = 8_000  # With this many items "auto" looks at the side of the users: weights of 256 MB
 
 SOLVER: list[Constraint] = [OneOf(["auto", "items", "users"])]

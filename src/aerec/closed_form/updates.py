@@ -16,8 +16,6 @@ from aerec.closed_form.user_side import equal_rows
 from aerec.errors import DataError, TrainingError
 from aerec.sparse import CSR, row_ids, take_rows
 
-__all__ = ["change_users", "update_inverse"]
-
 _USERS_AT_ONCE = 1024  # An update holds two dense rows for each of these users
 _NOT_LEARNED = (
     "old is not of users that the model has learned from, or has left already: give histories exactly as they were"

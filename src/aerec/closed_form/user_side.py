@@ -17,8 +17,6 @@ from aerec.recommender.scorer import Scorer, UserBlock
 from aerec.sparse import CSR, row_ids, take_rows
 from aerec.system.memory import require_memory
 
-__all__ = ["MixedItems", "UserSideScorer", "equal_rows", "inverse_diagonal", "user_kernel"]
-
 
 def user_kernel(ratings: CSR, ridge: NDArray[np.float32], advice: str) -> NDArray[np.float32]:
     r"""Return :math:`K = (I + X \Lambda^{-1} X^\top)^{-1}`, which says of P = (XᵀX + Λ)⁻¹ all that X does not.

@@ -11,8 +11,6 @@ from aerec.errors import DataError, names_like
 from aerec.interactions import Interactions
 from aerec.sparse import CSR, canonical_csr
 
-__all__ = ["combine"]
-
 
 def combine(behaviours: Mapping[str, Interactions], **weights: float) -> Interactions:
     r"""Add several behaviours up: the value of a pair is :math:`\sum_b w_b\, x_b`.

@@ -26,8 +26,6 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["Card", "cache_folder", "cards", "list_datasets", "load_dataset", "load_parts"]
-
 _log = logging.getLogger(__name__)
 _SAMPLE = "sample"
 

@@ -21,8 +21,6 @@ from aerec.display.notebook import NotebookBar, in_notebook
 from aerec.errors import DataError
 from aerec.files.lock import Lock
 
-__all__ = ["download", "matches"]
-
 _log = logging.getLogger(__name__)
 _BLOCK = 1 << 20
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")

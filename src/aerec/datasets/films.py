@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["GENRES", "film_titles"]
-
 _NOUNS = {
     "Action": "Pursuit Convoy Firestorm Getaway Hostage Vanguard Countdown Showdown Bullet Ambush Fury",
     "Adventure": "Voyage Expedition Island Treasure Lagoon Summit Compass Jungle Caravan Lighthouse Map",

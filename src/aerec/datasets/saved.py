@@ -26,8 +26,6 @@ from aerec.ids import check_offsets, decode_index, encode_index, without_points
 from aerec.interactions import Interactions
 from aerec.sparse import CSR
 
-__all__ = ["load_interactions", "save_interactions"]
-
 
 def save_interactions(data: Interactions, path: str | os.PathLike[str], name: str = "interactions") -> None:
     """Write `data` as ``<path>/<name>.json`` and a safetensors file, atomically.

@@ -20,8 +20,6 @@ from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.sparse import CSR
 
-__all__ = ["generate_interactions", "load_sample"]
-
 _ERAS = 2  # films up to 1974, and later ones
 _GROUPS = len(GENRES) * _ERAS  # what tastes differ in: "old westerns", "new comedies" …
 # How a user's ratings fall on the favourite groups, the first to the fifth, and (the rest) on films of any kind.

@@ -8,8 +8,6 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-__all__ = ["Html", "NotebookBar", "html_table", "in_notebook", "widget_bundle"]
-
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
 

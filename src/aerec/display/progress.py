@@ -12,8 +12,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from aerec.display.notebook import NotebookBar, in_notebook
 
-__all__ = ["EpochProgress"]
-
 _log = logging.getLogger("aerec")
 
 

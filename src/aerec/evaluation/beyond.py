@@ -28,8 +28,6 @@ from aerec.recommender.base import Recommender
 from aerec.sparse import CSR, canonical_csr, row_ids, take_rows
 from aerec.splitting import Holdout
 
-__all__ = ["MEANINGS", "BeyondAccuracy", "describe_recommendations"]
-
 _ACTIVITY = ("low", "middle", "high")
 _POPULARITY = ("head", "middle", "tail")
 MEANINGS = {

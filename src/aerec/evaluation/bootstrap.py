@@ -7,16 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = [
-    "FEW",
-    "Ratios",
-    "bootstrap_sums",
-    "difference_interval",
-    "mean_interval",
-    "percentile_interval",
-    "wilson_interval",
-]
-
 FEW = 10  # Resampling says too little of fewer users who differ from the rest
 _BLOCK = 16  # resamples drawn at once
 _Z = 1.959963984540054  # 95 % of a normal distribution lie within this many standard deviations

@@ -23,8 +23,6 @@ from aerec.metrics import RATING_METRICS
 from aerec.recommender.base import Recommender
 from aerec.splitting import KFold, Split
 
-__all__ = ["CrossValidation", "corrected_t_test", "cross_validate"]
-
 Models: TypeAlias = Recommender | Mapping[str, Recommender] | Sequence[Recommender]
 
 

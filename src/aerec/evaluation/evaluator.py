@@ -31,8 +31,6 @@ from aerec.recommender.scorer import score_blocks
 from aerec.sparse import column_counts, ones_in, row_ids, take_rows
 from aerec.splitting import Holdout, Split
 
-__all__ = ["DEFAULT_METRICS", "align_holdout", "evaluate"]
-
 DEFAULT_METRICS = ("recall@20", "recall@50", "ndcg@100")
 
 

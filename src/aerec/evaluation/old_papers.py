@@ -20,8 +20,6 @@ from aerec.recommender.scorer import score_blocks
 from aerec.sparse import row_ids
 from aerec.splitting import Holdout
 
-__all__ = ["evaluate_on_sampled_negatives_as_in_old_papers"]
-
 
 def evaluate_on_sampled_negatives_as_in_old_papers(
     model: Recommender,

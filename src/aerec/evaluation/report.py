@@ -10,8 +10,6 @@ import pandas as pd
 from aerec.display.notebook import html_table
 from aerec.metrics.named import RATING_METRICS
 
-__all__ = ["Report"]
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Report:

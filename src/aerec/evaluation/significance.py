@@ -16,8 +16,6 @@ from aerec.evaluation.report import Report
 from aerec.ids import examples
 from aerec.metrics import higher_is_better
 
-__all__ = ["compare", "holm", "leaders"]
-
 
 def compare(reports: Iterable[Report], *, n_resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
     """Compare models pairwise on the users that they share, metric by metric.

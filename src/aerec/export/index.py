@@ -15,8 +15,6 @@ from aerec.files.atomic import atomic_write
 from aerec.recommender.base import Recommender
 from aerec.system.extras import import_extra
 
-__all__ = ["export_index"]
-
 
 def export_index(model: Recommender, path: str | os.PathLike[str], *, threads: int = 1) -> None:
     """Write the item vectors of a fitted model as an index of usearch, searched by inner product.

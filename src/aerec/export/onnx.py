@@ -23,8 +23,6 @@ from aerec.recommender.graphs import PopularityGraph
 from aerec.recommender.scorer import GraphScorer
 from aerec.system.extras import import_extra
 
-__all__ = ["export_onnx"]
-
 _LIMIT = 2**31 - 2**24  # bytes of parameters; protobuf allows 2 GiB
 
 

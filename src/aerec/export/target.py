@@ -7,8 +7,6 @@ from pathlib import Path
 
 from aerec.errors import DataError
 
-__all__ = ["check_file"]
-
 
 def check_file(path: str | os.PathLike[str]) -> Path:
     """Return `path`, after checking that a file can be written there.

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from aerec.recommender.base import History, Recommender
 from aerec.recommender.scorer import VectorScorer
 
-__all__ = ["item_vectors", "query_vectors"]
-
 
 def item_vectors(model: Recommender) -> NDArray[np.float32]:
     """Return a vector v per item such that a user's items are in the order of v · q, q from `query_vectors`.

@@ -14,16 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-__all__ = [
-    "atomic_write",
-    "find_leftovers",
-    "output_error",
-    "remove_leftovers",
-    "replace_folder",
-    "temporary_folder",
-    "temporary_prefix",
-]
-
 _NODE = re.sub(r"\W", "_", platform.node())[:40]
 
 

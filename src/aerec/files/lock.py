@@ -11,8 +11,6 @@ from typing import IO, Any
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["Lock"]
-
 
 class Lock:
     """Keeps other processes from a place, where the system can: a lock on a file beside it, gone with the process.

@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["blocks", "empty_like_mapped", "is_mapped", "mapped_file", "release"]
-
 _BLOCK = 1 << 22  # values looked at at once
 
 

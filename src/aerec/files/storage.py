@@ -24,14 +24,6 @@ from aerec._version import __version__
 from aerec.errors import DataError, ModelFileError
 from aerec.files.atomic import atomic_write, remove_leftovers
 
-__all__ = [
-    "FORMAT_VERSION",
-    "read_folder",
-    "read_header",
-    "write_folder",
-    "write_header",
-]
-
 FORMAT_VERSION = 1
 _TABLE_BYTES = 1 << 18  # A header of a safetensors file: enough for thousands of tensors
 

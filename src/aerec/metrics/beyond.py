@@ -19,15 +19,6 @@ from aerec.metrics.formulas import Values
 from aerec.metrics.lists import Recommended, as_ranking, matrix_of, within_catalogue
 from aerec.sparse import CSR, canonical_csr, ones_in, take_rows
 
-__all__ = [
-    "activity_groups",
-    "calibration_at_k",
-    "genre_diversity_at_k",
-    "gini_at_k",
-    "novelty_at_k",
-    "popularity_groups",
-]
-
 _BLOCK_BYTES = 64 * 2**20  # largest array
 
 

@@ -19,14 +19,6 @@ from aerec.metrics.formulas import Values, find_hits
 from aerec.metrics.lists import Recommended, as_ranking, matrix_of, refuse_mapping
 from aerec.sparse import CSR, canonical_csr, column_counts, row_ids
 
-__all__ = [
-    "DEBIASED",
-    "debiased_ndcg_at_k",
-    "debiased_recall_at_k",
-    "popularity_propensities",
-    "serendipity_at_k",
-]
-
 
 @overload
 def popularity_propensities(item_counts: Interactions, gamma: float = 0.5) -> pd.Series[Any]: ...

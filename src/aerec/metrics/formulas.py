@@ -11,20 +11,6 @@ from numpy.typing import NDArray
 from aerec.errors import DataError
 from aerec.sparse import CSR, row_ids
 
-__all__ = [
-    "GAINS",
-    "LISTS",
-    "METRICS",
-    "Counts",
-    "Hits",
-    "Values",
-    "area_under_curve",
-    "coverage",
-    "find_hits",
-    "measure_hits",
-    "measure_users",
-]
-
 _TABLE_BYTES = 2**21  # The table of hits should stay in the cache
 _STEEPEST = 50  # the highest rating with an exponential gain
 

@@ -16,8 +16,6 @@ from aerec.interactions import Interactions
 from aerec.sparse import CSR, canonical_csr
 from aerec.topk import top_k
 
-__all__ = ["Recommended", "as_ranking", "matrix_of", "number_ids", "refuse_mapping", "within_catalogue"]
-
 Recommended: TypeAlias = ArrayLike
 """Array (n_users, n) of items: what is recommended to each user, best first, −1 for none; or float array
 (n_users, n_items): scores, of which the k highest are taken (−∞: never)."""

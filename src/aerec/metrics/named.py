@@ -14,8 +14,6 @@ from aerec.metrics.debiased import DEBIASED
 from aerec.metrics.formulas import GAINS, LISTS, METRICS, coverage, measure_users
 from aerec.metrics.rating import mae, rmse
 
-__all__ = ["RATING_METRICS", "higher_is_better", "measure_ranking", "parse_metric"]
-
 RATING_METRICS: dict[str, Callable[[ArrayLike, ArrayLike], float]] = {"rmse": rmse, "mae": mae}
 """Name of a metric of predicted ratings → the function."""
 

@@ -19,17 +19,6 @@ from aerec.metrics.formulas import Values, coverage, measure_users
 from aerec.metrics.lists import Recommended, as_ranking, number_ids, refuse_mapping, within_catalogue
 from aerec.sparse import canonical_csr
 
-__all__ = [
-    "Target",
-    "average_precision_at_k",
-    "coverage_at_k",
-    "hit_rate_at_k",
-    "ndcg_at_k",
-    "precision_at_k",
-    "recall_at_k",
-    "reciprocal_rank_at_k",
-]
-
 Target: TypeAlias = Any
 """The relevant items of each user: an Interactions, a sparse or dense matrix (n_users, n_items), or a list that holds a
 list of ids, or a dict of ids and ratings, for each user."""

@@ -8,8 +8,6 @@ from numpy.typing import ArrayLike, NDArray
 from aerec.errors import DataError
 from aerec.sparse import refuse_masked
 
-__all__ = ["mae", "rmse"]
-
 
 def rmse(actual: ArrayLike, predicted: ArrayLike) -> float:
     """Root mean squared error, √ mean (actual − predicted)², over all ratings alike.

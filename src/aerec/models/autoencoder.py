@@ -49,8 +49,6 @@ from aerec.training.loop import Training
 from aerec.training.optimizers import OPTIMIZER_CHOICE, SCHEDULES, OptimizerChoice
 from aerec.training.trainer import StepOptions, Trainer
 
-__all__ = ["HIDDEN_SIZES", "NEURAL_SPACE", "Autoencoder"]
-
 NEURAL_SPACE: dict[str, Dimension] = {
     "noise": Choice((None, *(MaskingNoise(p) for p in (0.2, 0.35, 0.5, 0.65)))),
     "learning_rate": Number(3e-4, 5e-3, log=True),

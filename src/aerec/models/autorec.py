@@ -38,8 +38,6 @@ from aerec.sparsity import Sparsity
 from aerec.training.loop import Training
 from aerec.training.optimizers import OptimizerChoice
 
-__all__ = ["SHRINKAGE", "AutoRec"]
-
 _PAIRS = 65_536  # pairs predicted at once
 SHRINKAGE = 5.0  # Shrinkage of user and item biases, in ratings: the best of the bias baseline on MovieLens 100K
 

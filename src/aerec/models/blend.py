@@ -24,8 +24,6 @@ from aerec.sparse import row_ids, take_rows
 from aerec.splitting import Holdout
 from aerec.topk import top_k
 
-__all__ = ["Blend", "BlendPart"]
-
 _USERS = 5_000  # users with a target taken evenly from the validation holdout: enough to choose a few weights
 _BLOCK_BYTES = 16 * 2**20  # scores of all models held at once
 

@@ -11,8 +11,6 @@ from aerec.parameters import passed_on
 from aerec.sparsity import Sparsity
 from aerec.training.optimizers import OptimizerChoice
 
-__all__ = ["CDAE"]
-
 
 class CDAE(Autoencoder):
     r"""Denoising autoencoder with one hidden layer and a factor per user.

@@ -11,8 +11,6 @@ from aerec.parameters import passed_on
 from aerec.sparsity import Sparsity
 from aerec.training.optimizers import OptimizerChoice
 
-__all__ = ["DenoisingAutoencoder"]
-
 
 class DenoisingAutoencoder(Autoencoder):
     """Autoencoder that reconstructs clean rows from corrupted ones, with one hidden layer by default.

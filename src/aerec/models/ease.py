@@ -9,8 +9,6 @@ from aerec.closed_form.ridge import SOLVER, RidgeRecommender
 from aerec.dimensions import Number, Space
 from aerec.parameters import Constraint, RealNumber
 
-__all__ = ["EASE"]
-
 
 class EASE(RidgeRecommender):
     r"""Embarrassingly shallow autoencoder: score = x · B, where B reconstructs every item from all the others.

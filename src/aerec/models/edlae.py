@@ -9,8 +9,6 @@ from aerec.closed_form.ridge import SOLVER, RidgeRecommender
 from aerec.dimensions import Number, Space
 from aerec.parameters import Constraint, RealNumber
 
-__all__ = ["EDLAE"]
-
 
 class EDLAE(RidgeRecommender):
     r"""Emphasised denoising linear autoencoder, full rank: score = x · B, trained under dropout of the input.

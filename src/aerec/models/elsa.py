@@ -38,8 +38,6 @@ from aerec.training.trainer import StepOptions, Trainer
 if TYPE_CHECKING:
     from aerec.training.item_shards import ItemShards
 
-__all__ = ["ELSA"]
-
 _TINY = 1e-12
 _CANCELLED = 1e-5  # A squared length below this share of what it is the difference of is rounding
 _OF_ROOT, _FACTORS = 0.75, (32, 256)  # for n_factors="auto"

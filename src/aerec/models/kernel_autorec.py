@@ -17,8 +17,6 @@ from aerec.parameters import Constraint, RealNumber, WholeNumber, passed_on
 from aerec.sparsity import Sparsity
 from aerec.training.optimizers import OptimizerChoice
 
-__all__ = ["KernelAutoRec"]
-
 
 class KernelAutoRec(AutoRec):
     r"""AutoRec with kernelised weights: every input, unit and output has a place, and only near ones are connected.

@@ -20,8 +20,6 @@ from aerec.recommender.scorer import Scorer, UserBlock
 from aerec.sparse import CSR, row_ids
 from aerec.splitting import Holdout
 
-__all__ = ["LowRankEDLAE"]
-
 _REMEMBERED = 5  # steps from which L-BFGS estimates the curvature; each keeps two float64 copies of both factors
 _DENSE_ITEMS = 8_000  # most items for which XᵀX is held (256 MB)
 

@@ -11,8 +11,6 @@ from aerec.parameters import passed_on
 from aerec.sparsity import Sparsity
 from aerec.training.optimizers import OptimizerChoice
 
-__all__ = ["MultDAE"]
-
 
 class MultDAE(Autoencoder):
     r"""Denoising autoencoder over rows of unit length, with :math:`-\sum_j x_j \log \mathrm{softmax}(l)_j` as loss.

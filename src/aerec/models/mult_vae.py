@@ -11,8 +11,6 @@ from aerec.parameters import passed_on
 from aerec.sparsity import L1Sparsity, TopKSparsity
 from aerec.training.optimizers import OptimizerChoice
 
-__all__ = ["MultVAE"]
-
 
 class MultVAE(Autoencoder):
     r"""Variational autoencoder whose KL term has a weight β below 1, reached from 0 in the course of training.

@@ -21,8 +21,6 @@ from aerec.recommender.rating import PredictsRatings, RatingPredictor
 from aerec.recommender.scorer import RatingScorer, Scorer, UserBlock
 from aerec.splitting import Holdout, RandomHoldout
 
-__all__ = ["RatingBlend"]
-
 _SET_APART, _LEAST_RATINGS = 0.1, 100  # A share that sets the weights, of no fewer ratings than these
 
 

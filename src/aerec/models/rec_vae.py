@@ -21,8 +21,6 @@ from aerec.noise import MaskingNoise, Noise
 from aerec.parameters import Constraint, WholeNumber, passed_on
 from aerec.training.trainer import EagerSteps, StepKind, StepOptions, StepSource, Trainer
 
-__all__ = ["RecVAE"]
-
 _LAYERS = 5  # dense layers of the encoder
 _EPSILON = 0.1  # The epsilon of layer normalisation in the authors' code
 _CODE_BYTES = 2**28  # Codes are kept from one epoch to the next up to this size

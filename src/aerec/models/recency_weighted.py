@@ -19,8 +19,6 @@ from aerec.recommender.saving import restore_part, state_of_parts
 from aerec.recommender.scorer import RatingScorer, Scorer
 from aerec.splitting import Holdout
 
-__all__ = ["RecencyWeighted"]
-
 
 class RecencyWeighted(Recommender):
     r"""A model that is fitted as always, and asked with histories in which old ratings count less.

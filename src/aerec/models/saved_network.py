@@ -13,8 +13,6 @@ from torch.overrides import TorchFunctionMode
 from aerec.network.device import with_gradients
 from aerec.network.network import Network
 
-__all__ = ["network_tensors", "restored_network"]
-
 _PREFIX = "network."
 
 

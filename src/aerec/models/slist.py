@@ -20,8 +20,6 @@ from aerec.sparse import CSR, row_ids
 from aerec.splitting import Holdout
 from aerec.system.memory import require_memory
 
-__all__ = ["SLIST"]
-
 _LEAST = 0.01  # pairs of items further apart than weigh that much are left out
 _ADVICE = "keep fewer items: filter(min_per_item=...)"
 

@@ -11,8 +11,6 @@ from aerec.parameters import passed_on
 from aerec.sparsity import KLSparsity, L1Sparsity, Sparsity, TopKSparsity
 from aerec.training.optimizers import OptimizerChoice
 
-__all__ = ["SparseAutoencoder"]
-
 
 class SparseAutoencoder(Autoencoder):
     """Autoencoder without noise whose units are mostly inactive, so that each stands for something of its own.

@@ -37,8 +37,6 @@ from aerec.sparse import CSR, column_counts, row_ids, take_rows
 from aerec.splitting import Holdout
 from aerec.system.memory import require_memory
 
-__all__ = ["SparseCode"]
-
 _LEAST = 0.5  # of a history that is left in every second epoch
 
 

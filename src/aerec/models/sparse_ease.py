@@ -20,8 +20,6 @@ from aerec.rating_weights import root_weighted
 from aerec.sparse import CSR, row_ids, take_rows
 from aerec.splitting import Holdout
 
-__all__ = ["SparseEASE"]
-
 _DENSE_ITEMS = 8_000  # most items for which the whole Gram matrix is held (256 MB)
 _BLOCK_PAIRS = 16_000_000  # entries of the small Gram matrices that are solved at once
 

@@ -31,8 +31,6 @@ from aerec.sparse import CSR, column_counts, row_ids, row_positions
 from aerec.splitting import Holdout
 from aerec.training.optimizers import BlockwiseNAdam
 
-__all__ = ["SparseELSA"]
-
 _ANNEALED = 2 / 3  # share of the steps over which entries are taken away
 _STEPS = 8  # after which entries are taken away again
 _ITEMS = 8192  # Items whose vectors are widened at once

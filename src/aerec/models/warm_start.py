@@ -16,8 +16,6 @@ from torch import Tensor, nn
 from aerec.errors import DataError, warn_caller
 from aerec.ids import examples
 
-__all__ = ["LearnedBefore", "matched", "variable_axes", "with_new_rows"]
-
 logger = logging.getLogger(__name__)
 
 _Module = TypeVar("_Module", bound=nn.Module)

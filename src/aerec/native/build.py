@@ -15,8 +15,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-__all__ = ["CompileError", "compile_kernels", "fingerprint"]
-
 SOURCE = Path(__file__).resolve().with_name("kernels.c")
 LIBRARY = SOURCE.with_name("libaerec.so")
 _OPTIONS = ("-std=gnu11", "-O3", "-fPIC", "-fvisibility=hidden")

@@ -14,18 +14,6 @@ from torch import Tensor
 
 from aerec.native.loader import function, is_used
 
-__all__ = [
-    "AdamOptions",
-    "Stored",
-    "adam",
-    "log_sum_exp",
-    "softmax_residuals",
-    "sparse_adam",
-    "sparse_product",
-    "tanh",
-    "usable",
-]
-
 _PIECE_ITEMS = 256  # The largest logit of a piece is found before its items are added up: they stay in the cache
 _SMALL = 2**15  # numbers that one thread is done with before others have begun
 _ENDINGS = {torch.float32: "f32", torch.bfloat16: "bf16"}

@@ -12,8 +12,6 @@ import torch
 
 from aerec.native.build import LIBRARY, fingerprint
 
-__all__ = ["SWITCH", "describe", "function", "is_used"]
-
 SWITCH = "AEREC_NATIVE"
 """The environment variable that turns the kernels off where it is 0."""
 

@@ -15,8 +15,6 @@ from torch import Tensor
 from aerec.noise import GaussianNoise, Noise
 from aerec.sparse import CSR
 
-__all__ = ["Batch", "DenseBatch", "Pattern", "SparseBatch"]
-
 
 @dataclass(frozen=True, eq=False)
 class Pattern:

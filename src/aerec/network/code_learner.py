@@ -13,8 +13,6 @@ from torch.nn.functional import embedding_bag
 
 from aerec.errors import TrainingError
 
-__all__ = ["CodeLearner"]
-
 _AUXILIARY = 1 / 32  # weight of the loss of dead units, as in the paper
 _SOME = 4096  # codes that the first lengths of W are found from
 _BANDWIDTH = 0.5  # Width of JumpReLU's kernel, as a multiple of the first threshold

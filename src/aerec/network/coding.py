@@ -16,8 +16,6 @@ from aerec.network.network import Network
 from aerec.network.rows import Rows
 from aerec.sparsity import Sparsity
 
-__all__ = ["batches", "decoded", "encoded", "mean_cost", "reconstructed"]
-
 _BLOCK_ROWS = 1024  # rows encoded at once
 
 

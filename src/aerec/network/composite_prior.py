@@ -9,8 +9,6 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-__all__ = ["composite_kl"]
-
 _MIXTURE = (0.15, 0.75, 0.1)  # weights of N(0, I), of the former posterior, and of the wide normal
 _WIDE = 10.0  # log variance of the wide normal
 

@@ -14,8 +14,6 @@ from torch import Tensor, nn
 
 from aerec.network.batches import Pattern
 
-__all__ = ["Deferred", "Gradient", "SparseTimesDense"]
-
 
 @dataclass(frozen=True)
 class SparseTimesDense:

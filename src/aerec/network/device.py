@@ -10,15 +10,6 @@ from typing import Any
 
 import torch
 
-__all__ = [
-    "cpu_has_tiles",
-    "resolve_device",
-    "resolve_precision",
-    "use_bfloat16",
-    "with_gradients",
-    "without_gradients",
-]
-
 _log = logging.getLogger(__name__)
 
 

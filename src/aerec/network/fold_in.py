@@ -8,8 +8,6 @@ from torch import Tensor
 from aerec.network.batches import SparseBatch
 from aerec.network.products import observed_logits, scatter_rows
 
-__all__ = ["ridge_rows"]
-
 _TOLERANCE = 1e-5
 
 

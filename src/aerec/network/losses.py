@@ -21,8 +21,6 @@ from aerec.network.deferred import SparseTimesDense
 from aerec.network.device import cpu_has_tiles
 from aerec.network.products import Scratch, gather_rows, observed_logits_by_column, scatter_rows
 
-__all__ = ["all_entries_loss", "observed_loss"]
-
 _BLOCK_BYTES = (2**28, 2**20)  # Float32 logits in a block, on accelerators and on a CPU
 _PIECES = 16  # pieces of a block, which threads divide among them
 _WIDTH = 512  # items multiplied at once on a CPU without tiles

@@ -21,8 +21,6 @@ from aerec.noise import GaussianNoise, MaskingNoise, Noise
 from aerec.sparse import CSR, take_rows
 from aerec.sparsity import Sparsity
 
-__all__ = ["ACTIVATIONS", "INITIALIZATIONS", "Architecture", "Cost", "Network"]
-
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "identity": lambda x: x,
     "sigmoid": torch.sigmoid,

@@ -18,18 +18,6 @@ from aerec.native import kernels
 from aerec.network.batches import Batch, DenseBatch, Pattern, SparseBatch
 from aerec.network.deferred import Deferred, SparseTimesDense
 
-__all__ = [
-    "Scratch",
-    "affine",
-    "first_layer",
-    "gather_rows",
-    "observed_logits",
-    "observed_logits_by_column",
-    "sampled_products",
-    "scatter_rows",
-    "tanh",
-]
-
 _WORTH = 2**20  # bytes; smaller tensors cost less to allocate than to keep
 
 

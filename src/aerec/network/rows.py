@@ -14,8 +14,6 @@ from aerec.files.memmap import blocks, is_mapped, release
 from aerec.network.batches import DenseBatch, Pattern, SparseBatch
 from aerec.sparse import CSR, row_positions, take_rows
 
-__all__ = ["DenseRows", "MappedRows", "RowRange", "Rows", "SparseRows", "WholeRows", "shuffled", "sparse_rows"]
-
 _RUN = 1024  # consecutive rows of a mapped matrix that are read together: a disk is slow row by row
 _RUNS = 64  # runs whose rows are shuffled among each other
 _BLOCK = 1 << 22  # values summed at once

@@ -13,8 +13,6 @@ from aerec.network.batches import Pattern, SparseBatch
 from aerec.network.losses import all_entries_loss
 from aerec.network.products import Scratch
 
-__all__ = ["sampled_loss"]
-
 
 def sampled_loss(
     hidden: Tensor,

@@ -12,8 +12,6 @@ from torch.autograd.function import once_differentiable
 from aerec.network.batches import Batch, DenseBatch, SparseBatch
 from aerec.network.products import Scratch, gather_rows, scatter_rows
 
-__all__ = ["unit_products", "unit_rows"]
-
 _SHORTEST = 1e-12  # rows below that are not scaled to length 1
 _BLOCK_BYTES = 2**20  # On a CPU the rows worked on at once stay in its cache
 

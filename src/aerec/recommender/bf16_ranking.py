@@ -14,8 +14,6 @@ from aerec.network.products import sampled_products
 from aerec.sparse import CSR, row_ids, take_rows
 from aerec.topk import candidates, order_candidates, top_k
 
-__all__ = ["FEWEST_USERS", "BF16Ranking", "bf16_ranking_pays"]
-
 _ROWS = 256  # A block has few enough rows for the cache, and enough to spread its cost
 _SHARE, _MORE = 0.25, 16  # candidates beyond k: this share of k plus this number
 _CAUTION = 2  # assumed bfloat16 error of the other items, as a multiple of the largest error of a candidate

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from aerec.recommender.id_matching import check_n
 from aerec.recommender.scorer import CodeScorer, UserBlock
 
-__all__ = ["describe_unit", "explain_units"]
-
 
 def describe_unit(
     scorer: CodeScorer, items: pd.Index[Any] | None, unit: int, n: int, activation: float

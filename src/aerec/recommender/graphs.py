@@ -8,8 +8,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-__all__ = ["LinearGraph", "PopularityGraph", "constant"]
-
 
 class LinearGraph(nn.Module):
     """x · W₁ · … · Wₙ."""

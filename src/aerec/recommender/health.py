@@ -10,15 +10,6 @@ from numpy.typing import NDArray
 from aerec.errors import warn_caller
 from aerec.recommender.scorer import Scorer, UserBlock, best_of
 
-__all__ = [
-    "share_of_common_lists",
-    "singular_values",
-    "warn_of_collapsed_code",
-    "warn_of_common_lists",
-    "warn_of_early_end",
-    "warn_of_vanished_factors",
-]
-
 _FEWEST_USERS = 20
 _LENGTH = 10  # Length of the lists that are compared, a tenth of the items at most
 _COMMON = 0.9  # Lists with this share in common are the same: drawn weights disturb a few items

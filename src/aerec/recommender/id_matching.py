@@ -17,8 +17,6 @@ from aerec.recommender.new_history import are_lists, known_ids, refuse_lists
 from aerec.recommender.scorer import UserBlock
 from aerec.sparse import canonical_csr, column_counts
 
-__all__ = ["History", "IdMatching", "check_n"]
-
 _FEW = 0.5  # Below this share of held-out ratings of known items there is a warning
 
 History: TypeAlias = Interactions | Any

@@ -19,8 +19,6 @@ from aerec.recommender.bf16_ranking import FEWEST_USERS, BF16Ranking, bf16_ranki
 from aerec.recommender.scorer import Scorer, UserBlock, best_of, cosines, score_blocks
 from aerec.topk import top_k_tensor
 
-__all__ = ["NetworkScorer", "output_layer"]
-
 _BLOCK_ROWS = 1024  # rows encoded at once for their vectors
 _LEFT_OUT_BYTES = 2**24  # Hidden layers and logits of histories without one item, in a block
 _DEVICE_BYTES = 2**28  # Scores in a block on an accelerator

@@ -17,8 +17,6 @@ from aerec.ids import as_ids
 from aerec.interactions import Interactions
 from aerec.sparse import CSR
 
-__all__ = ["NewHistories", "RatingScale", "are_lists", "histories_of", "known_ids", "refuse_lists"]
-
 
 @dataclass(frozen=True)
 class RatingScale:

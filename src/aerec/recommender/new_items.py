@@ -19,8 +19,6 @@ from aerec.sparse import CSR, column_counts, row_ids, take_rows
 from aerec.system.memory import require_memory
 from aerec.topk import top_k
 
-__all__ = ["NewItems", "ridge_shares"]
-
 _ROWS = 512  # Rows of a dense matrix, or new items of a sparse one, that are worked on at once
 _EXACT = 4096  # rows of a system up to which it is solved in float64; beyond, float32 takes half the time and memory
 

@@ -16,8 +16,6 @@ from aerec.interactions import Interactions
 from aerec.recommender.scorer import ModelScorer, RatingScorer, Scorer
 from aerec.sparse import CSR
 
-__all__ = ["PredictsRatings", "RatingPredictor", "predict_ratings"]
-
 
 @runtime_checkable
 class PredictsRatings(Protocol):

@@ -14,8 +14,6 @@ from aerec.errors import DataError
 from aerec.recommender.scorer import Scorer, UserBlock
 from aerec.sparse import CSR, row_ids
 
-__all__ = ["RecencyScorer"]
-
 _DAY = 86_400.0  # seconds
 _LEAST = 1e-30  # a weight is never 0: what was seen stays seen
 

@@ -25,21 +25,6 @@ from aerec.parameters import copied_parameters
 from aerec.recommender.new_history import RatingScale
 from aerec.sparse import CSR, canonical_csr
 
-__all__ = [
-    "add_to_digest",
-    "decode_array",
-    "decode_parameter",
-    "encode_array",
-    "encode_parameter",
-    "model_state",
-    "read_model",
-    "restore_part",
-    "restore_state",
-    "state_of_parts",
-    "training_identity",
-    "write_model",
-]
-
 _CHUNK = 1 << 20  # values hashed at once
 
 

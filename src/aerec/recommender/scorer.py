@@ -23,23 +23,6 @@ from aerec.topk import top_k
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = [
-    "CodeScorer",
-    "DecoderScorer",
-    "FactorScorer",
-    "GraphScorer",
-    "ModelScorer",
-    "RatingScorer",
-    "Scorer",
-    "SeparableScorer",
-    "SimilarityScorer",
-    "SteerableScorer",
-    "UserBlock",
-    "VectorScorer",
-    "best_of",
-    "cosines",
-]
-
 
 _BLOCK_BYTES = 16 * 2**20  # Scores in a block while ranking
 _LEAST_ROWS = 64  # fewest users in a block, which reads all parameters of the model

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from aerec.recommender.scorer import score_blocks
 from aerec.topk import top_k
 
-__all__ = ["most_similar"]
-
 
 def most_similar(
     similarities: Callable[[NDArray[np.int64]], NDArray[Any]],

@@ -14,8 +14,6 @@ from aerec.recommender.scorer import Scorer, SeparableScorer, UserBlock, score_b
 from aerec.sparse import CSR
 from aerec.topk import top_k
 
-__all__ = ["SparseCodeScorer", "SparseCoder", "added_activations"]
-
 
 class SparseCoder:
     """From dense codes to sparse ones, and back."""

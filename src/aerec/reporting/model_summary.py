@@ -24,8 +24,6 @@ from aerec.reranking.named import n_candidates
 from aerec.sparse import row_ids, take_rows
 from aerec.splitting import Holdout, Split
 
-__all__ = ["describe_model"]
-
 _DEPTHS = (1, 2, 5, 10, 20, 50, 100)
 _LIST = 20  # length of the lists whose groups and novelty are described
 _CODED_ROWS = 2000  # histories whose codes are looked at

@@ -28,8 +28,6 @@ from aerec.reporting.tables import (
     scrolling_table,
 )
 
-__all__ = ["check_report_path", "render_page", "write_report"]
-
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 

@@ -11,8 +11,6 @@ import pandas as pd
 
 from aerec.display.plotting import INK, SERIES, SOFT, new_axes, plot_history, validation_metric
 
-__all__ = ["Picture", "draw_pictures"]
-
 _MARKERS = "os^DvPX*<"  # one fewer than colours, so that the pair differs for every model
 _DASHES = ("-", "--", "-.", ":")
 _LINE_HEIGHT = 0.2  # inches, of the legend

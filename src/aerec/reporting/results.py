@@ -20,8 +20,6 @@ from aerec.reporting.schema import check_results
 from aerec.splitting import Split
 from aerec.system.environment import describe_machine, package_versions
 
-__all__ = ["gather_results", "measure_models", "read_results"]
-
 _ALPHA = 0.05  # p-values from here on are no evidence that a model is worse than the best
 
 

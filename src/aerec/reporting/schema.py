@@ -8,8 +8,6 @@ from typing import Any
 
 from aerec.errors import DataError
 
-__all__ = ["check_results"]
-
 
 @dataclass(frozen=True)
 class _Maybe:

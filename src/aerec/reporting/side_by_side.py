@@ -21,8 +21,6 @@ from aerec.recommender.scorer import check_k
 from aerec.reporting.user_view import UserView
 from aerec.system.extras import import_extra
 
-__all__ = ["SideBySide"]
-
 _SHOWN_HISTORY = 10
 _LISTED_USERS = 1000  # offered while somebody types; every other id can be typed, too
 

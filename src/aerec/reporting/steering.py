@@ -18,8 +18,6 @@ from aerec.recommender.scorer import check_k
 from aerec.reporting.user_view import UserView
 from aerec.system.extras import import_extra
 
-__all__ = ["Steering"]
-
 _TITLES = 3  # Titles that stand for a unit without a name
 _DEEP = 1000  # places before steering that are told
 

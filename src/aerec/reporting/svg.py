@@ -15,8 +15,6 @@ from aerec.display.plotting import INK, LINE, SERIES, SOFT, import_matplotlib
 from aerec.files.atomic import atomic_write
 from aerec.reporting.pictures import Picture
 
-__all__ = ["inline_svg", "matplotlib_style", "save_picture"]
-
 _DOTS_PER_INCH = 200
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 VARIABLES = {INK: "text", SOFT: "soft", LINE: "line"} | {colour: f"series-{n}" for n, colour in enumerate(SERIES)}

@@ -9,18 +9,6 @@ from typing import Any
 from aerec.display.notebook import Html, html_table
 from aerec.evaluation.beyond import MEANINGS
 
-__all__ = [
-    "beyond_table",
-    "code_table",
-    "differences_table",
-    "groups_tables",
-    "parameters_table",
-    "quality_table",
-    "reranked_tables",
-    "sample_tables",
-    "scrolling_table",
-]
-
 _NONE = "–"
 
 

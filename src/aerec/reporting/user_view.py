@@ -13,8 +13,6 @@ from aerec.errors import DataError
 from aerec.ids import as_ids, examples, id_from_text
 from aerec.interactions import Interactions
 
-__all__ = ["UserView"]
-
 
 class UserView(ABC):
     """Shows one of the `users` with a history: as a table, and with a `widget` where ipywidgets is installed."""

@@ -16,8 +16,6 @@ from aerec.holdout import as_interactions
 from aerec.interactions import Interactions
 from aerec.parameters import is_number
 
-__all__ = ["Lists", "RankArrays", "Reranker"]
-
 RankArrays: TypeAlias = "tuple[NDArray[np.int64], NDArray[np.float32]]"
 
 _BLOCK_BYTES = 64 * 2**20  # largest array

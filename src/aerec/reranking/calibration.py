@@ -15,8 +15,6 @@ from aerec.reranking.base import Lists, Reranker, check_share, pick
 from aerec.reranking.features import features_of
 from aerec.sparse import CSR, canonical_csr, ones_in, row_ids, take_rows
 
-__all__ = ["Calibration"]
-
 
 @dataclass(frozen=True)
 class Calibration(Reranker):

@@ -16,8 +16,6 @@ from aerec.metrics.beyond import popularity_groups
 from aerec.reranking.base import Lists, Reranker, check_share, pick
 from aerec.sparse import column_counts
 
-__all__ = ["MinimumExposure", "popularity_labels"]
-
 _POPULARITY = np.array(["head", "middle", "tail"], dtype=object)
 
 

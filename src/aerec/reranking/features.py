@@ -13,8 +13,6 @@ from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.sparse import CSR, canonical_csr
 
-__all__ = ["features_of"]
-
 
 def features_of(data: Interactions, given: Any, *, genres_first: bool = False) -> CSR | NDArray[np.float32]:
     """Return features of the items of `data`, shape (n_items, n_features): sparse, or dense where they came so.

@@ -13,8 +13,6 @@ from aerec.reranking.base import Lists, Reranker, check_share, pick
 from aerec.reranking.features import features_of
 from aerec.sparse import CSR, row_ids, take_rows
 
-__all__ = ["MaximalMarginalRelevance"]
-
 
 @dataclass(frozen=True)
 class MaximalMarginalRelevance(Reranker):

@@ -14,8 +14,6 @@ from aerec.reranking.exposure import MinimumExposure, popularity_labels
 from aerec.reranking.features import features_of
 from aerec.reranking.mmr import MaximalMarginalRelevance
 
-__all__ = ["RERANKERS", "known_of_items", "n_candidates", "parse_reranker"]
-
 RERANKERS: dict[str, tuple[type[Reranker], str]] = {
     "mmr": (MaximalMarginalRelevance, "0.7"),
     "calibration": (Calibration, "0.5"),

@@ -29,8 +29,6 @@ from aerec.reranking import Reranker
 from aerec.reranking.named import known_of_items, n_candidates
 from aerec.system.extras import import_extra
 
-__all__ = ["Scored", "recommend_all"]
-
 _ROWS = 1_000_000  # recommendations in a part, roughly
 _PART = re.compile(r"_?part-(\d{6})\.(parquet|json)")
 _DONE = "_SUCCESS"

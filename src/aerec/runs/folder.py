@@ -41,20 +41,6 @@ from aerec.splitting import (
     TemporalSplit,
 )
 
-__all__ = [
-    "SPLITTERS",
-    "Run",
-    "SplitPlan",
-    "check_run_path",
-    "kept_state",
-    "kept_users",
-    "rating_scale",
-    "read_run",
-    "run_fingerprint",
-    "users_left_out",
-    "write_run",
-]
-
 SPLITTERS: dict[str, Any] = {
     "strong": StrongGeneralization,
     "random": RandomHoldout,

@@ -20,8 +20,6 @@ from aerec.ids import examples, id_from_text
 from aerec.runs.folder import Run
 from aerec.system.extras import import_extra
 
-__all__ = ["FeatureFile"]
-
 _TITLES = ("title", "name")
 _GENRES = ("genres", "genre")
 _SEPARATORS = (",", ";", "\t", "|")

@@ -6,8 +6,6 @@ from collections.abc import Iterable
 
 from aerec.numerals import number_from_text, whole_from_text
 
-__all__ = ["parse_weights"]
-
 
 def parse_weights(texts: Iterable[str]) -> dict[int, float]:
     """Return unit → weight of texts such as ``3:1.5`` and ``3:1.5,7:-2``.

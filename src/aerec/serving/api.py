@@ -32,8 +32,6 @@ from aerec.serving.schema import (
 )
 from aerec.serving.worker_pool import WorkerPool
 
-__all__ = ["probes", "v1"]
-
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "Not JSON"},
     401: {"model": Problem, "description": "The token is missing or wrong"},

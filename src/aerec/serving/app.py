@@ -28,8 +28,6 @@ from aerec.serving.reload import Served, watch
 from aerec.serving.settings import Settings
 from aerec.serving.worker_pool import WorkerPool
 
-__all__ = ["create_app"]
-
 _PAGE = Path(__file__).parent / "page"
 _ABOUT = "Top-k recommendations of an autoencoder, for users of the data and for new ones by their history."
 

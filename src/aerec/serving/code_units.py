@@ -10,8 +10,6 @@ import numpy as np
 from aerec.recommender.scorer import CodeScorer, Scorer, SteerableScorer, UserBlock
 from aerec.serving.items import Catalogue
 
-__all__ = ["Units"]
-
 _PER_ITEM = 3
 _TITLES = 4  # titles that describe a unit
 _READ = 20  # items whose genres describe it

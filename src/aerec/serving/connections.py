@@ -13,8 +13,6 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from aerec.serving.settings import Settings
 
-__all__ = ["Connections", "make_server"]
-
 _RESERVED = 2  # one in this many of the files that the process may open is left for other things
 _FEWEST = 8
 _BATCHES = 8  # asyncio accepts an eighth of the allowed connections at once, before it looks at them

@@ -28,8 +28,6 @@ from aerec.serving.problems import RequestError, shown
 from aerec.sparse import CSR, take_rows
 from aerec.topk import top_k
 
-__all__ = ["MAX_HISTORY", "Engine"]
-
 MAX_HISTORY = 1000  # items of a history, in a request and of a user whose recommendations are to be explained
 _REASONS = 3
 _STARS = 10  # longest scale of whole numbers that can be clicked on

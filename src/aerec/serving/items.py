@@ -16,8 +16,6 @@ from aerec.interactions import Interactions
 from aerec.serving.problems import RequestError, shown
 from aerec.serving.search import TitleIndex
 
-__all__ = ["Catalogue", "Filters", "RawId"]
-
 _SHARE, _LIFT = 0.4, 1.5  # a genre is common from this share on, and from this multiple of its share in the catalogue
 
 _SAFE = 2**53 - 1  # JavaScript, and other readers of JSON, round whole numbers beyond

@@ -17,8 +17,6 @@ from aerec.serving.metrics import Metrics
 from aerec.serving.problems import problem, shown
 from aerec.serving.settings import Settings
 
-__all__ = ["Guard"]
-
 _LOG = logging.getLogger(__name__)
 _METHODS = {"GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"}
 _PROTECTED = ("/v1/", "/metrics")

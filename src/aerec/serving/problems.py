@@ -10,8 +10,6 @@ from aerec.errors import AerecError
 if TYPE_CHECKING:
     from starlette.responses import JSONResponse
 
-__all__ = ["RequestError", "first_problems", "problem", "shown", "shown_place"]
-
 _SHOWN = 60
 _TOLD = 3  # problems of a request
 

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from aerec.sparse import row_positions
 
-__all__ = ["TitleIndex", "words_of"]
-
 _LONGEST_WORD = 24  # letters compared
 _MOST_WORDS = 12  # Words of a query that are looked up
 _INCOMPLETE = 0.1  # cost of a word that is only begun

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 
 from aerec.system.environment import cpu_cores
 
-__all__ = ["Settings"]
-
 
 @dataclass(frozen=True)
 class Settings:

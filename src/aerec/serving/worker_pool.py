@@ -12,8 +12,6 @@ import torch
 
 from aerec.serving.problems import RequestError
 
-__all__ = ["WorkerPool"]
-
 _T = TypeVar("_T")
 
 

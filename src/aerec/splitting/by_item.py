@@ -15,8 +15,6 @@ from aerec.interactions import Interactions
 from aerec.parameters import check_fraction, check_whole
 from aerec.sparse import column_counts
 
-__all__ = ["ColdItems"]
-
 
 @dataclass(frozen=True)
 class ColdItems:

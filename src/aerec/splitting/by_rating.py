@@ -12,8 +12,6 @@ from aerec.holdout import Split, as_interactions, weak_split
 from aerec.interactions import Interactions
 from aerec.parameters import check_fraction, check_whole
 
-__all__ = ["RandomHoldout"]
-
 
 @dataclass(frozen=True)
 class RandomHoldout:

@@ -15,8 +15,6 @@ from aerec.interactions import Interactions
 from aerec.parameters import RealNumber, check_fraction, check_whole
 from aerec.sparse import row_ids
 
-__all__ = ["LeaveLastOut", "RollingTime", "TemporalSplit"]
-
 _OTHER_WINDOWS = "choose fewer windows, or windows of another length"
 
 

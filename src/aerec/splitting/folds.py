@@ -15,8 +15,6 @@ from aerec.holdout import Holdout, Split, as_interactions, weak_split
 from aerec.interactions import Interactions
 from aerec.parameters import check_fraction, check_whole
 
-__all__ = ["KFold"]
-
 
 @dataclass(frozen=True)
 class KFold:

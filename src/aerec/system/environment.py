@@ -12,8 +12,6 @@ from typing import Any
 
 from aerec._version import __version__
 
-__all__ = ["cpu_cores", "describe_machine", "instruction_sets", "package_versions", "total_memory"]
-
 _PACKAGES = ("torch", "numpy", "scipy", "pandas", "scikit-learn", "safetensors", "typer", "rich")
 _CPUINFO = Path("/proc/cpuinfo")
 # Those that decide how fast matrix products are, of x86 and of ARM.

@@ -7,8 +7,6 @@ from typing import Any
 
 from aerec.errors import MissingExtraError
 
-__all__ = ["import_extra", "import_implicit", "require_serving"]
-
 _EXTRAS = {
     "implicit": "baselines",
     "matplotlib": "report",

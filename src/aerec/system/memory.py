@@ -8,8 +8,6 @@ from pathlib import Path
 
 from aerec.errors import InsufficientMemoryError
 
-__all__ = ["available_memory", "peak_memory", "require_memory"]
-
 _SMALL = 2**24  # smaller amounts of bytes are not worth reading five system files for
 _CGROUP = Path("/sys/fs/cgroup")
 # Limit, use, and the line of memory.stat that tells how much of the use is file cache which can be dropped:

@@ -17,8 +17,6 @@ from aerec.holdout import Holdout
 from aerec.metrics import RATING_METRICS, higher_is_better, measure_ranking, parse_metric
 from aerec.training.optimizers import copy_weights
 
-__all__ = ["BestEpoch", "Callback", "ProgressBar", "Validator", "holdout_validator"]
-
 
 class Callback:
     """Base of what `fit` calls while it trains; a subclass overrides what it needs.

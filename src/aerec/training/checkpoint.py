@@ -19,8 +19,6 @@ from aerec.files.lock import Lock
 from aerec.files.storage import read_folder, write_folder
 from aerec.training.callbacks import Callback
 
-__all__ = ["Checkpoint", "Stateful", "refuse_in_use"]
-
 _KIND = "checkpoint"
 _LAYOUT = 3  # version of the format
 

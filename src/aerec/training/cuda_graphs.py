@@ -22,8 +22,6 @@ from aerec.network.rows import DenseRows, Rows, SparseRows
 from aerec.noise import GaussianNoise
 from aerec.training.trainer import EagerSteps, StepKind, Steps, Trainer
 
-__all__ = ["CapturedSteps", "own_stream"]
-
 _WARM_UP = 3  # eager steps before one is recorded: libraries initialise in them
 _log = logging.getLogger(__name__)
 

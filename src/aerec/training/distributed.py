@@ -25,8 +25,6 @@ from torch.distributed.rendezvous import rendezvous
 from aerec.errors import DataError
 from aerec.network.rows import DenseRows, MappedRows, RowRange, Rows, SparseRows
 
-__all__ = ["Ranks", "current_ranks", "joined"]
-
 _TO_GATHER = timedelta(minutes=10)
 _PATIENCE = timedelta(hours=2)  # how long a rank waits for the first, which measures the validation data
 

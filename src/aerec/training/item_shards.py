@@ -15,8 +15,6 @@ from torch import Tensor
 from aerec.errors import DataError
 from aerec.training.distributed import Ranks
 
-__all__ = ["ItemShards"]
-
 
 @dataclass(frozen=True)
 class ItemShards:

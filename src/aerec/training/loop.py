@@ -20,8 +20,6 @@ from aerec.training.cuda_graphs import CapturedSteps, own_stream
 from aerec.training.optimizers import copy_weights
 from aerec.training.trainer import EagerSteps, StepSource, Trainer
 
-__all__ = ["Training"]
-
 _log = logging.getLogger("aerec")
 
 

@@ -16,21 +16,6 @@ from aerec.native import kernels
 from aerec.network.deferred import Deferred, Gradient, SparseTimesDense
 from aerec.network.products import Scratch, gather_rows
 
-__all__ = [
-    "OPTIMIZERS",
-    "OPTIMIZER_CHOICE",
-    "SCHEDULES",
-    "BlockwiseNAdam",
-    "LazyAdam",
-    "NativeAdam",
-    "OptimizerChoice",
-    "Parameterwise",
-    "WeightAverage",
-    "check_state",
-    "copy_weights",
-    "make_optimizer",
-]
-
 _BLOCK_BYTES = 2**20  # A block of a parameter, with gradient and moments a few megabytes, fits into the cache
 
 

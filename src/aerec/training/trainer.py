@@ -21,8 +21,6 @@ from aerec.training.optimizers import NativeAdam, OptimizerChoice, WeightAverage
 if TYPE_CHECKING:
     from aerec.training.distributed import Ranks
 
-__all__ = ["CostWatch", "EagerSteps", "StepKind", "StepOptions", "StepSource", "Steps", "Trainer", "likely_cause"]
-
 _EXPLODED = 1e6  # A cost has exploded beyond this many times that of the first batch
 _LARGE = 20.0  # values beyond it are neither ratings nor standardised
 

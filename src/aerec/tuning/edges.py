@@ -13,8 +13,6 @@ from aerec.parameters import check_parameters
 from aerec.recommender.base import Recommender
 from aerec.search_spaces import Choice, Number, Space, Whole
 
-__all__ = ["Edge", "find_edges"]
-
 _NEAR = 0.05  # A value is at an edge within this share of the range
 _FACTORS = (10.0, 4.0, 2.0)  # a range is widened by the first of these that the model accepts
 

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from optuna import Study, Trial
     from optuna.trial import FrozenTrial
 
-__all__ = ["TuningResult", "default_space", "tune"]
-
 _log = logging.getLogger("aerec")
 
 _ENOUGH = 5  # fewest trials for which the place of the best value in its range means something

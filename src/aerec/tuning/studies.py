@@ -27,16 +27,6 @@ if TYPE_CHECKING:
     from optuna import Study, Trial
     from optuna.trial import FrozenTrial
 
-__all__ = [
-    "describe_search",
-    "fail",
-    "finished_trials",
-    "import_optuna",
-    "next_trial",
-    "open_study",
-    "quiet_optuna",
-]
-
 _SQLITE = b"SQLite format 3\0"
 _WARMUP = 10  # epochs in which no fit is pruned
 _IRRELEVANT = ("device", "progress")  # parameters that say nothing of what is learned

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 from aerec.errors import DataError, warn_caller
 
-__all__ = ["DELIMITERS", "MOVIELENS_COLUMNS", "Columns", "header_fields"]
-
 DELIMITERS = ("::", "\t", ",", ";", "|", " ")
 MOVIELENS_COLUMNS = ("user", "item", "rating", "timestamp")
 _KNOWN = {

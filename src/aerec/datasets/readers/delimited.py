@@ -32,8 +32,6 @@ from aerec.datasets.readers.values import (
 from aerec.errors import DataError, warn_caller
 from aerec.times import values_in_unit
 
-__all__ = ["read_delimited"]
-
 _STARS = 10  # ratings from 0 up to here may be stars
 _CHUNK = 1 << 20  # rows parsed at once; columns that are not needed are dropped chunk by chunk
 # Before pandas 3, the first row of a later chunk is cut where it has too many fields.

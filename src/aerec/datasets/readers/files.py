@@ -19,8 +19,6 @@ from typing import IO, Any
 
 from aerec.errors import DataError
 
-__all__ = ["ALWAYS_ALLOWED", "MAX_RATIO", "Files", "plain_name"]
-
 # Ratings shrink to about a fifth; a bomb shrinks a thousandfold. Small files may be as regular as they like.
 MAX_RATIO = 100
 ALWAYS_ALLOWED = 1 << 26

@@ -19,8 +19,6 @@ from aerec.errors import DataError
 from aerec.numerals import NUMBER
 from aerec.system.extras import import_extra
 
-__all__ = ["is_jester", "read_jester"]
-
 _NAME = re.compile(r"jester-data-\d\.(?:csv|xls)")
 _NONE = 99.0
 _SCALE = 10.0

@@ -30,8 +30,6 @@ from aerec.datasets.readers.values import (
 )
 from aerec.errors import DataError
 
-__all__ = ["looks_like_records", "read_json_lines"]
-
 _BLOCK = 1 << 24  # bytes parsed at a time: fields that are not needed, such as texts of reviews, are dropped then
 _MAX_LINE = 1 << 24  # bytes of Python: a syntax tree takes far more memory than its text
 _NAMED = {r"steam_reviews\.json": "username"}  # some of the reviews hold another id as well

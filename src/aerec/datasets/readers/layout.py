@@ -14,8 +14,6 @@ from aerec.datasets.readers.files import Files, plain_name
 from aerec.errors import DataError
 from aerec.numerals import NUMBER
 
-__all__ = ["NOT_UTF8", "FirstLine", "Layout", "detect_layout", "first_line", "shorten"]
-
 NOT_UTF8 = "not UTF-8 text; save the file as UTF-8, or convert it: iconv -f WINDOWS-1252 -t UTF-8"
 _HEAD = 1 << 16
 _MAX_FIELDS = 1000  # a row takes memory for every field, even an empty one

@@ -18,8 +18,6 @@ from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.sparse import CSR
 
-__all__ = ["looks_like_lists", "read_item_tags", "read_lists"]
-
 _COUNTED = "users.dat"  # the name that the lists of CiteULike have
 _STARS = 10  # whole numbers up to here may be ratings
 _TIMES = (10**8, 10**10)  # whole numbers between these may be seconds since 1970

@@ -10,8 +10,6 @@ import pandas as pd
 from aerec.errors import DataError, warn_caller
 from aerec.ids import examples
 
-__all__ = ["check_meeting"]
-
 _FEW = 0.1  # share of known ids below which a part is looked at twice
 
 

@@ -15,8 +15,6 @@ from aerec.datasets.readers.files import Files, plain_name
 from aerec.datasets.readers.values import as_shown
 from aerec.errors import DataError
 
-__all__ = ["is_netflix", "read_netflix"]
-
 _NAME = re.compile(r"combined_data_\d+\.txt|mv_\d{7}\.txt")
 _BLOCK = 1 << 25  # bytes parsed at a time
 _FILM = re.compile(rb"^(\d{1,9}):[ \t]*\r?$\n?", re.MULTILINE)

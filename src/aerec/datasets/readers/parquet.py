@@ -13,8 +13,6 @@ from aerec.datasets.readers.values import plain_ids, plain_times, refuse_row, te
 from aerec.errors import DataError
 from aerec.system.extras import import_extra
 
-__all__ = ["check_type", "read_parquet"]
-
 _ROWS = 1 << 16
 _FEW_ROWS = 1 << 8
 

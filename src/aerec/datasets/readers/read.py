@@ -27,8 +27,6 @@ from aerec.errors import DataError, warn_caller
 from aerec.interactions import Interactions
 from aerec.sparse import ones_in
 
-__all__ = ["as_told", "has_parts", "join_parts", "read_parts", "read_ratings"]
-
 _WHOLE = (
     *("u.data", "ratings.dat", "ratings.csv"),  # MovieLens 100K; 1M and 10M; 20M, 25M, 32M and latest; Goodbooks
     *("user_artists.dat", "usersha1-artmbid-artname-plays.tsv", "train_triplets.txt"),  # LastFM-2K, -360K; MSD

@@ -13,8 +13,6 @@ from aerec.datasets.readers.files import Files, plain_name
 from aerec.datasets.readers.netflix import is_netflix
 from aerec.errors import DataError, warn_caller
 
-__all__ = ["read_titles"]
-
 # Genres of u.item when u.genre, which lists them, is not beside it.
 _GENRES_100K = (
     *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama"),

@@ -17,18 +17,6 @@ from aerec.ids import exact_limit
 from aerec.numerals import NUMBER
 from aerec.times import TIME_UNITS, format_of_dates, iso_dates, values_in_unit
 
-__all__ = [
-    "WHOLE",
-    "Refuse",
-    "as_shown",
-    "plain_ids",
-    "plain_times",
-    "refuse_row",
-    "text_ids",
-    "text_numbers",
-    "text_times",
-]
-
 Refuse = Callable[[NDArray[np.bool_], str], NoReturn]
 """Raises a DataError for the first row of a mask; the text says what is wrong, ``{value}`` stands for the value."""
 

@@ -9,8 +9,6 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from typing_extensions import Self
 
-__all__ = ["ArrayFile"]
-
 _HEADER_BYTES = 128  # more than the header of any one-dimensional array of numbers needs; a multiple of 64
 
 

@@ -17,8 +17,6 @@ from aerec.numerals import NUMBER
 from aerec.system.extras import import_extra
 from aerec.times import DATE_FORMATS, TIME_UNITS, range_of_unit, warn_of_coarse_times
 
-__all__ = ["Block", "RatingsQuery"]
-
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT")
 _INT64_MAX = 2**63 - 1
 _EXACT = {"FLOAT": 2**24, "DOUBLE": 2**53}  # From here on a float stands for several whole numbers

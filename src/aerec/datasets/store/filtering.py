@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from aerec.datasets.store.array_file import ArrayFile
 
-__all__ = ["SortedStore"]
-
 _BLOCK = 1 << 22  # ratings looked at at once
 
 

@@ -24,8 +24,6 @@ from aerec.interactions import Interactions
 from aerec.sparse import CSR
 from aerec.system.extras import import_extra
 
-__all__ = ["ARRAYS", "is_store", "open_store", "store_of", "write_store_header"]
-
 _KIND = "store"
 ARRAYS = ("indptr", "indices", "data", "timestamps")
 _CHUNK = 1 << 24

@@ -27,8 +27,6 @@ from aerec.files.atomic import remove_leftovers, replace_folder, temporary_folde
 from aerec.interactions import Interactions
 from aerec.system.extras import import_extra
 
-__all__ = ["import_parquet", "import_ratings"]
-
 _log = logging.getLogger(__name__)
 _SUFFIXES = (".parquet", ".pq")
 _BATCH = 1 << 20  # ratings streamed at once
