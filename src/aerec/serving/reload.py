@@ -12,8 +12,6 @@ from pathlib import Path
 from aerec.runs.new_items import FeatureFile
 from aerec.serving.engine import Engine
 
-__all__ = ["Served", "watch"]
-
 _LOG = logging.getLogger(__name__)
 _LONGEST_PAUSE = 60.0  # seconds between attempts to read a run that cannot be read
 
