@@ -39,7 +39,7 @@ def interrupted(monkeypatch, model, split, folder, at_step):
     original = EagerSteps.cost
 
     def watched(steps, *given):
-        if steps._trainer.step >= at_step:
+        if steps.trainer.step >= at_step:
             raise Killed
         return original(steps, *given)
 

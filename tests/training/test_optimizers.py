@@ -147,7 +147,7 @@ class Rates(Callback):
 
     def epoch_done(self, record, model):
         trainer = model._training.trainer
-        self.seen.append({float(group["lr"]) for one in trainer.optimizers() for group in one.param_groups})
+        self.seen.append({float(group["lr"]) for one in trainer.optimizers for group in one.param_groups})
 
 
 @pytest.mark.parametrize("model_class", [MultDAE, RecVAE, AutoRec])

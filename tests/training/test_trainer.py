@@ -3,6 +3,7 @@
 import copy
 import itertools
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -60,7 +61,7 @@ def test_the_fused_optimiser_steps_like_the_plain_one(likelihood):
     plain_net = copy.deepcopy(net)
     fused, plain = (trainer(one, weight_decay=0.1) for one in (net, plain_net))
     groups = [{"params": plain_net.weights(), "weight_decay": 0.1}, {"params": plain_net.biases()}]
-    plain.optimizer = torch.optim.Adam(groups, lr=1e-2, fused=False, foreach=False)
+    plain.optimizers = [torch.optim.Adam(groups, lr=1e-2, fused=False, foreach=False)]
     for _ in range(4):
         parts = [one.run_epoch(sparse_rows()) for one in (fused, plain)]
         assert parts[0] == pytest.approx(parts[1], rel=1e-4)
@@ -171,17 +172,27 @@ def test_the_first_step_has_no_kl_term_and_the_next_has():
 # ---------------------------------------------------------------------- costs that are no numbers
 
 
-def test_off_the_cpu_a_bad_cost_is_found_at_the_end_of_the_pass():
-    watch = CostWatch(torch.device("meta"))
-    for cost in (1.0, 3.0, float("nan"), 2.0):
-        assert watch.see(torch.tensor(cost)) is None
-    assert watch.end() == 3
-    assert watch.end() is None
+def test_the_first_bad_cost_of_a_pass_is_found():
+    watch = CostWatch()
+    assert watch.first_bad([1.0, 3.0, float("nan"), 2.0]) == 3
+    assert watch.first_bad([]) is None
 
 
 def test_a_cost_a_million_times_that_of_the_first_batch_has_exploded():
-    watch = CostWatch(CPU)
-    assert [watch.see(torch.tensor(cost)) for cost in (2.0, 1e6, -3e6)] == [None, None, 3]
+    watch = CostWatch()
+    assert [watch.first_bad([cost]) for cost in (2.0, 1e6, -3e6)] == [None, None, 1]
+
+
+def test_an_average_comes_and_goes_with_its_decay():
+    runs = trainer(network())
+    assert runs.average is None
+    runs.follow(replace(runs.options, ema_decay=0.5))
+    average = runs.average
+    runs.follow(replace(runs.options, ema_decay=0.7))
+    assert runs.average is average
+    assert average.decay == 0.7
+    runs.follow(replace(runs.options, ema_decay=0.0))
+    assert runs.average is None
 
 
 @pytest.mark.parametrize(

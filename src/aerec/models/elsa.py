@@ -487,6 +487,6 @@ class _NAdamTrainer(Trainer):
         self._unsettled, self.network.settled = None, False
         super().begin_epoch(progress, when_good)
 
-    def _make_optimizer(self, decayed: list[nn.Parameter], free: list[nn.Parameter]) -> torch.optim.Optimizer:
+    def _make_optimizers(self) -> list[torch.optim.Optimizer]:
         kind = BlockwiseNAdam if self.device.type == "cpu" else torch.optim.NAdam
-        return kind([*decayed, *free], lr=self.options.learning_rate)
+        return [kind([*self.network.weights(), *self.network.undecayed()], lr=self.options.learning_rate)]

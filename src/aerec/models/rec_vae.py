@@ -258,28 +258,27 @@ class _AlternatingTrainer(Trainer):
         super().__init__(network, options, **choices)
         self.encoder_passes = encoder_passes
         self._codes: tuple[Rows, list[int], Tensor] | None = None  # of which rows, by which parameters
-        encoder = network.encoder()
-        self.optimizer = self._make_optimizer(list(network.decoder_weights), list(network.decoder_biases))
-        free = [*encoder.biases, *encoder.gains, *encoder.shifts]
-        self.encoder_optimizer = self._make_optimizer(encoder.weights, free)
 
-    def optimizers(self) -> list[torch.optim.Optimizer]:
-        """Of the decoder and of the encoder."""
-        return [self.optimizer, self.encoder_optimizer]
+    def _make_optimizers(self) -> list[torch.optim.Optimizer]:
+        """Return those of the decoder and of the encoder."""
+        network, encoder = self.network, self.network.encoder()
+        free = [*encoder.biases, *encoder.gains, *encoder.shifts]
+        of_decoder = self._make_optimizer(list(network.decoder_weights), list(network.decoder_biases))
+        return [of_decoder, self._make_optimizer(encoder.weights, free)]
 
     def run_epoch(self, rows: Rows, source: StepSource = EagerSteps, kind: StepKind | None = None) -> dict[str, float]:
         """Return the parts of the mean cost over the last pass of the encoder."""
-        encoder = self.network.encoder().parameters()
+        encoder, (of_decoder, of_encoder) = self.network.encoder().parameters(), self.optimizers
         decoder = [*self.network.decoder_weights, *self.network.decoder_biases]
         try:
             self.network.former_codes = self._former_codes(rows)
             _learn(encoder, instead_of=decoder)
             for _ in range(self.encoder_passes):
-                parts = super().run_epoch(rows, source, StepKind(self.encoder_optimizer))
+                parts = super().run_epoch(rows, source, StepKind(of_encoder))
             self.network.remember_encoder()
             self.network.former_codes = self._former_codes(rows)
             _learn(decoder, instead_of=encoder)
-            super().run_epoch(rows, source, StepKind(self.optimizer, corrupt=False))
+            super().run_epoch(rows, source, StepKind(of_decoder, corrupt=False))
         finally:
             self.network.former_codes = None  # other rows follow, for validation
         return parts

@@ -129,7 +129,8 @@ class Training:
                 try:
                     with own_stream(trainer.device) if on_gpu else nullcontext():
                         record = {"epoch": len(records) + 1, **trainer.run_epoch(rows, steps)}
-                    trainer.average.end_epoch()
+                    if trainer.average is not None:
+                        trainer.average.end_epoch()
                     if validator is not None:
                         record[validator.name] = validator.check(validator.measure(), trainer.epoch)
                 except TrainingError as error:
@@ -138,8 +139,7 @@ class Training:
                 for callback in callbacks:
                     callback.epoch_done(records[-1], model)
         if best is not None:
-            best.put_back()
-            trainer.average.forget()
+            self._put_back(best)
         self._remember(records)
         return None if best is None else best.epoch
 
@@ -147,12 +147,17 @@ class Training:
         done = len(self.records)
         self.records += [{**record, "epoch": done + record["epoch"]} for record in records]
 
+    def _put_back(self, good: BestEpoch | _LastGood) -> bool:
+        """Give the network the weights that were kept; an average of later ones ends there."""
+        if self.trainer.average is not None:
+            self.trainer.average.forget()
+        return good.put_back()
+
     def _failure(
         self, error: TrainingError, records: list[dict[str, Any]], good: BestEpoch | _LastGood
     ) -> TrainingError:
         """Put the best or the last good weights back; return `error` with what was kept, and the history."""
-        restored = good.put_back()
-        self.trainer.average.forget()
+        restored = self._put_back(good)
         if good.epoch == 0:
             return TrainingError(f"{error}; nothing was learned")
         self._remember(records)

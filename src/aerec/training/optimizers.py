@@ -334,7 +334,7 @@ class WeightAverage:
     parameters : sequence of Tensor
         What is trained.
     decay : float
-        d, from 0 (no average) to less than 1.
+        d, above 0 and below 1.
     """
 
     def __init__(self, parameters: Sequence[Tensor], decay: float) -> None:
@@ -350,15 +350,11 @@ class WeightAverage:
     @torch.no_grad()
     def begin_epoch(self) -> None:
         """Put back the weights that are trained."""
-        if self.decay == 0:
-            self.forget()
         self._swap()
 
     @torch.no_grad()
     def end_epoch(self) -> None:
         """Take the weights into the average, and put the average in their place."""
-        if self.decay == 0:
-            return
         if not self._aside:
             self._aside = [parameter.detach().clone() for parameter in self._parameters]
         self._total = 1 + self.decay * self._total

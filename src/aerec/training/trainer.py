@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
@@ -80,22 +79,24 @@ StepSource: TypeAlias = Callable[["Trainer", Rows, StepKind], Steps]
 """Gives the steps of a pass: `EagerSteps`, or recorded ones (`aerec.training.cuda_graphs`)."""
 
 
+@dataclass(frozen=True)
 class EagerSteps:
     """Steps that are computed one after the other."""
 
-    def __init__(self, trainer: Trainer, rows: Rows, kind: StepKind) -> None:
-        self._trainer, self._rows, self._kind = trainer, rows, kind
+    trainer: Trainer
+    rows: Rows
+    kind: StepKind
 
     def cost(self, chosen: Tensor, kl_weight: float) -> tuple[Tensor, Tensor]:
         """See `Steps`."""
-        return self.cost_of(self._rows.batch(chosen), kl_weight)
+        return self.cost_of(self.rows.batch(chosen), kl_weight)
 
     def cost_of(self, batch: Batch, kl_weight: float | Tensor) -> tuple[Tensor, Tensor]:
         """Return the cost of a batch; see `Steps`.
 
         Gradients of earlier batches are forgotten; the memory of the large ones serves the next.
         """
-        trainer, network, optimizer = self._trainer, self._trainer.network, self._kind.optimizer
+        trainer, network, optimizer = self.trainer, self.trainer.network, self.kind.optimizer
         scratch = network.scratch
         for parameter in network.parameters():
             scratch.give(parameter.grad)
@@ -106,9 +107,7 @@ class EagerSteps:
                 scratch.deferred = optimizer.deferred
         users = batch.row_numbers if network.user_factors is not None else None
         try:
-            cost, _ = network.cost(
-                batch, users, noise_from=trainer.noise, corrupt=self._kind.corrupt, half=trainer.half
-            )
+            cost, _ = network.cost(batch, users, noise_from=trainer.noise, corrupt=self.kind.corrupt, half=trainer.half)
         finally:
             scratch.deferred = None
         return cost.total(kl_weight), torch.stack([cost.likelihood, cost.sparsity, cost.kl]).detach()
@@ -116,9 +115,9 @@ class EagerSteps:
     def descend(self, total: Tensor, n_own: int) -> None:
         """See `Steps`."""
         total.backward()  # type: ignore[no-untyped-call]
-        if self._trainer.ranks is not None:
-            self._trainer.ranks.average_gradients(self._kind.optimizer, n_own)
-        self._kind.optimizer.step()
+        if self.trainer.ranks is not None:
+            self.trainer.ranks.average_gradients(self.kind.optimizer, n_own)
+        self.kind.optimizer.step()
 
 
 class Trainer:
@@ -148,6 +147,10 @@ class Trainer:
         The processes that train together; None for this one alone.
     divides_rows : bool
         Whether several processes divide the rows among them.
+    optimizers : list of Optimizer
+        Part of what a checkpoint holds.
+    average : WeightAverage or None
+        Of all weights that are trained, over epochs; None without `ema_decay`.
     """
 
     divides_rows = True
@@ -167,12 +170,17 @@ class Trainer:
         self.half, self.even_batches = half, even_batches
         self.epoch = self.step = 0
         self.ranks: Ranks | None = None
-        self.watch = CostWatch(device)
+        self.watch, self._sees_every_cost = CostWatch(), device.type == "cpu"  # a device would wait at each
         self._when_good: Callable[[], None] | None = None
         self._optimizer_choice = optimizer
-        self.optimizer = self._make_optimizer(network.weights(), network.undecayed())
+        self.optimizers = self._make_optimizers()
+        self.average = self._new_average()
         self.order = torch.Generator().manual_seed(seed)
         self.noise = torch.Generator(device=device).manual_seed(seed + 1)
+
+    def _make_optimizers(self) -> list[torch.optim.Optimizer]:
+        """Return the optimizer of all that is learned, or those of its parts."""
+        return [self._make_optimizer(self.network.weights(), self.network.undecayed())]
 
     def _make_optimizer(self, decayed: list[nn.Parameter], free: list[nn.Parameter]) -> torch.optim.Optimizer:
         """Return the optimizer of parameters with and without weight decay."""
@@ -186,14 +194,10 @@ class Trainer:
             lazy=self.network.architecture.negatives is not None,
         )
 
-    def optimizers(self) -> list[torch.optim.Optimizer]:
-        """All there are: part of what a checkpoint holds."""
-        return [self.optimizer]
-
-    @cached_property
-    def average(self) -> WeightAverage:
-        """The average of all weights that are trained, over epochs."""
-        groups = [group for optimizer in self.optimizers() for group in optimizer.param_groups]
+    def _new_average(self) -> WeightAverage | None:
+        if not self.options.ema_decay:
+            return None
+        groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
         return WeightAverage([parameter for group in groups for parameter in group["params"]], self.options.ema_decay)
 
     # ------------------------------------------------------------------ an epoch
@@ -210,13 +214,17 @@ class Trainer:
             not asked for every cost, before the batch.
         """
         self.epoch += 1
-        self.average.begin_epoch()
-        self._when_good = when_good
+        if self.average is not None:
+            self.average.begin_epoch()
+        if self._sees_every_cost:
+            self._when_good = when_good
+        elif when_good is not None:
+            when_good()
         if self.ranks is not None:
             for name, generator in (("order", self.order), ("noise", self.noise)):
                 generator.manual_seed(self.ranks.seed(name, self.seed, self.step))
         rate = self.options.learning_rate * self.options.schedule(progress)
-        for optimizer in self.optimizers():
+        for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["lr"].fill_(rate) if isinstance(group["lr"], Tensor) else rate
 
@@ -228,7 +236,7 @@ class Trainer:
         rows : Rows
         source : StepSource, default EagerSteps
         kind : StepKind, optional
-            By default steps of the `optimizer`, with noise.
+            By default steps of the first of the `optimizers`, with noise.
 
         Raises
         ------
@@ -239,18 +247,20 @@ class Trainer:
         pieces = self._pieces(shuffled(own, self.order), n_rows)
         sums = torch.zeros(3, device=self.device, dtype=torch.float64)
         weighted_kl = torch.zeros((), device=self.device, dtype=torch.float64)  # each batch with its own weight
-        steps, n_annealed = source(self, own, kind or StepKind(self.optimizer)), self.options.kl_annealing_steps
-        annealed = self.step < n_annealed
-        if not self.watch.at_once:
-            self._found_good()
+        steps, n_annealed = source(self, own, kind or StepKind(self.optimizers[0])), self.options.kl_annealing_steps
+        annealed, costs = self.step < n_annealed, list[Tensor]()
         for number, chosen in enumerate(pieces, start=1):
             kl_weight = self.options.kl_weight
             if self.step < n_annealed:
                 kl_weight = kl_weight * self.step / n_annealed
             total, parts = steps.cost(chosen, kl_weight)
-            if self.watch.see(total) is not None:
+            if not self._sees_every_cost:
+                costs.append(total.detach())
+            elif self.watch.first_bad([float(total.detach())]):
                 raise self._failure(rows, float(total.detach()), number, len(pieces))
-            self._found_good()
+            if self._when_good is not None:
+                self._when_good()
+                self._when_good = None
             steps.descend(total, len(chosen))
             self.step += 1
             sums += parts * len(chosen)
@@ -264,8 +274,8 @@ class Trainer:
         record = {"likelihood": likelihood, "sparsity": sparsity, "kl": kl, "weight_decay": decay}
         kl_cost = float(weighted_kl) / n_rows if annealed else self.options.kl_weight * kl
         record["cost"] = likelihood + sparsity + kl_cost + decay
-        bad = self.watch.end()
-        if bad is not None or not np.isfinite(record["cost"]):
+        bad = self.watch.first_bad(torch.stack(costs).tolist() if costs else [])
+        if bad or not np.isfinite(record["cost"]):
             raise self._failure(rows, record["cost"], bad or len(pieces), len(pieces))
         return record
 
@@ -276,11 +286,6 @@ class Trainer:
             return even if self.even_batches else torch.split(order, self.options.batch_size)
         return self.ranks.pieces(order, n_rows, self.options.batch_size)
 
-    def _found_good(self) -> None:
-        if self._when_good is not None:
-            self._when_good()
-            self._when_good = None
-
     def _failure(self, rows: Rows, cost: float, batch: int, n_batches: int) -> TrainingError:
         where = f"epoch {self.epoch}, batch {batch} of {n_batches}"
         cause = likely_cause(rows, self.options.learning_rate, fresh=self.step == 0)
@@ -290,8 +295,12 @@ class Trainer:
 
     def follow(self, options: StepOptions) -> None:
         """Take other options from the next step on; moments, steps and random generators stay."""
-        self.options, self.average.decay = options, options.ema_decay
-        for optimizer in self.optimizers():
+        self.options = options
+        if self.average is None or not options.ema_decay:
+            self.average = self._new_average()
+        else:
+            self.average.decay = options.ema_decay
+        for optimizer in self.optimizers:
             optimizer.param_groups[0]["weight_decay"] = options.weight_decay
 
     def release(self) -> None:
@@ -299,7 +308,7 @@ class Trainer:
         for parameter in self.network.parameters():
             parameter.grad = None
         self.network.scratch.clear()
-        for optimizer in self.optimizers():
+        for optimizer in self.optimizers:
             if isinstance(optimizer, NativeAdam):
                 optimizer.deferred.clear()
 
@@ -308,8 +317,9 @@ class Trainer:
         state: dict[str, Any] = {"epoch": self.epoch, "step": self.step}
         state |= {"order": self.order.get_state(), "noise": self.noise.get_state()}
         state |= {f"network.{name}": value for name, value in self.network.state_dict().items()}
-        state |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
-        for number, optimizer in enumerate(self.optimizers()):
+        if self.average is not None:
+            state |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
+        for number, optimizer in enumerate(self.optimizers):
             for at, values in optimizer.state_dict()["state"].items():
                 state |= {f"optimizer.{number}.{at}.{name}": value for name, value in values.items()}
         return state
@@ -326,8 +336,9 @@ class Trainer:
         if min(epoch, step) < 0:
             raise ValueError(f"it has taken {step} steps in {epoch} epochs")
         self.network.load_state_dict(_part(state, "network."))
-        self.average.load_state_dict(_part(state, "average."))
-        for number, optimizer in enumerate(self.optimizers()):
+        if self.average is not None:
+            self.average.load_state_dict(_part(state, "average."))
+        for number, optimizer in enumerate(self.optimizers):
             values: dict[int, dict[str, Tensor]] = {}
             for name, value in _part(state, f"optimizer.{number}.").items():
                 at, _, key = name.partition(".")
@@ -345,39 +356,17 @@ def _part(state: Mapping[str, Any], prefix: str) -> dict[str, Any]:
 
 
 class CostWatch:
-    """Stops a training whose cost is NaN or infinite, or a million times what it was in the first batch.
+    """Finds costs that end a training: NaN, infinite, or a million times that of the first batch."""
 
-    On the CPU at the batch where it happens, before its step is taken; elsewhere, where looking at every cost would
-    make the device wait, at the end of the pass.
+    first: float | None = None
 
-    Parameters
-    ----------
-    device : torch.device
+    def first_bad(self, costs: Iterable[float]) -> int | None:
+        """Return the number, from 1, of the first bad one of the `costs` of the next batches; None where all are good.
 
-    Attributes
-    ----------
-    at_once : bool
-        Whether it looks at every cost at the batch.
-    """
-
-    def __init__(self, device: torch.device) -> None:
-        self.first: float | None = None
-        self.at_once = device.type == "cpu"
-        self._costs: list[Tensor] = []
-
-    def see(self, cost: Tensor) -> int | None:
-        """Take in the cost of the next batch of a pass; return the number of the batch, from 1, where it is bad."""
-        self._costs.append(cost.detach())
-        return self._bad([float(cost.detach())], len(self._costs)) if self.at_once else None
-
-    def end(self) -> int | None:
-        """End a pass; return the number of the first batch whose cost was bad."""
-        bad = None if self.at_once or not self._costs else self._bad(torch.stack(self._costs).tolist(), 1)
-        self._costs = []
-        return bad
-
-    def _bad(self, costs: Iterable[float], begins: int) -> int | None:
-        for number, cost in enumerate(costs, start=begins):
+        On the CPU the trainer asks at each batch, before its step is taken; elsewhere, where looking at every cost
+        would make the device wait, at the end of the pass.
+        """
+        for number, cost in enumerate(costs, start=1):
             if not math.isfinite(cost):
                 return number
             if self.first is None:
