@@ -32,14 +32,13 @@ from aerec.network.rows import DenseRows, Rows, WholeRows, sparse_rows
 from aerec.noise import GaussianNoise, MaskingNoise, Noise
 from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber, check_parameters, copied_parameters
 from aerec.recommender.base import History, Recommender, item_popularity
-from aerec.recommender.codes import describe_unit, explain_units
 from aerec.recommender.health import warn_of_collapsed_code, warn_of_early_end
 from aerec.recommender.id_matching import check_n
 from aerec.recommender.network_scorer import NetworkScorer
 from aerec.recommender.new_items import NewItems
 from aerec.recommender.rating import PredictsRatings
 from aerec.recommender.saving import encode_parameter, training_identity
-from aerec.recommender.scorer import CodeScorer, Scorer
+from aerec.recommender.scorer import Scorer
 from aerec.sparse import CSR, canonical_csr, refuse_frame_of_ratings, refuse_masked
 from aerec.sparsity import KLSparsity, L1Sparsity, Sparsity, TopKSparsity
 from aerec.system.memory import require_memory
@@ -772,59 +771,6 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
     @property
     def _n_features_out(self) -> int:
         return self.network_.architecture.hidden[-1]
-
-    def describe_code(self, unit: int, n: int = 10, activation: float = 1.0) -> pd.DataFrame:
-        """Return the items that a unit of the code stands for: those whose logits rise most when it is 1.
-
-        Parameters
-        ----------
-        unit : int
-            From 0.
-        n : int, default 10
-            Number of items.
-        activation : float, default 1.0
-            The value of the unit. What a unit stands for when it is negative is asked for with −1.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Columns item (raw id, or column number for a model fitted on a matrix) and weight, the largest first:
-            decode(activation · unit vector) − decode(0). For one hidden layer and an activation of 1 that is the
-            unit's column of the output weights.
-
-        Raises
-        ------
-        ValueError
-            If there is no such unit.
-        """
-        return describe_unit(self._code_scorer(), self.items_, unit, n, activation)
-
-    def explain_code(self, history: History, item: Any, n: int | None = None) -> pd.DataFrame:
-        """Say which units of one user's code speak for recommending `item`; `explain` says which items of the history.
-
-        The contribution of a unit is how much the logit of `item` falls when that unit is set to 0. With one hidden
-        layer the contributions and the output bias sum to the logit.
-
-        Parameters
-        ----------
-        history : Interactions or matrix of shape (1, n_items)
-        item : raw id, or column number for a matrix
-        n : int, optional
-            Only the `n` largest contributions.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Columns unit, activation and contribution, the largest first; units that are 0 are left out.
-        """
-        column = self._ids.column_for_one(item, history)
-        return explain_units(self._code_scorer(), self.block_of(history), column, n)
-
-    def _code_scorer(self) -> CodeScorer:
-        scorer = self.scorer_
-        if not isinstance(scorer, CodeScorer):
-            raise DataError(f"the codes of this {type(self).__name__} are of items, not of users; use explain")
-        return scorer
 
     def plot_history(self, ax: Any = None) -> Any:
         """Draw cost and validation metric of each epoch and return the axes, see `aerec.reporting.plot_history`."""

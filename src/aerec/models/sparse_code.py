@@ -27,7 +27,6 @@ from aerec.network.code_learner import CodeLearner
 from aerec.network.device import resolve_device, with_gradients
 from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
 from aerec.recommender.base import History, Recommender, with_new_items
-from aerec.recommender.codes import describe_unit, explain_units
 from aerec.recommender.id_matching import check_n
 from aerec.recommender.new_items import NewItems
 from aerec.recommender.saving import restore_part, state_of_parts
@@ -285,50 +284,6 @@ class SparseCode(Recommender):
         blocks = score_blocks(users.n_users, self.n_features_in_ + int(self.n_units))
         parts = [scorer.sparse_code(users.take(rows)) for rows in blocks]
         return sp.csr_array(sp.vstack(parts or [scorer.sparse_code(users)], format="csr"))
-
-    def describe_code(self, unit: int, n: int = 10, activation: float = 1.0) -> pd.DataFrame:
-        """Return the items that a unit stands for: those whose scores rise most when it is active.
-
-        Parameters
-        ----------
-        unit : int
-            From 0.
-        n : int, default 10
-            Number of items.
-        activation : float, default 1.0
-            The value of the unit, where no other is active.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Columns item (raw id, or column number for a model fitted on a matrix) and weight, the largest first:
-            decode(c + activation · D_unit) − decode(c).
-
-        Raises
-        ------
-        ValueError
-            If there is no such unit.
-        """
-        return describe_unit(self._code_scorer(), self.items_, unit, n, activation)
-
-    def explain_code(self, history: History, item: Any, n: int | None = None) -> pd.DataFrame:
-        """Say which units of one user's code speak for recommending `item`; `explain` says which items of the history.
-
-        Parameters
-        ----------
-        history : Interactions or matrix of shape (1, n_items)
-        item : raw id, or column number for a matrix
-        n : int, optional
-            Only the `n` largest contributions.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Columns unit, activation and contribution (how much the score falls when the unit is set to 0), the largest
-            first; units that are 0 are left out.
-        """
-        column = self._ids.column_for_one(item, history)
-        return explain_units(self._code_scorer(), self.block_of(history), column, n)
 
     def name_units(self, data: Interactions, n_items: int = 20, *, held_out: Any = None) -> pd.DataFrame:
         """Name each unit by the feature that its items have in common.

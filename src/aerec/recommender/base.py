@@ -23,6 +23,7 @@ from aerec.ids import as_ids, check_storable
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, changed_choice, check_parameters, copied_parameters, fields_of, is_choice
 from aerec.rating_weights import weighted_counts
+from aerec.recommender.codes import describe_unit, explain_units
 from aerec.recommender.health import warn_of_common_lists
 from aerec.recommender.id_matching import History, IdMatching, check_n
 from aerec.recommender.new_history import RatingScale, are_lists, histories_of
@@ -516,6 +517,57 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         order = np.lexsort((user.history.indices, -terms))[:n]
         seen = user.history.indices[order]
         return pd.DataFrame({"item": self._ids.item_ids(history).take(seen), "contribution": terms[order]})
+
+    def describe_code(self, unit: int, n: int = 10, activation: float = 1.0) -> pd.DataFrame:
+        """Return the items that a unit of the code stands for: those whose scores rise most when it alone is active.
+
+        For autoencoders of users, and `SparseCode`.
+
+        Parameters
+        ----------
+        unit : int
+            From 0.
+        n : int, default 10
+            Number of items.
+        activation : float, default 1.0
+            The value of the unit. What a unit stands for when it is negative is asked for with −1.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns item (raw id, or column number for a model fitted on a matrix) and weight, the largest first:
+            decode(activation · unit vector) − decode(0); of a `SparseCode` decode(c + activation · D_unit) − decode(c).
+            For one hidden layer and an activation of 1 that is the unit's column of the output weights.
+
+        Raises
+        ------
+        DataError
+            If the model has no code of a user.
+        ValueError
+            If there is no such unit.
+        """
+        return describe_unit(self.scorer_, self.items_, unit, n, activation)
+
+    def explain_code(self, history: History, item: Any, n: int | None = None) -> pd.DataFrame:
+        """Say which units of one user's code speak for recommending `item`; `explain` says which items of the history.
+
+        The contribution of a unit is how much the score of `item` falls when that unit is set to 0. With one hidden
+        layer the contributions and the output bias sum to the score.
+
+        Parameters
+        ----------
+        history : Interactions or matrix of shape (1, n_items)
+        item : raw id, or column number for a matrix
+        n : int, optional
+            Only the `n` largest contributions.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns unit, activation and contribution, the largest first; units that are 0 are left out.
+        """
+        column = self._ids.column_for_one(item, history)
+        return explain_units(self.scorer_, self.block_of(history), column, n)
 
     def add_items(self, data: Interactions, items: Any = None, *, l2: float = 3.0) -> Self:
         r"""Add items that nobody has rated, by what their features have in common with those of rated items.
