@@ -13,8 +13,8 @@ from aerec.recommender.health import (
     share_of_common_lists,
     singular_values,
     warn_of_collapsed_code,
-    warn_of_common_lists,
     warn_of_early_end,
+    warn_of_one_list,
     warn_of_vanished_factors,
 )
 from aerec.recommender.scorer import Scorer, UserBlock
@@ -70,11 +70,18 @@ def test_few_users_and_few_items_say_nothing():
     assert share_of_common_lists(Fixed(9, 0.0), block(40, 9)) == 0
 
 
-def test_common_lists_warn():
+class Net:
+    """A model that gives everybody one list."""
+
+    _personal, scorer_ = True, Fixed(100, 0.0)
+
+
+def test_one_list_for_all_warns(monkeypatch):
+    with pytest.warns(UserWarning, match=r"Net recommends to everybody .*a class that .* sets _personal = False$"):
+        warn_of_one_list(Net(), block(40, 100))
+    monkeypatch.setattr(Net, "__module__", "aerec.models.net")
     with pytest.warns(UserWarning, match=r"Net recommends to everybody .*epochs=.* no steps$"):
-        warn_of_common_lists("Net", Fixed(100, 0.0), block(40, 100))
-    with pytest.warns(UserWarning, match=r"a class that is to give everybody one list sets _personal = False$"):
-        warn_of_common_lists("Net", Fixed(100, 0.0), block(40, 100), own=True)
+        warn_of_one_list(Net(), block(40, 100))
 
 
 def test_singular_values_are_those_of_the_product():

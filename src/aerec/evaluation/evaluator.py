@@ -25,7 +25,8 @@ from aerec.metrics import (
     popularity_propensities,
 )
 from aerec.metrics.formulas import area_under_curve, coverage
-from aerec.recommender.base import Recommender, check_frame_columns, check_holdout_ids, warn_of_one_list
+from aerec.recommender.base import Recommender
+from aerec.recommender.health import warn_of_one_list
 from aerec.recommender.rating import PredictsRatings
 from aerec.recommender.scorer import score_blocks
 from aerec.sparse import column_counts, ones_in, row_ids, take_rows
@@ -183,7 +184,7 @@ def align_holdout(model: Recommender, holdout: Holdout | tuple[Any, Any]) -> tup
         )
     by_id = isinstance(holdout, Holdout) or isinstance(holdout[0], Interactions)
     for part in () if isinstance(holdout, Holdout) else holdout:
-        check_frame_columns(model, part)
+        model.ids_.check_columns(part)
     items = getattr(model, "items_", None)
     if not isinstance(holdout, Holdout):
         history, target = (
@@ -192,7 +193,7 @@ def align_holdout(model: Recommender, holdout: Holdout | tuple[Any, Any]) -> tup
         )
         holdout = Holdout(history, target)
     if by_id:
-        check_holdout_ids(model, holdout)
+        model.ids_.check_holdout(holdout)
     return (holdout.over(items) if by_id and items is not None else holdout), by_id
 
 

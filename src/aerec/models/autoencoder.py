@@ -641,7 +641,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             self._columns_in = X.columns if isinstance(X, pd.DataFrame) else None
             self._take_features(X)
         else:
-            self._ids.check_columns(X)
+            self.ids_.check_columns(X)
         if isinstance(X, Interactions):
             if reset:
                 self._remember_ids(X, from_matrix=False)
@@ -665,7 +665,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             raise DataError(f"{type(self).__name__} has nothing to learn from: {data.shape[0]} rows without a rating")
         check_values(likelihood, values)
         if not reset and self._n_kept_users is not None:
-            self._ids.check_same_users(X, data.shape[0], self._n_kept_users)
+            self.ids_.check_same_users(X, data.shape[0], self._n_kept_users)
         if self._popularity_for_empty:
             self.popularity_ = item_popularity(canonical_csr(data), self._weights_of(X))
         return data
@@ -784,7 +784,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             users = self.block_of(X)
             rows, known = self._training_rows(users.history, self._weights_of(X)), users.known_users
         else:
-            self._ids.check_columns(X)
+            self.ids_.check_columns(X)
             refuse_masked(X)
             dense = validate_data(self, X, dtype=np.float32, reset=False)
             rows, known = self._training_rows(dense), np.full(len(dense), -1, dtype=np.int64)

@@ -151,7 +151,7 @@ class Blend(Recommender):
         holdout = validation if self.items_ is None else validation.over(self.items_)
         everybody, parts = self.block_of(holdout.history), self._parts()
         target, exclude = holdout.target.matrix, holdout.exclude
-        barred = self._ids.barred(holdout.candidates, None, holdout.history)
+        barred = self.ids_.barred(holdout.candidates, None, holdout.history)
         users = np.flatnonzero(np.diff(target.indptr))
         if len(users) > _USERS:
             users = users[np.linspace(0, len(users) - 1, _USERS).astype(np.int64)]

@@ -321,7 +321,7 @@ class SparseCode(Recommender):
         )
         barred = np.zeros(has.shape[0], dtype=bool)
         if held_out is not None:
-            barred[self._ids.columns_of(held_out)] = True
+            barred[self.ids_.columns_of(held_out)] = True
         share, overall = self._shares(has, n_items, barred)
         gain = share * np.log(np.maximum(share, 1e-12) / np.maximum(overall, 1e-12))
         names = np.argmax(np.where(share > 0, gain, -np.inf), axis=1)

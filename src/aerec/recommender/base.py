@@ -24,7 +24,7 @@ from aerec.interactions import Interactions
 from aerec.parameters import Constraint, changed_choice, check_parameters, copied_parameters, fields_of, is_choice
 from aerec.rating_weights import weighted_counts
 from aerec.recommender.codes import describe_unit, explain_units
-from aerec.recommender.health import warn_of_common_lists
+from aerec.recommender.health import warn_of_one_list
 from aerec.recommender.id_matching import History, IdMatching, check_n
 from aerec.recommender.new_history import RatingScale, are_lists, histories_of
 from aerec.recommender.new_items import NewItems
@@ -44,16 +44,11 @@ from aerec.sparse import CSR, column_counts
 from aerec.system.memory import require_memory
 from aerec.tables import as_frame_of, check_frame_kind
 
-_USERS_COMPARED = 100  # So many lists show whether all users get the same one
-
 __all__ = [
     "History",
     "Recommender",
-    "check_frame_columns",
-    "check_holdout_ids",
     "item_popularity",
     "knows_users",
-    "warn_of_one_list",
     "with_new_items",
 ]
 
@@ -82,6 +77,8 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         that rank by it for an empty history.
     scorer_ : aerec.recommender.scorer.Scorer
         What the model has learned, as a function from a `UserBlock` to scores.
+    ids_ : aerec.recommender.id_matching.IdMatching
+        What the model knows of ids.
     """
 
     _learned: ClassVar[tuple[str, ...]] = ()
@@ -224,7 +221,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         What is to be left out when they are ranked is said as in `rank`.
         """
         history, rejected = self._read(history)
-        users = self._ids.match(history)
+        users = self.ids_.match(history)
         left_out = [] if rejected is None else [rejected]
         if exclude_seen:
             left_out.append(users.history)
@@ -232,7 +229,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
             left_out.append(self.block_of(exclude).history)
             if left_out[-1].shape[0] != users.n_users:
                 raise DataError(f"exclude has {left_out[-1].shape[0]} users, the history {users.n_users}")
-        barred = self._ids.barred(allow_items, block_items, history)
+        barred = self.ids_.barred(allow_items, block_items, history)
         return replace(users, left_out=left_out, barred=barred)
 
     def score_items(self, history: History) -> NDArray[np.float32]:
@@ -408,7 +405,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         ids = history.users if isinstance(history, Interactions) else pd.Index(list(history), tupleize_cols=False)
         columns = {
             "user": ids.take(rows),
-            "item": self._ids.item_ids(history).take(indices[rows, places]),
+            "item": self.ids_.item_ids(history).take(indices[rows, places]),
             "rank": places + 1,
             "score": scores[rows, places],
         }
@@ -447,8 +444,8 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
                 f"{type(self).__name__} has neither vectors of items nor item-item weights, so that it cannot say what "
                 'is alike; recommend({"anyone": [item]}) says what it shows to those who like an item'
             )
-        columns = self._ids.columns_of(items)
-        frame = most_similar(scorer.similarities, columns, self._ids.known_items, k, self.n_features_in_, "item")
+        columns = self.ids_.columns_of(items)
+        frame = most_similar(scorer.similarities, columns, self.ids_.known_items, k, self.n_features_in_, "item")
         return as_frame_of(frame, as_frame)
 
     def similar_users(self, history: History, users: Any, k: int = 10, *, as_frame: str = "pandas") -> Any:
@@ -484,7 +481,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         if not isinstance(known, Interactions):
             raise DataError("similar_users finds users by id: expected an Interactions, or {user: [item, …]}")
         rows = known.users.get_indexer(known.select_users(users).users)
-        vectors = scorer.query_vectors(self._ids.match(known))
+        vectors = scorer.query_vectors(self.ids_.match(known))
         vectors = vectors[
             :, np.ptp(vectors, axis=0) > 0
         ]  # a column that is the same for all, such as the 1 of a bias, says nothing
@@ -511,12 +508,12 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         """
         check_n(n)
         history = self._read(history)[0]
-        user = self._ids.match(history)
-        column = self._ids.column_for_one(item, history)
+        user = self.ids_.match(history)
+        column = self.ids_.column_for_one(item, history)
         terms = self.scorer_.contributions(user, np.array([column]))[:, 0]
         order = np.lexsort((user.history.indices, -terms))[:n]
         seen = user.history.indices[order]
-        return pd.DataFrame({"item": self._ids.item_ids(history).take(seen), "contribution": terms[order]})
+        return pd.DataFrame({"item": self.ids_.item_ids(history).take(seen), "contribution": terms[order]})
 
     def describe_code(self, unit: int, n: int = 10, activation: float = 1.0) -> pd.DataFrame:
         """Return the items that a unit of the code stands for: those whose scores rise most when it alone is active.
@@ -566,7 +563,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         pandas.DataFrame
             Columns unit, activation and contribution, the largest first; units that are 0 are left out.
         """
-        column = self._ids.column_for_one(item, history)
+        column = self.ids_.column_for_one(item, history)
         return explain_units(self.scorer_, self.block_of(history), column, n)
 
     def add_items(self, data: Interactions, items: Any = None, *, l2: float = 3.0) -> Self:
@@ -729,7 +726,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         check_is_fitted(self)
         if isinstance(history, Interactions) or not are_lists(history):
             return history, None
-        lists = histories_of(history, self._ids.known_items, self.rating_scale_)
+        lists = histories_of(history, self.ids_.known_items, self.rating_scale_)
         return lists.seen, lists.rejected
 
     def _fit_copy(self, train: History, y: Any, validation: Any, **options: Any) -> Self:
@@ -792,14 +789,15 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
     def _as_holdout(self, validation: Any) -> Holdout | None:
         """Return validation data as a Holdout; None where it is none."""
         for part in validation if isinstance(validation, tuple) else ():
-            self._ids.check_columns(part)
+            self.ids_.check_columns(part)
         holdout = as_holdout(validation, by_id=self.items_ is not None)
         if holdout is not None:
-            self._ids.check_holdout(holdout)
+            self.ids_.check_holdout(holdout)
         return holdout
 
     @property
-    def _ids(self) -> IdMatching:
+    def ids_(self) -> IdMatching:
+        """What the model knows of ids: its items are columns."""
         return IdMatching(type(self).__name__, self.n_features_in_, self.items_, self.users_, self._columns_in)
 
     @property
@@ -842,26 +840,6 @@ def knows_users(model: Recommender) -> bool:
     return bool(model._knows_users)
 
 
-def warn_of_one_list(model: Recommender, users: UserBlock) -> None:
-    """Warn where a model that is to rank for each of the `users` ranks alike for all, by up to 100 of them."""
-    if not model._personal or users.n_users == 0:
-        return
-    some = users.take(np.unique(np.linspace(0, users.n_users - 1, _USERS_COMPARED).astype(np.int64)))
-    left_out = some.left_out if some.leaves_out_history else [some.history, *some.left_out]
-    own = not type(model).__module__.startswith("aerec.")
-    warn_of_common_lists(type(model).__name__, model.scorer_, replace(some, left_out=left_out, barred=None), own)
-
-
 def with_new_items(model: Recommender, added: NewItems) -> Recommender:
     """Return a copy of a fitted model with more items, for models that are made of others."""
     return model._with_new_items(added)
-
-
-def check_frame_columns(model: Recommender, history: Any) -> None:
-    """Refuse a frame whose columns are not those that the model was fitted on."""
-    model._ids.check_columns(history)
-
-
-def check_holdout_ids(model: Recommender, holdout: Holdout) -> None:
-    """Refuse a holdout whose ids the model cannot know, and warn where it knows few of them."""
-    model._ids.check_holdout(holdout)

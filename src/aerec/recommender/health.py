@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from aerec.errors import warn_caller
 from aerec.recommender.scorer import Scorer, UserBlock, best_of
 
+_USERS_COMPARED = 100  # So many lists show whether all users get the same one
 _FEWEST_USERS = 20
 _LENGTH = 10  # Length of the lists that are compared, a tenth of the items at most
 _COMMON = 0.9  # Lists with this share in common are the same: drawn weights disturb a few items
@@ -17,23 +19,25 @@ _VANISHED = 1e-3  # A factor has vanished below this share of the largest singul
 _FEW = 0.25  # There is a warning where no more than this share of the factors is left
 
 
-def warn_of_common_lists(name: str, scorer: Scorer, users: UserBlock, own: bool = False) -> None:
-    """Warn where the model called `name` gives everybody the list that it gives to someone without a history.
+def warn_of_one_list(model: Any, users: UserBlock) -> None:
+    """Warn where a fitted model, which is to rank for each user, gives everybody the list of someone without a history.
 
     Parameters
     ----------
-    name : str
-    scorer : Scorer
+    model : Recommender
     users : UserBlock
-        Some of them: a hundred say enough.
-    own : bool, default False
-        Whether somebody else wrote the model, who may want it so.
+        Up to 100 of them are compared.
     """
-    if share_of_common_lists(scorer, users) >= _COMMON:
+    if not model._personal or users.n_users == 0:
+        return
+    some = users.take(np.unique(np.linspace(0, users.n_users - 1, _USERS_COMPARED).astype(np.int64)))
+    left_out = some.left_out if some.leaves_out_history else [some.history, *some.left_out]
+    if share_of_common_lists(model.scorer_, replace(some, left_out=left_out, barred=None)) >= _COMMON:
+        own = not type(model).__module__.startswith("aerec.")  # whoever wrote it may want it so
         warn_caller(
-            f"{name} recommends to everybody what it recommends to someone without a history, the popular items: it "
-            "has learned nothing of tastes. Train it for more steps (epochs=, a smaller batch_size=), or with weaker "
-            "penalties; EASE needs no steps"
+            f"{type(model).__name__} recommends to everybody what it recommends to someone without a history, the "
+            "popular items: it has learned nothing of tastes. Train it for more steps (epochs=, a smaller "
+            "batch_size=), or with weaker penalties; EASE needs no steps"
             + "; a class that is to give everybody one list sets _personal = False"
             * own
         )

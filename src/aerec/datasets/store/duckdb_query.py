@@ -75,7 +75,7 @@ class RatingsQuery:
         located = columns.locate(list(types), label)
         self._refuse_types(files, {name: role for role, name in located.items()})
         self.has_times = "timestamp" in located
-        self._ids = {role: self._id(located[role], types[located[role]], raw) for role in ("user", "item")}
+        self.ids_ = {role: self._id(located[role], types[located[role]], raw) for role in ("user", "item")}
         self._refuse_repeated(located.values(), names)
         rating = (
             self._rating(located["rating"], types[located["rating"]]) if "rating" in located else "CAST(1 AS FLOAT)"
@@ -85,7 +85,7 @@ class RatingsQuery:
         connection.execute("CREATE TEMP TABLE files (file VARCHAR, number BIGINT)")
         connection.executemany("INSERT INTO files VALUES (?, ?)", [[str(file), at] for at, file in enumerate(files)])
         self._ratings = (
-            f"(SELECT {self._ids['user']} AS u, {self._ids['item']} AS i, {rating} AS r, {time} AS t, "
+            f"(SELECT {self.ids_['user']} AS u, {self.ids_['item']} AS i, {rating} AS r, {time} AS t, "
             f"aerec_file AS f, file_row_number AS n FROM {raw})"
         )
 
@@ -179,7 +179,7 @@ class RatingsQuery:
         )
 
     def _whole(self, role: str) -> bool:
-        return self._ids[role].endswith("AS BIGINT)")
+        return self.ids_[role].endswith("AS BIGINT)")
 
     def _id(self, name: str, kind: str, raw: str) -> str:
         if kind in _EXACT and self._are_whole(name, _EXACT[kind], raw):
