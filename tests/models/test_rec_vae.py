@@ -84,7 +84,7 @@ def test_encoder_and_decoder_are_trained_in_turn(monkeypatch):
     seen = []
 
     def watched(trainer, rows, steps, kind):
-        is_decoder = kind.optimizer is trainer.optimizer
+        is_decoder = kind.optimizer is trainer.optimizers[0]
         seen.append((is_decoder, kind.corrupt))
         network = trainer.network
         before = [one.detach().clone() for one in (*network.encoder().parameters(), *network.decoder_weights)]
