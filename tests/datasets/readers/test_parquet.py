@@ -144,6 +144,16 @@ def test_every_encoding_of_text_is_read(write, encoding, version):
     assert rows(read_ratings(path, rating=None)) == expected
 
 
+def test_dictionaries_with_a_repeated_entry_and_several_row_groups_are_read(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow", reason="reading Parquet needs the extra aerec[scale]")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    users = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0, 1, 2, 1]), pyarrow.array(["b", "a", "b"]))
+    items = pyarrow.array(["x", "y", "z", "x"]).dictionary_encode()
+    path = tmp_path / "coded.parquet"
+    parquet.write_table(pyarrow.table({"user": users, "item": items}), path, row_group_size=2)
+    assert rows(read_ratings(path, rating=None)) == [("a", "x", 1.0), ("a", "y", 1.0), ("b", "x", 1.0), ("b", "z", 1.0)]
+
+
 def test_what_duckdb_writes_is_read_in_both_versions(tmp_path):
     duckdb = pytest.importorskip("duckdb", reason="needs the extra aerec[scale]")
     for version in ("V1", "V2"):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aerec.datasets.readers.values import as_shown, plain_ids, plain_times, refuse_row
+from aerec.datasets.readers.values import as_shown, distinct_ids, plain_ids, plain_times, refuse_row, text_ids
 from aerec.errors import DataError
 
 NOW = 1_700_000_000
@@ -24,6 +24,22 @@ def test_numbers_beyond_63_bits_and_text_stay_what_they_are():
     assert ids_of([2**63, 1], "uint64").tolist() == [2**63, 1]
     assert ids_of(["007", "7"], object).tolist() == ["007", "7"]
     assert ids_of([0.5, 1.0]).tolist() == [0.5, 1.0]
+
+
+@pytest.mark.parametrize("dtype", [object, "str"])
+def test_ids_with_blanks_around_them_are_one_in_the_order_they_come(dtype):
+    ids = distinct_ids(pd.Series(["b", " a", "b ", "a"], dtype=dtype))
+    assert ids.tolist() == ["b", "a", "b", "a"]
+    assert ids.cat.categories.tolist() == ["b", "a"]
+
+
+def test_what_is_odd_among_ids_is_counted_by_rows():
+    ids = distinct_ids(pd.Series(["1"] * 300 + ["x", "2", "x"]))
+    with pytest.warns(UserWarning, match="2 of 303 are not written as whole numbers in the digits 0 to 9: 'x'"):
+        assert text_ids(ids, "f.csv", refuse_row("f.csv", "user", ids)).tolist()[-3:] == ["x", "2", "x"]
+    missing = distinct_ids(pd.Series(["1", "1", "NA"]))
+    with pytest.raises(DataError, match="row 2, column 'user': 'NA' stands where an id is missing"):
+        text_ids(missing, "f.csv", refuse_row("f.csv", "user", missing))
 
 
 def test_whole_numbers_with_a_point_lose_it_with_a_warning():

@@ -23,6 +23,7 @@ from aerec.datasets.readers.layout import NOT_UTF8, Layout, detect_layout, short
 from aerec.datasets.readers.values import (
     WHOLE,
     as_shown,
+    distinct_ids,
     plain_ids,
     plain_times,
     text_ids,
@@ -33,7 +34,7 @@ from aerec.errors import DataError, warn_caller
 from aerec.times import values_in_unit
 
 _STARS = 10  # ratings from 0 up to here may be stars
-_CHUNK = 1 << 20  # rows parsed at once; columns that are not needed are dropped chunk by chunk
+_CHUNK = 1 << 17  # rows parsed at once, few enough for the processor's cache; columns not needed are dropped
 # Before pandas 3, the first row of a later chunk is cut where it has too many fields.
 _CUTS_CHUNKS = int(pd.__version__.partition(".")[0]) < 3
 
@@ -105,7 +106,7 @@ def _parse(files: Files, name: str, layout: Layout, types: dict[str, str] | None
         dtypes = {position: types[role] for position, role in wanted.items() if role in types}
     with files.open(name) as stream, warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)  # a first row that is longer than the header
-        checked = _WithoutNul(stream, files.label(name), layout.sep.encode())
+        checked = _WithoutNul(stream, files, name, layout.sep.encode())
         chunks = pd.read_csv(
             _one_character_separator(cast("IO[bytes]", checked), layout),
             sep=layout.char,
@@ -127,7 +128,8 @@ def _parse(files: Files, name: str, layout: Layout, types: dict[str, str] | None
             needed = []
             for chunk in chunks:
                 for position in wanted.keys() - dtypes.keys():
-                    if infer_dtype(chunk[position], skipna=False) != "string":
+                    text = isinstance(chunk[position].dtype, pd.StringDtype)  # object before pandas 3
+                    if not text and infer_dtype(chunk[position], skipna=False) != "string":
                         raise ValueError(f"column {layout.names[position]!r} is not all text")
                 for position, kind in dtypes.items():
                     if kind == "int64" and chunk[position].dtype != kind:  # uint64, without an error before pandas 3
@@ -160,8 +162,8 @@ class _WithoutNul(io.BufferedIOBase):
         How many were read so far.
     """
 
-    def __init__(self, stream: IO[bytes], label: str, separator: bytes) -> None:
-        self._stream, self._label, self._line = stream, label, 1
+    def __init__(self, stream: IO[bytes], files: Files, name: str, separator: bytes) -> None:
+        self._stream, self._files, self._name = stream, files, name
         self._separator, self.n_separators = separator, 0
 
     def readable(self) -> bool:
@@ -169,10 +171,11 @@ class _WithoutNul(io.BufferedIOBase):
 
     def read(self, size: int | None = -1, /) -> bytes:
         block = self._stream.read(-1 if size is None else size)
-        if (at := block.find(b"\0")) >= 0:
-            line = self._line + block.count(b"\n", 0, at)
-            raise DataError(f"{self._label} line {line}: holds a NUL byte, which is no text; get the file again")
-        self._line += block.count(b"\n")
+        if b"\0" in block:
+            with self._files.open(self._name) as stream:
+                at = next(number for number, line in enumerate(stream, 1) if b"\0" in line)
+            label = self._files.label(self._name)
+            raise DataError(f"{label} line {at}: holds a NUL byte, which is no text; get the file again")
         self.n_separators += block.count(self._separator) if _CUTS_CHUNKS else 0
         return block
 
@@ -194,9 +197,9 @@ def _one_character_separator(stream: IO[bytes], layout: Layout) -> IO[bytes]:
 def _guess_types(files: Files, name: str, layout: Layout) -> dict[str, str]:
     """Guess the type of each wanted column from the first rows; a wrong guess costs a second reading, no more."""
     rows = list(itertools.islice((row for _, row in _rows(files, name, layout)), 1000))
-    types = {}
+    types, is_whole = {}, re.compile(WHOLE).fullmatch
     for role, position in layout.roles.items():
-        whole = all(re.fullmatch(WHOLE, row[position].strip()) if position < len(row) else False for row in rows)
+        whole = all(is_whole(row[position].strip()) if position < len(row) else False for row in rows)
         types[role] = "float64" if role in ("rating", "weight") else "int64" if whole else "str"
     return {role: kind for role, kind in types.items() if kind != "str" and rows}
 
@@ -217,7 +220,9 @@ def _convert(files: Files, name: str, layout: Layout, frame: pd.DataFrame) -> pd
         raise DataError(f"{files.label(name)} {place}, column {layout.names[position]!r}: {message}")
 
     for role in layout.roles:
-        if not is_numeric_dtype(frame[role]):
+        if role in ("user", "item"):
+            frame[role] = distinct_ids(frame[role])
+        elif not is_numeric_dtype(frame[role]):
             frame[role] = frame[role].str.strip()
     if (again := _header_again(frame, layout)).any():
         refuse_in("user", again, "the header stands here again, as in files joined into one; delete the line")

@@ -22,6 +22,7 @@ from aerec.datasets.readers.layout import NOT_UTF8
 from aerec.datasets.readers.values import (
     Refuse,
     as_shown,
+    distinct_ids,
     plain_ids,
     plain_times,
     text_ids,
@@ -223,7 +224,7 @@ def _typed(role: str, column: list[Any], what: str, refuse: Refuse) -> pd.Series
         values = pd.Series([_as_float(value) for value in column], dtype=np.float64)
     else:
         values = pd.Series([value if type(value) is str else str(value) for value in column], dtype=object)
-        values = values.str.strip()
+        values = distinct_ids(values) if is_id else values.str.strip()
     if role in ("rating", "weight"):
         return text_numbers(values, role, refuse, decimal_comma=True)
     if role == "timestamp":

@@ -39,7 +39,7 @@ def read_parquet(files: Files, name: str, columns: Columns) -> pd.DataFrame:
         located = columns.locate(file.schema_arrow.names, label)
         for role, given in located.items():
             check_type(file.schema_arrow.field(given).type, role, f"{label}: the column {given!r}")
-        frame = _read(content, list(located.values()), label)
+        frame = _read(content, located, label)
     except DataError:
         raise
     except (pyarrow.ArrowException, OSError, ValueError, KeyError, OverflowError) as error:
@@ -58,11 +58,12 @@ def read_parquet(files: Files, name: str, columns: Columns) -> pd.DataFrame:
     return frame.rename(columns={given: role for role, given in located.items()})[list(located)]
 
 
-def _read(content: io.BytesIO, names: list[str], label: str) -> pd.DataFrame:
-    """Read the columns `names` in pieces, so that a small file cannot unpack to more than what a reader expects."""
+def _read(content: io.BytesIO, located: dict[str, str], label: str) -> pd.DataFrame:
+    """Read columns in pieces, so that a small file cannot unpack to more than what a reader expects."""
     import pyarrow
     import pyarrow.parquet
 
+    names = list(located.values())
     limit = max(MAX_RATIO * content.getbuffer().nbytes, ALWAYS_ALLOWED)
     # Text that repeats stays a dictionary, whose size tells the size without one before that much memory is taken.
     file = pyarrow.parquet.ParquetFile(content, read_dictionary=names)
@@ -78,7 +79,8 @@ def _read(content: io.BytesIO, names: list[str], label: str) -> pd.DataFrame:
         batches = _batches(file, names, label, limit, max(1, min(_FEW_ROWS, limit // max([1, *groups]))))
     table = pyarrow.Table.from_batches(batches, schema=None if batches else file.schema_arrow)
     for at, field in enumerate(table.schema):
-        table = table.set_column(at, field.name, _plain_column(table.column(at)))
+        is_id = field.name in (located["user"], located["item"])
+        table = table.set_column(at, field.name, _plain_column(table.column(at), is_id=is_id))
     frame: pd.DataFrame = table.to_pandas()
     return frame
 
@@ -112,13 +114,17 @@ def _unpacked_size(column: Any) -> int:
     return size
 
 
-def _plain_column(column: Any) -> Any:
-    """Return dictionaries as their values, decimals as numbers, and what is an UUID as text."""
+def _plain_column(column: Any, *, is_id: bool) -> Any:
+    """Return dictionaries as their values but for those of ids, decimals as numbers, and what is an UUID as text."""
     import pyarrow
+    import pyarrow.compute
 
     kind = column.type
     if pyarrow.types.is_dictionary(kind):
-        column = column.cast(kind.value_type)
+        unified = column.unify_dictionaries()
+        entries = [chunk.dictionary for chunk in unified.chunks[:1]]
+        repeat = any(pyarrow.compute.count_distinct(each).as_py() != len(each) for each in entries)
+        column = unified if is_id and not repeat else column.cast(kind.value_type)
     elif pyarrow.types.is_decimal(kind):
         try:
             column = column.cast(pyarrow.int64() if kind.scale == 0 else pyarrow.float64())

@@ -103,38 +103,53 @@ def plain_times(times: pd.Series[Any], what: str, refuse: Refuse) -> pd.Series[A
     return times
 
 
+def distinct_ids(ids: pd.Series[Any]) -> pd.Series[Any]:
+    """Return ids that are text as categories without blanks around them, so that what follows looks at each once."""
+    if is_numeric_dtype(ids):
+        return ids
+    codes, distinct = pd.factorize(ids)
+    stripped_codes, stripped = pd.factorize(pd.Series(distinct).str.strip())
+    return pd.Series(pd.Categorical.from_codes(stripped_codes[codes], stripped))
+
+
 def text_ids(ids: pd.Series[Any], what: str, refuse: Refuse) -> pd.Series[Any]:
     """Return ids that are still text as numbers, where all of them are whole ones of 64 bits.
 
     Parameters
     ----------
-    ids, what, refuse
+    ids : Series
+        Numbers, or categories of text as of `distinct_ids`.
+    what, refuse
         As in `plain_ids`.
     """
     if is_numeric_dtype(ids):
         return ids
-    whole = ids.str.fullmatch(WHOLE)
+    codes, distinct = ids.cat.codes.to_numpy(), pd.Series(ids.cat.categories)
+    whole = distinct.str.fullmatch(WHOLE).astype(bool)
     if whole.all():
         with contextlib.suppress(ValueError, OverflowError):
-            return ids.astype("int64")
-        large = ids[ids.str.len() > _EXACT_DIGITS + 2]  # of 19 characters and more
-        first = next((value for value in large if not -(2**63) <= int(value) < 2**63), ids.iloc[0])
+            return pd.Series(distinct.astype("int64").to_numpy()[codes])
+        large = distinct[distinct.str.len() > _EXACT_DIGITS + 2]  # of 19 characters and more
+        first = next((value for value in large if not -(2**63) <= int(value) < 2**63), distinct.iloc[0])
         warn_caller(f"{what}: all ids are read as text, since {first!r} is beyond 64 bits")
         return ids
     pointed = rf"(?:{WHOLE})\.0+"
-    if ids[:1].str.fullmatch(pointed).all() and ids.str.fullmatch(pointed).all():
-        return ids.astype("float64") if (ids.str.len() < _EXACT_DIGITS).all() else ids
-    if (rounded := ids.str.fullmatch(r"[0-9]\.[0-9]+[Ee]\+[0-9]+")).any():
+    if distinct[:1].str.fullmatch(pointed).all() and distinct.str.fullmatch(pointed).all():
+        exact = (distinct.str.len() < _EXACT_DIGITS).all()
+        return pd.Series(distinct.astype("float64").to_numpy()[codes]) if exact else ids
+    if (rounded := distinct.str.fullmatch(r"[0-9]\.[0-9]+[Ee]\+[0-9]+").to_numpy(bool)).any():
         advice = "stands for several, as a spreadsheet rounds them; export it as text"
-        refuse(rounded.to_numpy(bool), f"the id {{value!r}} {advice}")
-    odd = ids[~whole]
-    if whole.any() and (missing := ids.isin(_MISSING)).any() and (whole | missing).all():
-        refuse(missing.to_numpy(bool), "{value!r} stands where an id is missing; complete or delete the line")
+        refuse(rounded[codes], f"the id {{value!r}} {advice}")
+    missing = distinct.isin(_MISSING).to_numpy(bool)
+    if whole.any() and missing.any() and (whole | missing).all():
+        refuse(missing[codes], "{value!r} stands where an id is missing; complete or delete the line")
+    odd = distinct[~whole]
     numeric = odd[:1000].str.replace("_", "").str.isnumeric() & ~odd[:1000].str.fullmatch("[0-9]+")
-    if numeric.any() or len(odd) <= _FEW * len(ids):
+    n_odd = len(ids) - int(np.count_nonzero(whole.to_numpy()[codes]))
+    if numeric.any() or n_odd <= _FEW * len(ids):
         first = odd[:1000][numeric].iloc[0] if numeric.any() else odd.iloc[0]
         warn_caller(
-            f"{what}: all ids are read as text, since {len(odd):,} of {len(ids):,} are not written as whole numbers in "
+            f"{what}: all ids are read as text, since {n_odd:,} of {len(ids):,} are not written as whole numbers in "
             f"the digits 0 to 9: {as_shown(first)!r}"
         )
     return ids
