@@ -259,10 +259,14 @@ def shared_entries(counts: NDArray[np.int64], power: float, n_active: int, n_fac
 
 
 def _largest(weight: Tensor, n: Tensor) -> Tensor:
-    """Return 1 in the places of the n[j] entries of row j that are largest in magnitude, 0 elsewhere."""
-    places = weight.abs().topk(int(n.max()), dim=1).indices
-    among = torch.arange(places.shape[1], device=weight.device) < n[:, None]
-    return torch.zeros_like(weight).scatter_(1, places, among.to(weight.dtype))
+    """Return 1 in the places of the n[j] entries of row j that are largest in magnitude, 0 elsewhere.
+
+    Entries as large as the last of them stay as well. On a processor NumPy sorts: by vector instructions, some twenty
+    times as fast as the sort and the topk of PyTorch.
+    """
+    sizes = weight.abs()
+    by_size = torch.from_numpy(np.sort(sizes.numpy(), axis=1)) if sizes.device.type == "cpu" else sizes.sort(dim=1)[0]
+    return (sizes >= by_size.gather(1, weight.shape[1] - n[:, None])).to(weight.dtype)
 
 
 def _cost(batch: Batch, masked: Batch, weight: Tensor, scratch: Scratch, half: bool = False) -> Tensor:
