@@ -134,6 +134,16 @@ def test_the_learning_rate_falls_in_the_last_third():
 def test_the_largest_entries_are_left():
     weight = torch.tensor([[3.0, -4.0, 1.0], [0.1, 0.0, -0.2]])
     assert sparse_elsa._largest(weight, torch.tensor([2, 1])).tolist() == [[1, 1, 0], [0, 0, 1]]
+    weight = torch.as_tensor(np.random.default_rng(2).normal(size=(7, 33)).astype(np.float32))
+    n = torch.arange(7) * 5 + 2
+    for row, many, mask in zip(weight, n, sparse_elsa._largest(weight, n), strict=True):
+        assert sorted(mask.nonzero().ravel().tolist()) == sorted(row.abs().topk(int(many)).indices.tolist())
+
+
+def test_entries_as_large_as_the_last_stay_until_the_vectors_are_stored():
+    weight = torch.tensor([[2.0, -1.0, 1.0, 0.0]])
+    assert sparse_elsa._largest(weight, torch.tensor([2])).tolist() == [[1, 1, 1, 0]]
+    assert sparse_elsa._largest_entries(weight.numpy(), np.array([2])).columns.tolist() == [0, 1]
 
 
 def test_it_learns(data, model):

@@ -17,9 +17,9 @@ from aerec.dimensions import Number, Space, Whole
 from aerec.display.progress import EpochProgress
 from aerec.errors import TrainingError
 from aerec.interactions import Interactions
-from aerec.network.batches import Batch
+from aerec.network.batches import Batch, SparseBatch
 from aerec.network.device import resolve_device, resolve_precision, with_gradients
-from aerec.network.products import Scratch
+from aerec.network.products import Scratch, scatter_rows
 from aerec.network.rows import Rows, shuffled, sparse_rows
 from aerec.network.unit_rows import unit_products, unit_rows
 from aerec.noise import MaskingNoise
@@ -33,7 +33,7 @@ from aerec.training.optimizers import BlockwiseNAdam
 
 _ANNEALED = 2 / 3  # share of the steps over which entries are taken away
 _STEPS = 8  # after which entries are taken away again
-_ITEMS = 8192  # Items whose vectors are widened at once
+_ITEMS = 1024  # Items whose vectors are widened at once; their scores stay in the cache
 _TINY = 1e-12
 
 
@@ -304,6 +304,13 @@ def _joined(parts: list[_SparseVectors], row: NDArray[np.int64]) -> _SparseVecto
     return _SparseVectors(entries[positions], columns[positions], _starts(np.diff(begins)), parts[0].n_factors)
 
 
+def _product(matrix: CSR, dense: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the product of a sparse matrix and a dense one."""
+    batch = SparseBatch.of(matrix, torch.device("cpu"))
+    product: NDArray[np.float32] = scatter_rows(batch.pattern, batch.values, torch.from_numpy(dense)).numpy()
+    return product
+
+
 @dataclass(frozen=True, eq=False)
 class _SparseVectors:
     """A, 4 bytes an entry."""
@@ -353,10 +360,11 @@ class _SparseFactorScorer(Scorer):
     def code(self, block: UserBlock) -> NDArray[np.float32]:
         """Return x A; shape (n_users, n_factors)."""
         history = block.history
-        items, places = np.unique(history.indices, return_inverse=True)
-        of_them: CSR = sp.csr_array((history.data, places, history.indptr), shape=(block.n_users, len(items)))
-        code: NDArray[np.float32] = (of_them @ self._vectors.rows(items)).toarray()
-        return code
+        seen = np.zeros(self.n_items, dtype=bool)
+        seen[history.indices] = True
+        places = (np.cumsum(seen) - 1)[history.indices]
+        of_them: CSR = sp.csr_array((history.data, places, history.indptr), shape=(block.n_users, int(seen.sum())))
+        return _product(of_them, self._vectors.rows(seen).toarray())
 
     def code_size(self) -> int:
         """Return n_factors."""
@@ -379,10 +387,10 @@ class _SparseFactorScorer(Scorer):
     def _products(self, code: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return code · Aᵀ, block by block of items."""
         products = np.empty((len(code), self.n_items), dtype=np.float32)
-        queries = np.ascontiguousarray(code.T)
+        queries = np.array(code.T, dtype=np.float32, order="C")
         for start in range(0, self.n_items, _ITEMS):
             some = slice(start, start + _ITEMS)
-            products[:, some] = (self._vectors.rows(some) @ queries).T
+            products[:, some] = _product(self._vectors.rows(some), queries).T
         return products
 
     def item_vectors(self) -> NDArray[np.float32]:
