@@ -3,7 +3,8 @@
     python benchmarks/quality/sparse_codes.py
     python benchmarks/quality/sparse_codes.py --steer
     python benchmarks/quality/sparse_codes.py --vectors
-    python benchmarks/quality/sparse_codes.py --vectors --data gowalla --kept 24 --seeds 1
+    python benchmarks/quality/sparse_codes.py --vectors --paper
+    python benchmarks/quality/sparse_codes.py --vectors --data gowalla --seeds 1
 
 Known users: train, valid and test of ml-1m-implicit as given. Unseen users: MovieLens 1M, likes, `StrongGeneralization`
 of 500 + 500 users, whom neither ELSA nor the sparse code has seen. Everything of the sparse code is at its default. The
@@ -15,15 +16,15 @@ highest in a unit say whether its name holds. Only units that some user has acti
 With ``--steer``: do lists move as the name of a unit says? Of each feature that names units, the unit is taken in whose
 items it is most common; the units are turned up and down for the unseen users, in multiples of their strength.
 
-With ``--vectors``: item vectors of a tenth and a hundredth of the bytes, ELSA and SparseELSA, on the known users or on
-the split of another data set. Both have the settings of `dense`; SparseELSA begins with 512 factors. Users a
-second: top 20 of all users, in processor time of one thread.
+With ``--vectors``: item vectors of a tenth and a hundredth of the bytes, ELSA and SparseELSA at their defaults; with
+``--paper`` both have the settings of `dense`. Vectors begin with `--begun` factors. The known users of ml-1m-implicit,
+or Gowalla and Yelp2018 in the set-up of LightGCN (fitted on all that comes before test). Users a second: top 20 of all
+users. Seconds are those of the processor, one thread.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -36,9 +37,9 @@ from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import lightgcn_splits
 from aerec import evaluate
-from aerec.datasets import load_dataset, read_parts
-from aerec.holdout import Split
+from aerec.datasets import load_dataset
 from aerec.interactions import Interactions
 from aerec.metrics import ndcg_at_k
 from aerec.models import ELSA, SparseCode, SparseELSA
@@ -61,15 +62,21 @@ def main() -> None:
     parser.add_argument("--vectors", action="store_true")
     parser.add_argument("--data", default="ml-1m-implicit", choices=["ml-1m-implicit", "gowalla", "yelp2018"])
     parser.add_argument("--kept", type=int, nargs="+", default=[24, 2], help="entries of a vector that are left")
+    parser.add_argument("--begun", type=int, nargs="+", default=[512], help="factors that vectors begin with")
+    parser.add_argument("--paper", action="store_true", help="the settings of the paper, not the defaults")
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
     set_threads(given.threads)
     if given.vectors:
-        points = [point for seed in range(given.seeds) for point in vectors(given.data, seed, given.kept)]
-        header = ["model", *METRICS, "loss of ndcg@20", "bytes of item vectors", "users/s", "s"]
-        table = markdown(header, rows_of_vectors(points))
-        name, title = f"sparse-vectors-{given.data}", f"Item vectors of few bytes, {given.data}"
-        save(name, title, table, {"points": points}, given.out)
+        name = f"sparse-vectors-{given.data}" + ("-paper" if given.paper else "")
+        losses = [f"loss of {metric}" for metric in METRICS]
+        header = ["model", *METRICS, *losses, "bytes of item vectors", "of the first", "users/s", "s"]
+        points = []
+        for seed in range(given.seeds):
+            for point in vectors(given.data, seed, given.kept, given.begun, given.paper):
+                points.append(point)
+                table = markdown(header, rows_of_vectors(points))
+                save(name, f"Item vectors of few bytes, {given.data}", table, {"points": points}, given.out)
         return
     described = films()
     if given.steer:
@@ -182,18 +189,25 @@ def about_names(points: list[dict[str, Any]]) -> str:
     )
 
 
-def vectors(data: str, seed: int, kept: list[int]) -> Iterator[dict[str, Any]]:
+def vectors(data: str, seed: int, kept: list[int], begun: list[int], paper: bool) -> Iterator[dict[str, Any]]:
     """Give quality, bytes and seconds of ELSA, and of smaller vectors, dense and sparse, of the same bytes each."""
-    parts = read_parts(Path(os.environ["AEREC_DATA"]) / data)
-    split = Split.from_parts(parts["train"], parts["test"], parts.get("validation"))
-    models: list[Any] = [dense(seed)]
+    if data == "ml-1m-implicit":
+        split = load(data)
+        train, test = split.train, split.test
+    else:
+        _, _, test = lightgcn_splits.load(data)
+        train = test.history
+    options: dict[str, Any] = {"seed": seed, "progress": False}
+    if paper:
+        options |= {"epochs": 10, "batch_size": 128, **OF_PAPER}
+    of_dense = options | ({"ema_decay": 0.0} if paper else {})
+    models: list[ELSA | SparseELSA] = [ELSA(256, **of_dense)]
     for n in kept:  # and where they begin: as many bytes as n + 1 numbers
-        sparse = SparseELSA(512, n, epochs=10, batch_size=128, seed=seed, progress=False, **OF_PAPER)
-        models += [dense(seed).set_params(n_factors=n + 1), sparse]
+        models += [ELSA(n + 1, **of_dense), *(SparseELSA(length, n, **options) for length in begun)]
     for model in models:
-        began = time.perf_counter()
-        model.fit(split.train)
-        seconds = time.perf_counter() - began
+        began = time.process_time()
+        model.fit(train)
+        seconds = time.process_time() - began
         if isinstance(model, SparseELSA):
             size = model.entries_.nbytes + model.columns_.nbytes + model.starts_.nbytes
         else:
@@ -201,24 +215,27 @@ def vectors(data: str, seed: int, kept: list[int]) -> Iterator[dict[str, Any]]:
         of_them = f", {model.n_active} kept" if isinstance(model, SparseELSA) else ""
         shown = f"{type(model).__name__}({model.n_factors}{of_them})"
         began = time.process_time()
-        model.rank(split.test.history, TOP)
-        speed = split.test.history.shape[0] / (time.process_time() - began)
-        mean = evaluate(model, split.test, METRICS, n_resamples=1).mean
-        point = {"model": shown, "seed": seed, "mean": dict(mean), "bytes": size, "seconds": seconds, "speed": speed}
-        print(point, flush=True)
-        yield point
+        model.rank(test.history, TOP)
+        speed = test.history.shape[0] / (time.process_time() - began)
+        mean = evaluate(model, test, (*METRICS, "plain_recall@20", "ndcg@100"), n_resamples=1).mean
+        yield {"model": shown, "seed": seed, "mean": dict(mean), "bytes": size, "seconds": seconds, "speed": speed}
 
 
 def rows_of_vectors(points: list[dict[str, Any]]) -> Iterator[list[str]]:
     """Give a row for each model: means over seeds."""
+    first = points[0]["model"]
     for model in dict.fromkeys(point["model"] for point in points):
         own = [point for point in points if point["model"] == model]
         means = [f"{np.mean([point['mean'][metric] for point in own]):.4f}" for metric in METRICS]
-        of_dense = [point["mean"]["ndcg@20"] for point in points if point["model"] == "ELSA(256)"]
-        losses = np.array([1 - point["mean"]["ndcg@20"] / whole for point, whole in zip(own, of_dense, strict=True)])
-        loss = f"{losses.mean():.2%} ± {_half(losses):.2%}"
+        losses = []
+        for metric in METRICS:
+            of_dense = {point["seed"]: point["mean"][metric] for point in points if point["model"] == first}
+            shares = np.array([1 - point["mean"][metric] / of_dense[point["seed"]] for point in own])
+            losses.append(f"{shares.mean():.2%}" + (f" ± {_half(shares):.2%}" if len(own) > 1 else ""))
         seconds, speed = (np.mean([point[name] for point in own]) for name in ("seconds", "speed"))
-        yield [model, *means, loss, f"{own[0]['bytes']:,}", f"{speed:,.0f}", f"{seconds:.0f}"]
+        size = own[0]["bytes"]
+        share = f"{size / points[0]['bytes']:.1%}"
+        yield [model, *means, *losses, f"{size:,}", share, f"{speed:,.0f}", f"{seconds:.0f}"]
 
 
 def _half(values: Any) -> float:

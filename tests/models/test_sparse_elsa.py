@@ -170,6 +170,14 @@ def test_seeds(data):
     assert np.abs((first.factors_ - other.factors_).toarray()).max() > 0.01
 
 
+def test_epochs_and_batches_follow_the_data(data):
+    automatic, given = (
+        SparseELSA(n_factors=8, n_active=2, progress=False, **sizes).fit(data)
+        for sizes in ({}, {"epochs": 80, "batch_size": 32})  # 8 × 30 / 3 epochs of 3 steps
+    )
+    np.testing.assert_array_equal(automatic.entries_, given.entries_)
+
+
 def test_it_keeps_the_contract():
     check_recommender(SparseELSA(n_factors=8, n_active=3, epochs=2, batch_size=16, progress=False))
 

@@ -80,6 +80,18 @@ _OF_STEPS: dict[str, list[Constraint]] = {
 """Parameters that may be another from one `partial_fit` to the next; the others made the network."""
 
 
+def automatic_batch_size(n_rows: int) -> int:
+    """Return a batch size that suits so many rows."""
+    return min(max(n_rows // _STEPS_AN_EPOCH, _BATCH_SIZES[0]), _BATCH_SIZES[1])
+
+
+def automatic_epochs(of_a_million: float, shape: tuple[int, int], batch_size: int) -> int:
+    """Return about as many epochs as lead to the best lists, given those for a million cells in 30 steps an epoch."""
+    growth = min(max(float((shape[0] * shape[1] / 1e6) ** _GROWTH), _GROWN[0]), _GROWN[1])
+    steps = -(-shape[0] // batch_size)
+    return max(1, round(of_a_million * growth * max(1.0, _STEPS_AN_EPOCH / steps)))
+
+
 class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender):  # type: ignore[misc]
     r"""Autoencoder for sparse ratings or dense data, kept from copying its input by a narrow code, noise or sparsity.
 
@@ -526,9 +538,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         return Training(trainer, self._records, self._steps)
 
     def _step_options(self, n_rows: int) -> StepOptions:
-        automatic = min(max(n_rows // _STEPS_AN_EPOCH, _BATCH_SIZES[0]), _BATCH_SIZES[1])
         return StepOptions(
-            batch_size=automatic if self.batch_size == "auto" else int(self.batch_size),
+            batch_size=automatic_batch_size(n_rows) if self.batch_size == "auto" else int(self.batch_size),
             learning_rate=self.learning_rate,
             schedule=SCHEDULES[self.learning_rate_schedule],
             weight_decay=self.weight_decay,
@@ -538,12 +549,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         )
 
     def _epochs_without_validation(self, shape: tuple[int, int]) -> int:
-        """Return what ``epochs="auto"`` means for rows of this shape: about as many steps as lead to the best lists."""
+        """Return what ``epochs="auto"`` means for rows of this shape."""
         if self._epochs_of_a_million is None or self.likelihood not in self._of_likes:
             return self._epochs_alone
-        steps = -(-shape[0] // self._step_options(shape[0]).batch_size)
-        growth = min(max(float((shape[0] * shape[1] / 1e6) ** _GROWTH), _GROWN[0]), _GROWN[1])
-        return max(1, round(self._epochs_of_a_million * growth * max(1.0, _STEPS_AN_EPOCH / steps)))
+        return automatic_epochs(self._epochs_of_a_million, shape, self._step_options(shape[0]).batch_size)
 
     def _follow_parameters(self, n_rows: int) -> None:
         """Have the next steps follow the parameters of the moment, where `set_params` has changed them.

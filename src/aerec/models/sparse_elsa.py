@@ -17,6 +17,7 @@ from aerec.dimensions import Number, Space, Whole
 from aerec.display.progress import EpochProgress
 from aerec.errors import TrainingError
 from aerec.interactions import Interactions
+from aerec.models.autoencoder import automatic_batch_size, automatic_epochs
 from aerec.network.batches import Batch, SparseBatch
 from aerec.network.device import resolve_device, resolve_precision, with_gradients
 from aerec.network.products import Scratch, scatter_rows
@@ -31,6 +32,7 @@ from aerec.sparse import CSR, column_counts, row_ids, row_positions
 from aerec.splitting import Holdout
 from aerec.training.optimizers import BlockwiseNAdam
 
+_EPOCHS_OF_A_MILLION = 8.0  # for epochs="auto", as in `Autoencoder`
 _ANNEALED = 2 / 3  # share of the steps over which entries are taken away
 _STEPS = 8  # after which entries are taken away again
 _ITEMS = 1024  # Items whose vectors are widened at once; their scores stay in the cache
@@ -61,12 +63,13 @@ class SparseELSA(Recommender):
         Mean of k, the entries of a vector that are not 0; all of them where there are no more factors.
     popularity_power : float ≥ 0, default 1.0
         γ. With 0 all items have `n_active` entries.
-    epochs : int, default 30
-    batch_size : int, default 128
+    epochs, batch_size : int or "auto", default "auto"
+        As in `Autoencoder`, where a is 8. Vectors of hundreds of thousands of items cost the same in a batch of any
+        size: there a large batch and few epochs are fast.
     learning_rate : float, default 0.03
         Of NAdam (the cost does not depend on the lengths that the rows of V have before they are scaled).
-    noise : MaskingNoise or None, default MaskingNoise(0.5)
-        Helps on small and sparse data.
+    noise : MaskingNoise or None, default MaskingNoise(0.3)
+        As in `ELSA`.
     shrinkage : float ≥ 0, default 3.0
         s, in users.
     device : str, default "auto"
@@ -106,8 +109,8 @@ class SparseELSA(Recommender):
         "n_factors": [WholeNumber(1, 2**16)],
         "n_active": [WholeNumber(1)],
         "popularity_power": [RealNumber(at_least=0)],
-        "epochs": [WholeNumber(1)],
-        "batch_size": [WholeNumber(1)],
+        "epochs": [WholeNumber(1), OneOf(("auto",))],
+        "batch_size": [WholeNumber(1), OneOf(("auto",))],
         "learning_rate": [RealNumber(above=0)],
         "noise": [MaskingNoise, None],
         "shrinkage": [RealNumber(at_least=0)],
@@ -135,10 +138,10 @@ class SparseELSA(Recommender):
         n_factors: int = 512,
         n_active: int = 24,
         popularity_power: float = 1.0,
-        epochs: int = 30,
-        batch_size: int = 128,
+        epochs: int | str = "auto",
+        batch_size: int | str = "auto",
         learning_rate: float = 0.03,
-        noise: MaskingNoise | None = MaskingNoise(0.5),  # noqa: B008 (frozen)
+        noise: MaskingNoise | None = MaskingNoise(0.3),  # noqa: B008 (frozen)
         shrinkage: float = 3.0,
         device: str = "auto",
         precision: str = "auto",
@@ -192,7 +195,9 @@ class SparseELSA(Recommender):
         half = resolve_precision(self.precision, device)
         kind = BlockwiseNAdam if device.type == "cpu" else torch.optim.NAdam
         optimizer = kind([weight], lr=float(self.learning_rate))
-        epochs, batch_size = int(self.epochs), int(self.batch_size)
+        batch_size = automatic_batch_size(rows.shape[0]) if self.batch_size == "auto" else int(self.batch_size)
+        automatic = automatic_epochs(_EPOCHS_OF_A_MILLION, rows.shape, batch_size)
+        epochs = automatic if self.epochs == "auto" else int(self.epochs)
         n_steps, step = epochs * -(-rows.shape[0] // batch_size), 0
         settled = math.ceil(_ANNEALED * n_steps)
         support, scratch = torch.ones_like(weight, requires_grad=False), Scratch()
