@@ -7,34 +7,41 @@ from aerec.noise import MaskingNoise
 from aerec.sparsity import KLSparsity
 
 
-class FirstOf:
-    """Stands in for a trial of Optuna, and draws the low end."""
-
-    def suggest_categorical(self, name, choices):
-        assert all(isinstance(one, str) for one in choices)  # what a study can store
-        return choices[0]
-
-    def suggest_float(self, name, low, high, log):
-        return low
-
-    def suggest_int(self, name, low, high, log):
-        return low
-
-
 @pytest.mark.parametrize(
     ("dimension", "drawn"),
     [
-        (Choice([MaskingNoise(0.5), None]), MaskingNoise(0.5)),
-        (Choice([(600, 200), 200]), (600, 200)),
-        (Choice((None, 1)), None),
-        (Number(0, 2), 0.0),
-        (Whole(3, 9, log=True), 3),
+        (Choice([MaskingNoise(0.5)]), MaskingNoise(0.5)),
+        (Choice([(600, 200)]), (600, 200)),
+        (Choice((None,)), None),
+        (Number(1.5, 1.5000001), 1.5),
+        (Whole(3, 4, log=True), 3),
     ],
 )
 def test_a_trial_draws_a_value_of_the_kind_that_models_take(dimension, drawn):
-    found = dimension.suggest(FirstOf(), "any")
-    assert found == drawn
+    optuna = pytest.importorskip("optuna", reason="the search needs the package optuna")
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
+    found = dimension.read(study.ask({"any": dimension.distribution()}).params["any"])
+    assert found == pytest.approx(drawn) if isinstance(drawn, float) else found in (drawn, 4)
     assert type(found) is type(drawn)
+    assert dimension.holds(found)
+    assert dimension.read(dimension.store(found)) == found
+
+
+@pytest.mark.parametrize(
+    ("dimension", "value"),
+    [
+        (Choice([1, "tanh"]), True),
+        (Choice([MaskingNoise(0.5)]), MaskingNoise(0.4)),
+        (Number(0.0, 1.0), 1.5),
+        (Number(0.0, 1.0), "auto"),
+        (Number(0.0, 1.0), True),
+        (Whole(1, 5), 2.0),
+        (Whole(1, 5), 0),
+        (Whole(1, 5), None),
+    ],
+)
+def test_what_a_dimension_does_not_hold(dimension, value):
+    assert not dimension.holds(value)
 
 
 def test_values_that_compare_equal_are_told_apart():

@@ -26,10 +26,17 @@ def test_a_default_space_fits_its_model_at_every_end(name):
 
 
 @pytest.mark.parametrize("name", SPACES)
+def test_a_default_space_holds_the_defaults_of_its_model(name):
+    defaults = MODELS[name]().get_params(deep=False)
+    for parameter, dimension in SPACES[name].items():
+        assert dimension.holds(defaults[parameter]) or defaults[parameter] == "auto", parameter
+
+
+@pytest.mark.parametrize("name", SPACES)
 def test_spaces_are_of_similar_width(name):
     assert len(SPACES[name]) <= 7
     for dimension in SPACES[name].values():
-        assert len(dimension.ends()) <= 5
+        assert len(dimension.ends()) <= 6
     if not SPACES[name]:
         assert MODELS[name]().get_params() == {}
 

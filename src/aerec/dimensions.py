@@ -6,7 +6,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
 
 
 @dataclass(frozen=True)
@@ -44,13 +47,23 @@ class Choice:
         """Return the values that show whether a model takes this dimension: all of them."""
         return self.values
 
-    def suggest(self, trial: Any, name: str) -> Any:
-        """Return the value that an Optuna trial draws; a study stores values by their text."""
-        return self.read(trial.suggest_categorical(name, [repr(value) for value in self.values]))
+    def holds(self, value: Any) -> bool:
+        """Whether `value` is one of these."""
+        return repr(value) in map(repr, self.values)
+
+    def distribution(self) -> BaseDistribution:
+        """Return what Optuna draws from: the values by their text."""
+        from optuna.distributions import CategoricalDistribution
+
+        return CategoricalDistribution([repr(value) for value in self.values])
 
     def read(self, stored: Any) -> Any:
         """Return the value that stands for what a study has stored."""
         return next(value for value in self.values if repr(value) == stored)
+
+    def store(self, value: Any) -> str:
+        """Return what a study stores of a value."""
+        return repr(value)
 
 
 @dataclass(frozen=True)
@@ -86,13 +99,21 @@ class Number:
         """Return the lowest and the highest value."""
         return self.low, self.high
 
-    def suggest(self, trial: Any, name: str) -> float:
-        """Return the value that an Optuna trial draws."""
-        return self.read(trial.suggest_float(name, self.low, self.high, log=self.log))
+    def holds(self, value: Any) -> bool:
+        """Whether `value` is a number in this range."""
+        return _is_within(self, value, Real)
+
+    def distribution(self) -> BaseDistribution:
+        """Return what Optuna draws from."""
+        from optuna.distributions import FloatDistribution
+
+        return FloatDistribution(self.low, self.high, log=self.log)
 
     def read(self, stored: Any) -> float:
         """Return what a study has stored, as it is."""
         return float(stored)
+
+    store = read
 
 
 @dataclass(frozen=True)
@@ -128,13 +149,21 @@ class Whole:
         """Return the lowest and the highest value."""
         return self.low, self.high
 
-    def suggest(self, trial: Any, name: str) -> int:
-        """Return the value that an Optuna trial draws."""
-        return self.read(trial.suggest_int(name, self.low, self.high, log=self.log))
+    def holds(self, value: Any) -> bool:
+        """Whether `value` is a whole number in this range."""
+        return _is_within(self, value, Integral)
+
+    def distribution(self) -> BaseDistribution:
+        """Return what Optuna draws from."""
+        from optuna.distributions import IntDistribution
+
+        return IntDistribution(self.low, self.high, log=self.log)
 
     def read(self, stored: Any) -> int:
         """Return what a study has stored, as it is."""
         return int(stored)
+
+    store = read
 
 
 def _check_range(dimension: Number | Whole, kind: type, expected: str) -> None:
@@ -144,6 +173,10 @@ def _check_range(dimension: Number | Whole, kind: type, expected: str) -> None:
         raise ValueError(f"{type(dimension).__name__} goes from low to high, {expected} with low < high; got {bounds}")
     if dimension.log and dimension.low <= 0:
         raise ValueError(f"{dimension}: on the logarithmic scale low must be above 0")
+
+
+def _is_within(dimension: Number | Whole, value: Any, kind: type) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool) and dimension.low <= value <= dimension.high  # type: ignore[operator]
 
 
 Dimension: TypeAlias = Choice | Number | Whole

@@ -76,6 +76,35 @@ def test_the_best_trial_is_the_one_that_measures_best_again(split):
     assert not hasattr(found.best_model, "weights_")
 
 
+def test_the_first_trial_is_the_model_as_it_is(split):
+    found = tune(ItemKNN(k=9, shrinkage=20.0), split, SPACE, trials=2)
+    assert found.trials.loc[0, list(SPACE)].tolist() == [9, 20.0, "cosine"]
+    model = ItemKNN(k=9, shrinkage=20.0).fit(split.train)
+    assert found.trials["value"][0] == evaluate(model, split.validation, "ndcg@100")["ndcg@100"]
+    assert found.trials["seconds"][0] > 0
+    outside = tune(ItemKNN(k=41), split, SPACE, trials=1)
+    assert outside.trials["k"][0] <= 40
+
+
+def test_what_the_model_sets_itself_is_told_and_stays_to_it(split):
+    found = tune(EASE, split, trials=1)
+    assert found.best_params == {name: EASE().get_params()[name] for name in SPACES["ease"]}
+    assert found.best_params["l2"] == "auto"
+    assert found.trials["l2"].tolist() == [EASE().fit(split.train).l2_]
+    untold = tune("pure-svd", split, trials=1)
+    assert untold.best_params == {"n_factors": 64, "l2": "auto"}
+    assert untold.trials["l2"].isna().all()
+    narrower = tune(EASE, split, {"l2": Number(1.0, 2.0)}, trials=1)  # a range of one's own is kept to
+    assert 1.0 <= narrower.best_params["l2"] <= 2.0
+
+
+def test_the_first_trial_may_fail(split, monkeypatch):
+    monkeypatch.setattr(EASE, "_fit", count(EASE._fit, [], stop_at=1, error=TrainingError("the cost became nan")))
+    found = tune(EASE, split, trials=2)
+    assert found.trials["state"].tolist() == ["failed", "complete"]
+    assert found.trials["l2"].isna().tolist() == [True, False]
+
+
 def test_the_result_prints_what_was_best():
     trials = pd.DataFrame({"state": ["complete", "failed", "complete"]})
     edges = [Edge("l2", 1999.5, "upper", Number(1.0, 2000.0), Number(1.0, 8000.0))]

@@ -63,7 +63,7 @@ def test_an_interrupted_search_ends_where_the_uninterrupted_one_ends(split, tmp_
 
 
 def test_a_neural_search_is_continued_with_the_same_pruning(split, tmp_path):
-    space = {"learning_rate": Number(1e-3, 1.0, log=True)}
+    space = {"learning_rate": Number(1e-5, 1.0, log=True)}
     model = MultDAE(hidden=4, epochs=11, batch_size=64, patience=None, progress=False)
     expected = tune(model, split, space, trials=7)
     tune(model, split, space, trials=5, storage=tmp_path / "study.db")
@@ -90,7 +90,7 @@ def stored(split, tmp_path_factory):
 @pytest.mark.parametrize(
     ("other", "named"),
     [
-        ({"model": ItemKNN(), "space": {"shrinkage": Number(1, 2)}}, "model, fixed parameters, space"),
+        ({"model": ItemKNN(), "space": {"shrinkage": Number(1, 2)}}, "model, parameters, space"),
         ({"space": {"l2": Number(1, 3)}}, "space"),
         ({"metric": "recall@5"}, "metric"),
         ({"seed": 1}, "seed"),

@@ -49,10 +49,10 @@ from aerec.training.optimizers import OPTIMIZER_CHOICE, SCHEDULES, OptimizerChoi
 from aerec.training.trainer import StepOptions, Trainer
 
 NEURAL_SPACE: dict[str, Dimension] = {
-    "noise": Choice((None, *(MaskingNoise(p) for p in (0.2, 0.35, 0.5, 0.65)))),
+    "noise": Choice((None, *(MaskingNoise(p) for p in (0.2, 0.3, 0.4, 0.5, 0.65)))),
     "learning_rate": Number(3e-4, 5e-3, log=True),
-    "weight_decay": Number(1e-7, 3e-3, log=True),
-    "batch_size": Choice((128, 256, 500)),
+    "weight_decay": Choice((0.0, 1e-5, 1e-4, 1e-3)),
+    "batch_size": Choice(("auto", 128, 500)),
 }
 HIDDEN_SIZES = Choice((200, 400, 600, (600, 200)))
 """What the search spaces of most autoencoders have in common."""

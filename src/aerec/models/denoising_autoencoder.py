@@ -49,9 +49,7 @@ class DenoisingAutoencoder(Autoencoder):
     search_space: ClassVar[Space] = {
         **NEURAL_SPACE,
         "hidden": HIDDEN_SIZES,
-        "noise": Choice(
-            (MaskingNoise(0.2), MaskingNoise(0.35), MaskingNoise(0.5), MaskingNoise(0.65), GaussianNoise(0.1))
-        ),
+        "noise": Choice((*(MaskingNoise(p) for p in (0.2, 0.3, 0.4, 0.5, 0.65)), GaussianNoise(0.1))),
         "activation": Choice(("tanh", "sigmoid")),
     }
 

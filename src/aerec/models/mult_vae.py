@@ -58,7 +58,7 @@ class MultVAE(Autoencoder):
         **NEURAL_SPACE,
         "hidden": HIDDEN_SIZES,
         "kl_weight": Number(0.03, 1.0, log=True),
-        "kl_annealing_steps": Choice((0, 1000, 5000)),
+        "kl_annealing_steps": Choice((0, 600, 3000)),
     }
 
     _epochs_of_a_million = 11.5

@@ -70,7 +70,7 @@ class RatingBlend(RatingPredictor, Blend):
     _learned = ("weights_", "rating_range_")
     _takes_weights = True  # where its models do
 
-    search_space: ClassVar[Space] = {"weights": Choice(((0.9, 0.1), (0.75, 0.25), (0.6, 0.4)))}
+    search_space: ClassVar[Space] = {"weights": Choice((None, (0.9, 0.1), (0.75, 0.25), (0.6, 0.4)))}
 
     def __init__(self, models: Sequence[Recommender] | None = None, weights: Sequence[float] | None = None) -> None:
         self.models = models

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from aerec.dimensions import Choice, Space
+from aerec.dimensions import Choice, Number, Space
 from aerec.models.autoencoder import HIDDEN_SIZES, NEURAL_SPACE, Autoencoder
 from aerec.noise import Noise
 from aerec.parameters import passed_on
@@ -46,6 +46,7 @@ class SparseAutoencoder(Autoencoder):
 
     search_space: ClassVar[Space] = {
         **{name: dimension for name, dimension in NEURAL_SPACE.items() if name != "noise"},
+        "learning_rate": Number(1e-3, 3e-2, log=True),
         "hidden": HIDDEN_SIZES,
         "sparsity": Choice(
             (KLSparsity(0.05, 0.1), KLSparsity(0.05, 1.0), KLSparsity(0.2, 0.1), L1Sparsity(0.01), TopKSparsity(32))

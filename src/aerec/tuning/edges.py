@@ -67,7 +67,7 @@ def find_edges(model: Recommender, space: Space, best: Mapping[str, Any]) -> lis
     """
     edges = []
     for name, dimension in space.items():
-        if isinstance(dimension, Choice):
+        if isinstance(dimension, Choice) or best[name] == "auto":
             continue
         place = _place(dimension, best[name])
         end = "lower" if place <= _NEAR else "upper" if place >= 1 - _NEAR else None

@@ -6,11 +6,12 @@ import logging
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
@@ -48,7 +49,7 @@ class TuningResult:
     Attributes
     ----------
     best_params : dict
-        The searched hyper-parameters of the best trial; of equal ones the first.
+        The searched hyper-parameters of the best trial; of equal ones the first. What the model sets itself is "auto".
     best_value : float
         Its metric on validation data. The best of many: report a model fitted with them on test data instead.
     best_model : Recommender
@@ -56,7 +57,7 @@ class TuningResult:
     metric : str
     trials : pandas.DataFrame
         A row per trial: number, state ("complete", "pruned" or "failed"), value (NaN unless complete), seconds, and a
-        column per searched parameter.
+        column per searched parameter; NaN in the first where a number was left to the model, which does not tell it.
     edges : list of Edge
         The parameters whose best value lies near an end of their range, with a wider one; of five trials and more.
     """
@@ -113,11 +114,13 @@ def tune(
 ) -> TuningResult:
     """Search for the hyper-parameters with which `model` does best on the validation part of `split`.
 
-    The first ten trials are drawn at random, the others by the tree-structured Parzen estimator (TPE). Each fits a
-    fresh model to ``split.train`` and measures it on ``split.validation``; ``split.test`` is not looked at. Models that
-    learn in epochs stop early by their own ``patience``; from the sixth trial on they are given up (pruned) where,
-    after ten epochs or more, their best value so far is worse than the median of the earlier trials at that epoch.
-    Settings that come up again are not fitted again.
+    The first trial is the model as it is, where the space holds its parameters (in a default range also "auto"): what
+    is found is never worse on validation data. The next nine are drawn at random, the others by the
+    tree-structured Parzen estimator (TPE). Each fits a fresh model to ``split.train`` and measures it on
+    ``split.validation``; ``split.test`` is not looked at. Models that learn in epochs stop early by their own
+    ``patience``; from the sixth trial on they are given up (pruned) where, after ten epochs or more, their best value
+    so far is worse than the median of the earlier trials at that epoch. Settings that come up again are not fitted
+    again.
 
     Parameters
     ----------
@@ -193,7 +196,10 @@ def tune(
         with EpochProgress(f"Tuning {type(estimator).__name__}", trials, progress, unit="trial") as bar:
             began = time.monotonic()
             for number in range(len(studies.finished_trials(study)) + 1, trials + 1):
-                _run_trial(study, studies.next_trial(study, seed), estimator, space, split, metric)
+                if number == 1 and _is_in(space, estimator):
+                    _run_as_given(study, estimator, space, split, metric)
+                else:
+                    _run_trial(study, studies.next_trial(study, space, seed), estimator, space, split, metric)
                 bar.epoch_done(number, _last_and_best(studies.finished_trials(study), metric))
                 if timeout is not None and time.monotonic() - began >= timeout:
                     break
@@ -254,26 +260,57 @@ def _check_measurable(estimator: Recommender, split: Split, metric: str) -> None
         raise DataError("the split has no validation data to tune on; choose a splitter that holds some out")
 
 
+def _is_in(space: Space, estimator: Recommender) -> bool:
+    """Whether each searched parameter is among its values as it is, or "auto" where the range is the usual one."""
+    given, usual = estimator.get_params(deep=False), type(estimator).search_space or {}
+    return all(
+        dimension.holds(given[name]) or (_is_auto(given[name]) and dimension == usual.get(name))
+        for name, dimension in space.items()
+    )
+
+
+def _is_auto(value: Any) -> bool:
+    return isinstance(value, str) and value == "auto"
+
+
+def _run_as_given(study: Study, estimator: Recommender, space: Space, split: Split, metric: str) -> None:
+    """Fit and measure the model as it is; what it sets itself counts as drawn, where it tells that (``l2_``)."""
+    values: dict[int, float] = {}
+    began = time.monotonic()
+    try:
+        value, fitted = _measured(estimator, split, metric, _Following(metric, values.__setitem__))
+    except (TrainingError, MemoryError) as error:
+        _log.warning("trial of the model as it is failed: %s", error)
+        studies.add_given(study, space, {}, error, values, time.monotonic() - began)
+    else:
+        params = {name: _used(fitted, name) for name in space}
+        studies.add_given(study, space, params, value, values, time.monotonic() - began)
+
+
+def _used(fitted: Recommender, name: str) -> Any:
+    """Return a parameter, or the number that the model took where it was left to it and is known."""
+    given = fitted.get_params(deep=False)[name]
+    used = getattr(fitted, f"{name}_", given) if _is_auto(given) else given
+    return used.item() if isinstance(used, np.ndarray | np.generic) and used.size == 1 else used
+
+
 def _run_trial(study: Study, trial: Trial, estimator: Recommender, space: Space, split: Split, metric: str) -> None:
-    """Fit and measure what `trial` draws, and tell the study."""
+    """Fit and measure what `trial` has drawn, and tell the study."""
     optuna = studies.import_optuna()
-    candidate: Recommender = clone(estimator)
-    candidate.set_params(**{name: dimension.suggest(trial, name) for name, dimension in space.items()})
-    if "progress" in candidate.get_params(deep=False):
-        candidate.set_params(progress=False)
     for former in studies.finished_trials(study):
         if former.value is not None and former.state.name == "COMPLETE" and former.params == trial.params:
             study.tell(trial, former.value)
             return
-    assert split.validation is not None
+    candidate: Recommender = clone(estimator)
+    candidate.set_params(**{name: dimension.read(trial.params[name]) for name, dimension in space.items()})
+
+    def follow(epoch: int, value: float) -> None:
+        trial.report(value, epoch)
+        if trial.should_prune():
+            raise optuna.TrialPruned
+
     try:
-        if isinstance(candidate, Autoencoder):
-            candidate.fit(split.train, validation=split.validation, callbacks=[_Pruning(trial, metric)])
-        else:
-            candidate.fit(split.train, validation=split.validation)
-        value = evaluate(candidate, split.validation, metric, n_resamples=1, propensities=split.train)[metric]
-        if not math.isfinite(value):
-            raise TrainingError(f"{metric} became {value}")
+        value, _ = _measured(candidate, split, metric, _Following(metric, follow))
     except optuna.TrialPruned:
         study.tell(trial, state=optuna.trial.TrialState.PRUNED)
     except (TrainingError, MemoryError) as error:
@@ -283,17 +320,29 @@ def _run_trial(study: Study, trial: Trial, estimator: Recommender, space: Space,
         study.tell(trial, value)
 
 
-class _Pruning(Callback):
-    """Tells `trial` of each epoch and ends a fit that falls behind the others."""
+def _measured(model: Recommender, split: Split, metric: str, following: Callback) -> tuple[float, Recommender]:
+    """Fit a silent copy of the model; return its metric on validation data, and the copy."""
+    fitted: Recommender = clone(model)
+    if "progress" in fitted.get_params(deep=False):
+        fitted.set_params(progress=False)
+    callbacks = {"callbacks": [following]} if isinstance(fitted, Autoencoder) else {}
+    fitted.fit(split.train, validation=split.validation, **callbacks)
+    assert split.validation is not None
+    value = evaluate(fitted, split.validation, metric, n_resamples=1, propensities=split.train)[metric]
+    if not math.isfinite(value):
+        raise TrainingError(f"{metric} became {value}")
+    return value, fitted
 
-    def __init__(self, trial: Trial, metric: str) -> None:
-        self._trial, self._metric = trial, metric
+
+class _Following(Callback):
+    """Hands on the metric of each epoch."""
+
+    def __init__(self, metric: str, follow: Callable[[int, float], None]) -> None:
+        self._metric, self._follow = metric, follow
 
     def epoch_done(self, record: Mapping[str, Any], model: Any) -> None:
         if self._metric in record:  # absent where early stopping watches another one
-            self._trial.report(record[self._metric], record["epoch"])
-            if self._trial.should_prune():
-                raise studies.import_optuna().TrialPruned
+            self._follow(record["epoch"], record[self._metric])
 
 
 def _last_and_best(done: list[FrozenTrial], metric: str) -> dict[str, float]:
@@ -306,9 +355,10 @@ def _last_and_best(done: list[FrozenTrial], metric: str) -> dict[str, float]:
 def _result(done: list[FrozenTrial], estimator: Recommender, space: Space, metric: str) -> TuningResult:
     rows: list[dict[str, Any]] = []
     for number, attempt in enumerate(done):
-        params = {name: dimension.read(attempt.params[name]) for name, dimension in space.items()}
+        params = {name: space[name].read(stored) for name, stored in attempt.params.items()}
+        params = {name: params.get(name, math.nan) for name in space}
         value = attempt.value if attempt.state.name == "COMPLETE" else None
-        seconds = attempt.duration.total_seconds() if attempt.duration else math.nan
+        seconds = studies.seconds_of(attempt)
         rows.append(
             {"number": number, "state": _STATES[attempt.state.name], "value": value, "seconds": seconds, **params}
         )
@@ -317,7 +367,8 @@ def _result(done: list[FrozenTrial], estimator: Recommender, space: Space, metri
         raise TrainingError(f"all {len(done)} trials failed, the last one because: {done[-1].user_attrs['error']}")
     best_value: float = max(values) if higher_is_better(metric) else min(values)
     best = next(row for row in rows if row["value"] == best_value)
-    best_params = {name: best[name] for name in space}
+    is_given = studies.is_given(done[best["number"]])
+    best_params = {name: estimator.get_params(deep=False)[name] if is_given else best[name] for name in space}
     frame = pd.DataFrame(rows).astype({"value": float})
     model = clone(estimator).set_params(**best_params)
     edges = find_edges(model, space, best_params) if len(values) >= _ENOUGH else []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ _SQLITE = b"SQLite format 3\0"
 _WARMUP = 10  # epochs in which no fit is pruned
 _IRRELEVANT = ("device", "progress")  # parameters that say nothing of what is learned
 _DESCRIPTION, _ERROR = "aerec", "error"  # attributes of a study, and of a trial that failed
+_SECONDS = "seconds"  # attribute of the trial of the model as it was given, which is added when it is over
 
 
 def import_optuna() -> Any:
@@ -102,12 +104,12 @@ def finished_trials(study: Study) -> list[FrozenTrial]:
     ]
 
 
-def next_trial(study: Study, seed: int) -> Trial:
+def next_trial(study: Study, space: Space, seed: int) -> Trial:
     """Begin a trial, whose parameters depend on `seed` and on the finished trials."""
     place = len(finished_trials(study))
     drawn = np.random.SeedSequence((seed, place)).generate_state(1)
     study.sampler = import_optuna().samplers.TPESampler(seed=int(drawn[0]))
-    return study.ask()
+    return study.ask({name: dimension.distribution() for name, dimension in space.items()})
 
 
 def fail(study: Study, trial: Trial, error: Exception) -> None:
@@ -116,16 +118,47 @@ def fail(study: Study, trial: Trial, error: Exception) -> None:
     study.tell(trial, state=import_optuna().trial.TrialState.FAIL)
 
 
+def add_given(
+    study: Study,
+    space: Space,
+    params: Mapping[str, Any],
+    result: float | Exception,
+    by_epoch: Mapping[int, float],
+    seconds: float,
+) -> None:
+    """Put the trial of a model as it was given into the study: those of `params` that `space` holds, and its result."""
+    optuna = import_optuna()
+    failed = isinstance(result, Exception)
+    held = {name: dimension for name, dimension in space.items() if name in params and dimension.holds(params[name])}
+    trial = optuna.trial.create_trial(
+        state=optuna.trial.TrialState.FAIL if failed else optuna.trial.TrialState.COMPLETE,
+        value=None if failed else result,
+        params={name: dimension.store(params[name]) for name, dimension in held.items()},
+        distributions={name: dimension.distribution() for name, dimension in held.items()},
+        intermediate_values=dict(by_epoch),
+        user_attrs={_SECONDS: seconds, **({_ERROR: str(result)} if failed else {})},
+    )
+    study.add_trial(trial)
+
+
+def is_given(trial: FrozenTrial) -> bool:
+    """Whether this is the trial of the model as it was given."""
+    return _SECONDS in trial.user_attrs
+
+
+def seconds_of(trial: FrozenTrial) -> float:
+    """Return how long a trial took; NaN where that is not known."""
+    if is_given(trial):
+        return float(trial.user_attrs[_SECONDS])
+    return trial.duration.total_seconds() if trial.duration else math.nan
+
+
 def describe_search(estimator: Recommender, split: Split, space: Space, metric: str, seed: int) -> dict[str, Any]:
     """Return what makes this search another one than the next, in words that JSON can hold."""
-    fixed = {
-        name: repr(value)
-        for name, value in estimator.get_params(deep=False).items()
-        if name not in space and name not in _IRRELEVANT
-    }
+    params = {name: repr(value) for name, value in estimator.get_params(deep=False).items() if name not in _IRRELEVANT}
     return {
         "model": type(estimator).__name__,
-        "fixed parameters": fixed,
+        "parameters": params,
         "space": {name: repr(dimension) for name, dimension in space.items()},
         "metric": metric,
         "seed": seed,
