@@ -11,11 +11,11 @@ words on MovieLens (ratings of 4 and more), tags on CiteULike, where a fifth of 
 The penalty of each model's regression on features, and the l2 of EASE, are chosen by recall@20 on validation data.
 
 Beside the models: chance, and the sum of cosines with the items of the history, of plain features and of features
-weighted by idf. Three rows say what can be reached. "limit": everything that has features is found. "rated": `EASE` at
-its defaults has the ratings that four fifths of the users gave to the same items, and ranks them for the others; the
-ratio is that of the others. "rated and described": these scores and those of `EASE` by features, both standardised by
-user, in a sum. The table gives means over draws; "× cosine" is the mean of the ratio by draw, with a t interval of
-95 %. "known" is the largest change of a score of a known item by `add_items`.
+weighted by idf. "limit": everything that has features is found. The last rows say what can be reached: of what has
+features alone, and for a fifth of the users, they compare the cosine, `EASE` by features, `EASE` at its defaults that
+has the ratings of the same items by the other users ("rated"), and the sum of both, standardised by user. The table
+gives means over draws; "× cosine" is the mean of the ratio by draw, with a t interval of 95 %. "known" is the largest
+change of a score of a known item by `add_items`.
 
 With ``--warm``: items that have ratings, users held out (`StrongGeneralization`, a sixth for each part). What do
 features (`feature_weight`) add there, in the Gram matrix of EASE (on MovieLens) and as side input of autoencoders? The
@@ -198,10 +198,6 @@ def measured(data: Interactions, split: Any, names: list[str], penalties: list[f
     for name, scores in {"chance": random, "cosine": plain, "cosine, idf": weighted, "limit": best_possible}.items():
         recall, ndcg = ranked(split, scores, everyone)
         yield {"model": name, "recall": recall, "ndcg": ndcg, "× cosine": recall / base}
-    fifth, rated = scores_of_rated(data, split)
-    base_of_fifth = ranked(split, plain[fifth], fifth)[0]
-    recall, ndcg = ranked(split, rated, fifth)
-    yield {"model": "rated", "recall": recall, "ndcg": ndcg, "× cosine": recall / base_of_fifth}
     started = time.perf_counter()
     mixtures = {l2: NewItems.of(train.items, train, None, l2) for l2 in penalties}
     of_mixing = (time.perf_counter() - started) / len(penalties)
@@ -227,10 +223,29 @@ def measured(data: Interactions, split: Any, names: list[str], penalties: list[f
         mean["× cosine"] = mean["recall"] / base
         yield {"model": name, **mean, "change_of_known_items": change, **best}
         if name == "EASE":
-            described = scores_of_new(best_model, split, fifth)
-            recall, ndcg = ranked(split, stats.zscore(rated, axis=1) + stats.zscore(described, axis=1), fifth)
-            ratio = recall / base_of_fifth
-            yield {"model": "rated and described", "recall": recall, "ndcg": ndcg, "× cosine": ratio}
+            yield from reachable(data, split, best_model, plain)
+
+
+def reachable(
+    data: Interactions, split: Any, by_features: Any, cosines: NDArray[np.float64]
+) -> Iterator[dict[str, Any]]:
+    """Give what is found of what has features by cosines, features, ratings, and by both, for a fifth of users."""
+    fifth = np.arange(0, data.shape[0], 5)
+    rated = scores_of_new(EASE().fit(data.select_users(np.delete(data.users, fifth))), split, fifth)
+    features = scores_of_new(by_features, split, fifth)
+    scores = {
+        "cosine": cosines[fifth],
+        "EASE by features": features,
+        "rated": rated,
+        "rated and by features": stats.zscore(rated, axis=1) + stats.zscore(features, axis=1),
+    }
+    described = np.diff(split.train.item_features.indptr) > 0
+    target = split.test.target.with_items(split.train.items)
+    target = target.keep(described[target.matrix.indices])
+    found = {name: ranked(split, values, fifth, target) for name, values in scores.items()}
+    for name, (recall, ndcg) in found.items():
+        ratio = recall / found["cosine"][0]
+        yield {"model": f"of what has features: {name}", "recall": recall, "ndcg": ndcg, "× cosine": ratio}
 
 
 def cosine(split: Any, weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -243,12 +258,6 @@ def cosine(split: Any, weights: NDArray[np.float64]) -> NDArray[np.float64]:
     return scores
 
 
-def scores_of_rated(data: Interactions, split: Any) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return a fifth of the users, and the scores that the new items have for them with the ratings of the others."""
-    fifth = np.arange(0, data.shape[0], 5)
-    return fifth, scores_of_new(EASE().fit(data.select_users(np.delete(data.users, fifth))), split, fifth)
-
-
 def scores_of_new(model: Any, split: Any, users: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return the scores of the new items for rows of users."""
     history = split.train.select_users(split.train.users[users])
@@ -256,14 +265,12 @@ def scores_of_new(model: Any, split: Any, users: NDArray[np.int64]) -> NDArray[n
     return scores
 
 
-def ranked(split: Any, scores: NDArray[Any], users: NDArray[np.int64]) -> tuple[float, float]:
-    """Return recall and ndcg of scores of the new items, for rows of users."""
+def ranked(split: Any, scores: NDArray[Any], users: NDArray[np.int64], target: Any = None) -> tuple[float, float]:
+    """Return recall and ndcg of scores of the new items, for rows of users; of all targets, if none are given."""
     columns = split.train.items.get_indexer(split.test.candidates)
-    lists, target = (
-        columns[np.argsort(-scores, axis=1, kind="stable")[:, :K]],
-        take_rows(split.test.target.matrix, users),
-    )
-    return float(np.nanmean(recall_at_k(lists, target, k=K))), float(np.nanmean(ndcg_at_k(lists, target, k=K)))
+    lists = columns[np.argsort(-scores, axis=1, kind="stable")[:, :K]]
+    wanted = take_rows((split.test.target if target is None else target).matrix, users)
+    return float(np.nanmean(recall_at_k(lists, wanted, k=K))), float(np.nanmean(ndcg_at_k(lists, wanted, k=K)))
 
 
 def rows(points: list[dict[str, Any]]) -> list[list[str]]:
