@@ -6,7 +6,8 @@ import scipy.sparse as sp
 import torch
 
 from aerec.closed_form import neighbours
-from aerec.closed_form.neighbours import RowIndex, largest_products, nearest_rows
+from aerec.closed_form.neighbours import RowIndex, Similarity, largest_products, nearest_rows
+from aerec.native.loader import describe, is_used
 
 
 def likes(n_rows, n_columns, seed, density=0.3):
@@ -32,6 +33,25 @@ def test_the_largest_products_with_many_ties_are_those_of_the_lowest_columns(see
     np.testing.assert_array_equal(found.toarray(), k_largest((left @ right).toarray(), k))
     assert found.has_canonical_format
     assert (found.data > 0).all()
+
+
+@pytest.mark.skipif(not is_used(), reason=describe())
+@pytest.mark.parametrize("jaccard", [None, False, True])
+@pytest.mark.parametrize("k", [1, 30, 200, 1000])
+def test_the_kernel_gives_the_neighbours_of_scipy_to_the_bit(jaccard, k, monkeypatch):
+    monkeypatch.setattr(neighbours, "_BLOCK_NEIGHBOURS", 7 * k)
+    rng = np.random.default_rng(k)
+    left, right = (likes(n, m, k) for n, m in ((50, 40), (40, 600)))
+    for matrix in (left, right):
+        matrix.data = rng.choice([1, 0.5, -0.3, 0.7], matrix.nnz).astype(np.float32)
+    squares = rng.random(50).astype(np.float32), rng.random(600).astype(np.float32)
+    similarity = None if jaccard is None else Similarity(*squares, 1.5, jaccard)
+    exclude = np.where(np.arange(50) % 3 == 0, -1, np.arange(50))
+    found = largest_products(left, right, k, similarity, exclude)
+    monkeypatch.setattr(neighbours, "is_used", lambda: False)
+    expected = largest_products(left, right, k, similarity, exclude)
+    for array in ("indptr", "indices", "data"):
+        np.testing.assert_array_equal(getattr(found, array), getattr(expected, array))
 
 
 def test_negative_products_and_excluded_columns_are_never_chosen():

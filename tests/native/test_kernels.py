@@ -181,3 +181,14 @@ def test_what_does_not_fit_is_refused():
         kernels.log_sum_exp(drawn(0, 6, 4), drawn(0, 4), Stored(starts, columns, values))
     with pytest.raises(ValueError, match="shape"):
         kernels.log_sum_exp(drawn(0, 4, 6), drawn(0, 4), Stored(starts, columns, values))
+
+
+def test_largest_products_refuse_rows_and_columns_that_are_not_there():
+    left, right = (Stored(*csr(seed, 5, 5, 0.5)[1]) for seed in (0, 1))
+    none = torch.full((5,), -1)
+    with pytest.raises(ValueError, match="rows are some of 5"):
+        kernels.largest_products(left, right, 5, range(2, 6), 3, none, None)
+    with pytest.raises(ValueError, match="columns be from 0 to 3"):
+        kernels.largest_products(left, right, 4, range(5), 3, none, None)
+    with pytest.raises(ValueError, match="shape"):
+        kernels.largest_products(left, right, 5, range(5), 3, none[:4], None)

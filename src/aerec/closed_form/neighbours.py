@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+import torch
 from numpy.typing import NDArray
 
 from aerec.closed_form.item_item import on_all_threads
+from aerec.native import kernels
+from aerec.native.loader import is_used
 from aerec.sparse import CSR, ones_in, row_ids, take_rows
 
 _BLOCK_PRODUCTS = 1 << 19  # products summed at once by one thread
+_BLOCK_NEIGHBOURS = 1 << 22  # neighbours that a kernel finds at once
 
-Values: TypeAlias = Callable[[NDArray[np.int64], CSR], NDArray[np.floating[Any]]]
-"""From the numbers of some rows and their products to what these are ranked by."""
+
+@dataclass(frozen=True)
+class Similarity:
+    """What products x·y of rows are ranked by: x·y / (‖x‖ ‖y‖ + s), or with jaccard x·y / (‖x‖² + ‖y‖² − x·y + s)."""
+
+    squares: NDArray[np.float32]
+    other_squares: NDArray[np.float32]
+    shrinkage: float
+    jaccard: bool
+
+    def __call__(
+        self, numbers: NDArray[np.int64], others: NDArray[Any], products: NDArray[Any]
+    ) -> NDArray[np.floating[Any]]:
+        """Return the similarities of pairs by their numbers."""
+        squares, other_squares = self.squares.take(numbers), self.other_squares.take(others)
+        scale = squares + other_squares - products if self.jaccard else np.sqrt(squares) * np.sqrt(other_squares)
+        return np.asarray(products / np.maximum(scale + np.float32(self.shrinkage), np.float32(1e-30)))
 
 
 class RowIndex:
@@ -33,7 +53,6 @@ class RowIndex:
         rows = ones_in(rows) if self._jaccard else rows
         self._transposed: CSR = rows.T.tocsr()
         self._squares = _squared_norms(rows)
-        self._norms = np.sqrt(self._squares)
 
     def nearest(self, queries: CSR, k: int, shrinkage: float, exclude: NDArray[np.int64] | None = None) -> CSR:
         """Return the similarity of each query to the `k` rows most similar to it, of those that share a column with it.
@@ -52,14 +71,8 @@ class RowIndex:
             Sorted; at most `k` values a row, all above 0. Of equal ones the lower columns are chosen.
         """
         queries = ones_in(queries) if self._jaccard else queries
-        squares = _squared_norms(queries)
-
-        def similarities(numbers: NDArray[np.int64], dots: CSR) -> NDArray[np.floating[Any]]:
-            return self._similarities(
-                np.repeat(squares[numbers], np.diff(dots.indptr)), dots.indices, dots.data, shrinkage
-            )
-
-        return largest_products(queries, self._transposed, k, similarities, exclude)
+        similarity = Similarity(_squared_norms(queries), self._squares, shrinkage, self._jaccard)
+        return largest_products(queries, self._transposed, k, similarity, exclude)
 
     def nearest_without_each(self, query: CSR, k: int, shrinkage: float, exclude: int = -1) -> CSR:
         """Return what `nearest` does for one query without each of its values in turn; (n_values, n_rows).
@@ -76,25 +89,16 @@ class RowIndex:
         terms = terms[:, rows].tocsr()
         dots = np.asarray(terms.sum(axis=0))
         squares = np.maximum(_squared_norms(query).sum() - np.square(query.data), 0)
+        similarity = Similarity(squares, self._squares, shrinkage, self._jaccard)
         parts: list[Any] = []
         for block in _row_blocks(np.full(n, float(len(rows)))):
             left = dots - terms[block].toarray()
             columns, starts = np.tile(rows, len(left)), np.arange(len(left) + 1) * len(rows)
-            alike = self._similarities(np.repeat(squares[block], len(rows)), columns, left.ravel(), shrinkage)
+            alike = similarity(np.repeat(np.arange(n)[block], len(rows)), columns, left.ravel())
             shape = len(left), self._transposed.shape[1]
             parts.append(_largest(alike, columns, starts, shape, k, np.full(len(left), exclude)))
         nearest: CSR = sp.vstack(parts, format="csr", dtype=np.float32)
         return nearest
-
-    def _similarities(
-        self, squares: NDArray[Any], rows: NDArray[Any], dots: NDArray[Any], shrinkage: float
-    ) -> NDArray[np.floating[Any]]:
-        """Return the similarities of pairs, given the squared norms of the queries, the rows, and the products."""
-        if self._jaccard:
-            scale = squares + self._squares.take(rows) - dots
-        else:
-            scale = np.sqrt(squares) * self._norms.take(rows)
-        return np.asarray(dots / np.maximum(scale + np.float32(shrinkage), np.float32(1e-30)))
 
 
 def nearest_rows(
@@ -110,18 +114,18 @@ def nearest_rows(
 
 
 def largest_products(
-    left: CSR, right: CSR, k: int, values: Values | None = None, exclude: NDArray[np.int64] | None = None
+    left: CSR, right: CSR, k: int, similarity: Similarity | None = None, exclude: NDArray[np.int64] | None = None
 ) -> CSR:
     """Return the `k` largest values of each row of left · right, of those above 0; no row is made dense.
 
-    Time and memory are those of the products of stored values. Rows of about equally many are worked on at once.
+    Time and memory are those of the products of stored values.
 
     Parameters
     ----------
     left : csr_array of shape (n, m)
     right : csr_array of shape (m, n_columns)
     k : int
-    values : callable, optional
+    similarity : Similarity, optional
         What to rank by instead of the products themselves.
     exclude : ndarray of int64, shape (n,), optional
         A column that is left out of each row; −1 for none.
@@ -132,6 +136,52 @@ def largest_products(
         Sorted. Of equal values the lower columns are chosen.
     """
     n_products = left.astype(bool).astype(np.float64) @ np.diff(right.indptr).astype(np.float64)
+    exclude = np.full(left.shape[0], -1) if exclude is None else exclude
+    if is_used() and left.dtype == right.dtype == np.float32 and n_products.sum() > right.nnz:  # less than to check it
+        return _largest_by_kernel(left, right, k, similarity, exclude)
+    return _largest_by_scipy(left, right, k, similarity, exclude, n_products)
+
+
+def _largest_by_kernel(left: CSR, right: CSR, k: int, similarity: Similarity | None, exclude: NDArray[np.int64]) -> CSR:
+    n_rows, n_columns = left.shape[0], right.shape[1]
+    pairs = None
+    if similarity is not None:
+        rows, columns = (
+            torch.from_numpy(np.array(squares) if similarity.jaccard else np.sqrt(squares))
+            for squares in (similarity.squares, similarity.other_squares)
+        )
+        pairs = kernels.Pairs(rows, columns, float(similarity.shrinkage), similarity.jaccard)
+    factors = _stored(left), _stored(right), n_columns
+    rest = int(k), torch.from_numpy(exclude.astype(np.int64)), pairs
+    size = max(1, min(_BLOCK_NEIGHBOURS // min(k, n_columns), -(-n_rows // (8 * torch.get_num_threads()))))
+    blocks = [range(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
+    parts: list[Any] = [None] * len(blocks)
+
+    def work(number: int) -> None:
+        starts, columns, values = kernels.largest_products(*factors, blocks[number], *rest)
+        shape = len(blocks[number]), n_columns
+        parts[number] = sp.csr_array((values.numpy(), columns.numpy(), starts.numpy()), shape=shape)
+
+    on_all_threads(work, range(len(blocks)))
+    nearest: CSR = sp.vstack(parts, format="csr", dtype=np.float32)
+    nearest.has_canonical_format = True
+    return nearest
+
+
+def _stored(matrix: CSR) -> kernels.Stored:
+    arrays = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int64), np.array(matrix.data)
+    return kernels.Stored(*map(torch.from_numpy, arrays))
+
+
+def _largest_by_scipy(
+    left: CSR,
+    right: CSR,
+    k: int,
+    similarity: Similarity | None,
+    exclude: NDArray[np.int64],
+    n_products: NDArray[np.float64],
+) -> CSR:
+    """Rows of about equally many products are worked on at once."""
     order = np.argsort(-n_products, kind="stable")
     tasks = list(_row_blocks(np.minimum(n_products[order], right.shape[1])))
     parts: list[Any] = [sp.csr_array((0, right.shape[1]), dtype=np.float32)] * (len(tasks) + 1)
@@ -140,9 +190,10 @@ def largest_products(
         number, block = task
         rows = order[block]
         products: CSR = take_rows(left, rows) @ right
-        ranked = products.data if values is None else values(rows, products)
-        banned = None if exclude is None else exclude[rows]
-        parts[number] = _largest(ranked, products.indices, products.indptr, products.shape, k, banned)
+        ranked = products.data
+        if similarity is not None:
+            ranked = similarity(np.repeat(rows, np.diff(products.indptr)), products.indices, products.data)
+        parts[number] = _largest(ranked, products.indices, products.indptr, products.shape, k, exclude[rows])
 
     on_all_threads(work, enumerate(tasks))
     place = np.empty_like(order)
@@ -167,14 +218,12 @@ def _largest(
     indptr: NDArray[np.integer[Any]],
     shape: tuple[int, int],
     k: int,
-    exclude: NDArray[np.int64] | None,
+    exclude: NDArray[np.int64],
 ) -> CSR:
     """Return the `k` largest values of each row of a CSR matrix, given as its arrays; the columns may be unsorted."""
     counts = np.diff(indptr)
     rows = np.repeat(np.arange(shape[0], dtype=np.int32), counts)
-    wanted = values > 0
-    if exclude is not None:
-        wanted &= columns != exclude[rows]
+    wanted = (values > 0) & (columns != exclude[rows])
     longest = int(counts.max(initial=0))
     if longest > k:
         table = np.zeros((shape[0], longest), dtype=values.dtype)

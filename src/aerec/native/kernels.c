@@ -8,6 +8,7 @@
 
 #include <math.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define PASTE_(name, isa) aerec_##name##_##isa
@@ -350,4 +351,109 @@ EXPORTED(sparse_adam)
     adam_job j = {weight, mean, square, 0, *options, n_columns, starts, rows, values, dense};
     divide(sparse_adam_of, &j, n_items, threads);
     return 0;
+}
+
+/* ------------------------------------------------------------------ the largest products of sparse rows */
+
+/* Put what is larger before what is smaller, and return where the smaller begin; n is at least 3, no two are equal. */
+static int64_t split(uint64_t *keys, int64_t n) {
+    uint64_t a = keys[0], b = keys[n / 2], c = keys[n - 1];
+    uint64_t pivot = a < b ? (b < c ? b : a < c ? c : a) : (a < c ? a : b < c ? c : b);
+    int64_t i = -1, j = n;
+    for (;;) {
+        do i++; while (keys[i] > pivot);
+        do j--; while (keys[j] < pivot);
+        if (i >= j) return j + 1;
+        uint64_t other = keys[i];
+        keys[i] = keys[j], keys[j] = other;
+    }
+}
+
+static void insert_all(uint64_t *keys, int64_t n) { /* sorts a few, the largest first */
+    for (int64_t i = 1; i < n; i++) {
+        uint64_t key = keys[i];
+        int64_t j = i;
+        for (; j > 0 && keys[j - 1] < key; j--) keys[j] = keys[j - 1];
+        keys[j] = key;
+    }
+}
+
+#define FEW 16
+
+static void largest_first(uint64_t *keys, int64_t n, int64_t k) { /* the k largest come first, in any order */
+    int64_t low = 0, high = n;
+    while (high - low > FEW) {
+        int64_t middle = low + split(keys + low, high - low);
+        if (middle > k) high = middle;
+        else low = middle;
+    }
+    insert_all(keys + low, high - low);
+}
+
+static void sort_down(uint64_t *keys, int64_t n) {
+    while (n > FEW) {
+        int64_t middle = split(keys, n), rest = n - middle;
+        if (middle < rest) sort_down(keys, middle), keys += middle, n = rest;
+        else sort_down(keys + middle, rest), n = middle;
+    }
+    insert_all(keys, n);
+}
+
+typedef struct {
+    float sum;
+    int32_t row; /* whose sum it is */
+} cell;
+
+/* Products are not fused with sums: results are those of SciPy and NumPy to the bit. */
+#ifdef __clang__
+#pragma STDC FP_CONTRACT OFF
+#else
+__attribute__((optimize("fp-contract=off")))
+#endif
+EXPORTED(largest_products)
+(const int64_t *left_starts, const int64_t *left_columns, const float *left_values, const int64_t *right_starts,
+ const int64_t *right_columns, const float *right_values, int64_t first, int64_t last, int64_t n_columns, int64_t k,
+ const int64_t *exclude, int64_t kind, const float *of_rows, const float *of_columns, const float *shrinkage,
+ int64_t *counts, int32_t *columns, float *values) {
+    cell *cells = malloc((size_t)n_columns * sizeof *cells);
+    uint32_t *touched = malloc((size_t)n_columns * sizeof *touched);
+    uint64_t *keys = malloc((size_t)n_columns * sizeof *keys);
+    int64_t failed = !cells || !touched || !keys, place = 0;
+    for (int64_t column = 0; !failed && column < n_columns; column++) cells[column].row = -1;
+    for (int64_t row = first; !failed && row < last; row++) {
+        int64_t n = 0, n_keys = 0;
+        for (int64_t at = left_starts[row]; at < left_starts[row + 1]; at++) {
+            int64_t through = left_columns[at];
+            for (int64_t to = right_starts[through]; to < right_starts[through + 1]; to++) {
+                cell *sum = cells + right_columns[to];
+                if (sum->row != (int32_t)(row - first)) {
+                    *sum = (cell){0.0f, (int32_t)(row - first)};
+                    touched[n++] = (uint32_t)right_columns[to];
+                }
+                sum->sum += left_values[at] * right_values[to];
+            }
+        }
+        for (int64_t i = 0; i < n; i++) {
+            uint32_t column = touched[i];
+            float value = cells[column].sum;
+            if (kind) {
+                float scale = kind == 1 ? of_rows[row] * of_columns[column] : of_rows[row] + of_columns[column] - value;
+                scale += *shrinkage;
+                value /= scale > 1e-30f ? scale : 1e-30f;
+            }
+            /* positive numbers are ordered as their bits are; of equal ones the lower column comes first */
+            if (value > 0.0f && column != exclude[row])
+                keys[n_keys++] = (uint64_t)float_to_bits(value) << 32 | (UINT32_MAX - column);
+        }
+        if (n_keys > k) largest_first(keys, n_keys, k), n_keys = k;
+        for (int64_t i = 0; i < n_keys; i++) keys[i] = keys[i] << 32 | keys[i] >> 32;
+        sort_down(keys, n_keys);
+        for (int64_t i = 0; i < n_keys; i++, place++) {
+            columns[place] = (int32_t)(UINT32_MAX - (uint32_t)(keys[i] >> 32));
+            values[place] = bits_to_float((uint32_t)keys[i]);
+        }
+        counts[row - first] = n_keys;
+    }
+    free(cells), free(touched), free(keys);
+    return failed;
 }

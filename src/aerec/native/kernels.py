@@ -182,6 +182,62 @@ def sparse_adam(
     _call("sparse_adam", weight, mean, square, starts, rows, values, dense, *weight.shape, numbers, work=weight.numel())
 
 
+class Pairs(NamedTuple):
+    """What a product p of a row and a column is ranked by: p / (r c + s), or p / (r + c − p + s) of two that add up."""
+
+    of_rows: Tensor
+    of_columns: Tensor
+    shrinkage: float
+    add_up: bool
+
+
+def largest_products(
+    left: Stored, right: Stored, n_columns: int, rows: range, k: int, exclude: Tensor, pairs: Pairs | None
+) -> Stored:
+    """Return the `k` largest values above 0 of each of some rows of left · right, sorted by column.
+
+    Parameters
+    ----------
+    left, right : Stored
+        Here rows of the one and of the other, and the columns of each.
+    n_columns : int
+        Of right.
+    rows : range
+        Of left, one after the other.
+    k : int
+    exclude : Tensor of int64, shape (n_rows,)
+        A column that is left out of each row of left; −1 for none.
+    pairs : Pairs, optional
+        By default the products themselves.
+
+    Returns
+    -------
+    Stored
+        Starts, columns (int32), and values, those of scipy to the bit; of equal ones the lower columns are chosen.
+    """
+    n_left, n_right = len(left.starts) - 1, len(right.starts) - 1
+    _check_csr(*left, n_right, n_left)
+    _check_csr(*right, n_columns, n_right)
+    _check(exclude, (n_left,), torch.int64)
+    if not (0 <= rows.start <= rows.stop <= n_left and rows.step == 1 and k >= 1 and n_columns < 2**31):
+        raise ValueError(f"rows are some of {n_left} in order, and k is above 0, got {rows} and {k}")
+    kind, of_rows, of_columns, shrinkage = 0, left.values, right.values, 0.0
+    if pairs is not None:
+        kind, (of_rows, of_columns, shrinkage, _) = 1 + pairs.add_up, pairs
+        _check(of_rows, (n_left,))
+        _check(of_columns, (n_columns,))
+    n_values = len(rows) * min(k, n_columns)
+    starts, values = torch.zeros(len(rows) + 1, dtype=torch.int64), torch.empty(n_values)
+    columns = torch.empty(n_values, dtype=torch.int32)
+    sizes = rows.start, rows.stop, n_columns, k
+    weighed = exclude, kind, of_rows, of_columns, ctypes.byref(ctypes.c_float(shrinkage))
+    if function("largest_products")(*_given(*left, *right, *sizes, *weighed, starts[1:], columns, values)):
+        raise MemoryError(f"no memory for {n_columns} sums")
+    starts = starts.cumsum(0)
+    n_values = int(starts[-1])
+    return Stored(starts, columns[:n_values], values[:n_values])
+
+
 def _numbers(options: AdamOptions) -> _AdamNumbers:
     """Those of w − η / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε), as PyTorch has it."""
     first, second = options.betas
