@@ -198,13 +198,14 @@ class SparseELSA(Recommender):
         batch_size = automatic_batch_size(rows.shape[0]) if self.batch_size == "auto" else int(self.batch_size)
         automatic = automatic_epochs(_EPOCHS_OF_A_MILLION, rows.shape, batch_size)
         epochs = automatic if self.epochs == "auto" else int(self.epochs)
-        n_steps, step = epochs * -(-rows.shape[0] // batch_size), 0
+        n_batches, step = -(-rows.shape[0] // batch_size), 0
+        n_steps = epochs * n_batches
         settled = math.ceil(_ANNEALED * n_steps)
         support, scratch = torch.ones_like(weight, requires_grad=False), Scratch()
         with EpochProgress(type(self).__name__, epochs, self.progress) as progress:
             for epoch in range(1, epochs + 1):
                 total = weight.new_zeros(())
-                for chosen in torch.split(shuffled(rows, order), batch_size):
+                for chosen in shuffled(rows, order).tensor_split(n_batches):  # no small rest
                     optimizer.zero_grad()
                     batch = rows.batch(chosen)
                     masked = batch if self.noise is None else batch.corrupted(self.noise, noise_from)
