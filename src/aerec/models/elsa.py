@@ -71,7 +71,7 @@ class ELSA(Autoencoder):
     epochs : int or "auto", default "auto"
         As in `Autoencoder`, where a is 4.
     batch_size : int or "auto", default "auto"
-        As in `Autoencoder`.
+        As in `Autoencoder`; the batches of an epoch are equally large, as a small rest would take a step as long.
     learning_rate : float, default 0.01
         Of NAdam (the cost does not depend on the lengths that the rows of V have before they are scaled).
     noise : MaskingNoise or None, default MaskingNoise(0.3)
@@ -126,6 +126,7 @@ class ELSA(Autoencoder):
     _popularity_for_empty = True
     _takes_weights = False  # its cost is the angle between two rows, of which no rating has a part
 
+    _even_batches = True
     _epochs_of_a_million = 4.0
     _of_likes = ("gaussian",)
 

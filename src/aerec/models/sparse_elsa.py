@@ -32,7 +32,7 @@ from aerec.sparse import CSR, column_counts, row_ids, row_positions
 from aerec.splitting import Holdout
 from aerec.training.optimizers import BlockwiseNAdam
 
-_EPOCHS_OF_A_MILLION = 8.0  # for epochs="auto", as in `Autoencoder`
+_EPOCHS_OF_A_MILLION = 4.0  # for epochs="auto", as in `Autoencoder`
 _ANNEALED = 2 / 3  # share of the steps over which entries are taken away
 _STEPS = 8  # after which entries are taken away again
 _ITEMS = 1024  # Items whose vectors are widened at once; their scores stay in the cache
@@ -64,7 +64,7 @@ class SparseELSA(Recommender):
     popularity_power : float ≥ 0, default 1.0
         γ. With 0 all items have `n_active` entries.
     epochs, batch_size : int or "auto", default "auto"
-        As in `Autoencoder`, where a is 8. Vectors of hundreds of thousands of items cost the same in a batch of any
+        As in `Autoencoder`, where a is 4. Vectors of hundreds of thousands of items cost the same in a batch of any
         size: there a large batch and few epochs are fast.
     learning_rate : float, default 0.03
         Of NAdam (the cost does not depend on the lengths that the rows of V have before they are scaled).
