@@ -207,7 +207,7 @@ def given_validation(y: Any, validation: Any) -> Any:
     Raises
     ------
     TypeError
-        If there are two, or what is given is none, such as a pair of numbers.
+        If there are two, or what is given is none, such as a whole `Split` or a pair of numbers.
     """
     positional = (
         isinstance(y, Holdout | Split | Interactions)
@@ -217,7 +217,9 @@ def given_validation(y: Any, validation: Any) -> Any:
     if validation is not None and positional:
         raise TypeError("validation data is given twice: as the second argument and as validation=")
     given = y if positional else validation
-    if given is None or isinstance(given, Holdout | Split | Interactions) or getattr(given, "ndim", 0) == 2:
+    if isinstance(given, Split):
+        raise TypeError("validation data is a part of a split, not all of it: give split.validation")
+    if given is None or isinstance(given, Holdout | Interactions) or getattr(given, "ndim", 0) == 2:
         return given
     what = type(given).__name__
     if isinstance(given, tuple | list):
@@ -230,34 +232,6 @@ def given_validation(y: Any, validation: Any) -> Any:
     raise TypeError(
         f"{where} is a Holdout, a pair (history, target) of Interactions or matrices, or a matrix; got {what}"
     )
-
-
-def as_holdout(validation: Any, *, by_id: bool) -> Holdout | None:
-    """Return what `fit` was given to validate on as a Holdout: as it is, of a pair (history, target), else None.
-
-    Parameters
-    ----------
-    validation : Any
-    by_id : bool
-        Whether the model was given the ids of its items.
-
-    Raises
-    ------
-    TypeError
-        If it is a whole `Split`.
-    DataError
-        If it is a pair of matrices, which have no ids, and the model goes by them.
-    """
-    if isinstance(validation, Split):
-        raise TypeError("validation data is a part of a split, not all of it: give split.validation")
-    if isinstance(validation, Holdout):
-        return validation
-    if not isinstance(validation, tuple):
-        return None
-    if by_id and not all(isinstance(part, Interactions) for part in validation):
-        raise DataError("the training data has ids, the validation data are matrices without: give Interactions")
-    history, target = map(as_interactions, validation)
-    return Holdout(history, target)
 
 
 def _check_ids_meet(part: Interactions, train: Interactions, name: str) -> None:

@@ -391,7 +391,7 @@ def test_validation_may_be_a_pair_and_is_no_split():
     matrices = (held.history.matrix, held.target.matrix)
     of_matrices = quick().fit(matrices[0], matrices)
     assert of_matrices.history_["ndcg@100"].tolist() == as_holdout.history_["ndcg@100"].tolist()
-    with pytest.raises(DataError, match="matrices without: give Interactions"):
+    with pytest.raises(DataError, match="data have none: give Interactions"):
         quick().fit(held.history, matrices)
     with pytest.raises(TypeError, match=r"give split\.validation"):
         quick().fit(held.history, Split(held.history, held, held))

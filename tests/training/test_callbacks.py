@@ -149,7 +149,7 @@ def test_patience_ends_none_of_the_least_epochs(least, ends):
     while not best.wants_to_stop():
         epoch += 1
         best.epoch_done({"epoch": epoch, "ndcg": 0.3}, None)  # a plateau
-    assert (epoch, best.epoch) == (ends, 1)
+    assert (epoch, best.kept.epoch) == (ends, 1)
 
 
 def test_a_preset_that_follows_the_data_trains_as_long_as_without_validation(split):

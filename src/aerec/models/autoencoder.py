@@ -250,7 +250,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
     _kl_by_unit: ClassVar[bool] = True
     """Whether the KL term is that of a normal code and a standard normal prior, summed over its units."""
 
-    _takes_weights = True
+    _takes_weights = _watches_cost = True
     _learned: ClassVar[tuple[str, ...]] = ("item_features_",)
 
     network_: Network
@@ -636,11 +636,6 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             lambda: mean_cost(self.network_, rows, users, self.sparsity, self.kl_weight),
             higher_is_better=False,
         )
-
-    def _as_holdout(self, validation: Any) -> Any:
-        """Return validation data as a Holdout, or the matrix whose cost is watched."""
-        holdout = super()._as_holdout(validation)
-        return validation if holdout is None else holdout
 
     def _take_in(self, X: History, *, reset: bool = True) -> Any:
         """Check training data and return it: dense arrays as they are, all else as CSR over the model's items."""

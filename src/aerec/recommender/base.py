@@ -18,7 +18,7 @@ from typing_extensions import Self
 
 from aerec.dimensions import Space
 from aerec.errors import DataError, TrainingError
-from aerec.holdout import Holdout, as_holdout, given_validation
+from aerec.holdout import Holdout, as_interactions, given_validation
 from aerec.ids import as_ids, check_storable
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, changed_choice, check_parameters, copied_parameters, fields_of, is_choice
@@ -89,6 +89,8 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
     """Names of the fitted arrays with a row an item that `add_items` makes rows for."""
     _takes_weights: ClassVar[bool] = False
     """Whether `_fit` reads the weights of ratings; `fit` refuses them otherwise."""
+    _watches_cost: ClassVar[bool] = False
+    """Whether validation data may be a matrix without targets, whose cost is watched."""
     _personal: ClassVar[bool] = True
     """Whether its lists are to depend on the user; not so of popularity, and of what predicts ratings."""
     _popularity_for_empty: ClassVar[bool] = False
@@ -736,12 +738,11 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         """
         check_parameters(self)
         self._check_weights(train)
-        validation = None if y is None and validation is None else given_validation(y, validation)
         learner = copy.copy(self)
         learner._fitted_with = copied_parameters(self)
         data = learner._take_in(train)
         try:
-            held_out = None if validation is None else learner._as_holdout(validation)
+            held_out = None if y is None and validation is None else learner._validation_data(y, validation)
             learner._fit(data, held_out, **options)
             learner._check_learned()
             if isinstance(held_out, Holdout):
@@ -786,14 +787,20 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         values = {name: getattr(self, name) for name in self._saved_names()}
         return {name: value for name, value in values.items() if value is not None}
 
-    def _as_holdout(self, validation: Any) -> Holdout | None:
-        """Return validation data as a Holdout; None where it is none."""
-        for part in validation if isinstance(validation, tuple) else ():
-            self.ids_.check_columns(part)
-        holdout = as_holdout(validation, by_id=self.items_ is not None)
-        if holdout is not None:
-            self.ids_.check_holdout(holdout)
-        return holdout
+    def _validation_data(self, y: Any, validation: Any) -> Any:
+        """Return the validation data among the arguments of `fit`: a Holdout, or a matrix where its cost is watched."""
+        given = given_validation(y, validation)
+        if isinstance(given, tuple):
+            for part in given:
+                self.ids_.check_columns(part)
+            if self.items_ is not None and not all(isinstance(part, Interactions) for part in given):
+                raise DataError("the training data has ids, the validation data have none: give Interactions")
+            history, target = map(as_interactions, given)
+            given = Holdout(history, target)
+        if isinstance(given, Holdout):
+            self.ids_.check_holdout(given)
+            return given
+        return given if self._watches_cost else None
 
     @property
     def ids_(self) -> IdMatching:

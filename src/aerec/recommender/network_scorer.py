@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,7 @@ class NetworkScorer(Scorer):
         self._network, self._precision = network, precision
         self.device = next(network.parameters()).device
         self._on_gpu = self.device.type == "cuda"
+        self.block_bytes = _DEVICE_BYTES if self._on_gpu else None
 
     # ------------------------------------------------------------------ scores
 
@@ -132,10 +133,6 @@ class NetworkScorer(Scorer):
         return self._network.decode_hidden(self._network.encode(batch, known, with_variance=False)[0])
 
     # ------------------------------------------------------------------ ranking
-
-    def blocks(self, n_users: int) -> Iterator[NDArray[np.int64]]:
-        """Give larger blocks on a GPU."""
-        return score_blocks(n_users, self.n_items, _DEVICE_BYTES if self._on_gpu else None)
 
     def best(self, block: UserBlock, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Rank where the scores are: only the best of them leave a GPU."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -32,6 +31,7 @@ class RecencyScorer(Scorer):
 
     def __init__(self, inner: Scorer, half_life: float, unit: str) -> None:
         super().__init__(inner.n_items, inner.popularity)
+        self.block_bytes = inner.block_bytes
         self._inner, self._half_life, self._unit = inner, float(half_life), unit
 
     def _scores(self, block: UserBlock) -> NDArray[np.float32]:
@@ -52,10 +52,6 @@ class RecencyScorer(Scorer):
     def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return how much each item of the history adds, weighted as it is."""
         return self._inner.contributions(self._weighted(block), columns)
-
-    def blocks(self, n_users: int) -> Iterator[NDArray[np.int64]]:
-        """Give the row numbers that the other scorer likes best."""
-        return self._inner.blocks(n_users)
 
     def prepared(self, n_users: int, k: int) -> Scorer:
         """Return the scorer over the other one, prepared."""

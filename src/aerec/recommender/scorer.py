@@ -103,6 +103,9 @@ class Scorer(ABC):
         Ranks users of whom nothing is known.
     """
 
+    block_bytes: int | None = None
+    """Scores of users that are best ranked at once; see `score_blocks`."""
+
     def __init__(self, n_items: int, popularity: NDArray[np.float32] | None = None) -> None:
         self.n_items = n_items
         self.popularity = popularity
@@ -142,7 +145,7 @@ class Scorer(ABC):
         columns = np.full((n_users, k), -1, dtype=np.int64)
         scores = np.full((n_users, k), -np.inf, dtype=np.float32)
         scorer = self.prepared(n_users, k)
-        for rows in scorer.blocks(n_users):
+        for rows in score_blocks(n_users, self.n_items, scorer.block_bytes):
             block = users if len(rows) == n_users else users.take(rows)
             columns[rows], scores[rows] = scorer.best(block, k)
         return columns, scores
@@ -169,10 +172,6 @@ class Scorer(ABC):
         for places in score_blocks(n, self.n_items + 5 * n, _LEFT_OUT_BYTES):  # values, and columns in 64 bits twice
             terms[places] = whole - self._scores_at(_without(block, places), columns)
         return terms
-
-    def blocks(self, n_users: int) -> Iterator[NDArray[np.int64]]:
-        """Give the row numbers of `n_users` in blocks that are best ranked at once."""
-        return score_blocks(n_users, self.n_items)
 
     def prepared(self, n_users: int, k: int) -> Scorer:
         """Return the scorer that ranks this many users fastest: by default this one."""

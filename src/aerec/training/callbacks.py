@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from aerec.display.progress import EpochProgress
 from aerec.errors import DataError, TrainingError
 from aerec.holdout import Holdout
 from aerec.metrics import RATING_METRICS, higher_is_better, measure_ranking, parse_metric
-from aerec.training.optimizers import copy_weights
+from aerec.training.optimizers import KeptWeights
 
 
 class Callback:
@@ -193,40 +193,36 @@ class BestEpoch(Callback):
 
     Attributes
     ----------
-    epoch : int
-        The best one, 0 before there is one.
+    kept : KeptWeights
+        Those of the best epoch.
     """
 
     def __init__(
         self, network: nn.Module, metric: str, higher_is_better: bool, patience: int | None, least_epochs: int = 0
     ) -> None:
-        self._network, self._metric, self._patience, self._least = network, metric, patience, least_epochs
+        self.kept, self._metric, self._patience, self._least = KeptWeights(network), metric, patience, least_epochs
         self._sign = 1 if higher_is_better else -1
-        self.epoch, self._value, self._last = 0, -math.inf, 0
-        self._weights: dict[str, Tensor] | None = None
+        self._value, self._last = -math.inf, 0
 
     def epoch_done(self, record: Mapping[str, Any], model: Any) -> None:
         """Take the weights where the metric is better than before."""
         self._last, value = record["epoch"], self._sign * record[self._metric]
-        if self._weights is None or value > self._value:
-            self.epoch, self._value = self._last, value
-            self._weights = copy_weights(self._network, self._weights)
+        if not self.kept.epoch or value > self._value:
+            self._value = value
+            self.kept.take(self._last)
 
     def wants_to_stop(self) -> bool:
         """Whether patience is at its end."""
-        past = self._last - self.epoch
+        past = self._last - self.kept.epoch
         return self._patience is not None and past >= self._patience and self._last >= self._least
-
-    def put_back(self) -> bool:
-        """Give the network the weights of the best epoch; return whether there are any."""
-        if self._weights is not None:
-            self._network.load_state_dict(self._weights)
-        return self._weights is not None
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that the coming epochs depend on; see `Trainer.state_dict`."""
-        weights = {f"network.{name}": value for name, value in (self._weights or {}).items()}
-        return {"epoch": self.epoch, "last": self._last, "value": self._value if self.epoch else None, **weights}
+        weights, epoch = (
+            {f"network.{name}": value for name, value in (self.kept.weights or {}).items()},
+            self.kept.epoch,
+        )
+        return {"epoch": epoch, "last": self._last, "value": self._value if epoch else None, **weights}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take back what `state_dict` gave.
@@ -236,7 +232,7 @@ class BestEpoch(Callback):
         ValueError
             If it does not fit the network, or contradicts itself.
         """
-        prefix, own = "network.", self._network.state_dict()
+        prefix, own = "network.", self.kept.network.state_dict()
         device = next(iter(own.values())).device
         weights = {name[len(prefix) :]: value.to(device) for name, value in state.items() if name.startswith(prefix)}
         if weights and {k: v.shape for k, v in weights.items()} != {k: v.shape for k, v in own.items()}:
@@ -244,5 +240,5 @@ class BestEpoch(Callback):
         epoch, last = int(state["epoch"]), int(state["last"])
         if not 0 <= epoch <= last or bool(epoch) != bool(weights):
             raise ValueError(f"the best of {last} epochs is said to be {epoch}")
-        self.epoch, self._last, self._weights = epoch, last, weights or None
+        self.kept.epoch, self.kept.weights, self._last = epoch, weights or None, last
         self._value = float(state["value"]) if epoch else -math.inf

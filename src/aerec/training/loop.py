@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,14 +11,13 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from aerec.errors import DataError, TrainingError
 from aerec.network.rows import Rows
 from aerec.training.callbacks import BestEpoch, Callback, ProgressBar, Validator
 from aerec.training.checkpoint import Checkpoint
 from aerec.training.cuda_graphs import CapturedSteps, own_stream
-from aerec.training.optimizers import copy_weights
+from aerec.training.optimizers import KeptWeights
 from aerec.training.trainer import EagerSteps, StepSource, Trainer
 
 _log = logging.getLogger("aerec")
@@ -117,7 +117,7 @@ class Training:
             callbacks.append(ProgressBar(type(model).__name__, epochs, progress, validator.name if validator else None))
         on_gpu = trainer.device.type == "cuda"
         steps: StepSource = CapturedSteps() if on_gpu else EagerSteps
-        good = _LastGood(trainer)
+        good = KeptWeights(trainer.network, trainer.epoch) if best is None else best.kept
         with _around(callbacks, model):
             if trainer.ranks is not None:
                 trainer.ranks.begin_together(trainer.network, len(records), trainer.device)
@@ -125,7 +125,9 @@ class Training:
                     validator = replace(validator, measure=trainer.ranks.shared(validator.measure, trainer.device))
             while len(records) < epochs and not any(callback.wants_to_stop() for callback in callbacks):
                 began = time.perf_counter()
-                trainer.begin_epoch(len(records) / epochs, when_good=good.take if best is None else None)
+                # the first batch of an epoch shows whether the weights of the epoch before are good
+                when_good = None if best is not None else functools.partial(good.take, trainer.epoch)
+                trainer.begin_epoch(len(records) / epochs, when_good)
                 try:
                     with own_stream(trainer.device) if on_gpu else nullcontext():
                         record = {"epoch": len(records) + 1, **trainer.run_epoch(rows, steps)}
@@ -134,28 +136,26 @@ class Training:
                     if validator is not None:
                         record[validator.name] = validator.check(validator.measure(), trainer.epoch)
                 except TrainingError as error:
-                    raise self._failure(error, records, best or good) from None
+                    raise self._failure(error, records, good) from None
                 records.append({**record, "seconds": time.perf_counter() - began})
                 for callback in callbacks:
                     callback.epoch_done(records[-1], model)
         if best is not None:
-            self._put_back(best)
+            self._put_back(good)
         self._remember(records)
-        return None if best is None else best.epoch
+        return None if best is None else good.epoch
 
     def _remember(self, records: Iterable[dict[str, Any]]) -> None:
         done = len(self.records)
         self.records += [{**record, "epoch": done + record["epoch"]} for record in records]
 
-    def _put_back(self, good: BestEpoch | _LastGood) -> bool:
+    def _put_back(self, good: KeptWeights) -> bool:
         """Give the network the weights that were kept; an average of later ones ends there."""
         if self.trainer.average is not None:
             self.trainer.average.forget()
         return good.put_back()
 
-    def _failure(
-        self, error: TrainingError, records: list[dict[str, Any]], good: BestEpoch | _LastGood
-    ) -> TrainingError:
+    def _failure(self, error: TrainingError, records: list[dict[str, Any]], good: KeptWeights) -> TrainingError:
         """Put the best or the last good weights back; return `error` with what was kept, and the history."""
         restored = self._put_back(good)
         if good.epoch == 0:
@@ -164,25 +164,6 @@ class Training:
         if not restored:
             return TrainingError(f"{error}; the weights were bad already before this call: fit anew", records)
         return TrainingError(f"{error}; the last good weights, those of epoch {good.epoch}, are kept", records)
-
-
-class _LastGood:
-    """The weights that are put back where a training without validation fails."""
-
-    def __init__(self, trainer: Trainer) -> None:
-        self.epoch = trainer.epoch  # the epoch of the weights
-        self._trainer = trainer
-        self._weights: dict[str, Tensor] | None = None
-
-    def take(self) -> None:
-        """Take a copy: the first batch of an epoch has shown that the weights of the epoch before are good."""
-        self._weights, self.epoch = copy_weights(self._trainer.network, self._weights), self._trainer.epoch - 1
-
-    def put_back(self) -> bool:
-        """Give the network the copy; return whether there is one."""
-        if self._weights is not None:
-            self._trainer.network.load_state_dict(self._weights)
-        return self._weights is not None
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import torch
@@ -392,14 +393,35 @@ class WeightAverage:
         self._aside = [weight.to(own.device) for weight, own in zip(trained, self._parameters, strict=bool(trained))]
 
 
-@torch.no_grad()
-def copy_weights(network: nn.Module, former: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
-    """Return a copy of all weights, in the memory of the `former` one where there is one."""
-    if former is None:
-        return {name: value.clone() for name, value in network.state_dict().items()}
-    for name, value in network.state_dict().items():
-        former[name].copy_(value)
-    return former
+@dataclass
+class KeptWeights:
+    """A copy of the weights of a network, to be put back.
+
+    Attributes
+    ----------
+    epoch : int
+        The epoch whose weights they are, 0 before there are any.
+    """
+
+    network: nn.Module
+    epoch: int = 0
+    weights: dict[str, Tensor] | None = None
+
+    @torch.no_grad()
+    def take(self, epoch: int) -> None:
+        """Copy the weights of the moment, those after `epoch`, into the memory of the former copy."""
+        self.epoch, present = epoch, self.network.state_dict()
+        if self.weights is None:
+            self.weights = {name: value.clone() for name, value in present.items()}
+        else:
+            for name, value in present.items():
+                self.weights[name].copy_(value)
+
+    def put_back(self) -> bool:
+        """Give the network the copy; return whether there is one."""
+        if self.weights is not None:
+            self.network.load_state_dict(self.weights)
+        return self.weights is not None
 
 
 def _constant(progress: float) -> float:
