@@ -1,23 +1,5 @@
 """Splitters: from interactions to training data, validation and test, deterministic by seed."""
 
-from __future__ import annotations
+from aerec._lazy import lazy_exports
 
-from aerec.holdout import Holdout, Split
-from aerec.splitting.by_item import ColdItems
-from aerec.splitting.by_rating import RandomHoldout
-from aerec.splitting.by_time import LeaveLastOut, RollingTime, TemporalSplit
-from aerec.splitting.by_user import ColdUsers, StrongGeneralization
-from aerec.splitting.folds import KFold
-
-__all__ = [
-    "ColdItems",
-    "ColdUsers",
-    "Holdout",
-    "KFold",
-    "LeaveLastOut",
-    "RandomHoldout",
-    "RollingTime",
-    "Split",
-    "StrongGeneralization",
-    "TemporalSplit",
-]
+__getattr__, __dir__, __all__ = lazy_exports(__name__)

@@ -1,0 +1,10 @@
+from aerec.datasets.behaviours import combine as combine
+from aerec.datasets.catalogue import list_datasets as list_datasets
+from aerec.datasets.catalogue import load_dataset as load_dataset
+from aerec.datasets.catalogue import load_parts as load_parts
+from aerec.datasets.readers.read import read_parts as read_parts
+from aerec.datasets.readers.read import read_ratings as read_ratings
+from aerec.datasets.store.folder import open_store as open_store
+from aerec.datasets.store.importing import import_parquet as import_parquet
+from aerec.datasets.store.importing import import_ratings as import_ratings
+from aerec.datasets.synthetic import generate_interactions as generate_interactions

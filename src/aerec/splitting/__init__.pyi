@@ -1,0 +1,10 @@
+from aerec.holdout import Holdout as Holdout
+from aerec.holdout import Split as Split
+from aerec.splitting.by_item import ColdItems as ColdItems
+from aerec.splitting.by_rating import RandomHoldout as RandomHoldout
+from aerec.splitting.by_time import LeaveLastOut as LeaveLastOut
+from aerec.splitting.by_time import RollingTime as RollingTime
+from aerec.splitting.by_time import TemporalSplit as TemporalSplit
+from aerec.splitting.by_user import ColdUsers as ColdUsers
+from aerec.splitting.by_user import StrongGeneralization as StrongGeneralization
+from aerec.splitting.folds import KFold as KFold
