@@ -41,17 +41,13 @@ def measure_users(metric: str, ranking: NDArray[np.int64], target: CSR) -> Value
     return measure_hits(metric, find_hits(ranking, target), np.diff(target.indptr))
 
 
-def find_hits(ranking: NDArray[np.int64], target: CSR) -> Hits:
-    """Return which of the recommended items are relevant, in the shape of `ranking`; `target` is canonical."""
-    return _look_up(ranking, target, np.ones(target.nnz, dtype=bool))
+def find_hits(ranking: NDArray[np.int64], target: CSR, values: NDArray[Any] | None = None) -> NDArray[Any]:
+    """Return which of the recommended items are relevant, in the shape of `ranking`; `target` is canonical.
 
-
-def _look_up(ranking: NDArray[np.int64], target: CSR, values: NDArray[Any]) -> NDArray[Any]:
-    """Return for each recommended item its value among the targets of its user, 0 where it is none of them.
-
-    `values` are aligned with ``target.data``. Some users at a time, they are entered in a table of all items, in which
-    the ranking is looked up.
+    With `values`, aligned with ``target.data``, those of the relevant items, and 0 for the others. Some users at a
+    time, they are entered in a table of all items, in which the ranking is looked up.
     """
+    values = np.ones(target.nnz, dtype=bool) if values is None else values
     looked_up = np.zeros(ranking.shape, dtype=values.dtype)
     if ranking.size == 0:
         return looked_up
@@ -166,7 +162,7 @@ def _graded_ndcg(ranking: NDArray[np.int64], target: CSR, gains: NDArray[np.floa
     shown = places < k
     ideal = np.bincount(rows[shown], gains[order][shown] * discounts[places[shown]], minlength=n_users)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray((_look_up(ranking, target, gains) @ discounts) / ideal)
+        return np.asarray((find_hits(ranking, target, gains) @ discounts) / ideal)
 
 
 def _rating_gain(ratings: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -490,4 +490,4 @@ class _NAdamTrainer(Trainer):
 
     def _make_optimizers(self) -> list[torch.optim.Optimizer]:
         kind = BlockwiseNAdam if self.device.type == "cpu" else torch.optim.NAdam
-        return [kind([*self.network.weights(), *self.network.undecayed()], lr=self.options.learning_rate)]
+        return [kind(self.network.weights(), lr=self.options.learning_rate)]

@@ -142,6 +142,8 @@ class KernelNetwork(Network):
         Standard deviation of the initial places.
     """
 
+    decodes_at_once = True
+
     def __init__(
         self, architecture: Architecture, generator: torch.Generator, *, n_dims: int, l2: float, spread: float
     ) -> None:
@@ -157,10 +159,6 @@ class KernelNetwork(Network):
         with torch.no_grad():
             for places in (*self.row_places, *self.column_places):
                 places.normal_(0.0, spread, generator=generator)
-
-    @staticmethod
-    def _decoder_sizes(sizes: tuple[int, ...]) -> tuple[int, ...]:
-        return sizes[-1], sizes[0]
 
     def effective(self, weight: Tensor) -> Tensor:
         """Return W ∘ K."""
@@ -180,7 +178,3 @@ class KernelNetwork(Network):
             size = sum((self.kernel(layer).square().sum() for layer in range(len(self.row_places))), cost.sparsity * 0)
             cost = replace(cost, sparsity=cost.sparsity + 0.5 * self.l2 * size)
         return cost, statistic
-
-    def undecayed(self) -> list[nn.Parameter]:
-        """Biases and places."""
-        return [*self.biases(), *self.row_places, *self.column_places]

@@ -171,6 +171,8 @@ class _Encoder:
 class _RecVAENetwork(Network):
     """Densely connected encoder, linear decoder, and a frozen copy of the encoder for the prior."""
 
+    decodes_at_once = True
+
     def __init__(self, architecture: Architecture, generator: torch.Generator) -> None:
         super().__init__(architecture, generator)
         widths = architecture.hidden[:-1]
@@ -181,10 +183,6 @@ class _RecVAENetwork(Network):
         )
         self.former_parameters = nn.ParameterList(copies)
         self.former_codes: Tensor | None = None  # of the training rows, while they are known
-
-    @staticmethod
-    def _decoder_sizes(sizes: tuple[int, ...]) -> tuple[int, ...]:
-        return sizes[-1], sizes[0]
 
     def encoder(self) -> _Encoder:
         """Return the encoder that is trained."""

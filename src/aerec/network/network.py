@@ -86,6 +86,9 @@ class Network(nn.Module):
         Draws the initial weights.
     """
 
+    decodes_at_once = False
+    """Whether the decoder is one layer, from the code to the items."""
+
     def __init__(self, architecture: Architecture, generator: torch.Generator) -> None:
         super().__init__()
         self.architecture = architecture
@@ -97,7 +100,7 @@ class Network(nn.Module):
             nn.Parameter(_empty(n_in, n_out)) for n_in, n_out in zip(sizes[:-1], widths, strict=True)
         )
         self.encoder_biases = nn.ParameterList(nn.Parameter(_empty(n_out)) for n_out in widths)
-        back = self._decoder_sizes(sizes)
+        back = (sizes[-1], sizes[0]) if self.decodes_at_once else sizes[::-1]
         shapes = list(itertools.pairwise(back))
         shapes[-1] = shapes[-1][::-1]  # the output layer: (items, hidden)
         own = [] if architecture.tied else shapes
@@ -110,11 +113,6 @@ class Network(nn.Module):
         self._features: CSR | None = None
         self._described: SparseBatch | None = None
         self.reset_parameters(generator)
-
-    @staticmethod
-    def _decoder_sizes(sizes: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the widths from the code to the items; `sizes` are those from the items to the code."""
-        return sizes[::-1]
 
     @torch.no_grad()
     def reset_parameters(self, generator: torch.Generator) -> None:
@@ -373,7 +371,3 @@ class Network(nn.Module):
     def biases(self) -> list[nn.Parameter]:
         """All biases."""
         return [*self.encoder_biases, *self.decoder_biases]
-
-    def undecayed(self) -> list[nn.Parameter]:
-        """All that is learned without weight decay."""
-        return self.biases()

@@ -180,7 +180,9 @@ class Trainer:
 
     def _make_optimizers(self) -> list[torch.optim.Optimizer]:
         """Return the optimizer of all that is learned, or those of its parts."""
-        return [self._make_optimizer(self.network.weights(), self.network.undecayed())]
+        decayed = self.network.weights()
+        free = [parameter for parameter in self.network.parameters() if all(parameter is not w for w in decayed)]
+        return [self._make_optimizer(decayed, free)]
 
     def _make_optimizer(self, decayed: list[nn.Parameter], free: list[nn.Parameter]) -> torch.optim.Optimizer:
         """Return the optimizer of parameters with and without weight decay."""
