@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from aerec import Interactions
-from aerec.cli.data import Preprocessing, Reading
+from aerec.cli.data import Preprocessing
+from aerec.cli.options import Reading
 from aerec.errors import DataError
 
 

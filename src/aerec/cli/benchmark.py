@@ -12,26 +12,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aerec.cli.options import (
-    Counts,
+    NOTHING_SAID,
     DataArgument,
-    Implicit,
-    ItemColumn,
     Json,
     Metrics,
     MinPerItem,
     MinPerUser,
-    NoHeader,
     PlotFolder,
     Quiet,
-    RatingColumn,
+    Reading,
     ReportPath,
-    Separator,
     SplitKind,
     Threshold,
-    TimestampColumn,
-    UserColumn,
-    WeightColumn,
     parse_list,
+    reads_ratings,
 )
 from aerec.cli.output import print_json, print_note, print_table, report_row
 from aerec.cli.report import check_report_options
@@ -47,6 +41,7 @@ if TYPE_CHECKING:
 _DEFAULT = "popularity,item-knn,ease,mult-dae,mult-vae"
 
 
+@reads_ratings()
 def benchmark(
     data: DataArgument = "sample",
     models: Annotated[str, typer.Option(help="Names of models, separated by commas.")] = _DEFAULT,
@@ -56,15 +51,7 @@ def benchmark(
         typer.Option("--set", "-s", help="A hyper-parameter for those models that have it; repeatable."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the models and the split.")] = 0,
-    user: UserColumn = None,
-    item: ItemColumn = None,
-    rating: RatingColumn = None,
-    timestamp: TimestampColumn = None,
-    weight: WeightColumn = None,
-    implicit: Implicit = False,
-    counts: Counts = False,
-    separator: Separator = None,
-    no_header: NoHeader = False,
+    reading: Reading = NOTHING_SAID,
     split: SplitKind = None,
     folds: Annotated[
         int | None,
@@ -84,7 +71,7 @@ def benchmark(
     of each metric and the models that are not significantly worse. --report writes all of it, with pictures, as one
     HTML page.
     """
-    from aerec.cli.data import Preprocessing, Reading, choose_split, chosen_metrics, rates
+    from aerec.cli.data import Preprocessing, choose_split, chosen_metrics, rates
     from aerec.cli.folds import choose_folds, print_folds, validate
     from aerec.recommender.base import knows_users
     from aerec.reporting import gather_results, write_report
@@ -97,7 +84,6 @@ def benchmark(
     names = list(recommenders)
     deciding = next((model for model in recommenders.values() if knows_users(model)), recommenders[names[0]])
     threshold_used = None if rates(type(deciding)) else threshold
-    reading = Reading(user, item, rating, timestamp, implicit, counts, separator, no_header, weight)
     preprocessing = Preprocessing(threshold_used, min_per_user, min_per_item, reading)
     prepared = preprocessing.load(data, progress=not quiet)
     parts = prepared.parts if folds is None else {"all": whole(prepared.parts)}

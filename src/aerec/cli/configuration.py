@@ -76,7 +76,7 @@ class Configuration:
     ----------
     data : dict
         Some of source, threshold (None: ratings as they are), min_per_user, min_per_item, and what is said of the
-        file, see `aerec.cli.data.Reading`.
+        file, see `aerec.cli.options.Reading`.
     model : str, optional
         A name of the registry.
     parameters : dict

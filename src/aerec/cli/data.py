@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from aerec.cli.kept import Kept, advice, nothing_left, plural, value_range
-from aerec.cli.options import parse_list
+from aerec.cli.options import NOTHING_SAID, Reading, parse_list
 from aerec.datasets import load_parts
 from aerec.errors import DataError, names_like, warn_caller
 from aerec.evaluation.evaluator import DEFAULT_METRICS
@@ -26,69 +26,6 @@ from aerec.recommender.rating import PredictsRatings
 from aerec.runs.folder import SPLITTERS, Run, SplitPlan, whole
 
 _VALUES = {"rating", "implicit", "counts"}  # Options that say what the numbers mean
-_SEPARATORS = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semicolon": ";"}
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What is said of a file of ratings; the fields are the options of the command line and the keys of ``[data]``.
-
-    Parameters
-    ----------
-    user, item, rating, timestamp : str, optional
-        Names of columns, or their numbers in a file without a header; "none" for the timestamp: do without.
-    implicit : bool
-        Every row counts as 1.
-    counts : bool
-        The ratings are counts: log(1 + count) is the value of a row, and no threshold applies.
-    separator : str, optional
-        As it stands in the file, or one of tab, space, comma, semicolon.
-    no_header : bool
-    weight : str, optional
-        Name of the column of weights.
-    """
-
-    user: str | None = None
-    item: str | None = None
-    rating: str | None = None
-    timestamp: str | None = None
-    implicit: bool = False
-    counts: bool = False
-    separator: str | None = None
-    no_header: bool = False
-    weight: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.implicit and (self.counts or self.rating is not None):
-            other = "--counts" if self.counts else "--rating"
-            raise ValueError(
-                f"--implicit counts every row as 1 and {other} reads a column of numbers: give one of them"
-            )
-
-    def options(self) -> dict[str, Any]:
-        """Return the parameters of `read_ratings` that say the same."""
-        parameters: dict[str, Any] = {
-            name: value for name in ("user", "item", "weight") if (value := getattr(self, name)) is not None
-        }
-        if self.implicit:
-            parameters["rating"] = None
-        elif self.rating is not None:
-            parameters["rating"] = self.rating
-        if self.timestamp is not None:
-            parameters["timestamp"] = None if self.timestamp == "none" else self.timestamp
-        if self.separator is not None:
-            parameters["sep"] = _SEPARATORS.get(self.separator, self.separator)
-        if self.no_header:
-            parameters["header"] = False
-        return parameters
-
-    def describe(self) -> dict[str, Any]:
-        """Return what was said, by key."""
-        return {
-            field.name: value
-            for field in dataclasses.fields(self)
-            if (value := getattr(self, field.name)) != field.default
-        }
 
 
 @dataclass(frozen=True)
@@ -106,7 +43,7 @@ class Preprocessing:
     threshold: float | None
     min_per_user: int
     min_per_item: int
-    reading: Reading = Reading()
+    reading: Reading = NOTHING_SAID
 
     def load(self, source: str | Sequence[str], progress: bool, advise: bool = True) -> Prepared:
         """Read a data set and prepare it.

@@ -7,17 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from aerec.cli.options import (
-    Counts,
-    Implicit,
-    ItemColumn,
-    Json,
-    NoHeader,
-    RatingColumn,
-    Separator,
-    TimestampColumn,
-    UserColumn,
-)
+from aerec.cli.options import NOTHING_SAID, Json, Reading, reads_ratings
 from aerec.cli.output import check_output, print_json, print_note, write_frame
 from aerec.errors import DataError
 
@@ -28,6 +18,7 @@ if TYPE_CHECKING:
     from aerec.runs.folder import Run
 
 
+@reads_ratings("weight")
 def evaluate(
     run: Annotated[Path, typer.Argument(help="A run folder of `aerec train`.")],
     metrics: Annotated[
@@ -49,14 +40,7 @@ def evaluate(
         str | None,
         typer.Option(help="How --data is divided: strong, random, last or temporal; by default as in the training."),
     ] = None,
-    user: UserColumn = None,
-    item: ItemColumn = None,
-    rating: RatingColumn = None,
-    timestamp: TimestampColumn = None,
-    implicit: Implicit = False,
-    counts: Counts = False,
-    separator: Separator = None,
-    no_header: NoHeader = False,
+    reading: Reading = NOTHING_SAID,
     threshold: Annotated[
         float | None, typer.Option(help="Ratings of --data from here on count as liked; by default as in the training.")
     ] = None,
@@ -73,7 +57,7 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Measure the model of a run on the data that was held out from it, or on data of your own."""
-    from aerec.cli.data import Reading, chosen_metrics, preprocessing_like
+    from aerec.cli.data import chosen_metrics, preprocessing_like
     from aerec.evaluation import describe_recommendations
     from aerec.evaluation import evaluate as evaluate_model
     from aerec.runs.folder import read_run
@@ -82,7 +66,6 @@ def evaluate(
         raise ValueError(f"--part is test or validation, got {part!r}")
     if per_user is not None:
         check_output(per_user)
-    reading = Reading(user, item, rating, timestamp, implicit, counts, separator, no_header)
     more = {"split": split, "threshold": threshold, "min-per-user": min_per_user, **reading.describe()}
     sources = _sources(data, history, target, [word for word, value in more.items() if value is not None])
     opened = read_run(run)

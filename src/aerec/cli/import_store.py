@@ -8,29 +8,15 @@ from typing import Annotated
 
 import typer
 
-from aerec.cli.options import (
-    Implicit,
-    ItemColumn,
-    Json,
-    NoHeader,
-    RatingColumn,
-    Separator,
-    TimestampColumn,
-    UserColumn,
-)
+from aerec.cli.options import NOTHING_SAID, Json, Reading, reads_ratings
 from aerec.cli.output import print_json, print_note
 
 
+@reads_ratings("counts", "weight")
 def import_store(
     data: Annotated[Path, typer.Argument(help="A folder of Parquet files, partitioned or not, or any ratings.")],
     out: Annotated[Path, typer.Option(help="The folder of the store.")],
-    user: UserColumn = None,
-    item: ItemColumn = None,
-    rating: RatingColumn = None,
-    timestamp: TimestampColumn = None,
-    implicit: Implicit = False,
-    separator: Separator = None,
-    no_header: NoHeader = False,
+    reading: Reading = NOTHING_SAID,
     threshold: Annotated[float | None, typer.Option(help="Ratings from here on become 1, others are left out.")] = None,
     min_per_user: Annotated[int, typer.Option(help="Leave out users with fewer ratings.")] = 1,
     min_per_item: Annotated[int, typer.Option(help="Leave out items with fewer ratings.")] = 1,
@@ -44,11 +30,9 @@ def import_store(
     Parquet files are never loaded whole; other files are read once. Give the store to `aerec train` like any path.
     Binarize and filter here: done later it is done in memory.
     """
-    from aerec.cli.data import Reading
     from aerec.datasets import import_ratings
     from aerec.files.storage import read_header
 
-    reading = Reading(user, item, rating, timestamp, implicit, False, separator, no_header)
     started = time.perf_counter()
     data_set = import_ratings(
         data,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -14,6 +17,7 @@ _MODELS = (
     for room in ("aerec.baselines", "aerec.models")
     for module in exported_names(room).values()
 )
+_SEPARATORS = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semicolon": ";"}
 _SPLITS = "strong, random, last, temporal, cold-users, cold-items"
 
 DataArgument = Annotated[str, typer.Argument(help="A name of `aerec datasets`, or a path to ratings.")]
@@ -70,45 +74,106 @@ Track = Annotated[
     ),
 ]
 
-UserColumn = Annotated[
-    str | None,
-    typer.Option("--user", metavar="COLUMN", help="Column of user ids; by default one of the usual names."),
-]
 ItemColumn = Annotated[
     str | None,
     typer.Option("--item", metavar="COLUMN", help="Column of item ids; by default one of the usual names."),
 ]
-RatingColumn = Annotated[
-    str | None,
-    typer.Option("--rating", metavar="COLUMN", help="Column of ratings; without one, every row counts as 1."),
-]
-TimestampColumn = Annotated[
-    str | None,
-    typer.Option("--timestamp", metavar="COLUMN", help="Column of times; may be absent. none: do without."),
-]
-WeightColumn = Annotated[
-    str | None,
-    typer.Option(
-        "--weight", metavar="COLUMN", help="Column of weights: how much each rating counts; by default alike."
-    ),
-]
-Implicit = Annotated[
-    bool, typer.Option("--implicit", help="Clicks or purchases: every row counts as 1, whatever its rating.")
-]
-Counts = Annotated[
-    bool,
-    typer.Option(
-        "--counts", help="Counts, such as plays: a row has the value log(1 + count). Often --implicit ranks better."
-    ),
-]
-Separator = Annotated[
-    str | None,
-    typer.Option("--separator", metavar="MARK", help="What stands between fields, such as ; or tab; found by itself."),
-]
-NoHeader = Annotated[
-    bool,
-    typer.Option("--no-header", help="The first line is a rating. Columns are numbers then: 1, 2, 3, … by default."),
-]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is said of a file of ratings: the fields are options of the command line, and keys of ``[data]``.
+
+    The options are those of the verbs that `reads_ratings` decorates.
+    """
+
+    user: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column of user ids; by default one of the usual names.")
+    ] = None
+    item: ItemColumn = None
+    rating: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column of ratings; without one, every row counts as 1.")
+    ] = None
+    timestamp: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Column of times; may be absent. none: do without.")
+    ] = None
+    weight: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Column of weights: how much each rating counts; by default alike."),
+    ] = None
+    implicit: Annotated[
+        bool, typer.Option("--implicit", help="Clicks or purchases: every row counts as 1, whatever its rating.")
+    ] = False
+    counts: Annotated[
+        bool,
+        typer.Option(
+            "--counts", help="Counts, such as plays: a row has the value log(1 + count). Often --implicit ranks better."
+        ),
+    ] = False
+    separator: Annotated[
+        str | None,
+        typer.Option(metavar="MARK", help="What stands between fields, such as ; or tab; found by itself."),
+    ] = None
+    no_header: Annotated[
+        bool,
+        typer.Option(
+            "--no-header", help="The first line is a rating. Columns are numbers then: 1, 2, 3, … by default."
+        ),
+    ] = False
+
+    def __post_init__(self) -> None:
+        if self.implicit and (self.counts or self.rating is not None):
+            other = "--counts" if self.counts else "--rating"
+            raise ValueError(
+                f"--implicit counts every row as 1 and {other} reads a column of numbers: give one of them"
+            )
+
+    def options(self) -> dict[str, Any]:
+        """Return the parameters of `read_ratings` that say the same."""
+        parameters: dict[str, Any] = {
+            name: value for name in ("user", "item", "weight") if (value := getattr(self, name)) is not None
+        }
+        if self.implicit:
+            parameters["rating"] = None
+        elif self.rating is not None:
+            parameters["rating"] = self.rating
+        if self.timestamp is not None:
+            parameters["timestamp"] = None if self.timestamp == "none" else self.timestamp
+        if self.separator is not None:
+            parameters["sep"] = _SEPARATORS.get(self.separator, self.separator)
+        if self.no_header:
+            parameters["header"] = False
+        return parameters
+
+    def describe(self) -> dict[str, Any]:
+        """Return what was said, by key."""
+        return {field.name: value for field in fields(self) if (value := getattr(self, field.name)) != field.default}
+
+
+NOTHING_SAID = Reading()
+
+
+def reads_ratings(*without: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a verb the options of `Reading`, but for some, which it takes as its argument `reading`."""
+    options = {field.name: field.default for field in fields(Reading) if field.name not in without}
+
+    def decorate(verb: Callable[..., None]) -> Callable[..., None]:
+        def with_options(**words: Any) -> None:
+            verb(**words, reading=Reading(**{name: words.pop(name) for name in options}))
+
+        defaults: dict[str, Any] = {}  # in the order of the help
+        for name, parameter in inspect.signature(verb).parameters.items():
+            defaults |= options if name == "reading" else {name: parameter.default}
+        hints = {of: get_type_hints(of, include_extras=True) for of in (Reading, verb)}
+        kinds = {name: hints[Reading if name in options else verb][name] for name in defaults}
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        with_options.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [inspect.Parameter(name, kind, default=defaults[name], annotation=kinds[name]) for name in defaults]
+        )
+        with_options.__name__, with_options.__doc__, with_options.__annotations__ = verb.__name__, verb.__doc__, kinds
+        return with_options
+
+    return decorate
 
 
 def parse_list(text: str) -> list[str]:

@@ -11,25 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aerec.cli.options import (
-    Counts,
-    Implicit,
-    ItemColumn,
+    NOTHING_SAID,
     Json,
     Metrics,
     MinPerItem,
     MinPerUser,
     ModelName,
-    NoHeader,
     Quiet,
-    RatingColumn,
-    Separator,
+    Reading,
     Settings,
     SplitKind,
     Threshold,
-    TimestampColumn,
     Track,
-    UserColumn,
-    WeightColumn,
+    reads_ratings,
 )
 from aerec.cli.output import print_json, print_note
 from aerec.errors import DataError
@@ -48,6 +42,7 @@ HISTORY = "history.jsonl"
 """One line per epoch: in OUT.checkpoint during the training, then in OUT."""
 
 
+@reads_ratings()
 def train(
     context: typer.Context,
     data: Annotated[
@@ -63,15 +58,7 @@ def train(
     epochs: Annotated[int | None, typer.Option(help="Short for --set epochs=…")] = None,
     device: Annotated[str | None, typer.Option(help="Short for --set device=…")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the model and the split.")] = 0,
-    user: UserColumn = None,
-    item: ItemColumn = None,
-    rating: RatingColumn = None,
-    timestamp: TimestampColumn = None,
-    weight: WeightColumn = None,
-    implicit: Implicit = False,
-    counts: Counts = False,
-    separator: Separator = None,
-    no_header: NoHeader = False,
+    reading: Reading = NOTHING_SAID,
     split: SplitKind = None,
     threshold: Threshold = 4.0,
     min_per_user: MinPerUser = 5,

@@ -11,23 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from aerec.cli.options import (
-    Counts,
+    NOTHING_SAID,
     DataArgument,
-    Implicit,
-    ItemColumn,
     Json,
     MinPerItem,
     MinPerUser,
     ModelName,
-    NoHeader,
     Quiet,
-    RatingColumn,
-    Separator,
+    Reading,
     SplitKind,
     Threshold,
-    TimestampColumn,
-    UserColumn,
-    WeightColumn,
+    reads_ratings,
 )
 from aerec.cli.output import print_json, print_note, print_table
 from aerec.cli.train import train
@@ -39,6 +33,7 @@ if TYPE_CHECKING:
     from aerec.tuning.search import TuningResult
 
 
+@reads_ratings()
 def tune(
     data: DataArgument,
     model: ModelName = "mult-vae",
@@ -63,15 +58,7 @@ def tune(
     ] = None,
     timeout: Annotated[float | None, typer.Option(help="Begin no further trial after this many seconds.")] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the search, the model and the split.")] = 0,
-    user: UserColumn = None,
-    item: ItemColumn = None,
-    rating: RatingColumn = None,
-    timestamp: TimestampColumn = None,
-    weight: WeightColumn = None,
-    implicit: Implicit = False,
-    counts: Counts = False,
-    separator: Separator = None,
-    no_header: NoHeader = False,
+    reading: Reading = NOTHING_SAID,
     split: SplitKind = None,
     threshold: Threshold = 4.0,
     min_per_user: MinPerUser = 5,
@@ -83,7 +70,7 @@ def tune(
 
     Ends with the line of `aerec train` that trains and measures the best model on the same split.
     """
-    from aerec.cli.data import Preprocessing, Reading, choose_split, rates
+    from aerec.cli.data import Preprocessing, choose_split, rates
     from aerec.cli.settings import build_model
     from aerec.cli.space import format_dimension
     from aerec.cli.stopping import when_stopped
@@ -100,7 +87,6 @@ def tune(
         parse_metric(metric)
     space = _search_space(chosen, model, settings or [], spaces or [])
     _check_folder(out)
-    reading = Reading(user, item, rating, timestamp, implicit, counts, separator, no_header, weight)
     prepared = Preprocessing(None if rates(chosen) else threshold, min_per_user, min_per_item, reading).load(
         data, progress=not quiet
     )
