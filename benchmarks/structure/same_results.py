@@ -54,10 +54,10 @@ def cases() -> list[tuple[str, str, dict[str, Any]]]:
     hidden = {**NEURAL, "hidden": 16}
     changes = {
         **CHANGES,
-        "blend": {"models": [EASE(l2=500.0), PureSVD(l2=1000.0, n_factors=4), MultDAE(**hidden)], "steps": 3},
+        "blend": {"models": (EASE(l2=500.0), PureSVD(l2=1000.0, n_factors=4), MultDAE(**hidden)), "steps": 3},
         "recency-weighted": {"model": EASE(l2=500.0)},
         "sparse-code": {"model": ELSA(n_factors=16, **NEURAL), "n_units": 64, "n_active": 8, "epochs": 3},
-        "rating-blend": {"models": [Rec(**hidden), Rec(orientation="user", **hidden), BiasBaseline()]},
+        "rating-blend": {"models": (Rec(**hidden), Rec(orientation="user", **hidden), BiasBaseline())},
     }
     rows = [(name, name, changes.get(name)) for name in MODELS]
     rows += [
