@@ -159,7 +159,8 @@ def reads_ratings(*without: str) -> Callable[[Callable[..., None]], Callable[...
 
     def decorate(verb: Callable[..., None]) -> Callable[..., None]:
         def with_options(**words: Any) -> None:
-            verb(**words, reading=Reading(**{name: words.pop(name) for name in options}))
+            reading = Reading(**{name: words.pop(name) for name in options})
+            verb(**words, reading=reading)
 
         defaults: dict[str, Any] = {}  # in the order of the help
         for name, parameter in inspect.signature(verb).parameters.items():
