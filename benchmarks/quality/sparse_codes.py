@@ -80,15 +80,12 @@ def main() -> None:
         return
     described = films()
     if given.steer:
-        points = [point for seed in range(given.seeds) for point in steering(described, seed)]
-        header = ["turned by", "films with the name in the lists of 20", "ndcg@20", "units"]
-        save(
-            "sparse-steering",
-            "Lists that are steered",
-            markdown(header, rows_of_steering(points)),
-            {"points": points},
-            given.out,
-        )
+        points = []
+        header = ["turned by", "films with the name in the lists of 20", "ndcg@20", "units of all seeds"]
+        for seed in range(given.seeds):
+            points += steering(described, seed)
+            table = markdown(header, rows_of_steering(points))
+            save("sparse-steering", "Lists that are steered", table, {"points": points}, given.out)
         return
     points = []
     header = ["users", "ELSA ndcg@20", "through the code", "loss", "loss of recall@20", "units never active", "s"]
@@ -157,10 +154,13 @@ def steering(data: Interactions, seed: int) -> Iterator[dict[str, Any]]:
 
 
 def rows_of_steering(points: list[dict[str, Any]]) -> Iterator[list[str]]:
-    """Give a row for each strength: means over units and seeds."""
+    """Give a row for each strength: means over units, and over seeds."""
     frame = pd.DataFrame(points)
     for times, own in frame.groupby("times"):
-        yield [f"{times:+g}", f"{own['share'].mean():.1%}", f"{own['ndcg@20'].mean():.4f}", str(len(own))]
+        by_seed = own.groupby("seed")[["share", "ndcg@20"]].mean()
+        share, ndcg = by_seed["share"], by_seed["ndcg@20"]
+        about = (f"± {_half(share):.1%}", f"± {_half(ndcg):.4f}") if len(by_seed) > 1 else ("", "")
+        yield [f"{times:+g}", f"{share.mean():.1%} {about[0]}", f"{ndcg.mean():.4f} {about[1]}", str(len(own))]
 
 
 def rows(points: list[dict[str, Any]]) -> Iterator[list[str]]:
