@@ -18,8 +18,9 @@ items it is most common; the units are turned up and down for the unseen users, 
 
 With ``--vectors``: item vectors of a tenth and a hundredth of the bytes, ELSA and SparseELSA at their defaults; with
 ``--paper`` both have the settings of `dense`. Vectors begin with `--begun` factors. The known users of ml-1m-implicit,
-or Gowalla and Yelp2018 in the set-up of LightGCN (fitted on all that comes before test). Users a second: top 20 of all
-users. Seconds are those of the processor, one thread.
+or Gowalla and Yelp2018 in the set-up of LightGCN (fitted on all that comes before test). Dense vectors have as many
+bytes as sparse ones, with where their entries begin, or up to 3 more. Users a second: top 20 of all users. Seconds are
+those of the processor, one thread.
 """
 
 from __future__ import annotations
@@ -61,8 +62,9 @@ def main() -> None:
     parser.add_argument("--steer", action="store_true")
     parser.add_argument("--vectors", action="store_true")
     parser.add_argument("--data", default="ml-1m-implicit", choices=["ml-1m-implicit", "gowalla", "yelp2018"])
-    parser.add_argument("--kept", type=int, nargs="+", default=[24, 2], help="entries of a vector that are left")
-    parser.add_argument("--begun", type=int, nargs="+", default=[512], help="factors that vectors begin with")
+    parser.add_argument("--kept", type=int, nargs="+", default=[32, 2], help="entries of a vector that are left")
+    parser.add_argument("--begun", type=int, nargs="+", default=[256], help="factors that sparse vectors begin with")
+    parser.add_argument("--epochs", type=int, help="of the sparse vectors, instead of the default")
     parser.add_argument("--paper", action="store_true", help="the settings of the paper, not the defaults")
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
@@ -73,7 +75,7 @@ def main() -> None:
         header = ["model", *METRICS, *losses, "bytes of item vectors", "of the first", "users/s", "s"]
         points = []
         for seed in range(given.seeds):
-            for point in vectors(given.data, seed, given.kept, given.begun, given.paper):
+            for point in vectors(given.data, seed, given):
                 points.append(point)
                 table = markdown(header, rows_of_vectors(points))
                 save(name, f"Item vectors of few bytes, {given.data}", table, {"points": points}, given.out)
@@ -189,7 +191,7 @@ def about_names(points: list[dict[str, Any]]) -> str:
     )
 
 
-def vectors(data: str, seed: int, kept: list[int], begun: list[int], paper: bool) -> Iterator[dict[str, Any]]:
+def vectors(data: str, seed: int, given: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Give quality, bytes and seconds of ELSA, and of smaller vectors, dense and sparse, of the same bytes each."""
     if data == "ml-1m-implicit":
         split = load(data)
@@ -198,12 +200,15 @@ def vectors(data: str, seed: int, kept: list[int], begun: list[int], paper: bool
         _, _, test = lightgcn_splits.load(data)
         train = test.history
     options: dict[str, Any] = {"seed": seed, "progress": False}
-    if paper:
+    if given.paper:
         options |= {"epochs": 10, "batch_size": 128, **OF_PAPER}
-    of_dense = options | ({"ema_decay": 0.0} if paper else {})
+    of_dense = options | ({"ema_decay": 0.0} if given.paper else {})
+    of_sparse = options | ({"epochs": given.epochs} if given.epochs else {})
     models: list[ELSA | SparseELSA] = [ELSA(256, **of_dense)]
-    for n in kept:  # and where they begin: as many bytes as n + 1 numbers
-        models += [ELSA(n + 1, **of_dense), *(SparseELSA(length, n, **options) for length in begun)]
+    for n in given.kept:
+        sparse = [SparseELSA(length, n, **of_sparse) for length in given.begun]
+        entry = 3 if max(given.begun) <= 256 else 4  # bytes
+        models += [ELSA(-(-(entry * n + 4) // 4), **of_dense), *sparse]
     for model in models:
         began = time.process_time()
         model.fit(train)

@@ -37,8 +37,8 @@ def test_rows_have_their_share_of_entries_and_are_as_long_as_their_users_are_man
     assert n_entries.min() < n_entries.max()
     assert n_entries.mean() <= 3
     np.testing.assert_allclose(sp.linalg.norm(model.factors_, axis=1), counts / (counts + 3), rtol=1e-3)
-    assert (model.entries_.dtype, model.columns_.dtype) == (np.float16, np.uint16)
-    assert model.entries_.nbytes + model.columns_.nbytes == n_entries.sum() * 4
+    assert (model.entries_.dtype, model.columns_.dtype) == (np.float16, np.uint8)
+    assert model.entries_.nbytes + model.columns_.nbytes == n_entries.sum() * 3
     assert model.starts_.dtype == np.int32
     assert model.factors_.has_canonical_format
 
@@ -146,6 +146,15 @@ def test_entries_as_large_as_the_last_stay_until_the_vectors_are_stored():
     assert sparse_elsa._largest_entries(weight.numpy(), np.array([2])).columns.tolist() == [0, 1]
 
 
+@pytest.mark.parametrize(("n_factors", "dtype"), [(256, np.uint8), (257, np.uint16)])
+def test_columns_are_as_narrow_as_the_factors_allow(n_factors, dtype):
+    vectors = np.zeros((1, n_factors), dtype=np.float32)
+    vectors[0, -1] = 1
+    stored = sparse_elsa._largest_entries(vectors, np.array([1]))
+    assert stored.columns.dtype == dtype
+    assert stored.rows(slice(None)).toarray()[0].tolist() == vectors[0].tolist()
+
+
 def test_it_learns(data, model):
     """Items of the same taste are more alike than others."""
     similar = (model.factors_ @ model.factors_.T).toarray()
@@ -173,7 +182,7 @@ def test_seeds(data):
 def test_epochs_and_batches_follow_the_data(data):
     automatic, given = (
         SparseELSA(n_factors=8, n_active=2, progress=False, **sizes).fit(data)
-        for sizes in ({}, {"epochs": 40, "batch_size": 32})  # 4 × 30 / 3 epochs of 3 steps
+        for sizes in ({}, {"epochs": 80, "batch_size": 32})  # 8 × 30 / 3 epochs of 3 steps
     )
     np.testing.assert_array_equal(automatic.entries_, given.entries_)
 

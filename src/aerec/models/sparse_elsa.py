@@ -32,7 +32,7 @@ from aerec.sparse import CSR, column_counts, row_ids, row_positions
 from aerec.splitting import Holdout
 from aerec.training.optimizers import BlockwiseNAdam
 
-_EPOCHS_OF_A_MILLION = 4.0  # for epochs="auto", as in `Autoencoder`
+_EPOCHS_OF_A_MILLION = 8.0  # for epochs="auto", as in `Autoencoder`
 _ANNEALED = 2 / 3  # share of the steps over which entries are taken away
 _STEPS = 8  # after which entries are taken away again
 _ITEMS = 1024  # Items whose vectors are widened at once; their scores stay in the cache
@@ -50,21 +50,22 @@ class SparseELSA(Recommender):
 
     Training begins with dense vectors. Over the first two thirds of the steps the entries of each row that are smallest
     in magnitude are set to 0, so that from `n_factors` geometrically fewer are left until there are k; in the last
-    third those that are left learn on, at a rate that falls to 0. An entry takes 4 bytes, a number in half precision
-    and its column, and so does an item, for where its entries begin. A dense vector takes 4 for each of its factors.
+    third those that are left learn on, at a rate that falls to 0. An entry takes 3 bytes,
+    a number in half precision and its column, with more than 256 factors 4; an item takes 4, for where its entries
+    begin. A dense vector takes 4 for each of its factors.
     Scoring takes two sparse products of vectors that are widened block by block. An empty history is ranked by
     popularity.
 
     Parameters
     ----------
-    n_factors : int, default 512
+    n_factors : int, default 256
         Length of the item vectors before any entry is taken away, at most 65,536.
-    n_active : int, default 24
+    n_active : int, default 32
         Mean of k, the entries of a vector that are not 0; all of them where there are no more factors.
     popularity_power : float ≥ 0, default 1.0
         γ. With 0 all items have `n_active` entries.
     epochs, batch_size : int or "auto", default "auto"
-        As in `Autoencoder`, where a is 4. Vectors of hundreds of thousands of items cost the same in a batch of any
+        As in `Autoencoder`, where a is 8. Vectors of hundreds of thousands of items cost the same in a batch of any
         size: there a large batch and few epochs are fast.
     learning_rate : float, default 0.03
         Of NAdam (the cost does not depend on the lengths that the rows of V have before they are scaled).
@@ -82,7 +83,7 @@ class SparseELSA(Recommender):
     ----------
     entries_ : ndarray of shape (n_entries,), float16
         The entries of A that are left, item after item.
-    columns_ : ndarray of shape (n_entries,), uint16
+    columns_ : ndarray of shape (n_entries,), uint8, or uint16 where there are more than 256 factors
         Their columns.
     starts_ : ndarray of shape (n_items + 1,), int32, or int64 where there are more than 2³¹ entries
         Where the entries of each item begin, and their number.
@@ -123,20 +124,20 @@ class SparseELSA(Recommender):
     _popularity_for_empty = True
 
     search_space: ClassVar[Space] = {
-        "n_factors": Whole(256, 2048, log=True),
+        "n_factors": Whole(128, 1024, log=True),
         "n_active": Whole(8, 64, log=True),
         "popularity_power": Number(0.0, 1.0),
         "learning_rate": Number(0.01, 0.5, log=True),
     }
 
     entries_: NDArray[np.float16]
-    columns_: NDArray[np.uint16]
+    columns_: NDArray[np.uint8] | NDArray[np.uint16]
     starts_: NDArray[np.int32] | NDArray[np.int64]
 
     def __init__(
         self,
-        n_factors: int = 512,
-        n_active: int = 24,
+        n_factors: int = 256,
+        n_active: int = 32,
         popularity_power: float = 1.0,
         epochs: int | str = "auto",
         batch_size: int | str = "auto",
@@ -291,10 +292,9 @@ def _largest_entries(vectors: NDArray[np.float32], wanted: NDArray[np.int64]) ->
     among = np.arange(places.shape[1]) < wanted[:, None]
     rows = np.repeat(np.arange(len(vectors)), wanted)
     order = np.lexsort((columns := places[among], rows))
-    columns = columns[order]
-    return _SparseVectors(
-        vectors[rows, columns].astype(np.float16), columns.astype(np.uint16), _starts(wanted), vectors.shape[1]
-    )
+    columns, n_factors = columns[order], vectors.shape[1]
+    narrow = columns.astype(np.min_scalar_type(n_factors - 1))
+    return _SparseVectors(vectors[rows, columns].astype(np.float16), narrow, _starts(wanted), n_factors)
 
 
 def _starts(lengths: NDArray[np.int64]) -> NDArray[np.int32] | NDArray[np.int64]:
@@ -319,10 +319,10 @@ def _product(matrix: CSR, dense: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @dataclass(frozen=True, eq=False)
 class _SparseVectors:
-    """A, 4 bytes an entry."""
+    """A, 3 or 4 bytes an entry."""
 
     entries: NDArray[np.float16]
-    columns: NDArray[np.uint16]
+    columns: NDArray[np.uint8] | NDArray[np.uint16]
     starts: NDArray[np.int32] | NDArray[np.int64]
     n_factors: int
 
