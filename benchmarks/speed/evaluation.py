@@ -103,6 +103,23 @@ class Factors(Recommender):
         return self.users[known_users] @ self.items.T
 
 
+def bound_of_factors(history: CSR, n_factors: int) -> Callable[[], object]:
+    """Return the products, masking and top-k of factors, with nothing around them."""
+    users, items = (torch.from_numpy(each) for each in random_factors(history, n_factors))
+    rows = torch.from_numpy(row_ids(history))
+    columns = torch.from_numpy(history.indices.astype(np.int64))
+
+    @torch.inference_mode()
+    def run() -> None:
+        for start in range(0, history.shape[0], BLOCK):
+            scores = users[start : start + BLOCK] @ items.T
+            first, last = history.indptr[start], history.indptr[min(start + BLOCK, history.shape[0])]
+            scores[rows[first:last] - start, columns[first:last]] = -torch.inf
+            torch.topk(scores, DEPTH)
+
+    return run
+
+
 def random_factors(history: CSR, n_factors: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return factors of users and of items: what they are does not change the work."""
     rng = np.random.default_rng(0)
@@ -185,6 +202,7 @@ def main() -> None:
             model, (history, target), METRICS, n_resamples=1
         )
     for n_factors in FACTORS:
+        rivals[f"aerec, {n_factors} factors: products and top-k"] = bound_of_factors(history, n_factors)
         of_both = {"aerec": of_aerec(history, target, n_factors)}
         if importlib.util.find_spec("implicit"):
             of_both["implicit"] = of_implicit(history, target, n_factors, given.threads)

@@ -2,12 +2,14 @@
 
 The dense loop is what most libraries do: rows made dense, float32, autograd and Adam as they come. The products are
 those that the network cannot do without (output layer and hidden layers, forward and backward), in the precision of
-the step. All take turns in one process; the shortest time of each counts.
+the step, with the logits item after item in memory as aerec has them. All take turns in one process; the shortest time
+of each counts. Where kernels were compiled, "pure" is aerec without them.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +25,7 @@ from generated import ML_20M, generated, ml_1m_implicit
 from timing import interleaved
 
 from aerec.models import MultVAE
+from aerec.native import loader
 from aerec.network.device import use_bfloat16
 from aerec.network.rows import SparseRows
 from aerec.sparse import CSR, take_rows
@@ -71,6 +74,29 @@ def our_epoch(X: CSR, precision: str) -> Callable[[], object]:
     return lambda: model._training.trainer.run_epoch(rows)
 
 
+def without_kernels(make: Callable[[], Callable[[], object]]) -> Callable[[], object]:
+    """Return what `make` makes, made and run without the compiled kernels."""
+
+    def pure(call: Callable[[], Any]) -> Any:
+        before = os.environ.get(loader.SWITCH)
+        try:
+            os.environ[loader.SWITCH] = "0"
+            _look_again()
+            return call()
+        finally:
+            os.environ.pop(loader.SWITCH)
+            os.environ.update({} if before is None else {loader.SWITCH: before})
+            _look_again()
+
+    run = pure(make)
+    return lambda: pure(run)
+
+
+def _look_again() -> None:
+    for cached in (loader.is_used, loader._loaded):
+        cached.cache_clear()
+
+
 def products(X: CSR, dtype: torch.dtype) -> Callable[[], object]:
     """Return what multiplies as often as an epoch does, with nothing in between; logits item after item, as aerec's."""
     n_items = X.shape[1]
@@ -102,10 +128,13 @@ def measure(X: CSR, rounds: int, cpu_time: bool) -> tuple[dict[str, float], dict
     """Return seconds of an epoch of each rival, and profiles of the dense one and ours."""
     torch.manual_seed(0)
     half = use_bfloat16("auto", CPU)
-    rivals = {"dense float32": dense_epoch(X), "aerec float32": our_epoch(X, "float32")}
+    rivals = {"dense float32": dense_epoch(X)}
+    for precision in ("float32", "bf16") if half else ("float32",):
+        if loader.is_used():
+            rivals[f"aerec {precision}, pure"] = without_kernels(lambda p=precision: our_epoch(X, p))  # type: ignore[misc]
+        rivals[f"aerec {precision}"] = our_epoch(X, precision)
     limits = {"products float32": products(X, torch.float32)}
     if half:
-        rivals["aerec bf16"] = our_epoch(X, "bf16")
         limits["products bf16"] = products(X, torch.bfloat16)
     found = interleaved({**rivals, **limits}, rounds, cpu_time=cpu_time)
     best = "aerec bf16" if half else "aerec float32"
@@ -131,7 +160,11 @@ def main() -> None:
         steps = -(-X.shape[0] // BATCH)
         content["data"][name] = {"shape": X.shape, "n_ratings": X.nnz, "steps": steps, "seconds": found}
         for rival, seconds in found.items():
-            limit = found.get(rival.replace("aerec", "products")) if rival.startswith("aerec") else None
+            limit = (
+                found.get(rival.removesuffix(", pure").replace("aerec", "products"))
+                if rival.startswith("aerec")
+                else None
+            )
             times = f"{found['dense float32'] / seconds:.2f}"
             share = "" if limit is None else f"{limit / seconds:.0%}"
             rows.append([name, rival, f"{seconds:.3f}", f"{1e3 * seconds / steps:.1f}", times, share])
