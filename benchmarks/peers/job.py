@@ -53,6 +53,7 @@ class Job:
     train: Any
     validation: Any
     exclude: Any
+    cpu_time: bool = False  # count the processor's time
 
     @classmethod
     def read(cls, folder: Path) -> Job:
@@ -97,6 +98,7 @@ class _Clock:
 
     def __init__(self, job: Job, model: Recommender) -> None:
         self.job, self.model = job, model
+        self._now = time.process_time if job.cpu_time else time.perf_counter
         self.seconds: list[float] = []
         self.validation: dict[int, float] = {}
         self.peak: float | None = None
@@ -104,11 +106,11 @@ class _Clock:
 
     def go_on(self) -> None:
         """Start the next epoch."""
-        self._began = time.perf_counter()
+        self._began = self._now()
 
     def epoch_done(self) -> None:
         """Stop the time of this epoch; validate where it is due."""
-        self.seconds.append(time.perf_counter() - self._began)
+        self.seconds.append(self._now() - self._began)
         epoch, first = len(self.seconds), self.job.validate_from
         if first is not None and epoch >= min(first, self.job.epochs):
             self._validate(epoch)

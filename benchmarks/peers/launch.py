@@ -34,6 +34,7 @@ def launch(
     validate_from: int | None = None,
     target: float | None = None,
     timeout: float | None = None,
+    cpu_time: bool = False,
 ) -> dict[str, Any]:
     """Train `model` of `peer`; see `job.Job` for the arguments, `job.run` for what comes back.
 
@@ -46,7 +47,13 @@ def launch(
             if matrix is not None:
                 sp.save_npz(folder / f"{part}.npz", sp.csr_matrix(matrix), compressed=False)
         job = {"model": model, "params": dict(params), "epochs": epochs, "seed": seed, "threads": threads}
-        job |= {"rank": rank, "recommend": recommend, "validate_from": validate_from, "target": target}
+        job |= {
+            "rank": rank,
+            "recommend": recommend,
+            "validate_from": validate_from,
+            "target": target,
+            "cpu_time": cpu_time,
+        }
         (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
         error = start(peer, Path(__file__).with_name(f"run_{peer}.py"), folder, threads, timeout)
         if error is not None:
