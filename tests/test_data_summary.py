@@ -2,9 +2,10 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from aerec import Interactions
-from aerec.data_summary import look_like_counts, quantiles, value_counts
+from aerec.data_summary import look_like_counts, mark_of_unrated, quantiles, value_counts
 
 
 def test_quantiles_are_those_of_numpy():
@@ -24,6 +25,29 @@ def test_counts_are_told_from_ratings():
     assert not look_like_counts(np.array([1.0, 1.5, 2, 90]))  # no whole numbers
     assert not look_like_counts(np.array([60.0, 80, 90]))  # marks: large ones are the most common
     assert not look_like_counts(np.array([]))
+
+
+def test_marks_of_what_is_not_rated():
+    stars = np.tile([1.0, 2, 3, 4, 5], 100)
+    for mark in (-1.0, 99.0, -999.0):
+        assert mark_of_unrated(np.append(stars, [mark] * 50)) == (mark, 50)
+    assert mark_of_unrated(np.append(stars, [12.0] * 50)) is None  # as weights of events may be
+    assert mark_of_unrated(np.append(np.arange(1.0, 101), [99.0] * 50)) is None
+    assert mark_of_unrated(np.append(stars, [0.5] * 50)) is None
+    assert mark_of_unrated(np.append(stars, [99.0] * 3)) is None  # a slip, or a count
+    assert mark_of_unrated(np.tile([-1.0, 1.0], 50)) is None  # dislikes and likes
+    assert mark_of_unrated(np.tile([-2.0, -1.0, 1.0, 2.0], 50)) is None
+    assert mark_of_unrated(np.ones(100)) is None
+    assert mark_of_unrated(np.array([])) is None
+
+
+def test_data_with_marks_are_warned_of():
+    values = np.tile([1.0, 2, 3, 4, 99], 20)
+    frame = pd.DataFrame({"user": np.arange(100) // 10, "item": np.arange(100) % 10, "rating": values})
+    with pytest.warns(UserWarning, match="20 ratings are 99, far from all others: if that"):
+        Interactions.from_frame(frame)
+    with pytest.warns(UserWarning, match="20 ratings are 99"):
+        Interactions.from_matrix(values.reshape(10, 10))
 
 
 def test_a_summary_counts():

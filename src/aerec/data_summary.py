@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,10 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from aerec.display.notebook import html_table
+from aerec.errors import warn_caller
 
 _QUANTILES = {"min": 0.0, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "max": 1.0}
 _SHOWN = 12  # different ratings that are shown with their counts
 _LOOKED_AT = 1_000_000  # most values that are looked at
+_OFTEN = 20, 0.01  # a mark for "not rated" stands so many times, and in such a share of the rows, or more
 _HIGHEST_SCALE = 10.0  # Scales of ratings end here: five stars in halves, ten points
 _EPOCH = 3e8, 5e9  # seconds since 1970 of the years from 1979 to 2128
 
@@ -117,6 +120,34 @@ def value_counts(values: NDArray[Any]) -> dict[float, int]:
     if len(different) > _SHOWN:
         return {}
     return {float(value): int(count) for value, count in zip(different, counts, strict=True)}
+
+
+def mark_of_unrated(values: NDArray[Any]) -> tuple[float, int] | None:
+    """Return a value that looks like a mark for "not rated", such as −1 or 99, and how often it stands; None without.
+
+    Such a mark is −1 where the others go from 1 or more, or a number of nines, such as 99 or −999, that is farther from
+    the others than these are from each other; and it stands often.
+    """
+    looked_at = values[:_LOOKED_AT]
+    for extreme in (np.min, np.max) if looked_at.size else ():
+        mark = float(extreme(looked_at))
+        others = looked_at[looked_at != mark]
+        n_marks = looked_at.size - others.size
+        if n_marks < max(_OFTEN[0], _OFTEN[1] * looked_at.size) or not others.size:
+            continue
+        width, gap = float(np.ptp(others)), abs(float(extreme(others)) - mark)
+        nines = re.fullmatch(r"-9+|99+", f"{mark:g}") is not None
+        if (nines and gap > width > 0) or (mark == -1 and others.min() >= 1 and width > 1):
+            return mark, int(np.count_nonzero(values == mark))
+    return None
+
+
+def warn_of_marks(values: NDArray[Any]) -> None:
+    """Warn of ratings that look like marks for "not rated"."""
+    if found := mark_of_unrated(values):
+        mark, number = found
+        message = f"{number:,} ratings are {mark:g}, far from all others: if that stands for 'not rated', "
+        warn_caller(f"{message}leave these rows out")
 
 
 def look_like_counts(values: NDArray[Any]) -> bool:

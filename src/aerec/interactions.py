@@ -12,7 +12,7 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
-from aerec.data_summary import DataSummary, quantiles, value_counts, why_so_few
+from aerec.data_summary import DataSummary, quantiles, value_counts, warn_of_marks, why_so_few
 from aerec.errors import DataError, warn_caller
 from aerec.frames import ratings_of_frame, sort_ratings
 from aerec.ids import as_ids, checked_ids, examples, refuse_other_kind, shown, union_of_ids
@@ -199,6 +199,7 @@ class Interactions:
                 f"{ratings.n_zeros:,} ratings of 0 dropped: a sparse matrix reads 0 as 'not rated'; "
                 "shift the scale (rating + 1) to keep them"
             )
+        warn_of_marks(ratings.matrix.data)
         known: Any = {"item_names": item_names, "item_genres": item_genres}  # mappings become series
         known |= {"timestamp_dtype": frame.timestamp_dtype, "weights": ratings.weights}
         return cls(ratings.matrix, frame.users, frame.items, ratings.timestamps, **known)
@@ -217,6 +218,7 @@ class Interactions:
         `weights` is a matrix of the same shape with a number above 0 for each rating, see `with_weights`.
         """
         csr = canonical_csr(matrix)
+        warn_of_marks(csr.data)
         labels: Any = (
             (matrix.index, matrix.columns) if isinstance(matrix, pd.DataFrame) else map(pd.RangeIndex, csr.shape)
         )

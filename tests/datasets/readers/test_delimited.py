@@ -171,6 +171,10 @@ def test_a_file_without_ratings_is_implicit_and_one_line_says_so(read):
         assert read("user,item,plays\n1,2,9\n", rating=None) == [(1, 2, 1.0)]
 
 
+def test_ids_may_be_the_numbers_of_columns(read):
+    assert read("a,x,5\n1,2,4\n", header=False) == [("1", "2", 4), ("a", "x", 5)]
+
+
 def test_a_file_may_have_a_header_or_none(read):
     assert read("1,2,3,4\n", header=False) == [(1, 2, 3.0, 4)]
     assert read("1,2\n", header=False) == [(1, 2, 1.0)]

@@ -37,6 +37,13 @@ def test_layouts(detect, text, name, sep, header, roles):
     assert layout.char == (sep if len(sep) == 1 else "\x1f")
 
 
+def test_a_wide_table_without_a_header_is_no_list_of_ratings(detect):
+    wide = ",".join(["59", "99", "8.5"] * 34)
+    with pytest.raises(DataError, match=r"ratings.csv line 1: 102 fields without names.*Interactions.from_matrix"):
+        detect(wide, header=False)
+    assert detect(wide, header=False, columns=Columns(user="1", item="2")).roles["rating"] == 2
+
+
 def test_excel_names_the_separator_in_a_line_of_its_own(detect):
     layout = detect("\nsep=|\nuser|item\n1|2\n")
     assert (layout.sep, layout.skip, layout.header) == ("|", 2, True)

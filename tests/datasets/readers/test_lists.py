@@ -96,6 +96,7 @@ def test_parts_keep_users_that_one_of_them_lacks(tmp_path):
     [
         ("0 1 2\n1 x 3\n", "line 2: 'x' is not a whole number; expected user item item"),
         ("0 1 2\n\n1 2.5\n", "line 3: '2.5' is not a whole number"),
+        ("0 1 2\n1 2 3.5\n", r"line 2: '3.5' is not a whole number.*if the lines are ratings, pass columns="),
         ("0 1\n1 99999999999999999999\n", "line 2: '99999999999999999999' is not a whole number"),
         ("0 1\n1 2\n0 3\n", "line 3: user 0 has a second line"),
         ("196 242 7\n196 302 40 8\n", r'line 2: user 196 .*columns=\("user", "item", "rating"\)'),

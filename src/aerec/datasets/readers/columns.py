@@ -11,10 +11,11 @@ from aerec.errors import DataError, warn_caller
 DELIMITERS = ("::", "\t", ",", ";", "|", " ")
 MOVIELENS_COLUMNS = ("user", "item", "rating", "timestamp")
 _KNOWN = {
-    "user": ("user", "userid", "uid", "customerid", "reviewerid"),
+    "user": ("user", "userid", "uid", "customerid", "reviewerid", "visitorid"),
     "item": (
         *("item", "itemid", "iid", "movie", "movieid", "book", "bookid", "isbn", "song", "songid", "track", "trackid"),
         *("artist", "artistid", "product", "productid", "business", "businessid", "parentasin", "asin"),
+        *("animeid", "recipeid", "gameid", "articleid"),
     ),
     "rating": ("rating", "stars", "bookrating", "overall"),
     "timestamp": ("timestamp", "time", "datetime", "date", "unixreviewtime"),

@@ -264,7 +264,8 @@ def _header_again(frame: pd.DataFrame, layout: Layout) -> NDArray[np.bool_]:
     for role in ("user", "item"):
         if is_numeric_dtype(frame[role]) or not again.any():
             return np.zeros(len(frame), dtype=bool)
-        again &= frame[role].isin(header_fields(role, layout.names)).to_numpy(bool)
+        names = [name for name in layout.names if not name.isdigit()]  # "1", "2", … where there is no header
+        again &= frame[role].isin(header_fields(role, names)).to_numpy(bool)
     return again
 
 

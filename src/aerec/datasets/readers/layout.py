@@ -17,6 +17,7 @@ from aerec.numerals import NUMBER
 NOT_UTF8 = "not UTF-8 text; save the file as UTF-8, or convert it: iconv -f WINDOWS-1252 -t UTF-8"
 _HEAD = 1 << 16
 _MAX_FIELDS = 1000  # a row takes memory for every field, even an empty one
+_MAX_UNNAMED = 12  # fields of a file without a header: more are a users × items table, or want to be named
 _UNUSED = "\x1f"  # ASCII's own "unit separator" stands in for separators of several characters
 _TYPED = re.compile(r"(.*):(?:token|float|token_seq|float_seq)")  # a header field of RecBole
 _MOVIELENS_TABLE = re.compile(r"u\.data|u[1-5ab]\.(base|test)")
@@ -161,6 +162,12 @@ def detect_layout(
     if not header:
         if len(first_fields) == 1:
             raise DataError(f"{place}: only one field in {shorten(first.text)}; {_hint(first.text, sep)}")
+        if len(first_fields) > _MAX_UNNAMED and columns.user is None and columns.item is None:
+            raise DataError(
+                f"{place}: {len(first_fields):,} fields without names, too many to take the first as user, item, …; "
+                'name them by number, as in user="1", item="2", or pass a users × items table to '
+                "Interactions.from_matrix"
+            )
         return layout(
             [str(at) for at in range(1, len(first_fields) + 1)], False, columns=columns.numbered(first_fields)
         )

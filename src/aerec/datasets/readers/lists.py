@@ -173,5 +173,7 @@ def _wrong_token(content: bytes) -> str:
         for token in line.split():
             if not re.fullmatch(rb"-?\d{1,18}", token):
                 shown = token[:40].decode(errors="replace")
-                return f"line {number}: {shown!r} is not a whole number; expected user item item …"
+                is_rating = len(line.split()) in (3, 4) and re.fullmatch(rb"-?\d+[.,]\d*", token)
+                cure = f"; {_CURE.format(MOVIELENS_COLUMNS[: len(line.split())])}" if is_rating else ""
+                return f"line {number}: {shown!r} is not a whole number; expected user item item …{cure}"
     return "is not a list of whole numbers; expected user item item … on each line"
