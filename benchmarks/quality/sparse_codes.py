@@ -113,7 +113,8 @@ def main() -> None:
 
 def dense(seed: int) -> ELSA:
     """Return the model whose code is written anew."""
-    return ELSA(n_factors=256, epochs=10, batch_size=128, ema_decay=0.0, seed=seed, progress=False, **OF_PAPER)
+    paper = {**OF_PAPER, "user_norm": 1.0}
+    return ELSA(n_factors=256, epochs=10, batch_size=128, ema_decay=0.0, seed=seed, progress=False, **paper)
 
 
 def films() -> Interactions:

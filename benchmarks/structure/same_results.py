@@ -37,7 +37,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "edlae": {"l2": 500.0},
 }
 NEUTRAL: dict[str, Any] = {"shrinkage": 0.0, "noise": None}
-"""Parameters of later versions, with the value at which they change nothing."""
+OF_MODELS: dict[str, dict[str, Any]] = {"elsa": {"user_norm": 1.0}}
+"""Parameters of later versions, with the value at which they change nothing; also of single models."""
 NEED_TIMES = ("recency-weighted", "slist")
 NAMES_OF_RATINGS = ("bias", "biased-mf", "autorec", "kernel-autorec", "rating-blend")
 
@@ -166,7 +167,8 @@ def work(target: Path, only: list[str], former: Path | None) -> None:
             encoded = json.loads((former / f"{label}.json").read_text(encoding="utf-8"))
             parameters = {key: decode_parameter(value, classes) for key, value in encoded.items()}
             known = MODELS[name]().get_params(deep=False)
-            parameters |= {key: value for key, value in NEUTRAL.items() if key in known and key not in parameters}
+            later = NEUTRAL | OF_MODELS.get(name, {})
+            parameters |= {key: value for key, value in later.items() if key in known and key not in parameters}
         with tempfile.TemporaryDirectory() as folder:
             found = results(label, name, parameters, Path(folder))
         packed = {key: value.astype(str) if value.dtype == object else value for key, value in found.items()}

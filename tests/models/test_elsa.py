@@ -26,7 +26,7 @@ def quick(**given):
 
 def test_cost_and_scores_are_the_formula_of_the_paper():
     X = likes()
-    model = quick(shrinkage=0.0).fit(X)
+    model = quick(shrinkage=0.0, user_norm=1.0).fit(X)
     A = model.item_vectors_.astype(np.float64)
     np.testing.assert_allclose(np.linalg.norm(A, axis=1), 1, rtol=1e-5)
     x = X.toarray()
@@ -45,7 +45,7 @@ def test_cost_and_scores_are_the_formula_of_the_paper():
 def test_the_cosine_of_an_output_that_cancels_stays_a_cosine(seed):
     """With orthonormal vectors VVᵀ − I is 0: what is left of the output is rounding, of any direction and length."""
     X = canonical_csr(likes(seed=seed))
-    model = quick(n_factors=12, shrinkage=0.0).fit(X)
+    model = quick(n_factors=12, shrinkage=0.0, user_norm=1.0).fit(X)
     orthonormal = np.linalg.qr(np.random.default_rng(seed).normal(size=(12, 12)))[0]
     model.network_.encoder_weights[0].data = torch.tensor(orthonormal, dtype=torch.float32)
     for row in X[np.unique(X.nonzero()[0])]:
@@ -60,7 +60,7 @@ def test_a_vector_is_as_long_as_the_users_of_its_item_allow():
     A, x = model.item_vectors_.astype(np.float64), X.toarray()
     counts = np.count_nonzero(x, axis=0)
     assert counts[3] == 0
-    np.testing.assert_allclose(np.linalg.norm(A, axis=1), counts / (counts + 5), rtol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(A, axis=1), np.sqrt(counts / (counts + 5)), rtol=1e-5)
     weights = A @ A.T
     np.fill_diagonal(weights, 0)
     rated = x.any(axis=1)
@@ -88,6 +88,19 @@ def test_factors_follow_the_number_of_ratings(tmp_path):
     assert loaded.fit(more, warm_start=True).n_factors_ == 32
 
 
+def test_shrinkage_follows_the_length_of_the_histories(tmp_path):
+    short, long = (canonical_csr(sp.random_array((40, 100), density=d, rng=3)) for d in (0.05, 0.5))
+    for X, users in ((short, 100.0), (long, 10.0)):
+        model = quick().fit(X)
+        assert model.shrinkage_ == pytest.approx(users)
+        counts = np.diff(X.tocsc().indptr)
+        expected = np.sqrt(counts / (counts + users))
+        np.testing.assert_allclose(np.linalg.norm(model.item_vectors_, axis=1), expected, rtol=1e-5)
+        model.save(tmp_path)
+        assert load_model(tmp_path).shrinkage_ == model.shrinkage_
+    assert quick(shrinkage=7).fit(short).shrinkage_ == 7
+
+
 def test_what_is_masked_is_predicted_by_the_dense_formula():
     X, p = likes(), 0.4
     network = quick(epochs=1, device="cpu", noise=MaskingNoise(p)).fit(X).network_
@@ -103,14 +116,16 @@ def test_what_is_masked_is_predicted_by_the_dense_formula():
     dense = weight.detach().double().requires_grad_()
     V = torch.nn.functional.normalize(dense, dim=1)
     cosine = torch.nn.functional.cosine_similarity(masked @ V @ V.T - masked, x, dim=1)
-    (2 - 2 * cosine).mean().backward()
-    assert cost.item() == pytest.approx((2 - 2 * cosine).mean().item(), rel=1e-4)
+    expected = (x.norm(dim=1) * (2 - 2 * cosine)).mean()
+    expected.backward()
+    assert cost.item() == pytest.approx(expected.item(), rel=1e-4)
     torch.testing.assert_close(weight.grad.double(), dense.grad, rtol=1e-3, atol=1e-5)
 
 
-def test_gradient_is_that_of_the_dense_formula():
+@pytest.mark.parametrize("norm", [0.0, 0.3, 1.0])
+def test_gradient_is_that_of_the_dense_formula(norm):
     X = likes()
-    network = quick(epochs=1, device="cpu").fit(X).network_
+    network = quick(epochs=1, device="cpu", user_norm=norm).fit(X).network_
     batch = SparseRows(canonical_csr(X), torch.device("cpu")).batch(torch.arange(50))
     weight = network.encoder_weights[0]
     weight.grad = None
@@ -119,7 +134,7 @@ def test_gradient_is_that_of_the_dense_formula():
     x = torch.as_tensor(X.toarray())
     A = torch.nn.functional.normalize(dense, dim=1)
     cosine = torch.nn.functional.cosine_similarity(x @ A @ A.T - x, x, dim=1)
-    (2 - 2 * cosine).mean().backward()
+    (x.norm(dim=1) ** (2 - 2 * norm) * (2 - 2 * cosine)).mean().backward()
     torch.testing.assert_close(weight.grad.double(), dense.grad, rtol=1e-3, atol=1e-5)
 
 
@@ -152,9 +167,9 @@ def test_it_clearly_beats_popularity_on_the_sample():
 
 def test_scores_are_those_of_scaled_vectors_before_between_and_after_training_and_when_loaded(tmp_path):
     X = likes()
-    model, seen = quick(), []
+    model, seen = quick(shrinkage=3.0), []
     counts = torch.as_tensor(np.count_nonzero(X.toarray(), axis=0)).float()
-    expected = counts / (counts + 3)
+    expected = (counts / (counts + 3)).sqrt()
 
     class Watch(Callback):
         def epoch_done(self, record, model):

@@ -41,20 +41,22 @@ if TYPE_CHECKING:
 _TINY = 1e-12
 _CANCELLED = 1e-5  # A squared length below this share of what it is the difference of is rounding
 _OF_ROOT, _FACTORS = 0.75, (32, 256)  # for n_factors="auto"
+_OF_LENGTH = 500.0  # for shrinkage="auto"
 
 
 class ELSA(Autoencoder):
     r"""Linear autoencoder of low rank without a diagonal: score = x · (AAᵀ − diag(AAᵀ)).
 
-    .. math:: \min_V \tfrac{1}{n} \sum_x \Big\| \frac{o}{\|o\|} - \frac{x}{\|x\|} \Big\|^2
-              = \tfrac{1}{n} \sum_x 2 - 2 \cos(o, x), \qquad o = \tilde x V V^\top - \tilde x, \quad \|V_j\| = 1
+    .. math:: \min_V \tfrac{1}{n} \sum_x w_x \Big\| \frac{o}{\|o\|} - \frac{x}{\|x\|} \Big\|^2
+              = \tfrac{1}{n} \sum_x w_x \, (2 - 2 \cos(o, x)), \qquad o = \tilde x V V^\top - \tilde x
 
-    .. math:: A_j = \frac{n_j}{n_j + s} V_j
+    .. math:: \|V_j\| = 1, \qquad w_x = \|x\|^{2 (1 - \beta)}, \qquad A_j = \sqrt{\frac{n_j}{n_j + s}} \, V_j
 
     Unit rows make the diagonal of VVᵀ − I zero, so that no item predicts itself. After the training, the vector of an
-    item that n users have is n / (n + s) long: what few users say of an item counts for less. The paper has s = 0,
-    where an item of one user is as loud as the most popular one. It is what `EASE` is for catalogues whose item-item
-    matrix does not fit: memory grows with n_items · n_factors.
+    item that n users have is √(n / (n + s)) long: what few users say of an item counts for less. The paper has s = 0,
+    where an item of one user is as loud as the most popular one, and β = 1, where a user with two ratings counts as
+    much as one with two hundred. It is what `EASE` is for catalogues whose item-item matrix does not fit: memory grows
+    with n_items · n_factors.
 
     In training o is that of a masked history x̃, so that items are predicted that were left out; the paper masks
     nothing. Neither o nor any other block of rows × items is made: with z = xV and z̃ = x̃V, which are summed from the
@@ -69,15 +71,18 @@ class ELSA(Autoencoder):
         Length of the item vectors. "auto" takes ¾ √(number of ratings), from 32 to 256: with more, a small set is
         learned by heart.
     epochs : int or "auto", default "auto"
-        As in `Autoencoder`, where a is 4.
+        As in `Autoencoder`, where a is 5.
     batch_size : int or "auto", default "auto"
         As in `Autoencoder`; the batches of an epoch are equally large, as a small rest would take a step as long.
     learning_rate : float, default 0.01
         Of NAdam (the cost does not depend on the lengths that the rows of V have before they are scaled).
     noise : MaskingNoise or None, default MaskingNoise(0.3)
         Without it a small set is learned by heart within a few epochs. Small sets bear 0.5 as well, large ones do not.
-    shrinkage : float ≥ 0, default 3.0
-        s, in users. 0 for vectors of length 1, as in the paper.
+    user_norm : float in [0, 1], default 0.5
+        β. With 0 users count by the squared length of their rows, as in `EASE`; with 1 all alike, as in the paper.
+    shrinkage : float ≥ 0 or "auto", default "auto"
+        s, in users. "auto" takes 500 over the mean number of ratings of a user: the less is known of users, the more
+        popular items are worth. 0 for vectors of length 1, as in the paper.
     ema_decay : float, default 0.8
         As in `Autoencoder`: V is an average over epochs, whose lists are better than those of the last step. It takes
         the memory of V once more; 0 for none, as in the paper.
@@ -92,8 +97,8 @@ class ELSA(Autoencoder):
     ----------
     item_vectors_ : ndarray of shape (n_items, n_factors), float32
         A.
-    n_factors_ : int
-        The number of factors that was used.
+    n_factors_, shrinkage_ : int, float
+        The number of factors and the s that were used.
 
     Notes
     -----
@@ -120,18 +125,20 @@ class ELSA(Autoencoder):
         **Autoencoder._parameter_constraints,
         "n_factors": [WholeNumber(1), OneOf(["auto"])],
         "noise": [MaskingNoise, None],
-        "shrinkage": [RealNumber(at_least=0)],
+        "user_norm": [RealNumber(at_least=0, at_most=1)],
+        "shrinkage": [RealNumber(at_least=0), OneOf(["auto"])],
         "sharded": [bool],
     }
     _popularity_for_empty = True
     _takes_weights = False  # its cost is the angle between two rows, of which no rating has a part
 
     _even_batches = True
-    _epochs_of_a_million = 4.0
+    _epochs_of_a_million = 5.0
     _of_likes = ("gaussian",)
 
     network_: _ELSANetwork
     n_factors_: int
+    shrinkage_: float
     _shards: ItemShards | None = None  # while it is fitted on several processes
 
     search_space: ClassVar[Space] = {
@@ -139,7 +146,8 @@ class ELSA(Autoencoder):
         "noise": Choice((None, MaskingNoise(0.3), MaskingNoise(0.5), MaskingNoise(0.7))),
         "learning_rate": Number(0.003, 0.3, log=True),
         "batch_size": Choice(("auto", 128, 500)),
-        "shrinkage": Number(0.3, 30.0, log=True),
+        "user_norm": Number(0.0, 1.0),
+        "shrinkage": Number(1.0, 300.0, log=True),
     }
 
     def __init__(
@@ -150,7 +158,8 @@ class ELSA(Autoencoder):
         learning_rate: float = 0.01,
         learning_rate_schedule: str = "constant",
         noise: MaskingNoise | None = MaskingNoise(0.3),  # noqa: B008 (frozen)
-        shrinkage: float = 3.0,
+        user_norm: float = 0.5,
+        shrinkage: float | str = "auto",
         ema_decay: float = 0.8,
         sharded: bool = False,
         patience: int | None = 6,
@@ -161,13 +170,14 @@ class ELSA(Autoencoder):
         progress: bool | int = True,
     ) -> None:
         super().__init__(
-            **passed_on(locals(), "n_factors", "shrinkage", "sharded"),
+            **passed_on(locals(), "n_factors", "user_norm", "shrinkage", "sharded"),
             hidden=256 if isinstance(n_factors, str) else n_factors,
             activation="identity",
             likelihood="gaussian",
             tied=True,
         )
         self.n_factors = n_factors
+        self.user_norm = user_norm
         self.shrinkage = shrinkage
         self.sharded = sharded
 
@@ -181,6 +191,8 @@ class ELSA(Autoencoder):
         if reset:
             n_ratings = int(np.count_nonzero(data)) if isinstance(data, np.ndarray) else data.nnz
             self.n_factors_ = automatic_factors(n_ratings) if self.n_factors == "auto" else int(self.n_factors)
+            automatic = _OF_LENGTH * data.shape[0] / max(n_ratings, 1)
+            self.shrinkage_ = automatic if self.shrinkage == "auto" else float(self.shrinkage)
         return data
 
     def _fit(self, data: Any, validation: Any, **options: Any) -> None:  # type: ignore[override]
@@ -262,7 +274,9 @@ class ELSA(Autoencoder):
             noise=self.noise,
             tied=True,
         )
-        return _ELSANetwork(architecture, torch.Generator().manual_seed(int(self.seed)))
+        network = _ELSANetwork(architecture, torch.Generator().manual_seed(int(self.seed)))
+        network.user_norm = float(self.user_norm)
+        return network
 
     def _make_trainer(self, network: Network, options: StepOptions, **choices: Any) -> Trainer:
         trainer = _NAdamTrainer(network, options, **choices)
@@ -276,7 +290,7 @@ class ELSA(Autoencoder):
 
     def _train(self, rows: Rows, epochs: int, **options: Any) -> int | None:
         assert isinstance(rows, WholeRows)
-        self.network_.lengthen(rows, float(self.shrinkage))
+        self.network_.lengthen(rows, self.shrinkage_)
         return super()._train(rows, epochs, **options)
 
     def _finish(self, training: Training) -> None:
@@ -305,15 +319,19 @@ class ELSA(Autoencoder):
 
     def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         header, arrays = super()._state()
-        return {**header, "row_length": self.network_.row_length, "n_factors": self.n_factors_}, arrays
+        learned = {"row_length": self.network_.row_length, "n_factors": self.n_factors_, "shrinkage": self.shrinkage_}
+        return {**header, **learned}, arrays
 
     def _set_state(self, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
         self.n_factors_ = int(header.get("n_factors", self.n_factors))
+        self.shrinkage_ = float(header.get("shrinkage", 0.0))
         super()._set_state(header, tensors)
         self.network_.settle_as_stored()
         self.network_.row_length = float(header.get("row_length", 1.0))
         if not 0 <= self.network_.row_length < float("inf"):
             raise ValueError(f"its rows have a length of {self.network_.row_length}")
+        if not 0 <= self.shrinkage_ < float("inf"):
+            raise ValueError(f"its shrinkage is {self.shrinkage_}")
 
 
 def automatic_factors(n_ratings: int) -> int:
@@ -384,6 +402,7 @@ class _ELSANetwork(Network):
     add_up: Callable[[Tensor], Tensor] = staticmethod(lambda partial: partial)
     settled = False  # whether the stored rows have these lengths themselves: in training they have not
     row_length = 1.0  # their mean length before they were settled
+    user_norm = 1.0  # β
     lengths: Tensor
 
     def __init__(self, architecture: Architecture, generator: torch.Generator) -> None:
@@ -399,7 +418,7 @@ class _ELSANetwork(Network):
     def lengthen(self, rows: WholeRows, shrinkage: float) -> None:
         """Let the vectors be as long as it takes that so many have rated the items; none becomes shorter."""
         counts = torch.from_numpy(rows.column_counts()).to(self.lengths)[:, None]
-        torch.maximum(self.lengths, counts / (counts + shrinkage).clamp_min(_TINY), out=self.lengths)
+        torch.maximum(self.lengths, (counts / (counts + shrinkage).clamp_min(_TINY)).sqrt(), out=self.lengths)
 
     def effective(self, weight: Tensor) -> Tensor:
         """Return A of the one weight there is."""
@@ -447,7 +466,7 @@ class _ELSANetwork(Network):
         corrupt: bool = True,
         half: bool = False,
     ) -> tuple[Cost, Tensor]:
-        """Return the mean over rows of 2 − 2 cos(o, x) as the likelihood part; rows without ratings count 2.
+        """Return the mean over rows of w (2 − 2 cos(o, x)) as the likelihood part; the cosine of an empty row is 0.
 
         Where the input is masked, z of x and of the masked x̃ are computed at once, as rows of one batch.
         """
@@ -461,7 +480,7 @@ class _ELSANetwork(Network):
         of_output = ((code @ gram) * code).sum(dim=1) - 2 * code.square().sum(dim=1) + of_read
         of_output = torch.maximum(of_output, (_CANCELLED * of_read).clamp_min(_TINY))
         cosine = ((code * wanted).sum(dim=1) - shared) / (of_output * own.clamp_min(_TINY)).sqrt()
-        loss = (2 - 2 * cosine).mean()
+        loss = (own.pow(1 - self.user_norm) * (2 - 2 * cosine)).mean()
         return Cost(loss, loss.new_zeros(()), loss.new_zeros(())), code.new_zeros(code.shape[1])
 
     def biases(self) -> list[nn.Parameter]:
