@@ -131,12 +131,13 @@ def mark_of_unrated(values: NDArray[Any]) -> tuple[float, int] | None:
     looked_at = values[:_LOOKED_AT]
     for extreme in (np.min, np.max) if looked_at.size else ():
         mark = float(extreme(looked_at))
+        nines = re.fullmatch(r"-9+|99+", f"{mark:g}") is not None
+        if not nines and mark != -1:
+            continue
         others = looked_at[looked_at != mark]
-        n_marks = looked_at.size - others.size
-        if n_marks < max(_OFTEN[0], _OFTEN[1] * looked_at.size) or not others.size:
+        if looked_at.size - others.size < max(_OFTEN[0], _OFTEN[1] * looked_at.size) or not others.size:
             continue
         width, gap = float(np.ptp(others)), abs(float(extreme(others)) - mark)
-        nines = re.fullmatch(r"-9+|99+", f"{mark:g}") is not None
         if (nines and gap > width > 0) or (mark == -1 and others.min() >= 1 and width > 1):
             return mark, int(np.count_nonzero(values == mark))
     return None
