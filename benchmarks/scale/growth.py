@@ -44,9 +44,9 @@ def fit(name: str, params: dict[str, Any]) -> dict[str, Any]:
     model = MultDAE(hidden=params["hidden"], batch_size=500, progress=False, **params["options"])
     rows = SparseRows(X, torch.device("cpu"))
     model._begin(rows)
-    model._training.trainer.run_epoch(SparseRows(X[:500], torch.device("cpu")))
+    model._trainer.run_epoch(SparseRows(X[:500], torch.device("cpu")))
     began = time.perf_counter()
-    model._training.trainer.run_epoch(rows)
+    model._trainer.run_epoch(rows)
     seconds = time.perf_counter() - began
     data = (X.data.nbytes + X.indices.nbytes + X.indptr.nbytes) / 1e6
     return {"epoch_seconds": seconds, "step_mb": resident_peak() - floor, "data_mb": data, "n_ratings": X.nnz}

@@ -77,7 +77,7 @@ def our_epoch(X: CSR, batch_size: int, precision: str) -> Callable[[], object]:
     rows = SparseRows(X, CUDA)
     model._begin(rows)  # the trainer without what fit does around it
     steps = CapturedSteps()
-    return ready(lambda: model._training.trainer.run_epoch(rows, steps))
+    return ready(lambda: model._trainer.run_epoch(rows, steps))
 
 
 def operations(X: CSR) -> float:

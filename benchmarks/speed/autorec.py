@@ -57,7 +57,7 @@ def our_epoch(X: CSR, batch_size: int, precision: str) -> Callable[[], object]:
     model.hidden_rows_ = model.mean_ = model.user_bias_ = model.item_bias_ = None
     rows = SparseRows(X, CPU)
     model._begin(rows)
-    return lambda: model._training.trainer.run_epoch(rows)
+    return lambda: model._trainer.run_epoch(rows)
 
 
 def output_layer_forms(X: CSR, compiled: bool) -> dict[str, Callable[[], object]]:

@@ -71,7 +71,7 @@ def our_epoch(X: CSR, precision: str) -> Callable[[], object]:
     model = MultVAE(hidden=(HIDDEN, CODE), batch_size=BATCH, precision=precision, progress=False)
     rows = SparseRows(X, CPU)
     model._begin(rows)  # the trainer without what fit does around it
-    return lambda: model._training.trainer.run_epoch(rows)
+    return lambda: model._trainer.run_epoch(rows)
 
 
 def without_kernels(make: Callable[[], Callable[[], object]]) -> Callable[[], object]:

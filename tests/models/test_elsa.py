@@ -192,11 +192,11 @@ def test_scores_are_those_of_scaled_vectors_before_between_and_after_training_an
 def test_an_average_over_epochs_is_kept_and_training_goes_on_from_the_last_step():
     X = likes()
     steps = [quick(ema_decay=0.0, epochs=n).fit(X) for n in (1, 2, 3)]
-    weights = [model._training.trainer._unsettled for model in steps]
+    weights = [model._trainer._unsettled for model in steps]
     averaged = quick(ema_decay=0.5, epochs=3).fit(X)
     expected = (weights[2] + 0.5 * weights[1] + 0.25 * weights[0]) / 1.75
-    torch.testing.assert_close(averaged._training.trainer._unsettled, expected, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(averaged._trainer._unsettled, expected, rtol=1e-4, atol=1e-6)
     in_calls = quick(ema_decay=0.5, epochs=1)
     for _ in range(3):
         in_calls.partial_fit(X)
-    torch.testing.assert_close(in_calls._training.trainer._unsettled, expected, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(in_calls._trainer._unsettled, expected, rtol=1e-4, atol=1e-6)

@@ -118,7 +118,7 @@ def test_every_preset_takes_each_of_its_parameters_to_the_training(preset):
     assert all(given[name] != default[name] for name in set(given) - {"device", "feature_weight"})
     model = preset(**given).fit(ratings())
     assert model.get_params(deep=False) == given
-    trainer, architecture = model._training.trainer, model.network_.architecture
+    trainer, architecture = model._trainer, model.network_.architecture
     for name in ("batch_size", "weight_decay", "kl_weight", "kl_annealing_steps"):
         assert getattr(trainer.options, name) == given.get(name, getattr(model, name))
     assert (0.0 if trainer.average is None else trainer.average.decay) == given.get("ema_decay", 0.0)
@@ -331,7 +331,7 @@ def test_a_fitted_model_holds_weights_and_moments_but_nothing_of_its_steps(kind)
     scratch = model.network_.scratch
     assert not scratch._free
     assert not scratch._lent
-    assert getattr(model._training.trainer, "_codes", None) is None
+    assert getattr(model._trainer, "_codes", None) is None
     before = model.total_cost(data)
     assert model.partial_fit(data).total_cost(data) < before  # which does not miss it
 

@@ -74,7 +74,7 @@ def test_few_batches_have_more_values_than_most():
 
 
 def test_without_a_gpu_no_step_is_recorded():
-    trainer = MultDAE(hidden=4, epochs=1, device="cpu", progress=False).fit(rows()[1])._training.trainer
+    trainer = MultDAE(hidden=4, epochs=1, device="cpu", progress=False).fit(rows()[1])._trainer
     assert type(CapturedSteps()(trainer, rows()[0], StepKind(trainer.optimizers[0]))) is EagerSteps
 
 

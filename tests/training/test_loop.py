@@ -12,7 +12,7 @@ from small_training import network, same, sparse_rows, state, trainer
 from aerec.errors import TrainingError
 from aerec.likelihood import LIKELIHOODS
 from aerec.training.callbacks import Validator
-from aerec.training.loop import Training
+from aerec.training.loop import train
 from aerec.training.trainer import Trainer
 
 # ---------------------------------------------------------------------- failures
@@ -72,10 +72,10 @@ def run(net, values=None, *, higher_is_better=True, epochs=8, patience=2, **chan
         states.append(state(net))
         return next(script)
 
-    training = Training(trainer(net, **changes))
+    records = []
     validator = None if values is None else Validator("script", measure, higher_is_better)
-    training.run(sparse_rows(), epochs, model=net, validator=validator, patience=patience)
-    return pd.DataFrame(training.records), states
+    train(trainer(net, **changes), sparse_rows(), epochs, records, model=net, validator=validator, patience=patience)
+    return pd.DataFrame(records), states
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,7 @@ class Rates(Callback):
         self.seen = []
 
     def epoch_done(self, record, model):
-        trainer = model._training.trainer
+        trainer = model._trainer
         self.seen.append({float(group["lr"]) for one in trainer.optimizers for group in one.param_groups})
 
 

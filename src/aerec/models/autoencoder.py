@@ -44,7 +44,7 @@ from aerec.sparsity import KLSparsity, L1Sparsity, Sparsity, TopKSparsity
 from aerec.system.memory import require_memory
 from aerec.training.callbacks import Callback, Validator, holdout_validator
 from aerec.training.checkpoint import Checkpoint
-from aerec.training.loop import Training
+from aerec.training.loop import train
 from aerec.training.optimizers import OPTIMIZER_CHOICE, SCHEDULES, OptimizerChoice
 from aerec.training.trainer import StepOptions, Trainer
 
@@ -258,7 +258,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
     _feature_names: pd.Index[Any] | None = None
     n_iter_: int
     _records: list[dict[str, Any]]  # one for each epoch; appending to a frame would copy it
-    _training: Training | None = None  # None in a loaded model
+    _trainer: Trainer | None = None  # None in a loaded model
     _rows: Rows | None = None  # while it is trained
     _steps = 0  # steps taken so far, which KL annealing goes by
 
@@ -478,8 +478,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             bound = None if checkpoint is None else self._checkpoint(checkpoint, given, validation)
             patience = {"patience": self.patience, "least_epochs": least}
             best = self._train(rows, epochs, validator=validator, checkpoint=bound, callbacks=callbacks, **patience)
-        if self._training is not None:
-            self._training.trainer.release()
+        if self._trainer is not None:
+            self._trainer.release()
         self._warn_of_trouble(best, epochs)
 
     def partial_fit(self, X: History, y: Any = None) -> Self:
@@ -517,14 +517,14 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         self.network_.begin_at_average(rows)
         self._describe_items()
         self._records, self._steps = [], steps
-        self._training = self._new_training(rows.shape[0])
+        self._trainer = self._new_trainer(rows.shape[0])
 
     def _describe_items(self) -> None:
         """Let the network know the features of the items."""
         if self.item_features_ is not None:
             self.network_.describe(self.item_features_)
 
-    def _new_training(self, n_rows: int) -> Training:
+    def _new_trainer(self, n_rows: int) -> Trainer:
         device = resolve_device(self.device)
         trainer = self._make_trainer(
             self.network_,
@@ -535,7 +535,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             even_batches=self._even_batches,
             optimizer=self.optimizer,
         )
-        return Training(trainer, self._records, self._steps)
+        trainer.epoch, trainer.step = len(self._records), self._steps
+        return trainer
 
     def _step_options(self, n_rows: int) -> StepOptions:
         return StepOptions(
@@ -569,15 +570,15 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
                     f"{name}={value!r}, but the network of this {type(self).__name__} was made with {before!r}: set it "
                     "back to go on with partial_fit, or fit anew"
                 )
-        if self._training is not None:
-            self._training.trainer.follow(self._step_options(n_rows))
+        if self._trainer is not None:
+            self._trainer.follow(self._step_options(n_rows))
         else:  # a loaded model: the optimiser starts anew
-            self._training = self._new_training(n_rows)
+            self._trainer = self._new_trainer(n_rows)
 
     def _checkpoint(self, path: str | os.PathLike[str], train: History, validation: Any) -> Checkpoint:
         """Return the checkpoint of a fit to this data."""
-        assert self._training is not None
-        ranks = self._training.trainer.ranks
+        assert self._trainer is not None
+        ranks = self._trainer.ranks
         return Checkpoint(
             path,
             training_identity(self, train, validation),
@@ -587,17 +588,17 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         )
 
     def _train(self, rows: Rows, epochs: int, **options: Any) -> int | None:
-        """Do what `Training.run` does, with its `options`, and take over what was learned."""
-        training, self._rows = self._training, rows
-        assert training is not None
+        """Do what `aerec.training.loop.train` does, with its `options`, and take over what was learned."""
+        trainer, self._rows = self._trainer, rows
+        assert trainer is not None
         try:
-            best = training.run(rows, epochs, model=self, progress=self.progress, **options)
+            best = train(trainer, rows, epochs, self._records, model=self, progress=self.progress, **options)
         except TrainingError:
-            if training.records:  # what was learned before is kept
-                self._finish(training)
-            self._training = None  # its optimiser has seen what went wrong: partial_fit begins with a new one
+            if self._records:  # what was learned before is kept
+                self._finish(trainer)
+            self._trainer = None  # its optimiser has seen what went wrong: partial_fit begins with a new one
             raise
-        self._finish(training)
+        self._finish(trainer)
         return best
 
     def _warn_of_trouble(self, best_epoch: int | None, epochs: int) -> None:
@@ -611,9 +612,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             if kl < _COLLAPSED * n_code:
                 warn_of_collapsed_code(name, kl, n_code, self.kl_weight)
 
-    def _finish(self, training: Training) -> None:
+    def _finish(self, trainer: Trainer) -> None:
         """Take over what was learned."""
-        self.n_iter_, self._steps, self._rows = len(training.records), training.trainer.step, None
+        self.n_iter_, self._steps, self._rows = len(self._records), trainer.step, None
 
     @property
     def history_(self) -> pd.DataFrame:
@@ -812,7 +813,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             self.item_features_ = added.described(self.item_features_, of_new)
         self.network_ = with_new_rows(self.network_, self._build, added.rows, len(added.items), n_users)
         self._describe_items()
-        self._training = None
+        self._trainer = None
 
     def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         header, arrays = super()._state()

@@ -35,8 +35,8 @@ from aerec.recommender.rating import predict_ratings
 from aerec.recommender.scorer import Scorer, UserBlock
 from aerec.sparse import CSR, canonical_csr, row_ids
 from aerec.sparsity import Sparsity
-from aerec.training.loop import Training
 from aerec.training.optimizers import OptimizerChoice
+from aerec.training.trainer import Trainer
 
 _PAIRS = 65_536  # pairs predicted at once
 SHRINKAGE = 5.0  # Shrinkage of user and item biases, in ratings: the best of the bias baseline on MovieLens 100K
@@ -189,9 +189,9 @@ class AutoRec(Autoencoder):
             return None
         return Biases(float(self.mean_[0]), self.user_bias_, self.item_bias_)
 
-    def _finish(self, training: Training) -> None:
+    def _finish(self, trainer: Trainer) -> None:
         self.hidden_rows_ = self._hidden()
-        super()._finish(training)
+        super()._finish(trainer)
 
     def _hidden(self) -> NDArray[np.float32]:
         """Return the last hidden layer of every training row, and of an empty row at the end."""

@@ -31,7 +31,6 @@ from aerec.recommender.new_items import NewItems
 from aerec.recommender.scorer import Scorer, UserBlock
 from aerec.sparse import CSR, canonical_csr, row_ids
 from aerec.training.callbacks import Validator
-from aerec.training.loop import Training
 from aerec.training.optimizers import BlockwiseNAdam
 from aerec.training.trainer import StepOptions, Trainer
 
@@ -245,8 +244,8 @@ class ELSA(Autoencoder):
     def _whole_network(self) -> _ELSANetwork:
         """Return a network of the items of all processes."""
         assert self._shards is not None
-        assert self._training is not None
-        network = self._training.trainer.network
+        assert self._trainer is not None
+        network = self._trainer.network
         assert isinstance(network, _ELSANetwork)
         n_items = self._shards.n_items
         whole = self._new_network(1)  # one item, to draw no initial vectors for nothing
@@ -279,8 +278,8 @@ class ELSA(Autoencoder):
         return network
 
     def _make_trainer(self, network: Network, options: StepOptions, **choices: Any) -> Trainer:
-        trainer = _NAdamTrainer(network, options, **choices)
-        trainer.divides_rows = self._shards is None  # else each process steps over all rows, with its own items
+        # with shards each process steps over all rows, with its own items
+        trainer = _NAdamTrainer(network, options, **choices, divides_rows=self._shards is None)
         if self._shards is not None:
             trainer.noise.manual_seed(int(self.seed) + 1 + self._shards.ranks.rank)  # each masks its own items
         return trainer
@@ -293,13 +292,13 @@ class ELSA(Autoencoder):
         self.network_.lengthen(rows, self.shrinkage_)
         return super()._train(rows, epochs, **options)
 
-    def _finish(self, training: Training) -> None:
-        super()._finish(training)
+    def _finish(self, trainer: Trainer) -> None:
+        super()._finish(trainer)
         if self._shards is not None:
             self.network_ = self._whole_network()
-            self._training = None
-        if self._training is not None and isinstance(self._training.trainer, _NAdamTrainer):
-            self._training.trainer.settle()
+            self._trainer = None
+        if isinstance(self._trainer, _NAdamTrainer):
+            self._trainer.settle()
         else:
             self.network_.settle()
 

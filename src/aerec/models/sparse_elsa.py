@@ -185,7 +185,7 @@ class SparseELSA(Recommender):
     def _trained(self, rows: Rows, wanted: NDArray[np.int64]) -> Tensor:
         """Return V, with zeros, and with so many entries of each row as are `wanted`.
 
-        A loop of its own: there is neither a checkpoint nor early stopping to share with `Training`, and a `Network`
+        A loop of its own: there is neither a checkpoint nor early stopping to share with `train`, and a `Network`
         and a `Trainer` for one matrix that loses entries after each step would be longer than the loop.
         """
         device, order = resolve_device(self.device), torch.Generator().manual_seed(int(self.seed))

@@ -22,7 +22,7 @@ _TINY = 1e-12
 class CodeLearner:
     """W, b, D and c, learned from the rows of `codes`, whose mean square distance from their mean is 1.
 
-    They are its `parameters`; with "jump_relu" the fifth one is log θ. The loop is its own, not `Training`: it reads
+    They are its `parameters`; with "jump_relu" the fifth one is log θ. The loop is its own, not `train`: it reads
     dense codes, without the noise, likelihood and validation data of a `Network`.
     """
 

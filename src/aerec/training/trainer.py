@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from aerec.errors import TrainingError
+from aerec.errors import DataError, TrainingError
 from aerec.network.batches import Batch
 from aerec.network.network import Network
 from aerec.network.rows import DenseRows, Rows, shuffled
@@ -138,6 +138,13 @@ class Trainer:
         Divide the rows of an epoch evenly over as many steps, so that none is left a small rest.
     optimizer : str or class, default "adam"
         See `aerec.training.optimizers.make_optimizer`.
+    divides_rows : bool, default True
+        Whether several processes, where there are, divide the rows among them.
+
+    Raises
+    ------
+    DataError
+        If several processes train a network that samples items.
 
     Attributes
     ----------
@@ -145,15 +152,11 @@ class Trainer:
         How many have begun, and how many were taken.
     ranks : Ranks or None
         The processes that train together; None for this one alone.
-    divides_rows : bool
-        Whether several processes divide the rows among them.
     optimizers : list of Optimizer
         Part of what a checkpoint holds.
     average : WeightAverage or None
         Of all weights that are trained, over epochs; None without `ema_decay`.
     """
-
-    divides_rows = True
 
     def __init__(
         self,
@@ -165,11 +168,12 @@ class Trainer:
         half: bool = False,
         even_batches: bool = False,
         optimizer: OptimizerChoice = "adam",
+        divides_rows: bool = True,
     ) -> None:
         self.network, self.options, self.device, self.seed = network, options, device, seed
         self.half, self.even_batches = half, even_batches
         self.epoch = self.step = 0
-        self.ranks: Ranks | None = None
+        self.ranks = _ranks_for(network) if divides_rows else None
         self.watch, self._sees_every_cost = CostWatch(), device.type == "cpu"  # a device would wait at each
         self._when_good: Callable[[], None] | None = None
         self._optimizer_choice = optimizer
@@ -350,6 +354,17 @@ class Trainer:
         self.order.set_state(state["order"])
         self.noise.set_state(state["noise"])
         self.epoch, self.step = epoch, step
+
+
+def _ranks_for(network: Network) -> Ranks | None:
+    """Return the processes that train the network together; None where this one is alone."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return None
+    from aerec.training.distributed import current_ranks
+
+    if network.architecture.negatives is not None:
+        raise DataError("negatives= is for one process: set negatives=None, or train without torchrun")
+    return current_ranks()
 
 
 def _part(state: Mapping[str, Any], prefix: str) -> dict[str, Any]:
