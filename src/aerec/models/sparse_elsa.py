@@ -19,7 +19,7 @@ from aerec.errors import TrainingError
 from aerec.interactions import Interactions
 from aerec.models.autoencoder import automatic_batch_size, automatic_epochs
 from aerec.network.batches import Batch, SparseBatch
-from aerec.network.device import resolve_device, resolve_precision, with_gradients
+from aerec.network.device import resolve_device, resolve_precision, with_gradients, without_gradients
 from aerec.network.products import Scratch, scatter_rows
 from aerec.network.rows import Rows, shuffled, sparse_rows
 from aerec.network.unit_rows import unit_products, unit_rows
@@ -310,6 +310,7 @@ def _joined(parts: list[_SparseVectors], row: NDArray[np.int64]) -> _SparseVecto
     return _SparseVectors(entries[positions], columns[positions], _starts(np.diff(begins)), parts[0].n_factors)
 
 
+@without_gradients()
 def _product(matrix: CSR, dense: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the product of a sparse matrix and a dense one."""
     batch = SparseBatch.of(matrix, torch.device("cpu"))
