@@ -3,12 +3,15 @@
 import importlib
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import aerec
 from aerec._lazy import LazyMapping, exported_names
 
-ROOMS = ["aerec", "aerec.models", "aerec.baselines"]
+TREE = Path(aerec.__file__).parent
+ROOMS = [".".join(stub.parent.relative_to(TREE.parent).parts) for stub in sorted(TREE.rglob("__init__.pyi"))]
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -23,6 +26,13 @@ def test_every_name_of_a_stub_is_there_and_is_what_it_says(room):
             if module == room
             else getattr(importlib.import_module(module), name)
         )
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_module_hides_a_name_of_its_package(room):
+    folder = TREE.joinpath(*room.split(".")[1:])
+    modules = {path.stem for path in folder.glob("*.py")} | {path.parent.name for path in folder.glob("*/__init__.py")}
+    assert not {name for name, module in exported_names(room).items() if module != room} & modules
 
 
 def test_an_unknown_name_is_refused_as_ever():
