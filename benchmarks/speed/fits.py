@@ -30,7 +30,7 @@ from protocol import RESULTS, markdown, save, set_threads
 
 FACTORS, PASSES, NEIGHBOURS = 64, 10, 100
 L1, L2 = 5.0, 100.0
-SMALL_ONLY = ("EASE", "ELSA")  # Gowalla's dense matrix is as in closed_form.py; elsarec takes many minutes there
+SMALL_ONLY = ("EASE", "SLIM", "ELSA")  # on Gowalla, irspack's SLIM and elsarec take many minutes, EASE 6.7 GB
 
 Fits = dict[str, dict[str, Callable[[], object]]]
 
