@@ -64,6 +64,11 @@ def test_blocks_of_items_change_nothing(data, model, monkeypatch):
     scores = model.score_items(data)
     monkeypatch.setattr(sparse_elsa, "_ITEMS", 5)
     np.testing.assert_array_equal(model.score_items(data), scores)
+    lists = model.rank(data, 4)
+    monkeypatch.setattr(sparse_elsa, "_MANY", 1)
+    assert len(model.scorer_.prepared(80, 4)._widened) == 5
+    for one, other in zip(lists, model.rank(data, 4), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_new_items_by_features(data):

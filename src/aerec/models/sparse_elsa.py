@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -35,8 +37,10 @@ from aerec.training.optimizers import BlockwiseNAdam
 _EPOCHS_OF_A_MILLION = 8.0  # for epochs="auto", as in `Autoencoder`
 _ANNEALED = 2 / 3  # share of the steps over which entries are taken away
 _STEPS = 8  # after which entries are taken away again
-_ITEMS = 1024  # Items whose vectors are widened at once; their scores stay in the cache
+_ITEMS = 2048  # Items whose vectors are widened at once; their scores stay in the cache
+_MANY = 1000  # users for whom all vectors are widened once, to 12 bytes an entry, instead of for each block of users
 _TINY = 1e-12
+_CPU = torch.device("cpu")
 
 
 class SparseELSA(Recommender):
@@ -311,9 +315,7 @@ def _joined(parts: list[_SparseVectors], row: NDArray[np.int64]) -> _SparseVecto
 
 
 @without_gradients()
-def _product(matrix: CSR, dense: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the product of a sparse matrix and a dense one."""
-    batch = SparseBatch.of(matrix, torch.device("cpu"))
+def _product(batch: SparseBatch, dense: NDArray[np.float32]) -> NDArray[np.float32]:
     product: NDArray[np.float32] = scatter_rows(batch.pattern, batch.values, torch.from_numpy(dense)).numpy()
     return product
 
@@ -335,6 +337,11 @@ class _SparseVectors:
         some: CSR = sp.csr_array(parts, shape=(len(rows), self.n_factors))
         return some
 
+    def blocks(self) -> Iterator[SparseBatch]:
+        """Give all rows in float32, some at a time."""
+        for start in range(0, len(self.starts) - 1, _ITEMS):
+            yield SparseBatch.of(self.rows(slice(start, start + _ITEMS)), _CPU)
+
     def squares(self) -> NDArray[np.float32]:
         """Return the squares of the lengths of all rows, none of which is without entries."""
         squares: NDArray[np.float32] = np.add.reduceat(np.square(self.entries, dtype=np.float32), self.starts[:-1])
@@ -348,6 +355,15 @@ class _SparseFactorScorer(Scorer):
         super().__init__(len(vectors.starts) - 1, popularity)
         self._vectors = vectors
         self._squares = vectors.squares()
+        self._widened: list[SparseBatch] = []
+
+    def prepared(self, n_users: int, k: int) -> Scorer:
+        """Return a scorer that holds the vectors as the products take them, where many users are ranked."""
+        if n_users < _MANY:
+            return self
+        scorer = copy.copy(self)
+        scorer._widened = list(self._vectors.blocks())
+        return scorer
 
     def _scores(self, block: UserBlock) -> NDArray[np.float32]:
         return self.decode(self.code(block), block)
@@ -371,7 +387,7 @@ class _SparseFactorScorer(Scorer):
         seen[history.indices] = True
         places = (np.cumsum(seen) - 1)[history.indices]
         of_them: CSR = sp.csr_array((history.data, places, history.indptr), shape=(block.n_users, int(seen.sum())))
-        return _product(of_them, self._vectors.rows(seen).toarray())
+        return _product(SparseBatch.of(of_them, _CPU), self._vectors.rows(seen).toarray())
 
     def code_size(self) -> int:
         """Return n_factors."""
@@ -395,9 +411,10 @@ class _SparseFactorScorer(Scorer):
         """Return code · Aᵀ, block by block of items."""
         products = np.empty((len(code), self.n_items), dtype=np.float32)
         queries = np.array(code.T, dtype=np.float32, order="C")
-        for start in range(0, self.n_items, _ITEMS):
-            some = slice(start, start + _ITEMS)
-            products[:, some] = _product(self._vectors.rows(some), queries).T
+        first = 0
+        for some in self._widened or self._vectors.blocks():
+            products[:, first : first + some.n_rows] = _product(some, queries).T
+            first += some.n_rows
         return products
 
     def item_vectors(self) -> NDArray[np.float32]:
