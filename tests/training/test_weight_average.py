@@ -15,7 +15,7 @@ def test_the_average_is_the_weighted_sum_of_all_epochs(decay):
     weight = torch.zeros(3, dtype=torch.float64)
     average, trained = WeightAverage([weight], decay), []
     for epoch in range(5):
-        average.begin_epoch()
+        average.swap()
         assert torch.equal(weight, trained[-1] if trained else torch.zeros(3, dtype=torch.float64))
         weight += torch.tensor([1.0, -2.0, epoch])
         trained.append(weight.clone())
@@ -29,14 +29,14 @@ def test_its_state_goes_on_where_it_was():
     weight, other = torch.zeros(2), torch.zeros(2)
     average, again = WeightAverage([weight], 0.8), WeightAverage([other], 0.8)
     for epoch in range(6):
-        average.begin_epoch()
+        average.swap()
         weight += epoch
         average.end_epoch()
         if epoch == 2:
             other.copy_(weight)
             again.load_state_dict({name: torch.as_tensor(part).clone() for name, part in average.state_dict().items()})
         if epoch > 2:
-            again.begin_epoch()
+            again.swap()
             other += epoch
             again.end_epoch()
     assert torch.equal(other, weight)

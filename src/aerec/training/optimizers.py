@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import torch
@@ -323,6 +323,7 @@ class BlockwiseNAdam(Parameterwise, torch.optim.NAdam):
         state["mu_product"].copy_(product)
 
 
+@dataclass(eq=False)
 class WeightAverage:
     r"""Averages weights over epochs: what is validated, kept and used is less noisy than the weights of one epoch.
 
@@ -336,42 +337,42 @@ class WeightAverage:
         What is trained.
     decay : float
         d, above 0 and below 1.
+    aside : list of Tensor
+        The average while an epoch runs, the trained weights between epochs; none before the first is over.
+    total : float
+        The sum of powers below the line.
     """
 
-    def __init__(self, parameters: Sequence[Tensor], decay: float) -> None:
-        self.decay = decay
-        self._parameters = list(parameters)
-        self.forget()
+    parameters: Sequence[Tensor]
+    decay: float
+    aside: list[Tensor] = field(default_factory=list)
+    total: float = 0.0
 
     def forget(self) -> None:
         """Begin a new average with the weights of the moment."""
-        self._aside: list[Tensor] = []  # the average while an epoch runs, the trained weights between epochs
-        self._total = 0.0
+        self.aside, self.total = [], 0.0
 
     @torch.no_grad()
-    def begin_epoch(self) -> None:
-        """Put back the weights that are trained."""
-        self._swap()
-
-    @torch.no_grad()
-    def end_epoch(self) -> None:
-        """Take the weights into the average, and put the average in their place."""
-        if not self._aside:
-            self._aside = [parameter.detach().clone() for parameter in self._parameters]
-        self._total = 1 + self.decay * self._total
-        for average, parameter in zip(self._aside, self._parameters, strict=True):
-            average.lerp_(parameter, 1 / self._total)
-        self._swap()
-
-    def _swap(self) -> None:
-        for aside, parameter in zip(self._aside, self._parameters, strict=bool(self._aside)):
+    def swap(self) -> None:
+        """Exchange what the parameters hold and what is aside: before an epoch they get the weights that are trained."""
+        for aside, parameter in zip(self.aside, self.parameters, strict=bool(self.aside)):
             held = parameter.detach().clone()
             parameter.copy_(aside)
             aside.copy_(held)
 
+    @torch.no_grad()
+    def end_epoch(self) -> None:
+        """Take the weights into the average, and put the average in their place."""
+        if not self.aside:
+            self.aside = [parameter.detach().clone() for parameter in self.parameters]
+        self.total = 1 + self.decay * self.total
+        for average, parameter in zip(self.aside, self.parameters, strict=True):
+            average.lerp_(parameter, 1 / self.total)
+        self.swap()
+
     def state_dict(self) -> dict[str, Any]:
         """Return what the next epoch depends on; to be called between epochs."""
-        return {"total": self._total, **{f"trained.{at}": aside for at, aside in enumerate(self._aside)}}
+        return {"total": self.total, **{f"trained.{at}": aside for at, aside in enumerate(self.aside)}}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take back what `state_dict` gave.
@@ -384,13 +385,13 @@ class WeightAverage:
         total = float(state["total"])
         trained = [state[f"trained.{at}"] for at in range(len(state) - 1)]
         if trained and [(weight.shape, weight.dtype) for weight in trained] != [
-            (weight.shape, weight.dtype) for weight in self._parameters
+            (weight.shape, weight.dtype) for weight in self.parameters
         ]:
             raise ValueError("the averaged weights are of another network")
         if not (0 < total < float("inf") if trained else total == 0):
             raise ValueError(f"{len(trained)} averaged weights with a total of {total:g}")
-        self._total = total
-        self._aside = [weight.to(own.device) for weight, own in zip(trained, self._parameters, strict=bool(trained))]
+        self.total = total
+        self.aside = [weight.to(own.device) for weight, own in zip(trained, self.parameters, strict=bool(trained))]
 
 
 @dataclass

@@ -221,7 +221,7 @@ class Trainer:
         """
         self.epoch += 1
         if self.average is not None:
-            self.average.begin_epoch()
+            self.average.swap()
         if self._sees_every_cost:
             self._when_good = when_good
         elif when_good is not None:
