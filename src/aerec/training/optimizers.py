@@ -354,7 +354,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def swap(self) -> None:
-        """Exchange what the parameters hold and what is aside: before an epoch they get the weights that are trained."""
+        """Exchange what the parameters hold and what is aside: before an epoch they get the trained weights back."""
         for aside, parameter in zip(self.aside, self.parameters, strict=bool(self.aside)):
             held = parameter.detach().clone()
             parameter.copy_(aside)
