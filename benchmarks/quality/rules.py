@@ -4,8 +4,9 @@ The rules were adjusted by the validation parts of most of these sets: only Doub
 
     python benchmarks/quality/rules.py [--models ease,pure-svd] [--sets gowalla]
 
-Each penalty is multiplied by 1/8 … 8; what counts is ndcg@20 on the validation part, for BiasedMF the root mean
-squared error. The table says how much of the best of the grid the default has, and where in the grid the best is.
+Each penalty or shrinkage is multiplied by 1/8 … 8, of SLIM its l1; what counts is ndcg@20 on the validation part, for
+BiasedMF the root mean squared error. The table says how much of the best of the grid the default has, and where in the
+grid the best is.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from aerec import Interactions, evaluate
-from aerec.baselines import ALS, BPR, NMF, BiasedMF, PureSVD, RP3Beta
+from aerec.baselines import ALS, BPR, BSPM, NMF, SLIM, BiasedMF, PureSVD, RP3Beta
 from aerec.closed_form.penalties import automatic_factor_l2, automatic_l2
 from aerec.datasets import generate_interactions, read_parts, read_ratings
-from aerec.models import EASE, EDLAE
+from aerec.models import EASE, EDLAE, ELSA
 from aerec.splitting import RandomHoldout, Split
 from protocol import RESULTS, commit, markdown, save, set_threads
 
@@ -49,7 +50,7 @@ SETS = (  # name, users, items; None for all
 def main() -> None:
     """Fit every model over its grid on every set."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", default="ease,edlae,pure-svd,als,nmf,rp3-beta,bpr,biased-mf")
+    parser.add_argument("--models", default="ease,edlae,pure-svd,als,nmf,rp3-beta,bpr,biased-mf,slim,bspm,elsa")
     parser.add_argument("--sets", default="", help="beginnings of names, separated by semicolons; all by default")
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
@@ -130,6 +131,12 @@ def grid(model: str, split: Split) -> Iterator[tuple[str, Any]]:
             found = ALS(l2=factor * 2.0 * automatic_factor_l2(X))
         elif model == "nmf":
             found = NMF(l2=factor * automatic_factor_l2(X))
+        elif model == "slim":
+            found = SLIM(l1=factor * 0.007 * automatic_l2(X))
+        elif model == "bspm":
+            found = BSPM(shrinkage=factor * 3.0)
+        elif model == "elsa":
+            found = ELSA(shrinkage=factor * 500.0 * X.shape[0] / X.nnz, progress=False)
         else:
             found = BiasedMF(l2=factor * 0.9 * float(X.data.std()))
         yield f"{factor:g}", found
