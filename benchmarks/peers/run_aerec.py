@@ -17,12 +17,13 @@ from job import Job, run
 
 
 class _Told(Callback):
-    """Calls a function after each epoch."""
+    """Calls a function after each epoch, when the model in training is that of the peer."""
 
-    def __init__(self, epoch_done: Callable[[], None]) -> None:
-        self._call = epoch_done
+    def __init__(self, peer: Aerec, epoch_done: Callable[[], None]) -> None:
+        self._peer, self._call = peer, epoch_done
 
     def epoch_done(self, record: Any, model: Any) -> None:
+        self._peer.model = model  # `fit` leaves the estimator as it was until it is done
         self._call()
 
 
@@ -47,7 +48,7 @@ class Aerec:
     def train(self, epoch_done: Any) -> None:
         """Fit; neural models tell of each epoch, the others when they are done."""
         if "epochs" in self.model.get_params() and hasattr(self.model, "partial_fit"):
-            self.model.fit(self.train_data, callbacks=[_Told(epoch_done)])
+            self.model = self.model.fit(self.train_data, callbacks=[_Told(self, epoch_done)])
         else:
             self.model.fit(self.train_data)
             epoch_done()
