@@ -339,7 +339,7 @@ def test_automatic_epochs_count_steps_and_follow_the_size_of_the_data():
     assert Autoencoder()._epochs_without_validation((1000, 1000)) == Autoencoder._epochs_alone
     dense = DenoisingAutoencoder(likelihood="gaussian")
     assert dense._epochs_without_validation((1000, 64)) == DenoisingAutoencoder._epochs_alone
-    assert ELSA()._epochs_without_validation((1000, 1000)) == 4
+    assert ELSA()._epochs_without_validation((1000, 1000)) == 5
     assert model._epochs_without_validation((960, 200)) == 5  # no fewer where items are few
 
 
