@@ -73,8 +73,8 @@ class SparseELSA(Recommender):
         size: there a large batch and few epochs are fast.
     learning_rate : float, default 0.03
         Of NAdam (the cost does not depend on the lengths that the rows of V have before they are scaled).
-    noise : MaskingNoise or None, default MaskingNoise(0.3)
-        As in `ELSA`.
+    noise : MaskingNoise or None, default MaskingNoise(0.2)
+        As in `ELSA`; few entries learn less by heart, and large sets bear none.
     shrinkage : float ≥ 0, default 3.0
         s, in users.
     device : str, default "auto"
@@ -146,7 +146,7 @@ class SparseELSA(Recommender):
         epochs: int | str = "auto",
         batch_size: int | str = "auto",
         learning_rate: float = 0.03,
-        noise: MaskingNoise | None = MaskingNoise(0.3),  # noqa: B008 (frozen)
+        noise: MaskingNoise | None = MaskingNoise(0.2),  # noqa: B008 (frozen)
         shrinkage: float = 3.0,
         device: str = "auto",
         precision: str = "auto",
