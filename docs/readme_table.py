@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
+GIVEN = "ml-1m-implicit, given"
 BEGIN, END = "<!-- measured: made by docs/readme_table.py -->\n", "<!-- /measured -->"
 
 
@@ -28,6 +29,22 @@ def quality(name: str, metric: str, **models: str) -> str:
         mean = statistics.mean(run["report"]["metrics"][metric]["mean"] for run in entry["runs"])
         shown.append(f"{label} {mean:.3f}")
     return ", ".join(shown)
+
+
+def at_defaults(data: str, metric: str, **models: str) -> str:
+    """Return the metric of models at their defaults, with validation data."""
+    rows = {row["model"]: row for row in results("defaults")["rows"] if row["data"] == data and row["validated"]}
+    return ", ".join(f"{label} {rows[model][metric]:.3f}" for label, model in models.items())
+
+
+def commits(name: str, *wanted: str, data: str | None = None) -> str:
+    """Return the commits that a file of results was made with, or what it has of some models."""
+    content = results(name)
+    entries = content["models"] if "models" in content else content.get("rows", [])
+    entries = [entry for entry in entries if entry.get("name", entry.get("model")) in wanted]
+    entries = [entry for entry in entries if data in (None, entry.get("data"))]
+    named = dict.fromkeys(entry.get("commit") or content["commit"] for entry in entries or [content])
+    return ", ".join(commit[:7] + ("-dirty" if commit.endswith("-dirty") else "") for commit in named)
 
 
 def published(data: str, metric: str, *models: str) -> str:
@@ -51,8 +68,8 @@ def seconds(data: str, model: str, figure: str, **libraries: str) -> str:
     return ", ".join(shown)
 
 
-def rows() -> list[tuple[str, str, str]]:
-    """Return what was measured, aerec's figure, and the figures beside it."""
+def rows() -> list[tuple[str, str, str, str]]:
+    """Return what was measured, aerec's figure, the figures beside it, and the commit of aerec's."""
     killed, memory = results("kill")["kills"], results("scale/out-of-core")
     peak = max(memory[part]["peak"]["VmHWM"] for part in ("import", "train"))
     peers = {"RecBole": "recbole", "Cornac": "cornac"}
@@ -61,58 +78,74 @@ def rows() -> list[tuple[str, str, str]]:
             "New users, MovieLens 1M, ndcg@100 (`top-n-strong`)",
             quality("top-n-strong", "ndcg@100", CDAE="cdae", Blend="blend"),
             quality("top-n-strong", "ndcg@100", EASE="ease", Popularity="popularity"),
+            commits("top-n-strong", "cdae", "blend"),
         ),
         (
             "Known users, MovieLens 1M, ndcg@20 (`top-n-given`)",
             quality("top-n-given", "ndcg@20", ELSA="elsa", Blend="blend"),
             quality("top-n-given", "ndcg@20", EASE="ease", Popularity="popularity"),
+            commits("top-n-given", "elsa", "blend"),
+        ),
+        (
+            "The same untouched, at defaults (`defaults`)",
+            at_defaults(GIVEN, "ndcg@20", ELSA="elsa"),
+            at_defaults(GIVEN, "ndcg@20", EASE="ease", Popularity="popularity"),
+            commits("defaults", "elsa", data=GIVEN),
         ),
         (
             "Gowalla, recall@20 (`gowalla`)",
             quality("gowalla", "plain_recall@20", BSPM="bspm", RP3Beta="rp3-beta"),
             published("gowalla", "plain_recall@20", "LightGCN", "BSPM-EM"),
+            commits("gowalla", "bspm", "rp3-beta"),
         ),
         (
             "Ratings, MovieLens 100K fold u1, RMSE (`rating-ml-100k-u1`)",
             quality("rating-ml-100k-u1", "rmse", KernelAutoRec="KernelAutoRec", RatingBlend="blend of KernelAutoRec"),
             published("ml-100k-u1", "rmse", "GLocal-K"),
+            commits("rating-ml-100k-u1"),
         ),
         (
             "Mult-VAE, an epoch at ML-20M's shape (`speed-peers`)",
             seconds("ml-20m-shape", "mult-vae", "epoch", **{"": "aerec"}),
             seconds("ml-20m-shape", "mult-vae", "epoch", **peers),
+            commits("speed-peers", "mult-vae", data="ml-20m-shape"),
         ),
         (
             "Mult-VAE, training until ndcg@20 is 0.17 (`speed-peers`)",
             seconds("ml-1m-implicit", "mult-vae", "reached", **{"": "aerec"}),
             seconds("ml-1m-implicit", "mult-vae", "reached", **peers),
+            commits("speed-peers", "mult-vae", data="ml-1m-implicit"),
         ),
         (
             "RecVAE, an epoch on MovieLens 1M (`speed-peers`)",
             seconds("ml-1m-implicit", "rec-vae", "epoch", **{"": "aerec"}),
             seconds("ml-1m-implicit", "rec-vae", "epoch", **peers),
+            commits("speed-peers", "rec-vae", data="ml-1m-implicit"),
         ),
         (
             "EASE, a whole fit on MovieLens 1M (`speed-peers`)",
             seconds("ml-1m-implicit", "ease", "epoch", **{"": "aerec"}),
             seconds("ml-1m-implicit", "ease", "epoch", irspack="irspack", **peers),
+            commits("speed-peers", "ease", data="ml-1m-implicit"),
         ),
         (
             f"{memory['ratings'] / 1e6:.0f} million rows, imported and trained on (`scale/out-of-core`)",
             f"{peak / 2**30:.1f} GiB at most",
             "",
+            commits("scale/out-of-core"),
         ),
         (
             "Trainings killed at random, resumed to the same bytes (`kill`)",
             f"{sum(kill['same_weights'] for kill in killed)} of {len(killed)}",
             "",
+            commits("kill"),
         ),
     ]
 
 
 def table() -> str:
     """Return the table in Markdown."""
-    lines = ["| | aerec | beside it |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in rows())]
+    lines = ["| | aerec | beside it | commit |", "|---|---|---|---|", *(f"| {' | '.join(row)} |" for row in rows())]
     return "\n".join(lines) + "\n"
 
 
