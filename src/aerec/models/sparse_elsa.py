@@ -49,7 +49,8 @@ class SparseELSA(Recommender):
     .. math:: \min_V \tfrac{1}{n} \sum_x 2 - 2 \cos(\tilde x V V^\top - \tilde x, \; x), \qquad \|V_j\| = 1, \quad
               \|V_j\|_0 \le k_j, \qquad A_j = \frac{n_j}{n_j + s} V_j
 
-    with a masked history x̃ and the number n of users of an item, as in `ELSA`. The entries go where the ratings are:
+    with a masked history x̃ and the number n of users of an item. Each user counts the same: `ELSA` with `user_norm=1`,
+    and shorter vectors of items with few users. The entries go where the ratings are:
     :math:`k_j \propto n_j^\gamma`, at least 1, and `n_active` on average.
 
     Training begins with dense vectors. Over the first two thirds of the steps the entries of each row that are smallest
