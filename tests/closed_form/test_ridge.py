@@ -102,6 +102,24 @@ def test_histories_that_changed_are_replaced(kind, at_once, monkeypatch):
     same(model, kind(l2=5.0).fit(sp.csr_array(sp.vstack([X[5:], new]))))
 
 
+@pytest.mark.parametrize("solver", ["items", "users"])
+def test_the_popularity_of_weighted_ratings_is_that_of_a_refit(solver):
+    X, more = likes(), likes(30, seed=4)
+    random = np.random.default_rng(1)
+    data = [
+        Interactions(part, pd.RangeIndex(start, start + part.shape[0]), pd.RangeIndex(25), weights=weight)
+        for part, start in ((X, 0), (more, 500))
+        for weight in [random.uniform(0.2, 3, part.nnz).astype(np.float32)]
+    ]
+    model = EASE(5.0, solver=solver).fit(data[0]).partial_fit(data[1])
+    refit = EASE(5.0, solver=solver).fit(Interactions.concat(data))
+    np.testing.assert_allclose(model.popularity_, refit.popularity_, rtol=1e-5)
+    np.testing.assert_allclose(model.replace_users(data[1]).popularity_, EASE(5.0).fit(data[0]).popularity_, rtol=1e-5)
+    mixed = EASE(5.0).fit(data[0].with_weights(None)).partial_fit(data[1])  # a rating without a weight has 1
+    refit = EASE(5.0).fit(Interactions.concat([data[0].with_weights(None), data[1]]))
+    np.testing.assert_allclose(mixed.popularity_, refit.popularity_, rtol=1e-5)
+
+
 def test_without_a_fit_before_partial_fit_is_one():
     X = likes()
     same(EASE().partial_fit(X), EASE().fit(X))

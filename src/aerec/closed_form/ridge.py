@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ from aerec.ids import refuse_other_kind
 from aerec.interactions import Interactions
 from aerec.item_features import features_to_weigh
 from aerec.parameters import Constraint, OneOf
-from aerec.rating_weights import root_weighted
+from aerec.rating_weights import root_weighted, weighted_counts
 from aerec.recommender.base import History
 from aerec.recommender.new_items import NewItems
 from aerec.recommender.scorer import Scorer
@@ -32,6 +32,8 @@ from aerec.splitting import Holdout
 from aerec.system.memory import require_memory
 
 _MANY_ITEMS = 8_000  # With this many items "auto" looks at the side of the users: weights of 256 MB
+
+_Over: TypeAlias = tuple[CSR, NDArray[np.float64]]  # histories, and the sum of the weights of each item
 
 SOLVER: list[Constraint] = [OneOf(["auto", "items", "users"])]
 """From which side the regression is solved."""
@@ -298,7 +300,7 @@ class RidgeRecommender(ItemItemRecommender):
             raise DataError(
                 "a model with feature_weight cannot be updated: fit it anew on all data with their features"
             )
-        items, gone, come = self._over_all_items(old, new)
+        items, (gone, less), (come, more) = self._over_all_items(old, new)
         n_items = gone.shape[1]
         n_more = n_items - self.n_features_in_
         counts = np.pad(self.item_counts_, (0, n_more)) - column_counts(gone) + column_counts(come)
@@ -315,7 +317,8 @@ class RidgeRecommender(ItemItemRecommender):
         else:
             learner._update_weights(gone, come, counts, n_users)
         learner.n_features_in_, learner.items_ = n_items, items
-        learner.popularity_ = (counts / n_users).astype(np.float32)
+        weights = np.pad(self._summed_weights(), (0, n_more)) - less + more
+        learner.popularity_ = (np.where(counts > 0, weights, 0) / n_users).astype(np.float32)
         learner._check_learned()
         self.__dict__ = learner.__dict__
         return self
@@ -328,7 +331,13 @@ class RidgeRecommender(ItemItemRecommender):
         ridge = update_inverse(inverse, gone, come, ridge, self._dropped())
         self._learn_from(inverse, np.diagonal(inverse).copy(), ridge, counts, n_users)
 
-    def _over_all_items(self, old: History | None, new: History | None) -> tuple[pd.Index[Any] | None, CSR, CSR]:
+    def _summed_weights(self) -> NDArray[np.float64]:
+        """Return the sum of the weights of each item's ratings: their number, where they had none."""
+        sums = self.popularity_.astype(np.float64) * int(self.n_users_[0])
+        rounded = np.abs(sums - self.item_counts_) <= 1e-6 * sums
+        return np.where(rounded, self.item_counts_, sums)
+
+    def _over_all_items(self, old: History | None, new: History | None) -> tuple[pd.Index[Any] | None, _Over, _Over]:
         """Return the items of the model and of `new`, and both histories over them."""
         items = self.items_
         if items is not None and isinstance(new, Interactions):
@@ -339,18 +348,20 @@ class RidgeRecommender(ItemItemRecommender):
             items = items.append(more) if len(more) else items
         return items, self._over(items, old), self._over(items, new)
 
-    def _over(self, items: pd.Index[Any] | None, history: History | None) -> CSR:
-        """Return a history over `items`, nobody's where there is none."""
+    def _over(self, items: pd.Index[Any] | None, history: History | None) -> _Over:
+        """Return a history over `items`, nobody's where there is none, and the sums of its weights."""
         n_items = self.n_features_in_ if items is None else len(items)
-        matrix: Any = sp.csr_array((0, n_items), dtype=np.float32)
+        matrix: CSR = sp.csr_array((np.zeros(0, np.float32), ([], [])), shape=(0, n_items))
+        weights: NDArray[np.float32] | None = None
         if items is not None and isinstance(history, Interactions):
             aligned = history.with_items(items)
-            matrix = root_weighted(aligned.matrix, aligned.weights)
+            matrix, weights = aligned.matrix, aligned.weights
             if matrix.nnz < history.n_ratings:
                 raise DataError("old holds ratings of items that the model does not know: it cannot forget them")
         elif history is not None:
-            matrix = root_weighted(self.block_of(history).history, self._weights_of(history))
-        return sp.csr_array((matrix.data, matrix.indices, matrix.indptr), shape=(matrix.shape[0], n_items))
+            matrix, weights = self.block_of(history).history, self._weights_of(history)
+        wide: CSR = sp.csr_array((matrix.data, matrix.indices, matrix.indptr), shape=(matrix.shape[0], n_items))
+        return root_weighted(wide, weights), weighted_counts(wide, weights)
 
     def _inverse(self, n_more: int) -> NDArray[np.float32]:
         """Return P, made of the weights and the diagonal that was kept, with `n_more` items that nobody has rated."""
