@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import warnings
+from datetime import date
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
 import pytest
 import scipy.sparse as sp
 
+from aerec import Interactions
 from aerec.errors import DataError
 from aerec.item_features import ItemFeatures, features_of_frame, features_of_matrix, join_features, rows_or_empty
 
@@ -33,6 +36,11 @@ def of(columns, items=ITEMS, **options):
         ([("p",), None, {"q"}], {"x=p": [1, 0, 0], "x=q": [0, 0, 1]}),
         ([[1, 2], [2], []], {"x=1": [1, 0, 0], "x=2": [1, 1, 0]}),
         ([[0.5, 1.0], [2.0, 0.0], None], {"x[0]": [0.5, 2, 0], "x[1]": [1, 0, 0]}),
+        ([[0.5, 1], [2, 0], None], {"x[0]": [0.5, 2, 0], "x[1]": [1, 0, 0]}),  # as JSON has them
+        ([["p", None], [np.nan, "q"], None], {"x=p": [1, 0, 0], "x=q": [0, 1, 0]}),
+        (np.array([Decimal("1.5"), None, 3], dtype=object), {"x": [-1, 0, 1]}),
+        ([date(2024, 1, 1), date(2024, 1, 3), None], {"x": [-1, 1, 0]}),
+        (pd.to_timedelta([1, 3, None], unit="h"), {"x": [-1, 1, 0]}),
     ],
 )
 def test_what_a_column_becomes(values, expected):
@@ -65,6 +73,20 @@ def test_rows_are_matched_by_id_whatever_their_order():
     assert found.unknown == 1
     series = pd.Series({"b": ("p", "q"), "a": ("q",)}, name="tags")
     assert dense(features_of_frame(series, ITEMS, "item")) == {"tags=p": [0, 1, 0], "tags=q": [1, 1, 0]}
+    prices = pd.Series({"b": 2.0, "a": 1.0}, name="price")
+    assert dense(features_of_frame(prices, ITEMS, "item")) == {"price": [-1, 1, 0]}
+
+
+def test_the_name_of_one_text_is_no_list_of_letters():
+    assert dense(of({"about": ["tea", "tea", ""]}, text="about")) == {"about:tea": [1, 1, 0]}
+
+
+def test_options_that_would_be_passed_over_are_refused():
+    data = Interactions(sp.csr_array(np.eye(3, dtype=np.float32)), pd.RangeIndex(3), ITEMS)
+    with pytest.raises(ValueError, match="feature_names are those of a matrix"):
+        data.with_item_features(pd.DataFrame({"item": ITEMS, "x": 1}), ["x"])
+    with pytest.raises(ValueError, match="names columns of a frame, and the features are a matrix"):
+        data.with_item_features(np.eye(3), text=["x"])
 
 
 def test_polars_and_arrow_give_the_same_features():
@@ -91,6 +113,14 @@ def test_a_matrix_is_taken_as_it_is():
         (lambda: of({"x": [1, 2, 3]}, text=["y"]), "no column 'y' in the frame of features"),
         (lambda: of({"x": [1.0, np.inf, 3]}), "the feature 'x' of row 1 is infinite"),
         (lambda: of({"x": [[1.0], [1.0, 2.0], []]}), "vectors of 'x' have lengths from 1 to 2"),
+        (lambda: of({"x": [[1.0, np.nan], [1.0, 2.0], []]}), "vector 'x' of row 0 holds NaN"),
+        (lambda: of({"x": [[1.0, None], [1.0, 2.0], []]}), "vector 'x' of row 0 holds NaN"),
+        (lambda: of({"x": [[[1.0]], [[2.0]], []]}), "'x' holds lists of lists"),
+        (lambda: of({"x": [{"tea": 1}, {}, None]}), "'x' holds dicts, such as {'tea': 1}"),
+        (lambda: of({"x": [1j, 2, 3]}), "'x' holds complex numbers"),
+        (lambda: of({"x": [1e9, 2, 3]}, standardize=False), r"'x' holds 1e\+09, expected at most 2\^24"),
+        (lambda: features_of_matrix(np.array([[np.nan]]), None, 1), "features of items: the matrix holds nan"),
+        (lambda: features_of_matrix({"a": [1]}, None, 1), "features are a frame, a Series, or a matrix.*got dict"),
         (lambda: of({"x": ["", "", ""]}, text=["x"]), "'x' holds no words"),
         (lambda: features_of_frame(pd.DataFrame({"item": ["a", "a"], "x": 1}), ITEMS, "item"), "'a' has two rows"),
         (lambda: features_of_frame(pd.DataFrame({"item": [1], "x": 1}), ITEMS, "item"), "none of the 1 items"),

@@ -582,9 +582,9 @@ class Interactions:
             features by what they hold:
 
             - text, categories, booleans: one feature for each value, ``"brand=Acme"``, 1 where it holds;
-            - lists of text or of whole numbers (tags): one feature for each, ``"tags=tea"``, 1 where it holds;
-            - numbers and dates: one feature, ``"price"``; a missing one is 0, after `standardize` the mean;
-            - lists of floats (embeddings): one feature for each position, ``"embedding[0]"``.
+            - lists of text or of whole numbers alone (tags): one feature for each, ``"tags=tea"``, 1 where it holds;
+            - numbers, dates and durations: one feature, ``"price"``; a missing one is 0, after `standardize` the mean;
+            - lists of numbers, not all of them whole (embeddings): one feature for each position, ``"embedding[0]"``.
 
             None takes all features away.
         feature_names : iterable of str, optional
@@ -631,7 +631,12 @@ class Interactions:
         if features is None:
             return replace(self, item_features=None, feature_names=None)
         is_frame = isinstance(features, pd.DataFrame | pd.Series) or hasattr(features, "__arrow_c_stream__")
-        if is_frame or hasattr(features, "collect_schema"):
+        is_frame = is_frame or hasattr(features, "collect_schema")
+        if is_frame and feature_names is not None:
+            raise ValueError("feature_names are those of a matrix; the features of a frame are called by its columns")
+        if not is_frame and len(text):
+            raise ValueError(f"text={text!r} names columns of a frame, and the features are a matrix")
+        if is_frame:
             described = features_of_frame(features, self.items, item, text, standardize)
         else:
             described = features_of_matrix(features, feature_names, self.shape[1])

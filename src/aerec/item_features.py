@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+import contextlib
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -12,11 +14,12 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from aerec.errors import DataError, warn_caller
-from aerec.ids import as_ids
-from aerec.sparse import CSR, canonical_csr, row_ids, row_positions
+from aerec.ids import as_ids, examples
+from aerec.sparse import CSR, LARGEST_RATING, canonical_csr, row_ids, row_positions
 from aerec.tables import read_columns
 
 _COLLECTIONS = (list, tuple, set, frozenset, np.ndarray)
+_NUMBERS = (int, float, Decimal, np.integer, np.floating)
 _MANY = 20  # different texts in a column from which on it may be no category
 
 
@@ -54,7 +57,15 @@ class ItemFeatures:
 
 def features_of_matrix(matrix: Any, names: Iterable[str] | None, n_items: int) -> ItemFeatures:
     """Return a (sparse) matrix with a row an item, in their order, as features; raises DataError if it does not fit."""
-    csr = canonical_csr(matrix)
+    if np.ndim(matrix) != 2 and not sp.issparse(matrix):
+        raise DataError(
+            "features are a frame, a Series, or a matrix of shape (n_items, n_features), got "
+            f"{type(matrix).__name__} of {np.ndim(matrix)} dimension(s)"
+        )
+    try:
+        csr = canonical_csr(matrix)
+    except DataError as error:
+        raise DataError(f"features of items: {error}") from None
     if csr.shape[0] != n_items:
         raise DataError(
             f"the features have {csr.shape[0]:,} rows, the data {n_items:,} items: expected a row for each of "
@@ -71,8 +82,9 @@ def features_of_frame(
 ) -> ItemFeatures:
     """Return the columns of a frame as features of `items`; parameters as in `Interactions.with_item_features`."""
     if isinstance(df, pd.Series):
-        df = pd.DataFrame({item: df.index, "feature" if df.name is None else df.name: df.to_numpy(dtype=object)})
+        df = pd.DataFrame({item: df.index, "feature" if df.name is None else df.name: df.array})
     frame, names = read_columns(df)
+    text = (text,) if isinstance(text, str) else text
     for name in (item, *text):
         if name not in names:
             cure = "; name the column of item ids with item=…" if name == item else ""
@@ -82,8 +94,8 @@ def features_of_frame(
     positions = items.get_indexer(ids)
     frame, known = frame.loc[positions >= 0], positions[positions >= 0]
     if len(np.unique(known)) < len(known):
-        twice = items[known[pd.Index(known).duplicated()]][0]
-        raise DataError(f"item {twice!r} has two rows of features; join them to one, such as lists of tags")
+        twice = items[known[pd.Index(known).duplicated()]]
+        raise DataError(f"item {examples(twice, 1)} has two rows of features; join them to one, such as lists of tags")
     if len(known) == 0 and len(ids) and len(items):
         raise DataError(
             f"none of the {len(ids):,} items of the frame is among the {len(items):,} items of the data; "
@@ -171,18 +183,45 @@ def rows_or_empty(matrix: CSR, rows: NDArray[Any]) -> CSR:
 def _column(column: pd.Series[Any], name: str, standardize: bool) -> tuple[Any, list[str]]:
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(object)
-    if pd.api.types.is_datetime64_any_dtype(column):
+    elif column.dtype == object:
+        column = _typed(column)
+    if column.dtype.kind == "c":
+        raise DataError(f"the feature {name!r} holds complex numbers; give their parts")
+    if column.dtype.kind in "mM":
         return _numbers(column.astype("int64").where(column.notna()), name, standardize)
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
         return _numbers(column, name, standardize)
     values = list(column)
+    if (odd := next((value for value in values if isinstance(value, Mapping)), None)) is not None:
+        raise DataError(
+            f"the feature {name!r} holds dicts, such as {odd!r}; expected one value or a list for each item"
+        )
     if not any(isinstance(value, _COLLECTIONS) for value in values):
         _warn_of_texts(values, name)
         return _one_hot([[] if pd.isna(value) else [value] for value in values], name)
     lists = [list(value) if isinstance(value, _COLLECTIONS) else [] if pd.isna(value) else [value] for value in values]
-    if all(isinstance(entry, float | np.floating) for entries in lists for entry in entries):
+    kinds = {type(entry) for entries in lists for entry in entries} - {type(None)}
+    if any(issubclass(kind, (*_COLLECTIONS, Mapping)) for kind in kinds):
+        raise DataError(
+            f"the feature {name!r} holds lists of lists; expected one list of tags or numbers for each item"
+        )
+    floats = {kind for kind in kinds if issubclass(kind, float | np.floating)}
+    if (floats or not kinds) and all(
+        issubclass(kind, int | np.integer) and kind is not bool for kind in kinds - floats
+    ):
         return _vectors(lists, name)
-    return _one_hot(lists, name)
+    return _one_hot([[entry for entry in entries if not pd.isna(entry)] for entries in lists], name)
+
+
+def _typed(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return a column of objects of Python as numbers or dates, where it holds nothing else but missing values."""
+    known = column[column.notna()]
+    if len(known) and all(isinstance(value, _NUMBERS) and not isinstance(value, bool) for value in known):
+        return column.where(column.notna(), np.nan).astype(np.float64)
+    if pd.api.types.infer_dtype(known) in ("date", "datetime", "datetime64"):
+        with contextlib.suppress(ValueError):  # dates that pandas cannot hold, or of several time zones
+            return pd.to_datetime(column)
+    return column
 
 
 def _warn_of_texts(values: list[Any], name: str) -> None:
@@ -212,6 +251,8 @@ def _numbers(column: pd.Series[Any], name: str, standardize: bool) -> tuple[Any,
     known = values[~np.isnan(values)]
     if standardize and known.size:
         values = (values - known.mean()) / (known.std() or 1)
+    if (most := np.nanmax(np.abs(values), initial=0)) > LARGEST_RATING:
+        raise DataError(f"the feature {name!r} holds {most:g}, expected at most 2^24: leave standardize, or divide it")
     return sp.csr_array(np.nan_to_num(values)[:, None].astype(np.float32)), [name]
 
 
@@ -220,7 +261,9 @@ def _vectors(lists: list[list[Hashable]], name: str) -> tuple[Any, list[str]]:
     if len(lengths) > 1:
         raise DataError(f"the vectors of {name!r} have lengths from {min(lengths)} to {max(lengths)}, expected one")
     n = lengths.pop() if lengths else 0
-    rows = np.array([entries or [0.0] * n for entries in lists], dtype=np.float32).reshape(len(lists), n)
+    rows = np.array([entries or [0.0] * n for entries in lists], dtype=np.float64).reshape(len(lists), n)
+    if not (finite := np.isfinite(rows).all(axis=1)).all():
+        raise DataError(f"the vector {name!r} of row {int(np.argmin(finite))} holds NaN or an infinite number")
     return sp.csr_array(rows), [f"{name}[{at}]" for at in range(n)]
 
 
