@@ -141,6 +141,7 @@ def test_sparse_weights_stay_sparse() -> None:
     np.testing.assert_array_equal(weights[:N_KNOWN, :N_KNOWN], before)
     assert np.count_nonzero(weights[:, N_KNOWN:], axis=0).max() <= most
     assert np.count_nonzero(weights[N_KNOWN:], axis=1).max() <= most
+    np.testing.assert_array_equal(model.add_items(data).weights_.toarray(), weights)  # the same again
 
 
 @pytest.mark.parametrize("kind", [EASE, EDLAE])
@@ -179,6 +180,16 @@ def test_items_without_features_are_left_out() -> None:
     with pytest.warns(UserWarning, match="1 new items are left out"):
         model.add_items(wider)
     assert "bare" not in model.items_
+
+
+def test_items_that_share_no_feature_with_a_rated_one_are_said() -> None:
+    train, data = catalogue()
+    wider = data.with_items(data.items.append(pd.Index(["odd one"])))
+    strange = pd.DataFrame({"item": wider.items, "brand": [None] * (len(wider.items) - 1) + ["new brand"]})
+    model = EASE(l2=5.0).fit(train)
+    with pytest.warns(UserWarning, match="1 new items have no feature that a rated item has"):
+        model.add_items(wider.with_item_features(strange))
+    assert "odd one" in model.items_
 
 
 def test_what_cannot_be_done_is_refused_and_changes_nothing() -> None:

@@ -70,6 +70,9 @@ class NewItems:
         every = model_items.append(data.items[wanted & ~data.items.isin(model_items)])
         old, new = np.flatnonzero(known), np.flatnonzero(wanted)
         of_new = ItemFeatures(take_rows(data.item_features, new), data.feature_names)
+        familiar = column_counts(take_rows(data.item_features, old)) > 0
+        if n_alone := len(new) - len(np.unique(row_ids(of_new.matrix)[familiar[of_new.matrix.indices]])):
+            warn_caller(f"{n_alone:,} new items have no feature that a rated item has: they get the mean of those")
         shares = ridge_shares(take_rows(data.item_features, old), of_new.matrix, l2)
         old_columns, new_columns = (every.get_indexer(data.items[rows]).astype(np.int64) for rows in (old, new))
         return cls(every, old_columns, new_columns, shares, of_new)
@@ -114,8 +117,8 @@ class NewItems:
     def _sparse(self, weights: CSR) -> CSR:
         n_items = len(self.items)
         rows, columns = row_ids(weights), weights.indices.astype(np.int64)
-        k = max(int(np.diff(weights.indptr).max(initial=0)), int(column_counts(weights).max(initial=0)), 1)
         stays = ~(np.isin(rows, self.new) | np.isin(columns, self.new))
+        k = max(int(np.bincount(some).max(initial=1)) for some in (rows[stays], columns[stays]))
         parts = [(rows[stays], columns[stays], weights.data[stays])]
         columns_of: CSR = weights.T.tocsr()
         for whole, transposed in ((columns_of, True), (weights, False)):
