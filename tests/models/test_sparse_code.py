@@ -171,6 +171,11 @@ def test_units_are_named_by_the_feature_of_their_items(data, svd):
     assert svd.name_units(backwards, n_items=4).equals(frame)
     with pytest.raises(DataError, match="needs features of items"):
         svd.name_units(data)
+    with pytest.raises(DataError, match="needs features of the 24 items of the model"):
+        svd.name_units(described.with_items(data.items + 1000))
+    for held_out in ([], data.items):
+        with pytest.raises(ValueError, match="expected some, not all"):
+            svd.name_units(described, held_out=held_out)
 
 
 def test_names_are_tried_on_items_that_had_no_part_in_them(data, svd):

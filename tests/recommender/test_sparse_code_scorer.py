@@ -25,5 +25,10 @@ def test_with_thresholds_what_is_above_them_is_kept():
 def test_weights_of_units_become_activations():
     np.testing.assert_array_equal(added_activations({1: 2.0, 3: -1}, 4), [0, 2, 0, -1])
     assert added_activations({}, 4) is None
+    assert added_activations({2: 0.0}, 4) is None  # a slider that is back at 0
+    with pytest.raises(ValueError, match="must be a finite number, at most 2\\^24 in size, got 1e"):
+        added_activations({2: 1e39}, 4)
+    with pytest.raises(TypeError, match="expected a dict from unit to weight"):
+        added_activations([2], 4)
     with pytest.raises(ValueError, match="a unit is a whole number from 0 to 3"):
         added_activations({4: 1.0}, 4)

@@ -20,6 +20,7 @@ from typing_extensions import Self
 from aerec.dimensions import Choice, Number, Space, Whole
 from aerec.display.progress import EpochProgress
 from aerec.errors import DataError
+from aerec.ids import examples
 from aerec.interactions import Interactions
 from aerec.item_features import rows_or_empty
 from aerec.models.elsa import ELSA
@@ -315,6 +316,11 @@ class SparseCode(Recommender):
         if data.item_features is None or data.feature_names is None:
             raise DataError("name_units needs features of items: Interactions.with_item_features(...)")
         rows = np.arange(data.shape[1]) if self.items_ is None else data.items.get_indexer(self.items_)
+        if (rows < 0).all() or (self.items_ is None and len(rows) != self.n_features_in_):
+            raise DataError(
+                f"name_units needs features of the {self.n_features_in_:,} items of the model; the data describe "
+                f"{data.shape[1]:,} others, such as {examples(data.items)}"
+            )
         features = rows_or_empty(data.item_features, rows)
         has: CSR = sp.csr_array(
             (np.ones(features.nnz, dtype=np.float32), features.indices, features.indptr), features.shape
@@ -322,6 +328,10 @@ class SparseCode(Recommender):
         barred = np.zeros(has.shape[0], dtype=bool)
         if held_out is not None:
             barred[self.ids_.columns_of(held_out)] = True
+            if barred.all() or not barred.any():
+                raise ValueError(
+                    f"held_out names {np.count_nonzero(barred):,} of {len(barred):,} items: expected some, not all"
+                )
         share, overall = self._shares(has, n_items, barred)
         gain = share * np.log(np.maximum(share, 1e-12) / np.maximum(overall, 1e-12))
         names = np.argmax(np.where(share > 0, gain, -np.inf), axis=1)

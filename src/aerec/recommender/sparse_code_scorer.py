@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from aerec.parameters import RealNumber
 from aerec.recommender.scorer import Scorer, SeparableScorer, UserBlock, score_blocks
-from aerec.sparse import CSR
+from aerec.sparse import CSR, LARGEST_RATING
 from aerec.topk import top_k
 
 
@@ -147,11 +147,15 @@ class SparseCodeScorer(Scorer):
 
 def added_activations(weights: Mapping[int, float], n_units: int) -> NDArray[np.float32] | None:
     """Return what is added to each activation; None for nothing."""
+    if not isinstance(weights, Mapping):
+        raise TypeError(f"steer: expected a dict from unit to weight, such as {{3: 2.5}}, got {type(weights).__name__}")
     steering = np.zeros(n_units, dtype=np.float32)
     for unit, weight in weights.items():
         if isinstance(unit, bool) or not isinstance(unit, int | np.integer) or not 0 <= unit < n_units:
             raise ValueError(f"steer: a unit is a whole number from 0 to {n_units - 1}, got {unit!r}")
-        if not RealNumber().accepts(weight):
-            raise ValueError(f"steer: the weight of unit {unit} must be a finite number, got {weight!r}")
+        if not RealNumber().accepts(weight) or abs(weight) > LARGEST_RATING:
+            raise ValueError(
+                f"steer: the weight of unit {unit} must be a finite number, at most 2^24 in size, got {weight!r}"
+            )
         steering[unit] = weight
-    return steering if weights else None
+    return steering if steering.any() else None
