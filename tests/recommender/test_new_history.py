@@ -90,6 +90,11 @@ def test_lists_are_likes_and_keep_their_order_as_times():
     assert found.unknown == []
 
 
+def test_the_items_of_a_set_are_in_one_place():
+    seen = histories_of({"anna": {"tea", "cup"}, "ben": ["pot", "cup"], "eve": frozenset()}, ITEMS, LIKES).seen
+    assert seen.timestamps.tolist() == [0, 0, 1, 0]
+
+
 def test_what_is_rated_too_low_is_not_seen_but_rejected():
     found = histories_of({7: {"tea": 5, "cup": 3, "pot": None}}, ITEMS, LIKES)
     assert found.seen.matrix.toarray().tolist() == [[0, 1, 1]]

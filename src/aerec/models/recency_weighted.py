@@ -30,7 +30,8 @@ class RecencyWeighted(Recommender):
     last says more about what they like next; evaluate with `LeaveLastOut` or `TemporalSplit`, which ask for that.
 
     A history needs times: an `Interactions` with timestamps (seconds, for days), or lists of items in their order, the
-    last one the newest: a dict ``{user: [item, …]}``, a request to ``aerec serve``.
+    last one the newest: a dict ``{user: [item, …]}``, a request to ``aerec serve``. In days, a list is of one day: all
+    of its items count the same, as do those of a set.
 
     Parameters
     ----------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
@@ -134,7 +134,7 @@ def histories_of(given: Mapping[Any, Any], items: pd.Index[Any], scale: RatingSc
     ----------
     given : mapping of user to items
         Of each user an iterable of item ids, the likes, or a mapping from item id to rating (None: a like). An item
-        that a list names twice counts once.
+        that a list names twice counts once. A set has no order: its items are in one place.
     items : pandas.Index
         The items that the model knows.
     scale : RatingScale
@@ -177,6 +177,8 @@ def histories_of(given: Mapping[Any, Any], items: pd.Index[Any], scale: RatingSc
     shape = (len(given), len(items))
     users: pd.Index[Any] = pd.Index(list(given), tupleize_cols=False)
     seen, rejected, places = _matrices(rows, columns[columns >= 0], np.array(values, dtype=np.float32), shape)
+    unordered = np.array([isinstance(history, Set) for history in given.values()], dtype=bool)
+    places[np.repeat(unordered, np.diff(seen.indptr))] = 0
     return NewHistories(Interactions(seen, users, items, places), rejected, unknown)
 
 
