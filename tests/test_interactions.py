@@ -536,6 +536,17 @@ def test_timestamps_are_finite_numbers(times):
 
 
 @pytest.mark.parametrize("align", ["with_items", "with_users"])
+@pytest.mark.parametrize("ids", [[2, 9, 40], (2, 9, 40), np.array([2, 9, 40]), pd.Series([2, 9, 40])])
+def test_rows_and_columns_are_asked_for_by_ids_of_any_kind(align, ids):
+    data = Interactions.from_matrix(np.eye(3), users=[1, 2, 3], items=[7, 8, 9])
+    moved = getattr(data, align)(ids)
+    assert getattr(moved, align.removeprefix("with_")).equals(pd.Index([2, 9, 40]))
+    assert moved.n_ratings == 1
+    with pytest.raises(DataError, match=r"(item|user) 9 stands twice"):
+        getattr(data, align)([9, 2, 9])
+
+
+@pytest.mark.parametrize("align", ["with_items", "with_users"])
 def test_ids_of_another_type_are_no_columns_of_the_ratings(align):
     data = Interactions.from_matrix(np.eye(3), users=[1, 2, 3], items=[7, 8, 9])
     with pytest.raises(DataError, match="asked for are text, such as '7', those of these ratings whole numbers"):

@@ -658,11 +658,12 @@ class Interactions:
             )
         return self.take_users(rows)
 
-    def with_items(self, items: pd.Index[Any]) -> Interactions:
-        """Return the same users over the columns `items`; ratings of other items are left out.
+    def with_items(self, items: Any) -> Interactions:
+        """Return the same users over the columns `items`, ids; ratings of other items are left out.
 
-        Ids of another type, which could not meet, are refused with a DataError.
+        Ids of another type, which could not meet, are refused with a DataError, as are ids that stand twice.
         """
+        items = _distinct(items, "item")
         if self.items.equals(items):
             return self
         refuse_other_kind(items, self.items, "items asked for", "these ratings")
@@ -682,11 +683,12 @@ class Interactions:
         aligned: Any = {"timestamps": moved.timestamps, "weights": moved.weights}
         return replace(self, matrix=moved.matrix, items=items, item_features=features, **aligned)
 
-    def with_users(self, users: pd.Index[Any]) -> Interactions:
-        """Return the rows of `users`, in that order; users that are not known here get an empty row.
+    def with_users(self, users: Any) -> Interactions:
+        """Return the rows of `users`, ids, in that order; users that are not known here get an empty row.
 
-        Ids of another type, which could not meet, are refused with a DataError.
+        Ids of another type, which could not meet, are refused with a DataError, as are ids that stand twice.
         """
+        users = _distinct(users, "user")
         if self.users.equals(users):
             return self
         refuse_other_kind(users, self.users, "users asked for", "these ratings")
@@ -730,6 +732,14 @@ class Interactions:
     def _aligned(self, stored: NDArray[Any]) -> dict[str, Any]:
         """Return what is aligned with the stored ratings, of some of them."""
         return {name: array[stored] for name in _ALIGNED if (array := getattr(self, name)) is not None}
+
+
+def _distinct(ids: Any, what: str) -> pd.Index[Any]:
+    """Return ids as an index, a list of whole numbers as one of them; refuse those that stand twice."""
+    index: pd.Index[Any] = ids if isinstance(ids, pd.Index) else as_ids(ids).infer_objects()
+    if not index.is_unique:
+        raise DataError(f"{what} {examples(index[index.duplicated()], 1)} stands twice among those asked for")
+    return index
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:

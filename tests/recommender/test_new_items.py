@@ -197,7 +197,7 @@ def test_what_cannot_be_done_is_refused_and_changes_nothing() -> None:
     model = EASE(l2=5.0).fit(train)
     with pytest.raises(DataError, match="no features"):
         model.add_items(train)
-    with pytest.raises(ValueError, match="l2 must be above 0"):
+    with pytest.raises(ValueError, match="l2 must be a number above 0, got"):
         model.add_items(data, l2=0)
     with pytest.raises(DataError, match="fit on an Interactions"):
         EASE(l2=5.0).fit(train.matrix).add_items(data)

@@ -21,7 +21,15 @@ from aerec.errors import DataError, TrainingError
 from aerec.holdout import Holdout, as_interactions, given_validation
 from aerec.ids import as_ids, check_storable
 from aerec.interactions import Interactions
-from aerec.parameters import Constraint, changed_choice, check_parameters, copied_parameters, fields_of, is_choice
+from aerec.parameters import (
+    Constraint,
+    RealNumber,
+    changed_choice,
+    check_parameters,
+    copied_parameters,
+    fields_of,
+    is_choice,
+)
 from aerec.rating_weights import weighted_counts
 from aerec.recommender.codes import describe_unit, explain_units
 from aerec.recommender.health import warn_of_one_list
@@ -626,8 +634,8 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         check_is_fitted(self)
         if not isinstance(data, Interactions) or self.items_ is None:
             raise DataError("add_items goes by raw ids of items: fit on an Interactions, and give it one with features")
-        if not l2 > 0:
-            raise ValueError(f"l2 must be above 0, got {l2!r}")
+        if not RealNumber(above=0).accepts(l2):
+            raise ValueError(f"l2 must be {RealNumber(above=0)}, got {l2!r}")
         self.__dict__ = self._with_new_items(NewItems.of(self.items_, data, items, float(l2))).__dict__
         return self
 
