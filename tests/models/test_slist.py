@@ -74,6 +74,13 @@ def test_no_weights_with_a_zero_diagonal_cost_less(monkeypatch):
         assert cost(B + step) > cost(B)
 
 
+@pytest.mark.parametrize("half_life", [1e15, 1e18])
+def test_with_a_half_life_without_end_all_that_came_before_counts_the_same(half_life):
+    frame = events()
+    model = SLIST(l2=2.0, half_life=half_life, transitions=0.4).fit(interactions(frame))
+    np.testing.assert_allclose(model.weights_, closed_form(frame, 2.0, half_life, 0.4)[0], atol=1e-5)
+
+
 def test_pairs_far_apart_hardly_matter():
     frame = events(n_users=60)
     model = SLIST(l2=2.0, half_life=1.0, transitions=1.0).fit(interactions(frame))

@@ -162,9 +162,8 @@ def _ordered_pairs(
     items, values = matrix.indices[order].astype(np.int64), matrix.data[order]
     decay = 2.0 ** (-1 / half_life)
     n_after = matrix.indptr[users + 1] - 1 - np.arange(matrix.nnz)
-    seen_again = ((1 - decay ** (2.0 * n_after)) / (1 - decay**2)).astype(
-        np.float32
-    )  # weight of a rating in the sources of all later ones
+    rate = -2 * math.log(2) / half_life  # of a rating in the sources of all later ones, 2^(−2/h) from one to the next
+    seen_again = (np.expm1(rate * n_after) / math.expm1(rate)).astype(np.float32)
     together, following = np.zeros((2, n * n), dtype=np.float32)
     np.add.at(together, items * (n + 1), values**2 * seen_again)
     furthest = 1 + math.floor(half_life * math.log2(1 / _LEAST))
