@@ -49,6 +49,11 @@ def test_splits_go_by_their_words():
     )
 
 
+def test_models_of_order_name_the_option_for_times():
+    text = "the training data have no times: give an Interactions with timestamps, or take EASE"
+    assert in_shell_words(text).endswith("no times: name their column with --timestamp COLUMN, or take ease")
+
+
 def test_there_are_such_messages():
     assert sum(PARAMETER.search(text) is not None for _, text in messages()) > 5
 

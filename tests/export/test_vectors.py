@@ -65,5 +65,7 @@ def test_nobody_has_no_vectors(ratings):
     ids=["ease", "popularity", "autorec"],
 )
 def test_models_without_vectors_name_those_that_have_them(ratings, make):
-    with pytest.raises(ValueError, match="has no vectors of items to export; those that have are ELSA, ALS"):
+    with pytest.raises(
+        ValueError, match="has no vectors of items to export; those that have are ELSA, SparseELSA, ALS"
+    ):
         item_vectors(make().fit(ratings.binarize(4.0)))

@@ -56,7 +56,7 @@ def _vector_scorer(model: Recommender) -> VectorScorer:
     scorer = model.scorer_
     if not isinstance(scorer, VectorScorer):
         raise ValueError(
-            f"{type(model).__name__} has no vectors of items to export; those that have are ELSA, ALS, BPR, NMF, "
-            "PureSVD, BiasedMF, the autoencoders and AutoRec(orientation='user')"
+            f"{type(model).__name__} has no vectors of items to export; those that have are ELSA, SparseELSA, ALS, "
+            "BPR, NMF, PureSVD, BiasedMF, the autoencoders and AutoRec(orientation='user')"
         )
     return scorer
