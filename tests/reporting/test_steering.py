@@ -69,6 +69,12 @@ def test_the_list_and_where_its_items_were_before(steering, model, data):
     assert f"<td>{frame['before'][0]}</td>" in table
 
 
+def test_another_model_and_other_data_are_refused(model, data):
+    for given in ((PureSVD(n_factors=2).fit(data), data), (model, {"a": [100]})):
+        with pytest.raises(TypeError, match="expected a SparseCode and an Interactions, got"):
+            Steering(*given)
+
+
 def test_what_is_not_there_is_refused(steering, model, data):
     with pytest.raises(DataError, match="there is no user 'nobody' with a history; there are"):
         steering.frame("nobody")

@@ -100,6 +100,17 @@ def test_a_file_of_yesterday_adds_nothing(run, likes, tmp_path):
         assert FeatureFile(tmp_path / "old.csv", text=("about",)).add_to(run) is run
 
 
+def test_between_semicolons_numbers_may_have_a_comma(run, likes, tmp_path):
+    rated = [(item, f"{at},5") for at, item in enumerate(likes.items[:9])]
+    rows = [("item", "price"), *rated, (901, 3), (902, "")]
+    (tmp_path / "items.csv").write_text("\n".join(f"{item};{price}" for item, price in rows))
+    data = FeatureFile(tmp_path / "items.csv").add_to(run).data
+    assert data.feature_names.tolist() == ["price"]
+    (tmp_path / "sizes.csv").write_text("item;size\n901;3,5\n1;XL\n2;3,5\n")
+    sizes = FeatureFile(tmp_path / "sizes.csv").add_to(run).data.feature_names
+    assert sizes.tolist() == ["size=3,5", "size=XL"]
+
+
 @pytest.mark.parametrize(
     ("text", "more", "reason"),
     [

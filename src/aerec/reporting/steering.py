@@ -66,6 +66,10 @@ class Steering(UserView):
     _controls = "sliders"
 
     def __init__(self, model: SparseCode, data: Interactions, *, k: int = 10, n_units: int = 6) -> None:
+        if not isinstance(model, SparseCode) or not isinstance(data, Interactions):
+            raise TypeError(
+                f"expected a SparseCode and an Interactions, got {type(model).__name__} and {type(data).__name__}"
+            )
         check_is_fitted(model)
         self._model, self._k, self._n_units = model, check_k(k), check_k(n_units)
         super().__init__(data, repr(model))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from aerec.datasets.readers.columns import Columns
@@ -29,7 +30,8 @@ _SEPARATORS = (",", ";", "\t", "|")
 class FeatureFile:
     """A table with a row an item: its id, and what is known of it.
 
-    Text with one of ``, ; |`` or tabs between fields and a header, ``.jsonl`` or ``.parquet``. A column ``title`` (or
+    Text with one of ``, ; |`` or tabs between fields and a header, ``.jsonl`` or ``.parquet``. Between semicolons 3,5
+    is a number. A column ``title`` (or
     ``name``) is the title. Text with ``|`` in it is a list of tags. Items of the run that the file leaves out are known
     by their genres, where run and file have genres.
 
@@ -140,12 +142,23 @@ class FeatureFile:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
                 kinds = {} if item is None else {item: str}
-                return pd.read_csv(io.StringIO(text), sep=sep, dtype=kinds, index_col=False)
+                frame = pd.read_csv(io.StringIO(text), sep=sep, dtype=kinds, index_col=False)
+            return frame.apply(_decimal_commas) if sep == ";" else frame
         except (ValueError, OSError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
             if isinstance(error, FileNotFoundError):
                 raise
             reason = str(error).partition("\n")[0]
             raise DataError(f"{self.path} cannot be read as a table: {reason}") from None
+
+
+def _decimal_commas(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return a column of numbers such as 3,5, which spreadsheets write between semicolons, as numbers."""
+    known = column.dropna()
+    if pd.api.types.is_numeric_dtype(column) or not known.astype(str).str.fullmatch(r"[+-]?[0-9]+,[0-9]+").any():
+        return column
+    if not known.astype(str).str.fullmatch(r"[+-]?[0-9]+(,[0-9]+)?").all():
+        return column
+    return column.str.replace(",", ".").astype(np.float64)
 
 
 def _without(
