@@ -54,6 +54,10 @@ def test_models_of_order_name_the_option_for_times():
     assert in_shell_words(text).endswith("no times: name their column with --timestamp COLUMN, or take ease")
 
 
+def test_columns_are_named_by_options():
+    assert in_shell_words('name them by number, as in user="1", item="2"').endswith("as in --user 1, --item 2")
+
+
 def test_there_are_such_messages():
     assert sum(PARAMETER.search(text) is not None for _, text in messages()) > 5
 

@@ -15,6 +15,7 @@ _WORDS = [
     (r"\btext=\['([^']*)'\]", r"--text \1"),
     (r"timestamp=None", "--timestamp none"),
     (rf"\b({_COLUMN})=…", r"--\1 COLUMN"),
+    (rf'\b({_COLUMN})="([^"]*)"', r"--\1 \2"),
     (r"\bsep=('[^']*'|\"[^\"]*\")", r"--separator \1"),
     (r"name the fields of a file without a header with columns=\([^)]*\)", "give --no-header if it has none"),
     (r"(?:pass |with )?columns=\([^)]*\)", "--no-header"),
