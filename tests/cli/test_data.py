@@ -7,7 +7,7 @@ from aerec import Interactions
 from aerec.baselines import ALS, BPR, BiasBaseline, BiasedMF, Popularity, UserKNN
 from aerec.cli.data import Preprocessing, choose_split, knows_users, rates
 from aerec.errors import DataError
-from aerec.models import CDAE, EASE, Autoencoder, AutoRec, MultVAE
+from aerec.models import CDAE, EASE, Autoencoder, AutoRec, MultVAE, RecencyWeighted
 
 
 def write(path, rows):
@@ -97,8 +97,9 @@ def parts():
         (EASE(), "strong", {"n_users": 4, "seed": 9}),
         (CDAE(), "random", {"seed": 9, "per_user": True}),
         (BiasBaseline(), "random", {"seed": 9, "per_user": False}),
+        (RecencyWeighted(EASE()), "last", {"seed": 9}),
     ],
-    ids=["new users", "known users", "ratings"],
+    ids=["new users", "known users", "ratings", "order"],
 )
 def test_the_split_suits_the_model(parts, model, kind, parameters):
     found = choose_split(None, parts, model, seed=9)

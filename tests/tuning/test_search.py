@@ -96,6 +96,9 @@ def test_what_the_model_sets_itself_is_told_and_stays_to_it(split):
     assert untold.trials["l2"].isna().all()
     narrower = tune(EASE, split, {"l2": Number(1.0, 2.0)}, trials=1)  # a range of one's own is kept to
     assert 1.0 <= narrower.best_params["l2"] <= 2.0
+    wider = tune(EASE, split, {"l2": Number(1.0, 20_000.0, log=True)}, trials=1)
+    assert wider.best_params == {"l2": "auto"}
+    assert wider.best_value == found.best_value
 
 
 def test_the_first_trial_may_fail(split, monkeypatch):

@@ -21,7 +21,7 @@ from aerec.files.memmap import is_mapped
 from aerec.holdout import Split
 from aerec.interactions import Interactions
 from aerec.metrics import RATING_METRICS, parse_metric
-from aerec.recommender.base import Recommender, knows_users
+from aerec.recommender.base import Recommender, goes_by_time, knows_users
 from aerec.recommender.rating import PredictsRatings
 from aerec.runs.folder import SPLITTERS, Run, SplitPlan, whole
 
@@ -232,7 +232,8 @@ def choose_split(kind: str | None, parts: Mapping[str, Interactions], model: Rec
     """
     given = "all" not in parts
     if kind is None:
-        kind = "given" if given else "random" if knows_users(model) or rates(type(model)) else "strong"
+        at_random = "random" if knows_users(model) or rates(type(model)) else "strong"
+        kind = "given" if given else "last" if goes_by_time(model) else at_random
     if kind in ("given", "none"):
         if kind == "given" and not given:
             raise ValueError(f"this data set comes without a given split; choose one of {', '.join(SPLITTERS)}")

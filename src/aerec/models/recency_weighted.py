@@ -67,6 +67,7 @@ class RecencyWeighted(Recommender):
     }
 
     _takes_weights = True  # where its model does
+    _goes_by_time = True
 
     search_space: ClassVar[Space] = {"half_life": Number(1.0, 200.0, log=True)}
 

@@ -95,6 +95,8 @@ class SLIST(ItemItemRecommender):
         "seed": [WholeNumber(0)],
     }
 
+    _goes_by_time = True
+
     search_space: ClassVar[Space] = {
         "l2": Number(5.0, 10_000.0, log=True),
         "half_life": Number(1.0, 100.0, log=True),

@@ -93,6 +93,8 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
     """Names of the fitted arrays (dense or CSR) that `save` writes; those that are None are left out."""
     _knows_users: ClassVar[bool] = False
     """Whether the model learns something of each single user and so has to recognise them by id."""
+    _goes_by_time: ClassVar[bool] = False
+    """Whether the order of a history makes a difference, which ratings held out at random cannot show."""
     _item_rows: ClassVar[tuple[str, ...]] = ()
     """Names of the fitted arrays with a row an item that `add_items` makes rows for."""
     _takes_weights: ClassVar[bool] = False
@@ -853,6 +855,11 @@ def item_popularity(matrix: CSR, weights: NDArray[np.float32] | None = None) -> 
 def knows_users(model: Recommender) -> bool:
     """Whether a model learns something of each single user, and so does better on users it was trained on."""
     return bool(model._knows_users)
+
+
+def goes_by_time(model: Recommender) -> bool:
+    """Whether the order of a history makes a difference to a model."""
+    return model._goes_by_time
 
 
 def with_new_items(model: Recommender, added: NewItems) -> Recommender:

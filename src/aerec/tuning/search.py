@@ -27,7 +27,7 @@ from aerec.recommender.base import Recommender
 from aerec.recommender.rating import PredictsRatings
 from aerec.recommender.saving import encode_parameter
 from aerec.registry import get_model_class
-from aerec.search_spaces import Space, check_space
+from aerec.search_spaces import Choice, Space, check_space
 from aerec.training.callbacks import Callback
 from aerec.tuning import studies
 from aerec.tuning.edges import Edge, find_edges
@@ -114,8 +114,8 @@ def tune(
 ) -> TuningResult:
     """Search for the hyper-parameters with which `model` does best on the validation part of `split`.
 
-    The first trial is the model as it is, where the space holds its parameters (in a default range also "auto"): what
-    is found is never worse on validation data. The next nine are drawn at random, the others by the
+    The first trial is the model as it is, where the space holds its parameters, or what it takes for "auto": what is
+    found is never worse on validation data. The next nine are drawn at random, the others by the
     tree-structured Parzen estimator (TPE). Each fits a fresh model to ``split.train`` and measures it on
     ``split.validation``; ``split.test`` is not looked at. Models that learn in epochs stop early by their own
     ``patience``; from the sixth trial on they are given up (pruned) where, after ten epochs or more, their best value
@@ -196,9 +196,7 @@ def tune(
         with EpochProgress(f"Tuning {type(estimator).__name__}", trials, progress, unit="trial") as bar:
             began = time.monotonic()
             for number in range(len(studies.finished_trials(study)) + 1, trials + 1):
-                if number == 1 and _is_in(space, estimator):
-                    _run_as_given(study, estimator, space, split, metric)
-                else:
+                if number > 1 or not _run_as_given(study, estimator, space, split, metric):
                     _run_trial(study, studies.next_trial(study, space, seed), estimator, space, split, metric)
                 bar.epoch_done(number, _last_and_best(studies.finished_trials(study), metric))
                 if timeout is not None and time.monotonic() - began >= timeout:
@@ -260,21 +258,20 @@ def _check_measurable(estimator: Recommender, split: Split, metric: str) -> None
         raise DataError("the split has no validation data to tune on; choose a splitter that holds some out")
 
 
-def _is_in(space: Space, estimator: Recommender) -> bool:
-    """Whether each searched parameter is among its values as it is, or "auto" where the range is the usual one."""
-    given, usual = estimator.get_params(deep=False), type(estimator).search_space or {}
-    return all(
-        dimension.holds(given[name]) or (_is_auto(given[name]) and dimension == usual.get(name))
-        for name, dimension in space.items()
-    )
-
-
 def _is_auto(value: Any) -> bool:
     return isinstance(value, str) and value == "auto"
 
 
-def _run_as_given(study: Study, estimator: Recommender, space: Space, split: Split, metric: str) -> None:
-    """Fit and measure the model as it is; what it sets itself counts as drawn, where it tells that (``l2_``)."""
+def _run_as_given(study: Study, estimator: Recommender, space: Space, split: Split, metric: str) -> bool:
+    """Fit and measure the model as it is, as the first trial; return False where the space does not hold it.
+
+    A number that is left to the model ("auto") has to be in its range too, unless that is the usual one; it counts as
+    drawn where the fitted model tells it (``l2_``).
+    """
+    given, usual = estimator.get_params(deep=False), type(estimator).search_space or {}
+    left = {name for name, dimension in space.items() if not dimension.holds(given[name])}
+    if any(not _is_auto(given[name]) or isinstance(space[name], Choice) for name in left):
+        return False
     values: dict[int, float] = {}
     began = time.monotonic()
     try:
@@ -282,9 +279,12 @@ def _run_as_given(study: Study, estimator: Recommender, space: Space, split: Spl
     except (TrainingError, MemoryError) as error:
         _log.warning("trial of the model as it is failed: %s", error)
         studies.add_given(study, space, {}, error, values, time.monotonic() - began)
-    else:
-        params = {name: _used(fitted, name) for name in space}
-        studies.add_given(study, space, params, value, values, time.monotonic() - began)
+        return True
+    params = {name: _used(fitted, name) for name in space}
+    if any(space[name] != usual.get(name) and not space[name].holds(params[name]) for name in left):
+        return False
+    studies.add_given(study, space, params, value, values, time.monotonic() - began)
+    return True
 
 
 def _used(fitted: Recommender, name: str) -> Any:
