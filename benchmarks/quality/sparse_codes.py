@@ -202,8 +202,8 @@ def vectors(data: str, seed: int, given: argparse.Namespace) -> Iterator[dict[st
         train = test.history
     options: dict[str, Any] = {"seed": seed, "progress": False}
     if given.paper:
-        options |= {"epochs": 10, "batch_size": 128, **OF_PAPER}
-    of_dense = options | ({"ema_decay": 0.0, "user_norm": 1.0} if given.paper else {})
+        options |= {"epochs": 10, "batch_size": 128, "user_norm": 1.0, **OF_PAPER}
+    of_dense = options | ({"ema_decay": 0.0} if given.paper else {})
     of_sparse = options | ({"epochs": given.epochs} if given.epochs else {})
     models: list[ELSA | SparseELSA] = [ELSA(256, **of_dense)]
     for n in given.kept:

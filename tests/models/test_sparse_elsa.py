@@ -36,7 +36,8 @@ def test_rows_have_their_share_of_entries_and_are_as_long_as_their_users_are_man
     np.testing.assert_array_equal(n_entries, sparse_elsa.shared_entries(counts, 1.0, 3, 16))
     assert n_entries.min() < n_entries.max()
     assert n_entries.mean() <= 3
-    np.testing.assert_allclose(sp.linalg.norm(model.factors_, axis=1), counts / (counts + 3), rtol=1e-3)
+    lengths = np.sqrt(counts / (counts + 500 * data.shape[0] / data.n_ratings))
+    np.testing.assert_allclose(sp.linalg.norm(model.factors_, axis=1), lengths, rtol=1e-3)
     assert (model.entries_.dtype, model.columns_.dtype) == (np.float16, np.uint8)
     assert model.entries_.nbytes + model.columns_.nbytes == n_entries.sum() * 3
     assert model.starts_.dtype == np.int32
@@ -109,8 +110,19 @@ def test_the_cost_is_that_of_elsa(data):
         o = read @ A @ A.T - read
         length = np.maximum(np.linalg.norm(o, axis=1), 1e-6) * np.linalg.norm(x, axis=1)
         cosine = (o * x).sum(axis=1) / length
-        cost = float(sparse_elsa._cost(batch, masked, weight, Scratch()))
-        assert cost == pytest.approx(float((2 - 2 * cosine).mean()), rel=1e-4)
+        for user_norm in (1.0, 0.5, 0.0):
+            weights = np.linalg.norm(x, axis=1) ** (2 - 2 * user_norm)
+            cost = float(sparse_elsa._cost(batch, masked, weight, Scratch(), user_norm))
+            assert cost == pytest.approx(float((weights * (2 - 2 * cosine)).mean()), rel=1e-4)
+
+
+def test_vectors_are_as_long_as_elsa_has_them(data):
+    counts = np.diff(data.matrix.tocsc().indptr)
+    options = {"n_factors": 8, "n_active": 8, "epochs": 1, "progress": False}
+    for shrinkage, used in ((7.0, 7.0), (0.0, 0.0)):
+        lengths = np.linalg.norm(SparseELSA(**options, shrinkage=shrinkage).fit(data).factors_.toarray(), axis=1)
+        expected = np.sqrt(counts / np.maximum(counts + used, 1e-9))
+        np.testing.assert_allclose(lengths, expected, rtol=2e-3)
 
 
 def test_entries_are_taken_away_geometrically_and_then_stay():
@@ -162,7 +174,9 @@ def test_columns_are_as_narrow_as_the_factors_allow(n_factors, dtype):
 
 def test_it_learns(data, model):
     """Items of the same taste are more alike than others."""
-    similar = (model.factors_ @ model.factors_.T).toarray()
+    A = model.factors_.toarray()
+    A /= np.linalg.norm(A, axis=1, keepdims=True)
+    similar = A @ A.T
     same = np.arange(24)[:, None] % 3 == np.arange(24) % 3
     np.fill_diagonal(similar, np.nan)
     assert np.nanmean(similar[same]) > np.nanmean(similar[~same]) + 0.2

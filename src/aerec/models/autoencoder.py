@@ -60,6 +60,7 @@ _OF_CLICKS = ("multinomial", "bernoulli")
 _EPOCHS_VALIDATED = 100  # most epochs of epochs="auto" with validation data
 _STEPS_AN_EPOCH, _BATCH_SIZES = 30, (32, 500)  # batch_size="auto" takes so many steps, within these sizes
 _GROWTH, _GROWN = 0.29, (1.0, 2.8)  # for epochs="auto": a power of the millions of cells, and its range
+_OF_LENGTH = 500.0  # for shrinkage="auto"
 _COLLAPSED, _SETTLED = 0.01, 5  # KL per unit of a code that says nothing; epochs after which it should
 _OF_STEPS: dict[str, list[Constraint]] = {
     "epochs": [WholeNumber(1), OneOf(("auto",))],
@@ -90,6 +91,11 @@ def automatic_epochs(of_a_million: float, shape: tuple[int, int], batch_size: in
     growth = min(max(float((shape[0] * shape[1] / 1e6) ** _GROWTH), _GROWN[0]), _GROWN[1])
     steps = -(-shape[0] // batch_size)
     return max(1, round(of_a_million * growth * max(1.0, _STEPS_AN_EPOCH / steps)))
+
+
+def automatic_shrinkage(n_users: int, n_ratings: int) -> float:
+    """Return a shrinkage of item vectors, in users, that suits users of so many ratings."""
+    return _OF_LENGTH * n_users / max(n_ratings, 1)
 
 
 class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender):  # type: ignore[misc]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from aerec.dimensions import Choice, Number, Space, Whole
 from aerec.likelihood import LIKELIHOODS
-from aerec.models.autoencoder import Autoencoder
+from aerec.models.autoencoder import Autoencoder, automatic_shrinkage
 from aerec.models.warm_start import LearnedBefore
 from aerec.network.batches import Batch, SparseBatch
 from aerec.network.device import without_gradients
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 _TINY = 1e-12
 _CANCELLED = 1e-5  # A squared length below this share of what it is the difference of is rounding
 _OF_ROOT, _FACTORS = 0.75, (32, 256)  # for n_factors="auto"
-_OF_LENGTH = 500.0  # for shrinkage="auto"
 
 
 class ELSA(Autoencoder):
@@ -190,7 +189,7 @@ class ELSA(Autoencoder):
         if reset:
             n_ratings = int(np.count_nonzero(data)) if isinstance(data, np.ndarray) else data.nnz
             self.n_factors_ = automatic_factors(n_ratings) if self.n_factors == "auto" else int(self.n_factors)
-            automatic = _OF_LENGTH * data.shape[0] / max(n_ratings, 1)
+            automatic = automatic_shrinkage(data.shape[0], n_ratings)
             self.shrinkage_ = automatic if self.shrinkage == "auto" else float(self.shrinkage)
         return data
 

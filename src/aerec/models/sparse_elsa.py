@@ -19,7 +19,7 @@ from aerec.dimensions import Number, Space, Whole
 from aerec.display.progress import EpochProgress
 from aerec.errors import TrainingError
 from aerec.interactions import Interactions
-from aerec.models.autoencoder import automatic_batch_size, automatic_epochs
+from aerec.models.autoencoder import automatic_batch_size, automatic_epochs, automatic_shrinkage
 from aerec.network.batches import Batch, SparseBatch
 from aerec.network.device import resolve_device, resolve_precision, with_gradients, without_gradients
 from aerec.network.products import Scratch, scatter_rows
@@ -46,11 +46,11 @@ _CPU = torch.device("cpu")
 class SparseELSA(Recommender):
     r"""`ELSA` whose item vectors have few entries: score = x · (AAᵀ − diag(AAᵀ)), the rows of A sparse.
 
-    .. math:: \min_V \tfrac{1}{n} \sum_x 2 - 2 \cos(\tilde x V V^\top - \tilde x, \; x), \qquad \|V_j\| = 1, \quad
-              \|V_j\|_0 \le k_j, \qquad A_j = \frac{n_j}{n_j + s} V_j
+    .. math:: \min_V \tfrac{1}{n} \sum_x w_x \, (2 - 2 \cos(\tilde x V V^\top - \tilde x, \; x)), \qquad \|V_j\| = 1,
+              \quad \|V_j\|_0 \le k_j, \qquad A_j = \sqrt{\frac{n_j}{n_j + s}} \, V_j
 
-    with a masked history x̃ and the number n of users of an item. Each user counts the same: `ELSA` with `user_norm=1`,
-    and shorter vectors of items with few users. The entries go where the ratings are:
+    with a masked history x̃, the weight w of a user and the number n of users of an item as in `ELSA`. The entries go
+    where the ratings are:
     :math:`k_j \propto n_j^\gamma`, at least 1, and `n_active` on average.
 
     Training begins with dense vectors. Over the first two thirds of the steps the entries of each row that are smallest
@@ -76,8 +76,9 @@ class SparseELSA(Recommender):
         Of NAdam (the cost does not depend on the lengths that the rows of V have before they are scaled).
     noise : MaskingNoise or None, default MaskingNoise(0.2)
         As in `ELSA`; few entries learn less by heart, and large sets bear none.
-    shrinkage : float ≥ 0, default 3.0
-        s, in users.
+    user_norm : float in [0, 1], default 0.5
+    shrinkage : float ≥ 0 or "auto", default "auto"
+        As in `ELSA`.
     device : str, default "auto"
     precision : {"auto", "float32", "bf16"}, default "auto"
         Of the matrix products in training, as in `Autoencoder`.
@@ -119,7 +120,8 @@ class SparseELSA(Recommender):
         "batch_size": [WholeNumber(1), OneOf(("auto",))],
         "learning_rate": [RealNumber(above=0)],
         "noise": [MaskingNoise, None],
-        "shrinkage": [RealNumber(at_least=0)],
+        "user_norm": [RealNumber(at_least=0, at_most=1)],
+        "shrinkage": [RealNumber(at_least=0), OneOf(("auto",))],
         "device": [str],
         "precision": [OneOf(("auto", "float32", "bf16"))],
         "seed": [WholeNumber(0, 2**32 - 1)],
@@ -148,7 +150,8 @@ class SparseELSA(Recommender):
         batch_size: int | str = "auto",
         learning_rate: float = 0.03,
         noise: MaskingNoise | None = MaskingNoise(0.2),  # noqa: B008 (frozen)
-        shrinkage: float = 3.0,
+        user_norm: float = 0.5,
+        shrinkage: float | str = "auto",
         device: str = "auto",
         precision: str = "auto",
         seed: int = 0,
@@ -161,6 +164,7 @@ class SparseELSA(Recommender):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.noise = noise
+        self.user_norm = user_norm
         self.shrinkage = shrinkage
         self.device = device
         self.precision = precision
@@ -172,7 +176,9 @@ class SparseELSA(Recommender):
         wanted = shared_entries(counts, float(self.popularity_power), int(self.n_active), int(self.n_factors))
         with with_gradients():
             vectors = self._trained(sparse_rows(train.matrix, resolve_device(self.device)), wanted).cpu().numpy()
-        vectors *= (counts / np.maximum(counts + float(self.shrinkage), 1)).astype(np.float32)[:, None]
+        automatic = automatic_shrinkage(train.shape[0], train.n_ratings)
+        shrinkage = automatic if self.shrinkage == "auto" else float(self.shrinkage)
+        vectors *= np.sqrt(counts / np.maximum(counts + shrinkage, _TINY)).astype(np.float32)[:, None]
         self._hold(_largest_entries(vectors, wanted))
 
     @property
@@ -215,7 +221,7 @@ class SparseELSA(Recommender):
                     optimizer.zero_grad()
                     batch = rows.batch(chosen)
                     masked = batch if self.noise is None else batch.corrupted(self.noise, noise_from)
-                    cost = _cost(batch, masked, weight, scratch, half)
+                    cost = _cost(batch, masked, weight, scratch, float(self.user_norm), half)
                     torch.autograd.backward([cost])
                     with torch.no_grad():
                         optimizer.param_groups[0]["lr"] = float(self.learning_rate) * _slowed(step / n_steps)
@@ -281,14 +287,16 @@ def _largest(weight: Tensor, n: Tensor) -> Tensor:
     return (sizes >= by_size.gather(1, weight.shape[1] - n[:, None])).to(weight.dtype)
 
 
-def _cost(batch: Batch, masked: Batch, weight: Tensor, scratch: Scratch, half: bool = False) -> Tensor:
-    """Return the mean over rows of 2 − 2 cos(o, x), as `ELSA` has it; rows without ratings count 2."""
+def _cost(
+    batch: Batch, masked: Batch, weight: Tensor, scratch: Scratch, user_norm: float, half: bool = False
+) -> Tensor:
+    """Return the mean over rows of w (2 − 2 cos(o, x)), as `ELSA` has it."""
     codes, gram = unit_products(batch if masked is batch else batch.above(masked), weight, scratch, half=half)
     wanted, code = codes[: batch.n_rows], codes[-batch.n_rows :]
     own, shared = batch.squares(), (code * wanted).sum(dim=1) - batch.products_with(masked)
     of_output = ((code @ gram) * code).sum(dim=1) - 2 * code.square().sum(dim=1) + masked.squares()
     cosine = shared / (of_output.clamp_min(_TINY) * own.clamp_min(_TINY)).sqrt()
-    return (2 - 2 * cosine).mean()
+    return (own.pow(1 - user_norm) * (2 - 2 * cosine)).mean()
 
 
 def _largest_entries(vectors: NDArray[np.float32], wanted: NDArray[np.int64]) -> _SparseVectors:
