@@ -15,7 +15,6 @@ from aerec.testing import check_recommender
 
 QUICK = {"epochs": 2, "progress": False, "hidden": 6, "n_factors": 4, "l2": 5.0, "k": 5, "batch_size": 16}
 NEED_IMPLICIT = {"als", "bpr"}
-NEED_TIMES = {"recency-weighted", "slist"}
 
 
 def quick(model_class):
@@ -25,7 +24,7 @@ def quick(model_class):
     return model_class(**{name: value for name, value in QUICK.items() if name in known})
 
 
-@pytest.mark.parametrize("name", sorted(set(MODELS) - NEED_TIMES))
+@pytest.mark.parametrize("name", sorted(MODELS))
 def test_every_model_keeps_the_contract(name):
     if name in NEED_IMPLICIT and importlib.util.find_spec("implicit") is None:
         pytest.skip("needs the package implicit")

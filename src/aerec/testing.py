@@ -17,7 +17,7 @@ from sklearn.base import clone
 
 from aerec.errors import MissingExtraError
 from aerec.interactions import Interactions
-from aerec.recommender.base import Recommender
+from aerec.recommender.base import Recommender, goes_by_time
 from aerec.registry import load_model
 from aerec.sparse import CSR
 
@@ -32,7 +32,9 @@ def check_recommender(estimator: Recommender) -> None:
     and set; `fit` leaves its input and the parameters as they are, and a second one gives the same scores; the order
     of a history, its number type, its layout (sparse or dense) and the users beside it do not matter; scores are
     finite, also for empty and unknown histories and those with times; seen and blocked items are left out; lists longer
-    than the catalogue are filled up with −1; frames and arrays agree; a saved model scores exactly as before.
+    than the catalogue are filled up with −1; frames and arrays agree; a saved model scores exactly as before. Models
+    that go by the order of a history, such as `RecencyWeighted`, get times with all data; what a matrix without times
+    would show is left out.
 
     Parameters
     ----------
@@ -55,8 +57,14 @@ def check_recommender(estimator: Recommender) -> None:
     name = type(estimator).__name__
     _run(name, _parameters_are_stored_unchanged, estimator)
     model, data = clone(estimator), _training_data()
-    _run(name, _fit_leaves_its_input_and_parameters_as_they_are, model, data)
-    for check in _CHECKS:
+    if goes_by_time(estimator):
+        data = _timed(data)
+        model.fit(data)
+        checks = _TIMED_CHECKS
+    else:
+        _run(name, _fit_leaves_its_input_and_parameters_as_they_are, model, data)
+        checks = _CHECKS
+    for check in checks:
         _run(name, check, model, data)
 
 
@@ -290,6 +298,17 @@ _CHECKS: tuple[Callable[[Any, Interactions], None], ...] = (
 )
 
 
+_TIMED_CHECKS = (
+    _a_second_fit_gives_the_same_scores,
+    _a_batch_of_users_equals_one_by_one,
+    _seen_items_are_left_out,
+    _the_best_scores_come_first,
+    _lists_beyond_the_catalogue_are_filled_up,
+    _all_data_can_be_fitted_and_recommended_for,
+    _histories_with_times_are_scored,
+)
+
+
 def _plain(value: Any) -> Any:
     """Return parameters in a form that compares by value, also where a model is among them."""
     if isinstance(value, Recommender):
@@ -318,7 +337,8 @@ def _new_users(data: Interactions) -> Interactions:
     rng = np.random.default_rng(2)
     values = rng.choice([0, 0, 0, 0.5, 1.0], size=(6, _ITEMS))
     values[0] = 0
-    return Interactions.from_matrix(values, [f"new{at}" for at in range(6)], data.items)
+    users = Interactions.from_matrix(values, [f"new{at}" for at in range(6)], data.items)
+    return users if data.timestamps is None else _timed(users)
 
 
 def _timed(data: Interactions) -> Interactions:
