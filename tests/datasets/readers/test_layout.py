@@ -44,6 +44,12 @@ def test_a_wide_table_without_a_header_is_no_list_of_ratings(detect):
     assert detect(wide, header=False, columns=Columns(user="1", item="2")).roles["rating"] == 2
 
 
+def test_a_separator_that_nobody_expects_is_named(detect):
+    with pytest.raises(DataError, match=r"no column 'user'.*; if '~' separates the columns: sep='~'"):
+        detect("Customer ID~Product~Clicked At\n1~2~3\n")
+    assert detect("Customer ID~Product\n1~2\n", sep="~").roles == {"user": 0, "item": 1}
+
+
 def test_excel_names_the_separator_in_a_line_of_its_own(detect):
     layout = detect("\nsep=|\nuser|item\n1|2\n")
     assert (layout.sep, layout.skip, layout.header) == ("|", 2, True)

@@ -17,6 +17,7 @@ from aerec.numerals import NUMBER
 NOT_UTF8 = "not UTF-8 text; save the file as UTF-8, or convert it: iconv -f WINDOWS-1252 -t UTF-8"
 _HEAD = 1 << 16
 _MAX_FIELDS = 1000  # a row takes memory for every field, even an empty one
+_ODD_SEPARATORS = "~^#*§¦\x01\x1f"  # that are not tried, but seen
 _MAX_UNNAMED = 12  # fields of a file without a header: more are a users × items table, or want to be named
 _UNUSED = "\x1f"  # ASCII's own "unit separator" stands in for separators of several characters
 _TYPED = re.compile(r"(.*):(?:token|float|token_seq|float_seq)")  # a header field of RecBole
@@ -127,6 +128,7 @@ def detect_layout(
 ) -> Layout:
     """Tell the layout from the first line, as far as the caller does not (parameters as in `read_delimited`)."""
     first = first_line(files, name)
+    is_guess = sep is None and first.sep is None
     sep = first.sep if sep is None else sep
     plain = plain_name(name)
     if sep is None:
@@ -149,7 +151,13 @@ def detect_layout(
             )
         if not written and any("\ufffd" in field for field in names):
             raise DataError(f"{place}: {NOT_UTF8}")
-        located = columns.locate(names, place)
+        try:
+            located = columns.locate(names, place)
+        except DataError as error:
+            other = next((mark for mark in first.text if mark in _ODD_SEPARATORS), None) if is_guess else None
+            raise (
+                DataError(f"{error}; if {other!r} separates the columns: sep={other!r}") if other else error
+            ) from None
         positions = {role: list(names).index(field) for role, field in located.items()}
         return Layout(sep, tuple(names), positions, has_header, quoted, first.skip, **written)
 
