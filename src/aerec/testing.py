@@ -298,7 +298,7 @@ _CHECKS: tuple[Callable[[Any, Interactions], None], ...] = (
 )
 
 
-_TIMED_CHECKS = (
+_TIMED_CHECKS: tuple[Callable[[Any, Interactions], None], ...] = (
     _a_second_fit_gives_the_same_scores,
     _a_batch_of_users_equals_one_by_one,
     _seen_items_are_left_out,
