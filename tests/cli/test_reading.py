@@ -144,7 +144,7 @@ def test_the_line_that_tune_ends_with_reads_the_same_file(aerec, frame):
     words = ["--user", "kunde", "--implicit", "--model", "ease", "--trials", "1", "--min-per-user", "2"]
     code, out, _ = aerec("tune", "shop.csv", *words)
     assert code == 0
-    assert " --user kunde --implicit " in out.splitlines()[-1]
+    assert " --user kunde --implicit " in out.splitlines()[-1] + " "
 
 
 @pytest.mark.parametrize(

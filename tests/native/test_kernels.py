@@ -192,3 +192,8 @@ def test_largest_products_refuse_rows_and_columns_that_are_not_there():
         kernels.largest_products(left, right, 4, range(5), 3, none, None)
     with pytest.raises(ValueError, match="shape"):
         kernels.largest_products(left, right, 5, range(5), 3, none[:4], None)
+
+
+def test_no_kernel_writes_beyond_the_memory_of_the_processor():
+    with pytest.raises(ValueError, match="kernels read and write the memory of the processor, got a tensor on meta"):
+        kernels._given(torch.ones(3), 5, torch.empty(3, device="meta"))

@@ -227,8 +227,8 @@ def largest_products(
         _check(of_rows, (n_left,))
         _check(of_columns, (n_columns,))
     n_values = len(rows) * min(k, n_columns)
-    starts, values = torch.zeros(len(rows) + 1, dtype=torch.int64), torch.empty(n_values)
-    columns = torch.empty(n_values, dtype=torch.int32)
+    starts = exclude.new_zeros(len(rows) + 1)
+    values, columns = left.values.new_empty(n_values), exclude.new_empty(n_values, dtype=torch.int32)
     sizes = rows.start, rows.stop, n_columns, k
     weighed = exclude, kind, of_rows, of_columns, ctypes.byref(ctypes.c_float(shrinkage))
     if function("largest_products")(*_given(*left, *right, *sizes, *weighed, starts[1:], columns, values)):
@@ -253,6 +253,8 @@ def _call(name: str, *arguments: Any, work: int) -> None:
 
 def _given(*arguments: Any) -> list[Any]:
     """Return the addresses of tensors, and numbers, as C takes them."""
+    if elsewhere := [value.device for value in arguments if isinstance(value, Tensor) and value.device.type != "cpu"]:
+        raise ValueError(f"kernels read and write the memory of the processor, got a tensor on {elsewhere[0]}")
     return [
         ctypes.c_void_p(value.data_ptr())
         if isinstance(value, Tensor)

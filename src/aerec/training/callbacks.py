@@ -45,7 +45,8 @@ class Callback:
     ...         self.cost = record["cost"]
     ...     def wants_to_stop(self):
     ...         return self.cost < 1.5
-    >>> model = ELSA(n_factors=4, epochs=30, progress=False).fit(load_dataset("sample"), callbacks=[LowEnough()])
+    >>> model = ELSA(n_factors=4, epochs=30, user_norm=1.0, progress=False)
+    >>> model = model.fit(load_dataset("sample"), callbacks=[LowEnough()])
     >>> model.n_iter_ < 30
     True
     """
