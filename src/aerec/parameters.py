@@ -89,7 +89,7 @@ Constraint: TypeAlias = Check | type | None
 
 
 def check_parameters(model: Any) -> None:
-    """Refuse a hyper-parameter that its model does not allow.
+    """Refuse a hyper-parameter that its model, or a model among its parameters, does not allow.
 
     Parameters
     ----------
@@ -116,6 +116,9 @@ def check_parameters(model: Any) -> None:
             *others, last = map(_in_words, allowed)
             choices = f"{', '.join(others)} or {last}" if others else last
             raise ValueError(f"The {name!r} parameter of {type(model).__name__} must be {choices}, got {value!r}")
+        for part in value if isinstance(value, list | tuple) else [value]:
+            if hasattr(part, "_parameter_constraints") and not isinstance(part, type):
+                check_parameters(part)
 
 
 def check_whole(name: str, value: Any, lowest: int) -> None:

@@ -40,7 +40,7 @@ def check_space(space: Mapping[str, Any], model: Recommender) -> None:
     Traceback (most recent call last):
     ValueError: the space of EASE is empty: there is nothing to tune
     """
-    name, known = type(model).__name__, model.get_params(deep=False)
+    name, known = type(model).__name__, model.get_params()
     if not space:
         raise ValueError(f"the space of {name} is empty: there is nothing to tune")
     for parameter, dimension in space.items():

@@ -5,9 +5,9 @@ import pytest
 
 from aerec.baselines import ItemKNN
 from aerec.cli.options import parse_list
-from aerec.cli.settings import build_model, parse_ids
+from aerec.cli.settings import build_model, parse_ids, settings_of
 from aerec.errors import DataError
-from aerec.models import EASE, Autoencoder, MultVAE
+from aerec.models import EASE, Autoencoder, Blend, MultDAE, MultVAE, RecencyWeighted
 from aerec.noise import GaussianNoise, MaskingNoise
 from aerec.sparsity import KLSparsity, L1Sparsity, TopKSparsity
 
@@ -54,6 +54,50 @@ def test_defaults_count_only_where_the_model_has_them_and_nothing_is_set():
 
 def test_of_two_settings_the_last_counts():
     assert build_model(EASE, ["l2=1", "l2=2"]).l2 == 2
+
+
+def test_a_model_inside_is_named_and_takes_settings_and_defaults():
+    weighted = build_model(RecencyWeighted, ["model__hidden=50,20", "model=mult-dae", "half_life=2"], seed=3)
+    assert weighted.get_params(deep=False)["half_life"] == 2
+    assert isinstance(weighted.model, MultDAE)
+    assert (weighted.model.hidden, weighted.model.seed) == ((50, 20), 3)
+    assert build_model(RecencyWeighted, ["model=none"]).model is None
+    assert build_model(Autoencoder, ["noise=masking:0.3", "noise__p=0.4"]).noise == MaskingNoise(0.4)
+
+
+def test_a_blend_takes_a_list_of_models():
+    blend = build_model(Blend, ["models=ease,mult-dae", "weights=1,2"])
+    assert [*map(type, blend.models)] == [EASE, MultDAE]
+    assert [*map(type, build_model(Blend, ["models=ease"]).models)] == [EASE]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["model__l2=3"], "model is None, which has no 'l2'; set model too"),
+        (["model=foo"], "unknown model 'foo'"),
+        (["model=ease", "model__l3=3"], "'l3'"),
+        (["model=ease", "model__l2=-3"], "The 'l2' parameter of EASE must be a number above 0"),
+        (["model=ease,elsa"], "The 'model' parameter of RecencyWeighted must be a Recommender"),
+        (["half__life=3"], "has no parameter 'half'; did you mean half_life"),
+    ],
+)
+def test_a_wrong_setting_of_a_model_inside_is_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        build_model(RecencyWeighted, settings)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        MultVAE(),
+        MultDAE(hidden=(600, 200), noise=MaskingNoise(0.3), patience=None),
+        RecencyWeighted(RecencyWeighted(EASE(l2=7.0), half_life=2.0)),
+        Blend((EASE(), MultDAE()), weights=(1.0, 2.0)),
+    ],
+)
+def test_the_settings_of_a_model_build_it_again(model):
+    assert repr(build_model(type(model), settings_of(model)).get_params()) == repr(model.get_params())
 
 
 @pytest.mark.parametrize("setting", ["l2", "", "500"])

@@ -14,7 +14,7 @@ from aerec.baselines import BiasBaseline, ItemKNN, Popularity
 from aerec.datasets import generate_interactions
 from aerec.errors import DataError, InsufficientMemoryError, MissingExtraError, TrainingError
 from aerec.files.storage import read_header
-from aerec.models import EASE, MultDAE
+from aerec.models import EASE, MultDAE, RecencyWeighted
 from aerec.noise import MaskingNoise
 from aerec.recommender.saving import decode_parameter
 from aerec.search_spaces import SPACES, Choice, Number, Whole
@@ -99,6 +99,16 @@ def test_what_the_model_sets_itself_is_told_and_stays_to_it(split):
     wider = tune(EASE, split, {"l2": Number(1.0, 20_000.0, log=True)}, trials=1)
     assert wider.best_params == {"l2": "auto"}
     assert wider.best_value == found.best_value
+
+
+def test_a_parameter_of_a_model_inside_is_searched(films):
+    by_time = LeaveLastOut().split(films.binarize(4.0))
+    result = tune(RecencyWeighted(EASE()), by_time, {"model__l2": Number(10.0, 1e4, log=True)}, trials=3)
+    assert result.trials["model__l2"][0] == EASE().fit(by_time.train).l2_  # what the model sets itself
+    assert result.best_params.keys() == {"model__l2"}
+    assert result.best_model.model.l2 == result.best_params["model__l2"]
+    with pytest.raises(ValueError, match="space: 'model__l2' does not fit"):
+        tune(RecencyWeighted(EASE()), by_time, {"model__l2": Number(-1.0, 1e4)}, trials=1)
 
 
 def test_the_first_trial_may_fail(split, monkeypatch):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -14,6 +14,7 @@ from aerec.noise import GaussianNoise, MaskingNoise
 from aerec.numerals import number_from_text, whole_from_text
 from aerec.parameters import check_parameters
 from aerec.recommender.base import Recommender
+from aerec.registry import get_model_class, model_name
 from aerec.sparsity import KLSparsity, L1Sparsity, TopKSparsity
 
 _CHOICES: dict[str, type[Any]] = {
@@ -24,6 +25,7 @@ _CHOICES: dict[str, type[Any]] = {
     "topk": TopKSparsity,
 }
 _WORDS = {"none": None, "true": True, "false": False}
+_MODELS = ("model", "models")  # the hyper-parameters that hold other models
 
 
 def build_model(
@@ -36,7 +38,8 @@ def build_model(
     model : class
     settings : iterable of str
         ``name=value``: numbers, true, false, none, lists with commas; noise as masking:p or gaussian:scale; sparsity
-        as l1:weight, kl:target:weight or topk:k.
+        as l1:weight, kl:target:weight or topk:k. Models inside the model by name, ``model=mult-dae`` or
+        ``models=ease,elsa``, and a hyper-parameter of one as ``model__l2=100``.
     given : mapping, optional
         Values of parameters; `defaults` and `settings` count more.
     **defaults
@@ -50,16 +53,43 @@ def build_model(
     known = model().get_params(deep=False)
     values = {name: value for name, value in defaults.items() if name in known and value is not None}
     values = {**(given or {}), **values}
+    of_parts: dict[str, Any] = {}
     for setting in settings:
         name, equals, text = setting.partition("=")
         if not equals:
             raise ValueError(f"{setting!r} is no setting; write name=value, such as epochs=50")
-        if name not in known:
-            raise ValueError(f"{model.__name__} has no parameter {name!r}; {names_like(name, known)}")
-        values[name] = parse_value(text)
+        *path, last = name.split("__")
+        own = name if not path else path[0]
+        if own not in known:
+            raise ValueError(f"{model.__name__} has no parameter {own!r}; {names_like(own, known)}")
+        value = parse_value(text)
+        if last in _MODELS and value is not None:
+            parts = tuple(build_model(get_model_class(part), [], **defaults) for part in text.split(",") if part)
+            value = parts[0] if last == "model" and len(parts) == 1 else parts
+        (of_parts if path else values)[name] = value
     recommender = model(**values)
     check_parameters(recommender)
+    if of_parts:
+        check_parameters(recommender.set_params(**of_parts))
     return recommender
+
+
+def settings_of(model: Recommender) -> Iterator[str]:
+    """Yield the texts that make `build_model` return an equal model, but for the seed: what is not as by default.
+
+    Examples
+    --------
+    >>> from aerec.models import EASE, RecencyWeighted
+    >>> [*settings_of(RecencyWeighted(EASE(l2=100.0), half_life=2.0))]
+    ['half_life=2.0', 'model=ease', 'model__l2=100.0']
+    """
+    usual = type(model)().get_params(deep=False)
+    for name, value in model.get_params(deep=False).items():
+        if isinstance(value, Recommender):
+            yield f"{name}={model_name(value)}"
+            yield from (f"{name}__{setting}" for setting in settings_of(value))
+        elif value != usual[name] and name not in ("seed", "progress"):
+            yield format_setting(name, value)
 
 
 def format_setting(name: str, value: Any) -> str:
@@ -75,6 +105,8 @@ def format_setting(name: str, value: Any) -> str:
 
 def format_value(value: Any) -> str:
     """Return the text of a value, as in `format_setting`."""
+    if isinstance(value, Recommender):
+        return model_name(value)
     if isinstance(value, tuple | list):
         return ",".join(map(format_value, value)) + ("," if len(value) == 1 else "")
     for word, choice in _CHOICES.items():

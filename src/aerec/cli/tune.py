@@ -159,17 +159,15 @@ def _check_folder(out: Path) -> None:
 
 def _train_line(data: str, model: str, words: dict[str, Any], best: Recommender) -> str:
     """Return the command that trains `best` on the same data and split; what `aerec train` takes anyway is left out."""
-    from aerec.cli.settings import format_setting
+    from aerec.cli.settings import settings_of
 
     usual = inspect.signature(train).parameters
     line = ["aerec", "train", data, "--model", model]
     for word, value in words.items():
         if value != usual[word.lstrip("-").replace("-", "_")].default:
             line += [word] if value is True else [word, str(value)]
-    ordinary = type(best)().get_params(deep=False)
-    for name, value in best.get_params(deep=False).items():
-        if value != ordinary[name] and name != "seed":
-            line += ["--set", format_setting(name, value)]
+    for setting in settings_of(best):
+        line += ["--set", setting]
     return shlex.join(line)
 
 

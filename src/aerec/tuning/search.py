@@ -268,7 +268,7 @@ def _run_as_given(study: Study, estimator: Recommender, space: Space, split: Spl
     A number that is left to the model ("auto") has to be in its range too, unless that is the usual one; it counts as
     drawn where the fitted model tells it (``l2_``).
     """
-    given, usual = estimator.get_params(deep=False), type(estimator).search_space or {}
+    given, usual = estimator.get_params(), type(estimator).search_space or {}
     left = {name for name, dimension in space.items() if not dimension.holds(given[name])}
     if any(not _is_auto(given[name]) or isinstance(space[name], Choice) for name in left):
         return False
@@ -289,8 +289,12 @@ def _run_as_given(study: Study, estimator: Recommender, space: Space, split: Spl
 
 def _used(fitted: Recommender, name: str) -> Any:
     """Return a parameter, or the number that the model took where it was left to it and is known."""
-    given = fitted.get_params(deep=False)[name]
-    used = getattr(fitted, f"{name}_", given) if _is_auto(given) else given
+    given = fitted.get_params()[name]
+    *parts, own = name.split("__")
+    holder: Any = fitted
+    for part in parts:
+        holder = getattr(holder, f"{part}_", getattr(holder, part))
+    used = getattr(holder, f"{own}_", given) if _is_auto(given) else given
     return used.item() if isinstance(used, np.ndarray | np.generic) and used.size == 1 else used
 
 
@@ -368,7 +372,7 @@ def _result(done: list[FrozenTrial], estimator: Recommender, space: Space, metri
     best_value: float = max(values) if higher_is_better(metric) else min(values)
     best = next(row for row in rows if row["value"] == best_value)
     is_given = studies.is_given(done[best["number"]])
-    best_params = {name: estimator.get_params(deep=False)[name] if is_given else best[name] for name in space}
+    best_params = {name: estimator.get_params()[name] if is_given else best[name] for name in space}
     frame = pd.DataFrame(rows).astype({"value": float})
     model = clone(estimator).set_params(**best_params)
     edges = find_edges(model, space, best_params) if len(values) >= _ENOUGH else []
