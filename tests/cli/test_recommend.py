@@ -418,7 +418,7 @@ def test_what_cannot_be_steered(refused, code_run, text, reason):
 
 
 def test_a_model_without_units_is_not_steered(refused, ease_run):
-    assert "--steer: ease has no units" in refused("recommend", ease_run, "--user", "1", "--steer", "1:1")
+    assert "--steer: EASE has no units to steer" in refused("recommend", ease_run, "--user", "1", "--steer", "1:1")
 
 
 @pytest.fixture

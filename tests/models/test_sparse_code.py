@@ -9,9 +9,11 @@ import scipy.sparse as sp
 from sklearn.base import clone
 
 from aerec import Interactions, load_model
-from aerec.baselines import ALS, ItemKNN, PureSVD
+from aerec.baselines import ALS, ItemKNN, PureSVD, UserKNN
 from aerec.errors import DataError
 from aerec.models import ELSA, AutoRec, Blend, MultDAE, MultVAE, RecencyWeighted, RecVAE, SparseCode, sparse_code
+from aerec.recommender.recency import RecencyScorer
+from aerec.recommender.scorer import CodeScorer, SteerableScorer
 from aerec.testing import check_recommender
 
 QUIET = {"epochs": 3, "progress": False}
@@ -178,6 +180,21 @@ def test_units_are_named_by_the_feature_of_their_items(data, svd):
             svd.name_units(described, held_out=held_out)
 
 
+def test_what_is_as_common_everywhere_is_no_name(data, svd):
+    everywhere = data.with_item_features(sp.csr_array(np.ones((24, 1))), ["film"])
+    frame = svd.name_units(everywhere, n_items=4)
+    assert frame["name"].isna().all()
+    np.testing.assert_array_equal(frame[["precision", "lift"]], 1)
+    columns = [svd.describe_code(unit, n=4)["item"].to_numpy() - 100 for unit in range(20)]
+    only = np.zeros((24, 1))
+    only[columns[7]] = 1
+    frame = svd.name_units(data.with_item_features(sp.csr_array(only), ["rare"]), n_items=4)
+    named = [only[of_unit].mean() > only.mean() for of_unit in columns]
+    assert frame["name"].notna().tolist() == named
+    assert named[7]
+    assert not all(named)
+
+
 def test_names_are_tried_on_items_that_had_no_part_in_them(data, svd):
     groups = np.arange(24) % 3
     described = data.with_item_features(sp.csr_array(np.eye(3)[groups]), ["a", "b", "c"])
@@ -312,5 +329,39 @@ def test_inside_other_models(data):
     sparse = SparseCode(PureSVD(n_factors=4), n_units=12, n_active=3, **QUIET)
     both = Blend([sparse, ItemKNN()], weights=[1, 0]).fit(data)
     np.testing.assert_array_equal(both.rank(data, 5)[0], clone(sparse).fit(data).rank(data, 5)[0])
-    recent = RecencyWeighted(sparse).fit(data)
+    with pytest.raises(ValueError, match="steer: Blend has no units to steer; SparseCode has"):
+        both.recommend(data, k=5, steer={1: 2.0})
+    recent = RecencyWeighted(sparse, half_life=1.0).fit(data)
     assert len(recent.recommend({"x": [101, 105]}, k=3)) == 3
+    steered = RecencyScorer(recent.model_.steer({1: 2.0}).scorer_, 1.0, "positions")
+    for scorer in (recent.steer({1: 2.0}).scorer_, recent.scorer_.steered({1: 2.0})):
+        block = recent.block_of({"x": [101, 105]})
+        np.testing.assert_array_equal(scorer.score(block), steered.score(block))
+    best = recent.recommend({"x": [101, 105]}, k=3, steer={1: 2.0})
+    assert best.equals(recent.steer({1: 2.0}).recommend({"x": [101, 105]}, k=3))
+    row = sp.csr_array(([0.5, 1.0], ([0, 0], [1, 5])), shape=(1, 24))
+    last = recent.model_.explain_code(Interactions.from_matrix(row, ["x"], data.items), 110)
+    assert recent.explain_code({"x": [101, 105]}, 110).equals(last)
+    assert recent.describe_code(1).equals(recent.model_.describe_code(1))
+    assert isinstance(recent.scorer_, SteerableScorer)
+    assert not isinstance(RecencyWeighted(ItemKNN()).fit(data).scorer_, CodeScorer)
+
+
+def test_similar_items_are_those_of_the_model(data, svd):
+    expected = svd.model_.similar_items([103, 110], k=4)
+    assert svd.similar_items([103, 110], k=4).equals(expected)
+    recent = RecencyWeighted(svd.model).fit(data)
+    assert recent.similar_items([103, 110], k=4).equals(expected)
+    for model in (Blend([PureSVD(n_factors=4)]), RecencyWeighted(UserKNN())):
+        with pytest.raises(ValueError, match="has neither vectors of items nor item-item weights"):
+            model.fit(data).similar_items([103])
+
+
+def test_weights_of_ratings_are_those_of_the_model(data):
+    weighted = data.with_weights(np.where(data.matrix.indices < 12, 3.0, 1.0))
+    model = SparseCode(PureSVD(n_factors=4), n_units=12, n_active=3, **QUIET)
+    expected = clone(model).set_params(model=PureSVD(n_factors=4).fit(weighted)).fit(data)
+    np.testing.assert_array_equal(model.fit(weighted).score_items(data), expected.score_items(data))
+    assert not np.allclose(model.score_items(data), clone(model).fit(data).score_items(data))
+    with pytest.raises(DataError, match="ELSA cannot use the weights"):
+        SparseCode(**QUIET).fit(weighted)

@@ -92,8 +92,11 @@ def test_similar_items_go_by_the_cosine(model):
     A /= np.linalg.norm(A, axis=1, keepdims=True)
     cosines = A @ A[4]
     cosines[4] = -np.inf
-    frame = model.similar_items([104], k=1)
+    frame = model.similar_items([104], k=24)
     assert frame["score"][0] == pytest.approx(cosines.max(), rel=1e-5)
+    cosines[4] = 0
+    assert set(frame["similar"]) == set(np.flatnonzero(cosines) + 100)
+    assert 0 < len(frame) < 23
 
 
 def test_the_cost_is_that_of_elsa(data):

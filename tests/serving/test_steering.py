@@ -88,6 +88,7 @@ def test_reasons_are_those_of_the_steered_code(steered, code, likes):
         ({"48": 1.0}, "a unit is a whole number from 0 to 47, got 48"),
         ({"-1": 1.0}, "steer"),
         ({"x": 1.0}, "steer"),
+        ({"3": 1.0, "03": 2.0}, "a unit is named twice"),
         ({"1_0": 1.0}, "input should be a whole number in the digits 0 to 9"),
         ({"1": "much"}, "steer"),
         ({"1": "1_0"}, "steer"),

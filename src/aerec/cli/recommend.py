@@ -205,15 +205,9 @@ def _known_users(run: Run, users: list[Any]) -> list[Any]:
 
 def _steered(run: Run, texts: list[str]) -> Recommender:
     """Return the model of a run with some units turned up or down."""
-    from aerec.models import SparseCode
-    from aerec.registry import model_name
     from aerec.runs.steering import parse_weights
 
-    if not texts:
-        return run.model
-    if not isinstance(run.model, SparseCode):
-        raise ValueError(f"--steer: {model_name(run.model)} has no units to steer; sparse-code has")
-    return run.model.steer(parse_weights(texts))
+    return run.model.steer(parse_weights(texts)) if texts else run.model
 
 
 def _shard(text: str) -> tuple[int, int]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted
+from typing_extensions import Self
 
 from aerec.dimensions import Number, Space
 from aerec.interactions import Interactions
@@ -14,7 +17,7 @@ from aerec.models.ease import EASE
 from aerec.parameters import Constraint, OneOf, RealNumber
 from aerec.recommender.base import Recommender, with_new_items
 from aerec.recommender.new_items import NewItems
-from aerec.recommender.recency import RecencyScorer
+from aerec.recommender.recency import weighted_by_recency
 from aerec.recommender.saving import restore_part, state_of_parts
 from aerec.recommender.scorer import RatingScorer, Scorer
 from aerec.splitting import Holdout
@@ -88,7 +91,14 @@ class RecencyWeighted(Recommender):
         return EASE() if self.model is None else clone(self.model)
 
     def _make_scorer(self) -> Scorer:
-        return RecencyScorer(self.model_.scorer_, self.half_life, self.unit)
+        return weighted_by_recency(self.model_.scorer_, self.half_life, self.unit)
+
+    def steer(self, weights: Mapping[int, float]) -> Self:
+        """Return this model with units of the code of its model turned up or down, as `SparseCode.steer`."""
+        check_is_fitted(self)
+        steered = copy.copy(self)
+        steered.model_ = self.model_.steer(weights)
+        return steered
 
     def _add_learned(self, added: NewItems) -> None:
         self.model_ = with_new_items(self.model_, added)

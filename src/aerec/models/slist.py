@@ -14,7 +14,7 @@ from aerec.dimensions import Number, Space
 from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, RealNumber, WholeNumber
-from aerec.recommender.recency import RecencyScorer
+from aerec.recommender.recency import weighted_by_recency
 from aerec.recommender.scorer import Scorer
 from aerec.sparse import CSR, row_ids
 from aerec.splitting import Holdout
@@ -139,19 +139,7 @@ class SLIST(ItemItemRecommender):
         self.weights_ = weights
 
     def _make_scorer(self) -> Scorer:
-        return _NextScorer(ItemItemScorer(self.weights_, self._popularity), float(self._used("half_life")))
-
-
-class _NextScorer(RecencyScorer):
-    """Scores of what comes next, and what follows an item."""
-
-    def __init__(self, inner: ItemItemScorer, half_life: float, unit: str = "positions") -> None:
-        super().__init__(inner, half_life, unit)
-        self._weights = inner
-
-    def similarities(self, columns: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return rows of B: what each other item gains if one of `columns` was rated last."""
-        return self._weights.similarities(columns)
+        return weighted_by_recency(ItemItemScorer(self.weights_, self._popularity), float(self._used("half_life")))
 
 
 def _ordered_pairs(

@@ -137,6 +137,7 @@ class SparseCode(Recommender):
         "seed": [WholeNumber(0, 2**32 - 1)],
         "progress": [bool, WholeNumber(0)],
     }
+    _takes_weights = True  # where its model does
     _learned = ("encoder_", "encoder_bias_", "decoder_", "centre_", "activity_", "strength_", "threshold_")
 
     search_space: ClassVar[Space] = {
@@ -303,9 +304,9 @@ class SparseCode(Recommender):
         Returns
         -------
         pandas.DataFrame
-            Columns unit, name (None where no item of the unit has a feature), precision (p) and lift (p / q), the units
-            in their order. With `held_out` also held_out_precision and held_out_lift: the same of the name, over the
-            `n_items` of the held-out items that stand highest in the unit.
+            Columns unit, name (None where no feature is more common in its items than in all), precision (p) and lift
+            (p / q), the units in their order. With `held_out` also held_out_precision and held_out_lift: the same of
+            the feature, over the `n_items` of the held-out items that stand highest in the unit.
 
         Raises
         ------
@@ -336,9 +337,9 @@ class SparseCode(Recommender):
         gain = share * np.log(np.maximum(share, 1e-12) / np.maximum(overall, 1e-12))
         names = np.argmax(np.where(share > 0, gain, -np.inf), axis=1)
         precision = share[np.arange(len(names)), names]
-        text = np.where(precision > 0, data.feature_names.to_numpy(dtype=object)[names], None)
-        frame = pd.DataFrame({"unit": np.arange(len(names)), "name": text, "precision": precision})
-        frame["lift"] = precision / np.maximum(overall[names], 1e-12)
+        lift = precision / np.maximum(overall[names], 1e-12)
+        text = np.where(lift > 1 + 1e-6, data.feature_names.to_numpy(dtype=object)[names], None)
+        frame = pd.DataFrame({"unit": np.arange(len(names)), "name": text, "precision": precision, "lift": lift})
         if held_out is not None:
             share, overall = self._shares(has, n_items, ~barred)
             frame["held_out_precision"] = share[np.arange(len(names)), names]
@@ -382,26 +383,6 @@ class SparseCode(Recommender):
         steered = copy.copy(self)
         steered._steering = added_activations(weights, len(self.strength_))
         return steered
-
-    def recommend(
-        self, history: History, k: int = 10, exclude_seen: bool = True, *, steer: Any = None, **more: Any
-    ) -> Any:
-        """Recommend the `k` best items to each user of `history`.
-
-        Parameters
-        ----------
-        history, k, exclude_seen, more
-            As in `Recommender.recommend`.
-        steer : mapping of int to float, optional
-            Units to turn up or down, as in `steer`.
-
-        Returns
-        -------
-        pandas.DataFrame or (indices, scores)
-            As `Recommender.recommend`.
-        """
-        model = self if steer is None else self.steer(steer)
-        return super(SparseCode, model).recommend(history, k, exclude_seen, **more)
 
     def _add_learned(self, added: NewItems) -> None:
         self.model_ = with_new_items(self.model_, added)

@@ -409,8 +409,9 @@ class _SparseFactorScorer(Scorer):
         return scores
 
     def similarities(self, columns: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the cosines of the vectors."""
+        """Return the cosines of the vectors, −∞ of those that share no column."""
         products = self._products(self._vectors.rows(columns).toarray())
+        products[products == 0] = -np.inf
         lengths = np.sqrt(self._squares).clip(min=_TINY)
         products /= lengths
         products /= lengths[columns, None]

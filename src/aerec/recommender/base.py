@@ -324,6 +324,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         users: Any = None,
         allow_items: ArrayLike | None = None,
         block_items: ArrayLike | None = None,
+        steer: Mapping[int, float] | None = None,
         as_frame: Literal["pandas"] = "pandas",
     ) -> pd.DataFrame: ...
 
@@ -337,6 +338,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         users: Any = None,
         allow_items: ArrayLike | None = None,
         block_items: ArrayLike | None = None,
+        steer: Mapping[int, float] | None = None,
         as_frame: str,
     ) -> Any: ...
 
@@ -350,6 +352,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         users: Any = None,
         allow_items: ArrayLike | None = None,
         block_items: ArrayLike | None = None,
+        steer: Mapping[int, float] | None = None,
         as_frame: str = "pandas",
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]: ...
 
@@ -362,6 +365,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         users: Any = None,
         allow_items: ArrayLike | None = None,
         block_items: ArrayLike | None = None,
+        steer: Mapping[int, float] | None = None,
         as_frame: str = "pandas",
     ) -> Any:
         """Recommend the `k` best items to each user of `history`.
@@ -375,6 +379,8 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
             As in `rank`.
         users : array-like or single id, optional
             Some of the users of an `Interactions` or a dict: raw ids, in the order wanted.
+        steer : mapping of int to float, optional
+            Units to turn up or down, as in `steer`.
         as_frame : {"pandas", "polars", "arrow"}, default "pandas"
             Of which library the frame is; the others need pyarrow.
 
@@ -410,7 +416,8 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
             k = check_k(k)
             check_is_fitted(self)
             k = min(k, self.n_features_in_)  # a frame is not filled up: "all of them" may be any large number
-        indices, scores = self.rank(history, k, exclude_seen, allow_items=allow_items, block_items=block_items)
+        model = self if steer is None else self.steer(steer)
+        indices, scores = model.rank(history, k, exclude_seen, allow_items=allow_items, block_items=block_items)
         if not (isinstance(history, Interactions) or are_lists(history)):
             return indices, scores
         rows, places = np.nonzero(indices >= 0)
@@ -423,11 +430,22 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         }
         return as_frame_of(pd.DataFrame(columns), as_frame)
 
+    def steer(self, weights: Mapping[int, float]) -> Self:
+        """Return this model with some units of its code turned up or down for every user: of a `SparseCode` only.
+
+        Raises
+        ------
+        ValueError
+            If the model has no units to steer.
+        """
+        raise ValueError(f"steer: {type(self).__name__} has no units to steer; SparseCode has")
+
     def similar_items(self, items: Any, k: int = 10, *, as_frame: str = "pandas") -> Any:
         """Return the `k` items that are most alike to each of `items`.
 
         Item-item models (EASE, SLIM, ItemKNN …) give the row of their weights, what a rating of the item adds to the
-        score of each other one. Models with a vector for each item give the cosine of the vectors.
+        score of each other one. Models with a vector for each item give the cosine of the vectors. Items that share
+        nothing with one, where a model stores no such weight or number, are not in its list.
 
         Parameters
         ----------
@@ -575,8 +593,9 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         pandas.DataFrame
             Columns unit, activation and contribution, the largest first; units that are 0 are left out.
         """
+        history = self._read(history)[0]
         column = self.ids_.column_for_one(item, history)
-        return explain_units(self.scorer_, self.block_of(history), column, n)
+        return explain_units(self.scorer_, self.ids_.match(history), column, n)
 
     def add_items(self, data: Interactions, items: Any = None, *, l2: float = 3.0) -> Self:
         r"""Add items that nobody has rated, by what their features have in common with those of rated items.

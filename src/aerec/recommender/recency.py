@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -10,15 +12,17 @@ from numpy.typing import NDArray
 from typing_extensions import Self
 
 from aerec.errors import DataError
-from aerec.recommender.scorer import Scorer, UserBlock
+from aerec.recommender.scorer import CodeScorer, Scorer, SimilarityScorer, SteerableScorer, UserBlock
 from aerec.sparse import CSR, row_ids
 
 _DAY = 86_400.0  # seconds
 _LEAST = 1e-30  # a weight is never 0: what was seen stays seen
 
 
-class RecencyScorer(Scorer):
-    """Asks another scorer with histories weighted by their age, 2^(−age / half-life).
+def weighted_by_recency(inner: Scorer, half_life: float, unit: str = "positions") -> RecencyScorer:
+    """Return a scorer that asks another one with histories weighted by their age, 2^(−age / half-life).
+
+    It knows as much of items and of codes as the other one.
 
     Parameters
     ----------
@@ -28,8 +32,18 @@ class RecencyScorer(Scorer):
         Of the half-life and of the ages, which are counted from the newest rating of each user. In positions, ratings
         of the same time are of the same age, the mean of their places.
     """
+    kind = RecencyScorer
+    if isinstance(inner, SimilarityScorer):
+        kind = _OfItems
+        if isinstance(inner, CodeScorer):
+            kind = _OfSteerableCode if isinstance(inner, SteerableScorer) else _OfCode
+    return kind(inner, half_life, unit)
 
-    def __init__(self, inner: Scorer, half_life: float, unit: str) -> None:
+
+class RecencyScorer(Scorer):
+    """A scorer of weighted histories; `weighted_by_recency` makes it."""
+
+    def __init__(self, inner: Any, half_life: float, unit: str) -> None:
         super().__init__(inner.n_items, inner.popularity)
         self.block_bytes = inner.block_bytes
         self._inner, self._half_life, self._unit = inner, float(half_life), unit
@@ -68,6 +82,40 @@ class RecencyScorer(Scorer):
         weighted.has_canonical_format = True
         left_out = [weighted if matrix is history else matrix for matrix in block.left_out]
         return replace(block, history=weighted, left_out=left_out)
+
+
+class _OfItems(RecencyScorer):
+    def similarities(self, columns: NDArray[np.int64]) -> NDArray[np.float32]:
+        similarities: NDArray[np.float32] = self._inner.similarities(columns)
+        return similarities
+
+
+class _OfCode(_OfItems):
+    def code(self, block: UserBlock) -> NDArray[np.float32]:
+        code: NDArray[np.float32] = self._inner.code(self._weighted(block))
+        return code
+
+    def code_size(self) -> int:
+        return int(self._inner.code_size())
+
+    def unit_weights(self, unit: int, activation: float) -> NDArray[np.float32]:
+        weights: NDArray[np.float32] = self._inner.unit_weights(unit, activation)
+        return weights
+
+    def unit_contributions(
+        self, code: NDArray[np.float32], units: NDArray[np.int64], columns: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        terms: NDArray[np.float32] = self._inner.unit_contributions(code, units, columns)
+        return terms
+
+
+class _OfSteerableCode(_OfCode):
+    def steered(self, weights: Mapping[int, float]) -> Scorer:
+        return weighted_by_recency(self._inner.steered(weights), self._half_life, self._unit)
+
+    def unit_usage(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        usage: tuple[NDArray[np.float32], NDArray[np.float32]] = self._inner.unit_usage()
+        return usage
 
 
 def _ages(block: UserBlock, unit: str) -> NDArray[np.float64]:

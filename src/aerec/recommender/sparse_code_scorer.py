@@ -105,6 +105,11 @@ class SparseCodeScorer(Scorer):
         """Return the number of units."""
         return self._coder.n_units
 
+    def similarities(self, columns: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return those of the other scorer: items have no sparse code."""
+        similarities: NDArray[np.float32] = self._inner.similarities(columns)
+        return similarities
+
     def steered(self, weights: Mapping[int, float]) -> SparseCodeScorer:
         """Return a scorer with other steering, as `SparseCode.steer`."""
         return SparseCodeScorer(self._inner, self._coder, self._usage, added_activations(weights, self.code_size()))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WrapValidator
 from pydantic_core import PydanticCustomError
 
 from aerec.numerals import whole_from_text
@@ -62,6 +63,13 @@ def _check_whole(value: Any) -> Any:
     return value
 
 
+def _check_named_once(value: Any, checked: Callable[[Any], Any]) -> Any:
+    weights = checked(value)
+    if len(weights) < len(value):
+        raise PydanticCustomError("unit_twice", "a unit is named twice, such as by 3 and 03")
+    return weights
+
+
 def _kind(value: Any) -> str:
     return "rated" if isinstance(value, dict | RatedItem) else "id"
 
@@ -109,7 +117,7 @@ class RecommendRequest(_Strict):
     allow: list[ItemId] | None = Field(default=None, max_length=MAX_LISTED, description="Choose from these items.")
     block: list[ItemId] | None = Field(default=None, max_length=MAX_LISTED, description="Never show these items.")
     rerank: Text | None = Field(default=None, description=RERANK)
-    steer: dict[Annotated[Whole, Field(ge=0)], Finite] | None = Field(
+    steer: Annotated[dict[Annotated[Whole, Field(ge=0)], Finite], WrapValidator(_check_named_once)] | None = Field(
         default=None, max_length=100, description=STEER, json_schema_extra={"examples": [{"3": 1.5}]}
     )
     explain: bool = Field(
