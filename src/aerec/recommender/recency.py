@@ -43,7 +43,7 @@ def weighted_by_recency(inner: Scorer, half_life: float, unit: str = "positions"
 class RecencyScorer(Scorer):
     """A scorer of weighted histories; `weighted_by_recency` makes it."""
 
-    def __init__(self, inner: Any, half_life: float, unit: str) -> None:
+    def __init__(self, inner: Scorer, half_life: float, unit: str) -> None:
         super().__init__(inner.n_items, inner.popularity)
         self.block_bytes = inner.block_bytes
         self._inner, self._half_life, self._unit = inner, float(half_life), unit
@@ -85,6 +85,8 @@ class RecencyScorer(Scorer):
 
 
 class _OfItems(RecencyScorer):
+    _inner: Any  # with what these classes ask it for
+
     def similarities(self, columns: NDArray[np.int64]) -> NDArray[np.float32]:
         similarities: NDArray[np.float32] = self._inner.similarities(columns)
         return similarities
