@@ -367,3 +367,26 @@ def test_a_column_is_one_thing_only(names):
     frame = pd.DataFrame({"user": [1, 2], "item": [1, 2], "rating": [3.0, 4.0]})
     with pytest.raises(DataError, match=r"is read as the (user|rating), so not as the (item|timestamp|weight) too"):
         Interactions.from_frame(frame, **names)
+
+
+@pytest.mark.parametrize("ids", [["ann", "ann "], ["\tbob", "ann"], [" ", "ann"]])
+def test_blanks_around_ids_are_told(ids):
+    with pytest.warns(UserWarning, match=r"column 'user' holds ids with blanks around them, such as '"):
+        data = Interactions.from_frame(pd.DataFrame({"user": ids, "item": ["a b", "a b"]}), rating=None)
+    assert data.users.tolist() == sorted(ids)
+
+
+@pytest.mark.parametrize("name", ["clicked_at", "Clicked At", "clickedAt", "event-time", "date"])
+def test_times_under_another_name_are_told(name):
+    frame = pd.DataFrame({"user": ["ann"], "item": ["tea"], name: [1_700_000_000]})
+    with pytest.warns(UserWarning, match=rf"column '{name}' may hold the times and is not read; timestamp='{name}'"):
+        Interactions.from_frame(frame, rating=None)
+
+
+def test_names_that_only_end_like_times_are_no_times():
+    frame = pd.DataFrame({"user": ["ann"], "item": ["tea"], "format": ["x"], "lifetime": [1], "at_home": [True]})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Interactions.from_frame(frame, rating=None)
+        Interactions.from_frame(frame.assign(seen_at=3), rating=None, timestamp=None)
+        Interactions.from_frame(frame.assign(date=3, timestamp=4), rating=None)

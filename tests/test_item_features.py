@@ -37,6 +37,8 @@ def of(columns, items=ITEMS, **options):
         ([[1, 2], [2], []], {"x=1": [1, 0, 0], "x=2": [1, 1, 0]}),
         ([[0.5, 1.0], [2.0, 0.0], None], {"x[0]": [0.5, 2, 0], "x[1]": [1, 0, 0]}),
         ([[0.5, 1], [2, 0], None], {"x[0]": [0.5, 2, 0], "x[1]": [1, 0, 0]}),  # as JSON has them
+        (["p|q", None, "q | r |"], {"x=p": [1, 0, 0], "x=q": [1, 0, 1], "x=r": [0, 0, 1]}),
+        (["p|q", ["q"], "r"], {"x=p": [1, 0, 0], "x=q": [1, 1, 0], "x=r": [0, 0, 1]}),
         ([["p", None], [np.nan, "q"], None], {"x=p": [1, 0, 0], "x=q": [0, 1, 0]}),
         (np.array([Decimal("1.5"), None, 3], dtype=object), {"x": [-1, 0, 1]}),
         ([date(2024, 1, 1), date(2024, 1, 3), None], {"x": [-1, 1, 0]}),
@@ -153,3 +155,15 @@ def test_a_column_in_which_most_items_differ_is_taken_for_a_text():
         warnings.simplefilter("error")
         features_of_frame(titles, items, "item", text=["title"])
         features_of_frame(titles.assign(title=titles["title"].str[:6]), items, "item")
+
+
+@pytest.mark.parametrize("texts", [["$3.50", "$12", "$1,299.00"], ["3,5", "4", None], ["12 %", "7%", "0%"]])
+def test_numbers_as_text_are_told(texts):
+    with pytest.warns(UserWarning, match=r"column 'x' holds numbers as text, such as '.*make them numbers"):
+        of({"x": texts})
+
+
+def test_codes_of_digits_and_words_with_digits_are_categories():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        of({"zip": ["01069", "10115", "01069"], "screen": ["2D", "3D", "3D"], "rated": ["PG-13", "7", "R"]})

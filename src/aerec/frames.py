@@ -11,10 +11,10 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from aerec.errors import DataError
+from aerec.errors import DataError, warn_caller
 from aerec.sparse import CSR, as_float32
 from aerec.tables import first_row, plain, read_columns, without_categories
-from aerec.times import times_of_column
+from aerec.times import times_of_column, warn_of_unread_times
 
 _TIMESTAMP = "timestamp"  # the one column that may be absent under its default name
 
@@ -74,6 +74,8 @@ def ratings_of_frame(
     for role, name in wanted.items():
         if name is not None and (other := roles.setdefault(name, role)) != role:
             raise DataError(f"the column {name!r} is read as the {other}, so not as the {role} too")
+    if timestamp == _TIMESTAMP and timestamp not in names:
+        warn_of_unread_times(names, [user, item, rating, weight], "the")
     rows, users = id_codes(frame[user], user)
     cols, items = id_codes(frame[item], item)
     values = np.ones(len(rows), np.float32) if rating is None else _ratings(frame[rating], rating)
@@ -180,10 +182,24 @@ def _codes(ids: pd.Series[Any], name: str) -> tuple[NDArray[Any], pd.Index[Any]]
             if index.dtype == object and pd.api.types.infer_dtype(index, skipna=False) == "string":  # before pandas 3
                 for text in index:
                     text.encode()
+            if isinstance(index.dtype, pd.StringDtype) or index.inferred_type == "string":
+                _warn_of_blanks(index, name)
             return codes, index
         except UnicodeEncodeError as error:  # half of a pair of surrogates
             raise DataError(f"column {name!r}: the id {error.object!r} is no valid Unicode text; repair it") from None
     return codes, pd.Index(uniques, tupleize_cols=False)
+
+
+def _warn_of_blanks(ids: pd.Index[Any], name: str) -> None:
+    """Say that an id such as "ann " is another one than "ann": in a file the blanks would go."""
+    text = "\0".join(ids)
+    if not any(pair in f"\0{text}\0" for pair in ("\0 ", " \0", "\0\t", "\t\0")):
+        return
+    blank = next(each for each in ids if each != each.strip())
+    warn_caller(
+        f"column {name!r} holds ids with blanks around them, such as {blank!r}, which are other ids than those "
+        f"without; df[{name!r}] = df[{name!r}].str.strip() makes them one"
+    )
 
 
 def _ranks(values: NDArray[Any], n: int) -> tuple[NDArray[Any], NDArray[np.int64]]:

@@ -582,7 +582,8 @@ class Interactions:
             features by what they hold:
 
             - text, categories, booleans: one feature for each value, ``"brand=Acme"``, 1 where it holds;
-            - lists of text or of whole numbers alone (tags): one feature for each, ``"tags=tea"``, 1 where it holds;
+            - lists of text or of whole numbers alone, or text with ``|`` between them (tags): one feature for each,
+              ``"tags=tea"``, 1 where it holds;
             - numbers, dates and durations: one feature, ``"price"``; a missing one is 0, after `standardize` the mean;
             - lists of numbers, not all of them whole (embeddings): one feature for each position, ``"embedding[0]"``.
 

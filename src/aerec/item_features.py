@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -21,6 +22,8 @@ from aerec.tables import read_columns
 _COLLECTIONS = (list, tuple, set, frozenset, np.ndarray)
 _NUMBERS = (int, float, Decimal, np.integer, np.floating)
 _MANY = 20  # different texts in a column from which on it may be no category
+_BETWEEN_TAGS = "|"
+_AMOUNT = re.compile(r"\s*[^\w\s]?\s*[+-]?\d+([.,]\d+)*\s*[^\w\s]?\s*")  # a number, with a sign of currency or %
 
 
 @dataclass(frozen=True)
@@ -196,6 +199,8 @@ def _column(column: pd.Series[Any], name: str, standardize: bool) -> tuple[Any, 
         raise DataError(
             f"the feature {name!r} holds dicts, such as {odd!r}; expected one value or a list for each item"
         )
+    if any(isinstance(value, str) and _BETWEEN_TAGS in value for value in values):
+        values = [tags_of_text(value) if isinstance(value, str) else value for value in values]
     if not any(isinstance(value, _COLLECTIONS) for value in values):
         _warn_of_texts(values, name)
         return _one_hot([[] if pd.isna(value) else [value] for value in values], name)
@@ -213,6 +218,11 @@ def _column(column: pd.Series[Any], name: str, standardize: bool) -> tuple[Any, 
     return _one_hot([[entry for entry in entries if not pd.isna(entry)] for entries in lists], name)
 
 
+def tags_of_text(text: str) -> list[str]:
+    """Return the tags of a text such as ``"Drama|War"``."""
+    return [tag for part in text.split(_BETWEEN_TAGS) if (tag := part.strip())]
+
+
 def _typed(column: pd.Series[Any]) -> pd.Series[Any]:
     """Return a column of objects of Python as numbers or dates, where it holds nothing else but missing values."""
     known = column[column.notna()]
@@ -225,10 +235,15 @@ def _typed(column: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def _warn_of_texts(values: list[Any], name: str) -> None:
-    """Warn where most of the items have a category of their own, which says nothing of any other."""
+    """Warn of numbers, and where most of the items have a category of their own, which says nothing of any other."""
     texts = [value for value in values if isinstance(value, str)]
     n_different = len(set(texts))
-    if n_different > _MANY and 2 * n_different > len(texts):
+    if texts and not all(map(str.isdigit, texts)) and all(map(_AMOUNT.fullmatch, texts)):
+        warn_caller(
+            f"column {name!r} holds numbers as text, such as {texts[0]!r}, each taken for a category: make them "
+            "numbers to have one feature of them"
+        )
+    elif n_different > _MANY and 2 * n_different > len(texts):
         warn_caller(
             f"column {name!r} holds {n_different:,} different texts, each taken for a category: text=[{name!r}] counts "
             "their words"

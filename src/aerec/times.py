@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,23 @@ TIME_UNITS = {"milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9
 """Units of times that are no seconds, per second."""
 DATE_FORMATS = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 """How dates are written as whole numbers of so many digits, such as 20200131."""
+_TIME_WORDS = ("at", "time", "date", "datetime", "timestamp", "ts")
 _YEARS = (1900, 2100)
 _DAYS = (10_000, 80_000)  # since 1970 or 1900: the years 1997 to 2119
 
 # Before pandas 3, a date and time without an offset takes the one of the text before it.
 _OFFSETS_STICK = int(pd.__version__.partition(".")[0]) < 3
+
+
+def warn_of_unread_times(names: Iterable[Any], read: Collection[Any], which: str) -> None:
+    """Name the first column that is called as times are, such as ``clicked_at``, and is not `read`."""
+    words = {name: re.sub(r"(?<=[a-z])(?=[A-Z])|[_.-]", " ", str(name)).lower().split() for name in names}
+    unread = (name for name, of_name in words.items() if of_name and of_name[-1] in _TIME_WORDS and name not in read)
+    if (name := next(unread, None)) is not None:
+        warn_caller(
+            f"{which} column {name!r} may hold the times and is not read; timestamp={name!r} reads it, timestamp=None "
+            "does without times"
+        )
 
 
 def times_of_column(column: pd.Series[Any], name: str) -> tuple[NDArray[Any], str | None]:

@@ -14,6 +14,7 @@ _WORDS = [
     (r"rating=None", "--implicit"),
     (r"\btext=\['([^']*)'\]", r"--text \1"),
     (r"timestamp=None", "--timestamp none"),
+    (r"\btimestamp=('[^']*')", r"--timestamp \1"),
     (rf"\b({_COLUMN})=…", r"--\1 COLUMN"),
     (rf'\b({_COLUMN})="([^"]*)"', r"--\1 \2"),
     (r"\bsep=('[^']*'|\"[^\"]*\")", r"--separator \1"),

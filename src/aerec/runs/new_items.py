@@ -18,6 +18,7 @@ import pandas as pd
 from aerec.datasets.readers.columns import Columns
 from aerec.errors import DataError, warn_caller
 from aerec.ids import examples, id_from_text
+from aerec.item_features import tags_of_text
 from aerec.runs.folder import Run
 from aerec.system.extras import import_extra
 
@@ -94,7 +95,7 @@ class FeatureFile:
     # ------------------------------------------------------------------ reading
 
     def _frame(self, known: pd.Index[Any]) -> pd.DataFrame:
-        """Return the file with a row an item, indexed by ids of the type of `known`; tags are lists."""
+        """Return the file with a row an item, indexed by ids of the type of `known`."""
         frame = self._read()
         names = [str(name) for name in frame.columns]
         item = Columns(item=self.item).find("item", names)
@@ -112,17 +113,7 @@ class FeatureFile:
         frame = frame.drop(columns=item).set_axis(pd.Index(ids, dtype=known.dtype), axis="index")
         if not frame.index.is_unique:
             raise DataError(f"{self.path}: item {examples(frame.index[frame.index.duplicated()], 1)} has two rows")
-        for name in frame.columns:
-            if name not in self.text and str(name).lower() not in _TITLES:
-                frame[name] = self._tags(frame[name])
         return frame
-
-    def _tags(self, column: pd.Series[Any]) -> pd.Series[Any]:
-        if any(isinstance(value, str) and "|" in value for value in column):
-            return column.map(
-                lambda value: [tag for tag in value.split("|") if tag] if isinstance(value, str) else value
-            )
-        return column
 
     def _read(self) -> pd.DataFrame:
         path = Path(self.path).expanduser()
@@ -182,4 +173,4 @@ def _joined(known: pd.Series[Any] | None, given: pd.Series[Any] | None) -> pd.Se
 def _genres(value: Any) -> tuple[str, ...]:
     if isinstance(value, list):
         return tuple(value)
-    return (value,) if isinstance(value, str) else ()
+    return tuple(tags_of_text(value)) if isinstance(value, str) else ()

@@ -101,6 +101,16 @@ def test_names_that_say_less_are_taken_with_a_line():
         assert "rating" not in Columns(rating=None).locate(["user", "item", "score"], "a.csv")
 
 
+def test_times_under_another_name_are_told():
+    names = ["user", "item", "Clicked At"]
+    with pytest.warns(UserWarning, match="^a.csv: the column 'Clicked At' may hold the times and is not read"):
+        assert "timestamp" not in Columns().locate(names, "a.csv")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Columns(timestamp=None).locate(names, "a.csv")
+        assert Columns(timestamp="Clicked At").locate(names, "a.csv")["timestamp"] == "Clicked At"
+
+
 def test_a_file_known_to_have_no_header_is_not_asked_for_one():
     with pytest.raises(DataError, match=r"the columns are '1', '2'; name it with item=…$"):
         Columns(user="1", item="9").locate(["1", "2"], "a.csv")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aerec.errors import DataError, warn_caller
+from aerec.times import warn_of_unread_times
 
 DELIMITERS = ("::", "\t", ",", ";", "|", " ")
 MOVIELENS_COLUMNS = ("user", "item", "rating", "timestamp")
@@ -90,6 +91,8 @@ class Columns:
                     warn_caller(f"{place}: the column {name!r} is read as the {role}; name another one with {role}=…")
             elif role in ("user", "item", "weight") or getattr(self, role) != role:
                 raise DataError(f"{place}: {self._missing(role, names)}")
+        if self.timestamp is not None and "timestamp" not in located:
+            warn_of_unread_times(names, located.values(), f"{place}: the")
         return located
 
     def find(self, role: str, names: Sequence[str]) -> str | None:
