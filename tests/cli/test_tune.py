@@ -64,6 +64,20 @@ def test_the_last_line_trains_the_best_model_on_the_same_split(aerec, films_path
     assert evaluate(run.model, run.split.validation, "recall@5")["recall@5"] == best["value"]
 
 
+def test_several_files_are_joined(aerec, films_path, tmp_path):
+    lines = films_path.read_text().splitlines(keepends=True)
+    for name, part in (("old.csv", lines[:1500]), ("new.csv", [lines[0], *lines[1500:]])):
+        (tmp_path / name).write_text("".join(part))
+    whole, parts = (
+        json.loads(aerec("tune", *paths, *KNN, "--out", "t", "--json", "--quiet").out)
+        for paths in ([films_path], ["old.csv", "new.csv"])
+    )
+    assert parts["best_value"] == whole["best_value"]
+    assert (parts["data"], parts["train"].split()[2:4]) == (["old.csv", "new.csv"], ["old.csv", "new.csv"])
+    code, _, err = aerec("tune", "--model", "ease")
+    assert (code, err.startswith("aerec: error: say what to tune on")) == (2, True)
+
+
 def test_people_see_the_table_and_what_was_best(aerec, films_path):
     code, out, err = aerec("tune", films_path, *KNN, "--split", "last")
     assert code == 0

@@ -43,7 +43,7 @@ _DEFAULT = "popularity,item-knn,ease,mult-dae,mult-vae"
 
 @reads_ratings()
 def benchmark(
-    data: DataArgument = "sample",
+    data: DataArgument = None,
     models: Annotated[str, typer.Option(help="Names of models, separated by commas.")] = _DEFAULT,
     metrics: Metrics = None,
     settings: Annotated[
@@ -85,7 +85,9 @@ def benchmark(
     deciding = next((model for model in recommenders.values() if knows_users(model)), recommenders[names[0]])
     threshold_used = None if rates(type(deciding)) else threshold
     preprocessing = Preprocessing(threshold_used, min_per_user, min_per_item, reading)
-    prepared = preprocessing.load(data, progress=not quiet)
+    sources = data or ["sample"]
+    joined = " and ".join(sources)
+    prepared = preprocessing.load(sources, progress=not quiet)
     parts = prepared.parts if folds is None else {"all": whole(prepared.parts)}
     plan = choose_split(split, parts, deciding, seed)
     if plan.kind == "none":
@@ -95,26 +97,26 @@ def benchmark(
         print_note(str(prepared.kept))
     if folds is not None:
         splitter = choose_folds(folds, plan.kind, seed)
-        tasks = [(name, model, data, preprocessing, splitter, measured) for name, model in recommenders.items()]
+        tasks = [(name, model, sources, preprocessing, splitter, measured) for name, model in recommenders.items()]
         parameters = ", ".join(["default parameters", *(settings or [])])
         folded = [_in_own_process(validate, *task) for task in tasks]
-        print_folds(folded, data=data, splitter=splitter, seed=seed, parameters=parameters, json=json)
+        print_folds(folded, data=joined, splitter=splitter, seed=seed, parameters=parameters, json=json)
         return
     reports: list[Report] = []
     costs: list[dict[str, Any]] = []
     for name, recommender in recommenders.items():
-        task = (name, recommender, data, preprocessing, plan, measured, json or report is not None)
+        task = (name, recommender, sources, preprocessing, plan, measured, json or report is not None)
         measured_report, seconds, peak, details = _in_own_process(_fit, *task)
         reports.append(measured_report)
         cost = {"fit_seconds": round(seconds, 2), "peak_mb": peak and round(peak / 1e6)}
         costs.append(cost if details is None else {**cost, "details": details})
-    results = gather_results(reports, costs, data=data, split=str(plan), seed=seed)
+    results = gather_results(reports, costs, data=joined, split=str(plan), seed=seed)
     if report is not None:
         write_report(results, report, plots=plots)
     if json:
         print_json(results)
         return
-    _print_results(reports, costs, results, f"{data}, {plan}", seed, ["default parameters", *(settings or [])])
+    _print_results(reports, costs, results, f"{joined}, {plan}", seed, ["default parameters", *(settings or [])])
     if report is not None:
         print_note(f"report in {report}" + ("" if plots is None else f", pictures in {plots}"))
 
@@ -188,7 +190,7 @@ def _in_own_process(measure: Callable[..., Any], name: str, *task: Any) -> Any:
 def _fit(
     name: str,
     recommender: Any,
-    data: str,
+    data: list[str],
     preprocessing: Preprocessing,
     plan: SplitPlan,
     metrics: Iterable[str],

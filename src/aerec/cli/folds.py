@@ -40,7 +40,7 @@ def choose_folds(n_splits: int, kind: str, seed: int) -> KFold | RollingTime:
 
 
 def validate(
-    name: str, recommender: Any, data: str, preprocessing: Preprocessing, splitter: Any, metrics: Sequence[str]
+    name: str, recommender: Any, data: list[str], preprocessing: Preprocessing, splitter: Any, metrics: Sequence[str]
 ) -> tuple[CrossValidation, int | None]:
     """Cross-validate one model; return the result and the peak memory of the process."""
     ratings = whole(preprocessing.load(data, progress=False, advise=False).parts)

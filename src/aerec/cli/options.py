@@ -20,7 +20,10 @@ _MODELS = (
 _SEPARATORS = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semicolon": ";"}
 _SPLITS = "strong, random, last, temporal, cold-users, cold-items"
 
-DataArgument = Annotated[str, typer.Argument(help="A name of `aerec datasets`, or a path to ratings.")]
+DataArgument = Annotated[
+    list[str] | None,
+    typer.Argument(help="A name of `aerec datasets`, or a path to ratings; several are joined, oldest first."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 Metrics = Annotated[str | None, typer.Option(help="Measured on test data, separated by commas.")]
 MinPerItem = Annotated[int, typer.Option(help="Leave out items with fewer ratings.")]

@@ -12,6 +12,7 @@ import typer
 
 from aerec.cli.options import (
     NOTHING_SAID,
+    DataArgument,
     Json,
     Metrics,
     MinPerItem,
@@ -45,10 +46,7 @@ HISTORY = "history.jsonl"
 @reads_ratings()
 def train(
     context: typer.Context,
-    data: Annotated[
-        list[str] | None,
-        typer.Argument(help="A name of `aerec datasets`, or a path to ratings; several are joined, oldest first."),
-    ] = None,
+    data: DataArgument = None,
     config: Annotated[
         Path | None, typer.Option(help="A TOML file with all of this, such as config.toml of a run; options override.")
     ] = None,

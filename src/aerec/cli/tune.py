@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @reads_ratings()
 def tune(
-    data: DataArgument,
+    data: DataArgument = None,
     model: ModelName = "mult-vae",
     trials: Annotated[int, typer.Option(min=1, help="Settings to try, those in --storage included.")] = 20,
     out: Annotated[Path, typer.Option(help="The folder for best.json and trials.csv.")] = Path("tune"),
@@ -80,6 +80,8 @@ def tune(
     from aerec.tuning.search import tune as search
     from aerec.tuning.studies import import_optuna
 
+    if not data:
+        raise ValueError("say what to tune on: aerec tune DATA, such as sample or ratings.csv")
     import_optuna()
     chosen = get_model_class(model)
     recommender = build_model(chosen, settings or [], seed=seed)
@@ -157,12 +159,12 @@ def _check_folder(out: Path) -> None:
         raise PermissionError(f"{out} cannot be written: no permission to write into {above}")
 
 
-def _train_line(data: str, model: str, words: dict[str, Any], best: Recommender) -> str:
+def _train_line(data: list[str], model: str, words: dict[str, Any], best: Recommender) -> str:
     """Return the command that trains `best` on the same data and split; what `aerec train` takes anyway is left out."""
     from aerec.cli.settings import settings_of
 
     usual = inspect.signature(train).parameters
-    line = ["aerec", "train", data, "--model", model]
+    line = ["aerec", "train", *data, "--model", model]
     for word, value in words.items():
         if value != usual[word.lstrip("-").replace("-", "_")].default:
             line += [word] if value is True else [word, str(value)]
@@ -171,7 +173,9 @@ def _train_line(data: str, model: str, words: dict[str, Any], best: Recommender)
     return shlex.join(line)
 
 
-def _machine_readable(result: TuningResult, data: str, model: str, plan: str, out: str, line: str) -> dict[str, Any]:
+def _machine_readable(
+    result: TuningResult, data: list[str], model: str, plan: str, out: str, line: str
+) -> dict[str, Any]:
     from aerec.recommender.saving import encode_parameter
 
     rows = [
@@ -181,7 +185,7 @@ def _machine_readable(result: TuningResult, data: str, model: str, plan: str, ou
     for row in rows:
         row.update({name: encode_parameter(row[name]) for name in result.best_params})
     return {
-        "data": data,
+        "data": data[0] if len(data) == 1 else data,
         "split": plan,
         "model": model,
         "metric": result.metric,
