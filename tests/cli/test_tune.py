@@ -65,12 +65,12 @@ def test_the_last_line_trains_the_best_model_on_the_same_split(aerec, films_path
 
 
 def test_several_files_are_joined(aerec, films_path, tmp_path):
-    lines = films_path.read_text().splitlines(keepends=True)
-    for name, part in (("old.csv", lines[:1500]), ("new.csv", [lines[0], *lines[1500:]])):
-        (tmp_path / name).write_text("".join(part))
+    ratings = read_ratings(films_path).to_frame()
+    for name, part in (("all", ratings), ("old", ratings[:1500]), ("new", ratings[1500:])):
+        part.to_csv(tmp_path / f"{name}.csv", index=False)
     whole, parts = (
         json.loads(aerec("tune", *paths, *KNN, "--out", "t", "--json", "--quiet").out)
-        for paths in ([films_path], ["old.csv", "new.csv"])
+        for paths in (["all.csv"], ["old.csv", "new.csv"])
     )
     assert parts["best_value"] == whole["best_value"]
     assert (parts["data"], parts["train"].split()[2:4]) == (["old.csv", "new.csv"], ["old.csv", "new.csv"])
