@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import tomllib
 
+from aerec.cli import benchmark
 from aerec.runs.folder import read_run
 
 POPULAR = ["--model", "popularity", "--min-per-user", "1", "--split", "none"]
@@ -131,7 +132,8 @@ def test_counts_in_a_configuration(aerec, frame, tmp_path):
     assert read_run("run").data.matrix.data.max() == pytest.approx(np.log1p(100), rel=1e-6)
 
 
-def test_other_verbs_read_alike(aerec, frame):
+def test_other_verbs_read_alike(aerec, frame, monkeypatch):
+    monkeypatch.setattr(benchmark, "_in_own_process", lambda measure, *task: measure(*task))
     frame.rename(columns={"user": "kunde"}).assign(rating=1).to_csv("shop.csv", index=False)
     words = ["--user", "kunde", "--min-per-user", "2", "--split", "last", "--json"]
     found = json.loads(aerec("benchmark", "shop.csv", "--models", "popularity", *words).out)

@@ -1,6 +1,8 @@
 """`aerec serve`: what it says, what it refuses, and a whole life of a server in a process of its own."""
 
+import gc
 import json
+import logging
 import os
 import re
 import signal
@@ -16,6 +18,7 @@ import pytest
 from aerec.cli import serve
 
 pytest.importorskip("uvicorn", reason="serving needs the extra serve")
+from fastapi.testclient import TestClient
 
 
 def test_help(aerec):
@@ -66,19 +69,35 @@ def server(ease_run):
         process.kill()
 
 
-def test_the_address_for_machines_and_new_items(ease_run, films, tmp_path):
+@pytest.fixture
+def served(monkeypatch):
+    """A list that gets the application, and the ports it would be served on; nothing is served."""
+    applications, level = [], logging.getLogger("aerec").level
+
+    class Server:
+        def __init__(self, app, **options):
+            self.app = app
+
+        def run(self, sockets):
+            applications.append((self.app, [listening.getsockname()[1] for listening in sockets]))
+
+    monkeypatch.setattr("aerec.serving.connections.make_server", Server)
+    yield applications
+    logging.getLogger("aerec").setLevel(level)
+    gc.unfreeze()
+
+
+def test_the_address_for_machines_and_new_items(aerec, served, ease_run, films, tmp_path):
     (tmp_path / "new.csv").write_text(f"movieId,title,genres\n901,Neu,{films.item_genres.iloc[0][0]}\n")
-    words = [sys.executable, "-u", "-m", "aerec.cli", "serve", str(ease_run), "--port", "0", "--json"]
-    words += ["--new-items", str(tmp_path / "new.csv"), "--token", "secret"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            told = json.loads(process.stdout.readline() or process.stderr.read())
-            assert told["models"] == [{"name": "ease", "n_items": films.n_items + 1}]
-            assert told["token"] is True
-            assert told["pid"] == process.pid
-            assert ask(f"{told['address']}v1/items?query=neu")["items"][0]["item"] == 901
-        finally:
-            process.kill()
+    words = ["--port", "0", "--json", "--new-items", tmp_path / "new.csv", "--token", "secret"]
+    told = json.loads(aerec("serve", ease_run, *words).out)
+    assert told["models"] == [{"name": "ease", "n_items": films.n_items + 1}]
+    assert told["token"] is True
+    assert told["pid"] == os.getpid()
+    ((app, (port,)),) = served
+    assert told["address"] == f"http://127.0.0.1:{port}/"
+    client = TestClient(app, base_url=told["address"], headers={"Authorization": "Bearer secret"})
+    assert client.get("/v1/items?query=neu").json()["items"][0]["item"] == 901
 
 
 def ask(address, body=None, token="secret"):

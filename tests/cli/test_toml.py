@@ -26,7 +26,7 @@ CONTENT = st.recursive(
 )
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(st.dictionaries(KEYS, CONTENT))
 def test_what_is_written_is_what_a_toml_reader_reads(content):
     assert tomllib.loads(format_toml(content)) == content

@@ -21,7 +21,7 @@ from aerec.noise import GaussianNoise, MaskingNoise
 from aerec.sparsity import KLSparsity, L1Sparsity, TopKSparsity
 from aerec.splitting import Holdout
 
-DIGITS = StandardScaler().fit_transform(load_digits().data).astype(np.float32)
+DIGITS = StandardScaler().fit_transform(load_digits().data).astype(np.float32)[::2]
 ACTIVATION = {"tanh": np.tanh, "sigmoid": expit, "identity": lambda x: x}
 
 
@@ -60,7 +60,7 @@ def forward(model, x):
         {"sparsity": KLSparsity(0.05, 0.5), "activation": "sigmoid"},
         {"sparsity": KLSparsity(0.05, 0.5)},
         {"sparsity": TopKSparsity(4)},
-        {"variational": True},
+        {"variational": True, "epochs": 8},
         {"tied": True},
         {"hidden": (32, 8), "variational": True, "tied": True},
         {"hidden": (32, 8), "activation": "swish"},
@@ -73,7 +73,7 @@ def test_dense_digits_through_every_code(choice):
     assert costs.is_monotonic_decreasing
     before = model.total_cost(DIGITS)
     assert model.partial_fit(DIGITS).total_cost(DIGITS) < before
-    assert len(model.history_) == 5
+    assert len(model.history_) == len(costs) + 1
     code = model.transform(DIGITS)
     n_code = model.network_.architecture.hidden[-1]
     assert code.shape == (len(DIGITS), n_code)
@@ -238,7 +238,7 @@ def test_in_a_pipeline_and_a_grid_search():
     X, y = load_digits(return_X_y=True)
     pipeline = make_pipeline(StandardScaler(), quick(hidden=24, epochs=15), LogisticRegression(max_iter=500))
     assert pipeline.fit(X[:1200], y[:1200]).score(X[1200:], y[1200:]) > 0.8
-    search = GridSearchCV(quick(epochs=2), {"hidden": [2, 32]}, cv=2).fit(DIGITS)
+    search = GridSearchCV(quick(epochs=4), {"hidden": [2, 32]}, cv=2).fit(DIGITS)
     assert search.best_params_ == {"hidden": 32}
     assert list(quick().fit(DIGITS).get_feature_names_out()[:2]) == ["autoencoder0", "autoencoder1"]
 
@@ -300,6 +300,7 @@ def test_training_never_makes_the_ratings_dense(monkeypatch):
 @pytest.mark.parametrize("likelihood", ["multinomial", "bernoulli"])
 def test_sampled_items_learn_what_all_items_learn(likelihood):
     data = load_dataset("sample").binarize(4.0)
+    data = data.select_users(data.users[:300])
     given = {"hidden": 16, "noise": None, "likelihood": likelihood, "epochs": 10, "batch_size": 50, "progress": False}
     start = Autoencoder(**{**given, "epochs": 1, "learning_rate": 1e-9}).fit(data).total_cost(data)
     full = Autoencoder(**given).fit(data).total_cost(data)

@@ -29,7 +29,7 @@ PAPER = {"biases": False, "noise": None}
 @pytest.mark.parametrize("orientation", ["item", "user"])
 def test_predicts_held_out_ratings_better_than_item_means(orientation):
     split = RandomHoldout(0.2, validation_fraction=0.0, seed=0).split(ratings())
-    model = AutoRec(orientation=orientation, weight_decay=0.05, **{**QUICK, "epochs": 150}).fit(split.train)
+    model = AutoRec(orientation=orientation, weight_decay=0.05, **{**QUICK, "epochs": 80}).fit(split.train)
     pairs = split.test.target.to_frame()
     found = model.predict(pairs["user"], pairs["item"])
     train = split.train.matrix

@@ -57,12 +57,12 @@ def test_a_linear_model_converges_to_the_regression_that_masking_stands_for():
     ridge = np.append(p / (1 - p) * (X**2).sum(axis=0), 0)
     expected = np.linalg.solve(A.T @ A + np.diag(ridge), A.T @ X)
     shared = {"hidden": 8, "activation": "identity", "likelihood": "gaussian", "batch_size": 50, "progress": False}
-    model = DenoisingAutoencoder(noise=MaskingNoise(p), epochs=150, learning_rate=5e-3, **shared).fit(X)
+    model = DenoisingAutoencoder(noise=MaskingNoise(p), epochs=80, learning_rate=5e-3, **shared).fit(X)
     (W, V), (b, c) = ([part.astype(float) for part in parts] for parts in (model.coefs_, model.intercepts_))
     np.testing.assert_allclose(W @ V, expected[:-1], atol=0.05)
     np.testing.assert_allclose(b @ V + c, expected[-1], atol=0.05)
     assert np.diag(expected[:-1]).max() < 0.4  # far from a copy, which is what a model without noise comes to
-    copy = DenoisingAutoencoder(noise=None, epochs=150, learning_rate=5e-3, **shared).fit(X)
+    copy = DenoisingAutoencoder(noise=None, epochs=80, learning_rate=5e-3, **shared).fit(X)
     np.testing.assert_allclose(copy.reconstruct(X), X, atol=0.05)
 
 

@@ -117,7 +117,7 @@ def test_other_widths_are_refused(hidden):
 
 def test_it_clearly_beats_popularity_on_the_sample():
     split = StrongGeneralization(n_users=100, seed=1).split(load_dataset("sample").binarize())
-    model = RecVAE(hidden=(100, 40), epochs=12, learning_rate=2e-3, batch_size=100, progress=False)
+    model = RecVAE(hidden=(100, 40), epochs=8, learning_rate=4e-3, batch_size=100, progress=False)
     found = evaluate(model.fit(split.train, split.validation), split.test, "ndcg@100")["ndcg@100"]
     assert found > 1.5 * evaluate(Popularity().fit(split.train), split.test, "ndcg@100")["ndcg@100"]
 

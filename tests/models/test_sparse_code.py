@@ -78,7 +78,7 @@ def test_directions_have_length_1_and_activity_is_that_of_the_training_users(dat
 
 @pytest.mark.parametrize("inner", INNER, ids=lambda model: type(model).__name__)
 def test_with_enough_units_the_scores_are_those_of_the_model(data, inner):
-    model = SparseCode(inner, n_units=32, n_active=32, epochs=60, batch_size=8, progress=False).fit(data)
+    model = SparseCode(inner, n_units=32, n_active=32, epochs=40, batch_size=8, progress=False).fit(data)
     expected, scores = model.model_.score_items(data), model.score_items(data)
     assert np.square(scores - expected).mean() < 0.001 * expected.var()
 

@@ -1,6 +1,7 @@
 """A fit does not depend on what PyTorch was told before."""
 
 import contextlib
+import functools
 
 import numpy as np
 import pytest
@@ -57,15 +58,26 @@ def another_device():
         torch.set_default_device(None)
 
 
+@functools.cache
+def data_of(name):
+    data = load_dataset("sample")
+    data = data.select_users(data.users[:400])
+    return data if "autorec" in name else data.binarize(4.0)
+
+
+@functools.cache
+def fitted(name):
+    """Return a model that PyTorch was told nothing before; not to be changed."""
+    return MODELS[name]().fit(data_of(name)).partial_fit(data_of(name))
+
+
 SURROUNDINGS = [float64, torch.no_grad, torch.inference_mode, another_device]
 
 
 @pytest.mark.parametrize("surroundings", SURROUNDINGS)
 @pytest.mark.parametrize("name", MODELS)
 def test_a_fit_learns_the_same_whatever_pytorch_was_told(name, surroundings):
-    data = load_dataset("sample")
-    data = data if "autorec" in name else data.binarize(4.0)
-    plain = MODELS[name]().fit(data).partial_fit(data)
+    data, plain = data_of(name), fitted(name)
     with surroundings():
         model = MODELS[name]().fit(data)
         scores = model.partial_fit(data).score_items(data)
@@ -77,9 +89,7 @@ def test_a_fit_learns_the_same_whatever_pytorch_was_told(name, surroundings):
 @pytest.mark.parametrize("surroundings", SURROUNDINGS)
 @pytest.mark.parametrize("name", ["mult-vae", "elsa", "autorec", "kernel-autorec"])
 def test_a_model_is_read_and_ranks_the_same_whatever_pytorch_was_told(name, surroundings, tmp_path):
-    data = load_dataset("sample")
-    data = data if "autorec" in name else data.binarize(4.0)
-    model = MODELS[name]().fit(data)
+    data, model = data_of(name), fitted(name)
     model.save(tmp_path)
     with surroundings():
         items, scores = load_model(tmp_path).rank(data, 5)
@@ -88,18 +98,23 @@ def test_a_model_is_read_and_ranks_the_same_whatever_pytorch_was_told(name, surr
     np.testing.assert_array_equal(scores, expected_scores)
 
 
+OWN_TRAINING = {
+    "sparse-elsa": lambda: SparseELSA(n_factors=8, epochs=2, progress=False),
+    "sparse-code": lambda: SparseCode(PureSVD(n_factors=4), n_units=16, n_active=4, epochs=2, progress=False),
+    "low-rank-edlae": lambda: LowRankEDLAE(n_factors=8),
+    "sparse-ease": lambda: SparseEASE(n_neighbors=8),
+}
+
+
+@functools.cache
+def scores_of(name):
+    return OWN_TRAINING[name]().fit(data_of(name)).score_items(data_of(name))
+
+
 @pytest.mark.parametrize("surroundings", SURROUNDINGS)
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: SparseELSA(n_factors=8, epochs=2, progress=False),
-        lambda: SparseCode(PureSVD(n_factors=4), n_units=16, n_active=4, epochs=2, progress=False),
-        lambda: LowRankEDLAE(n_factors=8),
-        lambda: SparseEASE(n_neighbors=8),
-    ],
-)
-def test_so_do_models_with_a_training_of_their_own(make, surroundings):
-    data = load_dataset("sample").binarize(4.0)
+@pytest.mark.parametrize("name", OWN_TRAINING)
+def test_so_do_models_with_a_training_of_their_own(name, surroundings):
+    data, expected = data_of(name), scores_of(name)
     with surroundings():
-        scores = make().fit(data).score_items(data)
-    np.testing.assert_array_equal(scores, make().fit(data).score_items(data))
+        scores = OWN_TRAINING[name]().fit(data).score_items(data)
+    np.testing.assert_array_equal(scores, expected)

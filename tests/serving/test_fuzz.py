@@ -13,7 +13,7 @@ from schemathesis import GenerationMode
 from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.config import SchemathesisConfig
 
-EXAMPLES = int(os.environ.get("AEREC_FUZZ_EXAMPLES", "25"))  # of each route and kind
+EXAMPLES = int(os.environ.get("AEREC_FUZZ_EXAMPLES", "15"))  # of each route and kind
 REFUSALS = [400, 401, 403, 404, 405, 406, 409, 413, 415, 422, 429, 503]  # what the service documents
 ROUTES = [
     ("POST", "/v1/recommend"),

@@ -78,7 +78,7 @@ def check(path, frame, folder):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_an_id_is_the_same_item_everywhere(tmp_path, kind, data):
     pytest.importorskip("pyarrow", reason="reading Parquet needs the extra aerec[scale]")

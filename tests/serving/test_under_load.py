@@ -101,13 +101,13 @@ def test_requests_leave_nothing_behind(client, likes):
             assert client.post("/v1/recommend", json=body).status_code == 200
             client.get(f"/v1/items/nothing{at}")  # labels of the metrics are patterns, not paths
 
-    some(60)
+    some(30)
     tracemalloc.start()
     try:
         some(20)
         before = tracemalloc.get_traced_memory()[0]
-        some(200)
+        some(100)
         grown = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
-    assert grown < 200 * 1000  # less than 1 kB a request
+    assert grown < 100 * 1000  # less than 1 kB a request
