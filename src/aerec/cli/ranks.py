@@ -20,12 +20,12 @@ def join_ranks(context: typer.Context, model: Recommender) -> Ranks | None:
     ValueError
         If the model does not learn in epochs, and so not on several processes.
     """
-    from aerec.models import Autoencoder
+    from sklearn.utils.validation import has_fit_parameter
 
     rank, size = rank_and_size()
     if size == 1:
         return None
-    if not isinstance(model, Autoencoder):
+    if not has_fit_parameter(model, "checkpoint"):
         raise ValueError(f"{type(model).__name__} is not trained on several processes; run it without torchrun")
     from aerec.training.distributed import joined
 

@@ -86,6 +86,8 @@ def train(
 
     On several processes: torchrun --nproc-per-node N -m aerec train …, see the documentation on scaling.
     """
+    from sklearn.utils.validation import has_fit_parameter
+
     from aerec.cli.configuration import describe_run
     from aerec.cli.data import choose_split, chosen_metrics
     from aerec.cli.ranks import join_ranks, restarts
@@ -94,7 +96,6 @@ def train(
     from aerec.cli.track import build_tracker
     from aerec.cli.warm_start import FormerRun
     from aerec.evaluation import evaluate
-    from aerec.models import Autoencoder
     from aerec.registry import get_model_class
     from aerec.runs.folder import check_run_path, kept_state, whole, write_run
     from aerec.tracking import JSONLines
@@ -145,10 +146,8 @@ def train(
     seen = (whole(parts), None) if divided is None else (divided.train, divided.validation)
     callbacks = [*([] if checkpoint is None else [JSONLines(checkpoint / HISTORY)]), *trackers] if alone else []
     with when_stopped(lambda: _how_to_go_on(checkpoint)):
-        if isinstance(recommender, Autoencoder):
-            recommender.fit(*seen, warm_start=former is not None, checkpoint=checkpoint, callbacks=callbacks)
-        else:
-            recommender.fit(*seen)
+        options = {"warm_start": former is not None, "checkpoint": checkpoint, "callbacks": callbacks}
+        recommender.fit(*seen, **(options if has_fit_parameter(recommender, "checkpoint") else {}))
     seconds = time.perf_counter() - started
     if not alone:
         return
@@ -272,10 +271,11 @@ def _checkpoint_path(
     `finished` is the state of a run that is to be trained longer: an interrupted training comes before it. Only with
     `clean` a state that is not to be gone on with is removed.
     """
-    from aerec.models import Autoencoder
+    from sklearn.utils.validation import has_fit_parameter
+
     from aerec.training.checkpoint import refuse_in_use
 
-    if not isinstance(model, Autoencoder):
+    if not has_fit_parameter(model, "checkpoint"):
         if resume:
             raise ValueError(
                 f"{type(model).__name__} does not learn in epochs and keeps no state to go on from: leave out --resume"

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.utils.validation import has_fit_parameter
 
 from aerec.cli.data import with_ids_like
 from aerec.cli.own_data import warn_of_trained
 from aerec.errors import DataError
 from aerec.ids import examples
 from aerec.interactions import Interactions
-from aerec.models import Autoencoder
 from aerec.recommender.base import Recommender
 from aerec.registry import model_name
 from aerec.runs.folder import Run, SplitPlan, kept_users, read_run
@@ -41,7 +41,7 @@ class FormerRun:
         ValueError
             If it is another kind of model, or none that learns in epochs.
         """
-        if not isinstance(model, Autoencoder):
+        if not has_fit_parameter(model, "warm_start"):
             raise ValueError(
                 f"{type(model).__name__} does not learn in epochs, so that there is nothing to begin with: leave out "
                 "--warm-from; a training anew is what it needs"
@@ -80,12 +80,9 @@ class FormerRun:
         """Warn of held-out ratings that the run was trained on."""
         warn_of_trained(target, self.run.data if self.run.split is None else self.run.split.train)
 
-    def model(self, parameters: Mapping[str, Any]) -> Autoencoder:
+    def model(self, parameters: Mapping[str, Any]) -> Recommender:
         """Return the model of the run with other parameters, to be fitted with ``warm_start=True``."""
-        model = copy.copy(self.run.model)
-        assert isinstance(model, Autoencoder)
-        model.set_params(**parameters)
-        return model
+        return copy.copy(self.run.model).set_params(**parameters)
 
     def describe(self, data: Interactions) -> dict[str, Any]:
         """Return how much of the items of `data` the run knows."""

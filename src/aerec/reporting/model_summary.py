@@ -15,7 +15,7 @@ from aerec.interactions import Interactions
 from aerec.metrics import calibration_at_k, genre_diversity_at_k, ndcg_at_k
 from aerec.metrics.beyond import activity_groups, popularity_groups
 from aerec.metrics.formulas import find_hits, measure_hits
-from aerec.models import Autoencoder, RecVAE
+from aerec.models import Autoencoder
 from aerec.recommender.base import Recommender
 from aerec.recommender.rating import PredictsRatings
 from aerec.reranking import Calibration, MaximalMarginalRelevance
@@ -192,7 +192,7 @@ def _root_mean(squares: NDArray[np.float64]) -> float | None:
 
 
 def _code(model: Recommender, split: Split) -> dict[str, Any] | None:
-    if not isinstance(model, Autoencoder | RecVAE):
+    if not isinstance(model, Autoencoder):
         return None
     of_items = getattr(model, "orientation", "user") == "item"  # such codes are of items, read from the training data
     rows = split.train if of_items else _first_users(split.test.history)

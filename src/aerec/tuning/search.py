@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
+from sklearn.utils.validation import has_fit_parameter
 
 from aerec.display.progress import EpochProgress
 from aerec.errors import DataError, TrainingError
@@ -22,7 +23,6 @@ from aerec.files.atomic import atomic_write
 from aerec.files.storage import write_header
 from aerec.holdout import Split
 from aerec.metrics import RATING_METRICS, higher_is_better, parse_metric
-from aerec.models.autoencoder import Autoencoder
 from aerec.recommender.base import Recommender
 from aerec.recommender.rating import PredictsRatings
 from aerec.recommender.saving import encode_parameter
@@ -329,7 +329,7 @@ def _measured(model: Recommender, split: Split, metric: str, following: Callback
     fitted: Recommender = clone(model)
     if "progress" in fitted.get_params(deep=False):
         fitted.set_params(progress=False)
-    callbacks = {"callbacks": [following]} if isinstance(fitted, Autoencoder) else {}
+    callbacks = {"callbacks": [following]} if has_fit_parameter(fitted, "callbacks") else {}
     fitted.fit(split.train, validation=split.validation, **callbacks)
     assert split.validation is not None
     value = evaluate(fitted, split.validation, metric, n_resamples=1, propensities=split.train)[metric]
