@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--steer", action="store_true")
     parser.add_argument("--vectors", action="store_true")
     parser.add_argument("--data", default="ml-1m-implicit", choices=["ml-1m-implicit", "gowalla", "yelp2018"])
-    parser.add_argument("--kept", type=int, nargs="+", default=[32, 2], help="entries of a vector that are left")
+    parser.add_argument("--kept", type=int, nargs="+", default=[48, 2], help="entries of a vector that are left")
     parser.add_argument("--begun", type=int, nargs="+", default=[256], help="factors that sparse vectors begin with")
     parser.add_argument("--epochs", type=int, help="of the sparse vectors, instead of the default")
     parser.add_argument("--paper", action="store_true", help="the settings of the paper, not the defaults")
@@ -208,14 +208,14 @@ def vectors(data: str, seed: int, given: argparse.Namespace) -> Iterator[dict[st
     models: list[ELSA | SparseELSA] = [ELSA(256, **of_dense)]
     for n in given.kept:
         sparse = [SparseELSA(length, n, **of_sparse) for length in given.begun]
-        entry = 3 if max(given.begun) <= 256 else 4  # bytes
-        models += [ELSA(-(-(entry * n + 4) // 4), **of_dense), *sparse]
+        entry = 2 if max(given.begun) <= 256 else 3  # bytes
+        models += [ELSA(-(-(entry * n + 6) // 4), **of_dense), *sparse]
     for model in models:
         began = time.process_time()
         model.fit(train)
         seconds = time.process_time() - began
         if isinstance(model, SparseELSA):
-            size = model.entries_.nbytes + model.columns_.nbytes + model.starts_.nbytes
+            size = sum(array.nbytes for array in (model.entries_, model.scales_, model.columns_, model.starts_))
         else:
             size = model.item_vectors_.nbytes
         of_them = f", {model.n_active} kept" if isinstance(model, SparseELSA) else ""

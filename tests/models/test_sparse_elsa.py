@@ -38,10 +38,23 @@ def test_rows_have_their_share_of_entries_and_are_as_long_as_their_users_are_man
     assert n_entries.mean() <= 3
     lengths = np.sqrt(counts / (counts + 500 * data.shape[0] / data.n_ratings))
     np.testing.assert_allclose(sp.linalg.norm(model.factors_, axis=1), lengths, rtol=1e-3)
-    assert (model.entries_.dtype, model.columns_.dtype) == (np.float16, np.uint8)
-    assert model.entries_.nbytes + model.columns_.nbytes == n_entries.sum() * 3
+    assert (model.entries_.dtype, model.columns_.dtype, model.scales_.dtype) == (np.int8, np.uint8, np.float16)
+    assert model.entries_.nbytes + model.columns_.nbytes == n_entries.sum() * 2
     assert model.starts_.dtype == np.int32
     assert model.factors_.has_canonical_format
+
+
+def test_entries_are_rounded_to_127ths_of_the_largest_and_vectors_stay_as_long():
+    vectors = np.random.default_rng(0).normal(size=(30, 20)).astype(np.float32)
+    vectors[3] = 0
+    wanted = np.arange(30) % 20 + 1
+    held = sparse_elsa._largest_entries(vectors, wanted)
+    kept = vectors * (np.argsort(np.argsort(-np.abs(vectors), axis=1), axis=1) < wanted[:, None])
+    rows = held.rows(slice(None)).toarray()
+    assert np.abs(held.entries).max() == 127
+    assert (np.abs(rows - kept) <= 0.75 / 127 * np.abs(vectors).max(axis=1, keepdims=True)).all()
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), np.linalg.norm(kept, axis=1), rtol=1e-3)
+    np.testing.assert_allclose(held.squares(), np.square(rows).sum(axis=1), rtol=1e-5)
 
 
 def test_scores_are_the_formula(data, model):

@@ -39,6 +39,7 @@ _ANNEALED = 2 / 3  # share of the steps over which entries are taken away
 _STEPS = 8  # after which entries are taken away again
 _ITEMS = 2048  # Items whose vectors are widened at once; their scores stay in the cache
 _MANY = 1000  # users for whom all vectors are widened once, to 12 bytes an entry, instead of for each block of users
+_LEVELS = np.float32(127)  # of the largest entry of a vector
 _TINY = 1e-12
 _CPU = torch.device("cpu")
 
@@ -55,9 +56,10 @@ class SparseELSA(Recommender):
 
     Training begins with dense vectors. Over the first two thirds of the steps the entries of each row that are smallest
     in magnitude are set to 0, so that from `n_factors` geometrically fewer are left until there are k; in the last
-    third those that are left learn on, at a rate that falls to 0. An entry takes 3 bytes,
-    a number in half precision and its column, with more than 256 factors 4; an item takes 4, for where its entries
-    begin. A dense vector takes 4 for each of its factors.
+    third those that are left learn on, at a rate that falls to 0. An entry takes 2 bytes, a whole
+    number from −127 to 127 and its column, with more than 256 factors 3; an item takes 6, for what its numbers are
+    multiplied by and for where they begin. A dense vector takes 4 for each of its factors.
+
     Scoring takes two sparse products of vectors that are widened block by block. An empty history is ranked by
     popularity.
 
@@ -65,7 +67,7 @@ class SparseELSA(Recommender):
     ----------
     n_factors : int, default 256
         Length of the item vectors before any entry is taken away, at most 65,536.
-    n_active : int, default 32
+    n_active : int, default 48
         Mean of k, the entries of a vector that are not 0; all of them where there are no more factors.
     popularity_power : float ≥ 0, default 1.0
         γ. With 0 all items have `n_active` entries.
@@ -87,8 +89,10 @@ class SparseELSA(Recommender):
 
     Attributes
     ----------
-    entries_ : ndarray of shape (n_entries,), float16
-        The entries of A that are left, item after item.
+    entries_ : ndarray of shape (n_entries,), int8
+        The entries of A that are left, item after item, each rounded to 127ths of the scale of its item.
+    scales_ : ndarray of shape (n_items,), float16
+        Those scales, by which the vectors are as long as before they were rounded.
     columns_ : ndarray of shape (n_entries,), uint8, or uint16 where there are more than 256 factors
         Their columns.
     starts_ : ndarray of shape (n_items + 1,), int32, or int64 where there are more than 2³¹ entries
@@ -127,7 +131,7 @@ class SparseELSA(Recommender):
         "seed": [WholeNumber(0, 2**32 - 1)],
         "progress": [bool, WholeNumber(0)],
     }
-    _learned = ("entries_", "columns_", "starts_")
+    _learned = ("entries_", "scales_", "columns_", "starts_")
     _popularity_for_empty = True
 
     search_space: ClassVar[Space] = {
@@ -137,14 +141,15 @@ class SparseELSA(Recommender):
         "learning_rate": Number(0.01, 0.5, log=True),
     }
 
-    entries_: NDArray[np.float16]
+    entries_: NDArray[np.int8]
+    scales_: NDArray[np.float16]
     columns_: NDArray[np.uint8] | NDArray[np.uint16]
     starts_: NDArray[np.int32] | NDArray[np.int64]
 
     def __init__(
         self,
         n_factors: int = 256,
-        n_active: int = 32,
+        n_active: int = 48,
         popularity_power: float = 1.0,
         epochs: int | str = "auto",
         batch_size: int | str = "auto",
@@ -188,10 +193,11 @@ class SparseELSA(Recommender):
         return self._vectors().rows(slice(None))
 
     def _hold(self, vectors: _SparseVectors) -> None:
-        self.entries_, self.columns_, self.starts_ = vectors.entries, vectors.columns, vectors.starts
+        self.entries_, self.scales_ = vectors.entries, vectors.scales
+        self.columns_, self.starts_ = vectors.columns, vectors.starts
 
     def _vectors(self) -> _SparseVectors:
-        return _SparseVectors(self.entries_, self.columns_, self.starts_, int(self._used("n_factors")))
+        return _SparseVectors(self.entries_, self.scales_, self.columns_, self.starts_, int(self._used("n_factors")))
 
     def _trained(self, rows: Rows, wanted: NDArray[np.int64]) -> Tensor:
         """Return V, with zeros, and with so many entries of each row as are `wanted`.
@@ -300,14 +306,19 @@ def _cost(
 
 
 def _largest_entries(vectors: NDArray[np.float32], wanted: NDArray[np.int64]) -> _SparseVectors:
-    """Return the wanted[j] entries of row j that are largest in magnitude, and their columns in order."""
+    """Return the wanted[j] entries of row j that are largest in magnitude, rounded, and their columns in order."""
     places = np.argsort(-np.abs(vectors), axis=1, kind="stable")[:, : wanted.max(initial=0)]
     among = np.arange(places.shape[1]) < wanted[:, None]
     rows = np.repeat(np.arange(len(vectors)), wanted)
     order = np.lexsort((columns := places[among], rows))
     columns, n_factors = columns[order], vectors.shape[1]
+    values, starts = vectors[rows, columns], _starts(wanted)
+    largest, squares = np.maximum.reduceat(np.abs(values), starts[:-1]), np.add.reduceat(np.square(values), starts[:-1])
+    entries = np.rint(values * (_LEVELS / largest.clip(min=_TINY))[rows]).astype(np.int8)
+    of_entries = np.add.reduceat(np.square(entries, dtype=np.float32), starts[:-1])
+    scales = _LEVELS * np.sqrt(squares / of_entries.clip(min=1))
     narrow = columns.astype(np.min_scalar_type(n_factors - 1))
-    return _SparseVectors(vectors[rows, columns].astype(np.float16), narrow, _starts(wanted), n_factors)
+    return _SparseVectors(entries, scales.astype(np.float16), narrow, starts, n_factors)
 
 
 def _starts(lengths: NDArray[np.int64]) -> NDArray[np.int32] | NDArray[np.int64]:
@@ -317,10 +328,12 @@ def _starts(lengths: NDArray[np.int64]) -> NDArray[np.int32] | NDArray[np.int64]
 
 def _joined(parts: list[_SparseVectors], row: NDArray[np.int64]) -> _SparseVectors:
     """Return some rows of `parts`, which are counted on from one to the next."""
-    entries, columns = (np.concatenate([getattr(part, name) for part in parts]) for name in ("entries", "columns"))
+    names = "entries", "scales", "columns"
+    entries, scales, columns = (np.concatenate([getattr(part, name) for part in parts]) for name in names)
     starts = np.append(0, np.cumsum(np.concatenate([np.diff(part.starts).astype(np.int64) for part in parts])))
     positions, begins = row_positions(starts, row)
-    return _SparseVectors(entries[positions], columns[positions], _starts(np.diff(begins)), parts[0].n_factors)
+    starts, n_factors = _starts(np.diff(begins)), parts[0].n_factors
+    return _SparseVectors(entries[positions], scales[row], columns[positions], starts, n_factors)
 
 
 @without_gradients()
@@ -331,9 +344,10 @@ def _product(batch: SparseBatch, dense: NDArray[np.float32]) -> NDArray[np.float
 
 @dataclass(frozen=True, eq=False)
 class _SparseVectors:
-    """A, 3 or 4 bytes an entry."""
+    """A, 2 or 3 bytes an entry."""
 
-    entries: NDArray[np.float16]
+    entries: NDArray[np.int8]
+    scales: NDArray[np.float16]
     columns: NDArray[np.uint8] | NDArray[np.uint16]
     starts: NDArray[np.int32] | NDArray[np.int64]
     n_factors: int
@@ -342,7 +356,8 @@ class _SparseVectors:
         """Return some rows in CSR form."""
         rows = np.arange(len(self.starts) - 1)[which]
         positions, starts = row_positions(self.starts, rows)
-        parts = self.entries[positions].astype(np.float32), self.columns[positions].astype(np.int32), starts
+        values = self.entries[positions] * np.repeat(self._steps()[rows], np.diff(starts))
+        parts = values, self.columns[positions].astype(np.int32), starts
         some: CSR = sp.csr_array(parts, shape=(len(rows), self.n_factors))
         return some
 
@@ -353,8 +368,13 @@ class _SparseVectors:
 
     def squares(self) -> NDArray[np.float32]:
         """Return the squares of the lengths of all rows, none of which is without entries."""
-        squares: NDArray[np.float32] = np.add.reduceat(np.square(self.entries, dtype=np.float32), self.starts[:-1])
+        of_entries = np.add.reduceat(np.square(self.entries, dtype=np.float32), self.starts[:-1])
+        squares: NDArray[np.float32] = of_entries * np.square(self._steps())
         return squares
+
+    def _steps(self) -> NDArray[np.float32]:
+        """Return what the whole numbers of each row are multiplied by."""
+        return self.scales.astype(np.float32) / _LEVELS
 
 
 class _SparseFactorScorer(Scorer):
