@@ -9,6 +9,7 @@ import pytest
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_an_example_runs(path, monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
@@ -21,6 +22,7 @@ def test_there_are_examples():
     assert len(EXAMPLES) >= 3
 
 
+@pytest.mark.no_cover
 def test_the_article_s_autoencoder_learns_and_draws_a_picture(monkeypatch, tmp_path, capsys):
     pytest.importorskip("matplotlib").use("Agg")
     script, picture = Path(__file__).parents[1] / "examples" / "article.py", tmp_path / "learned.png"

@@ -73,6 +73,7 @@ def run_console(block, monkeypatch, page):
         assert ended.value.code == 0, f"{page.name}: {line}"
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_a_page_runs(page, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)

@@ -31,6 +31,7 @@ def has_html(value):
     return getattr(value, "_repr_html_", None) is not None
 
 
+@pytest.mark.no_cover
 @pytest.mark.filterwarnings("ignore:FigureCanvasAgg is non-interactive", "ignore:1 duplicated")
 def test_a_notebook_runs_to_what_is_stored(path, monkeypatch, tmp_path):
     """Cells run in this process, which has imported what they need; what ends a cell shows itself as it is stored."""

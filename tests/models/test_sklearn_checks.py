@@ -85,6 +85,7 @@ OF_ONE = {
 }
 
 
+@pytest.mark.no_cover
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_scikit_learn_accepts_every_model_but_for_what_is_explained(name):
