@@ -10,7 +10,7 @@ from hypothesis import settings
 
 torch.set_num_threads(1)
 # A busy machine is no failure, and the suite draws the same examples every time: `make fuzz` is where they are random.
-settings.register_profile("aerec", deadline=None, derandomize="AEREC_FUZZ_EXAMPLES" not in os.environ)
+settings.register_profile("aerec", deadline=None, derandomize="AEREC_FUZZ_EXAMPLES" not in os.environ, max_examples=50)
 settings.load_profile("aerec")
 
 

@@ -26,8 +26,14 @@ MODELS = {
 
 
 @pytest.fixture(scope="module")
-def likes():
-    return load_dataset("sample").binarize(4.0)
+def ratings():
+    data = load_dataset("sample")
+    return data.select_users(data.users[:400])
+
+
+@pytest.fixture(scope="module")
+def likes(ratings):
+    return ratings.binarize(4.0)
 
 
 def found_in(index, model, history, *, exact):
@@ -42,8 +48,8 @@ def found_in(index, model, history, *, exact):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_search_gives_the_top_k_of_the_model(likes, tmp_path, name):
-    data = load_dataset("sample") if name == "biased-mf" else likes
+def test_a_search_gives_the_top_k_of_the_model(ratings, likes, tmp_path, name):
+    data = ratings if name == "biased-mf" else likes
     model = MODELS[name]().fit(data)
     export_index(model, tmp_path / "items.usearch")
     index = usearch.Index.restore(str(tmp_path / "items.usearch"))

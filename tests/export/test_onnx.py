@@ -1,10 +1,12 @@
 """ONNX graphs compute what the models compute, for any number of rows, and say which items their columns are."""
 
+import functools
 import json
 import sys
 
 import numpy as np
 import pytest
+import torch
 
 from aerec.baselines import ALS, ItemKNN, Popularity, PureSVD
 from aerec.datasets import load_dataset
@@ -46,13 +48,33 @@ def run(path, history):
     return session, session.run(["scores"], {"history": history})[0]
 
 
+@pytest.fixture(scope="module")
+def fitted(ratings):
+    """Return a function from a name to the model, and the histories that it was fitted to."""
+
+    @functools.cache
+    def fit(name):
+        data = ratings if name in RATINGS else ratings.binarize(4.0)
+        history = data.matrix.toarray()
+        history[3] = 0  # somebody of whom nothing is known
+        return {**LIKES, **RATINGS}[name]().fit(data), history
+
+    return fit
+
+
 @pytest.mark.parametrize("name", [*LIKES, *RATINGS])
-def test_the_graph_scores_as_the_model_does(ratings, tmp_path, name):
-    data = ratings if name in RATINGS else ratings.binarize(4.0)
-    model = {**LIKES, **RATINGS}[name]().fit(data)
+def test_the_module_scores_as_the_model_does(fitted, name):
+    model, history = fitted(name)
+    with torch.no_grad():
+        scores = model.scorer_.graph()(torch.from_numpy(history))
+    np.testing.assert_allclose(scores, model.score_items(history), atol=1e-4)
+
+
+@pytest.mark.no_cover  # what is traced is PyTorch's exporter, line by line
+@pytest.mark.parametrize("name", [*LIKES, *RATINGS])
+def test_the_graph_scores_as_the_model_does(fitted, tmp_path, name):
+    model, history = fitted(name)
     export_onnx(model, tmp_path / "model.onnx")
-    history = data.matrix.toarray()
-    history[3] = 0  # somebody of whom nothing is known
     for n_rows in (1, 7, len(history)):
         session, scores = run(tmp_path / "model.onnx", history[:n_rows])
         np.testing.assert_allclose(scores, model.score_items(history[:n_rows]), atol=1e-4)

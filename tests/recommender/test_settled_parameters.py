@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from aerec import load_model
+from aerec.baselines import BiasBaseline, BiasedMF
 from aerec.datasets import load_dataset
+from aerec.models import RatingBlend
 from aerec.registry import MODELS
 
 QUICK = {"epochs": 2, "progress": False, "hidden": 4, "n_factors": 4, "n_units": 8, "n_active": 2, "device": "cpu"}
@@ -16,6 +18,8 @@ def settled(model_class):
     """Return a subclass that has one parameter, which its base has not, and a model of the base like it."""
     names = inspect.signature(model_class).parameters
     values = {name: value for name, value in QUICK.items() if name in names}
+    if issubclass(model_class, RatingBlend):
+        values["models"] = [BiasBaseline(), BiasedMF(n_factors=2, epochs=2)]
 
     class Settled(model_class):
         def __init__(self, extra=1):
