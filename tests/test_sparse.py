@@ -11,7 +11,19 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from aerec.errors import DataError
-from aerec.sparse import canonical_csr, column_counts, ones_in, row_ids, row_positions, take_rows, take_values
+from aerec.sparse import (
+    canonical_csr,
+    column_counts,
+    column_sums,
+    ones_in,
+    row_ids,
+    row_positions,
+    row_sums,
+    scaled,
+    squares,
+    take_rows,
+    take_values,
+)
 
 small = hnp.arrays(
     np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=7), elements=st.integers(-2, 3).map(float)
@@ -337,3 +349,19 @@ def test_ids_beside_columns_of_ratings_are_not_read_as_ratings(name):
     with pytest.raises(DataError, match=rf"a column '{name}' of ids .*set_index\('{name}'\)"):
         canonical_csr(frame)
     np.testing.assert_array_equal(canonical_csr(frame.set_index(name)).toarray(), [[5, 0], [0, 3]])
+
+
+@pytest.mark.parametrize("block", [1, 5, 1000])
+def test_sums_and_scaled_values_do_not_depend_on_the_block(monkeypatch, block):
+    monkeypatch.setattr("aerec.sparse._BLOCK", block)
+    monkeypatch.setattr("aerec.files.memmap._BLOCK", block)
+    rng = np.random.default_rng(0)
+    dense = rng.poisson(0.4, (30, 8)).astype(np.float32)
+    dense[[0, 7, 8, 29]] = 0
+    matrix = canonical_csr(dense)
+    np.testing.assert_array_equal(row_sums(matrix), dense.sum(axis=1))
+    np.testing.assert_array_equal(row_sums(matrix, squares), np.square(dense).sum(axis=1))
+    np.testing.assert_array_equal(column_sums(matrix, squares), np.square(dense).sum(axis=0))
+    of_rows, of_columns = rng.random(30), rng.random(8)
+    expected = of_rows[:, None] * np.square(dense) * of_columns
+    np.testing.assert_allclose(scaled(matrix, of_rows, of_columns, squares).toarray(), expected, rtol=1e-6)

@@ -22,7 +22,6 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "speed"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from generated import generated
 from growth import slope
 from out_of_core import measured
 
@@ -33,7 +32,6 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "RP3Beta, 100 neighbours": ("rp3-beta", {"k": 100}),
     "SparseEASE, 100 neighbours": ("sparse-ease", {"n_neighbors": 100}),
     "PureSVD, 64 factors": ("pure-svd", {"n_factors": 64}),
-    "ALS, 64 factors, an epoch": ("als", {"n_factors": 64, "epochs": 1}),
     "ELSA, 64 factors, an epoch": ("elsa", {"n_factors": 64, "epochs": 1}),
     "ELSA, the same from memory": ("elsa", {"n_factors": 64, "epochs": 1}),
     "MultDAE, 64 units, 2,000 negatives, an epoch": ("mult-dae", {"hidden": 64, "negatives": 2_000, "epochs": 1}),
@@ -55,16 +53,32 @@ def write_store(folder: str, size: tuple[int, int, int]) -> dict[str, Any]:
     with ArrayFile(path / "indices.npy", np.int32) as indices, ArrayFile(path / "data.npy", np.float32) as data:
         for number, start in enumerate(range(0, n_users, _BLOCK)):
             of_block = min(_BLOCK, n_users - start)
-            X = generated(of_block, n_items, round(n_ratings * of_block / n_users), seed=number)
-            indices.append(X.indices)
-            data.append(X.data)
-            starts.append(X.indptr[1:] + np.int64(total))
-            total += X.nnz
+            users, items = draw(of_block, n_items, round(n_ratings * of_block / n_users), seed=number)
+            indices.append(items)
+            data.append(np.ones(len(items), dtype=np.float32))
+            starts.append(np.cumsum(np.bincount(users, minlength=of_block)) + total)
+            total += len(items)
     np.save(path / "indptr.npy", np.concatenate(starts).astype(np.int32))
     for name, number in (("users", n_users), ("items", n_items)):
         pd.DataFrame({"id": np.arange(number)}).to_parquet(path / f"{name}.parquet")
     write_store_header(path, n_users, n_items, total, {})
     return {"n_ratings": total}
+
+
+def draw(n_users: int, n_items: int, n_ratings: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the users and items of about so many ratings, in order.
+
+    As `generated.generated`: log-normal lengths, the item of rank r as popular as 1 / (r + 20)^0.9. Ranks are drawn by
+    the inverse of the integral of that, and pairs that are drawn twice count once.
+    """
+    rng = np.random.default_rng(seed)
+    activity = rng.lognormal(0, 1, n_users)
+    users = np.repeat(np.arange(n_users), rng.poisson(activity * (n_ratings / activity.sum())))
+    ends = np.array([20.0, 20.0 + n_items]) ** 0.1
+    ranks = (ends[0] + rng.random(len(users), dtype=np.float32) * (ends[1] - ends[0])) ** 10 - 20
+    pairs = np.sort(users * n_items + ranks.astype(np.int64).clip(0, n_items - 1))
+    pairs = pairs[np.append(True, pairs[1:] != pairs[:-1])]
+    return np.divmod(pairs, n_items)
 
 
 def fit(folder: str, model: str, params: dict[str, Any], from_memory: bool) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -332,6 +333,64 @@ def column_counts(matrix: CSR) -> NDArray[np.int64]:
     for _, columns in blocks(matrix.indices):
         counts += np.bincount(columns, minlength=matrix.shape[1])
     return counts
+
+
+def column_sums(matrix: CSR, of: Callable[[Any], NDArray[Any]] = np.asarray) -> NDArray[np.float64]:
+    """Return the sum of the values of each column, or of a function `of` them; shape (n_columns,)."""
+    sums = np.zeros(matrix.shape[1])
+    for begin, columns in blocks(matrix.indices):
+        sums += np.bincount(columns, of(matrix.data[begin : begin + len(columns)]), minlength=matrix.shape[1])
+        release(matrix.data)
+    return sums
+
+
+def row_sums(matrix: CSR, of: Callable[[Any], NDArray[Any]] = np.asarray) -> NDArray[np.float64]:
+    """Return the sum of the values of each row, or of a function `of` them; shape (n_rows,)."""
+    sums = np.zeros(matrix.shape[0])
+    for rows in row_blocks(matrix):
+        begins = matrix.indptr[rows.start : rows.stop + 1]
+        numbers = np.repeat(np.arange(rows.stop - rows.start), np.diff(begins))
+        sums[rows] = np.bincount(numbers, of(matrix.data[begins[0] : begins[-1]]), rows.stop - rows.start)
+        release(matrix.data)
+    return sums
+
+
+def scaled(
+    matrix: CSR,
+    of_rows: NDArray[np.floating[Any]],
+    of_columns: NDArray[np.floating[Any]],
+    of: Callable[[Any], NDArray[Any]] = np.asarray,
+) -> CSR:
+    """Return the matrix of (a function of) the values times the numbers of their row and column, in float32.
+
+    Nothing of the size of the matrix is held beside the result, which shares the places of the values.
+    """
+    values = np.empty(matrix.nnz, dtype=np.float32)
+    for rows in row_blocks(matrix):
+        begins = matrix.indptr[rows.start : rows.stop + 1]
+        here = slice(begins[0], begins[-1])
+        by_row = np.repeat(of_rows[rows], np.diff(begins))
+        values[here] = of(matrix.data[here]) * by_row * of_columns[matrix.indices[here]]
+        release(matrix.data)
+        release(matrix.indices)
+    product: CSR = sp.csr_array((values, matrix.indices, matrix.indptr), shape=matrix.shape)
+    product.has_canonical_format = True
+    return product
+
+
+def squares(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the squares in float64."""
+    return np.square(values, dtype=np.float64)
+
+
+def row_blocks(matrix: CSR, n_values: int = _BLOCK) -> Iterator[slice]:
+    """Cut the rows into runs of at most `n_values` values, or of one row."""
+    begin = 0
+    while begin < matrix.shape[0]:
+        most = int(matrix.indptr[begin]) + n_values
+        end = max(begin + 1, int(np.searchsorted(matrix.indptr, most, side="right")) - 1)
+        yield slice(begin, end)
+        begin = end
 
 
 def row_ids(matrix: CSR) -> NDArray[np.int64]:

@@ -6,7 +6,7 @@ import scipy.sparse as sp
 import torch
 
 from aerec.closed_form import neighbours
-from aerec.closed_form.neighbours import RowIndex, Similarity, largest_products, nearest_rows
+from aerec.closed_form.neighbours import RowIndex, Similarity, largest_products, nearest_columns
 from aerec.native.loader import describe, is_used
 
 
@@ -79,16 +79,17 @@ def test_an_index_answers_each_query_as_it_answers_all(similarity):
     together = index.nearest(queries, 4, 1.5)
     for at in range(7):
         np.testing.assert_array_equal(index.nearest(queries[[at]], 4, 1.5).toarray(), together[[at]].toarray())
-    np.testing.assert_array_equal(nearest_rows(queries, rows, 4, 1.5, similarity).toarray(), together.toarray())
+    again = RowIndex(rows, similarity, transposed=rows.T.tocsr())
+    np.testing.assert_array_equal(again.nearest(queries, 4, 1.5).toarray(), together.toarray())
 
 
 def test_threads_do_not_change_the_neighbours(monkeypatch):
     rows = likes(60, 20, 5)
-    expected = nearest_rows(rows, rows, 6, 0.0).toarray()
+    expected = nearest_columns(rows, 6, 0.0).toarray()
     monkeypatch.setattr(neighbours, "_BLOCK_PRODUCTS", 100)
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(3)
-        np.testing.assert_array_equal(nearest_rows(rows, rows, 6, 0.0).toarray(), expected)
+        np.testing.assert_array_equal(nearest_columns(rows, 6, 0.0).toarray(), expected)
     finally:
         torch.set_num_threads(threads)

@@ -4,7 +4,7 @@ import scipy.sparse as sp
 from sklearn.exceptions import NotFittedError
 
 from aerec import Interactions
-from aerec.closed_form.neighbours import nearest_rows
+from aerec.closed_form.neighbours import RowIndex
 from aerec.errors import TrainingError
 from aerec.models import EASE, SparseEASE, sparse_ease
 from aerec.sparse import canonical_csr
@@ -56,7 +56,7 @@ def test_items_without_neighbours_have_no_weights():
 
 def test_nearest_rows_are_at_most_k_a_row():
     rows = canonical_csr(likes().T)
-    near = nearest_rows(rows, rows, 3, 0.0, exclude=np.arange(25))
+    near = RowIndex(rows).nearest(rows, 3, 0.0, exclude=np.arange(25))
     assert (np.diff(near.indptr) <= 3).all()
     assert near.diagonal().sum() == 0
 

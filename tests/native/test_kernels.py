@@ -184,7 +184,8 @@ def test_what_does_not_fit_is_refused():
 
 
 def test_largest_products_refuse_rows_and_columns_that_are_not_there():
-    left, right = (Stored(*csr(seed, 5, 5, 0.5)[1]) for seed in (0, 1))
+    arrays = (csr(seed, 5, 5, 0.5)[1] for seed in (0, 1))
+    left, right = (Stored(starts, columns.int(), values) for starts, columns, values in arrays)
     none = torch.full((5,), -1)
     with pytest.raises(ValueError, match="rows are some of 5"):
         kernels.largest_products(left, right, 5, range(2, 6), 3, none, None)

@@ -6,7 +6,7 @@ import scipy.sparse as sp
 import torch
 
 from aerec.network import rows as rows_of
-from aerec.network.rows import DenseRows, MappedRows, RowRange, SparseRows, row_sums, shuffled, sparse_rows
+from aerec.network.rows import DenseRows, MappedRows, RowRange, SparseRows, shuffled, sparse_rows
 from aerec.sparse import canonical_csr
 
 CPU = torch.device("cpu")
@@ -74,16 +74,6 @@ def test_many_mapped_rows_are_shuffled_in_runs_each_once(tmp_path, monkeypatch):
     assert sorted(order.tolist()) == list(range(300))
     assert order.tolist() != sorted(order.tolist())
     assert len({number // 7 for number in order[:28].tolist()}) <= 5  # four runs, one of them perhaps cut short
-
-
-@pytest.mark.parametrize("block", [1, 5, 1000])
-def test_sums_of_rows_do_not_depend_on_the_block(monkeypatch, block):
-    monkeypatch.setattr("aerec.network.rows._BLOCK", block)
-    dense = np.random.default_rng(0).poisson(0.4, (30, 8)).astype(np.float32)
-    dense[[0, 7, 8, 29]] = 0
-    sums, squares = row_sums(canonical_csr(dense))
-    np.testing.assert_array_equal(sums, dense.sum(axis=1))
-    np.testing.assert_array_equal(squares, np.square(dense).sum(axis=1))
 
 
 @pytest.mark.parametrize("kind", [SparseRows, DenseRows, MappedRows])

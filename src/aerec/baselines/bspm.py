@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.utils.extmath import randomized_svd
 
 from aerec.closed_form.item_item import sum_rows
+from aerec.closed_form.leading_vectors import leading_vectors
 from aerec.dimensions import Number, Space, Whole
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
 from aerec.recommender.scorer import Scorer, UserBlock
-from aerec.sparse import CSR, row_ids
+from aerec.sparse import CSR, column_sums, row_sums, scaled
 from aerec.splitting import Holdout
 
 _ORDER = 4  # Order of the polynomial that stands for the exponential
@@ -129,11 +128,9 @@ class BSPM(Recommender):
 
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
         X = train.matrix
-        of_item = np.bincount(X.indices, weights=np.abs(X.data), minlength=X.shape[1])
-        of_user = np.bincount(row_ids(X), weights=np.abs(X.data), minlength=X.shape[0])
+        of_user, of_item = row_sums(X, np.abs), column_sums(X, np.abs)
         scale = np.where(of_item > 0, of_item + self.shrinkage, 1.0) ** (1 - self.alpha)
-        values = X.data / (of_user[row_ids(X)] ** self.alpha * scale[X.indices])
-        normalized: CSR = sp.csr_array((values.astype(np.float32), X.indices, X.indptr), shape=X.shape)
+        normalized = scaled(X, np.where(of_user > 0, of_user, 1.0) ** -self.alpha, 1 / scale)
         self.item_scale_ = scale.astype(np.float32)
         self.item_factors_ = None
         fewer = min(X.shape)
@@ -141,8 +138,7 @@ class BSPM(Recommender):
             min(max(fewer // _OF_FEWER, _FACTORS[0]), _FACTORS[1]) if self.n_factors == "auto" else self.n_factors
         )
         if (n_factors := min(int(n_factors), fewer)) > 0:
-            _, _, right = randomized_svd(normalized, n_factors, n_oversamples=20, n_iter=7, random_state=self.seed)
-            self.item_factors_ = np.ascontiguousarray(right.T, dtype=np.float32)
+            _, self.item_factors_ = leading_vectors(normalized, n_factors, self.seed)
         self.normalized_, self.similarity_ = (normalized, None) if self.power == 1 else (None, self._powers(normalized))
 
     def _powers(self, normalized: CSR) -> CSR:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import numpy as np
-
 from aerec.closed_form.item_item import ItemItemRecommender
-from aerec.closed_form.neighbours import nearest_rows
+from aerec.closed_form.neighbours import nearest_columns
 from aerec.dimensions import Choice, Number, Space, Whole
 from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
 from aerec.rating_weights import root_weighted
-from aerec.sparse import CSR
 from aerec.splitting import Holdout
 
 
@@ -76,8 +73,5 @@ class ItemKNN(ItemItemRecommender):
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
         if train.weights is not None and self.similarity == "jaccard":
             raise DataError("similarity='jaccard' counts users, and cannot use weights: choose 'cosine'")
-        items: CSR = root_weighted(train.matrix, train.weights).T.tocsr()
-        neighbours = nearest_rows(
-            items, items, self.k, self.shrinkage, self.similarity, exclude=np.arange(items.shape[0])
-        )
-        self.weights_ = neighbours.T.tocsr()
+        X = root_weighted(train.matrix, train.weights)
+        self.weights_ = nearest_columns(X, self.k, self.shrinkage, self.similarity).T.tocsr()

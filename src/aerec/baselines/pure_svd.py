@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.extmath import randomized_svd
 
+from aerec.closed_form.leading_vectors import leading_vectors
 from aerec.closed_form.penalties import automatic_l2
 from aerec.dimensions import Number, Space, Whole
 from aerec.interactions import Interactions
@@ -80,11 +80,10 @@ class PureSVD(Recommender):
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
         n_factors = min(self.n_factors, *train.shape)
         X = root_weighted(train.matrix, train.weights)
-        _, sizes, right = randomized_svd(X, n_factors, n_oversamples=20, n_iter=7, random_state=self.seed)
+        sizes, right = leading_vectors(X, n_factors, self.seed)
         l2 = _AUTOMATIC * automatic_l2(X) if isinstance(self.l2, str) else float(self.l2)
-        squares = np.square(sizes, dtype=np.float64)
-        shrunk = np.sqrt(squares / (squares + l2)) if l2 > 0 else np.ones(n_factors)
-        self.item_factors_: NDArray[np.float32] = np.ascontiguousarray(right.T * shrunk, dtype=np.float32)
+        shrunk = sizes / np.sqrt(sizes**2 + l2) if l2 > 0 else np.ones(n_factors)
+        self.item_factors_: NDArray[np.float32] = right * shrunk.astype(np.float32)
 
     def _make_scorer(self) -> Scorer:
         return _ProjectionScorer(self.item_factors_, self._project, self._popularity, self._project_without)

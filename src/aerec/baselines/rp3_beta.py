@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from aerec.closed_form.item_item import ItemItemRecommender
@@ -13,7 +12,7 @@ from aerec.closed_form.neighbours import largest_products
 from aerec.dimensions import Number, Space, Whole
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
-from aerec.sparse import CSR, row_ids
+from aerec.sparse import CSR, column_counts, column_sums, row_sums, scaled
 from aerec.splitting import Holdout
 
 
@@ -77,21 +76,18 @@ class RP3Beta(ItemItemRecommender):
 
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
         X = train.matrix
-        n_items = X.shape[1]
-        per_item = np.bincount(X.indices, weights=np.abs(X.data), minlength=n_items)
-        per_user = np.bincount(row_ids(X), weights=np.abs(X.data), minlength=X.shape[0])
-        beta = _automatic_beta(X) if isinstance(self.beta, str) else float(self.beta)
-        arriving = (np.abs(X.data) / per_user[row_ids(X)]) ** self.alpha / per_item[X.indices] ** beta
-        leaving = (np.abs(X.data) / per_item[X.indices]) ** self.alpha
-        to_item, from_item = _with_values(X, arriving), _with_values(X, leaving).T.tocsr()
-        self.weights_ = largest_products(from_item, to_item, int(self.k), exclude=np.arange(n_items))
+        of_user, of_item = (np.where(sums > 0, sums, 1.0) for sums in (row_sums(X, np.abs), column_sums(X, np.abs)))
+        alpha, beta = self.alpha, _automatic_beta(X) if isinstance(self.beta, str) else float(self.beta)
+
+        def power(values: NDArray[np.float32]) -> NDArray[np.float64]:
+            return np.abs(values.astype(np.float64)) ** alpha
+
+        from_item = scaled(X.T.tocsr(), of_item**-alpha, np.ones(X.shape[0]), power)
+        to_item = scaled(X, of_user**-alpha, of_item**-beta, power)
+        self.weights_ = largest_products(from_item, to_item, int(self.k), exclude=np.arange(X.shape[1]))
 
 
 def _automatic_beta(X: CSR) -> float:
     """Return the power that suits ratings of this density."""
-    density = X.nnz / X.shape[0] / max(np.unique(X.indices).size, 1)
+    density = X.nnz / X.shape[0] / max(np.count_nonzero(column_counts(X)), 1)
     return float(np.clip(0.5 + 0.3 * np.log10(density / 0.03), 0.1, 0.6))
-
-
-def _with_values(matrix: CSR, values: NDArray[np.floating[Any]]) -> CSR:
-    return sp.csr_array((values.astype(np.float32), matrix.indices, matrix.indptr), shape=matrix.shape)

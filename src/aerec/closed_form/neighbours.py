@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from aerec.closed_form.item_item import on_all_threads
 from aerec.native import kernels
 from aerec.native.loader import is_used
-from aerec.sparse import CSR, ones_in, row_ids, take_rows
+from aerec.sparse import CSR, ones_in, row_sums, squares, take_rows
 
 _BLOCK_PRODUCTS = 1 << 19  # products summed at once by one thread
 _BLOCK_NEIGHBOURS = 1 << 22  # neighbours that a kernel finds at once
@@ -33,8 +34,8 @@ class Similarity:
         self, numbers: NDArray[np.int64], others: NDArray[Any], products: NDArray[Any]
     ) -> NDArray[np.floating[Any]]:
         """Return the similarities of pairs by their numbers."""
-        squares, other_squares = self.squares.take(numbers), self.other_squares.take(others)
-        scale = squares + other_squares - products if self.jaccard else np.sqrt(squares) * np.sqrt(other_squares)
+        one, other = self.squares.take(numbers), self.other_squares.take(others)
+        scale = one + other - products if self.jaccard else np.sqrt(one) * np.sqrt(other)
         return np.asarray(products / np.maximum(scale + np.float32(self.shrinkage), np.float32(1e-30)))
 
 
@@ -46,13 +47,15 @@ class RowIndex:
     rows : csr_array of shape (n_rows, n_columns)
     similarity : {"cosine", "jaccard"}
         Jaccard reads every stored value as 1.
+    transposed : csr_array of shape (n_columns, n_rows), optional
+        That of the rows, where it is at hand.
     """
 
-    def __init__(self, rows: CSR, similarity: str = "cosine") -> None:
+    def __init__(self, rows: CSR, similarity: str = "cosine", transposed: CSR | None = None) -> None:
         self._jaccard = similarity == "jaccard"
-        rows = ones_in(rows) if self._jaccard else rows
-        self._transposed: CSR = rows.T.tocsr()
-        self._squares = _squared_norms(rows)
+        transposed = rows.T.tocsr() if transposed is None else transposed
+        self._transposed = ones_in(transposed) if self._jaccard else transposed
+        self._squares = _squared_norms(ones_in(rows) if self._jaccard else rows)
 
     def nearest(self, queries: CSR, k: int, shrinkage: float, exclude: NDArray[np.int64] | None = None) -> CSR:
         """Return the similarity of each query to the `k` rows most similar to it, of those that share a column with it.
@@ -88,8 +91,8 @@ class RowIndex:
             return terms
         terms = terms[:, rows].tocsr()
         dots = np.asarray(terms.sum(axis=0))
-        squares = np.maximum(_squared_norms(query).sum() - np.square(query.data), 0)
-        similarity = Similarity(squares, self._squares, shrinkage, self._jaccard)
+        rest = np.maximum(_squared_norms(query).sum() - np.square(query.data), 0)
+        similarity = Similarity(rest, self._squares, shrinkage, self._jaccard)
         parts: list[Any] = []
         for block in _row_blocks(np.full(n, float(len(rows)))):
             left = dots - terms[block].toarray()
@@ -101,16 +104,11 @@ class RowIndex:
         return nearest
 
 
-def nearest_rows(
-    queries: CSR,
-    rows: CSR,
-    k: int,
-    shrinkage: float,
-    similarity: str = "cosine",
-    exclude: NDArray[np.int64] | None = None,
-) -> CSR:
-    """Return the similarity of each query to the `k` rows most similar to it; see `RowIndex`."""
-    return RowIndex(rows, similarity).nearest(queries, k, shrinkage, exclude)
+def nearest_columns(X: CSR, k: int, shrinkage: float, similarity: str = "cosine") -> CSR:
+    """Return the similarity of each column to the `k` other ones most similar to it; see `RowIndex`."""
+    columns: CSR = X.T.tocsr()
+    index = RowIndex(columns, similarity, transposed=X)
+    return index.nearest(columns, k, shrinkage, exclude=np.arange(X.shape[1]))
 
 
 def largest_products(
@@ -147,8 +145,8 @@ def _largest_by_kernel(left: CSR, right: CSR, k: int, similarity: Similarity | N
     pairs = None
     if similarity is not None:
         rows, columns = (
-            torch.from_numpy(np.array(squares) if similarity.jaccard else np.sqrt(squares))
-            for squares in (similarity.squares, similarity.other_squares)
+            torch.from_numpy(np.array(lengths) if similarity.jaccard else np.sqrt(lengths))
+            for lengths in (similarity.squares, similarity.other_squares)
         )
         pairs = kernels.Pairs(rows, columns, float(similarity.shrinkage), similarity.jaccard)
     factors = _stored(left), _stored(right), n_columns
@@ -169,8 +167,11 @@ def _largest_by_kernel(left: CSR, right: CSR, k: int, similarity: Similarity | N
 
 
 def _stored(matrix: CSR) -> kernels.Stored:
-    arrays = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int64), np.array(matrix.data)
-    return kernels.Stored(*map(torch.from_numpy, arrays))
+    """Return the arrays of a matrix as tensors; the two large ones in its memory, which a kernel only reads."""
+    arrays = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32, copy=False), matrix.data
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return kernels.Stored(*map(torch.from_numpy, arrays))
 
 
 def _largest_by_scipy(
@@ -251,5 +252,4 @@ def _beyond(
 
 
 def _squared_norms(matrix: CSR) -> NDArray[np.float32]:
-    squares = np.bincount(row_ids(matrix), matrix.data.astype(np.float64) ** 2, minlength=matrix.shape[0])
-    return squares.astype(np.float32)
+    return row_sums(matrix, squares).astype(np.float32)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from aerec.parameters import Constraint, OneOf, RealNumber
-from aerec.sparse import CSR, column_counts, row_ids
+from aerec.sparse import CSR, column_counts, row_sums, squares
 
 _AUTOMATIC = 7.2  # The penalty as a multiple of the root of the mean sum of a row of XᵀX
 _OF_FACTORS = 1.5  # The penalty of factors as a multiple of its fourth root
@@ -27,9 +27,8 @@ def automatic_l2(X: CSR) -> float:
     items, dense and sparse (``benchmarks/quality/rules.py``).
     """
     n_rated = int(np.count_nonzero(column_counts(X)))
-    of_users = np.bincount(row_ids(X), np.abs(X.data), minlength=X.shape[0])
-    mean_square = float(np.square(X.data, dtype=np.float64).mean())
-    return _AUTOMATIC * math.sqrt(float(np.square(of_users).sum()) / max(n_rated, 1) * mean_square)
+    mean_square = float(row_sums(X, squares).sum()) / X.nnz
+    return _AUTOMATIC * math.sqrt(float(np.square(row_sums(X, np.abs)).sum()) / max(n_rated, 1) * mean_square)
 
 
 def automatic_factor_l2(X: CSR) -> float:

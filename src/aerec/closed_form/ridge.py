@@ -27,7 +27,7 @@ from aerec.rating_weights import root_weighted, weighted_counts
 from aerec.recommender.base import History
 from aerec.recommender.new_items import NewItems
 from aerec.recommender.scorer import Scorer
-from aerec.sparse import CSR, column_counts, row_ids
+from aerec.sparse import CSR, column_counts, row_sums, scaled, squares
 from aerec.splitting import Holdout
 from aerec.system.memory import require_memory
 
@@ -211,8 +211,7 @@ class RidgeRecommender(ItemItemRecommender):
         if self._used("user_norm") == 0:
             return X
         lengths = np.maximum(np.diff(X.indptr), 1).astype(np.float64) ** (-float(self._used("user_norm")) / 2)
-        values = (X.data * lengths[row_ids(X)]).astype(np.float32)
-        return sp.csr_array((values, X.indices, X.indptr), shape=X.shape)
+        return scaled(X, lengths, np.ones(X.shape[1]))
 
     def _with_features(self, X: CSR, train: Interactions) -> CSR:
         """Return the rows of X, followed by those of √w · Fᵀ: XᵀX of the result is XᵀX + w FFᵀ."""
@@ -248,8 +247,7 @@ class RidgeRecommender(ItemItemRecommender):
 
     def _learn_by_users(self, ratings: CSR, counts: NDArray[np.int64], n_users: int) -> None:
         """Set the learned attributes from Xᵀ."""
-        squares = np.bincount(row_ids(ratings), np.square(ratings.data, dtype=np.float64), minlength=ratings.shape[0])
-        self.ridge_ = (self._dropped() * squares + self.l2_).astype(np.float32)
+        self.ridge_ = (self._dropped() * row_sums(ratings, squares) + self.l2_).astype(np.float32)
         self.ratings_, self.item_counts_, self.n_users_ = ratings, counts, np.array([n_users])
         self.kernel_ = user_kernel(ratings, self.ridge_, 'take solver="items", or ELSA')
         self.inverse_diagonal_ = inverse_diagonal(ratings, self.kernel_, self.ridge_)

@@ -7,9 +7,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from sklearn.utils.extmath import randomized_svd
 
 from aerec.closed_form.item_item import gram_matrix
+from aerec.closed_form.leading_vectors import leading_vectors
 from aerec.closed_form.penalties import L2, used_l2
 from aerec.dimensions import Number, Space, Whole
 from aerec.interactions import Interactions
@@ -17,7 +17,7 @@ from aerec.parameters import Constraint, RealNumber, WholeNumber
 from aerec.rating_weights import root_weighted
 from aerec.recommender.base import Recommender
 from aerec.recommender.scorer import Scorer, UserBlock
-from aerec.sparse import CSR, row_ids
+from aerec.sparse import CSR, column_sums, row_ids, squares
 from aerec.splitting import Holdout
 
 _REMEMBERED = 5  # steps from which L-BFGS estimates the curvature; each keeps two float64 copies of both factors
@@ -108,8 +108,8 @@ class LowRankEDLAE(Recommender):
         X = root_weighted(train.matrix, train.weights)
         gram, l2 = _Gram(X), used_l2(self.l2, X)
         ridge = self.dropout / (1 - self.dropout) * gram.diagonal + l2
-        _, sizes, right = randomized_svd(X, self._rank(train.shape), random_state=int(self.seed))
-        start = np.stack([right.T * (sizes**2 / (sizes**2 + l2)), right.T]).astype(np.float64)
+        sizes, right = leading_vectors(X, self._rank(train.shape), int(self.seed))
+        start = np.stack([right * (sizes**2 / (sizes**2 + l2)), right]).astype(np.float64)
 
         def cost(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
             U, V = flat.reshape(start.shape)
@@ -163,8 +163,7 @@ class _Gram:
     """Products with G = XᵀX, in float64."""
 
     def __init__(self, X: CSR) -> None:
-        squares = np.bincount(X.indices, np.square(X.data, dtype=np.float64), minlength=X.shape[1])
-        self.diagonal = squares.astype(np.float64)
+        self.diagonal = column_sums(X, squares)
         self._dense: NDArray[np.float32] | None = None
         if X.shape[1] <= _DENSE_ITEMS:
             self._dense = gram_matrix(X, advice="use a smaller catalogue")

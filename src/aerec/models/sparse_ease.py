@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from aerec.closed_form.item_item import NOT_INVERTIBLE, ItemItemRecommender, gram_matrix
-from aerec.closed_form.neighbours import nearest_rows
+from aerec.closed_form.neighbours import RowIndex
 from aerec.closed_form.penalties import L2, used_l2
 from aerec.dimensions import Number, Space, Whole
 from aerec.errors import TrainingError
@@ -82,7 +82,8 @@ class SparseEASE(ItemItemRecommender):
         X = root_weighted(train.matrix, train.weights)
         n_items, l2 = X.shape[1], used_l2(self.l2, X)
         by_item: CSR = X.T.tocsr()
-        near = nearest_rows(by_item, by_item, int(self.n_neighbors), shrinkage=0.0, exclude=np.arange(n_items))
+        index = RowIndex(by_item, transposed=X)
+        near = index.nearest(by_item, int(self.n_neighbors), shrinkage=0.0, exclude=np.arange(n_items))
         whole = gram_matrix(X, advice="use ELSA") if n_items <= _DENSE_ITEMS else None
         widest = max(int(np.diff(near.indptr).max(initial=0)), 1)
         size = max(1, int(np.sqrt(_BLOCK_PAIRS)) // (widest + 1))

@@ -295,12 +295,17 @@ static inline void sum_rows(float *restrict sum, const float *dense, int64_t n_c
     }
 }
 
-/* Whether rows begin where the ones before them end, and all columns exist: 0 if so. */
+/* Whether rows begin where the ones before them end, and all columns, of 8 bytes or of 4, exist: 0 if so. */
 EXPORTED(check_csr)
-(const int64_t *starts, const int64_t *columns, int64_t n_rows, int64_t n_columns, int64_t n_values) {
+(const int64_t *starts, const void *columns, int64_t wide, int64_t n_rows, int64_t n_columns, int64_t n_values) {
+    const int64_t *eight = columns;
+    const int32_t *four = columns;
     int64_t wrong = starts[0] != 0 || starts[n_rows] != n_values;
     for (int64_t row = 0; row < n_rows; row++) wrong |= starts[row] > starts[row + 1];
-    for (int64_t k = 0; k < n_values; k++) wrong |= columns[k] < 0 || columns[k] >= n_columns;
+    if (wide)
+        for (int64_t k = 0; k < n_values; k++) wrong |= eight[k] < 0 || eight[k] >= n_columns;
+    else
+        for (int64_t k = 0; k < n_values; k++) wrong |= four[k] < 0 || four[k] >= n_columns;
     return wrong;
 }
 
@@ -411,8 +416,8 @@ typedef struct {
 __attribute__((optimize("fp-contract=off")))
 #endif
 EXPORTED(largest_products)
-(const int64_t *left_starts, const int64_t *left_columns, const float *left_values, const int64_t *right_starts,
- const int64_t *right_columns, const float *right_values, int64_t first, int64_t last, int64_t n_columns, int64_t k,
+(const int64_t *left_starts, const int32_t *left_columns, const float *left_values, const int64_t *right_starts,
+ const int32_t *right_columns, const float *right_values, int64_t first, int64_t last, int64_t n_columns, int64_t k,
  const int64_t *exclude, int64_t kind, const float *of_rows, const float *of_columns, const float *shrinkage,
  int64_t *counts, int32_t *columns, float *values) {
     cell *cells = malloc((size_t)n_columns * sizeof *cells);

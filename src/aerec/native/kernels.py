@@ -199,7 +199,7 @@ def largest_products(
     Parameters
     ----------
     left, right : Stored
-        Here rows of the one and of the other, and the columns of each.
+        Here rows of the one and of the other, and the columns of each, of int32.
     n_columns : int
         Of right.
     rows : range
@@ -216,8 +216,8 @@ def largest_products(
         Starts, columns (int32), and values, those of scipy to the bit; of equal ones the lower columns are chosen.
     """
     n_left, n_right = len(left.starts) - 1, len(right.starts) - 1
-    _check_csr(*left, n_right, n_left)
-    _check_csr(*right, n_columns, n_right)
+    _check_csr(*left, n_right, n_left, torch.int32)
+    _check_csr(*right, n_columns, n_right, torch.int32)
     _check(exclude, (n_left,), torch.int64)
     if not (0 <= rows.start <= rows.stop <= n_left and rows.step == 1 and k >= 1 and n_columns < 2**31):
         raise ValueError(f"rows are some of {n_left} in order, and k is above 0, got {rows} and {k}")
@@ -278,11 +278,13 @@ def _check(tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype = torch.fl
         )
 
 
-def _check_csr(starts: Tensor, columns: Tensor, values: Tensor, n_columns: int, n_rows: int) -> None:
+def _check_csr(
+    starts: Tensor, columns: Tensor, values: Tensor, n_columns: int, n_rows: int, dtype: torch.dtype = torch.int64
+) -> None:
     _check(starts, (n_rows + 1,), torch.int64)
-    _check(columns, columns.shape[:1], torch.int64)
+    _check(columns, columns.shape[:1], dtype)
     _check(values, columns.shape)
-    if function("check_csr")(*_given(starts, columns, n_rows, n_columns, len(columns))):
+    if function("check_csr")(*_given(starts, columns, int(dtype == torch.int64), n_rows, n_columns, len(columns))):
         raise ValueError(
             f"starts of rows must go up from 0 to {len(columns)}, the number of values, and columns be from 0 to "
             f"{n_columns - 1}, got {starts} and {columns}"

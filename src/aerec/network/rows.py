@@ -12,11 +12,10 @@ from torch import Tensor
 
 from aerec.files.memmap import blocks, is_mapped, release
 from aerec.network.batches import DenseBatch, Pattern, SparseBatch
-from aerec.sparse import CSR, row_positions, take_rows
+from aerec.sparse import CSR, column_counts, column_sums, row_positions, row_sums, squares, take_rows
 
 _RUN = 1024  # consecutive rows of a mapped matrix that are read together: a disk is slow row by row
 _RUNS = 64  # runs whose rows are shuffled among each other
-_BLOCK = 1 << 22  # values summed at once
 _KEPT = 1 << 25  # values of a mapped matrix that stay resident after they were read
 
 
@@ -39,26 +38,27 @@ class SparseRows:
         weights: NDArray[np.float32] | None = None,
     ) -> None:
         self.shape = matrix.shape
+        self._matrix = matrix
         indptr = torch.from_numpy(matrix.indptr.astype(np.int64))
         self._lengths = indptr.diff()  # on the processor, so that the size of a batch needs no answer from the device
         self._starts = indptr.to(device)
         self._columns = _shared(matrix.indices).to(device)
         self._values = _shared(matrix.data).to(device)
-        sums = [*row_sums(matrix)]
+        sums = [row_sums(matrix), row_sums(matrix, squares)]
         if weights is not None:
             counted: CSR = sp.csr_array((matrix.data * weights, matrix.indices, matrix.indptr), shape=matrix.shape)
-            sums.append(row_sums(counted)[0])
+            sums.append(row_sums(counted))
         self._sums = [torch.from_numpy(of_rows.astype(np.float32)).to(device) for of_rows in sums]
         self._targets = None if targets is None else _shared(targets.astype(np.float32, copy=False)).to(device)
         self._weights = None if weights is None else _shared(weights).to(device)
 
     def column_sums(self) -> NDArray[np.float64]:
         """Return the sum of the values of each column; shape (n_columns,)."""
-        return column_sums(self._columns.cpu().numpy(), self._values.cpu().numpy(), self.shape[1])
+        return column_sums(self._matrix)
 
     def column_counts(self) -> NDArray[np.int64]:
         """Return how many values each column has; shape (n_columns,)."""
-        return column_counts(self._columns.cpu().numpy(), self.shape[1])
+        return column_counts(self._matrix)
 
     def mean_wanted(self) -> float:
         """Return the mean of what the "observed" likelihood wants to see."""
@@ -138,11 +138,11 @@ class MappedRows:
 
     def column_sums(self) -> NDArray[np.float64]:
         """Return the sum of the values of each column; shape (n_columns,)."""
-        return column_sums(self._matrix.indices, self._matrix.data, self.shape[1])
+        return column_sums(self._matrix)
 
     def column_counts(self) -> NDArray[np.int64]:
         """Return how many values each column has; shape (n_columns,)."""
-        return column_counts(self._matrix.indices, self.shape[1])
+        return column_counts(self._matrix)
 
     def mean_wanted(self) -> float:
         """Return the mean of the values."""
@@ -228,41 +228,6 @@ def _shared(array: NDArray[Any]) -> Tensor:
     """
     as_it_is = array.flags.writeable and min(array.strides) >= 0
     return torch.from_numpy(array if as_it_is else array.copy())
-
-
-def column_sums(columns: NDArray[Any], values: NDArray[np.float32], n_columns: int) -> NDArray[np.float64]:
-    """Return the sum of each column of a sparse matrix, from its stored values and their columns."""
-    sums = np.zeros(n_columns)
-    for at, block in blocks(columns):
-        sums += np.bincount(block, values[at : at + len(block)], minlength=n_columns)
-    return sums
-
-
-def column_counts(columns: NDArray[Any], n_columns: int) -> NDArray[np.int64]:
-    """Return how many of the `columns` of stored values are each."""
-    counts = np.zeros(n_columns, dtype=np.int64)
-    for _, block in blocks(columns):
-        counts += np.bincount(block, minlength=n_columns)
-    return counts
-
-
-def row_sums(matrix: CSR) -> NDArray[np.float64]:
-    """Return the sum of each row and that of its squares; shape (2, n_rows).
-
-    Some rows at a time, so that nothing of the size of the matrix is held beside it.
-    """
-    n_rows = matrix.shape[0]
-    sums = np.zeros((2, n_rows))
-    begin = 0
-    while begin < n_rows:
-        most = int(matrix.indptr[begin]) + _BLOCK
-        end = max(begin + 1, int(np.searchsorted(matrix.indptr, most, side="right")) - 1)
-        values = matrix.data[matrix.indptr[begin] : matrix.indptr[end]]
-        rows = np.repeat(np.arange(end - begin), np.diff(matrix.indptr[begin : end + 1]))
-        for into, weights in zip(sums, (values, np.square(values)), strict=True):
-            into[begin:end] = np.bincount(rows, weights, end - begin)
-        begin = end
-    return sums
 
 
 def sparse_rows(
