@@ -380,7 +380,7 @@ def scaled(
 
 def squares(values: NDArray[Any]) -> NDArray[np.float64]:
     """Return the squares in float64."""
-    return np.square(values, dtype=np.float64)
+    return np.asarray(np.square(values, dtype=np.float64))
 
 
 def row_blocks(matrix: CSR, n_values: int = _BLOCK) -> Iterator[slice]:

@@ -89,5 +89,5 @@ class RP3Beta(ItemItemRecommender):
 
 def _automatic_beta(X: CSR) -> float:
     """Return the power that suits ratings of this density."""
-    density = X.nnz / X.shape[0] / max(np.count_nonzero(column_counts(X)), 1)
+    density = X.nnz / X.shape[0] / max(int(np.count_nonzero(column_counts(X))), 1)
     return float(np.clip(0.5 + 0.3 * np.log10(density / 0.03), 0.1, 0.6))
