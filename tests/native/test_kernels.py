@@ -198,3 +198,22 @@ def test_largest_products_refuse_rows_and_columns_that_are_not_there():
 def test_no_kernel_writes_beyond_the_memory_of_the_processor():
     with pytest.raises(ValueError, match="kernels read and write the memory of the processor, got a tensor on meta"):
         kernels._given(torch.ones(3), 5, torch.empty(3, device="meta"))
+
+
+def test_products_within_lists_are_those_of_scipy_to_the_bit():
+    matrix, (starts, columns, values) = csr(0, 12, 40, 0.4)
+    lists = [[3, 0, 7], [], [5], [11, 2, 3, 9], [1, 1]]
+    lengths = torch.tensor([0, *(len(rows) for rows in lists)])
+    rows = torch.tensor([row for rows in lists for row in rows], dtype=torch.int32)
+    given = Stored(lengths.cumsum(0), rows, torch.empty(len(rows)))
+    found = kernels.products_within(Stored(starts, columns.int(), values), 40, given, 4).numpy()
+    stored = sp.csr_array(matrix.numpy())
+    whole = (stored @ stored.T).toarray()
+    for rows, products in zip(lists, found, strict=True):
+        expected = np.zeros((4, 4), dtype=np.float32)
+        expected[: len(rows), : len(rows)] = whole[np.ix_(rows, rows)]
+        np.testing.assert_array_equal(products, expected)
+    with pytest.raises(ValueError, match="more than 3"):
+        kernels.products_within(Stored(starts, columns.int(), values), 40, given, 3)
+    with pytest.raises(ValueError, match="columns be from 0 to 4"):
+        kernels.products_within(Stored(starts[:6], columns[: starts[5]].int(), values[: starts[5]]), 40, given, 4)

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from aerec.closed_form.item_item import on_all_threads
+from aerec.files.memmap import blocks
 from aerec.native import kernels
 from aerec.native.loader import is_used
 from aerec.sparse import CSR, ones_in, row_sums, squares, take_rows
@@ -133,11 +134,12 @@ def largest_products(
     csr_array of shape (n, n_columns), float32
         Sorted. Of equal values the lower columns are chosen.
     """
-    n_products = left.astype(bool).astype(np.float64) @ np.diff(right.indptr).astype(np.float64)
     exclude = np.full(left.shape[0], -1) if exclude is None else exclude
-    if is_used() and left.dtype == right.dtype == np.float32 and n_products.sum() > right.nnz:  # less than to check it
+    starts = right.indptr.astype(np.int64, copy=False)
+    n_products = sum(int((starts[through + 1] - starts[through]).sum()) for _, through in blocks(left.indices))
+    if is_used() and left.dtype == right.dtype == np.float32 and n_products > right.nnz:  # less than to check it
         return _largest_by_kernel(left, right, k, similarity, exclude)
-    return _largest_by_scipy(left, right, k, similarity, exclude, n_products)
+    return _largest_by_scipy(left, right, k, similarity, exclude)
 
 
 def _largest_by_kernel(left: CSR, right: CSR, k: int, similarity: Similarity | None, exclude: NDArray[np.int64]) -> CSR:
@@ -149,7 +151,7 @@ def _largest_by_kernel(left: CSR, right: CSR, k: int, similarity: Similarity | N
             for lengths in (similarity.squares, similarity.other_squares)
         )
         pairs = kernels.Pairs(rows, columns, float(similarity.shrinkage), similarity.jaccard)
-    factors = _stored(left), _stored(right), n_columns
+    factors = stored_tensors(left), stored_tensors(right), n_columns
     rest = int(k), torch.from_numpy(exclude.astype(np.int64)), pairs
     size = max(1, min(_BLOCK_NEIGHBOURS // min(k, n_columns), -(-n_rows // (8 * torch.get_num_threads()))))
     blocks = [range(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
@@ -166,7 +168,7 @@ def _largest_by_kernel(left: CSR, right: CSR, k: int, similarity: Similarity | N
     return nearest
 
 
-def _stored(matrix: CSR) -> kernels.Stored:
+def stored_tensors(matrix: CSR) -> kernels.Stored:
     """Return the arrays of a matrix as tensors; the two large ones in its memory, which a kernel only reads."""
     arrays = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32, copy=False), matrix.data
     with warnings.catch_warnings():
@@ -180,9 +182,9 @@ def _largest_by_scipy(
     k: int,
     similarity: Similarity | None,
     exclude: NDArray[np.int64],
-    n_products: NDArray[np.float64],
 ) -> CSR:
     """Rows of about equally many products are worked on at once."""
+    n_products = ones_in(left, np.float64) @ np.diff(right.indptr).astype(np.float64)
     order = np.argsort(-n_products, kind="stable")
     tasks = list(_row_blocks(np.minimum(n_products[order], right.shape[1])))
     parts: list[Any] = [sp.csr_array((0, right.shape[1]), dtype=np.float32)] * (len(tasks) + 1)

@@ -9,19 +9,21 @@ import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 
-from aerec.closed_form.item_item import NOT_INVERTIBLE, ItemItemRecommender, gram_matrix
-from aerec.closed_form.neighbours import RowIndex
+from aerec.closed_form.item_item import NOT_INVERTIBLE, ItemItemRecommender, gram_matrix, on_all_threads
+from aerec.closed_form.neighbours import RowIndex, stored_tensors
 from aerec.closed_form.penalties import L2, used_l2
 from aerec.dimensions import Number, Space, Whole
 from aerec.errors import TrainingError
 from aerec.interactions import Interactions
+from aerec.native import kernels
+from aerec.native.loader import is_used
 from aerec.parameters import Constraint, WholeNumber
 from aerec.rating_weights import root_weighted
-from aerec.sparse import CSR, row_ids, take_rows
+from aerec.sparse import CSR, take_rows
 from aerec.splitting import Holdout
 
 _DENSE_ITEMS = 8_000  # most items for which the whole Gram matrix is held (256 MB)
-_BLOCK_PAIRS = 16_000_000  # entries of the small Gram matrices that are solved at once
+_BLOCK_PAIRS = 16_000_000  # entries of the Gram matrices that are held at once
 
 
 class SparseEASE(ItemItemRecommender):
@@ -85,53 +87,67 @@ class SparseEASE(ItemItemRecommender):
         index = RowIndex(by_item, transposed=X)
         near = index.nearest(by_item, int(self.n_neighbors), shrinkage=0.0, exclude=np.arange(n_items))
         whole = gram_matrix(X, advice="use ELSA") if n_items <= _DENSE_ITEMS else None
-        widest = max(int(np.diff(near.indptr).max(initial=0)), 1)
-        size = max(1, int(np.sqrt(_BLOCK_PAIRS)) // (widest + 1))
+        widest = int(np.diff(near.indptr).max(initial=0)) + 1
+        by_kernel = whole is None and is_used()
+        size = max(1, _BLOCK_PAIRS // widest**2 if by_kernel else int(np.sqrt(_BLOCK_PAIRS)) // widest)
         weights = np.empty(near.nnz, dtype=np.float32)
-        for start in range(0, n_items, size):
+
+        def solve(start: int) -> None:
             items = np.arange(start, min(start + size, n_items))
             block = take_rows(near, items)
-            if whole is None:
-                needed = np.unique(np.concatenate([items, block.indices]))
-                columns = take_rows(by_item, needed)
-                gram = (columns @ columns.T).toarray()
-            else:
-                needed, gram = np.arange(n_items), whole
-            solution = _solve(gram, np.searchsorted(needed, items), block, np.searchsorted(needed, block.indices), l2)
-            weights[near.indptr[start] : near.indptr[items[-1] + 1]] = solution
+            lists, there = _lists(items, block)
+            grams = _grams_by_kernel(by_item, lists, there) if by_kernel else _grams_of_block(by_item, whole, lists)
+            weights[near.indptr[start] : near.indptr[items[-1] + 1]] = _solve(grams, there, l2)
+
+        on_all_threads(solve, range(0, n_items, size))
         columns_of: CSR = sp.csr_array((weights, near.indices, near.indptr), shape=near.shape)
         self.weights_ = columns_of.T.tocsr()
 
 
-def _solve(
-    gram: NDArray[np.float32], items: NDArray[np.int64], block: CSR, neighbours: NDArray[np.int64], l2: float
-) -> NDArray[np.float32]:
-    """Weights of the neighbours of each item of a block, aligned with ``block.data``.
+def _lists(items: NDArray[np.int64], near: CSR) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return each item followed by its neighbours, and which places of the table hold one."""
+    shape = (len(items), int(np.diff(near.indptr).max(initial=0)) + 1)
+    there = np.arange(shape[1]) <= np.diff(near.indptr)[:, None]
+    lists = np.repeat(items[:, None], shape[1], axis=1)
+    lists[:, 1:][there[:, 1:]] = near.indices
+    return lists, there
+
+
+def _grams_by_kernel(by_item: CSR, lists: NDArray[np.int64], there: NDArray[np.bool_]) -> NDArray[np.float32]:
+    starts = np.append(0, np.cumsum(there.sum(axis=1)))
+    rows = lists[there].astype(np.int32)
+    given = kernels.Stored(torch.from_numpy(starts), torch.from_numpy(rows), torch.empty(len(rows)))
+    return kernels.products_within(stored_tensors(by_item), by_item.shape[1], given, lists.shape[1]).numpy()
+
+
+def _grams_of_block(by_item: CSR, whole: NDArray[np.float32] | None, lists: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return G of the items of each list, from the whole G or from that of all items in the lists."""
+    if whole is None:
+        needed, lists = np.unique(lists, return_inverse=True)
+        columns = take_rows(by_item, needed)
+        whole = (columns @ columns.T).toarray()
+    grams: NDArray[np.float32] = whole[lists[:, :, None], lists[:, None, :]]
+    return grams
+
+
+def _solve(grams: NDArray[np.float32], there: NDArray[np.bool_], l2: float) -> NDArray[np.float32]:
+    """Weights of the neighbours of each item of a block, one after the other.
 
     Parameters
     ----------
-    gram : ndarray of shape (n, n), float32
-        G over the items that the block needs.
-    items : ndarray of shape (n_block,)
-        Where in `gram` each item of the block is.
-    block : csr_array of shape (n_block, n_items)
-        Its stored entries are the neighbours.
-    neighbours : ndarray of shape (block.nnz,)
-        Where in `gram` each of them is.
+    grams : ndarray of shape (n_block, 1 + n_neighbors, 1 + n_neighbors), float32
+        G of each item, the first, and its neighbours; changed in place.
+    there : ndarray of bool, shape (n_block, 1 + n_neighbors)
+        Which of them there are.
     l2 : float
     """
-    rows = row_ids(block)
-    places = np.arange(block.nnz) - block.indptr[rows]
-    shape = (len(items), int(np.diff(block.indptr).max(initial=1)))
-    at, there = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=bool)
-    at[rows, places], there[rows, places] = neighbours, True
-    system = gram[at[:, :, None], at[:, None, :]]
-    system *= there[:, :, None] & there[:, None, :]  # no neighbour: a row of the unit matrix, answer 0
-    system[:, np.arange(shape[1]), np.arange(shape[1])] += np.where(there, l2, 1.0).astype(np.float32)
-    wanted = gram[at, items[:, None]] * there
+    grams *= there[:, :, None] & there[:, None, :]  # no neighbour: a row of the unit matrix, answer 0
+    system, wanted = grams[:, 1:, 1:], grams[:, 1:, :1]
+    diagonal = np.arange(system.shape[1])
+    system[:, diagonal, diagonal] += np.where(there[:, 1:], l2, 1.0).astype(np.float32)
     factor, failed = torch.linalg.cholesky_ex(torch.from_numpy(system))
     if failed.any():
         raise TrainingError(NOT_INVERTIBLE)
-    solution = torch.cholesky_solve(torch.from_numpy(wanted[:, :, None]), factor)[:, :, 0].numpy()
-    solved: NDArray[np.float32] = solution[rows, places]
+    solution = torch.cholesky_solve(torch.from_numpy(wanted), factor)[:, :, 0].numpy()
+    solved: NDArray[np.float32] = solution[there[:, 1:]]
     return solved

@@ -462,3 +462,48 @@ EXPORTED(largest_products)
     free(cells), free(touched), free(keys);
     return failed;
 }
+
+typedef struct {
+    int32_t next, place;
+    float value;
+} link;
+
+/* Of each list of rows the products of each two of them: a chain for each column of those that hold it. Not fused. */
+#ifdef __clang__
+#pragma STDC FP_CONTRACT OFF
+#else
+__attribute__((optimize("fp-contract=off")))
+#endif
+EXPORTED(products_within)
+(const int64_t *starts, const int32_t *columns, const float *values, int64_t n_columns, const int64_t *list_starts,
+ const int32_t *rows, int64_t n_lists, int64_t width, float *products) {
+    int64_t longest = 0;
+    for (int64_t list = 0; list < n_lists; list++) {
+        int64_t n = 0;
+        for (int64_t i = list_starts[list]; i < list_starts[list + 1]; i++) n += starts[rows[i] + 1] - starts[rows[i]];
+        longest = n > longest ? n : longest;
+    }
+    int32_t *last = malloc((size_t)(n_columns + 1) * sizeof *last);
+    link *links = malloc((size_t)(longest + 1) * sizeof *links);
+    int64_t failed = !last || !links || longest > INT32_MAX;
+    for (int64_t column = 0; !failed && column < n_columns; column++) last[column] = -1;
+    for (int64_t list = 0; !failed && list < n_lists; list++, products += width * width) {
+        const int32_t *own = rows + list_starts[list];
+        int64_t n_rows = list_starts[list + 1] - list_starts[list];
+        int32_t n = 0;
+        for (int64_t i = 0; i < n_rows; i++)
+            for (int64_t at = starts[own[i]]; at < starts[own[i] + 1]; at++) {
+                int32_t *chain = last + columns[at];
+                links[n] = (link){*chain, (int32_t)i, values[at]};
+                *chain = n++;
+                for (int32_t j = *chain; j >= 0; j = links[j].next)
+                    products[i * width + links[j].place] += links[j].value * values[at];
+            }
+        for (int64_t i = 0; i < n_rows; i++)
+            for (int64_t at = starts[own[i]]; at < starts[own[i] + 1]; at++) last[columns[at]] = -1;
+        for (int64_t i = 0; i < n_rows; i++)
+            for (int64_t j = 0; j < i; j++) products[j * width + i] = products[i * width + j];
+    }
+    free(last), free(links);
+    return failed;
+}

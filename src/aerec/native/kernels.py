@@ -238,6 +238,35 @@ def largest_products(
     return Stored(starts, columns[:n_values], values[:n_values])
 
 
+def products_within(rows: Stored, n_columns: int, lists: Stored, width: int) -> Tensor:
+    """Return of each list of rows the products of each two of them.
+
+    Parameters
+    ----------
+    rows : Stored
+        Of a matrix; its columns are of int32.
+    n_columns : int
+    lists : Stored
+        The columns are numbers of rows, of int32; the values are not read.
+    width : int
+        Of the longest list.
+
+    Returns
+    -------
+    Tensor of shape (n_lists, width, width), float32
+        Those of scipy to the bit; 0 beyond the end of a list.
+    """
+    n_rows, n_lists = len(rows.starts) - 1, len(lists.starts) - 1
+    _check_csr(*rows, n_columns, n_rows, torch.int32)
+    _check_csr(*lists, n_rows, n_lists, torch.int32)
+    if n_lists and int(lists.starts.diff().max()) > width:
+        raise ValueError(f"a list has {int(lists.starts.diff().max())} rows, more than {width}")
+    products = rows.values.new_zeros(n_lists, width, width)
+    if function("products_within")(*_given(*rows, n_columns, lists.starts, lists.rows, n_lists, width, products)):
+        raise MemoryError(f"no memory for chains of {n_columns} columns")
+    return products
+
+
 def _numbers(options: AdamOptions) -> _AdamNumbers:
     """Those of w − η / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε), as PyTorch has it."""
     first, second = options.betas
