@@ -41,6 +41,7 @@ def test_blocks_of_any_size_and_the_part_of_the_gram_matrix_give_the_same(monkey
     X = likes()
     expected = SparseEASE(l2=3.0, n_neighbors=5).fit(X).weights_.toarray()
     monkeypatch.setattr(sparse_ease, "_DENSE_ITEMS", 0)
+    monkeypatch.setattr(sparse_ease, "_POPULAR_ITEMS", 6)
     monkeypatch.setattr(sparse_ease, "_BLOCK_PAIRS", pairs)
     np.testing.assert_allclose(SparseEASE(l2=3.0, n_neighbors=5).fit(X).weights_.toarray(), expected, atol=1e-6)
 

@@ -200,20 +200,32 @@ def test_no_kernel_writes_beyond_the_memory_of_the_processor():
         kernels._given(torch.ones(3), 5, torch.empty(3, device="meta"))
 
 
-def test_products_within_lists_are_those_of_scipy_to_the_bit():
-    matrix, (starts, columns, values) = csr(0, 12, 40, 0.4)
-    lists = [[3, 0, 7], [], [5], [11, 2, 3, 9], [1, 1]]
-    lengths = torch.tensor([0, *(len(rows) for rows in lists)])
+@pytest.mark.parametrize("frequent", [[], [3, 7, 9], list(range(12))])
+def test_products_within_lists_are_those_of_scipy_to_the_bit(frequent):
+    dense, (starts, columns, values) = csr(0, 12, 40, 0.4)
+    whole = (sp.csr_array(dense.numpy()) @ sp.csr_array(dense.numpy()).T).toarray()
+    lists = [[3, 0, 7], [], [5], [11, 2, 3, 9], [9, 7, 3]]
+    ends = torch.tensor([0, *(len(rows) for rows in lists)]).cumsum(0)
     rows = torch.tensor([row for rows in lists for row in rows], dtype=torch.int32)
-    given = Stored(lengths.cumsum(0), rows, torch.empty(len(rows)))
-    found = kernels.products_within(Stored(starts, columns.int(), values), 40, given, 4).numpy()
-    stored = sp.csr_array(matrix.numpy())
-    whole = (stored @ stored.T).toarray()
+    given = Stored(ends, rows, torch.empty(len(rows)))
+    places = torch.full((12,), -1, dtype=torch.int32)
+    places[frequent] = torch.arange(len(frequent), dtype=torch.int32)
+    known = places, torch.from_numpy(whole[np.ix_(frequent, frequent)])
+    found = kernels.products_within(Stored(starts, columns.int(), values), 40, given, 4, *known).numpy()
     for rows, products in zip(lists, found, strict=True):
         expected = np.zeros((4, 4), dtype=np.float32)
         expected[: len(rows), : len(rows)] = whole[np.ix_(rows, rows)]
         np.testing.assert_array_equal(products, expected)
-    with pytest.raises(ValueError, match="more than 3"):
-        kernels.products_within(Stored(starts, columns.int(), values), 40, given, 3)
-    with pytest.raises(ValueError, match="columns be from 0 to 4"):
-        kernels.products_within(Stored(starts[:6], columns[: starts[5]].int(), values[: starts[5]]), 40, given, 4)
+
+
+def test_products_within_lists_refuse_what_does_not_fit():
+    starts, columns, values = csr(0, 6, 5, 0.5)[1]
+    rows = Stored(starts, columns.int(), values)
+    lists = Stored(torch.tensor([0, 3]), torch.tensor([0, 1, 5], dtype=torch.int32), torch.empty(3))
+    none, known = torch.full((6,), -1, dtype=torch.int32), torch.empty(0, 0)
+    with pytest.raises(ValueError, match="more than 2"):
+        kernels.products_within(rows, 5, lists, 2, none, known)
+    with pytest.raises(ValueError, match="columns be from 0 to 5"):
+        kernels.products_within(rows, 5, lists._replace(rows=lists.rows + 1), 3, none, known)
+    with pytest.raises(ValueError, match="numbered up to -1"):
+        kernels.products_within(rows, 5, lists, 3, none + 1, known)

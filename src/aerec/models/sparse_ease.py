@@ -22,7 +22,8 @@ from aerec.rating_weights import root_weighted
 from aerec.sparse import CSR, take_rows
 from aerec.splitting import Holdout
 
-_DENSE_ITEMS = 8_000  # most items for which the whole Gram matrix is held (256 MB)
+_POPULAR_ITEMS = 4_000  # of which the whole Gram matrix is held
+_DENSE_ITEMS = 8_000  # most items for which it is without the kernel
 _BLOCK_PAIRS = 16_000_000  # entries of the Gram matrices that are held at once
 
 
@@ -84,20 +85,17 @@ class SparseEASE(ItemItemRecommender):
         X = root_weighted(train.matrix, train.weights)
         n_items, l2 = X.shape[1], used_l2(self.l2, X)
         by_item: CSR = X.T.tocsr()
+        grams = _Grams(by_item) if is_used() else _GramsOfBlocks(by_item)
         index = RowIndex(by_item, transposed=X)
         near = index.nearest(by_item, int(self.n_neighbors), shrinkage=0.0, exclude=np.arange(n_items))
-        whole = gram_matrix(X, advice="use ELSA") if n_items <= _DENSE_ITEMS else None
-        widest = int(np.diff(near.indptr).max(initial=0)) + 1
-        by_kernel = whole is None and is_used()
-        size = max(1, _BLOCK_PAIRS // widest**2 if by_kernel else int(np.sqrt(_BLOCK_PAIRS)) // widest)
+        size = grams.lists_at_once(int(np.diff(near.indptr).max(initial=0)) + 1)
         weights = np.empty(near.nnz, dtype=np.float32)
 
         def solve(start: int) -> None:
             items = np.arange(start, min(start + size, n_items))
             block = take_rows(near, items)
             lists, there = _lists(items, block)
-            grams = _grams_by_kernel(by_item, lists, there) if by_kernel else _grams_of_block(by_item, whole, lists)
-            weights[near.indptr[start] : near.indptr[items[-1] + 1]] = _solve(grams, there, l2)
+            weights[near.indptr[start] : near.indptr[items[-1] + 1]] = _solve(grams.of(lists, there), there, l2)
 
         on_all_threads(solve, range(0, n_items, size))
         columns_of: CSR = sp.csr_array((weights, near.indices, near.indptr), shape=near.shape)
@@ -113,21 +111,49 @@ def _lists(items: NDArray[np.int64], near: CSR) -> tuple[NDArray[np.int64], NDAr
     return lists, there
 
 
-def _grams_by_kernel(by_item: CSR, lists: NDArray[np.int64], there: NDArray[np.bool_]) -> NDArray[np.float32]:
-    starts = np.append(0, np.cumsum(there.sum(axis=1)))
-    rows = lists[there].astype(np.int32)
-    given = kernels.Stored(torch.from_numpy(starts), torch.from_numpy(rows), torch.empty(len(rows)))
-    return kernels.products_within(stored_tensors(by_item), by_item.shape[1], given, lists.shape[1]).numpy()
+class _Grams:
+    """G of lists of items: of popular items looked up, for the others summed by a kernel."""
+
+    def __init__(self, by_item: CSR) -> None:
+        self._items, self._n_users = stored_tensors(by_item), by_item.shape[1]
+        popular = np.sort(np.argsort(-np.diff(by_item.indptr), kind="stable")[:_POPULAR_ITEMS])
+        self._popular = torch.full((by_item.shape[0],), -1, dtype=torch.int32)
+        self._popular[torch.from_numpy(popular)] = torch.arange(len(popular), dtype=torch.int32)
+        self._known = torch.from_numpy(gram_matrix(take_rows(by_item, popular).T.tocsr(), advice="use ELSA"))
+
+    def lists_at_once(self, width: int) -> int:
+        """Return how many lists of `width` items are a block."""
+        return max(1, _BLOCK_PAIRS // width**2)
+
+    def of(self, lists: NDArray[np.int64], there: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Return G of the items of each list; shape (n_lists, width, width)."""
+        starts, items = np.append(0, np.cumsum(there.sum(axis=1))), lists[there].astype(np.int32)
+        given = kernels.Stored(torch.from_numpy(starts), torch.from_numpy(items), torch.empty(len(items)))
+        known = self._popular, self._known
+        return kernels.products_within(self._items, self._n_users, given, lists.shape[1], *known).numpy()
 
 
-def _grams_of_block(by_item: CSR, whole: NDArray[np.float32] | None, lists: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return G of the items of each list, from the whole G or from that of all items in the lists."""
-    if whole is None:
-        needed, lists = np.unique(lists, return_inverse=True)
-        columns = take_rows(by_item, needed)
-        whole = (columns @ columns.T).toarray()
-    grams: NDArray[np.float32] = whole[lists[:, :, None], lists[:, None, :]]
-    return grams
+class _GramsOfBlocks:
+    """The same without a kernel: from G of all items, or of those of a block."""
+
+    def __init__(self, by_item: CSR) -> None:
+        few = by_item.shape[0] <= _DENSE_ITEMS
+        self._by_item = by_item
+        self._whole = gram_matrix(by_item.T.tocsr(), advice="use ELSA") if few else None
+
+    def lists_at_once(self, width: int) -> int:
+        """Return how many lists of `width` items are a block."""
+        return max(1, int(np.sqrt(_BLOCK_PAIRS)) // width)
+
+    def of(self, lists: NDArray[np.int64], there: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Return G of the items of each list; shape (n_lists, width, width)."""
+        whole = self._whole
+        if whole is None:
+            needed, lists = np.unique(lists, return_inverse=True)
+            columns = take_rows(self._by_item, needed)
+            whole = (columns @ columns.T).toarray()
+        grams: NDArray[np.float32] = whole[lists[:, :, None], lists[:, None, :]]
+        return grams
 
 
 def _solve(grams: NDArray[np.float32], there: NDArray[np.bool_], l2: float) -> NDArray[np.float32]:

@@ -468,7 +468,8 @@ typedef struct {
     float value;
 } link;
 
-/* Of each list of rows the products of each two of them: a chain for each column of those that hold it. Not fused. */
+/* Of each list of rows the products of each two of them: those of two frequent rows are known, for the others there is
+ * a chain for each column of the rarer rows that hold it. Not fused. */
 #ifdef __clang__
 #pragma STDC FP_CONTRACT OFF
 #else
@@ -476,11 +477,13 @@ __attribute__((optimize("fp-contract=off")))
 #endif
 EXPORTED(products_within)
 (const int64_t *starts, const int32_t *columns, const float *values, int64_t n_columns, const int64_t *list_starts,
- const int32_t *rows, int64_t n_lists, int64_t width, float *products) {
+ const int32_t *rows, const int32_t *frequent, const float *known, int64_t n_known, int64_t n_lists, int64_t width,
+ float *products) {
     int64_t longest = 0;
     for (int64_t list = 0; list < n_lists; list++) {
         int64_t n = 0;
-        for (int64_t i = list_starts[list]; i < list_starts[list + 1]; i++) n += starts[rows[i] + 1] - starts[rows[i]];
+        for (int64_t i = list_starts[list]; i < list_starts[list + 1]; i++)
+            if (frequent[rows[i]] < 0) n += starts[rows[i] + 1] - starts[rows[i]];
         longest = n > longest ? n : longest;
     }
     int32_t *last = malloc((size_t)(n_columns + 1) * sizeof *last);
@@ -492,17 +495,30 @@ EXPORTED(products_within)
         int64_t n_rows = list_starts[list + 1] - list_starts[list];
         int32_t n = 0;
         for (int64_t i = 0; i < n_rows; i++)
-            for (int64_t at = starts[own[i]]; at < starts[own[i] + 1]; at++) {
+            for (int64_t at = starts[own[i]]; frequent[own[i]] < 0 && at < starts[own[i] + 1]; at++) {
                 int32_t *chain = last + columns[at];
                 links[n] = (link){*chain, (int32_t)i, values[at]};
                 *chain = n++;
                 for (int32_t j = *chain; j >= 0; j = links[j].next)
                     products[i * width + links[j].place] += links[j].value * values[at];
             }
+        for (int64_t i = 0; i < n_rows; i++) {
+            const float *product = known + frequent[own[i]] * n_known;
+            if (frequent[own[i]] < 0) continue;
+            for (int64_t j = 0; j <= i; j++)
+                if (frequent[own[j]] >= 0) products[i * width + j] = product[frequent[own[j]]];
+            for (int64_t at = starts[own[i]]; n && at < starts[own[i] + 1]; at++)
+                for (int32_t j = last[columns[at]]; j >= 0; j = links[j].next)
+                    products[i * width + links[j].place] += links[j].value * values[at];
+        }
         for (int64_t i = 0; i < n_rows; i++)
-            for (int64_t at = starts[own[i]]; at < starts[own[i] + 1]; at++) last[columns[at]] = -1;
+            for (int64_t at = starts[own[i]]; frequent[own[i]] < 0 && at < starts[own[i] + 1]; at++)
+                last[columns[at]] = -1;
         for (int64_t i = 0; i < n_rows; i++)
-            for (int64_t j = 0; j < i; j++) products[j * width + i] = products[i * width + j];
+            for (int64_t j = 0; j < i; j++) { /* one of the two is there */
+                float *one = products + i * width + j, *other = products + j * width + i;
+                *one = *other = *one + *other;
+            }
     }
     free(last), free(links);
     return failed;

@@ -238,7 +238,7 @@ def largest_products(
     return Stored(starts, columns[:n_values], values[:n_values])
 
 
-def products_within(rows: Stored, n_columns: int, lists: Stored, width: int) -> Tensor:
+def products_within(rows: Stored, n_columns: int, lists: Stored, width: int, frequent: Tensor, known: Tensor) -> Tensor:
     """Return of each list of rows the products of each two of them.
 
     Parameters
@@ -250,19 +250,28 @@ def products_within(rows: Stored, n_columns: int, lists: Stored, width: int) -> 
         The columns are numbers of rows, of int32; the values are not read.
     width : int
         Of the longest list.
+    frequent : Tensor of int32, shape (n_rows,)
+        Which row of `known` is that of a frequent row; −1 for the others.
+    known : Tensor of shape (n_known, n_known)
+        The products of the frequent rows, which need not be found then.
 
     Returns
     -------
     Tensor of shape (n_lists, width, width), float32
-        Those of scipy to the bit; 0 beyond the end of a list.
+        Those that are not known are scipy's to the bit; 0 beyond the end of a list.
     """
     n_rows, n_lists = len(rows.starts) - 1, len(lists.starts) - 1
     _check_csr(*rows, n_columns, n_rows, torch.int32)
     _check_csr(*lists, n_rows, n_lists, torch.int32)
     if n_lists and int(lists.starts.diff().max()) > width:
         raise ValueError(f"a list has {int(lists.starts.diff().max())} rows, more than {width}")
+    _check(frequent, (n_rows,), torch.int32)
+    _check(known, (len(known), len(known)))
+    if n_rows and int(frequent.max()) >= len(known):
+        raise ValueError(f"frequent rows are numbered up to {len(known) - 1}, got {int(frequent.max())}")
     products = rows.values.new_zeros(n_lists, width, width)
-    if function("products_within")(*_given(*rows, n_columns, lists.starts, lists.rows, n_lists, width, products)):
+    given = _given(*rows, n_columns, lists.starts, lists.rows, frequent, known, len(known), n_lists, width, products)
+    if function("products_within")(*given):
         raise MemoryError(f"no memory for chains of {n_columns} columns")
     return products
 
