@@ -32,8 +32,8 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "RP3Beta, 100 neighbours": ("rp3-beta", {"k": 100}),
     "SparseEASE, 100 neighbours": ("sparse-ease", {"n_neighbors": 100}),
     "PureSVD, 64 factors": ("pure-svd", {"n_factors": 64}),
-    "ELSA, 64 factors, an epoch": ("elsa", {"n_factors": 64, "epochs": 1}),
-    "ELSA, the same from memory": ("elsa", {"n_factors": 64, "epochs": 1}),
+    "ELSA, 64 factors, an epoch in batches of 8,192": ("elsa", {"n_factors": 64, "epochs": 1, "batch_size": 8192}),
+    "ELSA, the same from memory": ("elsa", {"n_factors": 64, "epochs": 1, "batch_size": 8192}),
     "MultDAE, 64 units, 2,000 negatives, an epoch": ("mult-dae", {"hidden": 64, "negatives": 2_000, "epochs": 1}),
 }
 _BLOCK = 200_000  # users made at once
@@ -109,7 +109,8 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, default=len(SIZES), help="the smallest so many")
-    parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS))
+    parser.add_argument("--models", nargs="*", choices=list(MODELS), default=list(MODELS))
+    parser.add_argument("--add", nargs="*", type=Path, default=[], help="models.json of other models, to be joined")
     parser.add_argument("--hard-limit", type=float, help="GB that the system lets each fit have")
     parser.add_argument("--longest", type=float, default=3600.0, help="seconds")
     parser.add_argument("--work", type=Path, help="where data is kept; a temporary folder by default")
@@ -117,9 +118,10 @@ def main() -> None:
     given = parser.parse_args()
     limit = None if given.hard_limit is None else int(given.hard_limit * 1e9)
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in given.models}
+    others = [json.loads(path.read_text()) for path in given.add]
     with tempfile.TemporaryDirectory(prefix="aerec-models-") as temporary:
         work = given.work or Path(temporary)
-        for number, size in enumerate(SIZES[: given.sizes]):
+        for number, size in enumerate(SIZES[: given.sizes] if found else []):
             store = work / f"store-{number}"
             if not (store / "store.json").is_file():
                 print(json.dumps(measured(write_store, str(store), size)), flush=True)
@@ -134,6 +136,9 @@ def main() -> None:
                     one = {"died": True}
                 runs.append({"size": size, **one})
                 print(name, json.dumps(runs[-1]), flush=True)
+    for other in others:
+        found |= {name: runs for name, runs in other["found"].items() if name not in found}
+    found = {name: found[name] for name in MODELS if name in found}
     rows = [row for name, runs in found.items() for row in table_rows(name, runs)]
     header = [
         "model",
@@ -147,7 +152,12 @@ def main() -> None:
     ]
     bound = f" within {given.hard_limit:g} GB" if given.hard_limit else ""
     title = f"Growth of the models, one thread, processor time{bound}"
-    save("models", title, markdown(header, rows), {"hard_limit": given.hard_limit, "found": found}, given.out)
+    content = {
+        "hard_limit": given.hard_limit,
+        "commits_of_parts": [other["commit"] for other in others],
+        "found": found,
+    }
+    save("models", title, markdown(header, rows), content, given.out)
 
 
 def expected_seconds(runs: list[dict[str, Any]], size: tuple[int, int, int]) -> float:
