@@ -105,7 +105,7 @@ def fit(folder: str, model: str, params: dict[str, Any], from_memory: bool) -> d
 
 
 def main() -> None:
-    from protocol import RESULTS, markdown, save
+    from protocol import RESULTS
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, default=len(SIZES), help="the smallest so many")
@@ -136,27 +136,23 @@ def main() -> None:
                     one = {"died": True}
                 runs.append({"size": size, **one})
                 print(name, json.dumps(runs[-1]), flush=True)
-    for other in others:
-        found |= {name: runs for name, runs in other["found"].items() if name not in found}
-    found = {name: found[name] for name in MODELS if name in found}
-    rows = [row for name, runs in found.items() for row in table_rows(name, runs)]
-    header = [
-        "model",
-        "users",
-        "items",
-        "ratings",
-        "fit, s",
-        "peak RssAnon, MB",
-        "peak resident, MB",
-        "rank, ms a user",
-    ]
+            report(found, others, given)
+    if not found:
+        report(found, others, given)
+
+
+def report(found: dict[str, list[dict[str, Any]]], others: list[dict[str, Any]], given: argparse.Namespace) -> None:
+    """Write what there is, that of other runs too."""
+    from protocol import markdown, save
+
+    joined = {name: runs for other in others for name, runs in other["found"].items()} | found
+    joined = {name: joined[name] for name in MODELS if name in joined}
+    rows = [row for name, runs in joined.items() for row in table_rows(name, runs)]
+    header = ["model", "users", "items", "ratings", "fit, s", "peak RssAnon, MB", "peak resident, MB", "rank, ms/user"]
     bound = f" within {given.hard_limit:g} GB" if given.hard_limit else ""
     title = f"Growth of the models, one thread, processor time{bound}"
-    content = {
-        "hard_limit": given.hard_limit,
-        "commits_of_parts": [other["commit"] for other in others],
-        "found": found,
-    }
+    commits = [other["commit"] for other in others]
+    content = {"hard_limit": given.hard_limit, "commits_of_parts": commits, "found": joined}
     save("models", title, markdown(header, rows), content, given.out)
 
 
@@ -179,7 +175,8 @@ def table_rows(name: str, runs: list[dict[str, Any]]) -> list[list[str]]:
             peaks = [f"{run['peak'][key] / 1e6:,.0f}" for key in ("RssAnon", "VmHWM")]
             rows.append([*sizes, f"{run['fit_cpu']:,.1f}", *peaks, f"{run['rank_ms']:.2f}"])
         else:
-            why = "killed: too little memory" if run.get("died") else f"not run, {run['expected']:,.0f} expected"
+            why = "killed: too little memory" if run.get("died") else "not run"
+            why += f", {run['expected']:,.0f} expected" if run.get("expected") else ""
             rows.append([*sizes, why, "", "", ""])
     ratings = [float(run["size"][2]) for run in done]
     values = [[run["fit_cpu"] for run in done], *([run["peak"][key] for run in done] for key in ("RssAnon", "VmHWM"))]
