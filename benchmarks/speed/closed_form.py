@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from generated import generated, ml_1m_implicit
 from timing import interleaved
 
-from aerec.closed_form.item_item import gram_matrix
+from aerec.closed_form.gram import gram_matrix
 from aerec.models import EASE, EDLAE
 from protocol import RESULTS, arguments, markdown, peak_memory, run_trials, save
 

@@ -6,7 +6,7 @@ import pytest
 import scipy.sparse as sp
 
 from aerec import Interactions, load_model
-from aerec.closed_form import item_item, ridge
+from aerec.closed_form import gram, ridge
 from aerec.closed_form.user_side import equal_rows
 from aerec.errors import DataError, InsufficientMemoryError
 from aerec.models import EASE, EDLAE
@@ -52,7 +52,7 @@ def test_both_sides_are_one_model(model, settings, values):
 @pytest.mark.parametrize("rows_per_block", [1, 7])
 def test_the_blocks_do_not_matter(rows_per_block, monkeypatch):
     expected = EASE(l2=3.0, solver="users").fit(likes())
-    monkeypatch.setattr(item_item, "_BLOCK_BYTES", rows_per_block * 4 * 90)
+    monkeypatch.setattr(gram, "_BLOCK_BYTES", rows_per_block * 4 * 90)
     model = EASE(l2=3.0, solver="users").fit(likes())
     np.testing.assert_allclose(model.inverse_diagonal_, expected.inverse_diagonal_, rtol=1e-5)
     np.testing.assert_allclose(model.weights_, expected.weights_, atol=1e-6)

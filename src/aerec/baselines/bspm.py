@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from aerec.closed_form.item_item import sum_rows
+from aerec.closed_form.gram import sum_rows
 from aerec.closed_form.leading_vectors import leading_vectors
 from aerec.dimensions import Number, Space, Whole
 from aerec.interactions import Interactions

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from aerec.closed_form.item_item import sum_rows
+from aerec.closed_form.gram import sum_rows
 from aerec.files.memmap import release
 from aerec.sparse import CSR, row_blocks, take_rows
 

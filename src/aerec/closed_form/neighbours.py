@@ -12,7 +12,7 @@ import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 
-from aerec.closed_form.item_item import on_all_threads
+from aerec.closed_form.gram import on_all_threads
 from aerec.files.memmap import blocks
 from aerec.native import kernels
 from aerec.native.loader import is_used

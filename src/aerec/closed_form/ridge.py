@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
 
-from aerec.closed_form.item_item import ItemItemRecommender, gram_matrix, invert_gram, row_blocks, scale_symmetric
+from aerec.closed_form.gram import gram_matrix, invert_gram, row_blocks, scale_symmetric
+from aerec.closed_form.item_item import ItemItemRecommender
 from aerec.closed_form.penalties import used_l2
 from aerec.closed_form.updates import change_users, update_inverse
 from aerec.closed_form.user_side import MixedItems, UserSideScorer, inverse_diagonal, user_kernel

@@ -10,8 +10,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from aerec.closed_form.gram import NOT_INVERTIBLE, row_blocks, scale_symmetric, sum_rows
 from aerec.closed_form.inverse import invert_upper, subtract_product
-from aerec.closed_form.item_item import NOT_INVERTIBLE, row_blocks, scale_symmetric, sum_rows
 from aerec.closed_form.user_side import equal_rows
 from aerec.errors import DataError, TrainingError
 from aerec.sparse import CSR, row_ids, take_rows

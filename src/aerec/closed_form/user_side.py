@@ -10,7 +10,7 @@ import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 
-from aerec.closed_form.item_item import gram_matrix, invert_gram, row_blocks, scale_symmetric, sum_rows
+from aerec.closed_form.gram import gram_matrix, invert_gram, row_blocks, scale_symmetric, sum_rows
 from aerec.recommender.graphs import LinearGraph
 from aerec.recommender.new_items import NewItems
 from aerec.recommender.scorer import Scorer, UserBlock

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from aerec.closed_form.item_item import gram_matrix
+from aerec.closed_form.gram import gram_matrix
 from aerec.closed_form.leading_vectors import leading_vectors
 from aerec.closed_form.penalties import L2, used_l2
 from aerec.dimensions import Number, Space, Whole

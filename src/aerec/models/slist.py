@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from aerec.closed_form.item_item import ItemItemRecommender, ItemItemScorer, gram_matrix, invert_gram, scale_symmetric
+from aerec.closed_form.gram import gram_matrix, invert_gram, scale_symmetric
+from aerec.closed_form.item_item import ItemItemRecommender, ItemItemScorer
 from aerec.closed_form.penalties import L2, used_l2
 from aerec.dimensions import Number, Space
 from aerec.errors import DataError

@@ -9,7 +9,8 @@ import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 
-from aerec.closed_form.item_item import NOT_INVERTIBLE, ItemItemRecommender, gram_matrix, on_all_threads
+from aerec.closed_form.gram import NOT_INVERTIBLE, gram_matrix, on_all_threads
+from aerec.closed_form.item_item import ItemItemRecommender
 from aerec.closed_form.neighbours import RowIndex, stored_tensors
 from aerec.closed_form.penalties import L2, used_l2
 from aerec.dimensions import Number, Space, Whole
