@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 
 from aerec.baselines import NMF
-from aerec.closed_form.penalties import automatic_factor_l2, automatic_l2, used_l2
+from aerec.closed_form.penalties import automatic_factor_l2, automatic_l2, effective_rank, used_l2
 from aerec.models import EASE
 
 
@@ -43,3 +43,14 @@ def test_unrated_items_do_not_change_the_automatic_penalty():
 def test_a_number_is_taken_as_it_is():
     assert used_l2(3, likes()) == 3.0
     assert used_l2("auto", likes()) == automatic_l2(likes())
+
+
+def test_effective_rank_bounds_the_degrees_of_freedom():
+    X = likes()
+    squares = np.linalg.svd(X.toarray(), compute_uv=False) ** 2
+    freedom = (squares / (squares + automatic_l2(X))).sum()
+    assert freedom <= effective_rank(X) < min(X.shape)
+    assert effective_rank(3 * X) == pytest.approx(effective_rank(X))
+    alike = sp.eye_array(50, format="csr")
+    assert effective_rank(alike) == pytest.approx(50 / (1 + automatic_l2(alike)))
+    assert effective_rank(sp.csr_array((3, 4))) == 0

@@ -76,16 +76,20 @@ def test_partial_fit_makes_no_vector_shorter():
     np.testing.assert_allclose(np.linalg.norm(model.item_vectors_, axis=1), before, rtol=1e-5)
 
 
-def test_factors_follow_the_number_of_ratings(tmp_path):
-    assert [automatic_factors(n) for n in (1, 10_000, 40_000, 10**8)] == [32, 75, 150, 256]
-    model = quick(n_factors="auto").fit(likes())
-    assert model.item_vectors_.shape == (12, 32)
+def test_factors_follow_the_data(tmp_path):
+    ones = [sp.eye_array(n, format="csr") for n in (10, 400, 100_000, 30_000, 2**24 // 400)]
+    rank = 400 / (1 + 7.2)  # 400 singular values of 1, and λ = 7.2
+    # the last three would have 3,659 to 12,195: 256 where 512 are more than 16 million numbers
+    assert [automatic_factors(X) for X in ones] == [32, round(rank), 256, 512, 400]
+    assert automatic_factors(sp.csr_array((3, 4))) == 32
+    few = sp.csr_array(np.eye(60, 400) + np.eye(60, 400, 1))
+    model = quick(n_factors="auto", epochs=1).fit(few)
+    assert model.item_vectors_.shape == (400, 32)
     model.save(tmp_path)
     loaded = load_model(tmp_path)
     assert loaded.n_factors_ == 32
-    more = likes(n_users=4000)
-    assert automatic_factors(more.nnz) > 32
-    assert loaded.fit(more, warm_start=True).n_factors_ == 32
+    assert loaded.fit(ones[1], warm_start=True).n_factors_ == 32
+    assert loaded.fit(ones[1]).n_factors_ == round(rank)
 
 
 def test_shrinkage_follows_the_length_of_the_histories(tmp_path):

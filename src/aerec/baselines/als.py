@@ -38,7 +38,7 @@ class ALS(Recommender):
 
     Parameters
     ----------
-    n_factors : int, default 64
+    n_factors : int, default 128
     l2 : float > 0 or "auto", default "auto"
         λ. "auto" follows the data: :math:`1.5 \, (1 + \alpha \bar x) (\sum_u n_u^2 / m)^{1/4}` with the numbers n of
         ratings of the users, the number m of the items and the mean rating x̄. With much more, factors vanish.
@@ -90,7 +90,7 @@ class ALS(Recommender):
     }
 
     def __init__(
-        self, n_factors: int = 64, l2: float | str = "auto", alpha: float = 1.0, epochs: int = 15, seed: int = 0
+        self, n_factors: int = 128, l2: float | str = "auto", alpha: float = 1.0, epochs: int = 15, seed: int = 0
     ) -> None:
         self.n_factors = n_factors
         self.l2 = l2

@@ -8,10 +8,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from aerec.closed_form.penalties import effective_rank
 from aerec.dimensions import Choice, Number, Space, Whole
 from aerec.likelihood import LIKELIHOODS
 from aerec.models.autoencoder import Autoencoder, automatic_shrinkage
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 
 _TINY = 1e-12
 _CANCELLED = 1e-5  # A squared length below this share of what it is the difference of is rounding
-_OF_ROOT, _FACTORS = 0.75, (32, 256)  # for n_factors="auto"
+_FACTORS, _NUMBERS = (32, 256, 512), 2**24  # for n_factors="auto": the last where A then has no more numbers
 
 
 class ELSA(Autoencoder):
@@ -66,8 +68,9 @@ class ELSA(Autoencoder):
     Parameters
     ----------
     n_factors : int or "auto", default "auto"
-        Length of the item vectors. "auto" takes ¾ √(number of ratings), from 32 to 256: with more, a small set is
-        learned by heart.
+        Length of the item vectors. "auto" takes n / (n / min(n_users, n_items) + λ), for n ratings and the λ of `EASE`:
+        about so many directions of the ratings does `EASE` learn. It is from 32 to 512, and above 256 only while A
+        has no more than 16 million numbers.
     epochs : int or "auto", default "auto"
         As in `Autoencoder`, where a is 5.
     batch_size : int or "auto", default "auto"
@@ -187,9 +190,9 @@ class ELSA(Autoencoder):
     def _take_in(self, X: History, *, reset: bool = True) -> Any:
         data = super()._take_in(X, reset=reset)
         if reset:
-            n_ratings = int(np.count_nonzero(data)) if isinstance(data, np.ndarray) else data.nnz
-            self.n_factors_ = automatic_factors(n_ratings) if self.n_factors == "auto" else int(self.n_factors)
-            automatic = automatic_shrinkage(data.shape[0], n_ratings)
+            ratings = sp.csr_array(data)
+            self.n_factors_ = automatic_factors(ratings) if self.n_factors == "auto" else int(self.n_factors)
+            automatic = automatic_shrinkage(data.shape[0], ratings.nnz)
             self.shrinkage_ = automatic if self.shrinkage == "auto" else float(self.shrinkage)
         return data
 
@@ -332,9 +335,11 @@ class ELSA(Autoencoder):
             raise ValueError(f"its shrinkage is {self.shrinkage_}")
 
 
-def automatic_factors(n_ratings: int) -> int:
-    """Return a number of factors that suits so many ratings."""
-    return min(max(int(_OF_ROOT * n_ratings**0.5), _FACTORS[0]), _FACTORS[1])
+def automatic_factors(X: CSR) -> int:
+    """Return a number of factors that suits the ratings."""
+    least, usual, most = _FACTORS
+    most = min(max(_NUMBERS // X.shape[1], usual), most)
+    return min(max(round(effective_rank(X)), least), most)
 
 
 class _ELSAScorer(NetworkScorer):
