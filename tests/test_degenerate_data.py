@@ -164,7 +164,7 @@ def matrices_from_outside(draw):
 def test_a_matrix_from_outside_is_scored_in_finite_numbers_or_refused(name):
     model, _ = fitted(name, FIRST)
 
-    @settings(derandomize=True, max_examples=15 if name in SLOW else 60, deadline=None, database=None)
+    @settings(derandomize=True, max_examples=10 if name in SLOW else 30, deadline=None, database=None)
     @given(matrices_from_outside())
     def check(matrix):
         with warnings.catch_warnings(), contextlib.suppress(AerecError):

@@ -305,7 +305,7 @@ wrong = st.one_of(st.integers(-2, 9), st.sampled_from([2**31 - 1, -(2**31), 2 * 
     st.lists(st.integers(0, 5) | wrong, min_size=1, max_size=6),
     st.integers(0, 6),
 )
-@settings(derandomize=True, max_examples=400)
+@settings(derandomize=True, max_examples=200)
 def test_any_index_arrays_are_read_as_scipy_would_or_refused(kind, indices, indptr, n_values):
     matrix = from_arrays(kind, np.ones(n_values), np.array(indices, np.int64), np.array(indptr, np.int64), (4, 4))
     try:

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from targets import TARGETS, good_inputs, restructured
 
-BRIEF = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+BRIEF = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 TOKENS = (
     b"",
     b"\0",
@@ -61,7 +61,7 @@ def test_damage_gives_documented_errors_only(name):
 
 @pytest.mark.parametrize("name", ["model", "interactions", "checkpoint"])
 def test_signed_forgeries_give_documented_errors_only(name):
-    @settings(BRIEF, max_examples=60)
+    @settings(BRIEF, max_examples=40)
     @given(st.sampled_from(good(name)), st.data())
     def check(data, drawn):
         TARGETS[name][0](restructured(data, lambda n: drawn.draw(st.integers(0, n - 1))))

@@ -389,7 +389,7 @@ def test_targets_of_text_in_a_series_are_lists():
     st.lists(st.lists(st.integers(-(2**70), 2**70) | st.text(max_size=2) | st.none(), max_size=3), max_size=4),
     st.data(),
 )
-@settings(derandomize=True, max_examples=200)
+@settings(derandomize=True, max_examples=100)
 def test_whatever_lists_there_are_a_metric_is_a_share_or_an_error(lists, data):
     targets = data.draw(
         st.lists(st.lists(st.integers(-1, 9) | st.text(max_size=1) | st.floats(), max_size=3), max_size=4)
