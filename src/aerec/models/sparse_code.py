@@ -69,6 +69,7 @@ class SparseCode(Recommender):
         Any model with a code and a decoder: `ELSA`, `MultDAE`, `MultVAE`, `RecVAE`, other autoencoders of users,
         `PureSVD`, `ALS`, `BPR`. By default `ELSA`. A fitted one is taken as it is; of an unfitted one a clone is
         fitted. ``clone(sparse_code)`` holds an unfitted one, so that each fold of a cross-validation fits anew.
+        Weights of ratings act in that fit, where the model takes them; codes are of histories without them.
     n_units : int, default 2048
     n_active : int, default 64
         k: units that are not 0 in the code of a user, with other selections than "top_k" on average over the training
