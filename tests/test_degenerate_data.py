@@ -11,6 +11,7 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_models import PARTS
 
 from aerec import Interactions, load_model
 from aerec.errors import AerecError, DataError, MissingExtraError
@@ -31,7 +32,7 @@ QUICK = {
 
 def make(name):
     taken = inspect.signature(MODELS[name]).parameters
-    return MODELS[name](**{key: value for key, value in QUICK.items() if key in taken})
+    return MODELS[name](**{key: value for key, value in QUICK.items() if key in taken}, **PARTS.get(name, {}))
 
 
 def in_time(matrix):

@@ -7,9 +7,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import check_estimator, parametrize_with_checks
+from small_models import PARTS
 
-from aerec.baselines import NMF, BiasBaseline, BiasedMF
-from aerec.models import EASE, ELSA, Autoencoder, DenoisingAutoencoder, RecencyWeighted, SparseAutoencoder
+from aerec.baselines import NMF
+from aerec.models import EASE, Autoencoder, DenoisingAutoencoder, RecencyWeighted, SparseAutoencoder
 from aerec.noise import GaussianNoise, MaskingNoise
 from aerec.registry import MODELS
 from aerec.sparsity import KLSparsity
@@ -38,10 +39,6 @@ def test_scikit_learn_accepts_the_estimator(estimator, check):
 
 
 SMALL = {"epochs": 2, "hidden": 4, "n_factors": 2, "batch_size": 16, "k": 3, "progress": False}
-PARTS = {  # at the defaults of blends networks train long, and the checks have values of 100
-    "blend": [EASE(), ELSA(epochs=2, n_factors=2, progress=False)],
-    "rating-blend": [BiasBaseline(), BiasedMF(epochs=2, n_factors=2)],
-}
 NOT_RUN = {
     "cdae": "its likelihood takes values from 0 to 1, the data of the checks go beyond",
     "slist": "it learns from the order of the ratings: it needs times, which a matrix does not have",
@@ -93,8 +90,7 @@ def test_scikit_learn_accepts_every_model_but_for_what_is_explained(name):
         pytest.skip(reason)
     model = MODELS[name]()
     model.set_params(**{key: value for key, value in SMALL.items() if key in model.get_params(deep=False)})
-    if name in PARTS:
-        model.set_params(models=PARTS[name])
+    model.set_params(**PARTS.get(name, {}))
     results = check_estimator(model, on_fail=None)
     assert len(results) > 30
     failed = {one["check_name"]: one["exception"] for one in results if one["status"] == "failed"}

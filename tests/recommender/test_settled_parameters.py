@@ -4,22 +4,20 @@ import inspect
 
 import numpy as np
 import pytest
+from small_models import PARTS
 
 from aerec import load_model
-from aerec.baselines import BiasBaseline, BiasedMF
 from aerec.datasets import load_dataset
-from aerec.models import RatingBlend
 from aerec.registry import MODELS
 
 QUICK = {"epochs": 2, "progress": False, "hidden": 4, "n_factors": 4, "n_units": 8, "n_active": 2, "device": "cpu"}
 
 
-def settled(model_class):
-    """Return a subclass that has one parameter, which its base has not, and a model of the base like it."""
+def settled(name):
+    """Return a subclass of a model that has one parameter, which its base has not, and a model of the base like it."""
+    model_class = MODELS[name]
     names = inspect.signature(model_class).parameters
-    values = {name: value for name, value in QUICK.items() if name in names}
-    if issubclass(model_class, RatingBlend):
-        values["models"] = [BiasBaseline(), BiasedMF(n_factors=2, epochs=2)]
+    values = {name: value for name, value in QUICK.items() if name in names} | PARTS.get(name, {})
 
     class Settled(model_class):
         def __init__(self, extra=1):
@@ -39,7 +37,7 @@ def ratings():
 @pytest.mark.parametrize("name", MODELS)
 def test_it_fits_scores_saves_and_learns_on_as_its_base_does(name, ratings, tmp_path):
     data = ratings if name == "rating-blend" else ratings.binarize(3.0)
-    model_class, base = settled(MODELS[name])
+    model_class, base = settled(name)
     model, history = model_class().fit(data), data.select_users(data.users[:5])
     base.fit(data)
     np.testing.assert_array_equal(model.score_items(history), base.score_items(history))
