@@ -47,7 +47,7 @@ def leading_vectors(X: CSR, n_vectors: int, seed: int) -> tuple[NDArray[np.float
         product = np.zeros_like(vectors)
         for block, of_rows in _products(X, vectors):
             product += sum_rows(block.T.tocsr(), 0, X.shape[1], of_rows)
-        vectors = torch.linalg.qr(torch.from_numpy(product))[0].numpy()
+        vectors = torch.linalg.qr(torch.from_numpy(product))[0].contiguous().numpy()
     inner = np.zeros((n, n))
     for _, of_rows in _products(X, vectors):
         inner += of_rows.T @ of_rows
