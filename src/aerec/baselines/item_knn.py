@@ -27,7 +27,7 @@ class ItemKNN(ItemItemRecommender):
     ----------
     k : int, default 100
         Neighbours kept of each item.
-    shrinkage : float ≥ 0, default 10.0
+    shrinkage : float ≥ 0, default 30.0
         s, in the unit of x · x (for implicit feedback: users).
     similarity : {"cosine", "jaccard"}, default "cosine"
         "jaccard" reads only which items were rated.
@@ -65,7 +65,7 @@ class ItemKNN(ItemItemRecommender):
         "similarity": Choice(("cosine", "jaccard")),
     }
 
-    def __init__(self, k: int = 100, shrinkage: float = 10.0, similarity: str = "cosine") -> None:
+    def __init__(self, k: int = 100, shrinkage: float = 30.0, similarity: str = "cosine") -> None:
         self.k = k
         self.shrinkage = shrinkage
         self.similarity = similarity
