@@ -90,7 +90,7 @@ def test_held_out_ratings_that_the_run_has_seen_are_said(aerec, days, first_run)
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["--model", "ease"], "EASE does not learn in epochs"),
+        (["--model", "ease"], "EASE cannot begin with what another run has learned"),
         (["--model", "mult-vae"], "run holds a mult-dae, which a mult-vae cannot begin with"),
         (["--resume"], "give one of them"),
         (["--set", "hidden=9"], "was made with other parameters"),
@@ -130,3 +130,12 @@ def test_files_are_joined_without_a_run_too(aerec, refused, days, tmp_path):
     assert "A1" in data.users
     assert set(map(type, data.users)) == {str}
     assert data.items.dtype.kind == "i"
+
+
+def test_users_who_are_gone_are_counted(aerec, days, first_run, tmp_path):
+    ratings = pd.read_csv(days / "both.csv")
+    gone = read_run(first_run).split.train.users[:2]
+    ratings[~ratings["user"].isin(gone)].to_csv(tmp_path / "left.csv", index=False)
+    code, _, err = aerec("train", tmp_path / "left.csv", "--warm-from", "run", "--epochs", "1", "--quiet", "--out", "n")
+    assert code == 0
+    assert f"2 users of run, such as {gone[0]}, are not in these data: what was learned from them stays" in err

@@ -65,6 +65,13 @@ def test_two_kinds_live_in_one_folder(folder):
     assert read_folder(folder, "model")[1]["weights"][0, 0] == 3
 
 
+def test_a_run_is_no_place_for_another_model(tmp_path):
+    write_header(tmp_path, "run", {"model": {}})
+    with pytest.raises(DataError, match=r"is a run, whose model belongs to its data.*another folder"):
+        write_folder(tmp_path, "model", {}, {"x": np.zeros(2)})
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
 def test_a_header_alone_comes_back(tmp_path):
     write_header(tmp_path, "run", {"epochs": [1, 2]})
     assert read_header(tmp_path, "run")["epochs"] == [1, 2]

@@ -1,5 +1,7 @@
 """Items that nobody has rated, from a file: what is read, what is added, and what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -70,6 +72,15 @@ def test_a_file_adds_what_the_library_adds(run, likes, tmp_path, form):
     assert set(wider.data.item_genres[902]) == {"Drama", "Western"}
     assert (wider.path, wider.description) == (run.path, run.description)
     assert run.model.n_features_in_ == likes.n_items  # the run itself stays as it was
+
+
+def test_the_column_of_ids_is_that_of_the_ratings(path, run, likes, tmp_path):
+    file = tmp_path / "films.csv"
+    table(likes).rename(columns={"movieId": "sku"}).to_csv(file, index=False)
+    with pytest.raises(DataError, match="no column of item ids"):
+        FeatureFile(file).add_to(run)
+    run = replace(run, description={**run.description, "data": {"item": "sku"}})
+    assert FeatureFile(file).add_to(run).data.n_items == likes.n_items + 2
 
 
 def test_words_of_texts(run, likes, tmp_path):

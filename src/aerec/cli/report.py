@@ -72,7 +72,7 @@ def _measure(paths: list[Path], metrics: str | None) -> dict[str, Any]:
         if different := _differs(first, other):
             raise DataError(
                 f"{first.path} and {other.path} cannot stand on one page: their {different} differ; "
-                "train both with the same words but --model"
+                "train both on the same files with the same options but --model, and name the --split"
             )
     names = [str(run.description["model"]["name"]) for run in runs]
     if len(set(names)) < len(names):

@@ -13,7 +13,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from aerec.cli.data import with_ids_like
 from aerec.cli.own_data import warn_of_trained
-from aerec.errors import DataError
+from aerec.errors import DataError, warn_caller
 from aerec.ids import examples
 from aerec.interactions import Interactions
 from aerec.recommender.base import Recommender
@@ -39,12 +39,12 @@ class FormerRun:
         Raises
         ------
         ValueError
-            If it is another kind of model, or none that learns in epochs.
+            If it is another kind of model, or one that always begins anew.
         """
         if not has_fit_parameter(model, "warm_start"):
             raise ValueError(
-                f"{type(model).__name__} does not learn in epochs, so that there is nothing to begin with: leave out "
-                "--warm-from; a training anew is what it needs"
+                f"{type(model).__name__} cannot begin with what another run has learned: leave out --warm-from, "
+                "which trains it anew"
             )
         run = read_run(path)
         if type(run.model) is not type(model):
@@ -70,6 +70,14 @@ class FormerRun:
                 f"such as {examples(self._items, 2)}: leave out --warm-from"
             )
         former = self.run.split
+        learned = (self.run.data if former is None else former.train).users
+        for part in parts.values():
+            learned = learned[~learned.isin(part.users)]
+        if len(learned):
+            warn_caller(
+                f"{len(learned):,} users of {self.run.path}, such as {examples(learned, 1)}, are not in these data: "
+                "what was learned from them stays; leave out --warm-from to forget them"
+            )
         if plan.kind == "strong" and "all" in parts and former is not None:
             held_out_again = kept_users(parts["all"], plan, former)
             if held_out_again["test-target"].n_ratings:

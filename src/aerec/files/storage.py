@@ -42,12 +42,21 @@ def write_folder(
     header : mapping
         Whatever JSON can hold.
     tensors : mapping of str to ndarray
+
+    Raises
+    ------
+    DataError
+        If `path` is a file, or the folder of a run.
     """
     if not os.fspath(path):
         raise DataError(f"a {kind} is saved as a folder, give its path")
     folder = Path(path)
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder} is a file; a {kind} is saved as a folder, give another path")
+    if (folder / "run.json").exists():
+        raise DataError(
+            f"{folder} is a run, whose {kind} belongs to its data and its figures; give another folder to save it in"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     payload = dump_tensors({name: np.ascontiguousarray(value) for name, value in tensors.items()})
     digest = hashlib.sha256(payload).hexdigest()

@@ -40,7 +40,7 @@ class FeatureFile:
     ----------
     path : path-like
     item : str, optional
-        Name of the column of ids; by default one of the usual names.
+        Name of the column of ids; by default that of the ratings of the run, or one of the usual names.
     text : tuple of str
         Columns that are texts, of which the words count.
     """
@@ -64,7 +64,7 @@ class FeatureFile:
             If the model cannot take new items.
         """
         data = run.data
-        frame = self._frame(data.items)
+        frame = self._frame(data.items, run.description.get("data", {}).get("item"))
         new = frame.index[~frame.index.isin(data.items)]
         if len(new) == 0:
             warn_caller(f"{self.path} describes no item that {run.path} does not know: nothing is added")
@@ -94,11 +94,14 @@ class FeatureFile:
 
     # ------------------------------------------------------------------ reading
 
-    def _frame(self, known: pd.Index[Any]) -> pd.DataFrame:
-        """Return the file with a row an item, indexed by ids of the type of `known`."""
-        frame = self._read()
+    def _frame(self, known: pd.Index[Any], usual: str | None) -> pd.DataFrame:
+        """Return the file with a row an item, indexed by ids of the type of `known`.
+
+        Without `item` the column is called as in the ratings of the run, `usual`, or one of the usual names.
+        """
+        frame = self._read(usual)
         names = [str(name) for name in frame.columns]
-        item = Columns(item=self.item).find("item", names)
+        item = self._item(names, usual)
         if item is None:
             raise DataError(
                 f"{self.path}: no column of item ids, the columns are {', '.join(names)}; name it with --item"
@@ -115,7 +118,10 @@ class FeatureFile:
             raise DataError(f"{self.path}: item {examples(frame.index[frame.index.duplicated()], 1)} has two rows")
         return frame
 
-    def _read(self) -> pd.DataFrame:
+    def _item(self, names: list[str], usual: str | None) -> str | None:
+        return Columns(item=usual if self.item is None and usual in names else self.item).find("item", names)
+
+    def _read(self, usual: str | None) -> pd.DataFrame:
         path = Path(self.path).expanduser()
         if not path.is_file():
             raise FileNotFoundError(f"{self.path} is no file; give a table with a row an item: its id and its features")
@@ -129,7 +135,7 @@ class FeatureFile:
             first = text.partition("\n")[0]
             sep = max(_SEPARATORS, key=lambda mark: len(next(csv.reader([first], delimiter=mark), [])))
             names = next(csv.reader([first.rstrip("\r")], delimiter=sep), [])
-            item = Columns(item=self.item).find("item", names)
+            item = self._item(names, usual)
             with warnings.catch_warnings():
                 warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
                 kinds = {} if item is None else {item: str}
