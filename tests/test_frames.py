@@ -390,3 +390,17 @@ def test_names_that_only_end_like_times_are_no_times():
         Interactions.from_frame(frame, rating=None)
         Interactions.from_frame(frame.assign(seen_at=3), rating=None, timestamp=None)
         Interactions.from_frame(frame.assign(date=3, timestamp=4), rating=None)
+
+
+@pytest.mark.parametrize(
+    "name", ["play_time", "watchTime", "Release Date", "signup_date", "birth_date", "total_run_time"]
+)
+def test_durations_and_dates_of_users_and_items_are_not_the_times_of_ratings(name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Interactions.from_frame(pd.DataFrame({"user": ["ann"], "item": ["tea"], name: [3]}), rating=None)
+
+
+def test_an_id_may_hold_a_nul():
+    data = Interactions.from_frame(pd.DataFrame({"user": ["a\0 b", "a"], "item": [1, 2]}), rating=None)
+    assert data.users.tolist() == ["a", "a\0 b"]

@@ -157,7 +157,9 @@ def test_a_column_in_which_most_items_differ_is_taken_for_a_text():
         features_of_frame(titles.assign(title=titles["title"].str[:6]), items, "item")
 
 
-@pytest.mark.parametrize("texts", [["$3.50", "$12", "$1,299.00"], ["3,5", "4", None], ["12 %", "7%", "0%"]])
+@pytest.mark.parametrize(
+    "texts", [["$3.50", "$12", "$1,299.00"], ["3,5", "4", None], ["12 %", "7%", "0%"], ["1.299,50 €", "-3,5 €", "+4"]]
+)
 def test_numbers_as_text_are_told(texts):
     with pytest.warns(UserWarning, match=r"column 'x' holds numbers as text, such as '.*make them numbers"):
         of({"x": texts})
@@ -167,3 +169,5 @@ def test_codes_of_digits_and_words_with_digits_are_categories():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         of({"zip": ["01069", "10115", "01069"], "screen": ["2D", "3D", "3D"], "rated": ["PG-13", "7", "R"]})
+        of({"released": ["24.12.1999", "01.03.2000", "1.3.2000"], "version": ["1.0.2", "2.1", "2"]})
+        of({"ages": ["12+", "16+", "18+"], "isbn": ["3-16-1", "0-19-8", "1-56-6"]})

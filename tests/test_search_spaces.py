@@ -3,7 +3,7 @@
 import pytest
 
 from aerec.baselines import ItemKNN, Popularity
-from aerec.models import EASE, Autoencoder
+from aerec.models import EASE, Autoencoder, RecencyWeighted
 from aerec.parameters import check_parameters
 from aerec.registry import MODELS
 from aerec.search_spaces import SPACES, Choice, Number, Whole, check_space
@@ -61,6 +61,7 @@ def test_every_penalty_fits_every_activation_that_goes_with_it(name):
         (ItemKNN(), {"k": Number(1.0, 5.0)}, "'k' does not fit: The 'k' parameter of ItemKNN must be a whole number"),
         (ItemKNN(), {"k": Whole(0, 5)}, "'k' does not fit"),
         (EASE(), {"l2": Choice([1.0, "much"])}, "'l2' does not fit"),
+        (RecencyWeighted(), {"model__l2": Number(1, 5)}, "no 'model__l2' while model is None; set model too"),
         (Autoencoder(), {"noise": Choice([None, "masking"])}, "'noise' does not fit"),
     ],
 )

@@ -195,7 +195,9 @@ def _warn_of_blanks(ids: pd.Index[Any], name: str) -> None:
     text = "\0".join(ids)
     if not any(pair in f"\0{text}\0" for pair in ("\0 ", " \0", "\0\t", "\t\0")):
         return
-    blank = next(each for each in ids if each != each.strip())
+    blank = next((each for each in ids if each != each.strip()), None)
+    if blank is None:  # there is an id with a NUL in it
+        return
     warn_caller(
         f"column {name!r} holds ids with blanks around them, such as {blank!r}, which are other ids than those "
         f"without; df[{name!r}] = df[{name!r}].str.strip() makes them one"

@@ -23,7 +23,8 @@ _COLLECTIONS = (list, tuple, set, frozenset, np.ndarray)
 _NUMBERS = (int, float, Decimal, np.integer, np.floating)
 _MANY = 20  # different texts in a column from which on it may be no category
 _BETWEEN_TAGS = "|"
-_AMOUNT = re.compile(r"\s*[^\w\s]?\s*[+-]?\d+([.,]\d+)*\s*[^\w\s]?\s*")  # a number, with a sign of currency or %
+_SIGN = r"\s*[^\w\s.,+-]?\s*"  # of a currency, or %
+_AMOUNT = re.compile(rf"{_SIGN}[+-]?(\d+|\d{{1,3}}(,\d{{3}})+|\d{{1,3}}(\.\d{{3}})+)([.,]\d+)?{_SIGN}")
 
 
 @dataclass(frozen=True)

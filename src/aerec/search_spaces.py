@@ -44,6 +44,9 @@ def check_space(space: Mapping[str, Any], model: Recommender) -> None:
     if not space:
         raise ValueError(f"the space of {name} is empty: there is nothing to tune")
     for parameter, dimension in space.items():
+        inside = parameter.partition("__")[0]
+        if parameter not in known and known.get(inside, inside) is None:
+            raise ValueError(f"space: {name} has no {parameter!r} while {inside} is None; set {inside} too")
         if parameter not in known:
             raise ValueError(f"space: {name} has no parameter {parameter!r}; {names_like(parameter, known)}")
         if not isinstance(dimension, Choice | Number | Whole):

@@ -19,6 +19,11 @@ TIME_UNITS = {"milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9
 DATE_FORMATS = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 """How dates are written as whole numbers of so many digits, such as 20200131."""
 _TIME_WORDS = ("at", "time", "date", "datetime", "timestamp", "ts")
+_OTHER_TIMES = {  # the words before one of those where it says how long something took, or when a user or item began
+    *("play", "playing", "run", "running", "watch", "watching", "listen", "listening", "read", "reading", "dwell"),
+    *("cook", "cooking", "prep", "total", "spent", "avg", "average", "mean", "birth", "signup", "join", "joined"),
+    *("registration", "release", "released", "publish", "published", "publication"),
+}
 _YEARS = (1900, 2100)
 _DAYS = (10_000, 80_000)  # since 1970 or 1900: the years 1997 to 2119
 
@@ -29,7 +34,11 @@ _OFFSETS_STICK = int(pd.__version__.partition(".")[0]) < 3
 def warn_of_unread_times(names: Iterable[Any], read: Collection[Any], which: str) -> None:
     """Name the first column that is called as times are, such as ``clicked_at``, and is not `read`."""
     words = {name: re.sub(r"(?<=[a-z])(?=[A-Z])|[_.-]", " ", str(name)).lower().split() for name in names}
-    unread = (name for name, of_name in words.items() if of_name and of_name[-1] in _TIME_WORDS and name not in read)
+    unread = (
+        name
+        for name, of_name in words.items()
+        if of_name and of_name[-1] in _TIME_WORDS and _OTHER_TIMES.isdisjoint(of_name[:-1]) and name not in read
+    )
     if (name := next(unread, None)) is not None:
         warn_caller(
             f"{which} column {name!r} may hold the times and is not read; timestamp={name!r} reads it, timestamp=None "

@@ -141,6 +141,15 @@ def test_what_was_set_is_said(aerec, here, films_path):
     assert "default parameters, l2=7, not tuned" in out
 
 
+def test_settings_of_a_model_inside_are_those_of_the_models_that_have_one():
+    settings = ["model=elsa", "model__n_factors=8", "noise__p=0.25"]
+    models = verb._recommenders("recency-weighted,mult-dae,ease", settings, 3)
+    assert (models["recency-weighted"].model.n_factors, models["recency-weighted"].model.seed) == (8, 3)
+    assert models["mult-dae"].noise.p == 0.25
+    with pytest.raises(ValueError, match=r"--set model__l2=3: none of the models has that parameter"):
+        verb._recommenders("ease", ["model__l2=3"], 3)
+
+
 def test_a_single_model_has_nothing_to_be_compared_with(aerec, here, films_path):
     found = json.loads(aerec("benchmark", films_path, "--models", "popularity", "--json").out)
     assert (found["differences"], found["best"]) == ([], {})

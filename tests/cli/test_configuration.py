@@ -4,6 +4,7 @@ import pytest
 
 from aerec.cli.configuration import Configuration, override, read_configuration
 from aerec.cli.toml import format_toml
+from aerec.models import EASE, MultDAE
 from aerec.noise import GaussianNoise, MaskingNoise
 from aerec.registry import MODELS
 from aerec.runs.folder import read_run
@@ -32,6 +33,16 @@ def test_noise_sparsity_layers_and_none_come_back(tmp_path, parameters):
     path = tmp_path / "run.toml"
     path.write_text(format_toml({"model": {"name": "autoencoder", "parameters": parameters}}), encoding="utf-8")
     assert read_configuration(path).parameters == parameters
+
+
+def test_a_model_inside_is_named_as_for_set(tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text("[model]\nname = 'recency-weighted'\nparameters.model = 'mult-dae'", encoding="utf-8")
+    assert isinstance(read_configuration(path).parameters["model"], MultDAE)
+    path.write_text("[model]\nname = 'blend'\nparameters.models = ['ease', 'mult-dae']", encoding="utf-8")
+    assert [*map(type, read_configuration(path).parameters["models"])] == [EASE, MultDAE]
+    path.write_text("[model]\nname = 'recency-weighted'\nparameters.model = 'none'", encoding="utf-8")
+    assert read_configuration(path).parameters["model"] is None
 
 
 # ---------------------------------------------------------------------- what overrides what

@@ -66,7 +66,7 @@ def test_a_model_inside_is_named_and_takes_settings_and_defaults():
 
 
 def test_a_blend_takes_a_list_of_models():
-    blend = build_model(Blend, ["models=ease,mult-dae", "weights=1,2"])
+    blend = build_model(Blend, ["models=ease, mult-dae", "weights=1, 2"])
     assert [*map(type, blend.models)] == [EASE, MultDAE]
     assert [*map(type, build_model(Blend, ["models=ease"]).models)] == [EASE]
 
@@ -80,6 +80,8 @@ def test_a_blend_takes_a_list_of_models():
         (["model=ease", "model__l2=-3"], "The 'l2' parameter of EASE must be a number above 0"),
         (["model=ease,elsa"], "The 'model' parameter of RecencyWeighted must be a Recommender"),
         (["half__life=3"], "has no parameter 'half'; did you mean half_life"),
+        (["model__=3"], "'model__=3' is no setting; write that of a model inside as model__epochs=50"),
+        (["model=ease", "model____l2=3"], "is no setting"),
     ],
 )
 def test_a_wrong_setting_of_a_model_inside_is_refused(settings, message):

@@ -7,10 +7,12 @@ import scipy.sparse as sp
 import torch
 
 from aerec import Interactions, load_model
-from aerec.models import SparseCode, SparseELSA, sparse_elsa
+from aerec.errors import InsufficientMemoryError
+from aerec.models import ELSA, SparseCode, SparseELSA, sparse_elsa
 from aerec.network.products import Scratch
 from aerec.network.rows import sparse_rows
 from aerec.noise import MaskingNoise
+from aerec.system import memory
 from aerec.testing import check_recommender
 
 
@@ -157,6 +159,27 @@ def test_entries_go_where_the_ratings_are():
     assert sparse_elsa.shared_entries(counts, 1.0, 10, 40).tolist() == [1, 1, 1, 9, 38]
     assert sparse_elsa.shared_entries(counts, 0.5, 90, 8).tolist() == [8] * 5
     assert sparse_elsa.shared_entries(counts, 3.0, 1, 8).tolist() == [1] * 5
+    assert sparse_elsa.shared_entries(counts, 1000.0, 5, 40).tolist() == [1, 1, 1, 1, 21]  # 400¹⁰⁰⁰ is no float
+
+
+def test_vectors_too_short_for_scales_of_two_bytes_have_scales_of_four(data, tmp_path):
+    model = SparseELSA(16, 3, epochs=1, batch_size=16, shrinkage=1e13, progress=False).fit(data)
+    counts = np.diff(data.matrix.tocsc().indptr)
+    assert model.scales_.dtype == np.float32
+    np.testing.assert_allclose(sp.linalg.norm(model.factors_, axis=1), np.sqrt(counts / (counts + 1e13)), rtol=1e-3)
+    model.save(tmp_path)
+    np.testing.assert_array_equal(load_model(tmp_path).score_items(data), model.score_items(data))
+    far = sparse_elsa._largest_entries(np.array([[3e6, 0], [0, 1]], dtype=np.float32), np.array([1, 1]))
+    np.testing.assert_allclose(far.rows(slice(None)).toarray(), [[3e6, 0], [0, 1]])
+
+
+@pytest.mark.parametrize("model", [SparseELSA(n_factors=50_000), ELSA(n_factors=50_000)])
+def test_more_factors_than_the_memory_holds_are_refused(data, model, monkeypatch):
+    monkeypatch.setattr(memory, "available_memory", lambda: 2**30)
+    with pytest.raises(
+        InsufficientMemoryError, match=r"24 vectors of 50,000 factors needs 37\.\d GiB.*smaller n_factors"
+    ):
+        model.set_params(progress=False).fit(data)
 
 
 def test_the_learning_rate_falls_in_the_last_third():

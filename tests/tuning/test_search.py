@@ -111,6 +111,22 @@ def test_a_parameter_of_a_model_inside_is_searched(films):
         tune(RecencyWeighted(EASE()), by_time, {"model__l2": Number(-1.0, 1e4)}, trials=1)
 
 
+def test_models_to_choose_from_stay_as_they_are(films):
+    by_time = LeaveLastOut().split(films.binarize(4.0))
+    given = EASE(l2=10.0), EASE(l2=20.0)
+    space = {"model": Choice(given), "model__l2": Number(50.0, 900.0)}
+    result = tune(RecencyWeighted(EASE()), by_time, space, trials=3)
+    assert [model.l2 for model in given] == [10.0, 20.0]
+    assert result.best_model.model.l2 == result.best_params["model__l2"] >= 50
+
+
+def test_a_model_inside_is_fitted_silently(films, capfd):
+    by_time = LeaveLastOut().split(films.binarize(4.0))
+    model = RecencyWeighted(MultDAE(hidden=2, epochs=1, progress=1))
+    tune(model, by_time, {"half_life": Number(1.0, 9.0)}, trials=1)
+    assert "MultDAE" not in capfd.readouterr().err
+
+
 def test_the_first_trial_may_fail(split, monkeypatch):
     monkeypatch.setattr(EASE, "_fit", count(EASE._fit, [], stop_at=1, error=TrainingError("the cost became nan")))
     found = tune(EASE, split, trials=2)

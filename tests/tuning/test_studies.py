@@ -9,10 +9,11 @@ import pytest
 from aerec.baselines import ItemKNN
 from aerec.datasets import generate_interactions
 from aerec.errors import DataError, TrainingError
-from aerec.models import EASE, MultDAE
+from aerec.models import EASE, Blend, MultDAE
 from aerec.search_spaces import Choice, Number, Whole
 from aerec.splitting import StrongGeneralization
 from aerec.tuning.search import tune
+from aerec.tuning.studies import describe_search
 
 optuna = pytest.importorskip("optuna", reason="the search needs the package optuna")
 
@@ -106,6 +107,19 @@ def test_a_file_of_another_search_is_refused(stored, other, named):
         other = {"split": dataclasses.replace(split, validation=split.test)}
     with pytest.raises(DataError, match=rf"study\.db holds a search that differs in {named}.*; repeat that one"):
         tune(**{**stored, **other})
+
+
+def test_models_inside_are_told_apart_by_all_that_they_are_but_for_what_they_show(split):
+    def described(last, **params):
+        parts = [MultDAE(hidden=(600, 200, 100), batch_size=123, weight_decay=0.25, **params) for _ in range(12)]
+        space = {"models": Choice([parts, [EASE()]])}
+        return describe_search(Blend([*parts, EASE(l2=last)]), split, space, "ndcg@9", 0)
+
+    assert described(1.0) == described(1.0, progress=False)
+    assert described(1.0)["parameters"] != described(2.0)["parameters"]
+    assert described(1.0, seed=1)["space"] != described(1.0)["space"]
+    plain = describe_search(MultDAE(hidden=(6, 2)), split, {"hidden": Choice([(6, 2), 3])}, "ndcg@9", 0)
+    assert (plain["parameters"]["hidden"], plain["space"]["hidden"]) == ("(6, 2)", "Choice(values=((6, 2), 3))")
 
 
 def test_a_failed_trial_is_not_tried_again(split, tmp_path, monkeypatch):

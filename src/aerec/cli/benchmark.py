@@ -210,4 +210,6 @@ def _fit(
 
 
 def _known(model: Any, settings: list[str]) -> list[str]:
-    return [setting for setting in settings if setting.partition("=")[0] in model().get_params(deep=False)]
+    """Return the settings of what a model has itself; ``model__l2=100`` is one of its ``model``."""
+    own = model().get_params(deep=False)
+    return [setting for setting in settings if setting.partition("=")[0].partition("__")[0] in own]

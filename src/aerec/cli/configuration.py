@@ -28,7 +28,7 @@ from typing import Any
 
 from aerec._version import __version__
 from aerec.cli.options import parse_list
-from aerec.cli.settings import build_model, parse_choice
+from aerec.cli.settings import MODELS_INSIDE, build_model, parse_choice
 from aerec.cli.toml import format_toml
 from aerec.errors import DataError, names_like, warn_caller
 from aerec.metrics import parse_metric
@@ -256,11 +256,12 @@ class _Reader:
         return values
 
     def _parameter(self, value: Any, key: str) -> Any:
-        """Return what a value stands for; a table with a name is a model inside the model (Blend)."""
+        """Return what a value stands for; a table with a name, or the name, is a model inside the model (Blend)."""
         if isinstance(value, list):
             return tuple(self._parameter(entry, key) for entry in value)
-        if isinstance(value, str):
+        if isinstance(value, str) and (parse_choice(value) is None or key.rpartition(".")[2] not in MODELS_INSIDE):
             return parse_choice(value)
+        value = {"name": value} if isinstance(value, str) else value
         if isinstance(value, dict) and "name" in value:
             self._known(value, ("name", "parameters"), f"{key}.")
             inner = self._of(value, "parameters", dict, "a table", {}, f"{key}.")

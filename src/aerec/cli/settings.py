@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from aerec.cli.options import parse_list
 from aerec.errors import DataError, names_like
 from aerec.ids import id_from_text
 from aerec.noise import GaussianNoise, MaskingNoise
@@ -25,7 +26,8 @@ _CHOICES: dict[str, type[Any]] = {
     "topk": TopKSparsity,
 }
 _WORDS = {"none": None, "true": True, "false": False}
-_MODELS = ("model", "models")  # the hyper-parameters that hold other models
+MODELS_INSIDE = ("model", "models")
+"""The hyper-parameters that hold other models."""
 
 
 def build_model(
@@ -60,11 +62,13 @@ def build_model(
             raise ValueError(f"{setting!r} is no setting; write name=value, such as epochs=50")
         *path, last = name.split("__")
         own = name if not path else path[0]
+        if not all((*path, last)):
+            raise ValueError(f"{setting!r} is no setting; write that of a model inside as model__epochs=50")
         if own not in known:
             raise ValueError(f"{model.__name__} has no parameter {own!r}; {names_like(own, known)}")
         value = parse_value(text)
-        if last in _MODELS and value is not None:
-            parts = tuple(build_model(get_model_class(part), [], **defaults) for part in text.split(",") if part)
+        if last in MODELS_INSIDE and value is not None:
+            parts = tuple(build_model(get_model_class(part), [], **defaults) for part in parse_list(text))
             value = parts[0] if last == "model" and len(parts) == 1 else parts
         (of_parts if path else values)[name] = value
     recommender = model(**values)

@@ -19,11 +19,11 @@ from aerec.likelihood import LIKELIHOODS
 from aerec.models.autoencoder import Autoencoder, automatic_shrinkage
 from aerec.models.warm_start import LearnedBefore
 from aerec.network.batches import Batch, SparseBatch
-from aerec.network.device import without_gradients
+from aerec.network.device import resolve_device, without_gradients
 from aerec.network.network import Architecture, Cost, Network
 from aerec.network.products import first_layer
 from aerec.network.rows import Rows, WholeRows
-from aerec.network.unit_rows import unit_products, unit_rows
+from aerec.network.unit_rows import require_memory_to_train, unit_products, unit_rows
 from aerec.noise import MaskingNoise
 from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber, passed_on
 from aerec.recommender.base import History
@@ -200,6 +200,8 @@ class ELSA(Autoencoder):
         if options["before"] is not None and self.n_factors == "auto":
             self.n_factors_ = options["before"].network.architecture.hidden[0]
         self._shards = self._shards_of(data.shape[1])
+        n_items = data.shape[1] if self._shards is None else self._shards.own.stop - self._shards.own.start
+        require_memory_to_train(n_items, self.n_factors_, resolve_device(self.device))
         try:
             super()._fit(data, validation, **options if self._shards is None else {**options, "checkpoint": None})
         finally:

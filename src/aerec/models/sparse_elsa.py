@@ -24,7 +24,7 @@ from aerec.network.batches import Batch, SparseBatch
 from aerec.network.device import resolve_device, resolve_precision, with_gradients, without_gradients
 from aerec.network.products import Scratch, scatter_rows
 from aerec.network.rows import Rows, shuffled, sparse_rows
-from aerec.network.unit_rows import unit_products, unit_rows
+from aerec.network.unit_rows import require_memory_to_train, unit_products, unit_rows
 from aerec.noise import MaskingNoise
 from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
@@ -40,6 +40,7 @@ _STEPS = 8  # after which entries are taken away again
 _ITEMS = 2048  # Items whose vectors are widened at once; their scores stay in the cache
 _MANY = 1000  # users for whom all vectors are widened once, to 12 bytes an entry, instead of for each block of users
 _LEVELS = np.float32(127)  # of the largest entry of a vector
+_HALVES = np.finfo(np.float16)
 _TINY = 1e-12
 _CPU = torch.device("cpu")
 
@@ -91,7 +92,7 @@ class SparseELSA(Recommender):
     ----------
     entries_ : ndarray of shape (n_entries,), int8
         The entries of A that are left, item after item, each rounded to 127ths of the scale of its item.
-    scales_ : ndarray of shape (n_items,), float16
+    scales_ : ndarray of shape (n_items,), float16, or float32 where one is below 2⁻¹⁴ or above 65,504
         Those scales, by which the vectors are as long as before they were rounded.
     columns_ : ndarray of shape (n_entries,), uint8, or uint16 where there are more than 256 factors
         Their columns.
@@ -142,7 +143,7 @@ class SparseELSA(Recommender):
     }
 
     entries_: NDArray[np.int8]
-    scales_: NDArray[np.float16]
+    scales_: NDArray[np.float16] | NDArray[np.float32]
     columns_: NDArray[np.uint8] | NDArray[np.uint16]
     starts_: NDArray[np.int32] | NDArray[np.int64]
 
@@ -208,6 +209,7 @@ class SparseELSA(Recommender):
         device, order = resolve_device(self.device), torch.Generator().manual_seed(int(self.seed))
         noise_from = torch.Generator(device).manual_seed(int(self.seed))
         shape = rows.shape[1], int(self.n_factors)
+        require_memory_to_train(*shape, device)
         drawn = 2 * torch.rand(shape, generator=order, dtype=torch.float32) - 1
         weight = drawn.mul_((6 / sum(shape)) ** 0.5).to(device).requires_grad_()
         half = resolve_precision(self.precision, device)
@@ -272,14 +274,15 @@ def entries_left(progress: float, n_factors: int, wanted: NDArray[np.int64]) -> 
 
 def shared_entries(counts: NDArray[np.int64], power: float, n_active: int, n_factors: int) -> NDArray[np.int64]:
     """Return how many entries each item may have: as countsᵖᵒʷᵉʳ, from 1 to `n_factors`, and `n_active` on average."""
-    wanted = np.maximum(counts, 1) ** power
-    n_entries = min(n_active, n_factors) * len(wanted)
-    low, high = 0.0, n_factors / wanted.min(initial=n_factors) + 1
+    wanted = power * np.log(np.maximum(counts, 1))  # logarithms: powers would overflow
+    n_entries, most = min(n_active, n_factors) * len(wanted), np.log(n_factors + 0.5)
+    low, high = -wanted.max(initial=0), most - wanted.min(initial=0)
     for _ in range(64):
         middle = (low + high) / 2
-        fits = np.clip(np.floor(middle * wanted), 1, n_factors).sum() <= n_entries
-        low, high = (middle, high) if fits else (low, middle)
-    return np.clip(np.floor(low * wanted), 1, n_factors).astype(np.int64)
+        entries = np.floor(np.exp(np.minimum(middle + wanted, most))).clip(min=1)
+        low, high = (middle, high) if entries.sum() <= n_entries else (low, middle)
+    shared: NDArray[np.int64] = np.floor(np.exp(np.minimum(low + wanted, most))).clip(min=1).astype(np.int64)
+    return shared
 
 
 def _largest(weight: Tensor, n: Tensor) -> Tensor:
@@ -318,7 +321,14 @@ def _largest_entries(vectors: NDArray[np.float32], wanted: NDArray[np.int64]) ->
     of_entries = np.add.reduceat(np.square(entries, dtype=np.float32), starts[:-1])
     scales = _LEVELS * np.sqrt(squares / of_entries.clip(min=1))
     narrow = columns.astype(np.min_scalar_type(n_factors - 1))
-    return _SparseVectors(entries, scales.astype(np.float16), narrow, starts, n_factors)
+    return _SparseVectors(entries, _halved(scales), narrow, starts, n_factors)
+
+
+def _halved(scales: NDArray[np.float32]) -> NDArray[np.float16] | NDArray[np.float32]:
+    """Return scales as float16 where it holds all of them to a 2,000th."""
+    sizes = scales[scales > 0]
+    fits = sizes.min(initial=1) >= _HALVES.smallest_normal and sizes.max(initial=1) <= _HALVES.max
+    return scales.astype(np.float16) if fits else scales.astype(np.float32)
 
 
 def _starts(lengths: NDArray[np.int64]) -> NDArray[np.int32] | NDArray[np.int64]:
@@ -347,7 +357,7 @@ class _SparseVectors:
     """A, 2 or 3 bytes an entry."""
 
     entries: NDArray[np.int8]
-    scales: NDArray[np.float16]
+    scales: NDArray[np.float16] | NDArray[np.float32]
     columns: NDArray[np.uint8] | NDArray[np.uint16]
     starts: NDArray[np.int32] | NDArray[np.int64]
     n_factors: int

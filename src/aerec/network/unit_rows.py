@@ -11,6 +11,7 @@ from torch.autograd.function import once_differentiable
 
 from aerec.network.batches import Batch, DenseBatch, SparseBatch
 from aerec.network.products import Scratch, gather_rows, scatter_rows
+from aerec.system.memory import require_memory
 
 _SHORTEST = 1e-12  # rows below that are not scaled to length 1
 _BLOCK_BYTES = 2**20  # On a CPU the rows worked on at once stay in its cache
@@ -47,6 +48,16 @@ def unit_products(
         return batch.values @ unit, unit.T @ unit
     code, gram = _UnitProducts.apply(weight, batch, scratch or Scratch(), half)  # type: ignore[no-untyped-call]
     return code, gram
+
+
+def require_memory_to_train(n_items: int, n_factors: int, device: torch.device) -> None:
+    """Refuse vectors that cannot be trained in the memory of a processor.
+
+    There are seven arrays of their size, among them the gradient and the moments, and four of the size of the gram.
+    """
+    if device.type == "cpu":
+        needed = 4 * n_factors * (7 * n_items + 4 * n_factors)
+        require_memory(needed, f"training {n_items:,} vectors of {n_factors:,} factors", "take a smaller n_factors")
 
 
 class _UnitProducts(torch.autograd.Function):

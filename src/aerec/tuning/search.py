@@ -298,6 +298,12 @@ def _used(fitted: Recommender, name: str) -> Any:
     return used.item() if isinstance(used, np.ndarray | np.generic) and used.size == 1 else used
 
 
+def _with_parameters(estimator: Recommender, params: Mapping[str, Any]) -> Recommender:
+    """Return a copy with other parameters; a model among them is copied, as another of them may be one of its own."""
+    changed: Recommender = clone(estimator).set_params(**{k: clone(v, safe=False) for k, v in params.items()})
+    return changed
+
+
 def _run_trial(study: Study, trial: Trial, estimator: Recommender, space: Space, split: Split, metric: str) -> None:
     """Fit and measure what `trial` has drawn, and tell the study."""
     optuna = studies.import_optuna()
@@ -305,8 +311,8 @@ def _run_trial(study: Study, trial: Trial, estimator: Recommender, space: Space,
         if former.value is not None and former.state.name == "COMPLETE" and former.params == trial.params:
             study.tell(trial, former.value)
             return
-    candidate: Recommender = clone(estimator)
-    candidate.set_params(**{name: dimension.read(trial.params[name]) for name, dimension in space.items()})
+    drawn = {name: dimension.read(trial.params[name]) for name, dimension in space.items()}
+    candidate: Recommender = _with_parameters(estimator, drawn)
 
     def follow(epoch: int, value: float) -> None:
         trial.report(value, epoch)
@@ -327,8 +333,7 @@ def _run_trial(study: Study, trial: Trial, estimator: Recommender, space: Space,
 def _measured(model: Recommender, split: Split, metric: str, following: Callback) -> tuple[float, Recommender]:
     """Fit a silent copy of the model; return its metric on validation data, and the copy."""
     fitted: Recommender = clone(model)
-    if "progress" in fitted.get_params(deep=False):
-        fitted.set_params(progress=False)
+    fitted.set_params(**{name: False for name in fitted.get_params() if name.split("__")[-1] == "progress"})
     callbacks = {"callbacks": [following]} if has_fit_parameter(fitted, "callbacks") else {}
     fitted.fit(split.train, validation=split.validation, **callbacks)
     assert split.validation is not None
@@ -374,6 +379,6 @@ def _result(done: list[FrozenTrial], estimator: Recommender, space: Space, metri
     is_given = studies.is_given(done[best["number"]])
     best_params = {name: estimator.get_params()[name] if is_given else best[name] for name in space}
     frame = pd.DataFrame(rows).astype({"value": float})
-    model = clone(estimator).set_params(**best_params)
+    model = _with_parameters(estimator, best_params)
     edges = find_edges(model, space, best_params) if len(values) >= _ENOUGH else []
     return TuningResult(best_params, best_value, model, metric, frame, edges)

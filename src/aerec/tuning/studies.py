@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 
 from aerec.errors import DataError
 from aerec.holdout import Split
 from aerec.recommender.base import Recommender
 from aerec.recommender.saving import add_to_digest
-from aerec.search_spaces import Space
+from aerec.search_spaces import Choice, Space
 from aerec.system.extras import import_extra
 
 if TYPE_CHECKING:
@@ -155,15 +156,24 @@ def seconds_of(trial: FrozenTrial) -> float:
 
 def describe_search(estimator: Recommender, split: Split, space: Space, metric: str, seed: int) -> dict[str, Any]:
     """Return what makes this search another one than the next, in words that JSON can hold."""
-    params = {name: repr(value) for name, value in estimator.get_params(deep=False).items() if name not in _IRRELEVANT}
     return {
         "model": type(estimator).__name__,
-        "parameters": params,
-        "space": {name: repr(dimension) for name, dimension in space.items()},
+        "parameters": _described(estimator)[type(estimator).__name__],
+        "space": {name: _described(dimension) for name, dimension in space.items()},
         "metric": metric,
         "seed": seed,
         "data": _fingerprint(split),
     }
+
+
+def _described(value: Any) -> Any:
+    """Return the repr, but for models: scikit-learn cuts that of a long one short."""
+    if isinstance(value, BaseEstimator):
+        params = value.get_params(deep=False).items()
+        return {type(value).__name__: {name: _described(part) for name, part in params if name not in _IRRELEVANT}}
+    parts = value.values if isinstance(value, Choice) else value
+    described = [*map(_described, parts)] if isinstance(parts, list | tuple) else []
+    return repr(value) if all(isinstance(part, str) for part in described) else described
 
 
 def _fingerprint(split: Split) -> str:
