@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from aerec import evaluate
-from aerec.baselines import BiasBaseline, ItemKNN, Popularity
+from aerec.baselines import BiasBaseline, ItemKNN, Popularity, PureSVD
 from aerec.datasets import generate_interactions
 from aerec.errors import DataError, InsufficientMemoryError, MissingExtraError, TrainingError
 from aerec.files.storage import read_header
@@ -92,7 +92,7 @@ def test_what_the_model_sets_itself_is_told_and_stays_to_it(split):
     assert found.best_params["l2"] == "auto"
     assert found.trials["l2"].tolist() == [EASE().fit(split.train).l2_]
     untold = tune("pure-svd", split, trials=1)
-    assert untold.best_params == {"n_factors": 64, "l2": "auto"}
+    assert untold.best_params == {"n_factors": PureSVD().n_factors, "l2": "auto"}
     assert untold.trials["l2"].isna().all()
     narrower = tune(EASE, split, {"l2": Number(1.0, 2.0)}, trials=1)  # a range of one's own is kept to
     assert 1.0 <= narrower.best_params["l2"] <= 2.0
