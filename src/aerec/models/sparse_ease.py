@@ -118,8 +118,9 @@ class _Grams:
     def __init__(self, by_item: CSR) -> None:
         self._items, self._n_users = stored_tensors(by_item), by_item.shape[1]
         popular = np.sort(np.argsort(-np.diff(by_item.indptr), kind="stable")[:_POPULAR_ITEMS])
-        self._popular = torch.full((by_item.shape[0],), -1, dtype=torch.int32)
-        self._popular[torch.from_numpy(popular)] = torch.arange(len(popular), dtype=torch.int32)
+        numbers = np.full(by_item.shape[0], -1, dtype=np.int32)
+        numbers[popular] = np.arange(len(popular))
+        self._popular = torch.from_numpy(numbers)
         self._known = torch.from_numpy(gram_matrix(take_rows(by_item, popular).T.tocsr(), advice="use ELSA"))
 
     def lists_at_once(self, width: int) -> int:
@@ -129,7 +130,8 @@ class _Grams:
     def of(self, lists: NDArray[np.int64], there: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Return G of the items of each list; shape (n_lists, width, width)."""
         starts, items = np.append(0, np.cumsum(there.sum(axis=1))), lists[there].astype(np.int32)
-        given = kernels.Stored(torch.from_numpy(starts), torch.from_numpy(items), torch.empty(len(items)))
+        unread = np.empty(len(items), dtype=np.float32)
+        given = kernels.Stored(*map(torch.from_numpy, (starts, items, unread)))
         known = self._popular, self._known
         return kernels.products_within(self._items, self._n_users, given, lists.shape[1], *known).numpy()
 
