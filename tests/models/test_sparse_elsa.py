@@ -177,7 +177,7 @@ def test_vectors_too_short_for_scales_of_two_bytes_have_scales_of_four(data, tmp
 def test_more_factors_than_the_memory_holds_are_refused(data, model, monkeypatch):
     monkeypatch.setattr(memory, "available_memory", lambda: 2**30)
     with pytest.raises(
-        InsufficientMemoryError, match=r"24 vectors of 50,000 factors needs 37\.\d GiB.*smaller n_factors"
+        InsufficientMemoryError, match=r"24 vectors of 50,000 factors needs 28\.0 GiB.*smaller n_factors"
     ):
         model.set_params(progress=False).fit(data)
 

@@ -51,12 +51,12 @@ def unit_products(
 
 
 def require_memory_to_train(n_items: int, n_factors: int, device: torch.device) -> None:
-    """Refuse vectors that cannot be trained in the memory of a processor.
+    """Refuse vectors that surely cannot be trained in the memory of a processor.
 
-    There are seven arrays of their size, among them the gradient and the moments, and four of the size of the gram.
+    There are at least four arrays of their size, with the gradient and the moments, and three of that of the gram.
     """
     if device.type == "cpu":
-        needed = 4 * n_factors * (7 * n_items + 4 * n_factors)
+        needed = 4 * n_factors * (4 * n_items + 3 * n_factors)
         require_memory(needed, f"training {n_items:,} vectors of {n_factors:,} factors", "take a smaller n_factors")
 
 
