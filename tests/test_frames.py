@@ -401,6 +401,13 @@ def test_durations_and_dates_of_users_and_items_are_not_the_times_of_ratings(nam
         Interactions.from_frame(pd.DataFrame({"user": ["ann"], "item": ["tea"], name: [3]}), rating=None)
 
 
+def test_blanks_of_a_category_that_nobody_has_are_not_told():
+    users = pd.Categorical(["ann", "bob"], categories=["ann", "bob", "eve "])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Interactions.from_frame(pd.DataFrame({"user": users, "item": [1, 2]}), rating=None)
+
+
 def test_an_id_may_hold_a_nul():
     data = Interactions.from_frame(pd.DataFrame({"user": ["a\0 b", "a"], "item": [1, 2]}), rating=None)
     assert data.users.tolist() == ["a", "a\0 b"]

@@ -155,7 +155,10 @@ def id_codes(ids: pd.Series[Any], name: str) -> tuple[NDArray[Any], pd.Index[Any
         raise DataError(
             f"row {first_row(missing)}: column {name!r} has no id ({count}; rows count from 0); drop them first"
         )
-    return _codes(plain(ids), name)
+    codes, index = _codes(plain(ids), name)
+    if isinstance(index.dtype, pd.StringDtype) or index.inferred_type == "string":
+        _warn_of_blanks(index, name)
+    return codes, index
 
 
 def _codes(ids: pd.Series[Any], name: str) -> tuple[NDArray[Any], pd.Index[Any]]:
@@ -182,8 +185,6 @@ def _codes(ids: pd.Series[Any], name: str) -> tuple[NDArray[Any], pd.Index[Any]]
             if index.dtype == object and pd.api.types.infer_dtype(index, skipna=False) == "string":  # before pandas 3
                 for text in index:
                     text.encode()
-            if isinstance(index.dtype, pd.StringDtype) or index.inferred_type == "string":
-                _warn_of_blanks(index, name)
             return codes, index
         except UnicodeEncodeError as error:  # half of a pair of surrogates
             raise DataError(f"column {name!r}: the id {error.object!r} is no valid Unicode text; repair it") from None
