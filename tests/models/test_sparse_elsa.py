@@ -35,7 +35,7 @@ def test_rows_have_their_share_of_entries_and_are_as_long_as_their_users_are_man
     assert model.factors_.shape == (24, 16)
     counts = np.diff(data.matrix.tocsc().indptr)
     n_entries = np.diff(model.factors_.indptr)
-    np.testing.assert_array_equal(n_entries, sparse_elsa.shared_entries(counts, 0.7, 3, 16))
+    np.testing.assert_array_equal(n_entries, sparse_elsa.shared_entries(counts, 0.5, 3, 16))
     assert n_entries.min() < n_entries.max()
     assert n_entries.mean() <= 3
     lengths = np.sqrt(counts / (counts + 500 * data.shape[0] / data.n_ratings))

@@ -70,7 +70,7 @@ class SparseELSA(Recommender):
         Length of the item vectors before any entry is taken away, at most 65,536.
     n_active : int, default 48
         Mean of k, the entries of a vector that are not 0; all of them where there are no more factors.
-    popularity_power : float ≥ 0, default 0.7
+    popularity_power : float ≥ 0, default 0.5
         γ. With 0 all items have `n_active` entries.
     epochs, batch_size : int or "auto", default "auto"
         As in `Autoencoder`, where a is 8. Vectors of hundreds of thousands of items cost the same in a batch of any
@@ -114,7 +114,7 @@ class SparseELSA(Recommender):
     >>> likes = load_dataset("sample").binarize(4.0)
     >>> model = SparseELSA(n_factors=64, n_active=8, epochs=2, progress=False).fit(likes)
     >>> model.factors_.shape, model.factors_.nnz
-    ((600, 64), 4800)
+    ((600, 64), 4799)
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
@@ -151,7 +151,7 @@ class SparseELSA(Recommender):
         self,
         n_factors: int = 256,
         n_active: int = 48,
-        popularity_power: float = 0.7,
+        popularity_power: float = 0.5,
         epochs: int | str = "auto",
         batch_size: int | str = "auto",
         learning_rate: float = 0.03,
