@@ -1,6 +1,7 @@
 """SparseCode against its formula in numpy, and what its units do to the scores."""
 
 import importlib.util
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -171,7 +172,11 @@ def test_units_are_named_by_the_feature_of_their_items(data, svd):
         assert frame["lift"][unit] == pytest.approx(counts.max() / 4 * 3)
     backwards = described.with_items(data.items[::-1])
     assert svd.name_units(backwards, n_items=4).equals(frame)
-    with pytest.raises(DataError, match="needs features of items"):
+    genres = {item: (f"g{item % 3}",) for item in data.items.tolist()}
+    by_genre = svd.name_units(replace(data, item_genres=genres), n_items=4)
+    of_genre = data.with_item_features(pd.DataFrame({"item": genres.keys(), "genre": [g for (g,) in genres.values()]}))
+    assert by_genre.equals(svd.name_units(of_genre, n_items=4))
+    with pytest.raises(DataError, match="needs features or genres of items"):
         svd.name_units(data)
     with pytest.raises(DataError, match="needs features of the 24 items of the model"):
         svd.name_units(described.with_items(data.items + 1000))

@@ -297,7 +297,7 @@ class SparseCode(Recommender):
         Parameters
         ----------
         data : Interactions
-            With `item_features`, matched by item id.
+            With `item_features`, or else `item_genres`, matched by item id.
         n_items : int, default 20
         held_out : array-like, optional
             Raw ids of items that have no part in the names: to see whether a name holds for others.
@@ -312,11 +312,13 @@ class SparseCode(Recommender):
         Raises
         ------
         DataError
-            If there are no features.
+            If there are neither.
         """
         check_n(n_items)
+        if data.item_features is None and data.item_genres is not None:
+            data = data.with_item_features(data.item_genres.map(list).rename("genre"))
         if data.item_features is None or data.feature_names is None:
-            raise DataError("name_units needs features of items: Interactions.with_item_features(...)")
+            raise DataError("name_units needs features or genres of items: Interactions.with_item_features(...)")
         rows = np.arange(data.shape[1]) if self.items_ is None else data.items.get_indexer(self.items_)
         if (rows < 0).all() or (self.items_ is None and len(rows) != self.n_features_in_):
             raise DataError(
