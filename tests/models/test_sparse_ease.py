@@ -37,10 +37,13 @@ def test_each_column_is_the_ridge_regression_on_its_nearest_items():
 
 
 @pytest.mark.parametrize("pairs", [30, 200, 10_000])
-def test_blocks_of_any_size_and_the_part_of_the_gram_matrix_give_the_same(monkeypatch, pairs):
+@pytest.mark.parametrize("compiled", [True, False])
+def test_blocks_of_any_size_and_the_part_of_the_gram_matrix_give_the_same(monkeypatch, pairs, compiled):
     X = likes()
     expected = SparseEASE(l2=3.0, n_neighbors=5).fit(X).weights_.toarray()
     monkeypatch.setattr(sparse_ease, "_DENSE_ITEMS", 0)
+    if not compiled:
+        monkeypatch.setattr(sparse_ease, "is_used", lambda: False)
     monkeypatch.setattr(sparse_ease, "_POPULAR_ITEMS", 6)
     monkeypatch.setattr(sparse_ease, "_BLOCK_PAIRS", pairs)
     np.testing.assert_allclose(SparseEASE(l2=3.0, n_neighbors=5).fit(X).weights_.toarray(), expected, atol=1e-6)

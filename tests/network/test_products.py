@@ -114,6 +114,16 @@ def test_tensors_of_others_are_left_alone():
     assert not foreign.any()
 
 
+def test_a_tensor_where_freed_memory_lay_is_left_alone():
+    scratch = Scratch()
+    place = scratch.take(*LARGE, like=LIKE).data_ptr()  # never given back, so freed
+    foreign = torch.zeros(LARGE)
+    scratch._lent[foreign.data_ptr()] = scratch._lent.pop(place)  # as if the allocator had put it at that place
+    scratch.give(foreign)
+    scratch.take(*LARGE, like=LIKE).fill_(7)
+    assert not foreign.any()
+
+
 def test_too_large_a_wish_is_met_with_fresh_memory():
     scratch = Scratch()
     scratch.give(scratch.take(*LARGE, like=LIKE))

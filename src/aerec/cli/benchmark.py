@@ -67,9 +67,9 @@ def benchmark(
 ) -> None:
     """Train models on the same split and compare them: quality with 95 % intervals, fit seconds, peak memory.
 
-    Each model is fitted with its default parameters in a process of its own; nothing is tuned. A star marks the best
-    of each metric and the models that are not significantly worse. --report writes all of it, with pictures, as one
-    HTML page.
+    Without DATA it is the sample. Each model is fitted with its default parameters in a process of its own; nothing is
+    tuned. A star marks the best of each metric and the models that are not significantly worse. --report writes all of
+    it, with pictures, as one HTML page.
     """
     from aerec.cli.data import Preprocessing, choose_split, chosen_metrics, rates
     from aerec.cli.folds import choose_folds, print_folds, validate

@@ -81,6 +81,8 @@ def build_model(
 def settings_of(model: Recommender) -> Iterator[str]:
     """Yield the texts that make `build_model` return an equal model, but for the seed: what is not as by default.
 
+    Models in a list, as of `Blend`, are told by their names alone.
+
     Examples
     --------
     >>> from aerec.models import EASE, RecencyWeighted

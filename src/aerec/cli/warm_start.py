@@ -43,8 +43,8 @@ class FormerRun:
         """
         if not has_fit_parameter(model, "warm_start"):
             raise ValueError(
-                f"{type(model).__name__} cannot begin with what another run has learned: leave out --warm-from, "
-                "which trains it anew"
+                f"{type(model).__name__} cannot begin with what another run has learned: leave out --warm-from "
+                "to train it anew"
             )
         run = read_run(path)
         if type(run.model) is not type(model):

@@ -27,7 +27,7 @@ def automatic_l2(X: CSR) -> float:
     items, dense and sparse (``benchmarks/quality/rules.py``).
     """
     n_rated = int(np.count_nonzero(column_counts(X)))
-    mean_square = float(row_sums(X, squares).sum()) / X.nnz
+    mean_square = float(row_sums(X, squares).sum()) / max(X.nnz, 1)
     return _AUTOMATIC * math.sqrt(float(np.square(row_sums(X, np.abs)).sum()) / max(n_rated, 1) * mean_square)
 
 
@@ -53,7 +53,7 @@ def effective_rank(X: CSR) -> float:
     """
     if not X.nnz:
         return 0.0
-    total = float(np.square(X.data, dtype=np.float64).sum())
+    total = float(row_sums(X, squares).sum())
     return total / (total / min(X.shape) + automatic_l2(X))
 
 

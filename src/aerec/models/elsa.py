@@ -68,9 +68,9 @@ class ELSA(Autoencoder):
     Parameters
     ----------
     n_factors : int or "auto", default "auto"
-        Length of the item vectors. "auto" takes n / (n / min(n_users, n_items) + λ), for n ratings and the λ of `EASE`:
-        about so many directions of the ratings does `EASE` learn. It is from 32 to 512, and above 256 only while A
-        has no more than 16 million numbers.
+        Length of the item vectors. "auto" takes t / (t / min(n_users, n_items) + λ), with t the sum of the squared
+        ratings (of likes, their number) and the λ of `EASE`: about as many directions as `EASE` learns. It is from 32
+        to 512, and above 256 only while A has no more than 16 million numbers.
     epochs : int or "auto", default "auto"
         As in `Autoencoder`, where a is 5.
     batch_size : int or "auto", default "auto"

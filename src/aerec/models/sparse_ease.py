@@ -152,7 +152,8 @@ class _GramsOfBlocks:
         """Return G of the items of each list; shape (n_lists, width, width)."""
         whole = self._whole
         if whole is None:
-            needed, lists = np.unique(lists, return_inverse=True)
+            needed, at = np.unique(lists, return_inverse=True)
+            lists = at.reshape(lists.shape)  # NumPy 1 returns them flat
             columns = take_rows(self._by_item, needed)
             whole = (columns @ columns.T).toarray()
         grams: NDArray[np.float32] = whole[lists[:, :, None], lists[:, None, :]]

@@ -366,7 +366,7 @@ class _SparseVectors:
         """Return some rows in CSR form."""
         rows = np.arange(len(self.starts) - 1)[which]
         positions, starts = row_positions(self.starts, rows)
-        values = self.entries[positions] * np.repeat(self._steps()[rows], np.diff(starts))
+        values = self.entries[positions] * np.repeat(self._steps(rows), np.diff(starts))
         parts = values, self.columns[positions].astype(np.int32), starts
         some: CSR = sp.csr_array(parts, shape=(len(rows), self.n_factors))
         return some
@@ -382,9 +382,10 @@ class _SparseVectors:
         squares: NDArray[np.float32] = of_entries * np.square(self._steps())
         return squares
 
-    def _steps(self) -> NDArray[np.float32]:
+    def _steps(self, rows: Any = slice(None)) -> NDArray[np.float32]:
         """Return what the whole numbers of each row are multiplied by."""
-        return self.scales.astype(np.float32) / _LEVELS
+        steps: NDArray[np.float32] = self.scales[rows].astype(np.float32) / _LEVELS
+        return steps
 
 
 class _SparseFactorScorer(Scorer):
@@ -439,7 +440,7 @@ class _SparseFactorScorer(Scorer):
         return scores
 
     def similarities(self, columns: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return the cosines of the vectors, −∞ of those that share no column."""
+        """Return the cosines of the vectors, −∞ of those whose product is 0."""
         products = self._products(self._vectors.rows(columns).toarray())
         products[products == 0] = -np.inf
         lengths = np.sqrt(self._squares).clip(min=_TINY)

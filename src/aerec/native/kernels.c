@@ -503,8 +503,8 @@ EXPORTED(products_within)
                     products[i * width + links[j].place] += links[j].value * values[at];
             }
         for (int64_t i = 0; i < n_rows; i++) {
-            const float *product = known + frequent[own[i]] * n_known;
             if (frequent[own[i]] < 0) continue;
+            const float *product = known + frequent[own[i]] * n_known;
             for (int64_t j = 0; j <= i; j++)
                 if (frequent[own[j]] >= 0) products[i * width + j] = product[frequent[own[j]]];
             for (int64_t at = starts[own[i]]; n && at < starts[own[i] + 1]; at++)

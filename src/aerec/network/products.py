@@ -13,12 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.multiprocessing.reductions import StorageWeakRef
 
 from aerec.native import kernels
 from aerec.network.batches import Batch, DenseBatch, Pattern, SparseBatch
 from aerec.network.deferred import Deferred, SparseTimesDense
 
 _WORTH = 2**20  # bytes; smaller tensors cost less to allocate than to keep
+_MANY_LENT = 64  # from which on those that were never given back are forgotten
 
 
 class Scratch:
@@ -36,7 +38,8 @@ class Scratch:
     def __init__(self) -> None:
         self.deferred: Deferred | None = None
         self._free: list[Tensor] = []
-        self._lent: set[int] = set()
+        # By address. Once lent memory is freed, an unrelated tensor may lie there: then the reference has expired.
+        self._lent: dict[int, StorageWeakRef] = {}
 
     def take(self, *shape: int, like: Tensor, dtype: torch.dtype | None = None) -> Tensor:
         """Return an uninitialised tensor of this shape, on the device of `like` and, without `dtype`, of its type."""
@@ -50,15 +53,19 @@ class Scratch:
             memory = self._free.pop(min(fitting, key=lambda at: len(self._free[at])))
         else:
             memory = torch.empty(n_bytes, dtype=torch.uint8, device=like.device)
-        self._lent.add(memory.data_ptr())
+        if len(self._lent) > _MANY_LENT:
+            self._lent = {address: lent for address, lent in self._lent.items() if _is_alive(lent)}
+        self._lent[memory.data_ptr()] = StorageWeakRef(memory.untyped_storage())  # type: ignore[no-untyped-call]
         return memory[:n_bytes].view(dtype).view(shape)
 
     def give(self, *tensors: Tensor | None) -> None:
         """Take back what `take` lent, which must not be used afterwards; other tensors are left alone."""
         for tensor in tensors:
-            if tensor is None or tensor.is_sparse or tensor.data_ptr() not in self._lent:
+            if tensor is None or tensor.is_sparse:
                 continue
-            self._lent.remove(tensor.data_ptr())
+            lent = self._lent.pop(tensor.data_ptr(), None)
+            if lent is None or not _is_alive(lent):
+                continue
             memory = torch.empty(0, dtype=torch.uint8, device=tensor.device)
             self._free.append(memory.set_(tensor.untyped_storage()))
 
@@ -70,6 +77,10 @@ class Scratch:
         """Forget all of it; what is still lent is not taken back."""
         self._free.clear()
         self._lent.clear()
+
+
+def _is_alive(storage: StorageWeakRef) -> bool:
+    return not storage.expired()  # type: ignore[no-untyped-call]
 
 
 def first_layer(batch: Batch, weight: Tensor, scratch: Scratch | None = None, *, lazy: bool = False) -> Tensor:
