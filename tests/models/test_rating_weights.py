@@ -44,6 +44,8 @@ def quick(name):
         return Blend([EASE(l2=1.0), PureSVD(n_factors=3)])
     if name == "rating-blend":
         return MODELS[name]([BiasBaseline(), BiasedMF(n_factors=2, epochs=2)])
+    if name == "sparse-code":
+        return MODELS[name](PureSVD(n_factors=3), n_units=6, n_active=2, epochs=2, progress=False)
     parameters = MODELS[name]().get_params(deep=False)
     return MODELS[name](**{key: value for key, value in QUICK.items() if key in parameters})
 
