@@ -59,6 +59,23 @@ def test_of_duplicates_the_last_by_time_then_by_row_is_kept(frame):
     assert [str(one.message).split()[0] for one in caught] == ([f"{dropped}"] if dropped else [])
 
 
+@given(frames(unique=False))
+def test_duplicates_can_be_added_up(frame):
+    data = Interactions.from_frame(frame, duplicates="sum")
+    pairs = frame.groupby(["user", "item"], as_index=False)
+    expected = pairs.agg({name: "max" if name == "timestamp" else "sum" for name in frame.columns[2:]})
+    assert as_dict(data.to_frame().round(3)) == as_dict(expected.round(3))
+    assert len(data.notes) == (len(expected) < len(frame))
+    counted = Interactions.from_frame(frame, rating=None, timestamp=None, duplicates="sum").to_frame()
+    assert list(counted.rating) == list(pairs.size()["size"])
+
+
+def test_duplicates_of_another_kind_are_refused():
+    frame = pd.DataFrame({"user": [1], "item": [1], "rating": [1.0]})
+    with pytest.raises(ValueError, match=r"duplicates='mean' is not known; expected \"last\" or \"sum\""):
+        Interactions.from_frame(frame, duplicates="mean")
+
+
 @pytest.mark.filterwarnings("ignore:kept")
 @given(frames(), st.sampled_from([1.0, 2.5, 4.0, 9.0]))
 def test_binarize_keeps_what_reaches_the_threshold_and_all_ids(frame, threshold):

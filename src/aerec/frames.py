@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,8 @@ from aerec.errors import DataError, warn_caller
 from aerec.sparse import CSR, as_float32
 from aerec.tables import first_row, plain, read_columns, without_categories
 from aerec.times import times_of_column, warn_of_unread_times
+
+Duplicates = Literal["last", "sum"]  # what becomes of a pair of user and item that occurs more than once
 
 _TIMESTAMP = "timestamp"  # the one column that may be absent under its default name
 
@@ -32,7 +34,8 @@ class SortedRatings:
     weights : ndarray of shape (n_ratings,), or None
         Likewise.
     n_repeated, n_zeros : int
-        Rows left out because their pair of user and item came again later, or because their rating is 0.
+        Rows left out because their pair of user and item came again later (or added up with it), or because their
+        rating is 0.
     """
 
     matrix: CSR
@@ -62,7 +65,13 @@ class FrameRatings:
 
 
 def ratings_of_frame(
-    df: Any, user: str, item: str, rating: str | None, timestamp: str | None, weight: str | None = None
+    df: Any,
+    user: str,
+    item: str,
+    rating: str | None,
+    timestamp: str | None,
+    weight: str | None = None,
+    duplicates: Duplicates = "last",
 ) -> FrameRatings:
     """Read the columns of `df`; parameters and errors as in `Interactions.from_frame`."""
     wanted = {"user": user, "item": item, "rating": rating, "timestamp": timestamp, "weight": weight}
@@ -81,7 +90,7 @@ def ratings_of_frame(
     values = np.ones(len(rows), np.float32) if rating is None else _ratings(frame[rating], rating)
     times, dtype = (None, None) if timestamp not in names else times_of_column(frame[timestamp], str(timestamp))
     weights = None if weight is None else _weights(frame[weight], weight)
-    ratings = sort_ratings(rows, cols, values, times, (len(users), len(items)), weights)
+    ratings = sort_ratings(rows, cols, values, times, (len(users), len(items)), weights, duplicates)
     return FrameRatings(ratings, users, items, dtype)
 
 
@@ -92,8 +101,11 @@ def sort_ratings(
     times: NDArray[Any] | None,
     shape: tuple[int, int],
     weights: NDArray[np.float32] | None = None,
+    duplicates: Duplicates = "last",
 ) -> SortedRatings:
     """Sort ratings by row and column; of a repeated pair the last by time stays, else the last given.
+
+    With ``duplicates="sum"`` it stays with the sum of all values of the pair.
 
     Two counting sorts, which are stable: to columns, then to rows. Times are compared in repeated pairs only. The
     result is that of ``np.lexsort((times, cols, rows))``.
@@ -105,7 +117,10 @@ def sort_ratings(
     times : ndarray of shape (n,), or None
     shape : (n_rows, n_columns)
     weights : ndarray of shape (n,), optional
+    duplicates : "last" or "sum", default "last"
     """
+    if duplicates not in get_args(Duplicates):
+        raise ValueError(f'duplicates={duplicates!r} is not known; expected "last" or "sum"')
     n = len(values)
     width: Any = np.int32 if max(n, *shape) < 2**31 else np.int64
     indices = (rows.astype(width, copy=False), cols.astype(width, copy=False))
@@ -125,6 +140,8 @@ def sort_ratings(
         by_time = np.lexsort((times[order[pairs]], np.cumsum(begins)[pairs]))
         order[pairs] = order[pairs[by_time]]
     values = values[order]
+    if n_repeated and duplicates == "sum":
+        values[last] = np.add.reduceat(values, np.flatnonzero(np.append(True, ~repeated)), dtype=np.float64)
     keep = last & (values != 0)
     if not keep.all():
         indptr = np.concatenate(([0], np.cumsum(keep)), dtype=width)[indptr]

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from aerec.data_summary import DataSummary, quantiles, value_counts, warn_of_marks, why_so_few
 from aerec.errors import DataError, warn_caller
-from aerec.frames import ratings_of_frame, sort_ratings
+from aerec.frames import Duplicates, ratings_of_frame, sort_ratings
 from aerec.ids import as_ids, checked_ids, examples, refuse_other_kind, shown, union_of_ids
 from aerec.item_descriptions import aligned_descriptions, joined_descriptions
 from aerec.item_features import ItemFeatures, features_of_frame, features_of_matrix, join_features, rows_or_empty
@@ -145,14 +145,15 @@ class Interactions:
         timestamp: str | None = "timestamp",
         *,
         weight: str | None = None,
+        duplicates: Duplicates = "last",
         item_names: pd.Series[Any] | Mapping[Any, str] | None = None,
         item_genres: pd.Series[Any] | Mapping[Any, tuple[str, ...]] | None = None,
     ) -> Interactions:
         """Build from a frame with one row per rating: of pandas, polars or Arrow, with the same result.
 
         A pair of user and item that occurs more than once keeps its last rating by time, or the last row where there
-        are no timestamps (or equal ones); ratings of 0 cannot be told from "not rated" and are dropped. Each gives
-        one warning that says how many.
+        are no timestamps (or equal ones), unless `duplicates` says otherwise; ratings of 0 cannot be told from "not
+        rated" and are dropped. Each gives one warning that says how many.
 
         Parameters
         ----------
@@ -169,6 +170,9 @@ class Interactions:
             datetimes. The default may be absent, any other name must be there.
         weight : str, optional
             Name of a column of numbers above 0: how much each rating counts in what a model learns, see `with_weights`.
+        duplicates : "last" or "sum", default "last"
+            "sum" is for events: the ratings of a pair are added up, as are clicks, plays or amounts (with
+            ``rating=None``, the rows are counted), with the time and weight of the last. `notes` say how many.
         item_names, item_genres : pandas.Series or mapping, optional
             Indexed by raw item id.
 
@@ -184,15 +188,18 @@ class Interactions:
             not above 0; says how many rows and names the first.
         TypeError
             If `df` is no frame.
+        ValueError
+            If `duplicates` is neither "last" nor "sum".
         MissingExtraError
             If pyarrow is needed and not installed.
         """
-        frame = ratings_of_frame(df, user, item, rating, timestamp, weight)
+        frame = ratings_of_frame(df, user, item, rating, timestamp, weight, duplicates)
         ratings = frame.ratings
-        if ratings.n_repeated:
+        summed = ratings.n_repeated > 0 and duplicates == "sum"
+        if ratings.n_repeated and not summed:
             warn_caller(
                 f"{ratings.n_repeated:,} duplicated (user, item) pairs: kept the last rating of each; "
-                "to keep another one, drop the rest from the frame first"
+                'duplicates="sum" adds them up; to keep another one, drop the rest from the frame first'
             )
         if ratings.n_zeros:
             warn_caller(
@@ -201,7 +208,11 @@ class Interactions:
             )
         warn_of_marks(ratings.matrix.data)
         known: Any = {"item_names": item_names, "item_genres": item_genres}  # mappings become series
-        known |= {"timestamp_dtype": frame.timestamp_dtype, "weights": ratings.weights}
+        known |= {
+            "timestamp_dtype": frame.timestamp_dtype,
+            "weights": ratings.weights,
+            "notes": (_added_up(ratings.n_repeated),) if summed else (),
+        }
         return cls(ratings.matrix, frame.users, frame.items, ratings.timestamps, **known)
 
     @classmethod
@@ -230,7 +241,7 @@ class Interactions:
         return data if weights is None else data.with_weights(weights)
 
     @classmethod
-    def concat(cls, parts: Iterable[Interactions]) -> Interactions:
+    def concat(cls, parts: Iterable[Interactions], *, duplicates: Duplicates = "last") -> Interactions:
         """Join data sets, such as yesterday's ratings and today's, over the union of their users and items.
 
         A pair of user and item that several parts rate keeps its last rating by time, or that of the later part where
@@ -241,6 +252,8 @@ class Interactions:
         ----------
         parts : iterable of Interactions
             The oldest first.
+        duplicates : "last" or "sum", default "last"
+            "sum" adds up the ratings of a pair, as in `from_frame`.
 
         Returns
         -------
@@ -253,7 +266,7 @@ class Interactions:
         DataError
             If the ids of two parts are of different types.
         ValueError
-            If there are no parts.
+            If there are no parts, or `duplicates` is neither "last" nor "sum".
 
         Warns
         -----
@@ -290,10 +303,12 @@ class Interactions:
             times,
             (len(users), len(items)),
             joined_weights([part.weights for part in parts], [part.n_ratings for part in parts]),
+            duplicates,
         )
         notes = [*dict.fromkeys(note for part in parts for note in part.notes)]
         if joined.n_repeated:
-            notes.append(f"{joined.n_repeated:,} ratings replaced by a later one of the same user and item")
+            replaced = f"{joined.n_repeated:,} ratings replaced by a later one of the same user and item"
+            notes.append(_added_up(joined.n_repeated) if duplicates == "sum" else replaced)
         features = join_features([part._features for part in parts], columns, len(items))
         return cls(
             joined.matrix,
@@ -733,6 +748,10 @@ class Interactions:
     def _aligned(self, stored: NDArray[Any]) -> dict[str, Any]:
         """Return what is aligned with the stored ratings, of some of them."""
         return {name: array[stored] for name in _ALIGNED if (array := getattr(self, name)) is not None}
+
+
+def _added_up(n_repeated: int) -> str:
+    return f"{n_repeated:,} rows added to another one of the same user and item"
 
 
 def _distinct(ids: Any, what: str) -> pd.Index[Any]:

@@ -82,6 +82,17 @@ def test_counts_are_weights(tmp_path, quiet):
         load(tmp_path, [1, 1, 1], counts=True)
 
 
+def test_counts_of_a_pair_are_added_up_also_over_files(tmp_path, quiet):
+    (tmp_path / "monday.csv").write_text("user,item,rating\n1,7,2\n1,7,3\n2,7,1\n")
+    (tmp_path / "tuesday.csv").write_text("user,item,rating\n1,7,4\n2,8,1\n2,8,1\n")
+    days = [str(tmp_path / "monday.csv"), str(tmp_path / "tuesday.csv")]
+    rules = Preprocessing(4.0, 1, 1, Reading(counts=True))
+    matrix = rules.load(days[0], progress=False).parts["all"].matrix
+    np.testing.assert_allclose(matrix.todense(), np.log1p([[5], [1]]), rtol=1e-6)
+    matrix = rules.load(days, progress=False).parts["all"].matrix
+    np.testing.assert_allclose(matrix.todense(), np.log1p([[9, 0], [1, 2]]), rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("high", "usual", "ratings"),
     [(10, "8", [7, 8, 9, 10, 4]), (100, "80", [61, 70, 85, 90, 100]), (7, "5.6", [4, 5, 6, 7, 7])],

@@ -69,7 +69,8 @@ def test_a_warning_is_one_line_on_standard_error(aerec, tmp_path):
     path.write_text("\n".join(["user,item,rating", *rows, rows[0], ""]))
     code, _, err = aerec("train", path, "--model", "popularity")
     assert code == 0
-    assert err == "aerec: warning: 1 duplicated (user, item) pairs: kept the last rating of each\n"
+    said = "1 duplicated (user, item) pairs: kept the last rating of each; --counts adds up plays or clicks"
+    assert err == f"aerec: warning: {said}\n"
 
 
 def test_warnings_for_programmers_are_not_shown(aerec, monkeypatch):

@@ -65,7 +65,7 @@ class Preprocessing:
             if not advise:
                 warnings.simplefilter("ignore")
             given = [load_parts(name, progress=progress, **self.reading.options()) for name in listed(source)]
-            return self.prepare(_joined(given, listed(source)), " and ".join(listed(source)))
+            return self.prepare(_joined(given, listed(source), self.reading), " and ".join(listed(source)))
 
     def prepare(self, given: dict[str, Interactions], source: str) -> Prepared:
         """Prepare what was read.
@@ -164,7 +164,9 @@ def with_ids_like(data: Interactions, known: Interactions) -> Interactions:
     return _with_text_ids(data, users=_are_text(known.users), items=_are_text(known.items))
 
 
-def _joined(given: Sequence[dict[str, Interactions]], names: Sequence[str]) -> dict[str, Interactions]:
+def _joined(
+    given: Sequence[dict[str, Interactions]], names: Sequence[str], reading: Reading
+) -> dict[str, Interactions]:
     """Join data sets that were read one by one; a warning says how many ratings a later one replaces."""
     if len(given) == 1:
         return given[0]
@@ -173,8 +175,9 @@ def _joined(given: Sequence[dict[str, Interactions]], names: Sequence[str]) -> d
             raise DataError(f"{name} comes with a split of its own: it cannot be joined with others, give it alone")
     every = [parts["all"] for parts in given]
     users, items = any(_are_text(part.users) for part in every), any(_are_text(part.items) for part in every)
-    joined = Interactions.concat(_with_text_ids(part, users=users, items=items) for part in every)
-    if joined.n_ratings < (total := sum(part.n_ratings for part in every)):
+    same = [_with_text_ids(part, users=users, items=items) for part in every]
+    joined = Interactions.concat(same, duplicates="sum" if reading.counts else "last")
+    if joined.n_ratings < (total := sum(part.n_ratings for part in every)) and not reading.counts:
         warn_caller(
             f"{total - joined.n_ratings:,} of {total:,} ratings replaced by a later one of the same user and item"
         )

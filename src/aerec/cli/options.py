@@ -110,7 +110,9 @@ class Reading:
     counts: Annotated[
         bool,
         typer.Option(
-            "--counts", help="Counts, such as plays: a row has the value log(1 + count). Often --implicit ranks better."
+            "--counts",
+            help="Counts, such as plays: those of a user and item are added up and become log(1 + count). Often "
+            "--implicit ranks better.",
         ),
     ] = False
     separator: Annotated[
@@ -144,6 +146,8 @@ class Reading:
             parameters["timestamp"] = None if self.timestamp == "none" else self.timestamp
         if self.separator is not None:
             parameters["sep"] = _SEPARATORS.get(self.separator, self.separator)
+        if self.counts:
+            parameters["duplicates"] = "sum"
         if self.no_header:
             parameters["header"] = False
         return parameters

@@ -28,7 +28,10 @@ _WORDS = [
     (r"; give features=…", ", which --rerank takes from the data; tail:0.2 needs neither"),
     (r"give an Interactions with timestamps; a matrix has none", "name their column with --timestamp COLUMN"),
     (r"give an Interactions with timestamps, or take EASE", "name their column with --timestamp COLUMN, or take ease"),
-    (r"; to keep another one, drop the rest from the frame first", ""),
+    (
+        r'; duplicates="sum" adds them up; to keep another one, drop the rest from the frame first',
+        "; --counts adds up plays or clicks",
+    ),
 ]
 
 

@@ -24,6 +24,7 @@ from aerec.datasets.readers.parquet import read_parquet
 from aerec.datasets.readers.titles import read_titles
 from aerec.datasets.store.folder import is_store, open_store
 from aerec.errors import DataError, warn_caller
+from aerec.frames import Duplicates
 from aerec.interactions import Interactions
 from aerec.sparse import ones_in
 
@@ -44,6 +45,7 @@ class _Manner:
     sep: str | None = None
     fields: Sequence[str] | None = None
     header: bool = True
+    duplicates: Duplicates = "last"
 
     @property
     def is_told(self) -> bool:
@@ -62,6 +64,7 @@ def read_ratings(
     sep: str | None = None,
     columns: Sequence[str] | None = None,
     header: bool = True,
+    duplicates: Duplicates = "last",
 ) -> Interactions:
     r"""Read ratings from a file, a folder or a zip archive; the layout is detected.
 
@@ -98,6 +101,10 @@ def read_ratings(
     header : bool, default True
         False: the first line is a rating. Without `columns` the fields are then called "1", "2", …, and the first four
         are user, item, rating and timestamp unless told otherwise.
+    duplicates : "last" or "sum", default "last"
+        What becomes of a pair of user and item that occurs more than once, as in `Interactions.from_frame`: its last
+        rating, or the sum of them, for events such as plays. Where the last of each was kept before (in a store), that
+        is all there is to add up.
 
     Returns
     -------
@@ -128,12 +135,12 @@ def read_ratings(
         named = {"user": user, "item": item, "rating": rating, "timestamp": timestamp, "weight": weight}
         return as_told(open_store(path), str(path), **named)
     files, name = Files.at(path)
-    manner = _Manner(Columns(user, item, rating, timestamp, weight), sep, columns, header)
+    manner = _Manner(Columns(user, item, rating, timestamp, weight), sep, columns, header, duplicates)
     names = _whole(files) if name is None else [name]
     if not names:
         parts = _part_names(files)
         if "train" in parts:
-            return join_parts(_read_parts(files, parts, manner))
+            return join_parts(_read_parts(files, parts, manner), duplicates)
         names = [_only_table(files)]
     return _read_one(files, names, manner)
 
@@ -150,6 +157,7 @@ def read_parts(
     sep: str | None = None,
     columns: Sequence[str] | None = None,
     header: bool = True,
+    duplicates: Duplicates = "last",
 ) -> dict[str, Interactions]:
     """Read a split that somebody else made, over one common index of users and items.
 
@@ -160,7 +168,7 @@ def read_parts(
         ``dev``) in any layout that `read_ratings` knows; RecBole's ``name.train.inter`` too.
     fold : str, optional
         One of several splits in the same folder: ``fold="u1"`` reads MovieLens 100K's ``u1.base`` and ``u1.test``.
-    user, item, rating, timestamp, weight, sep, columns, header
+    user, item, rating, timestamp, weight, sep, columns, header, duplicates
         As in `read_ratings`.
 
     Returns
@@ -183,7 +191,9 @@ def read_parts(
     if missing := [part for part in ("train", "test") if part not in parts]:
         wanted = f"{fold}.base and {fold}.test" if fold else "train.* and test.*"
         raise DataError(f"{files.where}: no {missing[0]} part; expected {wanted}, found {_listing(files)}")
-    return _read_parts(files, parts, _Manner(Columns(user, item, rating, timestamp, weight), sep, columns, header))
+    return _read_parts(
+        files, parts, _Manner(Columns(user, item, rating, timestamp, weight), sep, columns, header, duplicates)
+    )
 
 
 def as_told(
@@ -229,14 +239,14 @@ def has_parts(path: str | os.PathLike[str]) -> bool:
     return name is None and not _whole(files) and {"train", "test"} <= set(_part_names(files))
 
 
-def join_parts(parts: dict[str, Interactions]) -> Interactions:
+def join_parts(parts: dict[str, Interactions], duplicates: Duplicates = "last") -> Interactions:
     """Return the ratings of all parts as one; users and items stay, even those without a rating."""
     first = parts["train"]
     frames = [part.to_frame() for part in parts.values()]
     if any("timestamp" not in frame for frame in frames):
         frames = [frame.drop(columns="timestamp", errors="ignore") for frame in frames]
     weight = "weight" if first.weights is not None else None
-    joined = Interactions.from_frame(pd.concat(frames, ignore_index=True), weight=weight)
+    joined = Interactions.from_frame(pd.concat(frames, ignore_index=True), weight=weight, duplicates=duplicates)
     return replace(
         joined.with_users(first.users).with_items(first.items),
         item_names=first.item_names,
@@ -330,7 +340,7 @@ def _read_table(files: Files, names: list[str], manner: _Manner) -> Interactions
         raise DataError(_no_weights(files.label(name), columns.weight))
     try:
         rating, weight = (role if role in frame else None for role in ("rating", "weight"))
-        return Interactions.from_frame(frame, rating=rating, weight=weight)
+        return Interactions.from_frame(frame, rating=rating, weight=weight, duplicates=manner.duplicates)
     except DataError as error:
         raise DataError(f"{files.label(name)}: {error}") from None
 
