@@ -56,12 +56,15 @@ class FrameRatings:
         In sorted order.
     timestamp_dtype : str or None
         The type of the dates that became `timestamps`; None where they were numbers.
+    notes : tuple of str
+        That ratings were added up.
     """
 
     ratings: SortedRatings
     users: pd.Index[Any]
     items: pd.Index[Any]
     timestamp_dtype: str | None
+    notes: tuple[str, ...]
 
 
 def ratings_of_frame(
@@ -73,7 +76,7 @@ def ratings_of_frame(
     weight: str | None = None,
     duplicates: Duplicates = "last",
 ) -> FrameRatings:
-    """Read the columns of `df`; parameters and errors as in `Interactions.from_frame`."""
+    """Read the columns of `df`; parameters, warnings and errors as in `Interactions.from_frame`."""
     wanted = {"user": user, "item": item, "rating": rating, "timestamp": timestamp, "weight": weight}
     frame, names = read_columns(df, [name for name in wanted.values() if name is not None])
     for role, name in wanted.items():
@@ -91,7 +94,25 @@ def ratings_of_frame(
     times, dtype = (None, None) if timestamp not in names else times_of_column(frame[timestamp], str(timestamp))
     weights = None if weight is None else _weights(frame[weight], weight)
     ratings = sort_ratings(rows, cols, values, times, (len(users), len(items)), weights, duplicates)
-    return FrameRatings(ratings, users, items, dtype)
+    notes: tuple[str, ...] = ()
+    if ratings.n_repeated and duplicates == "sum":
+        notes = (note_of_sums(ratings.n_repeated),)
+    elif ratings.n_repeated:
+        warn_caller(
+            f"{ratings.n_repeated:,} duplicated (user, item) pairs: kept the last rating of each; "
+            'duplicates="sum" adds them up; to keep another one, drop the rest from the frame first'
+        )
+    if ratings.n_zeros:
+        warn_caller(
+            f"{ratings.n_zeros:,} ratings of 0 dropped: a sparse matrix reads 0 as 'not rated'; "
+            "shift the scale (rating + 1) to keep them"
+        )
+    return FrameRatings(ratings, users, items, dtype, notes)
+
+
+def note_of_sums(n_repeated: int) -> str:
+    """Say that ratings were added up."""
+    return f"{n_repeated:,} rows added to another one of the same user and item"
 
 
 def sort_ratings(

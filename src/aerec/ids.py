@@ -1,15 +1,13 @@
-"""Raw ids as they are given: lists, arrays, series, single ones, and as text."""
+"""Raw ids: how they are given, of what kinds they are, and which of them can be told apart and stored."""
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from aerec.errors import DataError, warn_caller
 
@@ -307,22 +305,8 @@ def _kinds(ids: pd.Index[Any]) -> set[str]:
     return {_TYPES.get(each, each.__name__) for each in types}
 
 
-def encode_index(index: pd.Index[Any] | None, name: str) -> dict[str, NDArray[Any]]:
-    """Store raw ids as tensors: numbers as they are, text as UTF-8 bytes with offsets; nothing for None."""
-    if index is None:
-        return {}
-    check_storable(index, name.removesuffix("s"))
-    if index.dtype.kind in "iufb":
-        return {f"{name}.ids": index.to_numpy()}
-    encoded = [identifier.encode() for identifier in index]
-    return {
-        f"{name}.text": np.frombuffer(b"".join(encoded), dtype=np.uint8),
-        f"{name}.offsets": np.cumsum([0, *(len(identifier) for identifier in encoded)]),
-    }
-
-
 def check_storable(index: pd.Index[Any], name: str) -> None:
-    """Refuse ids that `encode_index` cannot store: neither numbers of at most 64 bits nor text.
+    """Refuse ids that `aerec.stored_ids.encode_index` cannot store: neither numbers of at most 64 bits nor text.
 
     Cheap enough for the door: one look at the type, and for text one pass over the ids.
 
@@ -365,26 +349,3 @@ def _is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def decode_index(tensors: Mapping[str, NDArray[Any]], name: str, *, unique: bool = False) -> pd.Index[Any] | None:
-    """Read back what `encode_index` stored; a ValueError says what is wrong, such as a repeated id with `unique`."""
-    index: pd.Index[Any]
-    if f"{name}.ids" in tensors:
-        index = pd.Index(tensors[f"{name}.ids"])
-    elif f"{name}.text" in tensors:
-        text, offsets = tensors[f"{name}.text"].tobytes(), tensors[f"{name}.offsets"]
-        check_offsets(offsets, len(text), name)
-        index = pd.Index([text[a:b].decode() for a, b in itertools.pairwise(offsets.tolist())])
-    else:
-        return None
-    if unique and not index.is_unique:
-        raise ValueError(f"{name}: the id {index[index.duplicated()].tolist()[0]!r} stands twice")
-    return index
-
-
-def check_offsets(offsets: NDArray[Any], length: int, name: str) -> None:
-    """Refuse offsets that do not cut `length` entries into consecutive pieces (others would multiply them)."""
-    whole = offsets.ndim == 1 and len(offsets) > 0 and offsets.dtype.kind in "iu"
-    if not (whole and offsets[0] == 0 and offsets[-1] == length and (offsets[1:] >= offsets[:-1]).all()):
-        raise ValueError(f"{name}: the offsets do not cut it into consecutive pieces")

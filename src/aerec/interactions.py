@@ -15,14 +15,15 @@ from numpy.typing import ArrayLike, NDArray
 from aerec.data_summary import DataSummary, quantiles, value_counts, warn_of_marks, why_so_few
 from aerec.errors import DataError, warn_caller
 from aerec.frames import Duplicates, ratings_of_frame, sort_ratings
-from aerec.ids import as_ids, checked_ids, examples, refuse_other_kind, shown, union_of_ids
-from aerec.item_descriptions import aligned_descriptions, joined_descriptions
-from aerec.item_features import ItemFeatures, features_of_frame, features_of_matrix, join_features, rows_or_empty
+from aerec.ids import as_ids, checked_ids, examples, refuse_other_kind, shown
+from aerec.item_descriptions import aligned_descriptions
+from aerec.item_features import ItemFeatures, features_of_items, features_of_matrix, rows_or_empty
+from aerec.joining import joined_fields
 from aerec.parameters import RealNumber, check_whole
-from aerec.rating_weights import checked_weights, joined_weights, weights_of_matrix
+from aerec.rating_weights import checked_weights, weights_of_matrix
 from aerec.sparse import CSR, canonical_csr, column_counts, ones_in, row_ids, row_positions, take_values
 from aerec.tables import as_frame_of, check_frame_kind
-from aerec.times import checked_times, dates_of_seconds, joined_times
+from aerec.times import checked_times, dates_of_seconds
 
 logger = logging.getLogger(__name__)
 
@@ -195,24 +196,9 @@ class Interactions:
         """
         frame = ratings_of_frame(df, user, item, rating, timestamp, weight, duplicates)
         ratings = frame.ratings
-        summed = ratings.n_repeated > 0 and duplicates == "sum"
-        if ratings.n_repeated and not summed:
-            warn_caller(
-                f"{ratings.n_repeated:,} duplicated (user, item) pairs: kept the last rating of each; "
-                'duplicates="sum" adds them up; to keep another one, drop the rest from the frame first'
-            )
-        if ratings.n_zeros:
-            warn_caller(
-                f"{ratings.n_zeros:,} ratings of 0 dropped: a sparse matrix reads 0 as 'not rated'; "
-                "shift the scale (rating + 1) to keep them"
-            )
         warn_of_marks(ratings.matrix.data)
         known: Any = {"item_names": item_names, "item_genres": item_genres}  # mappings become series
-        known |= {
-            "timestamp_dtype": frame.timestamp_dtype,
-            "weights": ratings.weights,
-            "notes": (_added_up(ratings.n_repeated),) if summed else (),
-        }
+        known |= {"timestamp_dtype": frame.timestamp_dtype, "weights": ratings.weights, "notes": frame.notes}
         return cls(ratings.matrix, frame.users, frame.items, ratings.timestamps, **known)
 
     @classmethod
@@ -291,39 +277,7 @@ class Interactions:
                 raise TypeError(f"expected a list of Interactions, got {type(part).__name__} in it")
         if not parts:
             raise ValueError("there is nothing to join: expected one Interactions or more, got an empty list")
-        users = union_of_ids([part.users for part in parts], "user")
-        items = union_of_ids([part.items for part in parts], "item")
-        columns = [items.get_indexer(part.items) for part in parts]
-        types = {part.timestamp_dtype for part in parts if part.n_ratings}
-        times, dtype = joined_times([part.timestamps for part in parts], types)
-        joined = sort_ratings(
-            np.concatenate([users.get_indexer(part.users)[row_ids(part.matrix)] for part in parts]),
-            np.concatenate([column[part.matrix.indices] for part, column in zip(parts, columns, strict=True)]),
-            np.concatenate([part.matrix.data for part in parts]),
-            times,
-            (len(users), len(items)),
-            joined_weights([part.weights for part in parts], [part.n_ratings for part in parts]),
-            duplicates,
-        )
-        notes = [*dict.fromkeys(note for part in parts for note in part.notes)]
-        if joined.n_repeated:
-            replaced = f"{joined.n_repeated:,} ratings replaced by a later one of the same user and item"
-            notes.append(_added_up(joined.n_repeated) if duplicates == "sum" else replaced)
-        features = join_features([part._features for part in parts], columns, len(items))
-        return cls(
-            joined.matrix,
-            users,
-            items,
-            joined.timestamps,
-            joined_descriptions([part.item_names for part in parts], items, ""),
-            joined_descriptions([part.item_genres for part in parts], items, ()),
-            dtype,
-            None if features is None else features.matrix,
-            None if features is None else features.names,
-            tuple(notes),
-            parts[0].threshold if len({part.threshold for part in parts}) == 1 else None,
-            joined.weights,
-        )
+        return cls(**joined_fields(parts, duplicates))
 
     # ------------------------------------------------------------------ reading them
 
@@ -646,20 +600,9 @@ class Interactions:
         """
         if features is None:
             return replace(self, item_features=None, feature_names=None)
-        is_frame = isinstance(features, pd.DataFrame | pd.Series) or hasattr(features, "__arrow_c_stream__")
-        is_frame = is_frame or hasattr(features, "collect_schema")
-        if is_frame and feature_names is not None:
-            raise ValueError("feature_names are those of a matrix; the features of a frame are called by its columns")
-        if not is_frame and len(text):
-            raise ValueError(f"text={text!r} names columns of a frame, and the features are a matrix")
-        if is_frame:
-            described = features_of_frame(features, self.items, item, text, standardize)
-        else:
-            described = features_of_matrix(features, feature_names, self.shape[1])
-        if described.unknown:
-            warn_caller(f"features of {described.unknown:,} items left out: they are not among the items of the data")
-        known = self._features
-        described = described if known is None else known.replaced_by(described)
+        described = features_of_items(features, feature_names, self.items, item, text, standardize)
+        if self.item_features is not None and self.feature_names is not None:
+            described = ItemFeatures(self.item_features, self.feature_names).replaced_by(described)
         return replace(self, item_features=described.matrix, feature_names=described.names)
 
     def select_users(self, ids: ArrayLike | pd.Index[Any]) -> Interactions:
@@ -739,19 +682,9 @@ class Interactions:
         taken: Any = dict(zip(aligned, others, strict=True))
         return replace(self, matrix=matrix, users=self.users.take(rows), **taken)
 
-    @property
-    def _features(self) -> ItemFeatures | None:
-        if self.item_features is None or self.feature_names is None:
-            return None
-        return ItemFeatures(self.item_features, self.feature_names)
-
     def _aligned(self, stored: NDArray[Any]) -> dict[str, Any]:
         """Return what is aligned with the stored ratings, of some of them."""
         return {name: array[stored] for name in _ALIGNED if (array := getattr(self, name)) is not None}
-
-
-def _added_up(n_repeated: int) -> str:
-    return f"{n_repeated:,} rows added to another one of the same user and item"
 
 
 def _distinct(ids: Any, what: str) -> pd.Index[Any]:

@@ -36,13 +36,10 @@ class ItemFeatures:
     matrix : csr_array of shape (n_items, n_features), float32
     names : pandas.Index
         Of the columns, text, unique.
-    unknown : int
-        How many of the items that were described are not among those asked for.
     """
 
     matrix: CSR
     names: pd.Index[Any]
-    unknown: int = 0
 
     def under_names(self, names: pd.Index[Any]) -> ItemFeatures:
         """Return these items under other `names` of features: those that are not among them are left out."""
@@ -57,6 +54,27 @@ class ItemFeatures:
         others = ~self.names.isin(more.names)
         matrix = sp.hstack([self.matrix[:, np.flatnonzero(others)], more.matrix], format="csr")
         return ItemFeatures(sp.csr_array(matrix), self.names[others].append(more.names))
+
+
+def features_of_items(
+    features: Any,
+    names: Iterable[str] | None,
+    items: pd.Index[Any],
+    item: str = "item",
+    text: Sequence[str] = (),
+    standardize: bool = True,
+) -> ItemFeatures:
+    """Return a frame, Series or matrix as features of `items`; as in `Interactions.with_item_features`."""
+    is_frame = isinstance(features, pd.DataFrame | pd.Series) or any(
+        hasattr(features, name) for name in ("__arrow_c_stream__", "collect_schema")
+    )
+    if not is_frame:
+        if len(text):
+            raise ValueError(f"text={text!r} names columns of a frame, and the features are a matrix")
+        return features_of_matrix(features, names, len(items))
+    if names is not None:
+        raise ValueError("feature_names are those of a matrix; the features of a frame are called by its columns")
+    return features_of_frame(features, items, item, text, standardize)
 
 
 def features_of_matrix(matrix: Any, names: Iterable[str] | None, n_items: int) -> ItemFeatures:
@@ -116,7 +134,9 @@ def features_of_frame(
     row = np.full(len(items), -1, dtype=np.int64)
     row[known] = np.arange(len(known))
     features = canonical_csr(rows_or_empty(rows, row))
-    return ItemFeatures(features, _names([name for _, names in blocks for name in names]), int(np.sum(positions < 0)))
+    if unknown := int(np.sum(positions < 0)):
+        warn_caller(f"features of {unknown:,} items left out: they are not among the items of the data")
+    return ItemFeatures(features, _names([name for _, names in blocks for name in names]))
 
 
 def features_to_weigh(features: CSR | None, weight: float) -> CSR:

@@ -20,9 +20,9 @@ from aerec.datasets.catalogue import Card
 from aerec.datasets.saved import load_interactions
 from aerec.errors import DataError, ModelFileError
 from aerec.files.storage import read_header
-from aerec.ids import decode_index
 from aerec.models import CDAE
 from aerec.recommender.saving import training_identity
+from aerec.stored_ids import decode_index
 from aerec.system.memory import peak_memory
 
 

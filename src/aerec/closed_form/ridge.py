@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
 
-from aerec.closed_form.gram import gram_matrix, invert_gram, row_blocks, scale_symmetric
+from aerec.closed_form.gram import gram_matrix, invert_gram, scale_symmetric
 from aerec.closed_form.item_item import ItemItemRecommender
 from aerec.closed_form.penalties import used_l2
-from aerec.closed_form.updates import change_users, update_inverse
+from aerec.closed_form.updates import change_users, inverse_of_weights, summed_weights, update_inverse
 from aerec.closed_form.user_side import MixedItems, UserSideScorer, inverse_diagonal, user_kernel
 from aerec.errors import DataError
 from aerec.ids import refuse_other_kind
@@ -30,7 +30,6 @@ from aerec.recommender.new_items import NewItems
 from aerec.recommender.scorer import Scorer
 from aerec.sparse import CSR, column_counts, row_sums, scaled, squares
 from aerec.splitting import Holdout
-from aerec.system.memory import require_memory
 
 _MANY_ITEMS = 8_000  # With this many items "auto" looks at the side of the users: weights of 256 MB
 
@@ -303,7 +302,8 @@ class RidgeRecommender(ItemItemRecommender):
         n_items = gone.shape[1]
         n_more = n_items - self.n_features_in_
         counts = np.pad(self.item_counts_, (0, n_more)) - column_counts(gone) + column_counts(come)
-        n_users = int(self.n_users_[0]) - gone.shape[0] + come.shape[0]
+        n_known = int(self.n_users_[0])
+        n_users = n_known - gone.shape[0] + come.shape[0]
         if counts.min() < 0 or counts.sum() == 0 or n_users < 1 or counts.max() > n_users:
             raise DataError(
                 "old holds more ratings, or users, than the model has learned, or has left already: give histories "
@@ -314,27 +314,16 @@ class RidgeRecommender(ItemItemRecommender):
         if self.ratings_ is not None:
             learner._learn_by_users(change_users(self.ratings_, gone, come), counts, n_users)
         else:
-            learner._update_weights(gone, come, counts, n_users)
+            inverse = learner._inverse(n_items)
+            ridge = np.pad(self.ridge_, (0, n_more), constant_values=self.l2_)
+            ridge = update_inverse(inverse, gone, come, ridge, self._dropped())
+            learner._learn_from(inverse, np.diagonal(inverse).copy(), ridge, counts, n_users)
         learner.n_features_in_, learner.items_ = n_items, items
-        weights = np.pad(self._summed_weights(), (0, n_more)) - less + more
+        weights = np.pad(summed_weights(self.popularity_, n_known, self.item_counts_), (0, n_more)) - less + more
         learner.popularity_ = (np.where(counts > 0, weights, 0) / n_users).astype(np.float32)
         learner._check_learned()
         self.__dict__ = learner.__dict__
         return self
-
-    def _update_weights(self, gone: CSR, come: CSR, counts: NDArray[np.int64], n_users: int) -> None:
-        """Change what was learned by rows that go and come; counts and number of users are those afterwards."""
-        n_more = gone.shape[1] - self.n_features_in_
-        ridge = np.pad(self.ridge_, (0, n_more), constant_values=self.l2_)
-        inverse = self._inverse(n_more)
-        ridge = update_inverse(inverse, gone, come, ridge, self._dropped())
-        self._learn_from(inverse, np.diagonal(inverse).copy(), ridge, counts, n_users)
-
-    def _summed_weights(self) -> NDArray[np.float64]:
-        """Return the sum of the weights of each item's ratings: their number, where they had none."""
-        sums = self.popularity_.astype(np.float64) * int(self.n_users_[0])
-        rounded = np.abs(sums - self.item_counts_) <= 1e-6 * sums
-        return np.where(rounded, self.item_counts_, sums)
 
     def _over_all_items(self, old: History | None, new: History | None) -> tuple[pd.Index[Any] | None, _Over, _Over]:
         """Return the items of the model and of `new`, and both histories over them."""
@@ -350,7 +339,7 @@ class RidgeRecommender(ItemItemRecommender):
     def _over(self, items: pd.Index[Any] | None, history: History | None) -> _Over:
         """Return a history over `items`, nobody's where there is none, and the sums of its weights."""
         n_items = self.n_features_in_ if items is None else len(items)
-        matrix: CSR = sp.csr_array((np.zeros(0, np.float32), ([], [])), shape=(0, n_items))
+        matrix: CSR = sp.csr_array(np.zeros((0, n_items), np.float32))
         weights: NDArray[np.float32] | None = None
         if items is not None and isinstance(history, Interactions):
             aligned = history.with_items(items)
@@ -362,22 +351,14 @@ class RidgeRecommender(ItemItemRecommender):
         wide: CSR = sp.csr_array((matrix.data, matrix.indices, matrix.indptr), shape=(matrix.shape[0], n_items))
         return root_weighted(wide, weights), weighted_counts(wide, weights)
 
-    def _inverse(self, n_more: int) -> NDArray[np.float32]:
-        """Return P, made of the weights and the diagonal that was kept, with `n_more` items that nobody has rated."""
-        n_known = len(self.weights_)
-        n_items = n_known + n_more
-        require_memory(4 * n_items**2, f"an item-item matrix of {n_items:,} x {n_items:,} to update", "fit anew")
+    def _inverse(self, n_items: int) -> NDArray[np.float32]:
+        """Return P, made of the weights and the diagonal that was kept, over the items known and new ones."""
         left, right, _ = self._scales(self.inverse_diagonal_, self.ridge_, self.item_counts_)
-        inverse = np.zeros((n_items, n_items), dtype=np.float32)
-        for rows in row_blocks(n_known, n_known):
-            block = slice(rows[0], rows[-1] + 1)
-            np.divide(self.weights_[block], right, out=inverse[block, :n_known])
-            inverse[block, :n_known] /= left[block, None]
+        inverse = inverse_of_weights(self.weights_, left, right, n_items)
         unrated = np.flatnonzero(self.item_counts_ == 0)  # `add_items` has made weights of theirs
         inverse[unrated] = inverse[:, unrated] = 0
-        inverse[np.diag_indices(n_known)] = self.inverse_diagonal_
-        new = np.arange(n_known, n_items)
-        inverse[new, new] = 1 / np.float32(self.l2_)
+        n_more = n_items - self.n_features_in_
+        np.fill_diagonal(inverse, np.pad(self.inverse_diagonal_, (0, n_more), constant_values=1 / np.float32(self.l2_)))
         return inverse
 
     def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:

@@ -15,6 +15,7 @@ from aerec.closed_form.inverse import invert_upper, subtract_product
 from aerec.closed_form.user_side import equal_rows
 from aerec.errors import DataError, TrainingError
 from aerec.sparse import CSR, row_ids, take_rows
+from aerec.system.memory import require_memory
 
 _USERS_AT_ONCE = 1024  # An update holds two dense rows for each of these users
 _NOT_LEARNED = (
@@ -79,6 +80,26 @@ def change_users(ratings: CSR, gone: CSR, come: CSR) -> CSR:
     stay = np.setdiff1d(np.arange(users.shape[0]), rows)
     changed: CSR = sp.vstack([take_rows(users, stay), come], format="csr").T.tocsr()
     return changed
+
+
+def inverse_of_weights(
+    weights: NDArray[np.float32], left: NDArray[np.float32], right: NDArray[np.float32], n_items: int
+) -> NDArray[np.float32]:
+    """Return P off its diagonal, where Pᵢⱼ · leftᵢ · rightⱼ are the weights; 0 in the rows and columns of new items."""
+    require_memory(4 * n_items**2, f"an item-item matrix of {n_items:,} x {n_items:,} to update", "fit anew")
+    n_known = len(weights)
+    inverse = np.zeros((n_items, n_items), dtype=np.float32)
+    for rows in row_blocks(n_known, n_known):
+        block = slice(rows[0], rows[-1] + 1)
+        np.divide(weights[block], right, out=inverse[block, :n_known])
+        inverse[block, :n_known] /= left[block, None]
+    return inverse
+
+
+def summed_weights(popularity: NDArray[np.float32], n_users: int, counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the sum of the weights of each item's ratings: their number, where they had none."""
+    sums = popularity.astype(np.float64) * n_users
+    return np.where(np.abs(sums - counts) <= 1e-6 * sums, counts, sums)
 
 
 def _largest_share(inverse: NDArray[np.float32], gone: CSR, ridge: NDArray[np.float32]) -> float:

@@ -22,9 +22,10 @@ from aerec.files.storage import (
     write_folder,
     write_header,
 )
-from aerec.ids import check_offsets, decode_index, encode_index, without_points
+from aerec.ids import without_points
 from aerec.interactions import Interactions
 from aerec.sparse import CSR
+from aerec.stored_ids import check_offsets, decode_index, encode_index
 
 
 def save_interactions(data: Interactions, path: str | os.PathLike[str], name: str = "interactions") -> None:

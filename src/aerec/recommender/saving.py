@@ -19,11 +19,12 @@ from aerec.datasets.store.folder import store_of
 from aerec.errors import DataError
 from aerec.files.storage import write_folder
 from aerec.holdout import Holdout
-from aerec.ids import decode_index, encode_index, without_points
+from aerec.ids import without_points
 from aerec.interactions import Interactions
 from aerec.parameters import copied_parameters
 from aerec.recommender.new_history import RatingScale
 from aerec.sparse import CSR, canonical_csr
+from aerec.stored_ids import decode_index, encode_index
 
 _CHUNK = 1 << 20  # values hashed at once
 
