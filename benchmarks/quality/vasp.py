@@ -103,7 +103,7 @@ def trained(split: Split, seed: int, epochs: int, width: int, kl_weight: float, 
 
 
 @torch.no_grad()
-def ndcg(model: VASP, holdout: Holdout) -> float:
+def ndcg(model: nn.Module, holdout: Holdout) -> float:
     """Return ndcg@20 of unseen items."""
     model.eval()
     history = holdout.history.matrix.toarray()

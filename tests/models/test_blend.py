@@ -4,10 +4,10 @@ import scipy.sparse as sp
 from sklearn.base import clone
 
 from aerec import evaluate, load_model
-from aerec.baselines import Popularity, PureSVD
+from aerec.baselines import ItemKNN, Popularity, PureSVD
 from aerec.datasets import load_dataset
 from aerec.holdout import Holdout
-from aerec.models import CDAE, EASE, Blend, MultDAE, blend
+from aerec.models import CDAE, EASE, Blend, MultDAE, SparseEASE, blend
 from aerec.splitting import RandomHoldout, StrongGeneralization
 
 
@@ -40,6 +40,32 @@ def test_an_explanation_sums_those_of_the_models_in_units_of_their_spread(split)
     found = model.explain(history, 7).set_index("item")["contribution"]
     assert found.is_monotonic_decreasing
     np.testing.assert_allclose(found.sort_index(), expected, rtol=1e-4, atol=1e-7)
+
+
+def test_similar_items_are_blended_as_scores_are_of_the_models_that_know_them(split):
+    model = Blend([EASE(l2=50.0), PureSVD(n_factors=8), Popularity()], weights=[3, 1, 4]).fit(split.train)
+    items, item = split.train.items, split.train.items[7]
+
+    def alike(part):
+        return part.similar_items(item, k=600).set_index("similar")["score"]
+
+    of_ease, of_svd = (alike(part)[items.drop(item)].to_numpy()[None] for part in model.models_[:2])
+    frame = alike(model)
+    assert frame.is_monotonic_decreasing
+    np.testing.assert_allclose(frame[items.drop(item)], (3 / 8 * z(of_ease) + 1 / 8 * z(of_svd))[0], atol=0.002)
+
+
+def test_items_in_which_no_model_sees_anything_in_common_are_not_similar():
+    X = sp.csr_array(np.array([[1, 1, 0, 0, 0], [1, 1, 0, 0, 0], [0, 0, 1, 1, 0], [0, 0, 1, 1, 0.0]]))
+    model = Blend([ItemKNN(k=2, shrinkage=0.0), SparseEASE(n_neighbors=2)], weights=[1, 1]).fit(X)
+    assert model.similar_items([0], k=5)["similar"].tolist() == [1]
+    assert model.similar_items([4], k=5).empty
+
+
+def test_a_blend_of_models_that_know_of_no_similarity_refuses():
+    X = sp.csr_array(np.eye(4))
+    with pytest.raises(ValueError, match="neither vectors of items"):
+        Blend([Popularity()]).fit(X).similar_items([0])
 
 
 def test_a_user_for_whom_all_items_are_equal_to_one_model_is_ranked_by_the_other():

@@ -19,7 +19,7 @@ from aerec.parameters import Constraint, WholeNumber
 from aerec.recommender.base import Recommender, with_new_items
 from aerec.recommender.new_items import NewItems
 from aerec.recommender.saving import restore_part, state_of_parts
-from aerec.recommender.scorer import Scorer, UserBlock, score_blocks
+from aerec.recommender.scorer import Scorer, SimilarityScorer, UserBlock, score_blocks
 from aerec.sparse import row_ids, take_rows
 from aerec.splitting import Holdout
 from aerec.topk import top_k
@@ -61,6 +61,9 @@ class Blend(Recommender):
     Notes
     -----
     `explain` sums what the models say, w · contribution / std, with mean and std as the whole history has them.
+    `similar_items` sums how alike items are, w · (similarity − mean) / std over all other items, of the models that
+    can say it; what shares nothing counts as 0, and is left out where all say so. Nothing is steered: units are those
+    of one model, and what they add is scaled with all its scores. Steer a `SparseCode` alone.
 
     The weights are chosen on the data that early stopping has looked at as well; report the blend on other data.
 
@@ -125,7 +128,9 @@ class Blend(Recommender):
             self.weights_ = self._select(validation, metric, k)
 
     def _make_scorer(self) -> Scorer:
-        return _BlendScorer(self._parts(), self.weights_)
+        parts = [(part, weight) for part, weight in zip(self._parts(), self.weights_, strict=True) if weight > 0]
+        alike = any(isinstance(part.scorer, SimilarityScorer) for part, _ in parts)
+        return (_SimilarBlendScorer if alike else _BlendScorer)(parts)
 
     def _parts(self) -> list[BlendPart]:
         """Return the scorers of the models."""
@@ -228,9 +233,9 @@ class BlendPart:
 class _BlendScorer(Scorer):
     """The weighted sum of standardised scores."""
 
-    def __init__(self, parts: Sequence[BlendPart], weights: NDArray[np.float64]) -> None:
-        super().__init__(parts[0].scorer.n_items)
-        self._parts = [(part, np.float32(weight)) for part, weight in zip(parts, weights, strict=True) if weight > 0]
+    def __init__(self, parts: Sequence[tuple[BlendPart, float]]) -> None:
+        super().__init__(parts[0][0].scorer.n_items)
+        self._parts = [(part, np.float32(weight)) for part, weight in parts]
 
     def _scores(self, block: UserBlock) -> NDArray[np.float32]:
         total = np.zeros((block.n_users, self.n_items), dtype=np.float32)
@@ -245,6 +250,25 @@ class _BlendScorer(Scorer):
             if (spread := float(part.score(block).std())) > 0:
                 terms += weight / spread * part.contributions(block, columns)
         return terms
+
+
+class _SimilarBlendScorer(_BlendScorer):
+    """One with models that know how alike items are."""
+
+    def similarities(self, columns: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the weighted sum of the standardised similarities, −∞ where no model sees anything in common."""
+        total = np.zeros((len(columns), self.n_items), dtype=np.float32)
+        shared = np.zeros(total.shape, dtype=bool)
+        own = np.arange(len(columns)), columns
+        for part, weight in self._parts:
+            if isinstance(part.scorer, SimilarityScorer):
+                values = np.array(part.scorer.similarities(columns), dtype=np.float32)
+                shared |= values > -np.inf
+                values[values == -np.inf] = 0
+                values[own] = (values.sum(axis=1) - values[own]) / max(self.n_items - 1, 1)  # the mean of the others
+                total += weight * _standardised(values)
+        total[~shared] = -np.inf
+        return total
 
 
 def _standardised(scores: NDArray[np.float32]) -> NDArray[np.float32]:
