@@ -376,6 +376,15 @@ def test_blanks_around_ids_are_told(ids):
     assert data.users.tolist() == sorted(ids)
 
 
+def test_ids_that_differ_in_the_spelling_of_an_accent_are_told():
+    composed, apart = "Zo\u00eb", "Zoe\u0308"
+    with pytest.warns(UserWarning, match=rf"column 'user' holds 1 ids in two spellings .* such as '{composed}'"):
+        Interactions.from_frame(pd.DataFrame({"user": [composed, apart], "item": ["a", "b"]}), rating=None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Interactions.from_frame(pd.DataFrame({"user": [apart, "ann"], "item": ["a", "b"]}), rating=None)
+
+
 @pytest.mark.parametrize("name", ["clicked_at", "Clicked At", "clickedAt", "event-time", "date"])
 def test_times_under_another_name_are_told(name):
     frame = pd.DataFrame({"user": ["ann"], "item": ["tea"], name: [1_700_000_000]})

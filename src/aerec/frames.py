@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import unicodedata
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -196,6 +197,7 @@ def id_codes(ids: pd.Series[Any], name: str) -> tuple[NDArray[Any], pd.Index[Any
     codes, index = _codes(plain(ids), name)
     if isinstance(index.dtype, pd.StringDtype) or index.inferred_type == "string":
         _warn_of_blanks(index, name)
+        _warn_of_accents(index, name)
     return codes, index
 
 
@@ -241,6 +243,20 @@ def _warn_of_blanks(ids: pd.Index[Any], name: str) -> None:
         f"column {name!r} holds ids with blanks around them, such as {blank!r}, which are other ids than those "
         f"without; df[{name!r}] = df[{name!r}].str.strip() makes them one"
     )
+
+
+def _warn_of_accents(ids: pd.Index[Any], name: str) -> None:
+    """Say that "é" as one character is another id than "e" with an accent, where there are both."""
+    text = "\0".join(ids)
+    if unicodedata.is_normalized("NFC", text):
+        return
+    composed = pd.Index(unicodedata.normalize("NFC", text).split("\0"))
+    twice = composed[composed.duplicated()].unique()
+    if len(twice) and len(composed) == len(ids):
+        warn_caller(
+            f"column {name!r} holds {len(twice):,} ids in two spellings that look the same, such as {twice[0]!r}: "
+            f"an accent is a character of its own in one; df[{name!r}].str.normalize('NFC') makes them one"
+        )
 
 
 def _ranks(values: NDArray[Any], n: int) -> tuple[NDArray[Any], NDArray[np.int64]]:

@@ -18,6 +18,11 @@ from aerec.splitting import ColdUsers, StrongGeneralization
 SEED = 98765  # of the paper
 
 
+def test_few_users_left_to_train_on_are_told():
+    with pytest.warns(UserWarning, match="4 users each are held out for validation and test, 2 are left to train on"):
+        StrongGeneralization(n_users=4).split(np.ones((10, 6)))
+
+
 def published(plays, n_heldout):
     """The steps of the paper on a frame in the order of its file: a frame of training, and (history, target) twice."""
     unique_uid = np.sort(plays["user"].unique())

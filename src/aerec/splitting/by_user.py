@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aerec.drawing import draw_groups, draw_ratings, places_in_rows
-from aerec.errors import DataError
+from aerec.errors import DataError, warn_caller
 from aerec.holdout import Holdout, Split, as_interactions
 from aerec.interactions import Interactions
 from aerec.parameters import check_fraction, check_whole
@@ -80,6 +80,8 @@ class StrongGeneralization:
             train, validation, test = np.split(order, [total - 2 * n, total - n])
         else:
             validation, test, train = np.split(rng.permutation(total), [n, 2 * n])
+        if len(train) < n:
+            warn_caller(f"{n:,} users each are held out for validation and test, {len(train):,} are left to train on")
         trained = interactions.take_users(np.sort(train))
         seen = column_counts(trained.matrix) > 0
 

@@ -157,6 +157,15 @@ def test_excels_own_line_names_the_separator(read):
     assert read('\ufeff"sep=|"\nuser|item|rating\n1|a;b|3\n') == [(1, "a;b", 3.0)]
 
 
+def test_comments_above_the_table_are_passed_over_and_told(read):
+    with pytest.warns(UserWarning, match=r"comments above the table, such as '# exported, 2024', are passed over"):
+        assert read("# exported, 2024\n# by ann\nuser,item,rating\n1,2,3\n") == [(1, 2, 3.0)]
+    with pytest.warns(UserWarning, match="comments above"), pytest.raises(DataError, match="line 4, column 'rating'"):
+        read("% bip weighted\n\nuser,item,rating\n1,2,x\n")
+    with pytest.warns(UserWarning, match="comments above"):  # as numpy.savetxt writes a header
+        assert read("# user item rating\n1 2 3\n", header=False) == [(1, 2, 3.0)]
+
+
 def test_a_decimal_comma_is_read_where_commas_separate_nothing(read):
     assert read("user;item;rating\n1;2;3,5\n1;3;4\n1;5;-0,25\n") == [(1, 2, 3.5), (1, 3, 4.0), (1, 5, -0.25)]
 

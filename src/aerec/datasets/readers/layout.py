@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from aerec.datasets.readers.columns import DELIMITERS, MOVIELENS_COLUMNS, Columns
 from aerec.datasets.readers.files import Files, plain_name
-from aerec.errors import DataError
+from aerec.errors import DataError, warn_caller
 from aerec.numerals import NUMBER
 
 NOT_UTF8 = "not UTF-8 text; save the file as UTF-8, or convert it: iconv -f WINDOWS-1252 -t UTF-8"
@@ -109,13 +109,16 @@ class FirstLine:
     sep : str or None
         The separator, where a line above names it as Excel does (``sep=;``).
     skip : int
-        How many lines stand before the table: those up to that one.
+        How many lines stand before the table: that one, and comments.
+    comment : str or None
+        The first of the lines above that begin with "# " or "% ".
     """
 
     text: str
     number: int
     sep: str | None = None
     skip: int = 0
+    comment: str | None = None
 
 
 def detect_layout(
@@ -128,6 +131,8 @@ def detect_layout(
 ) -> Layout:
     """Tell the layout from the first line, as far as the caller does not (parameters as in `read_delimited`)."""
     first = first_line(files, name)
+    if first.comment is not None:
+        warn_caller(f"{files.label(name)}: comments above the table, such as {shorten(first.comment)}, are passed over")
     is_guess = sep is None and first.sep is None
     sep = first.sep if sep is None else sep
     plain = plain_name(name)
@@ -215,7 +220,7 @@ def _hint(line: str, sep: str) -> str:
 
 
 def first_line(files: Files, name: str) -> FirstLine:
-    """Return the first line of the table: not blank, and not Excel's ``sep=;``.
+    """Return the first line of the table: not blank, no comment, and not Excel's ``sep=;``.
 
     Raises
     ------
@@ -235,13 +240,15 @@ def first_line(files: Files, name: str) -> FirstLine:
             raise DataError(f"{label} {advice}")
     if "\0" in text:
         raise DataError(f"{label} is not text in UTF-8; expected ratings as text, as Parquet (.parquet) or zipped")
-    sep, skip = None, 0
+    sep, skip, comment = None, 0, None
     for number, line in enumerate(io.StringIO(text, newline=None), start=1):
         given = _EXCEL_SEP.fullmatch(line.rstrip("\n"))
         if given and sep is None:
             sep, skip = given.group(1), number
+        elif line.startswith(("# ", "% ")):
+            skip, comment = number, comment or line.rstrip("\n")
         elif line.strip():
-            return FirstLine(line.rstrip("\n"), number, sep, skip)
+            return FirstLine(line.rstrip("\n"), number, sep, skip, comment)
     raise DataError(f"{label} is empty; ratings were expected, one a line")
 
 
