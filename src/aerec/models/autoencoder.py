@@ -44,7 +44,7 @@ from aerec.sparsity import KLSparsity, L1Sparsity, Sparsity, TopKSparsity
 from aerec.system.memory import require_memory
 from aerec.training.callbacks import Callback, Validator, holdout_validator
 from aerec.training.checkpoint import Checkpoint
-from aerec.training.loop import train
+from aerec.training.loop import automatic_batch_size, automatic_epochs, train
 from aerec.training.optimizers import OPTIMIZER_CHOICE, SCHEDULES, OptimizerChoice
 from aerec.training.trainer import StepOptions, Trainer
 
@@ -58,9 +58,6 @@ HIDDEN_SIZES = Choice((200, 400, 600, (600, 200)))
 """What the search spaces of most autoencoders have in common."""
 _OF_CLICKS = ("multinomial", "bernoulli")
 _EPOCHS_VALIDATED = 100  # most epochs of epochs="auto" with validation data
-_STEPS_AN_EPOCH, _BATCH_SIZES = 30, (32, 500)  # batch_size="auto" takes so many steps, within these sizes
-_GROWTH, _GROWN = 0.29, (1.0, 2.8)  # for epochs="auto": a power of the millions of cells, and its range
-_OF_LENGTH = 500.0  # for shrinkage="auto"
 _COLLAPSED, _SETTLED = 0.01, 5  # KL per unit of a code that says nothing; epochs after which it should
 _OF_STEPS: dict[str, list[Constraint]] = {
     "epochs": [WholeNumber(1), OneOf(("auto",))],
@@ -79,23 +76,6 @@ _OF_STEPS: dict[str, list[Constraint]] = {
     "progress": [bool, WholeNumber(1)],
 }
 """Parameters that may be another from one `partial_fit` to the next; the others made the network."""
-
-
-def automatic_batch_size(n_rows: int) -> int:
-    """Return a batch size that suits so many rows."""
-    return min(max(n_rows // _STEPS_AN_EPOCH, _BATCH_SIZES[0]), _BATCH_SIZES[1])
-
-
-def automatic_epochs(of_a_million: float, shape: tuple[int, int], batch_size: int) -> int:
-    """Return about as many epochs as lead to the best lists, given those for a million cells in 30 steps an epoch."""
-    growth = min(max(float((shape[0] * shape[1] / 1e6) ** _GROWTH), _GROWN[0]), _GROWN[1])
-    steps = -(-shape[0] // batch_size)
-    return max(1, round(of_a_million * growth * max(1.0, _STEPS_AN_EPOCH / steps)))
-
-
-def automatic_shrinkage(n_users: int, n_ratings: int) -> float:
-    """Return a shrinkage of item vectors, in users, that suits users of so many ratings."""
-    return _OF_LENGTH * n_users / max(n_ratings, 1)
 
 
 class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender):  # type: ignore[misc]
@@ -374,10 +354,6 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             return DenseRows(data, device)
         return sparse_rows(data, device, weights=weights)
 
-    def _make_trainer(self, network: Network, options: StepOptions, **choices: Any) -> Trainer:
-        """Return what takes the steps; `choices` are those of `Trainer`."""
-        return Trainer(network, options, **choices)
-
     def _make_scorer(self) -> Scorer:
         return NetworkScorer(self.network_, self.precision, self._popularity)
 
@@ -449,16 +425,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         return self._fit_copy(train, y, validation, **options)
 
     def _learned_before(self) -> LearnedBefore:
-        sizes = self.network_.architecture
-        return LearnedBefore(
-            self.network_,
-            self.items_,
-            self.users_,
-            sizes.n_inputs,
-            sizes.n_users,
-            self._feature_names,
-            sizes.n_features,
-        )
+        return LearnedBefore(self.network_, self.items_, self.users_, self._feature_names)
 
     def _fit(  # type: ignore[override]
         self,
@@ -474,7 +441,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             rows = self._training_rows(data, self._weights_of(given))
             self._begin(rows, 0 if before is None else self._steps)
             if before is not None:
-                before.carry_over(self.network_, self._build, self._learned_before(), type(self).__name__)
+                before.carry_over(self._learned_before(), self._build, type(self).__name__)
             validator = None if validation is None else self._validator(validation)
             alone = self._epochs_without_validation(rows.shape)
             automatic = alone if validator is None else _EPOCHS_VALIDATED
@@ -521,18 +488,14 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         n_users = rows.shape[0] if self.user_factors else 0
         self.network_ = self._build(rows.shape[1], n_users).to(resolve_device(self.device))
         self.network_.begin_at_average(rows)
-        self._describe_items()
+        self.network_.describe(self.item_features_)
         self._records, self._steps = [], steps
         self._trainer = self._new_trainer(rows.shape[0])
 
-    def _describe_items(self) -> None:
-        """Let the network know the features of the items."""
-        if self.item_features_ is not None:
-            self.network_.describe(self.item_features_)
-
-    def _new_trainer(self, n_rows: int) -> Trainer:
+    def _new_trainer(self, n_rows: int, kind: type[Trainer] = Trainer, **choices: Any) -> Trainer:
+        """Return what takes the steps; `choices` are those of its `kind`."""
         device = resolve_device(self.device)
-        trainer = self._make_trainer(
+        trainer = kind(
             self.network_,
             self._step_options(n_rows),
             device=device,
@@ -540,6 +503,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             half=resolve_precision(self.precision, device),
             even_batches=self._even_batches,
             optimizer=self.optimizer,
+            **choices,
         )
         trainer.epoch, trainer.step = len(self._records), self._steps
         return trainer
@@ -646,7 +610,6 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
 
     def _take_in(self, X: History, *, reset: bool = True) -> Any:
         """Check training data and return it: dense arrays as they are, all else as CSR over the model's items."""
-        likelihood = LIKELIHOODS[self.likelihood]
         data: CSR | NDArray[np.float32]
         if reset:
             self._columns_in = X.columns if isinstance(X, pd.DataFrame) else None
@@ -658,28 +621,36 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
                 self._remember_ids(X, from_matrix=False)
             data = X.matrix if reset else self.block_of(X).history
         else:
-            refuse_masked(X)
-            refuse_frame_of_ratings(X)
-            X = canonical_csr(X) if issparse(X) else X  # before scikit-learn converts it, unchecked
-            data = validate_data(self, X, accept_sparse="csr", dtype=np.float32, reset=reset)
+            data = self._checked_matrix(X, reset=reset)
             if reset:
                 self.items_ = self.users_ = None
-            if issparse(data) or not likelihood.all_entries:
-                data = canonical_csr(data)
-        if self.negatives is not None and (isinstance(data, np.ndarray) or not likelihood.all_entries):
-            raise DataError(
-                f"negatives={self.negatives} samples the items without a rating: it needs sparse data and a likelihood "
-                f"over all entries, got {type(data).__name__} and {self.likelihood!r}; set negatives=None"
-            )
-        values: NDArray[np.float32] = data if isinstance(data, np.ndarray) else data.data
-        if values.size == 0:
-            raise DataError(f"{type(self).__name__} has nothing to learn from: {data.shape[0]} rows without a rating")
-        check_values(likelihood, values)
+        self._refuse_unfit(data)
         if not reset and self._n_kept_users is not None:
             self.ids_.check_same_users(X, data.shape[0], self._n_kept_users)
         if self._popularity_for_empty:
             self.popularity_ = item_popularity(canonical_csr(data), self._weights_of(X))
         return data
+
+    def _checked_matrix(self, X: Any, *, reset: bool) -> CSR | NDArray[np.float32]:
+        """Return a matrix that scikit-learn has checked, as CSR where only what is stored counts."""
+        refuse_masked(X)
+        refuse_frame_of_ratings(X)
+        X = canonical_csr(X) if issparse(X) else X  # before scikit-learn converts it, unchecked
+        data = validate_data(self, X, accept_sparse="csr", dtype=np.float32, reset=reset)
+        stays_dense = isinstance(data, np.ndarray) and LIKELIHOODS[self.likelihood].all_entries
+        return data if stays_dense else canonical_csr(data)
+
+    def _refuse_unfit(self, data: CSR | NDArray[np.float32]) -> None:
+        """Refuse training data that the cost cannot take."""
+        likelihood, values = LIKELIHOODS[self.likelihood], data if isinstance(data, np.ndarray) else data.data
+        if self.negatives is not None and (values is data or not likelihood.all_entries):
+            raise DataError(
+                f"negatives={self.negatives} samples the items without a rating: it needs sparse data and a likelihood "
+                f"over all entries, got {type(data).__name__} and {self.likelihood!r}; set negatives=None"
+            )
+        if values.size == 0:
+            raise DataError(f"{type(self).__name__} has nothing to learn from: {data.shape[0]} rows without a rating")
+        check_values(likelihood, values)
 
     def _take_features(self, X: History) -> None:
         """Take the features of training data."""
@@ -796,9 +767,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             rows, known = self._training_rows(users.history, self._weights_of(X)), users.known_users
         else:
             self.ids_.check_columns(X)
-            refuse_masked(X)
-            dense = validate_data(self, X, dtype=np.float32, reset=False)
-            rows, known = self._training_rows(dense), np.full(len(dense), -1, dtype=np.int64)
+            rows = self._training_rows(self._checked_matrix(X, reset=False))
+            known = np.full(rows.shape[0], -1, dtype=np.int64)
         self._check_width(rows.shape[1], self.network_.architecture.n_inputs)
         return rows, known
 
@@ -818,7 +788,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             of_new = self._scaled(added.features.under_names(self._feature_names).matrix)
             self.item_features_ = added.described(self.item_features_, of_new)
         self.network_ = with_new_rows(self.network_, self._build, added.rows, len(added.items), n_users)
-        self._describe_items()
+        self.network_.describe(self.item_features_)
         self._trainer = None
 
     def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -851,7 +821,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
                 raise ValueError(f"its features have the shape {self.item_features_.shape}")
         network = restored_network(lambda: self._build(header["n_inputs"], header["n_users"]), tensors)
         self.network_ = network.to(resolve_device(self.device))
-        self._describe_items()
+        self.network_.describe(self.item_features_)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -16,14 +16,14 @@ from torch import Tensor, nn
 from aerec.closed_form.penalties import effective_rank
 from aerec.dimensions import Choice, Number, Space, Whole
 from aerec.likelihood import LIKELIHOODS
-from aerec.models.autoencoder import Autoencoder, automatic_shrinkage
+from aerec.models.autoencoder import Autoencoder
 from aerec.models.warm_start import LearnedBefore
 from aerec.network.batches import Batch, SparseBatch
 from aerec.network.device import resolve_device, without_gradients
 from aerec.network.network import Architecture, Cost, Network
 from aerec.network.products import first_layer
 from aerec.network.rows import Rows, WholeRows
-from aerec.network.unit_rows import require_memory_to_train, unit_products, unit_rows
+from aerec.network.unit_rows import automatic_shrinkage, require_memory_to_train, unit_products, unit_rows
 from aerec.noise import MaskingNoise
 from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber, passed_on
 from aerec.recommender.base import History
@@ -34,7 +34,7 @@ from aerec.recommender.scorer import Scorer, UserBlock
 from aerec.sparse import CSR, canonical_csr, row_ids
 from aerec.training.callbacks import Validator
 from aerec.training.optimizers import BlockwiseNAdam
-from aerec.training.trainer import StepOptions, Trainer
+from aerec.training.trainer import Trainer
 
 if TYPE_CHECKING:
     from aerec.training.item_shards import ItemShards
@@ -281,9 +281,9 @@ class ELSA(Autoencoder):
         network.user_norm = float(self.user_norm)
         return network
 
-    def _make_trainer(self, network: Network, options: StepOptions, **choices: Any) -> Trainer:
+    def _new_trainer(self, n_rows: int, kind: type[Trainer] | None = None, **choices: Any) -> Trainer:
         # with shards each process steps over all rows, with its own items
-        trainer = _NAdamTrainer(network, options, **choices, divides_rows=self._shards is None)
+        trainer = super()._new_trainer(n_rows, kind or _NAdamTrainer, divides_rows=self._shards is None, **choices)
         if self._shards is not None:
             trainer.noise.manual_seed(int(self.seed) + 1 + self._shards.ranks.rank)  # each masks its own items
         return trainer

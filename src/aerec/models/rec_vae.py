@@ -136,9 +136,9 @@ class RecVAE(Autoencoder):
             raise ValueError(f"hidden of RecVAE is (width of the layers, width of the code), got {self.hidden!r}")
         return int(sizes[0]), int(sizes[1])
 
-    def _make_trainer(self, network: Network, options: StepOptions, **choices: Any) -> Trainer:
-        assert isinstance(network, _RecVAENetwork)
-        return _AlternatingTrainer(network, options, encoder_passes=int(self.encoder_passes), **choices)
+    def _new_trainer(self, n_rows: int, kind: type[Trainer] | None = None, **choices: Any) -> Trainer:
+        passes = {"encoder_passes": int(self.encoder_passes)}
+        return super()._new_trainer(n_rows, kind or _AlternatingTrainer, **passes, **choices)
 
 
 @dataclass(frozen=True)

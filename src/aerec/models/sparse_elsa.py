@@ -19,12 +19,11 @@ from aerec.dimensions import Number, Space, Whole
 from aerec.display.progress import EpochProgress
 from aerec.errors import TrainingError
 from aerec.interactions import Interactions
-from aerec.models.autoencoder import automatic_batch_size, automatic_epochs, automatic_shrinkage
 from aerec.network.batches import Batch, SparseBatch
 from aerec.network.device import resolve_device, resolve_precision, with_gradients, without_gradients
 from aerec.network.products import Scratch, scatter_rows
 from aerec.network.rows import Rows, shuffled, sparse_rows
-from aerec.network.unit_rows import require_memory_to_train, unit_products, unit_rows
+from aerec.network.unit_rows import automatic_shrinkage, require_memory_to_train, unit_products, unit_rows
 from aerec.noise import MaskingNoise
 from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
@@ -32,6 +31,7 @@ from aerec.recommender.new_items import NewItems
 from aerec.recommender.scorer import Scorer, UserBlock
 from aerec.sparse import CSR, column_counts, row_ids, row_positions
 from aerec.splitting import Holdout
+from aerec.training.loop import automatic_batch_size, automatic_epochs
 from aerec.training.optimizers import BlockwiseNAdam
 
 _EPOCHS_OF_A_MILLION = 8.0  # for epochs="auto", as in `Autoencoder`

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from aerec.errors import DataError, warn_caller
 from aerec.ids import examples
+from aerec.network.network import Network
 
 logger = logging.getLogger(__name__)
 
@@ -29,36 +30,28 @@ class LearnedBefore:
 
     Attributes
     ----------
-    network : Module
+    network : Network
     items, users : pandas.Index or None
         Whose rows its parameters have; None where they are known by their number alone.
-    n_items, n_users : int
     features : pandas.Index or None
         Names of the features that items have.
-    n_features : int
     """
 
-    network: nn.Module
+    network: Network
     items: pd.Index[Any] | None
     users: pd.Index[Any] | None
-    n_items: int
-    n_users: int
     features: pd.Index[Any] | None = None
-    n_features: int = 0
 
     @torch.no_grad()
-    def carry_over(
-        self, network: nn.Module, build: Callable[[int, int], nn.Module], after: LearnedBefore, model: str
-    ) -> None:
-        """Copy into a fresh `network` what was learned; rows of new items and users stay as they are.
+    def carry_over(self, after: LearnedBefore, build: Callable[[int, int], nn.Module], model: str) -> None:
+        """Copy what was learned into the network of `after`; rows of new items and users stay as they are.
 
         Parameters
         ----------
-        network : Module
+        after : LearnedBefore
+            A fresh network, with its items and users.
         build : callable
             Makes a network for a number of items and of users.
-        after : LearnedBefore
-            Items and users of `network`.
         model : str
             Its name, for messages.
 
@@ -69,16 +62,18 @@ class LearnedBefore:
         ValueError
             If the networks differ in more than their items and users.
         """
-        items = matched(self.items, after.items, self.n_items, after.n_items, "items")
-        users = matched(self.users, after.users, self.n_users, after.n_users, "users") if after.n_users else None
+        sizes, sizes_after = self.network.architecture, after.network.architecture
+        n_items, n_users, n_features = sizes_after.n_inputs, sizes_after.n_users, sizes_after.n_features
+        items = matched(self.items, after.items, sizes.n_inputs, n_items, "items")
+        users = matched(self.users, after.users, sizes.n_users, n_users, "users") if n_users else None
         known: dict[str | None, Any] = {"items": items, "users": users}
-        axes, learned = variable_axes(build, after.n_users > 0), self.network.state_dict()
-        if self.n_features and after.n_features:
-            known["features"] = matched(self.features, after.features, self.n_features, after.n_features, "features")
+        axes, learned = variable_axes(build, n_users > 0), self.network.state_dict()
+        if sizes.n_features and n_features:
+            known["features"] = matched(self.features, after.features, sizes.n_features, n_features, "features")
             axes["feature_weights"] = ("features", None)
-        for name, values in network.state_dict().items():
+        for name, values in after.network.state_dict().items():
             if (
-                bool(self.n_features) != bool(after.n_features)
+                bool(sizes.n_features) != bool(n_features)
                 or name not in learned
                 or not _fits(learned[name], values, axes[name])
             ):
@@ -91,8 +86,8 @@ class LearnedBefore:
             "%s goes on from %s known and begins with %s new items%s",
             model,
             f"{len(items[0]):,}",
-            f"{after.n_items - len(items[0]):,}",
-            "" if users is None else f", {len(users[0]):,} known and {after.n_users - len(users[0]):,} new users",
+            f"{n_items - len(items[0]):,}",
+            "" if users is None else f", {len(users[0]):,} known and {n_users - len(users[0]):,} new users",
         )
 
 

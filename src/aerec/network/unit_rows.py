@@ -14,6 +14,7 @@ from aerec.network.products import Scratch, gather_rows, scatter_rows
 from aerec.system.memory import require_memory
 
 _SHORTEST = 1e-12  # rows below that are not scaled to length 1
+_OF_LENGTH = 500.0  # for shrinkage="auto"
 _BLOCK_BYTES = 2**20  # On a CPU the rows worked on at once stay in its cache
 
 
@@ -48,6 +49,11 @@ def unit_products(
         return batch.values @ unit, unit.T @ unit
     code, gram = _UnitProducts.apply(weight, batch, scratch or Scratch(), half)  # type: ignore[no-untyped-call]
     return code, gram
+
+
+def automatic_shrinkage(n_users: int, n_ratings: int) -> float:
+    """Return a shrinkage of item vectors, in users, that suits users of so many ratings."""
+    return _OF_LENGTH * n_users / max(n_ratings, 1)
 
 
 def require_memory_to_train(n_items: int, n_factors: int, device: torch.device) -> None:

@@ -20,6 +20,21 @@ from aerec.training.trainer import EagerSteps, StepSource, Trainer
 
 _log = logging.getLogger("aerec")
 
+_STEPS_AN_EPOCH, _BATCH_SIZES = 30, (32, 500)  # batch_size="auto" takes so many steps, within these sizes
+_GROWTH, _GROWN = 0.29, (1.0, 2.8)  # for epochs="auto": a power of the millions of cells, and its range
+
+
+def automatic_batch_size(n_rows: int) -> int:
+    """Return a batch size that suits so many rows."""
+    return min(max(n_rows // _STEPS_AN_EPOCH, _BATCH_SIZES[0]), _BATCH_SIZES[1])
+
+
+def automatic_epochs(of_a_million: float, shape: tuple[int, int], batch_size: int) -> int:
+    """Return about as many epochs as lead to the best lists, given those for a million cells in 30 steps an epoch."""
+    growth = min(max(float((shape[0] * shape[1] / 1e6) ** _GROWTH), _GROWN[0]), _GROWN[1])
+    steps = -(-shape[0] // batch_size)
+    return max(1, round(of_a_million * growth * max(1.0, _STEPS_AN_EPOCH / steps)))
+
 
 def train(
     trainer: Trainer,
