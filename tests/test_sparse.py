@@ -15,6 +15,7 @@ from aerec.sparse import (
     canonical_csr,
     column_counts,
     column_sums,
+    keep_values,
     ones_in,
     row_ids,
     row_positions,
@@ -23,6 +24,7 @@ from aerec.sparse import (
     squares,
     take_rows,
     take_values,
+    with_values,
 )
 
 small = hnp.arrays(
@@ -365,3 +367,18 @@ def test_sums_and_scaled_values_do_not_depend_on_the_block(monkeypatch, block):
     of_rows, of_columns = rng.random(30), rng.random(8)
     expected = of_rows[:, None] * np.square(dense) * of_columns
     np.testing.assert_allclose(scaled(matrix, of_rows, of_columns, squares).toarray(), expected, rtol=1e-6)
+
+
+@given(small, st.integers(0, 2**32 - 1))
+def test_other_values_stand_in_the_same_places_and_some_values_are_left_out(dense, seed):
+    matrix, random = canonical_csr(dense), np.random.default_rng(seed)
+    values = random.random(matrix.nnz)
+    expected = np.zeros(matrix.shape)
+    expected[row_ids(matrix), matrix.indices] = values
+    assert (with_values(matrix, values).toarray() == expected).all()
+    stays = random.random(matrix.nnz) < 0.5
+    kept = keep_values(matrix, stays)
+    other = matrix.toarray()
+    other[row_ids(matrix)[~stays], matrix.indices[~stays]] = 0
+    assert (kept.toarray() == other).all()
+    assert kept.nnz == stays.sum()

@@ -21,7 +21,7 @@ from aerec.item_features import ItemFeatures, features_of_items, features_of_mat
 from aerec.joining import joined_fields
 from aerec.parameters import RealNumber, check_whole
 from aerec.rating_weights import checked_weights, weights_of_matrix
-from aerec.sparse import CSR, canonical_csr, column_counts, ones_in, row_ids, row_positions, take_values
+from aerec.sparse import CSR, canonical_csr, column_counts, keep_values, ones_in, row_ids, row_positions, take_values
 from aerec.tables import as_frame_of, check_frame_kind
 from aerec.times import checked_times, dates_of_seconds
 
@@ -667,10 +667,7 @@ class Interactions:
                 f"expected a mask of {self.n_ratings:,} booleans, one a stored rating, got {stored.dtype} of shape "
                 f"{stored.shape}"
             )
-        indptr = np.concatenate(([0], np.cumsum(stored)))[self.matrix.indptr]
-        matrix: CSR = sp.csr_array((self.matrix.data[stored], self.matrix.indices[stored], indptr), shape=self.shape)
-        matrix.has_canonical_format = True
-        return replace(self, matrix=matrix, **self._aligned(stored))
+        return replace(self, matrix=keep_values(self.matrix, stored), **self._aligned(stored))
 
     def take_users(self, rows: NDArray[Any]) -> Interactions:
         """Return the users with the row numbers `rows`, in that order; of mapped ratings the result is mapped too."""

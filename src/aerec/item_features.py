@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from aerec.errors import DataError, warn_caller
 from aerec.ids import as_ids, examples
-from aerec.sparse import CSR, LARGEST_RATING, canonical_csr, row_ids, row_positions
+from aerec.sparse import CSR, LARGEST_RATING, canonical_csr, row_ids, row_positions, with_values
 from aerec.tables import read_columns
 
 _COLLECTIONS = (list, tuple, set, frozenset, np.ndarray)
@@ -153,8 +153,7 @@ def unit_rows(features: CSR) -> CSR:
     """Return rows of Euclidean length 1, float64; a row without features stays so."""
     rows = row_ids(features)
     lengths = np.sqrt(np.bincount(rows, np.square(features.data, dtype=np.float64), features.shape[0]))
-    scaled: CSR = sp.csr_array((features.data / lengths[rows], features.indices, features.indptr), shape=features.shape)
-    return scaled
+    return with_values(features, features.data / lengths[rows])
 
 
 def join_features(

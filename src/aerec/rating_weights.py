@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from aerec.errors import DataError
-from aerec.sparse import CSR, LARGEST_RATING, canonical_csr
+from aerec.sparse import CSR, LARGEST_RATING, canonical_csr, with_values
 
 
 def checked_weights(weights: Any, matrix: CSR) -> NDArray[np.float32]:
@@ -72,9 +71,7 @@ def joined_weights(weights: Sequence[NDArray[np.float32] | None], lengths: Seque
 def weight_matrix(matrix: CSR, weights: NDArray[np.float32] | None) -> CSR:
     """Return the weights, or ones, at the places of the ratings; shape (n_users, n_items)."""
     values = np.ones(matrix.nnz, dtype=np.float32) if weights is None else weights
-    stored: CSR = sp.csr_array((values, matrix.indices, matrix.indptr), shape=matrix.shape)
-    stored.has_canonical_format = True
-    return stored
+    return with_values(matrix, values)
 
 
 def root_weighted(matrix: CSR, weights: NDArray[np.float32] | None) -> CSR:
@@ -85,11 +82,7 @@ def root_weighted(matrix: CSR, weights: NDArray[np.float32] | None) -> CSR:
     Where all ratings of a user have the same weight, :math:`G = \sum_u w_u x_u x_u^\top`: he counts as w users. The
     matrix itself where there are no weights.
     """
-    if weights is None:
-        return matrix
-    scaled: CSR = sp.csr_array((matrix.data * np.sqrt(weights), matrix.indices, matrix.indptr), shape=matrix.shape)
-    scaled.has_canonical_format = True
-    return scaled
+    return matrix if weights is None else with_values(matrix, matrix.data * np.sqrt(weights))
 
 
 def weighted_counts(matrix: CSR, weights: NDArray[np.float32] | None) -> NDArray[np.float64]:

@@ -323,8 +323,22 @@ def take_values(
 
 def ones_in(matrix: CSR, dtype: Any = None) -> CSR:
     """Return a matrix of ones in the stored places of `matrix`; by default of its type."""
-    ones: CSR = sp.csr_array((np.ones_like(matrix.data, dtype), matrix.indices, matrix.indptr), shape=matrix.shape)
-    return ones
+    return with_values(matrix, np.ones_like(matrix.data, dtype))
+
+
+def with_values(matrix: CSR, values: NDArray[Any]) -> CSR:
+    """Return a matrix with these `values` in the stored places of a canonical one, which both share."""
+    result: CSR = sp.csr_array((values, matrix.indices, matrix.indptr), shape=matrix.shape)
+    result.has_canonical_format = True
+    return result
+
+
+def keep_values(matrix: CSR, stays: NDArray[np.bool_]) -> CSR:
+    """Return the stored values of a canonical matrix where the mask `stays`, aligned with them, is true."""
+    indptr = np.concatenate(([0], np.cumsum(stays)))[matrix.indptr].astype(matrix.indptr.dtype)
+    result: CSR = sp.csr_array((matrix.data[stays], matrix.indices[stays], indptr), shape=matrix.shape)
+    result.has_canonical_format = True
+    return result
 
 
 def column_counts(matrix: CSR) -> NDArray[np.int64]:
@@ -373,9 +387,7 @@ def scaled(
         values[here] = of(matrix.data[here]) * by_row * of_columns[matrix.indices[here]]
         release(matrix.data)
         release(matrix.indices)
-    product: CSR = sp.csr_array((values, matrix.indices, matrix.indptr), shape=matrix.shape)
-    product.has_canonical_format = True
-    return product
+    return with_values(matrix, values)
 
 
 def squares(values: NDArray[Any]) -> NDArray[np.float64]:

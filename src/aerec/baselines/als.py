@@ -16,7 +16,7 @@ from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
 from aerec.recommender.health import singular_values, warn_of_vanished_factors
 from aerec.recommender.scorer import FactorScorer, Scorer
-from aerec.sparse import CSR, ones_in
+from aerec.sparse import CSR, ones_in, with_values
 from aerec.splitting import Holdout
 from aerec.system.extras import import_implicit
 from aerec.system.threads import one_blas_thread
@@ -128,7 +128,7 @@ class ALS(Recommender):
         items = self.item_factors_
         every = items.astype(np.float64)
         confidence = self._confidence(history)
-        extra = sp.csr_array((confidence.data - 1, history.indices, history.indptr), shape=history.shape)
+        extra = with_values(history, confidence.data - 1)
         ridge = np.full(items.shape[1], float(self.l2 if self.l2_ is None else self.l2_[0]))
         return solve_rows(extra, confidence, items, ridge, shared=every.T @ every).astype(np.float32)
 
@@ -141,4 +141,4 @@ class ALS(Recommender):
         return solve_without_each(normal, own, confidence - 1, confidence[:, None])[:, 0]
 
     def _confidence(self, ratings: CSR) -> CSR:
-        return sp.csr_array((1 + self.alpha * ratings.data, ratings.indices, ratings.indptr), shape=ratings.shape)
+        return with_values(ratings, 1 + self.alpha * ratings.data)

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from aerec.closed_form.biases import weighted_mean
@@ -20,7 +19,7 @@ from aerec.recommender.base import Recommender
 from aerec.recommender.health import singular_values, warn_of_vanished_factors
 from aerec.recommender.rating import RatingPredictor
 from aerec.recommender.scorer import Scorer, UserBlock, cosines
-from aerec.sparse import CSR
+from aerec.sparse import CSR, with_values
 from aerec.splitting import Holdout
 
 _AUTOMATIC = 0.9  # λ, in standard deviations of the ratings: both sides of p · q are in roots of them
@@ -141,8 +140,12 @@ class BiasedMF(RatingPredictor, Recommender):
         weights = weight_matrix(ratings, None) if weights is None else weights
         vectors = _with_ones(others)
         rest = ratings.data - self.mean_ - others[ratings.indices, -1]
-        targets: CSR = sp.csr_array((weights.data * rest, ratings.indices, ratings.indptr), shape=ratings.shape)
-        return solve_rows(weights, targets, vectors, self._penalties(weights @ np.ones(weights.shape[1])))
+        return solve_rows(
+            weights,
+            with_values(ratings, weights.data * rest),
+            vectors,
+            self._penalties(weights @ np.ones(weights.shape[1])),
+        )
 
     def _solve_without(self, ratings: CSR, items: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return factors and bias of one user without each of the ratings; shape (n_ratings, n_factors + 1)."""

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from aerec.rating_weights import weight_matrix
-from aerec.sparse import CSR
+from aerec.sparse import CSR, with_values
 
 
 @dataclass(frozen=True)
@@ -75,6 +74,5 @@ def weighted_mean(values: NDArray[Any], weights: NDArray[Any]) -> float:
 def _shrunken_means(weights: CSR, values: NDArray[Any], shrinkage: float) -> NDArray[np.float64]:
     """Return Σ w v / (Σ w + shrinkage) of the values v of each row, aligned with the weights; 0 for an empty row."""
     ones = np.ones(weights.shape[1])
-    stored: CSR = sp.csr_array((values * weights.data, weights.indices, weights.indptr), shape=weights.shape)
-    sums, below = stored @ ones, weights @ ones + shrinkage
+    sums, below = with_values(weights, values * weights.data) @ ones, weights @ ones + shrinkage
     return np.asarray(sums / np.where(below > 0, below, 1.0))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from aerec.closed_form.inverse import invert_upper, memory_beside
 from aerec.errors import TrainingError
-from aerec.sparse import CSR, column_counts, take_rows
+from aerec.sparse import CSR, column_counts, keep_values, take_rows
 from aerec.system.environment import cpu_cores
 from aerec.system.memory import require_memory
 
@@ -188,14 +188,7 @@ def sum_rows(weights: CSR, start: int, stop: int, table: NDArray[np.float32]) ->
 
 def _columns_from(X: CSR, first: int) -> CSR:
     """Return `X` without what stands in the columns before `first`."""
-    if first == 0:
-        return X
-    chosen = X.indices >= first
-    before = np.concatenate(([0], np.cumsum(chosen)))
-    result: CSR = sp.csr_array(
-        (X.data[chosen], X.indices[chosen], before[X.indptr].astype(X.indptr.dtype)), shape=X.shape
-    )
-    return result
+    return X if first == 0 else keep_values(X, X.indices >= first)
 
 
 def invert_gram(gram: NDArray[np.float32], ridge: NDArray[np.floating[Any]] | float) -> NDArray[np.float32]:

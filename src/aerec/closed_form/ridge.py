@@ -28,7 +28,7 @@ from aerec.rating_weights import root_weighted, weighted_counts
 from aerec.recommender.base import History
 from aerec.recommender.new_items import NewItems
 from aerec.recommender.scorer import Scorer
-from aerec.sparse import CSR, column_counts, row_sums, scaled, squares
+from aerec.sparse import CSR, column_counts, row_sums, scaled, squares, with_values
 from aerec.splitting import Holdout
 
 _MANY_ITEMS = 8_000  # With this many items "auto" looks at the side of the users: weights of 256 MB
@@ -220,8 +220,7 @@ class RidgeRecommender(ItemItemRecommender):
             return X
         features: CSR = features_to_weigh(train.item_features, weight).T.tocsr()
         values = (features.data * math.sqrt(weight)).astype(np.float32)
-        scaled: CSR = sp.csr_array((values, features.indices, features.indptr), shape=features.shape)
-        stacked: CSR = sp.vstack([X, scaled], format="csr")
+        stacked: CSR = sp.vstack([X, with_values(features, values)], format="csr")
         return stacked
 
     def _learn_from(

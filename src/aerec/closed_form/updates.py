@@ -14,7 +14,7 @@ from aerec.closed_form.gram import NOT_INVERTIBLE, row_blocks, scale_symmetric, 
 from aerec.closed_form.inverse import invert_upper, subtract_product
 from aerec.closed_form.user_side import equal_rows
 from aerec.errors import DataError, TrainingError
-from aerec.sparse import CSR, row_ids, take_rows
+from aerec.sparse import CSR, row_ids, take_rows, with_values
 from aerec.system.memory import require_memory
 
 _USERS_AT_ONCE = 1024  # An update holds two dense rows for each of these users
@@ -147,7 +147,7 @@ def _update_through_gram(
     inverse: NDArray[np.float32], rows: CSR, signs: NDArray[np.float64], ridge: NDArray[np.float32], dropped: float
 ) -> NDArray[np.float32]:
     """Change P into the inverse of what it is the inverse of, changed; in place, its upper triangle. Returns Λ."""
-    signed: CSR = sp.csr_array((rows.data * signs[row_ids(rows)], rows.indices, rows.indptr), shape=rows.shape)
+    signed = with_values(rows, rows.data * signs[row_ids(rows)])
     items: CSR = signed.T.tocsr()
     squares = np.bincount(rows.indices, signed.data * rows.data, minlength=rows.shape[1])
     if not invert_upper(inverse):

@@ -14,7 +14,7 @@ from aerec.closed_form.gram import gram_matrix, invert_gram, row_blocks, scale_s
 from aerec.recommender.graphs import LinearGraph
 from aerec.recommender.new_items import NewItems
 from aerec.recommender.scorer import Scorer, UserBlock
-from aerec.sparse import CSR, row_ids, take_rows
+from aerec.sparse import CSR, row_ids, take_rows, with_values
 from aerec.system.memory import require_memory
 
 
@@ -38,8 +38,7 @@ def user_kernel(ratings: CSR, ridge: NDArray[np.float32], advice: str) -> NDArra
     """
     scale = np.sqrt(1 / ridge.astype(np.float64))
     values = (ratings.data * scale[row_ids(ratings)]).astype(np.float32)
-    scaled: CSR = sp.csr_array((values, ratings.indices, ratings.indptr), shape=ratings.shape)
-    kernel = gram_matrix(scaled, advice, upper=True, name="a user-user matrix")
+    kernel = gram_matrix(with_values(ratings, values), advice, upper=True, name="a user-user matrix")
     diagonal = invert_gram(kernel, 1.0)
     ones = np.ones(len(kernel), dtype=np.float32)
     scale_symmetric(kernel, ones, ones, diagonal)
@@ -214,8 +213,7 @@ class UserSideScorer(Scorer):
         """Return the scores of the items of the training data, of histories over them."""
         rows = row_ids(history)
         values = history.data * self._left[history.indices]
-        scaled: CSR = sp.csr_array((values, history.indices, history.indptr), shape=history.shape)
-        alike = (scaled @ self._ratings).toarray() @ self._kernel
+        alike = (with_values(history, values) @ self._ratings).toarray() @ self._kernel
         scores = sum_rows(self._ratings, 0, self._ratings.shape[0], np.ascontiguousarray(alike.T)).T * self._right
         scores[rows, history.indices] += history.data * self._correction[history.indices]
         return np.ascontiguousarray(scores)

@@ -25,7 +25,7 @@ from aerec.metrics.beyond import (
 )
 from aerec.metrics.formulas import coverage, find_hits, measure_hits
 from aerec.recommender.base import Recommender
-from aerec.sparse import CSR, canonical_csr, row_ids, take_rows
+from aerec.sparse import CSR, canonical_csr, keep_values, take_rows
 from aerec.splitting import Holdout
 
 _ACTIVITY = ("low", "middle", "high")
@@ -266,10 +266,7 @@ def _by_popularity(ranking: NDArray[np.int64], counts: NDArray[Any], target: CSR
 
 def _columns_of(matrix: CSR, columns: NDArray[np.bool_]) -> CSR:
     """Return `matrix` with the stored entries of `columns` only; its shape stays."""
-    chosen = columns[matrix.indices]
-    indptr = np.concatenate(([0], np.cumsum(np.bincount(row_ids(matrix)[chosen], minlength=matrix.shape[0]))))
-    part: CSR = sp.csr_array((matrix.data[chosen], matrix.indices[chosen], indptr), shape=matrix.shape)
-    return part
+    return keep_values(matrix, columns[matrix.indices])
 
 
 def _mean(values: NDArray[np.float64]) -> float:

@@ -15,6 +15,7 @@ from aerec.evaluation.evaluator import align_holdout
 from aerec.evaluation.report import Report
 from aerec.metrics.formulas import METRICS, measure_hits
 from aerec.metrics.named import parse_metric
+from aerec.parameters import check_whole
 from aerec.recommender.base import Recommender
 from aerec.recommender.scorer import score_blocks
 from aerec.sparse import row_ids
@@ -86,8 +87,7 @@ def evaluate_on_sampled_negatives_as_in_old_papers(
     if wrong := [metric for metric, (base, _) in parsed.items() if base not in of_lists]:
         known = ", ".join(f"{base}@k" for base in of_lists)
         raise ValueError(f"{wrong[0]} cannot be measured on sampled negatives; choose among {known}")
-    if isinstance(n_negatives, bool) or not isinstance(n_negatives, int | np.integer) or n_negatives < 1:
-        raise ValueError(f"n_negatives must be a whole number of at least 1, got {n_negatives!r}")
+    check_whole("n_negatives", n_negatives, 1)
     holdout, by_id = align_holdout(model, holdout)
     counts = np.diff(holdout.target.matrix.indptr)
     evaluated = np.flatnonzero(counts)

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import rel_entr
 
@@ -17,7 +16,7 @@ from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.metrics.formulas import Values
 from aerec.metrics.lists import Recommended, as_ranking, matrix_of, within_catalogue
-from aerec.sparse import CSR, canonical_csr, ones_in, take_rows
+from aerec.sparse import CSR, canonical_csr, ones_in, take_rows, with_values
 
 _BLOCK_BYTES = 64 * 2**20  # largest array
 
@@ -200,7 +199,7 @@ def calibration_at_k(
     if rated.shape != (len(ranking), has.shape[0]):
         raise DataError(f"{len(ranking)} lists and genres of {has.shape[0]} items, but the history is {rated.shape}")
     lengths = np.diff(has.indptr)
-    share: CSR = sp.csr_array((1 / np.repeat(lengths, lengths), has.indices, has.indptr), shape=has.shape)
+    share = with_values(has, 1 / np.repeat(lengths, lengths))
     values = np.empty(len(ranking))
     for rows in _blocks(len(ranking), has.shape[1]):
         p, q = (_genre_shares(of, share) for of in (take_rows(rated, rows), matrix_of(ranking[rows], has.shape[0])))

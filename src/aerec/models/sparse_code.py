@@ -33,7 +33,7 @@ from aerec.recommender.new_items import NewItems
 from aerec.recommender.saving import restore_part, state_of_parts
 from aerec.recommender.scorer import DecoderScorer, Scorer, UserBlock, score_blocks
 from aerec.recommender.sparse_code_scorer import SparseCoder, SparseCodeScorer, added_activations
-from aerec.sparse import CSR, column_counts, row_ids, take_rows
+from aerec.sparse import CSR, column_counts, keep_values, ones_in, row_ids, take_rows
 from aerec.splitting import Holdout
 from aerec.system.memory import require_memory
 
@@ -325,10 +325,7 @@ class SparseCode(Recommender):
                 f"name_units needs features of the {self.n_features_in_:,} items of the model; the data describe "
                 f"{data.shape[1]:,} others, such as {examples(data.items)}"
             )
-        features = rows_or_empty(data.item_features, rows)
-        has: CSR = sp.csr_array(
-            (np.ones(features.nnz, dtype=np.float32), features.indices, features.indptr), features.shape
-        )
+        has = ones_in(rows_or_empty(data.item_features, rows), np.float32)
         barred = np.zeros(has.shape[0], dtype=bool)
         if held_out is not None:
             barred[self.ids_.columns_of(held_out)] = True
@@ -406,12 +403,9 @@ class SparseCode(Recommender):
 def thinned(users: UserBlock, random: np.random.Generator) -> UserBlock:
     """Return users with a part of their histories: of each a share between `_LEAST` and 1, drawn at random."""
     history = users.history
-    rows = row_ids(history)
-    stays = random.random(history.nnz) < random.uniform(_LEAST, 1, users.n_users)[rows]
-    starts = np.concatenate([[0], np.cumsum(np.bincount(rows[stays], minlength=users.n_users))])
-    part: CSR = sp.csr_array((history.data[stays], history.indices[stays], starts), shape=history.shape)
+    stays = random.random(history.nnz) < random.uniform(_LEAST, 1, users.n_users)[row_ids(history)]
     times = None if users.times is None else users.times[stays]
-    return replace(users, history=part, left_out=(), times=times)
+    return replace(users, history=keep_values(history, stays), left_out=(), times=times)
 
 
 def _decoder_of(model: Recommender) -> DecoderScorer:

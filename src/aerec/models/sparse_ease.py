@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 
@@ -20,7 +19,7 @@ from aerec.native import kernels
 from aerec.native.loader import is_used
 from aerec.parameters import Constraint, WholeNumber
 from aerec.rating_weights import root_weighted
-from aerec.sparse import CSR, take_rows
+from aerec.sparse import CSR, take_rows, with_values
 from aerec.splitting import Holdout
 
 _POPULAR_ITEMS = 4_000  # of which the whole Gram matrix is held
@@ -99,8 +98,7 @@ class SparseEASE(ItemItemRecommender):
             weights[near.indptr[start] : near.indptr[items[-1] + 1]] = _solve(grams.of(lists, there), there, l2)
 
         on_all_threads(solve, range(0, n_items, size))
-        columns_of: CSR = sp.csr_array((weights, near.indices, near.indptr), shape=near.shape)
-        self.weights_ = columns_of.T.tocsr()
+        self.weights_ = with_values(near, weights).T.tocsr()
 
 
 def _lists(items: NDArray[np.int64], near: CSR) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 import numpy as np
-import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from aerec.files.memmap import blocks, is_mapped, release
 from aerec.network.batches import DenseBatch, Pattern, SparseBatch
-from aerec.sparse import CSR, column_counts, column_sums, row_positions, row_sums, squares, take_rows
+from aerec.sparse import CSR, column_counts, column_sums, row_positions, row_sums, squares, take_rows, with_values
 
 _RUN = 1024  # consecutive rows of a mapped matrix that are read together: a disk is slow row by row
 _RUNS = 64  # runs whose rows are shuffled among each other
@@ -46,8 +45,7 @@ class SparseRows:
         self._values = _shared(matrix.data).to(device)
         sums = [row_sums(matrix), row_sums(matrix, squares)]
         if weights is not None:
-            counted: CSR = sp.csr_array((matrix.data * weights, matrix.indices, matrix.indptr), shape=matrix.shape)
-            sums.append(row_sums(counted))
+            sums.append(row_sums(with_values(matrix, matrix.data * weights)))
         self._sums = [torch.from_numpy(of_rows.astype(np.float32)).to(device) for of_rows in sums]
         self._targets = None if targets is None else _shared(targets.astype(np.float32, copy=False)).to(device)
         self._weights = None if weights is None else _shared(weights).to(device)

@@ -7,13 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 from typing_extensions import Self
 
 from aerec.errors import DataError
 from aerec.recommender.scorer import CodeScorer, Scorer, SimilarityScorer, SteerableScorer, UserBlock
-from aerec.sparse import CSR, row_ids
+from aerec.sparse import row_ids, with_values
 
 _DAY = 86_400.0  # seconds
 _LEAST = 1e-30  # a weight is never 0: what was seen stays seen
@@ -78,8 +77,7 @@ class RecencyScorer(Scorer):
     def _weighted(self, block: UserBlock) -> UserBlock:
         history = block.history
         weights = np.maximum(2.0 ** (-_ages(block, self._unit) / self._half_life), _LEAST).astype(np.float32)
-        weighted: CSR = sp.csr_array((history.data * weights, history.indices, history.indptr), shape=history.shape)
-        weighted.has_canonical_format = True
+        weighted = with_values(history, history.data * weights)
         left_out = [weighted if matrix is history else matrix for matrix in block.left_out]
         return replace(block, history=weighted, left_out=left_out)
 

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from aerec.errors import DataError
 from aerec.holdout import as_interactions
 from aerec.interactions import Interactions
-from aerec.parameters import is_number
+from aerec.parameters import check_whole, is_number
 
 RankArrays: TypeAlias = "tuple[NDArray[np.int64], NDArray[np.float32]]"
 
@@ -104,8 +104,8 @@ class Reranker(ABC):
         ValueError
             If `k` is below 1.
         """
-        if k is not None and (isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1):
-            raise ValueError(f"k must be a whole number of at least 1, got {k!r}")
+        if k is not None:
+            check_whole("k", k, 1)
         data = as_interactions(data)
         if isinstance(recommended, pd.DataFrame):
             table, lists = _lists_of_frame(recommended, data)

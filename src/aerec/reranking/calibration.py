@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from aerec.errors import DataError
 from aerec.parameters import is_number
 from aerec.reranking.base import Lists, Reranker, check_share, pick
 from aerec.reranking.features import features_of
-from aerec.sparse import CSR, canonical_csr, ones_in, row_ids, take_rows
+from aerec.sparse import CSR, canonical_csr, ones_in, row_ids, take_rows, with_values
 
 
 @dataclass(frozen=True)
@@ -125,8 +124,7 @@ def _shares(features: CSR) -> CSR:
         raise DataError("calibration takes features that are shares or memberships: none may be negative")
     rows = row_ids(features)
     sums = np.bincount(rows, features.data.astype(np.float64), minlength=features.shape[0])
-    scaled: CSR = sp.csr_array((features.data / sums[rows], features.indices, features.indptr), shape=features.shape)
-    return scaled
+    return with_values(features, features.data / sums[rows])
 
 
 def _mean_shares(history: CSR, share: CSR) -> NDArray[np.float64]:

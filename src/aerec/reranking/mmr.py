@@ -9,6 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from aerec.item_features import unit_rows
 from aerec.reranking.base import Lists, Reranker, check_share, pick
 from aerec.reranking.features import features_of
 from aerec.sparse import CSR, row_ids, take_rows
@@ -108,7 +109,4 @@ def _unit_rows(features: CSR | NDArray[np.float32]) -> CSR | NDArray[np.float32]
     if isinstance(features, np.ndarray):
         lengths = np.linalg.norm(features, axis=1, keepdims=True)
         return np.asarray(np.divide(features, lengths, out=np.zeros_like(features), where=lengths > 0))
-    rows = row_ids(features)
-    lengths = np.sqrt(np.bincount(rows, features.data.astype(np.float64) ** 2, minlength=features.shape[0]))
-    unit: CSR = sp.csr_array((features.data / lengths[rows], features.indices, features.indptr), shape=features.shape)
-    return unit
+    return unit_rows(features)

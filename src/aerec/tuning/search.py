@@ -23,6 +23,7 @@ from aerec.files.atomic import atomic_write
 from aerec.files.storage import write_header
 from aerec.holdout import Split
 from aerec.metrics import RATING_METRICS, higher_is_better, parse_metric
+from aerec.parameters import check_whole
 from aerec.recommender.base import Recommender
 from aerec.recommender.rating import PredictsRatings
 from aerec.recommender.saving import encode_parameter
@@ -241,9 +242,8 @@ def _estimator(model: Recommender | type[Recommender] | str) -> Recommender:
 
 
 def _check_numbers(trials: int, seed: int, timeout: float | None) -> None:
-    for name, value, least in (("trials", trials, 1), ("seed", seed, 0)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
+    check_whole("trials", trials, 1)
+    check_whole("seed", seed, 0)
     if timeout is not None and not timeout > 0:
         raise ValueError(f"timeout is a number of seconds above 0, got {timeout!r}")
 
