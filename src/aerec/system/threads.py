@@ -4,9 +4,33 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+_WORTH_A_THREAD = 1 << 25  # multiply-adds: with fewer, threads wait for each other longer than they compute
+
+
+@contextmanager
+def torch_threads_for(work: int) -> Iterator[None]:
+    """Let PyTorch take as many of its threads as are worth it.
+
+    Small steps are no faster with several threads, and many times as slow where other programs take the cores.
+
+    Parameters
+    ----------
+    work : int
+        Multiply-adds of one step.
+    """
+    import torch
+
+    available = torch.get_num_threads()
+    torch.set_num_threads(max(1, min(available, work // _WORTH_A_THREAD)))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(available)
 
 
 def one_blas_thread() -> AbstractContextManager[object]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from aerec.errors import TrainingError
 from aerec.network.rows import Rows
+from aerec.system.threads import torch_threads_for
 from aerec.training.callbacks import BestEpoch, Callback, ProgressBar, Validator
 from aerec.training.checkpoint import Checkpoint
 from aerec.training.cuda_graphs import CapturedSteps, own_stream
@@ -107,7 +108,8 @@ def train(
     on_gpu = trainer.device.type == "cuda"
     steps: StepSource = CapturedSteps() if on_gpu else EagerSteps
     good = KeptWeights(trainer.network, trainer.epoch) if best is None else best.kept
-    with _around(callbacks, model):
+    a_row = sum(weight.numel() for weight in trainer.network.weights())  # about its multiply-adds
+    with torch_threads_for(a_row * min(rows.shape[0], trainer.options.batch_size)), _around(callbacks, model):
         if trainer.ranks is not None:
             trainer.ranks.begin_together(trainer.network, len(done), trainer.device)
             if validator is not None:  # one of them measures for all
