@@ -119,7 +119,7 @@ def recommend(
         columns.append(_CASTS[role](column, types[name], f"the column {name!r} of the frame").alias(role))
     ratings = frame.select(*columns)
     _check_items(ratings.schema["item"].dataType, model)
-    items = _items_of(model)
+    items = model.ids_.known_items
     barred = {  # unknown ids are found here, not in the job
         name: None if ids is None else items[known_ids(ids, items, name, needed=name == "allow_items")].tolist()
         for name, ids in (("allow_items", allow_items), ("block_items", block_items))
@@ -158,7 +158,7 @@ class _Task:
             if (missing := ratings[name].isna()).any():
                 many = f"{missing.sum():,} of {len(ratings):,} rows have no {name}"
                 raise DataError(f"the frame: {many}; repair or drop them: frame.dropna()")
-        items = _items_of(model)
+        items = model.ids_.known_items
         users, rows = _runs(ratings["user"])
         columns = items.get_indexer(pd.Index(ratings["item"], dtype=items.dtype))
         known = columns >= 0
@@ -174,10 +174,6 @@ class _Task:
         best = indices[at, places]
         lists = {"user": users.take(at), "item": items.take(best), "rank": places + 1, "score": scores[at, places]}
         return pd.DataFrame(lists), int(np.count_nonzero(columns < 0))
-
-
-def _items_of(model: Recommender) -> pd.Index[Any]:
-    return pd.RangeIndex(model.n_features_in_) if model.items_ is None else model.items_
 
 
 def _histories(

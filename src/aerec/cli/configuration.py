@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from aerec._version import __version__
-from aerec.cli.options import parse_list
+from aerec.cli.options import Reading, parse_list
 from aerec.cli.settings import MODELS_INSIDE, build_model, parse_choice
 from aerec.cli.toml import format_toml
 from aerec.errors import DataError, names_like, warn_caller
@@ -47,15 +47,7 @@ _DATA = {
     "threshold": "a number",
     "min_per_user": "a whole number",
     "min_per_item": "a whole number",
-    "user": "a text",
-    "item": "a text",
-    "rating": "a text",
-    "timestamp": "a text",
-    "weight": "a text",
-    "implicit": "true or false",
-    "counts": "true or false",
-    "separator": "a text",
-    "no_header": "true or false",
+    **{field.name: "true or false" if field.default is False else "a text" for field in dataclasses.fields(Reading)},
 }
 _TYPES: dict[str, Any] = {
     "a text, or a list of them": (str, list),

@@ -98,7 +98,7 @@ def _check_values(run: Run, parts: dict[str, Interactions], source: str) -> None
 
 def _known_items(run: Run, data: Interactions, source: str) -> Interactions:
     """Return the ratings of items that the model knows."""
-    items = run.data.items if run.model.items_ is None else run.model.items_
+    items = run.items
     known = data.items.isin(items)
     lost = data.n_ratings - int(np.count_nonzero(known[data.matrix.indices]))
     if lost == data.n_ratings:

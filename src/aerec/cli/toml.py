@@ -57,7 +57,7 @@ def _value(value: Any) -> str:
     if isinstance(value, tuple | list):
         return f"[{', '.join(map(_value, value))}]"
     if isinstance(value, Recommender):
-        return _inline({"name": _name(value), "parameters": value.get_params(deep=False)})
+        return _inline({"name": model_name(value), "parameters": value.get_params(deep=False)})
     return _string(value if isinstance(value, str) else format_value(value))
 
 
@@ -68,10 +68,6 @@ def _inline(content: Mapping[str, Any]) -> str:
         for key, value in content.items()
     )
     return f"{{ {', '.join(pairs)} }}" if content else "{}"
-
-
-def _name(model: Recommender) -> str:
-    return model_name(model)
 
 
 def _string(text: str) -> str:

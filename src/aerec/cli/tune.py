@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,6 +25,7 @@ from aerec.cli.options import (
 from aerec.cli.output import print_json, print_note, print_table
 from aerec.cli.train import train
 from aerec.errors import DataError, warn_caller
+from aerec.files.atomic import check_writable
 
 if TYPE_CHECKING:
     from aerec.dimensions import Space
@@ -152,11 +152,7 @@ def _check_folder(out: Path) -> None:
     """Refuse, before anything takes long, a folder that cannot be written."""
     if out.exists() and not out.is_dir():
         raise DataError(f"{out} is a file; a search is saved as a folder, give another path")
-    above = next(folder for folder in (out.resolve(), *out.resolve().parents) if folder.exists())
-    if not above.is_dir():
-        raise DataError(f"{out} cannot be made: {above} is a file; give another path")
-    if not os.access(above, os.W_OK):
-        raise PermissionError(f"{out} cannot be written: no permission to write into {above}")
+    check_writable(out.resolve() / "best.json", out)
 
 
 def _train_line(data: list[str], model: str, words: dict[str, Any], best: Recommender) -> str:

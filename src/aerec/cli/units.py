@@ -29,11 +29,10 @@ def units(
     from aerec.serving.items import Catalogue
 
     opened = read_run(run)
-    model, data = opened.model, opened.data
+    model = opened.model
     if not isinstance(model.scorer_, SteerableScorer):
         raise ValueError(f"{run} holds {model_name(model)}, which has no units to steer; sparse-code has")
-    items = data.items if model.items_ is None else model.items_
-    rows = Units(model.scorer_, Catalogue(items, data)).most_active(k)
+    rows = Units(model.scorer_, Catalogue(opened.items, opened.data)).most_active(k)
     if json:
         print_json(rows)
         return

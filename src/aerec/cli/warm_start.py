@@ -64,10 +64,10 @@ class FormerRun:
         """
         parts = {name: with_ids_like(part, self.run.data) for name, part in parts.items()}
         items = next(iter(parts.values())).items
-        if not items.isin(self._items).any():
+        if not items.isin(self.run.items).any():
             raise DataError(
                 f"{self.run.path} has learned nothing of these items, such as {examples(items, 2)}; it knows items "
-                f"such as {examples(self._items, 2)}: leave out --warm-from"
+                f"such as {examples(self.run.items, 2)}: leave out --warm-from"
             )
         former = self.run.split
         learned = (self.run.data if former is None else former.train).users
@@ -94,9 +94,5 @@ class FormerRun:
 
     def describe(self, data: Interactions) -> dict[str, Any]:
         """Return how much of the items of `data` the run knows."""
-        known = int(np.count_nonzero(data.items.isin(self._items)))
+        known = int(np.count_nonzero(data.items.isin(self.run.items)))
         return {"run": str(self.run.path), "items": {"known": known, "new": data.n_items - known}}
-
-    @property
-    def _items(self) -> Any:
-        return self.run.data.items if self.run.model.items_ is None else self.run.model.items_

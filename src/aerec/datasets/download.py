@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import http.client
 import logging
 import re
@@ -20,6 +19,7 @@ from aerec._version import __version__
 from aerec.display.notebook import NotebookBar, in_notebook
 from aerec.errors import DataError
 from aerec.files.lock import Lock
+from aerec.files.storage import file_checksum
 
 _log = logging.getLogger(__name__)
 _BLOCK = 1 << 20
@@ -102,11 +102,7 @@ def _alone(part: Path) -> Iterator[None]:
 def matches(path: Path, checksum: str) -> bool:
     """Whether the content of `path` has the checksum ``"sha256:…"`` or ``"md5:…"``."""
     method, expected = _split_checksum(checksum)
-    digest = hashlib.new(method, usedforsecurity=False)
-    with path.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest() == expected
+    return file_checksum(path, method) == expected
 
 
 def _split_checksum(checksum: str) -> tuple[str, str]:

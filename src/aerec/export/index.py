@@ -64,14 +64,13 @@ def export_index(model: Recommender, path: str | os.PathLike[str], *, threads: i
     index = usearch.Index(ndim=vectors.shape[1], metric="ip", dtype="f32", connectivity=32, expansion_add=256)
     index.add(np.arange(len(vectors), dtype=np.uint64), vectors, threads=threads)
     payload = bytes(index.save())
-    items = range(len(vectors)) if model.items_ is None else model.items_.tolist()
     content = {
         "aerec_version": __version__,
         "model": type(model).__name__,
         "metric": "inner product",
         "n_dimensions": vectors.shape[1],
         "sha256": hashlib.sha256(payload).hexdigest(),
-        "items": list(items),
+        "items": model.ids_.known_items.tolist(),
     }
     with atomic_write(target, "wb") as stream:
         stream.write(payload)

@@ -75,8 +75,8 @@ def export_onnx(model: Recommender, path: str | os.PathLike[str]) -> None:
             verbose=False,
         )
     proto = program.model_proto
-    items = range(model.n_features_in_) if model.items_ is None else model.items_.tolist()
-    properties = {"aerec_version": __version__, "model": type(model).__name__, "items": json.dumps(list(items))}
+    items = json.dumps(model.ids_.known_items.tolist())
+    properties = {"aerec_version": __version__, "model": type(model).__name__, "items": items}
     onnx.helper.set_model_props(proto, properties)
     with atomic_write(target, "wb") as stream:
         stream.write(proto.SerializeToString())

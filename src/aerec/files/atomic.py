@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from aerec.errors import DataError
+
 _NODE = re.sub(r"\W", "_", platform.node())[:40]
 
 
@@ -42,6 +44,15 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "w") -> Iterator[IO[A
             raise named from None
         raise
     _sync_folder(target.parent)
+
+
+def check_writable(target: Path, shown: str | os.PathLike[str]) -> None:
+    """Refuse a path, called `shown` in messages, that cannot be made: below a file, or where one may not write."""
+    above = next(folder for folder in target.parents if folder.exists())
+    if not above.is_dir():
+        raise DataError(f"{shown} cannot be made: {above} is a file; give another path")
+    if not os.access(above, os.W_OK):
+        raise PermissionError(f"{shown} cannot be made: no permission to write into {above}")
 
 
 def output_error(error: BaseException, temporary: str | os.PathLike[str], target: Path) -> BaseException:

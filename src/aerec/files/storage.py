@@ -25,6 +25,7 @@ from aerec.errors import DataError, ModelFileError
 from aerec.files.atomic import atomic_write, remove_leftovers
 
 FORMAT_VERSION = 1
+_CHUNK = 1 << 20  # bytes read at once
 _TABLE_BYTES = 1 << 18  # A header of a safetensors file: enough for thousands of tensors
 
 
@@ -75,6 +76,15 @@ def write_folder(
     for stale in folder.iterdir():
         if own.fullmatch(stale.name) and stale.name != name:
             stale.unlink(missing_ok=True)
+
+
+def file_checksum(path: Path, method: str = "sha256") -> str:
+    """Return the checksum of the content of a file, in hexadecimal digits."""
+    digest = hashlib.new(method, usedforsecurity=False)
+    with path.open("rb") as stream:
+        while block := stream.read(_CHUNK):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def write_header(path: str | os.PathLike[str], kind: str, content: Mapping[str, Any]) -> None:

@@ -18,7 +18,21 @@ _RUNS = 64  # runs whose rows are shuffled among each other
 _KEPT = 1 << 25  # values of a mapped matrix that stay resident after they were read
 
 
-class SparseRows:
+class _MatrixRows:
+    """What rows of a CSR matrix know of its columns."""
+
+    _matrix: CSR
+
+    def column_sums(self) -> NDArray[np.float64]:
+        """Return the sum of the values of each column; shape (n_columns,)."""
+        return column_sums(self._matrix)
+
+    def column_counts(self) -> NDArray[np.int64]:
+        """Return how many values each column has; shape (n_columns,)."""
+        return column_counts(self._matrix)
+
+
+class SparseRows(_MatrixRows):
     """A CSR matrix on the device, from which batches are taken by index arithmetic; on a CPU it is the matrix itself.
 
     Parameters
@@ -49,14 +63,6 @@ class SparseRows:
         self._sums = [torch.from_numpy(of_rows.astype(np.float32)).to(device) for of_rows in sums]
         self._targets = None if targets is None else _shared(targets.astype(np.float32, copy=False)).to(device)
         self._weights = None if weights is None else _shared(weights).to(device)
-
-    def column_sums(self) -> NDArray[np.float64]:
-        """Return the sum of the values of each column; shape (n_columns,)."""
-        return column_sums(self._matrix)
-
-    def column_counts(self) -> NDArray[np.int64]:
-        """Return how many values each column has; shape (n_columns,)."""
-        return column_counts(self._matrix)
 
     def mean_wanted(self) -> float:
         """Return the mean of what the "observed" likelihood wants to see."""
@@ -117,7 +123,7 @@ class SparseRows:
         return SparseBatch(pattern, values, rows, None, weights, sums)
 
 
-class MappedRows:
+class MappedRows(_MatrixRows):
     """A CSR matrix that is mapped from a file: the rows of a batch are read when it is asked for.
 
     Parameters
@@ -133,14 +139,6 @@ class MappedRows:
         self.shape = matrix.shape
         self._matrix, self._device, self._weights = matrix, device, weights
         self._read = 0  # values since pages were released
-
-    def column_sums(self) -> NDArray[np.float64]:
-        """Return the sum of the values of each column; shape (n_columns,)."""
-        return column_sums(self._matrix)
-
-    def column_counts(self) -> NDArray[np.int64]:
-        """Return how many values each column has; shape (n_columns,)."""
-        return column_counts(self._matrix)
 
     def mean_wanted(self) -> float:
         """Return the mean of the values."""

@@ -100,8 +100,8 @@ def predict_ratings(model: Any, user_ids: ArrayLike, item_ids: ArrayLike) -> NDA
             f"{type(model).__name__} was trained on implicit feedback (every rating is 1) and cannot predict "
             "ratings; fit it on the ratings themselves, without binarize"
         )
+    known_items = model.ids_.known_items
     known_users = pd.RangeIndex(model.n_users_) if model.users_ is None else model.users_
-    known_items = pd.RangeIndex(model.n_features_in_) if model.items_ is None else model.items_
     users, items = (
         _positions(user_ids, known_users, "users of the pairs"),
         _positions(item_ids, known_items, "items of the pairs"),

@@ -23,7 +23,14 @@ import pandas as pd
 from aerec.datasets.readers.read import join_parts
 from aerec.datasets.saved import load_interactions, save_interactions
 from aerec.errors import DataError, ModelFileError
-from aerec.files.atomic import find_leftovers, output_error, remove_leftovers, replace_folder, temporary_folder
+from aerec.files.atomic import (
+    check_writable,
+    find_leftovers,
+    output_error,
+    remove_leftovers,
+    replace_folder,
+    temporary_folder,
+)
 from aerec.files.storage import read_header, write_header
 from aerec.holdout import Holdout, is_rated_in
 from aerec.interactions import Interactions
@@ -179,11 +186,7 @@ def check_run_path(path: str | os.PathLike[str], overwrite: bool = False) -> Pat
             raise DataError(f"{path} is a folder that holds something other than a run; give another one")
     elif target.exists():
         raise DataError(f"{path} is a file; a run is saved as a folder, give another path")
-    above = next(folder for folder in target.parents if folder.exists())
-    if not above.is_dir():
-        raise DataError(f"{path} cannot be made: {above} is a file; give another path")
-    if not os.access(above, os.W_OK):
-        raise PermissionError(f"{path} cannot be made: no permission to write into {above}")
+    check_writable(target, path)
     return target
 
 
@@ -297,6 +300,11 @@ class Run:
     def data(self) -> Interactions:
         """All ratings after preprocessing: what is known of each user."""
         return whole(self.parts)
+
+    @property
+    def items(self) -> pd.Index[Any]:
+        """The items that the model knows."""
+        return self.data.items if self.model.items_ is None else self.model.items_
 
     def with_model(self, model: Recommender, data: Interactions) -> Run:
         """Return this run with another model and data in memory: the folder stays as it is."""

@@ -67,11 +67,10 @@ class Engine:
         run = read_run(path) if features is None else features.add_to(read_run(path))
         self._model, data = run.model, run.data
         self.name = model_name(self._model)
-        items = data.items if self._model.items_ is None else self._model.items_
-        self.catalogue = Catalogue(items, data)
+        self.catalogue = Catalogue(run.items, data)
         self._scorer = self._model.scorer_.for_single_users()
         self._units = Units(self._scorer, self.catalogue)
-        histories = data.with_items(items)
+        histories = data.with_items(run.items)
         self._histories, self._times = histories.matrix, histories.timestamps
         self._items = histories.items
         self._of_items = {type(reranker): _known(reranker, histories) for reranker in map(parse_reranker, RERANKERS)}

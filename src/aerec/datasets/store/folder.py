@@ -19,14 +19,13 @@ import scipy.sparse as sp
 
 from aerec.errors import ModelFileError
 from aerec.files.memmap import mapped_file
-from aerec.files.storage import read_header, write_header
+from aerec.files.storage import file_checksum, read_header, write_header
 from aerec.interactions import Interactions
 from aerec.sparse import CSR
 from aerec.system.extras import import_extra
 
 _KIND = "store"
 ARRAYS = ("indptr", "indices", "data", "timestamps")
-_CHUNK = 1 << 24
 # What damaged headers of arrays and damaged Parquet raise, beside errors of the system:
 _DAMAGE = (
     *(KeyError, ValueError, TypeError, AttributeError, IndexError, OverflowError, NotImplementedError),
@@ -111,7 +110,7 @@ def store_of(data: Interactions) -> tuple[Path, str] | None:
 def write_store_header(folder: Path, n_users: int, n_items: int, n_ratings: int, origin: dict[str, Any]) -> None:
     """Write ``store.json`` over the files that lie in `folder`: the last step of making a store."""
     files: dict[str, dict[str, Any]] = {
-        path.name: {"bytes": path.stat().st_size, "sha256": _checksum(path)}
+        path.name: {"bytes": path.stat().st_size, "sha256": file_checksum(path)}
         for path in sorted(folder.iterdir())
         if path.suffix in (".npy", ".parquet")
     }
@@ -138,16 +137,8 @@ def _check(path: Path, known: dict[str, Any], verify: bool) -> None:
         raise ModelFileError(f"{path} is missing; import the ratings again, or copy the whole folder")
     if path.stat().st_size != known["bytes"]:
         raise ModelFileError(f"{path} has {path.stat().st_size:,} bytes instead of {known['bytes']:,}; import again")
-    if verify and _checksum(path) != known["sha256"]:
+    if verify and file_checksum(path) != known["sha256"]:
         raise ModelFileError(f"{path} was altered: its checksum does not fit; import the ratings again")
-
-
-def _checksum(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _read_ids(path: Path) -> pd.Index[Any]:
