@@ -20,6 +20,15 @@ scores_with_ties = hnp.arrays(
 )
 
 
+@pytest.fixture(params=["compiled", "NumPy"], autouse=True)
+def way(request, monkeypatch):
+    """Both ways of choosing, on float32: the kernel, where there is one, and the reference."""
+    if request.param == "NumPy":
+        monkeypatch.setattr(topk, "_kernels", lambda: None)
+    elif topk._kernels() is None:
+        pytest.skip("there are no kernels")
+
+
 def slowly_sorted(scores, k):
     """Best first, of equal scores the lower column first, never −∞."""
     lists = []

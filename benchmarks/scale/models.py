@@ -109,6 +109,7 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, default=len(SIZES), help="the smallest so many")
+    parser.add_argument("--but", type=int, default=0, help="leave out the smallest so many of them")
     parser.add_argument("--models", nargs="*", choices=list(MODELS), default=list(MODELS))
     parser.add_argument("--add", nargs="*", type=Path, default=[], help="models.json of other models, to be joined")
     parser.add_argument("--hard-limit", type=float, help="GB that the system lets each fit have")
@@ -121,7 +122,7 @@ def main() -> None:
     others = [json.loads(path.read_text()) for path in given.add]
     with tempfile.TemporaryDirectory(prefix="aerec-models-") as temporary:
         work = given.work or Path(temporary)
-        for number, size in enumerate(SIZES[: given.sizes] if found else []):
+        for number, size in list(enumerate(SIZES[: given.sizes] if found else []))[given.but :]:
             store = work / f"store-{number}"
             if not (store / "store.json").is_file():
                 print(json.dumps(measured(write_store, str(store), size)), flush=True)

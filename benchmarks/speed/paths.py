@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 import torch
 
@@ -26,7 +27,7 @@ from timing import interleaved
 
 from aerec import Interactions, compare, evaluate
 from aerec.baselines import Popularity, UserKNN
-from aerec.models import EASE, MultVAE
+from aerec.models import EASE, ELSA, MultDAE, MultVAE
 from aerec.sparse import CSR
 from aerec.splitting import RandomHoldout, StrongGeneralization
 from evaluation import METRICS, Factors, apart, random_factors
@@ -41,15 +42,39 @@ def one_user(X: CSR) -> dict[str, Pair]:
     model, row = EASE(500.0).fit(X), X[[np.argsort(np.diff(X.indptr))[X.shape[0] // 2]]]
     weights, data = model.weights_, Interactions.from_matrix(row)
 
-    def bare() -> Any:
-        scores = row.data @ weights[row.indices]
+    def best_of(scores: Any) -> Any:
         scores[row.indices] = -np.inf
         best = np.argpartition(-scores, 20)[:20]
-        return best[np.argsort(-scores[best])]
+        return best[np.argsort(-scores[best])], scores
+
+    def bare() -> Any:
+        return best_of(row.data @ weights[row.indices])
+
+    def bare_frame() -> Any:
+        best, scores = bare()
+        users, ranks = data.users.take(np.zeros(20, dtype=np.int64)), np.arange(1, 21)
+        return pd.DataFrame({"user": users, "item": data.items.take(best), "rank": ranks, "score": scores[best]})
+
+    networks = ELSA(epochs=1, progress=False).fit(X), MultDAE(epochs=1, progress=False).fit(X)
+    vectors = networks[0].coefs_[0]
+    squares = np.square(vectors).sum(axis=1)
+    (first, second), (bias, other) = networks[1].coefs_, networks[1].intercepts_
+    second = np.ascontiguousarray(second.T)
+
+    def bare_elsa() -> Any:
+        scores = vectors @ (row.data @ vectors[row.indices])
+        scores[row.indices] -= row.data * squares[row.indices]
+        return best_of(scores)
+
+    def bare_dae() -> Any:
+        hidden = np.tanh(row.data @ first[row.indices] / np.sqrt(row.data @ row.data) + bias)
+        return best_of(second @ hidden + other)
 
     return {
         "EASE.rank, one user": (lambda: model.rank(row, 20), bare),
-        "EASE.recommend, one user, a frame": (lambda: model.recommend(data, k=20), bare),
+        "EASE.recommend, one user, a frame": (lambda: model.recommend(data, k=20), bare_frame),
+        "ELSA.rank, one user": (lambda: networks[0].rank(row, 20), bare_elsa),
+        "Mult-DAE.rank, one user": (lambda: networks[1].rank(row, 20), bare_dae),
     }
 
 
@@ -140,6 +165,7 @@ def comparisons(X: CSR) -> dict[str, Pair]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", nargs="*", default=[""], help="paths whose names hold one of these")
     parser.add_argument("--out", type=Path, default=RESULTS / "speed")
     given = parser.parse_args()
     set_threads(1)
@@ -148,6 +174,7 @@ def main() -> None:
     pairs = one_user(X) | reasons(X) | splits(X) | comparisons(X)
     pairs |= {} if large is None else user_neighbours(large)
     pairs |= many_items(400_000) | many_items(1_000_000)
+    pairs = {what: pair for what, pair in pairs.items() if any(part in what for part in given.only)}
     rows, content = [], {}
     for what, (ours, bare) in pairs.items():
         few = 200 if "one user" in what else 1  # calls at once: a single one is shorter than the clock is exact

@@ -117,6 +117,8 @@ def refuse_masked(X: Any) -> None:
 
 def as_float32(values: NDArray[Any]) -> NDArray[np.float32]:
     """Return values in float32; a DataError where one that is not 0 would become 0, and so no rating."""
+    if values.dtype == np.float32:
+        return values
     with np.errstate(over="ignore", under="ignore"):
         narrow = values.astype(np.float32, copy=False)
     if values.dtype.kind in "fO" and values.dtype.itemsize > 4:
@@ -361,7 +363,7 @@ def column_sums(matrix: CSR, of: Callable[[Any], NDArray[Any]] = np.asarray) -> 
 def row_sums(matrix: CSR, of: Callable[[Any], NDArray[Any]] = np.asarray) -> NDArray[np.float64]:
     """Return the sum of the values of each row, or of a function `of` them; shape (n_rows,)."""
     sums = np.zeros(matrix.shape[0])
-    for rows in row_blocks(matrix):
+    for rows in blocks_of_values(matrix):
         begins = matrix.indptr[rows.start : rows.stop + 1]
         numbers = np.repeat(np.arange(rows.stop - rows.start), np.diff(begins))
         sums[rows] = np.bincount(numbers, of(matrix.data[begins[0] : begins[-1]]), rows.stop - rows.start)
@@ -380,7 +382,7 @@ def scaled(
     Nothing of the size of the matrix is held beside the result, which shares the places of the values.
     """
     values = np.empty(matrix.nnz, dtype=np.float32)
-    for rows in row_blocks(matrix):
+    for rows in blocks_of_values(matrix):
         begins = matrix.indptr[rows.start : rows.stop + 1]
         here = slice(begins[0], begins[-1])
         by_row = np.repeat(of_rows[rows], np.diff(begins))
@@ -395,7 +397,7 @@ def squares(values: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray(np.square(values, dtype=np.float64))
 
 
-def row_blocks(matrix: CSR, n_values: int = _BLOCK) -> Iterator[slice]:
+def blocks_of_values(matrix: CSR, n_values: int = _BLOCK) -> Iterator[slice]:
     """Cut the rows into runs of at most `n_values` values, or of one row."""
     begin = 0
     while begin < matrix.shape[0]:
@@ -407,4 +409,6 @@ def row_blocks(matrix: CSR, n_values: int = _BLOCK) -> Iterator[slice]:
 
 def row_ids(matrix: CSR) -> NDArray[np.int64]:
     """Return the row of every stored value, aligned with ``matrix.data``."""
+    if matrix.shape[0] == 1:
+        return np.zeros(matrix.nnz, dtype=np.int64)
     return np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,13 +37,16 @@ def top_k(scores: NDArray[np.floating[Any]], k: int) -> tuple[NDArray[np.int64],
     indices : ndarray of int64, shape (n_rows, k)
     values : ndarray of shape (n_rows, k)
     """
+    scores = np.ascontiguousarray(scores)
+    if scores.dtype == np.float32 and (kernels := _kernels()) is not None:
+        best: tuple[NDArray[np.int64], NDArray[np.float32]] = kernels.largest(scores, k)
+        return best
     n_rows, n_columns = scores.shape
     n_best = min(k, n_columns)
     indices = np.full((n_rows, k), -1, dtype=np.int64)
     values = np.full((n_rows, k), -np.inf, dtype=scores.dtype)
     if n_best == 0:
         return indices, values
-    scores = np.ascontiguousarray(scores)
     size = max(1, _BLOCK_BYTES // (n_columns * scores.itemsize))
     for start in range(0, n_rows, size):
         rows = slice(start, start + size)
@@ -52,6 +56,15 @@ def top_k(scores: NDArray[np.floating[Any]], k: int) -> tuple[NDArray[np.int64],
         ordered = order_candidates(columns, starts, block.reshape(-1)[places], n_best)
         indices[rows, :n_best], values[rows, :n_best] = ordered
     return indices, values
+
+
+def _kernels() -> Any:
+    """Return the compiled kernels, if PyTorch is there, which a baseline does not need; they choose the same items."""
+    if "torch" not in sys.modules:
+        return None
+    from aerec.native import kernels, loader
+
+    return kernels if loader.is_used() else None
 
 
 def top_k_tensor(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:

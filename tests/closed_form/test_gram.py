@@ -6,7 +6,7 @@ import torch
 from scipy.sparse import csr_array
 
 from aerec.closed_form import gram as module
-from aerec.closed_form.gram import gram_matrix, invert_gram, row_blocks, scale_symmetric
+from aerec.closed_form.gram import blocks_of_dense_rows, gram_matrix, invert_gram, scale_symmetric
 from aerec.errors import InsufficientMemoryError, TrainingError
 from aerec.system import memory
 
@@ -121,8 +121,8 @@ def test_a_matrix_that_cannot_be_inverted_is_refused_with_the_cure():
         invert_gram(np.full((3, 3), 1e6, dtype=np.float32), 1e-6)
 
 
-def test_row_blocks_cover_every_row_once():
-    blocks = list(row_blocks(10_000, 5_000))
+def test_blocks_of_dense_rows_cover_every_row_once():
+    blocks = list(blocks_of_dense_rows(10_000, 5_000))
     assert len(blocks) > 1
     np.testing.assert_array_equal(np.concatenate(blocks), np.arange(10_000))
-    assert list(row_blocks(0, 5)) == []
+    assert list(blocks_of_dense_rows(0, 5)) == []

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aerec.native import kernels
-from aerec.native.kernels import AdamOptions, Stored
+from aerec.native.kernels import AdamOptions, Rows, Stored
 from aerec.native.loader import describe, is_used
 
 pytestmark = pytest.mark.skipif(not is_used(), reason=describe())
@@ -133,6 +133,34 @@ def test_tanh(numbers):
     torch.testing.assert_close(kernels.tanh(x), torch.tanh(x), rtol=1e-6, atol=0, equal_nan=True)
 
 
+@pytest.mark.parametrize("k", [1, 20, 150, 999, 1500])
+@pytest.mark.parametrize("n_columns", [0, 1, 63, 64, 65, 999])
+def test_largest_numbers_of_each_row(n_columns, k):
+    """Normal ones, few values and so many ties, ascending and descending ones, rows of −∞."""
+    rng = np.random.default_rng(0)
+    numbers = rng.standard_normal((40, n_columns)).astype(np.float32)
+    numbers[10:20] = rng.integers(-2, 3, numbers[10:20].shape)
+    numbers[20:30].sort(axis=1)
+    numbers[25:30] = numbers[25:30, ::-1]
+    numbers[30:35, ::2] = -np.inf
+    numbers[35:] = np.where(rng.random(numbers[35:].shape) < 0.1, np.float32(-0.0), -np.inf)
+    columns, values = kernels.largest(numbers, k)
+    order = np.argsort(-numbers, axis=1, kind="stable")[:, :k]
+    order = np.pad(order, ((0, 0), (0, k - order.shape[1])), constant_values=-1)
+    padded = np.pad(numbers, ((0, 0), (0, 1)), constant_values=-np.inf)
+    best = np.take_along_axis(padded, order, axis=1)
+    np.testing.assert_array_equal(values, best)
+    np.testing.assert_array_equal(columns, np.where(best == -np.inf, -1, order))
+
+
+@pytest.mark.parametrize(
+    "numbers", [np.zeros((3, 4)), np.zeros((4, 3), dtype=np.float32).T, np.zeros((3, 8), dtype=np.float32)[:, ::2]]
+)
+def test_largest_numbers_are_read_as_they_lie(numbers):
+    with pytest.raises(ValueError, match="float32 rows"):
+        kernels.largest(numbers, 2)
+
+
 def test_threads_change_no_bit():
     _, arrays = csr(0, 700, 130, 0.1)
     dense = drawn(1, 130, 65)
@@ -185,14 +213,16 @@ def test_what_does_not_fit_is_refused():
 
 def test_largest_products_refuse_rows_and_columns_that_are_not_there():
     arrays = (csr(seed, 5, 5, 0.5)[1] for seed in (0, 1))
-    left, right = (Stored(starts, columns.int(), values) for starts, columns, values in arrays)
+    left, right = (Rows(Stored(starts, columns.int(), values), 5) for starts, columns, values in arrays)
     none = torch.full((5,), -1)
     with pytest.raises(ValueError, match="rows are some of 5"):
-        kernels.largest_products(left, right, 5, range(2, 6), 3, none, None)
+        kernels.largest_products(left, right, range(2, 6), 3, none, None)
     with pytest.raises(ValueError, match="columns be from 0 to 3"):
-        kernels.largest_products(left, right, 4, range(5), 3, none, None)
+        Rows(right.stored, 4)
+    with pytest.raises(ValueError, match="rows of 6 columns cannot be multiplied by 5 rows"):
+        kernels.largest_products(Rows(left.stored, 6), right, range(5), 3, none, None)
     with pytest.raises(ValueError, match="shape"):
-        kernels.largest_products(left, right, 5, range(5), 3, none[:4], None)
+        kernels.largest_products(left, right, range(5), 3, none[:4], None)
 
 
 def test_no_kernel_writes_beyond_the_memory_of_the_processor():
@@ -207,11 +237,11 @@ def test_products_within_lists_are_those_of_scipy_to_the_bit(frequent):
     lists = [[3, 0, 7], [], [5], [11, 2, 3, 9], [9, 7, 3]]
     ends = torch.tensor([0, *(len(rows) for rows in lists)]).cumsum(0)
     rows = torch.tensor([row for rows in lists for row in rows], dtype=torch.int32)
-    given = Stored(ends, rows, torch.empty(len(rows)))
     places = torch.full((12,), -1, dtype=torch.int32)
     places[frequent] = torch.arange(len(frequent), dtype=torch.int32)
     known = places, torch.from_numpy(whole[np.ix_(frequent, frequent)])
-    found = kernels.products_within(Stored(starts, columns.int(), values), 40, given, 4, *known).numpy()
+    checked = Rows(Stored(starts, columns.int(), values), 40)
+    found = kernels.products_within(checked, ends, rows, 4, *known).numpy()
     for rows, products in zip(lists, found, strict=True):
         expected = np.zeros((4, 4), dtype=np.float32)
         expected[: len(rows), : len(rows)] = whole[np.ix_(rows, rows)]
@@ -220,12 +250,12 @@ def test_products_within_lists_are_those_of_scipy_to_the_bit(frequent):
 
 def test_products_within_lists_refuse_what_does_not_fit():
     starts, columns, values = csr(0, 6, 5, 0.5)[1]
-    rows = Stored(starts, columns.int(), values)
-    lists = Stored(torch.tensor([0, 3]), torch.tensor([0, 1, 5], dtype=torch.int32), torch.empty(3))
+    rows = Rows(Stored(starts, columns.int(), values), 5)
+    begins, lists = torch.tensor([0, 3]), torch.tensor([0, 1, 5], dtype=torch.int32)
     none, known = torch.full((6,), -1, dtype=torch.int32), torch.empty(0, 0)
     with pytest.raises(ValueError, match="more than 2"):
-        kernels.products_within(rows, 5, lists, 2, none, known)
+        kernels.products_within(rows, begins, lists, 2, none, known)
     with pytest.raises(ValueError, match="columns be from 0 to 5"):
-        kernels.products_within(rows, 5, lists._replace(rows=lists.rows + 1), 3, none, known)
+        kernels.products_within(rows, begins, lists + 1, 3, none, known)
     with pytest.raises(ValueError, match="numbered up to -1"):
-        kernels.products_within(rows, 5, lists, 3, none + 1, known)
+        kernels.products_within(rows, begins, lists, 3, none + 1, known)

@@ -25,6 +25,7 @@ _DENSE_IS_FASTER = 30  # speed of a dense product, as a multiple of scipy's spar
 _DENSE_BYTES = 64 * 2**20  # Dense columns of X that are held at once; at most _COLUMNS of them
 _COLUMNS = 64  # columns of a table summed at once, if each row is wanted
 _WANTED = 8  # … at least this many times
+_FEW_NUMBERS = 2**20  # numbers of a table that a single sum copies: NumPy takes half of the time of PyTorch then
 _TILE = 512  # rows and columns mirrored at once
 _CUTS = 8  # parts of the columns, of which only those right of the diagonal are filled
 
@@ -119,7 +120,7 @@ def _fill_rest(
         def fill(rows: NDArray[np.int64], right: CSR = right, start: int = start) -> None:
             gram[order[rows], start:] = (take_rows(items, rows) @ right).toarray()[:, start:]
 
-        on_all_threads(fill, row_blocks(stop, n_items, start))
+        on_all_threads(fill, blocks_of_dense_rows(stop, n_items, start))
 
 
 def _settle(gram: NDArray[np.float32], place: NDArray[np.integer[Any]], upper: bool) -> None:
@@ -129,7 +130,7 @@ def _settle(gram: NDArray[np.float32], place: NDArray[np.integer[Any]], upper: b
         first, block = (rows[0] if upper else 0), gram[rows[0] : rows[-1] + 1]
         block[:, first:] = block.take(place[first:], axis=1)
 
-    on_all_threads(settle, row_blocks(*gram.shape))
+    on_all_threads(settle, blocks_of_dense_rows(*gram.shape))
 
 
 def on_all_threads(function: Callable[[Any], None], tasks: Iterable[Any]) -> None:
@@ -166,6 +167,9 @@ def sum_rows(weights: CSR, start: int, stop: int, table: NDArray[np.float32]) ->
     Where each row of the table is wanted several times, some columns at a time: their part stays in the cache.
     """
     here = slice(weights.indptr[start], weights.indptr[stop])
+    if stop - start == 1 and (here.stop - here.start) * table.shape[1] <= _FEW_NUMBERS:
+        row: NDArray[np.float32] = weights.data[here] @ table[weights.indices[here]]
+        return row[None]
     at = _tensor(weights.indices[here].astype(np.int64, copy=False))
     starts = torch.from_numpy(weights.indptr[start : stop + 1].astype(np.int64) - int(here.start))
     values, whole = _tensor(weights.data[here]), _tensor(table)
@@ -243,11 +247,11 @@ def scale_symmetric(
         if not even:
             square *= left[start:stop, None]
 
-    on_all_threads(scale, row_blocks(*matrix.shape))
+    on_all_threads(scale, blocks_of_dense_rows(*matrix.shape))
     matrix[np.diag_indices_from(matrix)] = diagonal
 
 
-def row_blocks(n_rows: int, n_columns: int, first: int = 0) -> Iterator[NDArray[np.int64]]:
+def blocks_of_dense_rows(n_rows: int, n_columns: int, first: int = 0) -> Iterator[NDArray[np.int64]]:
     """Yield blocks of consecutive row numbers from `first` on, each of which is a few megabytes of dense float32."""
     size = max(1, _BLOCK_BYTES // (4 * max(n_columns, 1)))
     for start in range(first, n_rows, size):

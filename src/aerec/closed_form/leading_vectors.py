@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from aerec.closed_form.gram import sum_rows
 from aerec.files.memmap import release
-from aerec.sparse import CSR, row_blocks, take_rows
+from aerec.sparse import CSR, blocks_of_values, take_rows
 
 _OVERSAMPLES, _ITERATIONS = 20, 8
 _BLOCK_VALUES = 1 << 24  # ratings multiplied at once
@@ -58,7 +58,7 @@ def leading_vectors(X: CSR, n_vectors: int, seed: int) -> tuple[NDArray[np.float
 
 def _products(X: CSR, vectors: NDArray[np.float32]) -> Iterator[tuple[CSR, NDArray[np.float32]]]:
     """Give blocks of rows of X, and each times `vectors`."""
-    for rows in row_blocks(X, _BLOCK_VALUES):
+    for rows in blocks_of_values(X, _BLOCK_VALUES):
         block = take_rows(X, np.arange(rows.start, rows.stop))
         release(X.data)
         release(X.indices)

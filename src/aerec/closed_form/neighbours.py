@@ -95,7 +95,7 @@ class RowIndex:
         rest = np.maximum(_squared_norms(query).sum() - np.square(query.data), 0)
         similarity = Similarity(rest, self._squares, shrinkage, self._jaccard)
         parts: list[Any] = []
-        for block in _row_blocks(np.full(n, float(len(rows)))):
+        for block in _blocks_of_products(np.full(n, float(len(rows)))):
             left = dots - terms[block].toarray()
             columns, starts = np.tile(rows, len(left)), np.arange(len(left) + 1) * len(rows)
             alike = similarity(np.repeat(np.arange(n)[block], len(rows)), columns, left.ravel())
@@ -151,14 +151,14 @@ def _largest_by_kernel(left: CSR, right: CSR, k: int, similarity: Similarity | N
             for lengths in (similarity.squares, similarity.other_squares)
         )
         pairs = kernels.Pairs(rows, columns, float(similarity.shrinkage), similarity.jaccard)
-    factors = stored_tensors(left), stored_tensors(right), n_columns
-    rest = int(k), torch.from_numpy(exclude.astype(np.int64)), pairs
+    factors = checked_rows(left), checked_rows(right)
+    excluded = torch.from_numpy(exclude.astype(np.int64))
     size = max(1, min(_BLOCK_NEIGHBOURS // min(k, n_columns), -(-n_rows // (8 * torch.get_num_threads()))))
     blocks = [range(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
     parts: list[Any] = [None] * len(blocks)
 
     def work(number: int) -> None:
-        starts, columns, values = kernels.largest_products(*factors, blocks[number], *rest)
+        starts, columns, values = kernels.largest_products(*factors, blocks[number], k, excluded, pairs)
         shape = len(blocks[number]), n_columns
         parts[number] = sp.csr_array((values.numpy(), columns.numpy(), starts.numpy()), shape=shape)
 
@@ -168,12 +168,12 @@ def _largest_by_kernel(left: CSR, right: CSR, k: int, similarity: Similarity | N
     return nearest
 
 
-def stored_tensors(matrix: CSR) -> kernels.Stored:
-    """Return the arrays of a matrix as tensors; the two large ones in its memory, which a kernel only reads."""
+def checked_rows(matrix: CSR) -> kernels.Rows:
+    """Return a matrix as kernels read it; its two large arrays are not copied."""
     arrays = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32, copy=False), matrix.data
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
-        return kernels.Stored(*map(torch.from_numpy, arrays))
+        return kernels.Rows(kernels.Stored(*map(torch.from_numpy, arrays)), matrix.shape[1])
 
 
 def _largest_by_scipy(
@@ -186,7 +186,7 @@ def _largest_by_scipy(
     """Rows of about equally many products are worked on at once."""
     n_products = ones_in(left, np.float64) @ np.diff(right.indptr).astype(np.float64)
     order = np.argsort(-n_products, kind="stable")
-    tasks = list(_row_blocks(np.minimum(n_products[order], right.shape[1])))
+    tasks = list(_blocks_of_products(np.minimum(n_products[order], right.shape[1])))
     parts: list[Any] = [sp.csr_array((0, right.shape[1]), dtype=np.float32)] * (len(tasks) + 1)
 
     def work(task: tuple[int, slice]) -> None:
@@ -206,7 +206,7 @@ def _largest_by_scipy(
     return nearest.tocsc().tocsr()  # sorts them in linear time
 
 
-def _row_blocks(most: NDArray[np.float64]) -> Iterator[slice]:
+def _blocks_of_products(most: NDArray[np.float64]) -> Iterator[slice]:
     """Cut rows, of which the first may hold `most` values, into blocks that hold few enough even if padded."""
     start = 0
     while start < len(most):

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from aerec.closed_form.gram import NOT_INVERTIBLE, row_blocks, scale_symmetric, sum_rows
+from aerec.closed_form.gram import NOT_INVERTIBLE, blocks_of_dense_rows, scale_symmetric, sum_rows
 from aerec.closed_form.inverse import invert_upper, subtract_product
 from aerec.closed_form.user_side import equal_rows
 from aerec.errors import DataError, TrainingError
@@ -89,7 +89,7 @@ def inverse_of_weights(
     require_memory(4 * n_items**2, f"an item-item matrix of {n_items:,} x {n_items:,} to update", "fit anew")
     n_known = len(weights)
     inverse = np.zeros((n_items, n_items), dtype=np.float32)
-    for rows in row_blocks(n_known, n_known):
+    for rows in blocks_of_dense_rows(n_known, n_known):
         block = slice(rows[0], rows[-1] + 1)
         np.divide(weights[block], right, out=inverse[block, :n_known])
         inverse[block, :n_known] /= left[block, None]
@@ -152,7 +152,7 @@ def _update_through_gram(
     squares = np.bincount(rows.indices, signed.data * rows.data, minlength=rows.shape[1])
     if not invert_upper(inverse):
         raise TrainingError(NOT_INVERTIBLE)
-    for some in row_blocks(*inverse.shape):
+    for some in blocks_of_dense_rows(*inverse.shape):
         block = slice(some[0], some[-1] + 1)
         inverse[block] += (items[block] @ rows).toarray()
     inverse[np.diag_indices_from(inverse)] += dropped * squares

@@ -10,7 +10,7 @@ import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 
-from aerec.closed_form.gram import gram_matrix, invert_gram, row_blocks, scale_symmetric, sum_rows
+from aerec.closed_form.gram import blocks_of_dense_rows, gram_matrix, invert_gram, scale_symmetric, sum_rows
 from aerec.recommender.graphs import LinearGraph
 from aerec.recommender.new_items import NewItems
 from aerec.recommender.scorer import Scorer, UserBlock
@@ -50,7 +50,7 @@ def inverse_diagonal(ratings: CSR, kernel: NDArray[np.float32], ridge: NDArray[n
     n_items, n_users = ratings.shape
     sums = np.zeros(n_items)
     rows = row_ids(ratings)
-    for some in row_blocks(n_users, n_items):
+    for some in blocks_of_dense_rows(n_users, n_items):
         products = sum_rows(ratings, 0, n_items, np.ascontiguousarray(kernel[:, some[0] : some[-1] + 1]))
         here = (ratings.indices >= some[0]) & (ratings.indices <= some[-1])
         own = products[rows[here], ratings.indices[here] - some[0]].astype(np.float64)
@@ -197,7 +197,7 @@ class UserSideScorer(Scorer):
         n = self.n_items
         require_memory(4 * n**2, f"an item-item matrix of {n:,} x {n:,}", "ask for scores: they need no such matrix")
         matrix = np.empty((n, n), dtype=np.float32)
-        for rows in row_blocks(n, n + 2 * len(self._kernel)):
+        for rows in blocks_of_dense_rows(n, n + 2 * len(self._kernel)):
             matrix[rows] = self.similarities(rows)
         return matrix
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from aerec.closed_form.gram import NOT_INVERTIBLE, gram_matrix, on_all_threads
 from aerec.closed_form.item_item import ItemItemRecommender
-from aerec.closed_form.neighbours import RowIndex, stored_tensors
+from aerec.closed_form.neighbours import RowIndex, checked_rows
 from aerec.closed_form.penalties import L2, used_l2
 from aerec.dimensions import Number, Space, Whole
 from aerec.errors import TrainingError
@@ -21,10 +21,12 @@ from aerec.parameters import Constraint, WholeNumber
 from aerec.rating_weights import root_weighted
 from aerec.sparse import CSR, take_rows, with_values
 from aerec.splitting import Holdout
+from aerec.system.memory import require_memory
 
 _POPULAR_ITEMS = 4_000  # of which the whole Gram matrix is held
 _DENSE_ITEMS = 8_000  # most items for which it is without the kernel
-_BLOCK_PAIRS = 16_000_000  # entries of the Gram matrices that are held at once
+_BLOCK_PAIRS = 16_000_000  # entries of the Gram matrices that are held at once, by all threads
+_COPIES = 3  # of each: the matrix, its system and the factor
 
 
 class SparseEASE(ItemItemRecommender):
@@ -88,7 +90,13 @@ class SparseEASE(ItemItemRecommender):
         grams = _Grams(by_item) if is_used() else _GramsOfBlocks(by_item)
         index = RowIndex(by_item, transposed=X)
         near = index.nearest(by_item, int(self.n_neighbors), shrinkage=0.0, exclude=np.arange(n_items))
-        size = grams.lists_at_once(int(np.diff(near.indptr).max(initial=0)) + 1)
+        width = int(np.diff(near.indptr).max(initial=0)) + 1
+        size, threads = grams.lists_at_once(width), torch.get_num_threads()
+        require_memory(
+            _COPIES * 4 * threads * size * width**2,
+            f"Gram matrices of {width:,} items, {size:,} for each of {threads} threads",
+            "lower n_neighbors",
+        )
         weights = np.empty(near.nnz, dtype=np.float32)
 
         def solve(start: int) -> None:
@@ -114,7 +122,7 @@ class _Grams:
     """G of lists of items: of popular items looked up, for the others summed by a kernel."""
 
     def __init__(self, by_item: CSR) -> None:
-        self._items, self._n_users = stored_tensors(by_item), by_item.shape[1]
+        self._items = checked_rows(by_item)
         popular = np.sort(np.argsort(-np.diff(by_item.indptr), kind="stable")[:_POPULAR_ITEMS])
         numbers = np.full(by_item.shape[0], -1, dtype=np.int32)
         numbers[popular] = np.arange(len(popular))
@@ -122,16 +130,14 @@ class _Grams:
         self._known = torch.from_numpy(gram_matrix(take_rows(by_item, popular).T.tocsr(), advice="use ELSA"))
 
     def lists_at_once(self, width: int) -> int:
-        """Return how many lists of `width` items are a block."""
-        return max(1, _BLOCK_PAIRS // width**2)
+        """Return how many lists of `width` items are a block of one thread."""
+        return max(1, _BLOCK_PAIRS // (torch.get_num_threads() * width**2))
 
     def of(self, lists: NDArray[np.int64], there: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Return G of the items of each list; shape (n_lists, width, width)."""
         starts, items = np.append(0, np.cumsum(there.sum(axis=1))), lists[there].astype(np.int32)
-        unread = np.empty(len(items), dtype=np.float32)
-        given = kernels.Stored(*map(torch.from_numpy, (starts, items, unread)))
-        known = self._popular, self._known
-        return kernels.products_within(self._items, self._n_users, given, lists.shape[1], *known).numpy()
+        given = torch.from_numpy(starts), torch.from_numpy(items), lists.shape[1]
+        return kernels.products_within(self._items, *given, self._popular, self._known).numpy()
 
 
 class _GramsOfBlocks:
@@ -143,8 +149,8 @@ class _GramsOfBlocks:
         self._whole = gram_matrix(by_item.T.tocsr(), advice="use ELSA") if few else None
 
     def lists_at_once(self, width: int) -> int:
-        """Return how many lists of `width` items are a block."""
-        return max(1, int(np.sqrt(_BLOCK_PAIRS)) // width)
+        """Return how many lists of `width` items are a block of one thread."""
+        return max(1, int(np.sqrt(_BLOCK_PAIRS / torch.get_num_threads())) // width)
 
     def of(self, lists: NDArray[np.int64], there: NDArray[np.bool_]) -> NDArray[np.float32]:
         """Return G of the items of each list; shape (n_lists, width, width)."""

@@ -6,6 +6,7 @@
  * in `kernels.py`, which checks what it gives them.
  */
 
+#include <float.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -358,7 +359,7 @@ EXPORTED(sparse_adam)
     return 0;
 }
 
-/* ------------------------------------------------------------------ the largest products of sparse rows */
+/* ------------------------------------------------------------------ keys, the largest first */
 
 /* Put what is larger before what is smaller, and return where the smaller begin; n is at least 3, no two are equal. */
 static int64_t split(uint64_t *keys, int64_t n) {
@@ -395,14 +396,110 @@ static void largest_first(uint64_t *keys, int64_t n, int64_t k) { /* the k large
     insert_all(keys + low, high - low);
 }
 
+#define SOME 64
+
+static void sort_some(uint64_t *keys, int64_t n) { /* each goes behind as many as are larger: compared in vectors */
+    uint64_t sorted[SOME];
+    for (int64_t i = 0; i < n; i++) {
+        int64_t larger = 0;
+        for (int64_t j = 0; j < n; j++) larger += keys[j] > keys[i];
+        sorted[larger] = keys[i];
+    }
+    memcpy(keys, sorted, (size_t)n * sizeof *keys);
+}
+
 static void sort_down(uint64_t *keys, int64_t n) {
-    while (n > FEW) {
+    while (n > SOME) {
         int64_t middle = split(keys, n), rest = n - middle;
         if (middle < rest) sort_down(keys, middle), keys += middle, n = rest;
         else sort_down(keys + middle, rest), n = middle;
     }
-    insert_all(keys, n);
+    sort_some(keys, n);
 }
+
+/* ------------------------------------------------------------------ the largest numbers of a row */
+
+/* A key is larger where the number is, and of equal numbers where the column is lower; both zeros are equal. */
+static inline uint64_t key_of(float value, int64_t column) {
+    uint32_t bits = float_to_bits(value + 0.0f);
+    return (uint64_t)(bits >> 31 ? ~bits : bits | 0x80000000u) << 32 | (UINT32_MAX - (uint32_t)column);
+}
+
+static inline float value_of(uint64_t key) {
+    uint32_t bits = (uint32_t)(key >> 32);
+    return bits_to_float(bits >> 31 ? bits & 0x7fffffffu : ~bits);
+}
+
+/* The k-th largest of the keys, which are put first. */
+static uint64_t least_of_largest(uint64_t *keys, int64_t n, int64_t k) {
+    largest_first(keys, n, k);
+    uint64_t least = keys[0];
+    for (int64_t i = 1; i < k; i++) least = MIN(least, keys[i]);
+    return least;
+}
+
+#define SCANNED 64 /* numbers that are looked at before one of them is */
+
+typedef struct {
+    const float *numbers;
+    int64_t n_columns, k;
+    int64_t *columns;
+    float *values;
+    int64_t failed;
+} largest_job;
+
+static void largest_of(void *given, int64_t first, int64_t last) {
+    largest_job *j = given;
+    int64_t n_columns = j->n_columns, k = j->k, most = MIN(k, n_columns), width = MIN(2 * k, n_columns);
+    uint64_t *keys = malloc((size_t)(width + 1) * sizeof *keys);
+    float *maxima = malloc((size_t)(width + 1) * sizeof *maxima);
+    if (!keys || !maxima) j->failed = 1;
+    for (int64_t row = first; keys && maxima && row < last; row++) {
+        const float *numbers = j->numbers + row * n_columns;
+        int64_t *columns = j->columns + row * k, n = 0;
+        float *values = j->values + row * k, bound = -FLT_MAX; /* what is not below it is looked at */
+        if (k <= n_columns / 4) { /* each piece of the row has a largest number: k of them reach the bound */
+            memcpy(maxima, numbers, (size_t)width * sizeof *maxima);
+            for (int64_t begin = width; begin + width <= n_columns; begin += width)
+                for (int64_t i = 0; i < width; i++)
+                    maxima[i] = numbers[begin + i] > maxima[i] ? numbers[begin + i] : maxima[i];
+            for (int64_t i = 0; i < width; i++) keys[i] = key_of(maxima[i], i);
+            float reached = value_of(least_of_largest(keys, width, k));
+            bound = reached > bound ? reached : bound;
+        }
+        for (int64_t begin = 0; begin < n_columns; begin += SCANNED) {
+            uint8_t hits[SCANNED] = {0};
+            int64_t end = MIN(SCANNED, n_columns - begin);
+            for (int64_t i = 0; i < end; i++) hits[i] = numbers[begin + i] >= bound;
+            for (int64_t i = 0; i < end; i += 8) {
+                uint64_t eight;
+                memcpy(&eight, hits + i, 8);
+                for (int64_t at = i; eight && at < i + 8; at++) {
+                    if (!hits[at]) continue;
+                    if (n == width) bound = value_of(least_of_largest(keys, n, k)), n = k;
+                    keys[n++] = key_of(numbers[begin + at], begin + at);
+                }
+            }
+        }
+        if (n > most) largest_first(keys, n, most), n = most;
+        sort_down(keys, n);
+        for (int64_t i = 0; i < k; i++) {
+            columns[i] = i < n ? (int64_t)(UINT32_MAX - (uint32_t)keys[i]) : -1;
+            values[i] = i < n ? value_of(keys[i]) : -INFINITY;
+        }
+    }
+    free(keys), free(maxima);
+}
+
+EXPORTED(largest)
+(const float *numbers, int64_t *columns, float *values, int64_t n_rows, int64_t n_columns, int64_t k,
+ int64_t threads) {
+    largest_job j = {numbers, n_columns, k, columns, values, 0};
+    divide(largest_of, &j, n_rows, threads);
+    return j.failed;
+}
+
+/* ------------------------------------------------------------------ the largest products of sparse rows */
 
 typedef struct {
     float sum;

@@ -9,7 +9,9 @@ from __future__ import annotations
 import ctypes
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from aerec.native.loader import function, is_used
@@ -182,6 +184,51 @@ def sparse_adam(
     _call("sparse_adam", weight, mean, square, starts, rows, values, dense, *weight.shape, numbers, work=weight.numel())
 
 
+def largest(numbers: NDArray[np.float32], k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return columns and values of the `k` largest numbers of each row, as `aerec.topk.top_k` does.
+
+    Arrays of NumPy: for a single row, to make tensors of them would take longer than the kernel.
+
+    Parameters
+    ----------
+    numbers : ndarray of shape (n_rows, n_columns), float32
+        One row after the other.
+    k : int
+    """
+    n_rows, n_columns = numbers.shape
+    if not (numbers.dtype == np.float32 and numbers.flags.c_contiguous and k >= 1 and n_columns < 2**32):
+        raise ValueError(f"a kernel takes float32 rows and a k above 0, got {numbers.dtype}, {numbers.strides} and {k}")
+    columns, values = np.empty((n_rows, k), dtype=np.int64), np.empty((n_rows, k), dtype=np.float32)
+    arrays = [ctypes.c_void_p(array.__array_interface__["data"][0]) for array in (numbers, columns, values)]
+    sizes, threads = map(ctypes.c_int64, (n_rows, n_columns, k)), _threads(numbers.size)
+    if function("largest")(*arrays, *sizes, ctypes.c_int64(threads)):
+        raise MemoryError(f"no memory for {2 * k} numbers")
+    return columns, values
+
+
+class Rows:
+    """Rows of a sparse matrix that are checked here, once, so that kernels may read them block by block.
+
+    Parameters
+    ----------
+    stored : Stored
+        The columns of each row, of int32, of which none comes twice.
+    n_columns : int
+
+    Raises
+    ------
+    ValueError
+        If a row or a column is not there.
+    """
+
+    def __init__(self, stored: Stored, n_columns: int) -> None:
+        _check_csr(*stored, n_columns, len(stored.starts) - 1, torch.int32)
+        self.stored, self.n_columns = stored, n_columns
+
+    def __len__(self) -> int:
+        return len(self.stored.starts) - 1
+
+
 class Pairs(NamedTuple):
     """What a product p of a row and a column is ranked by: p / (r c + s), or p / (r + c − p + s) of two that add up."""
 
@@ -191,17 +238,12 @@ class Pairs(NamedTuple):
     add_up: bool
 
 
-def largest_products(
-    left: Stored, right: Stored, n_columns: int, rows: range, k: int, exclude: Tensor, pairs: Pairs | None
-) -> Stored:
+def largest_products(left: Rows, right: Rows, rows: range, k: int, exclude: Tensor, pairs: Pairs | None) -> Stored:
     """Return the `k` largest values above 0 of each of some rows of left · right, sorted by column.
 
     Parameters
     ----------
-    left, right : Stored
-        Here rows of the one and of the other, and the columns of each, of int32.
-    n_columns : int
-        Of right.
+    left, right : Rows
     rows : range
         Of left, one after the other.
     k : int
@@ -215,39 +257,40 @@ def largest_products(
     Stored
         Starts, columns (int32), and values, those of scipy to the bit; of equal ones the lower columns are chosen.
     """
-    n_left, n_right = len(left.starts) - 1, len(right.starts) - 1
-    _check_csr(*left, n_right, n_left, torch.int32)
-    _check_csr(*right, n_columns, n_right, torch.int32)
+    n_left, n_columns = len(left), right.n_columns
+    if left.n_columns != len(right):
+        raise ValueError(f"rows of {left.n_columns} columns cannot be multiplied by {len(right)} rows")
     _check(exclude, (n_left,), torch.int64)
     if not (0 <= rows.start <= rows.stop <= n_left and rows.step == 1 and k >= 1 and n_columns < 2**31):
         raise ValueError(f"rows are some of {n_left} in order, and k is above 0, got {rows} and {k}")
-    kind, of_rows, of_columns, shrinkage = 0, left.values, right.values, 0.0
+    kind, of_rows, of_columns, shrinkage = 0, left.stored.values, right.stored.values, 0.0
     if pairs is not None:
         kind, (of_rows, of_columns, shrinkage, _) = 1 + pairs.add_up, pairs
         _check(of_rows, (n_left,))
         _check(of_columns, (n_columns,))
     n_values = len(rows) * min(k, n_columns)
     starts = exclude.new_zeros(len(rows) + 1)
-    values, columns = left.values.new_empty(n_values), exclude.new_empty(n_values, dtype=torch.int32)
+    values, columns = left.stored.values.new_empty(n_values), exclude.new_empty(n_values, dtype=torch.int32)
     sizes = rows.start, rows.stop, n_columns, k
     weighed = exclude, kind, of_rows, of_columns, ctypes.byref(ctypes.c_float(shrinkage))
-    if function("largest_products")(*_given(*left, *right, *sizes, *weighed, starts[1:], columns, values)):
+    given = _given(*left.stored, *right.stored, *sizes, *weighed, starts[1:], columns, values)
+    if function("largest_products")(*given):
         raise MemoryError(f"no memory for {n_columns} sums")
     starts = starts.cumsum(0)
     n_values = int(starts[-1])
     return Stored(starts, columns[:n_values], values[:n_values])
 
 
-def products_within(rows: Stored, n_columns: int, lists: Stored, width: int, frequent: Tensor, known: Tensor) -> Tensor:
+def products_within(rows: Rows, starts: Tensor, lists: Tensor, width: int, frequent: Tensor, known: Tensor) -> Tensor:
     """Return of each list of rows the products of each two of them.
 
     Parameters
     ----------
-    rows : Stored
-        Of a matrix; its columns are of int32.
-    n_columns : int
-    lists : Stored
-        The columns are numbers of rows, of int32; the values are not read.
+    rows : Rows
+    starts : Tensor of int64, shape (n_lists + 1,)
+        Where each list begins.
+    lists : Tensor of int32
+        Numbers of rows, list after list.
     width : int
         Of the longest list.
     frequent : Tensor of int32, shape (n_rows,)
@@ -260,19 +303,18 @@ def products_within(rows: Stored, n_columns: int, lists: Stored, width: int, fre
     Tensor of shape (n_lists, width, width), float32
         Those that are not known are scipy's to the bit; 0 beyond the end of a list.
     """
-    n_rows, n_lists = len(rows.starts) - 1, len(lists.starts) - 1
-    _check_csr(*rows, n_columns, n_rows, torch.int32)
-    _check_csr(*lists, n_rows, n_lists, torch.int32)
-    if n_lists and int(lists.starts.diff().max()) > width:
-        raise ValueError(f"a list has {int(lists.starts.diff().max())} rows, more than {width}")
+    n_rows, n_lists = len(rows), len(starts) - 1
+    _check_places(starts, lists, n_rows, n_lists, torch.int32)
+    if n_lists and int(starts.diff().max()) > width:
+        raise ValueError(f"a list has {int(starts.diff().max())} rows, more than {width}")
     _check(frequent, (n_rows,), torch.int32)
     _check(known, (len(known), len(known)))
     if n_rows and int(frequent.max()) >= len(known):
         raise ValueError(f"frequent rows are numbered up to {len(known) - 1}, got {int(frequent.max())}")
-    products = rows.values.new_zeros(n_lists, width, width)
-    given = _given(*rows, n_columns, lists.starts, lists.rows, frequent, known, len(known), n_lists, width, products)
-    if function("products_within")(*given):
-        raise MemoryError(f"no memory for chains of {n_columns} columns")
+    products = rows.stored.values.new_zeros(n_lists, width, width)
+    given = *rows.stored, rows.n_columns, starts, lists, frequent, known, len(known), n_lists, width, products
+    if function("products_within")(*_given(*given)):
+        raise MemoryError(f"no memory for chains of {rows.n_columns} columns")
     return products
 
 
@@ -286,7 +328,11 @@ def _numbers(options: AdamOptions) -> _AdamNumbers:
 
 def _call(name: str, *arguments: Any, work: int) -> None:
     """Call a kernel; `work` says whether threads pay."""
-    function(name)(*_given(*arguments, 1 if work < _SMALL else torch.get_num_threads()))
+    function(name)(*_given(*arguments, _threads(work)))
+
+
+def _threads(work: int) -> int:
+    return 1 if work < _SMALL else torch.get_num_threads()
 
 
 def _given(*arguments: Any) -> list[Any]:
@@ -319,9 +365,13 @@ def _check(tensor: Tensor, shape: tuple[int, ...], dtype: torch.dtype = torch.fl
 def _check_csr(
     starts: Tensor, columns: Tensor, values: Tensor, n_columns: int, n_rows: int, dtype: torch.dtype = torch.int64
 ) -> None:
+    _check(values, columns.shape)
+    _check_places(starts, columns, n_columns, n_rows, dtype)
+
+
+def _check_places(starts: Tensor, columns: Tensor, n_columns: int, n_rows: int, dtype: torch.dtype) -> None:
     _check(starts, (n_rows + 1,), torch.int64)
     _check(columns, columns.shape[:1], dtype)
-    _check(values, columns.shape)
     if function("check_csr")(*_given(starts, columns, int(dtype == torch.int64), n_rows, n_columns, len(columns))):
         raise ValueError(
             f"starts of rows must go up from 0 to {len(columns)}, the number of values, and columns be from 0 to "

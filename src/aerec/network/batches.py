@@ -44,6 +44,8 @@ class Pattern:
         """The row of each stored place; shape (n_stored,)."""
         if self.known_rows is not None:
             return self.known_rows
+        if self.n_rows == 1:
+            return torch.zeros_like(self.columns)
         numbers = torch.arange(self.n_rows, device=self.starts.device)
         return torch.repeat_interleave(numbers, self.starts.diff(), output_size=len(self.columns))
 

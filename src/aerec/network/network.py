@@ -231,7 +231,7 @@ class Network(nn.Module):
         """Return what `encode` does, given the first hidden layer before its activation."""
         arch = self.architecture
         activation = ACTIVATIONS[arch.activation]
-        weights, biases = list(self.encoder_weights[1:]), list(self.encoder_biases[1:])
+        weights, biases = list(self.encoder_weights)[1:], list(self.encoder_biases)[1:]
         if arch.variational and weights and not with_variance:
             weights[-1], biases[-1] = self._code_part(weights[-1]), biases[-1][: arch.hidden[-1]]
         for weight, bias in zip(weights, biases, strict=True):
@@ -278,7 +278,7 @@ class Network(nn.Module):
     def decode_hidden(self, code: Tensor, half: bool = False) -> Tensor:
         """Return the last hidden layer, from which the output layer computes the logits."""
         activation = ACTIVATIONS[self.architecture.activation]
-        for weight, bias in zip(self.decoder()[:-1], self.decoder_biases[:-1], strict=True):
+        for weight, bias in zip(self.decoder()[:-1], list(self.decoder_biases)[:-1], strict=True):
             code = activation(affine(code, self.effective(weight), bias, half))
         return code
 
@@ -312,14 +312,13 @@ class Network(nn.Module):
         """Weights of the decoder, the output layer last; those of the encoder, transposed, where they are tied."""
         if not self.architecture.tied:
             return list(self.decoder_weights)
-        inner = [self._code_part(weight).T for weight in list(self.encoder_weights)[:0:-1]]
-        first = self.encoder_weights[0]
-        return [*inner, self._code_part(first) if len(self.encoder_weights) == 1 else first]
+        weights = list(self.encoder_weights)
+        weights[-1] = self._code_part(weights[-1])
+        return [*(weight.T for weight in weights[:0:-1]), weights[0]]
 
-    def _code_part(self, weight: Tensor) -> Tensor:
-        """Return the part of an encoder weight that makes the mean, not the log variance, of a variational code."""
-        last = weight is self.encoder_weights[-1]
-        return weight[:, : self.architecture.hidden[-1]] if last else weight
+    def _code_part(self, last: Tensor) -> Tensor:
+        """Return the part of the last encoder weight that makes a variational code, not its log variance."""
+        return last[:, : self.architecture.hidden[-1]]
 
     # ------------------------------------------------------------------ cost
 

@@ -209,6 +209,10 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         It goes by the parameters of the fit, whatever `set_params` has changed since.
         """
         check_is_fitted(self)
+        return self._scorer()
+
+    def _scorer(self) -> Scorer:
+        """Return `scorer_` of a model that is known to be fitted."""
         fitted = self._as_fitted()
         writes_score = type(self)._score is not Recommender._score
         return fitted._score_scorer() if writes_score else fitted._make_scorer()
@@ -233,7 +237,8 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         What is to be left out when they are ranked is said as in `rank`.
         """
         history, rejected = self._read(history)
-        users = self.ids_.match(history)
+        ids = self.ids_
+        users = ids.match(history)
         left_out = [] if rejected is None else [rejected]
         if exclude_seen:
             left_out.append(users.history)
@@ -241,7 +246,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
             left_out.append(self.block_of(exclude).history)
             if left_out[-1].shape[0] != users.n_users:
                 raise DataError(f"exclude has {left_out[-1].shape[0]} users, the history {users.n_users}")
-        barred = self.ids_.barred(allow_items, block_items, history)
+        barred = ids.barred(allow_items, block_items, history)
         return replace(users, left_out=left_out, barred=barred)
 
     def score_items(self, history: History) -> NDArray[np.float32]:
@@ -312,7 +317,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         """
         k = check_k(k)
         users = self.block_of(history, exclude_seen, exclude=exclude, allow_items=allow_items, block_items=block_items)
-        return self.scorer_.rank(users, k)
+        return self._scorer().rank(users, k)
 
     @overload
     def recommend(
@@ -666,6 +671,9 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         write_model(self, path)
 
     # ------------------------------------------------------------------ hooks with a default
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "n_features_in_")  # scikit-learn would look at the name of every attribute
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -71,7 +71,8 @@ class UserBlock:
     @property
     def strangers(self) -> NDArray[np.bool_]:
         """Of which users nothing is known at all; shape (n_users,)."""
-        empty: NDArray[np.bool_] = (np.diff(self.history.indptr) == 0) & (self.known_users < 0)
+        starts = self.history.indptr
+        empty: NDArray[np.bool_] = (starts[1:] == starts[:-1]) & (self.known_users < 0)
         return empty
 
     @property
@@ -117,8 +118,8 @@ class Scorer(ABC):
     def score(self, block: UserBlock) -> NDArray[np.float32]:
         """Score all items for each user; shape (n_users, n_items), float32."""
         scores = self._scores(block)
-        if self.popularity is not None:
-            scores[self._by_popularity(block, scores)] = self.popularity
+        if self.popularity is not None and (by_popularity := self._by_popularity(block, scores)).any():
+            scores[by_popularity] = self.popularity
         return scores
 
     def score_at(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -142,12 +143,13 @@ class Scorer(ABC):
         """
         n_users = users.n_users
         require_memory(12 * n_users * k, f"a list of {k:,} for {n_users:,} users", "ask for a smaller k")
+        scorer = self.prepared(n_users, k)
+        if 0 < n_users <= block_rows(self.n_items, scorer.block_bytes):
+            return scorer.best(users, k)
         columns = np.full((n_users, k), -1, dtype=np.int64)
         scores = np.full((n_users, k), -np.inf, dtype=np.float32)
-        scorer = self.prepared(n_users, k)
         for rows in score_blocks(n_users, self.n_items, scorer.block_bytes):
-            block = users if len(rows) == n_users else users.take(rows)
-            columns[rows], scores[rows] = scorer.best(block, k)
+            columns[rows], scores[rows] = scorer.best(users.take(rows), k)
         return columns, scores
 
     def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
