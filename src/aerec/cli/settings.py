@@ -94,7 +94,7 @@ def settings_of(model: Recommender) -> Iterator[str]:
         if isinstance(value, Recommender):
             yield f"{name}={model_name(value)}"
             yield from (f"{name}__{setting}" for setting in settings_of(value))
-        elif value != usual[name] and name not in ("seed", "progress"):
+        elif format_value(value) != format_value(usual[name]) and name not in ("seed", "progress"):
             yield format_setting(name, value)
 
 

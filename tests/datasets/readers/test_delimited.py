@@ -388,7 +388,6 @@ DAT = "1::2::3::4\n"
         pytest.param(b"PK\x03\x04" + bytes(40), {}, "is a zip archive or an Excel workbook", id="excel"),
         pytest.param("version https://git-lfs.github.com/spec/v1\n", {}, "git lfs pull", id="lfs"),
         pytest.param("<!DOCTYPE html>\n<html>\n", {}, "is a page of HTML", id="html"),
-        pytest.param('[{"user": 1, "item": 2}]\n', {}, "is one array of JSON, expected an object a line", id="json"),
         pytest.param(CSV + "1,5,good,4\n", {}, "line 3, column 'rating': the rating 'good' is not a number", id="text"),
         pytest.param(
             CSV + "1,5,,4\n", {}, "line 3, column 'rating': the rating is missing; complete or delete", id="gap"

@@ -42,6 +42,34 @@ STEAM = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("indent", [None, 2])
+def test_an_array_of_objects_is_read_as_its_lines_would_be(read, indent):
+    records = [{"user": "ann", "item": 7, "rating": 4.5}, {"user": "bob", "item": 9, "rating": 2}]
+    expected = read("\n".join(map(json.dumps, records)))
+    assert read("\ufeff" + json.dumps(records, indent=indent), "ratings.json") == expected
+    by_user = [{"user": "ann", "items": [{"item": 7}, {"item": 9}]}]
+    with pytest.warns(UserWarning, match="no column of ratings"):
+        assert read(json.dumps(by_user)) == [("ann", 7, 1.0), ("ann", 9, 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[{"user": 1, "item": 2},\n {"user": 1, "item": }]', "line 2: no array of JSON objects: Expecting value"),
+        ('[{"user": 1, "item": 2}, 7]', "record 2: no object of JSON: '7'"),
+        ('[{"user": 1, "item": 2, "rating": 3}, {"user": 1, "item": 3, "rating": "x"}]', "record 2, column 'rating'"),
+        ('[{"user": 1, "user": 2, "item": 3}]', "'user' stands twice in one object"),
+        ('[{"u": 1, "item": 3}]', "record 1: no column 'user'"),
+        ('[{"user": ' * 100_000, "too deep"),
+        (b'[{"user": "\xff", "item": 1}]', "UTF-8"),
+        ("[\n]", "holds no ratings"),
+    ],
+)
+def test_what_is_wrong_in_an_array_is_named(read, text, message):
+    with pytest.raises(DataError, match=message):
+        read(text)
+
+
 def test_amazon_2023_and_its_milliseconds(read):
     with pytest.warns(UserWarning, match="the times are milliseconds"):
         assert read(json.dumps(AMAZON) + "\n") == [("AGKH", "B00YQ6X8EE", 5.0, 1588687728.923)]

@@ -76,7 +76,6 @@ def test_columns_that_are_given_stand_for_a_header(detect):
         (b"PAR1\x15\x04", "is a Parquet file; call it .parquet"),
         (b"PK\x03\x04rest", "is a zip archive or an Excel workbook"),
         (b"<!DOCTYPE html>", "is a page of HTML or XML"),
-        (b'[{"user": 1}]', "is one array of JSON"),
         (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
         (b"\xff\xfeu\x00s\x00", "is UTF-16 text; save it as UTF-8"),
         (b"user\0item\n", "is not text in UTF-8"),

@@ -1,4 +1,4 @@
-"""Ratings as an object a line: JSON, as of Amazon and Yelp, or literals of Python, as of Steam and older Amazon."""
+"""Ratings as an object a line: JSON, as of Amazon and Yelp, or literals of Python, as of Steam; or an array of JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from aerec.datasets.readers.columns import Columns
 from aerec.datasets.readers.files import Files, plain_name
-from aerec.datasets.readers.layout import NOT_UTF8
+from aerec.datasets.readers.layout import NOT_UTF8, first_line
 from aerec.datasets.readers.values import (
     Refuse,
     as_shown,
@@ -43,12 +43,14 @@ class _RepeatedNameError(ValueError):
 
 
 def looks_like_records(line: str) -> bool:
-    """Whether the first line of a file begins as an object of JSON or a dict of Python does."""
-    return re.match(r"\s*\{\s*(u?['\"]|\})", line) is not None
+    """Whether the first line of a file begins as an object of JSON, an array of them or a dict of Python does."""
+    return re.match(r"\s*(\{\s*(u?['\"]|\})|\[\s*(\{|$))", line) is not None
 
 
 def read_json_lines(files: Files, name: str, columns: Columns) -> pd.DataFrame:
     """Read a rating from each line: an object of JSON, or a dict as Python writes it, which is never executed.
+
+    A file that is one array of JSON is read whole.
 
     Where the lines are users with a list of objects, as of the Australian users of Steam, each of these is a rating.
 
@@ -77,12 +79,13 @@ def read_json_lines(files: Files, name: str, columns: Columns) -> pd.DataFrame:
     values: dict[str, list[Any]] = {}
     same: dict[Any, Any] = {}  # ids that are equal share one object
     inner, counts = "", []  # of the inner list: its field, and how many ratings each line holds
+    is_array = first_line(files, name).text.lstrip().startswith("[")
     with files.open(name) as stream:
-        for records in _blocks(stream, label):
+        for records in [_array(stream.read(), label)] if is_array else _blocks(stream, label):
             if not located:
                 inner = _inner_list(records[0])
                 first = _flattened(records[:1], inner, label)[:1] if inner else records[:1]
-                located = columns.locate([*first[0]], f"{label} line 1")
+                located = columns.locate([*first[0]], f"{label} {'record' if is_array else 'line'} 1")
                 values = {role: [] for role in located}
             flat = _flattened(records, inner, label) if inner else records
             counts += [len(record[inner]) for record in records] if inner else []
@@ -95,7 +98,7 @@ def read_json_lines(files: Files, name: str, columns: Columns) -> pd.DataFrame:
         raise DataError(f"{label} holds no ratings")
     frame = {}
     for role, column in values.items():
-        refuse = partial(_refuse, files, name, counts, located[role], column)
+        refuse = partial(_refuse, files, name, is_array, counts, located[role], column)
         frame[role] = _typed(role, column, f"{label}, column {located[role]!r}", refuse)
     return pd.DataFrame(frame)
 
@@ -119,6 +122,25 @@ def _blocks(stream: IO[bytes], label: str) -> Iterator[_Records]:
             except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
                 raise DataError(f"{label} {_wrong_line(parse, lines, begins)}") from None
         begins += len(lines)
+
+
+def _array(text: bytes, label: str) -> _Records:
+    try:
+        records = json.loads(text.removeprefix(b"\xef\xbb\xbf"), object_pairs_hook=_without_repeated)
+    except _RepeatedNameError as error:
+        raise DataError(f"{label}: {error.args[0]!r} stands twice in one object; correct it") from None
+    except json.JSONDecodeError as error:
+        raise DataError(f"{label} line {error.lineno}: no array of JSON objects: {error.msg}") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{label}: {NOT_UTF8}") from None
+    except RecursionError:
+        raise DataError(f"{label}: no array of JSON objects: lists stand too deep in each other") from None
+    wrong = next((at for at, record in enumerate(records, start=1) if type(record) is not dict), None)
+    if wrong is not None:
+        raise DataError(f"{label} record {wrong}: no object of JSON: {as_shown(str(records[wrong - 1]))!r}; correct it")
+    if not records:
+        raise DataError(f"{label} holds no ratings")
+    return list(records)
 
 
 def _json(lines: list[bytes]) -> _Records:
@@ -240,12 +262,21 @@ def _as_float(value: float) -> float:
 
 
 def _refuse(
-    files: Files, name: str, counts: list[int], column: str, values: list[Any], bad: NDArray[np.bool_], wrong: str
+    files: Files,
+    name: str,
+    is_array: bool,
+    counts: list[int],
+    column: str,
+    values: list[Any],
+    bad: NDArray[np.bool_],
+    wrong: str,
 ) -> NoReturn:
     at = int(np.argmax(bad))
     shown = as_shown(values[at] if isinstance(values[at], int | float | str | None) else str(values[at]))
     record = int(np.searchsorted(np.cumsum(counts), at, side="right")) if counts else at
-    with files.open(name) as stream:
-        numbers = (number for number, line in enumerate(stream, start=1) if not line.isspace())
-        line = next(itertools.islice(numbers, record, None))
-    raise DataError(f"{files.label(name)} line {line}, column {column!r}: {wrong.format(value=shown)}")
+    place = f"record {record + 1}"
+    if not is_array:
+        with files.open(name) as stream:
+            numbers = (number for number, line in enumerate(stream, start=1) if not line.isspace())
+            place = f"line {next(itertools.islice(numbers, record, None))}"
+    raise DataError(f"{files.label(name)} {place}, column {column!r}: {wrong.format(value=shown)}")

@@ -50,7 +50,6 @@ _OTHERS = (
     ("\x28\ufffd/\ufffd", "is packed by zstd; unpack it first: zstd -d"),
     ("version https://git-lfs", "is a pointer of Git LFS, not the file itself; get it: git lfs pull"),
     *((mark, "is a page of HTML or XML, not a table; look at it") for mark in ("<!", "<?xml", "<html", "<HTML")),
-    ("[{", "is one array of JSON, expected an object a line; read it with pandas and use Interactions.from_frame"),
 )
 
 

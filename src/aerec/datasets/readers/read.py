@@ -71,14 +71,14 @@ def read_ratings(
     Known layouts: MovieLens 100K (``u.data``, ``u1.base`` …), 1M and 10M (``ratings.dat``), 20M, 25M, 32M and
     latest-small (``ratings.csv``), each with the titles and genres beside it; text with one rating a line and named
     columns; Parquet; stores of `import_parquet`; an object of JSON a line, as of Amazon 2023 and Yelp, or a dict of
-    Python, as of Steam; RecBole ``.inter``; lists of items, one line a user, as of LightGCN (``user item item …``) and
-    CiteULike (``users.dat``: ``count item item …``, with the tags of ``item-tag.dat`` as features of the items). By
-    their names: the Netflix Prize (``combined_data_1.txt`` …, ``mv_0000001.txt`` …), the Million Song Dataset
-    (``train_triplets.txt``), LastFM-360K (``usersha1-artmbid-artname-plays.tsv``) and -2K (``user_artists.dat``),
-    Amazon 2014 (``ratings_Books.csv`` …), Book-Crossing (``BX-Book-Ratings.csv``) and Jester (``jester-data-1.xls`` or
-    ``.csv`` …, ``jester_ratings.dat``); counts of plays are the ratings. Each may be packed (``.gz``, ``.bz2``,
-    ``.xz``) or in a zip archive, such as an official ``ml-1m.zip``. A folder that holds a given split (``train.*``,
-    ``valid.*``, ``test.*``) is read as one; see `read_parts` for its parts.
+    Python, as of Steam, or one array of JSON; RecBole ``.inter``; lists of items, one line a user, as of LightGCN
+    (``user item item …``) and CiteULike (``users.dat``: ``count item item …``, with the tags of ``item-tag.dat`` as
+    features of the items). By their names: the Netflix Prize (``combined_data_1.txt`` …, ``mv_0000001.txt`` …), the
+    Million Song Dataset (``train_triplets.txt``), LastFM-360K (``usersha1-artmbid-artname-plays.tsv``) and -2K
+    (``user_artists.dat``), Amazon 2014 (``ratings_Books.csv`` …), Book-Crossing (``BX-Book-Ratings.csv``) and Jester
+    (``jester-data-1.xls`` or ``.csv`` …, ``jester_ratings.dat``); counts of plays are the ratings. Each may be packed
+    (``.gz``, ``.bz2``, ``.xz``) or in a zip archive, such as an official ``ml-1m.zip``. A folder that holds a given
+    split (``train.*``, ``valid.*``, ``test.*``) is read as one; see `read_parts` for its parts.
 
     Parameters
     ----------
