@@ -443,11 +443,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             if before is not None:
                 before.carry_over(self._learned_before(), self._build, type(self).__name__)
             validator = None if validation is None else self._validator(validation)
-            alone = self._epochs_without_validation(rows.shape)
-            automatic = alone if validator is None else _EPOCHS_VALIDATED
-            epochs = automatic if self.epochs == "auto" else int(self.epochs)
-            follows_data = self.epochs == "auto" and self._epochs_of_a_million is not None
-            least = alone if follows_data and before is None else 0
+            epochs, least = self._planned_epochs(rows.shape, validated=validator is not None, anew=before is None)
             bound = None if checkpoint is None else self._checkpoint(checkpoint, given, validation)
             patience = {"patience": self.patience, "least_epochs": least}
             best = self._train(rows, epochs, validator=validator, checkpoint=bound, callbacks=callbacks, **patience)
@@ -518,6 +514,14 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             kl_annealing_steps=self.kl_annealing_steps,
             ema_decay=float(self.ema_decay),
         )
+
+    def _planned_epochs(self, shape: tuple[int, int], *, validated: bool, anew: bool) -> tuple[int, int]:
+        """Return how many epochs a fit has at most, and after how many `patience` may end it."""
+        if self.epochs != "auto":
+            return int(self.epochs), 0
+        alone = self._epochs_without_validation(shape)
+        least = alone if anew and self._epochs_of_a_million is not None else 0
+        return _EPOCHS_VALIDATED if validated else alone, least
 
     def _epochs_without_validation(self, shape: tuple[int, int]) -> int:
         """Return what ``epochs="auto"`` means for rows of this shape."""

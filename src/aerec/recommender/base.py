@@ -726,6 +726,8 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         data = train if isinstance(train, Interactions) else Interactions.from_matrix(train)
         self._columns_in = train.columns if isinstance(train, pd.DataFrame) else None
         self._remember_ids(data, from_matrix=data is not train)
+        if self._popularity_for_empty:
+            self.popularity_ = item_popularity(data.matrix, data.weights)
         return data
 
     def _remember_ids(self, data: Interactions, *, from_matrix: bool) -> None:
@@ -739,8 +741,6 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         for index, name in ((self.items_, "item"), (self.users_, "user")):
             if index is not None:
                 check_storable(index, name)
-        if self._popularity_for_empty:
-            self.popularity_ = item_popularity(data.matrix, data.weights)
 
     def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """Return the learned state: what JSON can hold, and arrays."""
