@@ -26,7 +26,7 @@ def print_json(content: Any, *, on_one_line: bool = False) -> None:
     print(text, flush=True)  # noqa: T201
 
 
-def print_table(frame: pd.DataFrame, title: str | None = None) -> None:
+def print_table(frame: pd.DataFrame) -> None:
     """Print `frame`: a table in a terminal, the same without colours elsewhere; wide cells are never cut off."""
     from pandas.api.types import is_numeric_dtype
     from rich.console import Console
@@ -36,7 +36,7 @@ def print_table(frame: pd.DataFrame, title: str | None = None) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=10_000)
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for name in frame.columns:
         number = is_numeric_dtype(frame[name])
         table.add_column(str(name), justify="right" if number else "left", overflow="fold")

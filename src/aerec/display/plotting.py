@@ -33,12 +33,12 @@ def import_matplotlib(module: str = "matplotlib.figure") -> Any:
     return import_extra(module, "drawing")
 
 
-def new_axes(width: float = 4.8) -> Axes:
-    """Return the axes of a new figure of `width` × 3.2 inches, without a frame and with quiet rules.
+def new_axes() -> Axes:
+    """Return the axes of a new figure of 4.8 × 3.2 inches, without a frame and with quiet rules.
 
     The figure shows itself as the last value of a notebook's cell, whether pyplot has been imported or not.
     """
-    figure = import_matplotlib().Figure(figsize=(width, 3.2), layout="constrained")
+    figure = import_matplotlib().Figure(figsize=(4.8, 3.2), layout="constrained")
     figure._repr_png_ = functools.partial(_png, figure)
     axes: Axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
