@@ -26,6 +26,7 @@ those of the processor, one thread.
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -62,7 +63,7 @@ def main() -> None:
     parser.add_argument("--steer", action="store_true")
     parser.add_argument("--vectors", action="store_true")
     parser.add_argument("--data", default="ml-1m-implicit", choices=["ml-1m-implicit", "gowalla", "yelp2018"])
-    parser.add_argument("--kept", type=int, nargs="+", default=[48, 2], help="entries of a vector that are left")
+    parser.add_argument("--kept", type=int, nargs="+", default=[128, 2], help="entries of a vector that are left")
     parser.add_argument("--begun", type=int, nargs="+", default=[256], help="factors that sparse vectors begin with")
     parser.add_argument("--epochs", type=int, help="of the sparse vectors, instead of the default")
     parser.add_argument("--paper", action="store_true", help="the settings of the paper, not the defaults")
@@ -208,8 +209,9 @@ def vectors(data: str, seed: int, given: argparse.Namespace) -> Iterator[dict[st
     models: list[ELSA | SparseELSA] = [ELSA(256, **of_dense)]
     for n in given.kept:
         sparse = [SparseELSA(length, n, **of_sparse) for length in given.begun]
-        entry = 2 if max(given.begun) <= 256 else 3  # bytes
-        models += [ELSA(-(-(entry * n + 6) // 4), **of_dense), *sparse]
+        begun = max(given.begun)
+        size = n / 2 + min(n * (1 if begun <= 256 else 2), begun / 8) + 6  # bytes
+        models += [ELSA(math.ceil(size / 4), **of_dense), *sparse]
     for model in models:
         began = time.process_time()
         model.fit(train)

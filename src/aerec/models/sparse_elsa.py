@@ -38,8 +38,9 @@ _EPOCHS_OF_A_MILLION = 8.0  # for epochs="auto", as in `Autoencoder`
 _ANNEALED = 2 / 3  # share of the steps over which entries are taken away
 _STEPS = 8  # after which entries are taken away again
 _ITEMS = 2048  # Items whose vectors are widened at once; their scores stay in the cache
-_MANY = 1000  # users for whom all vectors are widened once, to 12 bytes an entry, instead of for each block of users
-_LEVELS = np.float32(127)  # of the largest entry of a vector
+_MANY = 1000  # users for whom all vectors are widened once, instead of for each block of users
+_LEVELS = np.float32(7)  # of a vector's entries above 0
+_CUT = np.float32(0.85)  # share of the largest entry that is held: finer steps round the others less
 _HALVES = np.finfo(np.float16)
 _TINY = 1e-12
 _CPU = torch.device("cpu")
@@ -57,18 +58,20 @@ class SparseELSA(Recommender):
 
     Training begins with dense vectors. Over the first two thirds of the steps the entries of each row that are smallest
     in magnitude are set to 0, so that from `n_factors` geometrically fewer are left until there are k; in the last
-    third those that are left learn on, at a rate that falls to 0. An entry takes 2 bytes, a whole
-    number from −127 to 127 and its column, with more than 256 factors 3; an item takes 6, for what its numbers are
-    multiplied by and for where they begin. A dense vector takes 4 for each of its factors.
+    third those that are left learn on, at a rate that falls to 0. An entry takes half a byte, a whole number from −7 to
+    7. Where it is takes a byte, with more than 256 factors 2, or a bit for each factor of the item, whichever is less.
+    An item takes 6 bytes more, for what its numbers are multiplied by and for where they begin. A dense vector takes 4
+    for each of its factors.
 
-    Scoring takes two sparse products of vectors that are widened block by block. An empty history is ranked by
-    popularity.
+    Scoring takes two products with vectors that are widened block by block, sparse ones where there are few entries.
+    For a thousand users and more all vectors are widened at once, for as long as these are ranked: to a byte for each
+    factor, or to 12 for each of few entries. An empty history is ranked by popularity.
 
     Parameters
     ----------
     n_factors : int, default 256
         Length of the item vectors before any entry is taken away, at most 65,536.
-    n_active : int, default 48
+    n_active : int, default 128
         Mean of k, the entries of a vector that are not 0; all of them where there are no more factors.
     popularity_power : float ≥ 0, default 0.5
         γ. With 0 all items have `n_active` entries.
@@ -90,12 +93,13 @@ class SparseELSA(Recommender):
 
     Attributes
     ----------
-    entries_ : ndarray of shape (n_entries,), int8
-        The entries of A that are left, item after item, each rounded to 127ths of the scale of its item.
+    entries_ : ndarray of shape (⌈n_entries / 2⌉,), uint8
+        The entries of A that are left, item after item, each rounded to sevenths of the scale of its item, the largest
+        cut to it: two in a byte, the lower four bits first, 8 above their value.
     scales_ : ndarray of shape (n_items,), float16, or float32 where one is below 2⁻¹⁴ or above 65,504
         Those scales, by which the vectors are as long as before they were rounded.
     columns_ : ndarray of shape (n_entries,), uint8, or uint16 where there are more than 256 factors
-        Their columns.
+        Their columns. Where that takes less, of shape (n_items, ⌈n_factors / 8⌉), uint8: a bit for each factor.
     starts_ : ndarray of shape (n_items + 1,), int32, or int64 where there are more than 2³¹ entries
         Where the entries of each item begin, and their number.
     factors_ : csr_array of shape (n_items, n_factors), float32
@@ -137,12 +141,12 @@ class SparseELSA(Recommender):
 
     search_space: ClassVar[Space] = {
         "n_factors": Whole(128, 1024, log=True),
-        "n_active": Whole(8, 64, log=True),
+        "n_active": Whole(8, 256, log=True),
         "popularity_power": Number(0.0, 1.0),
         "learning_rate": Number(0.01, 0.5, log=True),
     }
 
-    entries_: NDArray[np.int8]
+    entries_: NDArray[np.uint8]
     scales_: NDArray[np.float16] | NDArray[np.float32]
     columns_: NDArray[np.uint8] | NDArray[np.uint16]
     starts_: NDArray[np.int32] | NDArray[np.int64]
@@ -150,7 +154,7 @@ class SparseELSA(Recommender):
     def __init__(
         self,
         n_factors: int = 256,
-        n_active: int = 48,
+        n_active: int = 128,
         popularity_power: float = 0.5,
         epochs: int | str = "auto",
         batch_size: int | str = "auto",
@@ -315,13 +319,13 @@ def _largest_entries(vectors: NDArray[np.float32], wanted: NDArray[np.int64]) ->
     rows = np.repeat(np.arange(len(vectors)), wanted)
     order = np.lexsort((columns := places[among], rows))
     columns, n_factors = columns[order], vectors.shape[1]
-    values, starts = vectors[rows, columns], _starts(wanted)
-    largest, squares = np.maximum.reduceat(np.abs(values), starts[:-1]), np.add.reduceat(np.square(values), starts[:-1])
-    entries = np.rint(values * (_LEVELS / largest.clip(min=_TINY))[rows]).astype(np.int8)
-    of_entries = np.add.reduceat(np.square(entries, dtype=np.float32), starts[:-1])
-    scales = _LEVELS * np.sqrt(squares / of_entries.clip(min=1))
-    narrow = columns.astype(np.min_scalar_type(n_factors - 1))
-    return _SparseVectors(entries, _halved(scales), narrow, starts, n_factors)
+    values, starts = vectors[rows, columns], np.append(0, np.cumsum(wanted))
+    held = _CUT * np.maximum.reduceat(np.abs(values), starts[:-1]).clip(min=_TINY)
+    numbers = np.rint(values * (_LEVELS / held)[rows]).clip(-_LEVELS, _LEVELS).astype(np.int8)
+    of_numbers = np.add.reduceat(np.square(numbers, dtype=np.float32), starts[:-1])
+    squares = np.add.reduceat(np.square(values), starts[:-1])
+    scales = _LEVELS * np.sqrt(squares / of_numbers.clip(min=1))
+    return _SparseVectors.of(numbers, _halved(scales), columns, starts, n_factors)
 
 
 def _halved(scales: NDArray[np.float32]) -> NDArray[np.float16] | NDArray[np.float32]:
@@ -331,19 +335,13 @@ def _halved(scales: NDArray[np.float32]) -> NDArray[np.float16] | NDArray[np.flo
     return scales.astype(np.float16) if fits else scales.astype(np.float32)
 
 
-def _starts(lengths: NDArray[np.int64]) -> NDArray[np.int32] | NDArray[np.int64]:
-    starts = np.append(0, np.cumsum(lengths))
-    return starts.astype(np.int32) if starts[-1] <= np.iinfo(np.int32).max else starts
-
-
 def _joined(parts: list[_SparseVectors], row: NDArray[np.int64]) -> _SparseVectors:
     """Return some rows of `parts`, which are counted on from one to the next."""
-    names = "entries", "scales", "columns"
-    entries, scales, columns = (np.concatenate([getattr(part, name) for part in parts]) for name in names)
-    starts = np.append(0, np.cumsum(np.concatenate([np.diff(part.starts).astype(np.int64) for part in parts])))
-    positions, begins = row_positions(starts, row)
-    starts, n_factors = _starts(np.diff(begins)), parts[0].n_factors
-    return _SparseVectors(entries[positions], scales[row], columns[positions], starts, n_factors)
+    plain = zip(*(part.plain() for part in parts), strict=True)
+    numbers, columns, lengths = (np.concatenate(of_parts) for of_parts in plain)
+    positions, starts = row_positions(np.append(0, np.cumsum(lengths)), row)
+    scales = np.concatenate([part.scales for part in parts])[row]
+    return _SparseVectors.of(numbers[positions], scales, columns[positions], starts, parts[0].n_factors)
 
 
 @without_gradients()
@@ -354,38 +352,88 @@ def _product(batch: SparseBatch, dense: NDArray[np.float32]) -> NDArray[np.float
 
 @dataclass(frozen=True, eq=False)
 class _SparseVectors:
-    """A, 2 or 3 bytes an entry."""
+    """A, as `SparseELSA` holds it."""
 
-    entries: NDArray[np.int8]
+    entries: NDArray[np.uint8]
     scales: NDArray[np.float16] | NDArray[np.float32]
     columns: NDArray[np.uint8] | NDArray[np.uint16]
     starts: NDArray[np.int32] | NDArray[np.int64]
     n_factors: int
 
+    @classmethod
+    def of(
+        cls,
+        numbers: NDArray[np.int8],
+        scales: NDArray[np.float16] | NDArray[np.float32],
+        columns: NDArray[np.integer[Any]],
+        starts: NDArray[np.int64],
+        n_factors: int,
+    ) -> _SparseVectors:
+        """Pack numbers from −7 to 7 and their columns, which are in order in each row."""
+        raised = np.append(numbers + 8, [8] * (len(numbers) % 2))
+        entries = (raised[::2] + 16 * raised[1::2]).astype(np.uint8)
+        narrow, n_items = columns.astype(np.min_scalar_type(n_factors - 1)), len(starts) - 1
+        if n_items * -(-n_factors // 8) < narrow.nbytes:
+            has = np.zeros((n_items, n_factors), dtype=bool)
+            has[np.repeat(np.arange(n_items), np.diff(starts)), columns] = True
+            narrow = np.packbits(has, axis=1)
+        few = len(numbers) <= np.iinfo(np.int32).max
+        return cls(entries, scales, narrow, starts.astype(np.int32) if few else starts, n_factors)
+
+    @property
+    def by_bits(self) -> bool:
+        """Whether columns are a bit for each factor."""
+        return self.columns.ndim == 2
+
     def rows(self, which: Any) -> CSR:
         """Return some rows in CSR form."""
         rows = np.arange(len(self.starts) - 1)[which]
         positions, starts = row_positions(self.starts, rows)
-        values = self.entries[positions] * np.repeat(self._steps(rows), np.diff(starts))
-        parts = values, self.columns[positions].astype(np.int32), starts
-        some: CSR = sp.csr_array(parts, shape=(len(rows), self.n_factors))
+        columns = np.nonzero(self._has(rows))[1] if self.by_bits else self.columns[positions]
+        values = self._numbers(positions) * np.repeat(self.steps(rows), np.diff(starts))
+        some: CSR = sp.csr_array((values, columns.astype(np.int32), starts), shape=(len(rows), self.n_factors))
         return some
 
-    def blocks(self) -> Iterator[SparseBatch]:
-        """Give all rows in float32, some at a time."""
+    def widened(self, which: slice) -> SparseBatch | NDArray[np.int8]:
+        """Return rows that follow each other, in float32; where columns are bits, dense and not yet times `steps`."""
+        if not self.by_bits:
+            return SparseBatch.of(self.rows(which), _CPU)
+        has = self._has(which)
+        dense = np.zeros(has.shape, dtype=np.int8)
+        dense[has] = self._numbers(np.arange(self.starts[which.start], self.starts[which.stop]))
+        return dense
+
+    def blocks(self) -> Iterator[slice]:
+        """Give rows that are widened at once."""
         for start in range(0, len(self.starts) - 1, _ITEMS):
-            yield SparseBatch.of(self.rows(slice(start, start + _ITEMS)), _CPU)
+            yield slice(start, min(start + _ITEMS, len(self.starts) - 1))
+
+    def plain(self) -> tuple[NDArray[np.int8], NDArray[np.int32], NDArray[np.int64]]:
+        """Return all numbers, their columns, and how many each row has."""
+        lengths = np.diff(self.starts).astype(np.int64)
+        return self._numbers(np.arange(self.starts[-1])), self.rows(slice(None)).indices, lengths
 
     def squares(self) -> NDArray[np.float32]:
         """Return the squares of the lengths of all rows, none of which is without entries."""
-        of_entries = np.add.reduceat(np.square(self.entries, dtype=np.float32), self.starts[:-1])
-        squares: NDArray[np.float32] = of_entries * np.square(self._steps())
-        return squares
+        numbers = self._numbers(np.arange(self.starts[-1]))
+        squares: NDArray[np.float32] = np.add.reduceat(np.square(numbers, dtype=np.float32), self.starts[:-1])
+        return squares * np.square(self.steps())
 
-    def _steps(self, rows: Any = slice(None)) -> NDArray[np.float32]:
+    def steps(self, rows: Any = slice(None)) -> NDArray[np.float32]:
         """Return what the whole numbers of each row are multiplied by."""
         steps: NDArray[np.float32] = self.scales[rows].astype(np.float32) / _LEVELS
         return steps
+
+    def _has(self, rows: Any) -> NDArray[np.bool_]:
+        """Return which factors some rows have."""
+        has: NDArray[np.bool_] = np.unpackbits(self.columns[rows], axis=1, count=self.n_factors).view(bool)
+        return has
+
+    def _numbers(self, positions: NDArray[np.integer[Any]]) -> NDArray[np.int8]:
+        """Return entries as whole numbers."""
+        halves = self.entries[positions >> 1] >> ((positions & 1) << 2).astype(np.uint8)
+        numbers: NDArray[np.int8] = (halves & 15).astype(np.int8) - np.int8(8)
+        return numbers
 
 
 class _SparseFactorScorer(Scorer):
@@ -395,14 +443,14 @@ class _SparseFactorScorer(Scorer):
         super().__init__(len(vectors.starts) - 1, popularity)
         self._vectors = vectors
         self._squares = vectors.squares()
-        self._widened: list[SparseBatch] = []
+        self._widened: list[SparseBatch | NDArray[np.int8]] = []
 
     def prepared(self, n_users: int, k: int) -> Scorer:
         """Return a scorer that holds the vectors as the products take them, where many users are ranked."""
         if n_users < _MANY:
             return self
         scorer = copy.copy(self)
-        scorer._widened = list(self._vectors.blocks())
+        scorer._widened = [self._vectors.widened(some) for some in self._vectors.blocks()]
         return scorer
 
     def _scores(self, block: UserBlock) -> NDArray[np.float32]:
@@ -452,10 +500,14 @@ class _SparseFactorScorer(Scorer):
         """Return code · Aᵀ, block by block of items."""
         products = np.empty((len(code), self.n_items), dtype=np.float32)
         queries = np.array(code.T, dtype=np.float32, order="C")
-        first = 0
-        for some in self._widened or self._vectors.blocks():
-            products[:, first : first + some.n_rows] = _product(some, queries).T
-            first += some.n_rows
+        for number, some in enumerate(self._vectors.blocks()):
+            widened = self._widened[number] if self._widened else self._vectors.widened(some)
+            if isinstance(widened, SparseBatch):
+                products[:, some] = _product(widened, queries).T
+            else:
+                products[:, some] = (widened.astype(np.float32) @ queries).T
+        if self._vectors.by_bits:
+            products *= self._vectors.steps()
         return products
 
     def item_vectors(self) -> NDArray[np.float32]:
