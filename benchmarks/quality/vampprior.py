@@ -11,7 +11,7 @@ distribution but a mixture of what the encoder makes of K learned histories (Tom
 
 The KL term has no closed form. At the drawn codes it is log q(z₂|x) + log q(z₁|x, z₂) − log p(z₁|z₂) − log p(z₂).
 Beside it: the same with one code, with a normal prior, and without gates; `MultVAE`, `RecVAE` and `ELSA`. Each row is
-the best of its weights of the KL term (ELSA has one setting), as many for each, by ndcg@20 on validation users. Likes,
+the best of its weights of the KL term (ELSA has none), as many for each, by ndcg@20 on validation users. Likes,
 `StrongGeneralization` of a sixth of the users for each part; epochs are chosen in the same way. The sketch has codes of
 200 and 600 units, as the paper, and 300 learned histories where the paper has 1,000.
 """
@@ -48,7 +48,6 @@ SKETCHES: dict[str, dict[str, Any]] = {
     "two codes, gated": {"n_pseudo": 0},
     "H+Vamp": {"gated": False},
 }
-KL_WEIGHTS = (0.1, 0.2, 0.4)
 MODELS: dict[str, Callable[..., Any]] = {"MultVAE": MultVAE, "RecVAE": RecVAE}
 OF_RECVAE = 0.015 / 0.2  # its weight is multiplied by the length of a history
 _WARM_UP = 20  # epochs in which the weight of the KL term rises
@@ -178,7 +177,7 @@ def measured(seed: int, given: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
     fits = {"ELSA": [("", ELSA(seed=seed, progress=False))]}
     for name, make in MODELS.items():
-        weights = [weight * (OF_RECVAE if name == "RecVAE" else 1) for weight in KL_WEIGHTS]
+        weights = [weight * (OF_RECVAE if name == "RecVAE" else 1) for weight in given.kl_weights]
         fits[name] = [(f"{weight:.3g}", make(kl_weight=weight, seed=seed, progress=False)) for weight in weights]
     for name, models in fits.items():
         best: dict[str, Any] = {"validation": -1.0}
@@ -191,7 +190,7 @@ def measured(seed: int, given: argparse.Namespace) -> Iterator[dict[str, Any]]:
     for name in given.sketches:
         best = {"validation": -1.0}
         began = time.process_time()
-        for weight in KL_WEIGHTS:
+        for weight in given.kl_weights:
             network, epoch = trained(split, seed, given, weight, **SKETCHES[name])
             if (validation := ndcg(network, split.validation)) > best["validation"]:
                 best = {"validation": validation, "test": ndcg(network, split.test), "setting": f"{weight:.3g}"}
@@ -205,6 +204,7 @@ def main() -> None:
     parser.add_argument("--data", default="ml-1m", choices=["ml-1m", "ml-100k"])
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--sketches", nargs="+", choices=list(SKETCHES), default=list(SKETCHES))
+    parser.add_argument("--kl-weights", type=float, nargs="+", default=[0.1, 0.2, 0.4], help="those of RecVAE / 13")
     parser.add_argument("--epochs", type=int, default=80)
     parser.add_argument("--width", type=int, default=600)
     parser.add_argument("--code", type=int, default=200)
@@ -217,20 +217,18 @@ def main() -> None:
         for point in measured(seed, given):
             points.append(point)
             print(point, flush=True)
-    rows = []
+        name, title = f"vampprior-{given.data}", f"A sketch of H+Vamp, {given.data}"
+        header = ["model", f"ndcg@{K}, validation", "test", "weight of the KL term", "best epoch", "s of all settings"]
+        save(name, title, markdown(header, rows(points)), {"points": points}, given.out)
+
+
+def rows(points: list[dict[str, Any]]) -> Iterator[list[str]]:
+    """Give a row for each model: means over splits."""
     for name in dict.fromkeys(point["model"] for point in points):
         own = [point for point in points if point["model"] == name]
         means = [f"{np.mean([point[kind] for point in own]):.4f}" for kind in ("validation", "test")]
         settings, epochs = (", ".join(str(point[key]) for point in own if key in point) for key in ("setting", "epoch"))
-        rows.append([name, *means, settings, epochs, f"{np.mean([point['seconds'] for point in own]):.0f}"])
-    header = ["model", f"ndcg@{K}, validation", "test", "weight of the KL term", "best epoch", "s of all settings"]
-    save(
-        f"vampprior-{given.data}",
-        f"A sketch of H+Vamp, {given.data}",
-        markdown(header, rows),
-        {"points": points},
-        given.out,
-    )
+        yield [name, *means, settings, epochs, f"{np.mean([point['seconds'] for point in own]):.0f}"]
 
 
 if __name__ == "__main__":
