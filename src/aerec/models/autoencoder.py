@@ -424,33 +424,6 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         options = {"given": train, "checkpoint": checkpoint, "callbacks": callbacks, "before": before}
         return self._fit_copy(train, y, validation, **options)
 
-    def _learned_before(self) -> LearnedBefore:
-        return LearnedBefore(self.network_, self.items_, self.users_, self._feature_names)
-
-    def _fit(  # type: ignore[override]
-        self,
-        data: CSR | NDArray[np.float32],
-        validation: Any,
-        *,
-        given: History,
-        checkpoint: str | os.PathLike[str] | None,
-        callbacks: Iterable[Callback],
-        before: LearnedBefore | None,
-    ) -> None:
-        with with_gradients():
-            rows = self._training_rows(data, self._weights_of(given))
-            self._begin(rows, 0 if before is None else self._steps)
-            if before is not None:
-                before.carry_over(self._learned_before(), self._build, type(self).__name__)
-            validator = None if validation is None else self._validator(validation)
-            epochs, least = self._planned_epochs(rows.shape, validated=validator is not None, anew=before is None)
-            bound = None if checkpoint is None else self._checkpoint(checkpoint, given, validation)
-            patience = {"patience": self.patience, "least_epochs": least}
-            best = self._train(rows, epochs, validator=validator, checkpoint=bound, callbacks=callbacks, **patience)
-        if self._trainer is not None:
-            self._trainer.release()
-        self._warn_of_trouble(best, epochs)
-
     def partial_fit(self, X: History, y: Any = None) -> Self:
         """Train for one more epoch over `X`, going on from the present weights and optimiser.
 
@@ -479,138 +452,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         self.__dict__ = learner.__dict__
         return self
 
-    def _begin(self, rows: WholeRows, steps: int = 0) -> None:
-        """Make a fresh network and what trains it; KL annealing is `steps` on its way."""
-        n_users = rows.shape[0] if self.user_factors else 0
-        self.network_ = self._build(rows.shape[1], n_users).to(resolve_device(self.device))
-        self.network_.begin_at_average(rows)
-        self.network_.describe(self.item_features_)
-        self._records, self._steps = [], steps
-        self._trainer = self._new_trainer(rows.shape[0])
-
-    def _new_trainer(self, n_rows: int, kind: type[Trainer] = Trainer, **choices: Any) -> Trainer:
-        """Return what takes the steps; `choices` are those of its `kind`."""
-        device = resolve_device(self.device)
-        trainer = kind(
-            self.network_,
-            self._step_options(n_rows),
-            device=device,
-            seed=int(self.seed),
-            half=resolve_precision(self.precision, device),
-            even_batches=self._even_batches,
-            optimizer=self.optimizer,
-            **choices,
-        )
-        trainer.epoch, trainer.step = len(self._records), self._steps
-        return trainer
-
-    def _step_options(self, n_rows: int) -> StepOptions:
-        return StepOptions(
-            batch_size=automatic_batch_size(n_rows) if self.batch_size == "auto" else int(self.batch_size),
-            learning_rate=self.learning_rate,
-            schedule=SCHEDULES[self.learning_rate_schedule],
-            weight_decay=self.weight_decay,
-            kl_weight=self.kl_weight,
-            kl_annealing_steps=self.kl_annealing_steps,
-            ema_decay=float(self.ema_decay),
-        )
-
-    def _planned_epochs(self, shape: tuple[int, int], *, validated: bool, anew: bool) -> tuple[int, int]:
-        """Return how many epochs a fit has at most, and after how many `patience` may end it."""
-        if self.epochs != "auto":
-            return int(self.epochs), 0
-        alone = self._epochs_without_validation(shape)
-        least = alone if anew and self._epochs_of_a_million is not None else 0
-        return _EPOCHS_VALIDATED if validated else alone, least
-
-    def _epochs_without_validation(self, shape: tuple[int, int]) -> int:
-        """Return what ``epochs="auto"`` means for rows of this shape."""
-        if self._epochs_of_a_million is None or self.likelihood not in self._of_likes:
-            return self._epochs_alone
-        return automatic_epochs(self._epochs_of_a_million, shape, self._step_options(shape[0]).batch_size)
-
-    def _follow_parameters(self, n_rows: int) -> None:
-        """Have the next steps follow the parameters of the moment, where `set_params` has changed them.
-
-        Raises
-        ------
-        ValueError
-            If one is another that made the network what it is.
-        """
-        for name in self.get_params(deep=False).keys() - _OF_STEPS.keys():
-            value, before = getattr(self, name), self._used(name)
-            if encode_parameter(value) != encode_parameter(before):
-                raise ValueError(
-                    f"{name}={value!r}, but the network of this {type(self).__name__} was made with {before!r}: set it "
-                    "back to go on with partial_fit, or fit anew"
-                )
-        if self._trainer is not None:
-            self._trainer.follow(self._step_options(n_rows))
-        else:  # a loaded model: the optimiser starts anew
-            self._trainer = self._new_trainer(n_rows)
-
-    def _checkpoint(self, path: str | os.PathLike[str], train: History, validation: Any) -> Checkpoint:
-        """Return the checkpoint of a fit to this data."""
-        assert self._trainer is not None
-        ranks = self._trainer.ranks
-        return Checkpoint(
-            path,
-            training_identity(self, train, validation),
-            # of the schedules only a constant one does not depend on the number of epochs
-            may_differ=("epochs", "patience") if self.learning_rate_schedule == "constant" else ("patience",),
-            writes=ranks is None or ranks.is_first,
-        )
-
-    def _train(self, rows: Rows, epochs: int, **options: Any) -> int | None:
-        """Do what `aerec.training.loop.train` does, with its `options`, and take over what was learned."""
-        trainer, self._rows = self._trainer, rows
-        assert trainer is not None
-        try:
-            best = train(trainer, rows, epochs, self._records, model=self, progress=self.progress, **options)
-        except TrainingError:
-            if self._records:  # what was learned before is kept
-                self._finish(trainer)
-            self._trainer = None  # its optimiser has seen what went wrong: partial_fit begins with a new one
-            raise
-        self._finish(trainer)
-        return best
-
-    def _warn_of_trouble(self, best_epoch: int | None, epochs: int) -> None:
-        """Warn of a training that ended too early, and of a variational code that says nothing of its row."""
-        name, last = type(self).__name__, len(self._records)
-        if best_epoch is not None and self.learning_rate_schedule == "constant" and 1 < best_epoch == last == epochs:
-            warn_of_early_end(name, last)
-        if self.variational and self._kl_by_unit and last >= _SETTLED:
-            kl = self._records[(last if best_epoch is None else best_epoch) - 1]["kl"]
-            n_code = self.network_.architecture.hidden[-1]
-            if kl < _COLLAPSED * n_code:
-                warn_of_collapsed_code(name, kl, n_code, self.kl_weight)
-
-    def _finish(self, trainer: Trainer) -> None:
-        """Take over what was learned."""
-        self.n_iter_, self._steps, self._rows = len(self._records), trainer.step, None
-
     @property
     def history_(self) -> pd.DataFrame:
         """The epochs, one a row."""
         check_is_fitted(self, "_records")
         return pd.DataFrame(self._records)
 
-    @property
-    def _device(self) -> torch.device:
-        """Where the network lives."""
-        return next(self.network_.parameters()).device
-
-    def _validator(self, validation: Any) -> Validator:
-        if isinstance(validation, Holdout):
-            predict = self.predict if isinstance(self, PredictsRatings) else None
-            return holdout_validator(self, validation, self.validation_metric, predict)
-        rows, users = self._rows_of(validation)
-        return Validator(
-            "validation_cost",
-            lambda: mean_cost(self.network_, rows, users, self.sparsity, self.kl_weight),
-            higher_is_better=False,
-        )
+    # ------------------------------------------------------------------ what fit does, in its order
 
     def _take_in(self, X: History, *, reset: bool = True) -> Any:
         """Check training data and return it: dense arrays as they are, all else as CSR over the model's items."""
@@ -668,6 +516,160 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         """Return rows of length w."""
         scaled: CSR = (unit_rows(features) * float(self._used("feature_weight"))).astype(np.float32)
         return scaled
+
+    def _fit(  # type: ignore[override]
+        self,
+        data: CSR | NDArray[np.float32],
+        validation: Any,
+        *,
+        given: History,
+        checkpoint: str | os.PathLike[str] | None,
+        callbacks: Iterable[Callback],
+        before: LearnedBefore | None,
+    ) -> None:
+        with with_gradients():
+            rows = self._training_rows(data, self._weights_of(given))
+            self._begin(rows, 0 if before is None else self._steps)
+            if before is not None:
+                before.carry_over(self._learned_before(), self._build, type(self).__name__)
+            validator = None if validation is None else self._validator(validation)
+            epochs, least = self._planned_epochs(rows.shape, validated=validator is not None, anew=before is None)
+            bound = None if checkpoint is None else self._checkpoint(checkpoint, given, validation)
+            patience = {"patience": self.patience, "least_epochs": least}
+            best = self._train(rows, epochs, validator=validator, checkpoint=bound, callbacks=callbacks, **patience)
+        if self._trainer is not None:
+            self._trainer.release()
+        self._warn_of_trouble(best, epochs)
+
+    def _begin(self, rows: WholeRows, steps: int = 0) -> None:
+        """Make a fresh network and what trains it; KL annealing is `steps` on its way."""
+        n_users = rows.shape[0] if self.user_factors else 0
+        self.network_ = self._build(rows.shape[1], n_users).to(resolve_device(self.device))
+        self.network_.begin_at_average(rows)
+        self.network_.describe(self.item_features_)
+        self._records, self._steps = [], steps
+        self._trainer = self._new_trainer(rows.shape[0])
+
+    def _new_trainer(self, n_rows: int, kind: type[Trainer] = Trainer, **choices: Any) -> Trainer:
+        """Return what takes the steps; `choices` are those of its `kind`."""
+        device = resolve_device(self.device)
+        trainer = kind(
+            self.network_,
+            self._step_options(n_rows),
+            device=device,
+            seed=int(self.seed),
+            half=resolve_precision(self.precision, device),
+            even_batches=self._even_batches,
+            optimizer=self.optimizer,
+            **choices,
+        )
+        trainer.epoch, trainer.step = len(self._records), self._steps
+        return trainer
+
+    def _step_options(self, n_rows: int) -> StepOptions:
+        return StepOptions(
+            batch_size=automatic_batch_size(n_rows) if self.batch_size == "auto" else int(self.batch_size),
+            learning_rate=self.learning_rate,
+            schedule=SCHEDULES[self.learning_rate_schedule],
+            weight_decay=self.weight_decay,
+            kl_weight=self.kl_weight,
+            kl_annealing_steps=self.kl_annealing_steps,
+            ema_decay=float(self.ema_decay),
+        )
+
+    @property
+    def _device(self) -> torch.device:
+        """Where the network lives."""
+        return next(self.network_.parameters()).device
+
+    def _validator(self, validation: Any) -> Validator:
+        if isinstance(validation, Holdout):
+            predict = self.predict if isinstance(self, PredictsRatings) else None
+            return holdout_validator(self, validation, self.validation_metric, predict)
+        rows, users = self._rows_of(validation)
+        return Validator(
+            "validation_cost",
+            lambda: mean_cost(self.network_, rows, users, self.sparsity, self.kl_weight),
+            higher_is_better=False,
+        )
+
+    def _planned_epochs(self, shape: tuple[int, int], *, validated: bool, anew: bool) -> tuple[int, int]:
+        """Return how many epochs a fit has at most, and after how many `patience` may end it."""
+        if self.epochs != "auto":
+            return int(self.epochs), 0
+        alone = self._epochs_without_validation(shape)
+        least = alone if anew and self._epochs_of_a_million is not None else 0
+        return _EPOCHS_VALIDATED if validated else alone, least
+
+    def _epochs_without_validation(self, shape: tuple[int, int]) -> int:
+        """Return what ``epochs="auto"`` means for rows of this shape."""
+        if self._epochs_of_a_million is None or self.likelihood not in self._of_likes:
+            return self._epochs_alone
+        return automatic_epochs(self._epochs_of_a_million, shape, self._step_options(shape[0]).batch_size)
+
+    def _checkpoint(self, path: str | os.PathLike[str], train: History, validation: Any) -> Checkpoint:
+        """Return the checkpoint of a fit to this data."""
+        assert self._trainer is not None
+        ranks = self._trainer.ranks
+        return Checkpoint(
+            path,
+            training_identity(self, train, validation),
+            # of the schedules only a constant one does not depend on the number of epochs
+            may_differ=("epochs", "patience") if self.learning_rate_schedule == "constant" else ("patience",),
+            writes=ranks is None or ranks.is_first,
+        )
+
+    def _train(self, rows: Rows, epochs: int, **options: Any) -> int | None:
+        """Do what `aerec.training.loop.train` does, with its `options`, and take over what was learned."""
+        trainer, self._rows = self._trainer, rows
+        assert trainer is not None
+        try:
+            best = train(trainer, rows, epochs, self._records, model=self, progress=self.progress, **options)
+        except TrainingError:
+            if self._records:  # what was learned before is kept
+                self._finish(trainer)
+            self._trainer = None  # its optimiser has seen what went wrong: partial_fit begins with a new one
+            raise
+        self._finish(trainer)
+        return best
+
+    def _finish(self, trainer: Trainer) -> None:
+        """Take over what was learned."""
+        self.n_iter_, self._steps, self._rows = len(self._records), trainer.step, None
+
+    def _warn_of_trouble(self, best_epoch: int | None, epochs: int) -> None:
+        """Warn of a training that ended too early, and of a variational code that says nothing of its row."""
+        name, last = type(self).__name__, len(self._records)
+        if best_epoch is not None and self.learning_rate_schedule == "constant" and 1 < best_epoch == last == epochs:
+            warn_of_early_end(name, last)
+        if self.variational and self._kl_by_unit and last >= _SETTLED:
+            kl = self._records[(last if best_epoch is None else best_epoch) - 1]["kl"]
+            n_code = self.network_.architecture.hidden[-1]
+            if kl < _COLLAPSED * n_code:
+                warn_of_collapsed_code(name, kl, n_code, self.kl_weight)
+
+    def _learned_before(self) -> LearnedBefore:
+        return LearnedBefore(self.network_, self.items_, self.users_, self._feature_names)
+
+    def _follow_parameters(self, n_rows: int) -> None:
+        """Have the next steps follow the parameters of the moment, where `set_params` has changed them.
+
+        Raises
+        ------
+        ValueError
+            If one is another that made the network what it is.
+        """
+        for name in self.get_params(deep=False).keys() - _OF_STEPS.keys():
+            value, before = getattr(self, name), self._used(name)
+            if encode_parameter(value) != encode_parameter(before):
+                raise ValueError(
+                    f"{name}={value!r}, but the network of this {type(self).__name__} was made with {before!r}: set it "
+                    "back to go on with partial_fit, or fit anew"
+                )
+        if self._trainer is not None:
+            self._trainer.follow(self._step_options(n_rows))
+        else:  # a loaded model: the optimiser starts anew
+            self._trainer = self._new_trainer(n_rows)
 
     # ------------------------------------------------------------------ rows to codes, codes to rows
 
