@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from aerec.closed_form.updates import change_users, update_inverse
+from aerec.closed_form.updates import change_users, summed_weights, update_inverse
 from aerec.errors import DataError
 
 
@@ -47,3 +47,18 @@ def test_users_are_changed_by_their_histories():
     )
     with pytest.raises(DataError, match="exactly as they were"):
         change_users(X.T.tocsr(), come, come)
+
+
+def test_users_without_a_rating_come_and_go_without_a_trace():
+    X, nothing = ratings(30, 0), sp.csr_array((2, 20), dtype=np.float32)
+    ridge = np.full(20, 10, dtype=np.float32)
+    inverse = np.linalg.inv((X.T @ X).toarray() + np.diag(ridge)).astype(np.float32)
+    before = np.triu(inverse)
+    np.testing.assert_array_equal(update_inverse(inverse, nothing, nothing[:1], ridge, 0.0), ridge)
+    np.testing.assert_allclose(np.triu(inverse), before, atol=1e-7)
+
+
+def test_sums_of_weights_come_back_from_shares():
+    counts, popularity = np.array([3, 2, 0]), np.array([3 / 7, 1.25 / 7, 0], dtype=np.float32)
+    np.testing.assert_allclose(summed_weights(popularity, 7, counts), [3, 1.25, 0], rtol=1e-6)
+    assert summed_weights(popularity, 7, counts)[0] == 3

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -187,3 +189,12 @@ def test_its_models_are_what_was_given_after_clone_and_set_params_and_load(split
     for copied in (clone(blend), load_model(tmp_path), clone(load_model(tmp_path))):
         assert type(copied.models) is type(copied.weights) is kind
         assert repr(copied.models) == repr(models)
+
+
+def test_weights_are_chosen_among_the_candidates_alone(split):
+    model = Blend([EASE(l2=50.0)], weights=[1]).fit(split.train)
+    holdout = replace(split.test, candidates=split.train.items[:40])
+    total = model._measure(np.ones((1, 1)), holdout, "ndcg", 10)
+    report = evaluate(model.models_[0], holdout, "ndcg@10")
+    assert total[0] / report.n_users == pytest.approx(report.mean["ndcg@10"])
+    assert total[0] != pytest.approx(model._measure(np.ones((1, 1)), split.test, "ndcg", 10)[0])

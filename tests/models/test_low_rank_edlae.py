@@ -73,3 +73,11 @@ def test_more_factors_cost_less(likes):
         model = LowRankEDLAE(l2=2.0, dropout=0.5, n_factors=n_factors, epochs=300).fit(likes)
         costs.append(dense_cost(likes, weights(model.input_factors_, model.output_factors_), ridge))
     assert costs[0] > costs[1] > costs[2]
+
+
+def test_similar_items_have_the_largest_weights(likes):
+    model = LowRankEDLAE(n_factors=3).fit(likes)
+    found = model.similar_items([4], k=8).set_index("similar")["score"]
+    row = model.input_factors_[4] @ model.output_factors_.T
+    np.testing.assert_allclose(found.to_numpy(), np.sort(np.delete(row, 4))[::-1], rtol=1e-5)
+    np.testing.assert_allclose(found.sort_index().to_numpy(), np.delete(row, 4), rtol=1e-5)

@@ -1,13 +1,16 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from aerec.datasets import load_dataset
 from aerec.errors import DataError
 from aerec.models import EASE, Blend
 from aerec.noise import GaussianNoise, MaskingNoise
-from aerec.recommender.saving import decode_parameter, encode_parameter
+from aerec.recommender.saving import decode_parameter, encode_parameter, training_identity
 from aerec.sparsity import KLSparsity, L1Sparsity, TopKSparsity
+from aerec.splitting import StrongGeneralization
 
 PARAMETERS = [
     None,
@@ -80,3 +83,17 @@ def test_what_cannot_be_saved_is_refused_by_type(value):
 def test_only_choices_of_aerec_are_made_from_a_file():
     with pytest.raises(KeyError, match="Popen"):
         decode_parameter({"choice": "Popen", "fields": {"args": "true"}})
+
+
+def test_a_training_is_told_from_one_with_other_data_or_candidates():
+    holdout = StrongGeneralization(n_users=50).split(load_dataset("sample")).test
+    kinds = [
+        (holdout.history, None),
+        (holdout.history, holdout),
+        (holdout.history, replace(holdout, candidates=holdout.history.items[:5])),
+        (holdout.history, replace(holdout, candidates=holdout.history.items[:6])),
+        (holdout.history.with_weights(np.full(holdout.history.n_ratings, 2.0)), None),
+        (holdout.history.matrix, None),
+    ]
+    identities = [json.dumps(training_identity(EASE(), *data)) for data in kinds]
+    assert len(set(identities)) == len(kinds)

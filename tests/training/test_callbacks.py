@@ -158,3 +158,17 @@ def test_a_preset_that_follows_the_data_trains_as_long_as_without_validation(spl
     alone = model.fit(parts[0]).n_iter_
     assert model.fit(*parts).n_iter_ >= alone > 2
     assert model.set_params(epochs=50, learning_rate=1e-9).fit(*parts).n_iter_ < alone
+
+
+def test_a_metric_that_ranks_all_items_is_refused_before_the_training(split):
+    model = MultDAE(hidden=4, validation_metric="auc", **QUICK)
+    with pytest.raises(ValueError, match="auc ranks all items"):
+        model.fit(split.train.binarize(4.0), split.test)
+    assert not hasattr(model, "network_")
+
+
+def test_the_best_epoch_of_another_network_is_refused():
+    best = BestEpoch(torch.nn.Linear(2, 3), "ndcg@10", True, 3)
+    best.epoch_done({"epoch": 1, "ndcg@10": 0.5}, None)
+    with pytest.raises(ValueError, match="of another network"):
+        BestEpoch(torch.nn.Linear(3, 2), "ndcg@10", True, 3).load_state_dict(best.state_dict())

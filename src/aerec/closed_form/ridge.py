@@ -330,8 +330,6 @@ class RidgeRecommender(ItemItemRecommender):
         if items is not None and isinstance(new, Interactions):
             refuse_other_kind(new.items, items, "items of the new users")
             more = new.items[items.get_indexer(new.items) < 0]
-            if len(more) and self._columns_in is not None:
-                raise DataError(f"{len(more):,} new items, in a model that was fitted on a frame of given columns")
             items = items.append(more) if len(more) else items
         return items, self._over(items, old), self._over(items, new)
 
