@@ -58,3 +58,10 @@ def test_shrinkage_prefers_the_similarity_that_more_users_support():
 def test_parameters_out_of_range_are_refused(ratings, bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         ItemKNN(**bad).fit(ratings)
+
+
+@pytest.mark.parametrize(("n_users", "k"), [(400, 100), (8, 500), (1, 2000)])
+def test_automatic_k_follows_the_ratings_of_an_item(n_users, k):
+    X = csr_array(np.ones((n_users, 2200), dtype=np.float32))
+    automatic = ItemKNN(shrinkage=0.0).fit(X)
+    assert automatic.weights_.nnz == 2200 * k

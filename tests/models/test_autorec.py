@@ -6,6 +6,7 @@ from sklearn.exceptions import NotFittedError
 
 from aerec.baselines import BiasBaseline
 from aerec.errors import DataError
+from aerec.evaluation import evaluate
 from aerec.interactions import Interactions
 from aerec.models import AutoRec, KernelAutoRec
 from aerec.splitting import RandomHoldout
@@ -38,6 +39,25 @@ def test_predicts_held_out_ratings_better_than_item_means(orientation):
     assert np.sqrt(np.mean((pairs["rating"] - found) ** 2)) < 0.9 * baseline
     assert found.min() >= 1
     assert found.max() <= 5
+
+
+@pytest.mark.parametrize("model", [AutoRec(hidden=100), KernelAutoRec()])
+def test_a_few_items_are_learned_from_beyond_their_biases_at_defaults(model):
+    split = RandomHoldout(0.2, validation_fraction=0.1, seed=0).split(ratings())
+    biases = evaluate(BiasBaseline().fit(split.train), split.test, "rmse", n_resamples=1)["rmse"]
+    model.set_params(progress=False)
+    alone = evaluate(model.fit(split.train), split.test, "rmse", n_resamples=1)["rmse"]
+    validated = evaluate(model.fit(split.train, split.validation), split.test, "rmse", n_resamples=1)["rmse"]
+    assert max(alone, validated) < 0.9 * biases
+
+
+@pytest.mark.parametrize(("n_rows", "batch", "decay", "epochs"), [(100, 32, 0.24, 140), (1600, 114, 0.03, 40)])
+def test_automatic_batches_penalty_and_epochs_follow_the_number_of_rows(n_rows, batch, decay, epochs):
+    options = AutoRec()._step_options(n_rows)
+    assert (options.batch_size, options.weight_decay) == (batch, pytest.approx(decay))
+    assert AutoRec()._epochs_without_validation((n_rows, 500)) == epochs
+    assert AutoRec(weight_decay=0.5, batch_size=7)._step_options(n_rows).weight_decay == 0.5
+    assert KernelAutoRec()._step_options(4 * n_rows).batch_size == min(n_rows, 512)
 
 
 @pytest.mark.parametrize("orientation", ["item", "user"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import numpy as np
+
 from aerec.closed_form.item_item import ItemItemRecommender
 from aerec.closed_form.neighbours import nearest_columns
 from aerec.dimensions import Choice, Number, Space, Whole
@@ -11,6 +13,7 @@ from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
 from aerec.rating_weights import root_weighted
+from aerec.sparse import CSR, column_counts
 from aerec.splitting import Holdout
 
 
@@ -25,8 +28,9 @@ class ItemKNN(ItemItemRecommender):
 
     Parameters
     ----------
-    k : int, default 100
-        Neighbours kept of each item.
+    k : int or "auto", default "auto"
+        Neighbours kept of each item. "auto" is 4,000 over the mean count of the items that have any, from 100 to
+        2,000: where items have few users, each is like few of those of a history, and all that are alike must count.
     shrinkage : float ≥ 0, default 30.0
         s, in the unit of x · x (for implicit feedback: users).
     similarity : {"cosine", "jaccard"}, default "cosine"
@@ -54,18 +58,18 @@ class ItemKNN(ItemItemRecommender):
 
     _takes_weights = True
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
-        "k": [WholeNumber(1)],
+        "k": [WholeNumber(1), OneOf(("auto",))],
         "shrinkage": [RealNumber(at_least=0)],
         "similarity": [OneOf(("cosine", "jaccard"))],
     }
 
     search_space: ClassVar[Space] = {
-        "k": Whole(10, 500, log=True),
+        "k": Whole(10, 2000, log=True),
         "shrinkage": Number(0.0, 300.0),
         "similarity": Choice(("cosine", "jaccard")),
     }
 
-    def __init__(self, k: int = 100, shrinkage: float = 30.0, similarity: str = "cosine") -> None:
+    def __init__(self, k: int | str = "auto", shrinkage: float = 30.0, similarity: str = "cosine") -> None:
         self.k = k
         self.shrinkage = shrinkage
         self.similarity = similarity
@@ -74,4 +78,11 @@ class ItemKNN(ItemItemRecommender):
         if train.weights is not None and self.similarity == "jaccard":
             raise DataError("similarity='jaccard' counts users, and cannot use weights: choose 'cosine'")
         X = root_weighted(train.matrix, train.weights)
-        self.weights_ = nearest_columns(X, self.k, self.shrinkage, self.similarity).T.tocsr()
+        k = _automatic_k(train.matrix) if isinstance(self.k, str) else int(self.k)
+        self.weights_ = nearest_columns(X, k, self.shrinkage, self.similarity).T.tocsr()
+
+
+def _automatic_k(X: CSR) -> int:
+    """Return a number of neighbours that suits items of so many ratings."""
+    mean_count = X.nnz / max(int(np.count_nonzero(column_counts(X))), 1)
+    return int(np.clip(4000 / max(mean_count, 1.0), 100, 2000))

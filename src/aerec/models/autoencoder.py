@@ -44,7 +44,7 @@ from aerec.sparsity import KLSparsity, L1Sparsity, Sparsity, TopKSparsity
 from aerec.system.memory import require_memory
 from aerec.training.callbacks import Callback, Validator, holdout_validator
 from aerec.training.checkpoint import Checkpoint
-from aerec.training.loop import automatic_batch_size, automatic_epochs, train
+from aerec.training.loop import automatic_batch_size, automatic_epochs, automatic_weight_decay, train
 from aerec.training.optimizers import OPTIMIZER_CHOICE, SCHEDULES, OptimizerChoice
 from aerec.training.trainer import StepOptions, Trainer
 
@@ -233,6 +233,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
     _of_likes: ClassVar[tuple[str, ...]] = _OF_CLICKS
     """The likelihoods with which it holds."""
 
+    _batches: ClassVar[tuple[int, int]] = (30, 500)
+    """Steps an epoch that ``batch_size="auto"`` takes, and its largest batch."""
+
+    _decay: ClassVar[float] = 0.0
+    """``weight_decay="auto"``, where a model has it, for many rows."""
+
     _kl_by_unit: ClassVar[bool] = True
     """Whether the KL term is that of a normal code and a standard normal prior, summed over its units."""
 
@@ -278,7 +284,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         learning_rate_schedule: str = "constant",
         optimizer: OptimizerChoice = "adam",
         ema_decay: float = 0.0,
-        weight_decay: float = 0.0,
+        weight_decay: float | str = 0.0,
         patience: int | None = 10,
         validation_metric: str | None = None,
         device: str = "auto",
@@ -568,10 +574,14 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
 
     def _step_options(self, n_rows: int) -> StepOptions:
         return StepOptions(
-            batch_size=automatic_batch_size(n_rows) if self.batch_size == "auto" else int(self.batch_size),
+            batch_size=automatic_batch_size(n_rows, *self._batches)
+            if self.batch_size == "auto"
+            else int(self.batch_size),
             learning_rate=self.learning_rate,
             schedule=SCHEDULES[self.learning_rate_schedule],
-            weight_decay=self.weight_decay,
+            weight_decay=automatic_weight_decay(self._decay, n_rows)
+            if self.weight_decay == "auto"
+            else float(self.weight_decay),
             kl_weight=self.kl_weight,
             kl_annealing_steps=self.kl_annealing_steps,
             ema_decay=float(self.ema_decay),
@@ -598,8 +608,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         if self.epochs != "auto":
             return int(self.epochs), 0
         alone = self._epochs_without_validation(shape)
-        least = alone if anew and self._epochs_of_a_million is not None else 0
-        return _EPOCHS_VALIDATED if validated else alone, least
+        counts_steps = self._epochs_of_a_million is not None or alone > self._epochs_alone
+        return max(alone, _EPOCHS_VALIDATED) if validated else alone, alone if anew and counts_steps else 0
 
     def _epochs_without_validation(self, shape: tuple[int, int]) -> int:
         """Return what ``epochs="auto"`` means for rows of this shape."""

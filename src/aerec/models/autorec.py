@@ -25,7 +25,7 @@ from aerec.network.fold_in import ridge_rows
 from aerec.network.network import Network
 from aerec.network.rows import Rows, SparseRows
 from aerec.noise import MaskingNoise, Noise
-from aerec.parameters import Constraint, OneOf, passed_on
+from aerec.parameters import Constraint, OneOf, RealNumber, passed_on
 from aerec.rating_weights import weight_matrix
 from aerec.recommender.base import History
 from aerec.recommender.graphs import constant
@@ -35,6 +35,7 @@ from aerec.recommender.rating import predict_ratings
 from aerec.recommender.scorer import Scorer, UserBlock
 from aerec.sparse import CSR, canonical_csr, row_ids
 from aerec.sparsity import Sparsity
+from aerec.training.loop import epochs_of_steps
 from aerec.training.optimizers import OptimizerChoice
 from aerec.training.trainer import Trainer
 
@@ -74,10 +75,15 @@ class AutoRec(Autoencoder):
     sparsity : L1Sparsity, KLSparsity, TopKSparsity or None, default None
     tied : bool, default False
     biases : bool, default True
-    weight_decay : float, default 0.03
-        λ. The paper's is 2 · n_rows times as large: its cost is the sum over rows, of the squared errors without ½.
-    epochs, batch_size, learning_rate, learning_rate_schedule, optimizer, patience, validation_metric, device,
-    precision, seed, progress
+    epochs : int or "auto", default "auto"
+        "auto" takes 40 epochs, and more where they have fewer than 14 steps, which `patience` does not cut short; with
+        validation data at least 100 are the most.
+    batch_size : int or "auto", default "auto"
+        "auto" takes a fourteenth of the rows, from 32 to 128. Rows are divided evenly over the steps of an epoch.
+    weight_decay : float or "auto", default "auto"
+        λ. "auto" is 0.03, and 0.03 · (1600 / n_rows)^¾ for fewer rows: 0.21 for 119. The paper's λ is 2 · n_rows times
+        as large: its cost is the sum over rows, of the squared errors without ½.
+    learning_rate, learning_rate_schedule, optimizer, patience, validation_metric, device, precision, seed, progress
         As in `Autoencoder`. With a Holdout of ratings, early stopping watches "rmse".
 
     Attributes
@@ -107,7 +113,9 @@ class AutoRec(Autoencoder):
         **Autoencoder._parameter_constraints,
         "orientation": [OneOf(("item", "user"))],
         "biases": [bool],
+        "weight_decay": [RealNumber(at_least=0), OneOf(("auto",))],
     }
+    _even_batches = True
     _learned = ("rating_range_", "hidden_rows_", "mean_", "user_bias_", "item_bias_")
 
     rating_range_: NDArray[np.float32]
@@ -118,11 +126,14 @@ class AutoRec(Autoencoder):
     item_bias_: NDArray[np.float64] | None
 
     _epochs_alone = 40
+    _batches = (14, 128)
+    _decay = 0.03
 
     search_space: ClassVar[Space] = {
         "hidden": Whole(50, 500, log=True),
         "learning_rate": Number(3e-4, 5e-3, log=True),
-        "weight_decay": Number(1e-3, 0.3, log=True),
+        "weight_decay": Number(1e-3, 1.0, log=True),
+        "batch_size": Choice(("auto", 128, 500)),
         "noise": Choice((None, MaskingNoise(0.2), MaskingNoise(0.5))),
         "biases": Choice((False, True)),
     }
@@ -137,11 +148,11 @@ class AutoRec(Autoencoder):
         tied: bool = False,
         biases: bool = True,
         epochs: int | str = "auto",
-        batch_size: int = 128,
+        batch_size: int | str = "auto",
         learning_rate: float = 1e-3,
         learning_rate_schedule: str = "constant",
         optimizer: OptimizerChoice = "adam",
-        weight_decay: float = 0.03,
+        weight_decay: float | str = "auto",
         patience: int | None = 10,
         validation_metric: str | None = None,
         device: str = "auto",
@@ -169,6 +180,9 @@ class AutoRec(Autoencoder):
         self.n_users_ = data.shape[0]
         self.hidden_rows_ = None
         return data
+
+    def _epochs_without_validation(self, shape: tuple[int, int]) -> int:
+        return epochs_of_steps(self._epochs_alone, self._batches[0], shape[0], self._step_options(shape[0]).batch_size)
 
     def _training_rows(self, data: CSR | NDArray[np.float32], weights: NDArray[np.float32] | None = None) -> SparseRows:
         matrix = canonical_csr(data.T if self.orientation == "item" else data)
@@ -236,7 +250,7 @@ class AutoRec(Autoencoder):
         known = _Known(self._hidden, _Outputs.of_network(self.network_), self._biases())
         if self.orientation == "user":
             return _UserScorer(self.network_, known)
-        l2 = max(1.0, self.weight_decay * self.n_features_in_)
+        l2 = max(1.0, self._step_options(self.n_features_in_).weight_decay * self.n_features_in_)
         return _ItemScorer(known, self.n_features_in_, resolve_device(self.device), l2)
 
     def _rows_of(self, X: History) -> tuple[Rows, NDArray[np.int64]]:

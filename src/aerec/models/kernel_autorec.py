@@ -45,8 +45,12 @@ class KernelAutoRec(AutoRec):
         κ, for a cost that is a mean over rows. The paper's is for the sum: n_rows times as large.
     kernel_spread : float, default 0.2
         Standard deviation of the places before training.
-    orientation, activation, noise, sparsity, biases, epochs, batch_size, learning_rate, learning_rate_schedule,
-    optimizer, weight_decay, patience, validation_metric, device, precision, seed, progress
+    batch_size : int or "auto", default "auto"
+        "auto" takes a quarter of the rows, from 32 to 512: the kernels cost a step more than its rows.
+    weight_decay : float or "auto", default "auto"
+        λ. "auto" is 0.1, and 0.1 · (1600 / n_rows)^¾ for fewer rows: 0.7 for 119.
+    orientation, activation, noise, sparsity, biases, epochs, learning_rate, learning_rate_schedule, optimizer,
+    patience, validation_metric, device, precision, seed, progress
         As in `AutoRec`, with other defaults.
 
     Attributes
@@ -80,12 +84,15 @@ class KernelAutoRec(AutoRec):
     search_space: ClassVar[Space] = {
         "hidden": Whole(100, 600, log=True),
         "learning_rate": Number(1e-3, 5e-3, log=True),
-        "weight_decay": Number(0.01, 0.3, log=True),
+        "weight_decay": Number(0.01, 1.0, log=True),
         "kernel_l2": Number(1e-7, 1e-4, log=True),
         "kernel_spread": Number(0.03, 0.3, log=True),
         "noise": Choice((MaskingNoise(0.4), MaskingNoise(0.5), MaskingNoise(0.6), MaskingNoise(0.7))),
         "epochs": Whole(40, 120),
     }
+
+    _batches = (4, 512)
+    _decay = 0.1
 
     def __init__(
         self,
@@ -99,11 +106,11 @@ class KernelAutoRec(AutoRec):
         sparsity: Sparsity | None = None,
         biases: bool = True,
         epochs: int = 60,
-        batch_size: int = 512,
+        batch_size: int | str = "auto",
         learning_rate: float = 3e-3,
         learning_rate_schedule: str = "cosine",
         optimizer: OptimizerChoice = "adam",
-        weight_decay: float = 0.1,
+        weight_decay: float | str = "auto",
         patience: int | None = 10,
         validation_metric: str | None = None,
         device: str = "auto",

@@ -22,19 +22,29 @@ from aerec.training.trainer import EagerSteps, StepSource, Trainer
 _log = logging.getLogger("aerec")
 
 _STEPS_AN_EPOCH, _BATCH_SIZES = 30, (32, 500)  # batch_size="auto" takes so many steps, within these sizes
+_MANY_ROWS = 1600  # from which on weight_decay="auto" stays the same
 _GROWTH, _GROWN = 0.29, (1.0, 2.8)  # for epochs="auto": a power of the millions of cells, and its range
 
 
-def automatic_batch_size(n_rows: int) -> int:
-    """Return a batch size that suits so many rows."""
-    return min(max(n_rows // _STEPS_AN_EPOCH, _BATCH_SIZES[0]), _BATCH_SIZES[1])
+def automatic_batch_size(n_rows: int, steps: int = _STEPS_AN_EPOCH, most: int = _BATCH_SIZES[1]) -> int:
+    """Return a batch size that suits so many rows, with so many steps an epoch."""
+    return min(max(n_rows // steps, _BATCH_SIZES[0]), most)
 
 
 def automatic_epochs(of_a_million: float, shape: tuple[int, int], batch_size: int) -> int:
     """Return about as many epochs as lead to the best lists, given those for a million cells in 30 steps an epoch."""
     growth = min(max(float((shape[0] * shape[1] / 1e6) ** _GROWTH), _GROWN[0]), _GROWN[1])
-    steps = -(-shape[0] // batch_size)
-    return max(1, round(of_a_million * growth * max(1.0, _STEPS_AN_EPOCH / steps)))
+    return epochs_of_steps(of_a_million * growth, _STEPS_AN_EPOCH, shape[0], batch_size)
+
+
+def epochs_of_steps(epochs: float, steps: int, n_rows: int, batch_size: int) -> int:
+    """Return as many epochs, and more where they have fewer steps than `steps`."""
+    return max(1, round(epochs * max(1.0, steps / -(-n_rows // batch_size))))
+
+
+def automatic_weight_decay(of_many: float, n_rows: int) -> float:
+    """Return a weight decay for a cost that is a mean over so many rows, given that for many."""
+    return float(of_many * max(_MANY_ROWS / n_rows, 1.0) ** 0.75)
 
 
 def train(
