@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from aerec.errors import DataError, MissingExtraError
+from aerec.models import EASE, ELSA, SLIST, Blend, RecencyWeighted, SparseCode, SparseELSA
 from aerec.reporting import measure_models, write_report
 from aerec.reporting import page as page_module
 
@@ -43,6 +44,22 @@ class Page(HTMLParser):
 def write(results, folder, **options):
     write_report(results, folder / "report.html", **options)
     return (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_models_of_time_and_of_sparse_codes_stand_on_a_page(split, tmp_path):
+    quick = {"epochs": 1, "progress": False}
+    models = {
+        "recency": RecencyWeighted(EASE(l2=20.0)),
+        "transitions": SLIST(),
+        "sparse code": SparseCode(ELSA(n_factors=4, **quick), n_units=8, n_active=2, **quick),
+        "sparse vectors": SparseELSA(n_factors=8, n_active=2, **quick),
+        "joined": Blend([EASE(l2=20.0), ELSA(n_factors=4, **quick)]),
+    }
+    fitted = {name: model.fit(split.train) for name, model in models.items()}
+    page = Page(write(measure_models(fitted, split, ("recall@10",)), tmp_path))
+    assert not page.open
+    texts = " ".join(text for _, text in page.texts)
+    assert all(name in texts for name in models)
 
 
 @pytest.fixture(scope="module")
