@@ -21,7 +21,7 @@ def ratings(n_users=50, n_items=13, seed=0):
 def test_the_gram_matrix_filled_in_blocks(rows_per_block, n_dense, monkeypatch):
     monkeypatch.setattr(module, "_BLOCK_BYTES", rows_per_block * 4 * 13)
     monkeypatch.setattr(module, "_COLUMNS", rows_per_block)
-    monkeypatch.setattr(module, "_n_dense_columns", lambda X: n_dense)
+    monkeypatch.setattr(module, "_n_dense_columns", lambda X: (n_dense, 0.0))
     X = ratings()
     found = gram_matrix(csr_array(X.astype(np.float32)), advice="")
     assert found.dtype == np.float32
@@ -32,7 +32,7 @@ def test_the_gram_matrix_filled_in_blocks(rows_per_block, n_dense, monkeypatch):
 @pytest.mark.parametrize("rows_per_block", [1, 3, 100])
 def test_the_upper_triangle_of_the_gram_matrix_is_all_that_the_closed_form_reads(rows_per_block, n_dense, monkeypatch):
     monkeypatch.setattr(module, "_COLUMNS", rows_per_block)
-    monkeypatch.setattr(module, "_n_dense_columns", lambda X: n_dense)
+    monkeypatch.setattr(module, "_n_dense_columns", lambda X: (n_dense, 0.0))
     X = (np.random.default_rng(3).random((40, 21)) < 0.2).astype(np.float32)
     monkeypatch.setattr(module, "_BLOCK_BYTES", rows_per_block * 4 * X.shape[1])
     gram = gram_matrix(csr_array(X), advice="", upper=True)
@@ -43,10 +43,11 @@ def test_the_upper_triangle_of_the_gram_matrix_is_all_that_the_closed_form_reads
     assert np.allclose(np.triu(gram), np.triu(P), atol=1e-5)
 
 
+@pytest.mark.parametrize("work", [0.0, np.inf], ids=["NumPy", "kernel"])
 @pytest.mark.parametrize("upper", [True, False])
-def test_the_gram_matrix_of_any_values_and_of_items_without_ratings(upper, monkeypatch):
+def test_the_gram_matrix_of_any_values_and_of_items_without_ratings(work, upper, monkeypatch):
     monkeypatch.setattr(module, "_COLUMNS", 4)
-    monkeypatch.setattr(module, "_n_dense_columns", lambda X: X.shape[1] // 2)
+    monkeypatch.setattr(module, "_n_dense_columns", lambda X: (X.shape[1] // 2, work))
     rng = np.random.default_rng(5)
     X = np.where(rng.random((60, 30)) < rng.random(30) ** 2, rng.standard_normal((60, 30)), 0).astype(np.float32)
     X[:, [0, 7, 29]] = 0
@@ -57,8 +58,9 @@ def test_the_gram_matrix_of_any_values_and_of_items_without_ratings(upper, monke
     assert upper or np.array_equal(found, found.T)
 
 
-def test_the_gram_matrix_of_mapped_ratings(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_n_dense_columns", lambda X: X.shape[1] // 2)
+@pytest.mark.parametrize("work", [0.0, np.inf], ids=["NumPy", "kernel"])
+def test_the_gram_matrix_of_mapped_ratings(work, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_n_dense_columns", lambda X: (X.shape[1] // 2, work))
     X = csr_array(ratings().astype(np.float32))
     for name in ("data", "indices", "indptr"):
         np.save(tmp_path / name, getattr(X, name))
@@ -68,10 +70,11 @@ def test_the_gram_matrix_of_mapped_ratings(tmp_path, monkeypatch):
     np.testing.assert_array_equal(gram_matrix(mapped, advice=""), ratings().T @ ratings())
 
 
+@pytest.mark.parametrize("work", [0.0, np.inf], ids=["NumPy", "kernel"])
 @pytest.mark.parametrize("threads", [1, 3])
-def test_the_gram_matrix_is_the_same_on_any_number_of_threads_and_leaves_it_as_it_was(threads, monkeypatch):
+def test_the_gram_matrix_is_the_same_on_any_number_of_threads_and_leaves_it_as_it_was(work, threads, monkeypatch):
     monkeypatch.setattr(module, "_COLUMNS", 2)
-    monkeypatch.setattr(module, "_n_dense_columns", lambda X: X.shape[1] // 2)
+    monkeypatch.setattr(module, "_n_dense_columns", lambda X: (X.shape[1] // 2, work))
     X = ratings() * 0.1
     before = torch.get_num_threads()
     try:

@@ -153,6 +153,17 @@ def test_largest_numbers_of_each_row(n_columns, k):
     np.testing.assert_array_equal(columns, np.where(best == -np.inf, -1, order))
 
 
+@given(n_rows=SIZES, n_columns=SIZES, density=DENSITIES, seed=SEEDS)
+@settings(max_examples=30)
+def test_products_of_all_columns(n_rows, n_columns, density, seed):
+    dense, (starts, columns, values) = csr(seed, n_rows, n_columns, density)
+    sums = torch.full((n_columns, n_columns), 7.0)
+    kernels.gram(Rows(Stored(starts, columns.int(), values), n_columns), sums)
+    expected = (dense.double().T @ dense.double()).float()
+    torch.testing.assert_close(sums.triu(), expected.triu(), rtol=1e-5, atol=1e-5)
+    assert (sums.tril(-1) == torch.full_like(sums, 7.0).tril(-1)).all()
+
+
 @pytest.mark.parametrize(
     "numbers", [np.zeros((3, 4)), np.zeros((4, 3), dtype=np.float32).T, np.zeros((3, 8), dtype=np.float32)[:, ::2]]
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 
 from aerec.closed_form.inverse import invert_upper, memory_beside
 from aerec.errors import TrainingError
+from aerec.native import kernels
+from aerec.native.loader import is_used
 from aerec.sparse import CSR, column_counts, keep_values, take_rows
 from aerec.system.environment import cpu_cores
 from aerec.system.memory import require_memory
@@ -22,6 +25,7 @@ NOT_INVERTIBLE = "XᵀX + l2 · I cannot be inverted in float32: l2 is too small
 
 _BLOCK_BYTES = 4 * 2**20  # Dense rows in a block of one thread
 _DENSE_IS_FASTER = 30  # speed of a dense product, as a multiple of scipy's sparse one
+_KERNEL_IS_FASTER = 12  # … and that of the kernel, all overhead counted
 _DENSE_BYTES = 64 * 2**20  # Dense columns of X that are held at once; at most _COLUMNS of them
 _COLUMNS = 64  # columns of a table summed at once, if each row is wanted
 _WANTED = 8  # … at least this many times
@@ -35,7 +39,8 @@ def gram_matrix(X: CSR, advice: str, *, upper: bool = False, name: str = "an ite
 
     Its columns of popular items are sums of dense rows, which cost for each rating as much as there are such items more
     popular than the one rated; what is left is a product of sparse matrices, which costs the sum of the squared lengths
-    of what is left of the histories, and about half of that for the upper triangle alone.
+    of what is left of the histories, and about half of that for the upper triangle alone. Where the histories are short
+    enough a kernel adds up the pairs of items of each instead.
 
     Parameters
     ----------
@@ -62,7 +67,12 @@ def gram_matrix(X: CSR, advice: str, *, upper: bool = False, name: str = "an ite
     needed = 4 * n_items**2 + beside
     require_memory(needed, f"{name} of {n_items:,} x {n_items:,}", advice)
     gram = np.empty((n_items, n_items), dtype=np.float32)
-    counts, n_dense = column_counts(X), _n_dense_columns(X)
+    n_dense, work = _n_dense_columns(X)
+    n_pairs = float(np.square(np.diff(X.indptr), dtype=np.float64).sum())
+    if is_used() and X.dtype == np.float32 and X.nnz < kernels.MOST_VALUES and n_pairs <= _KERNEL_IS_FASTER * work:
+        kernels.gram(checked_rows(X), torch.from_numpy(gram))
+        return gram if upper else _mirrored(gram)
+    counts = column_counts(X)
     popular = np.argsort(-counts, kind="stable")[:n_dense]
     order = np.concatenate([popular, np.setdiff1d(np.arange(n_items), popular, assume_unique=True)])
     place = np.empty(n_items, dtype=X.indices.dtype)
@@ -77,8 +87,18 @@ def gram_matrix(X: CSR, advice: str, *, upper: bool = False, name: str = "an ite
     return gram
 
 
-def _n_dense_columns(X: CSR) -> int:
-    """Return of how many of the most popular items the columns are better made of dense rows.
+def _mirrored(gram: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Fill in what is below the diagonal, in place."""
+    for start in range(0, len(gram), _TILE):
+        stop = start + _TILE
+        gram[start:stop, :start] = gram[:start, start:stop].T
+        tile = gram[start:stop, start:stop]
+        tile[:] = np.triu(tile) + np.triu(tile, 1).T
+    return gram
+
+
+def _n_dense_columns(X: CSR) -> tuple[int, float]:
+    """Return of how many of the most popular items the columns are better made of dense rows, and the work in pairs.
 
     What is left of the histories then is estimated as if users chose items by nothing but their popularity.
     """
@@ -87,7 +107,8 @@ def _n_dense_columns(X: CSR) -> int:
     left = n_ratings - np.concatenate(([0], np.cumsum(counts)))  # ratings of the items from each position on
     share = left / max(n_ratings, 1)
     dense = np.concatenate(([0], np.cumsum(left[1:])))
-    return int(np.argmin(dense / _DENSE_IS_FASTER + share**2 * pairs + share * (1 - share) * n_ratings))
+    work = dense / _DENSE_IS_FASTER + share**2 * pairs + share * (1 - share) * n_ratings
+    return int(np.argmin(work)), float(work.min())
 
 
 def _fill_popular(gram: NDArray[np.float32], items: CSR, order: NDArray[np.int64], n_dense: int) -> None:
@@ -154,6 +175,14 @@ def _dense_columns(items: CSR, start: int, stop: int, n_users: int) -> NDArray[n
     column = np.repeat(np.arange(stop - start), np.diff(items.indptr[start : stop + 1]))
     dense[items.indices[here], column] = items.data[here]
     return dense
+
+
+def checked_rows(matrix: CSR) -> kernels.Rows:
+    """Return a matrix as kernels read it; its two large arrays are not copied."""
+    arrays = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32, copy=False), matrix.data
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return kernels.Rows(kernels.Stored(*map(torch.from_numpy, arrays)), matrix.shape[1])
 
 
 def _tensor(array: NDArray[Any]) -> torch.Tensor:

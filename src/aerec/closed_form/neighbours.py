@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,7 @@ import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 
-from aerec.closed_form.gram import on_all_threads
+from aerec.closed_form.gram import checked_rows, on_all_threads
 from aerec.files.memmap import blocks
 from aerec.native import kernels
 from aerec.native.loader import is_used
@@ -166,14 +165,6 @@ def _largest_by_kernel(left: CSR, right: CSR, k: int, similarity: Similarity | N
     nearest: CSR = sp.vstack(parts, format="csr", dtype=np.float32)
     nearest.has_canonical_format = True
     return nearest
-
-
-def checked_rows(matrix: CSR) -> kernels.Rows:
-    """Return a matrix as kernels read it; its two large arrays are not copied."""
-    arrays = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32, copy=False), matrix.data
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
-        return kernels.Rows(kernels.Stored(*map(torch.from_numpy, arrays)), matrix.shape[1])
 
 
 def _largest_by_scipy(

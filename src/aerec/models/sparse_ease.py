@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from aerec.closed_form.gram import NOT_INVERTIBLE, gram_matrix, on_all_threads
+from aerec.closed_form.gram import NOT_INVERTIBLE, checked_rows, gram_matrix, on_all_threads
 from aerec.closed_form.item_item import ItemItemRecommender
-from aerec.closed_form.neighbours import RowIndex, checked_rows
+from aerec.closed_form.neighbours import RowIndex
 from aerec.closed_form.penalties import L2, used_l2
 from aerec.dimensions import Number, Space, Whole
 from aerec.errors import TrainingError

@@ -10,6 +10,7 @@ import ctypes
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -17,6 +18,8 @@ from torch import Tensor
 from aerec.native.loader import function, is_used
 
 _PIECE_ITEMS = 256  # The largest logit of a piece is found before its items are added up: they stay in the cache
+MOST_VALUES = 2**31  # stored values of which `gram` takes fewer
+_AHEAD = 8  # positions that a kernel looks at beyond the last, to fetch what comes next
 _SMALL = 2**15  # numbers that one thread is done with before others have begun
 _ENDINGS = {torch.float32: "f32", torch.bfloat16: "bf16"}
 
@@ -236,6 +239,27 @@ class Pairs(NamedTuple):
     of_columns: Tensor
     shrinkage: float
     add_up: bool
+
+
+def gram(rows: Rows, sums: Tensor) -> None:
+    """Write XᵀX, its diagonal and what is above it, of the matrix X whose rows these are.
+
+    Parameters
+    ----------
+    rows : Rows
+        The columns of each ascend.
+    sums : Tensor of shape (n_columns, n_columns)
+        What is below the diagonal is left as it is.
+    """
+    n_columns, stored = rows.n_columns, rows.stored
+    _check(sums, (n_columns, n_columns))
+    if len(stored.rows) >= MOST_VALUES:
+        raise ValueError(f"positions are numbers of 32 bits, there are {len(stored.rows):,} values")
+    numbered = np.arange(len(stored.rows), dtype=np.int32), stored.rows.numpy(), stored.starts.numpy()
+    by_column = sp.csr_array(numbered, shape=(len(rows), n_columns)).tocsc()
+    positions = np.append(by_column.data, np.zeros(_AHEAD, dtype=np.int32))
+    arrays = by_column.indptr.astype(np.int64), positions, by_column.indices.astype(np.int32, copy=False)
+    _call("gram", *stored, *map(torch.from_numpy, arrays), n_columns, sums, work=len(stored.rows))
 
 
 def largest_products(left: Rows, right: Rows, rows: range, k: int, exclude: Tensor, pairs: Pairs | None) -> Stored:
