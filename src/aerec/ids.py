@@ -38,7 +38,6 @@ def as_ids(ids: Any) -> pd.Index[Any]:
     >>> as_ids("a").tolist()
     ['a']
     """
-    index: pd.Index[Any]
     if isinstance(ids, pd.Index):
         index = ids
     elif isinstance(ids, pd.Series):

@@ -197,8 +197,7 @@ class Gaussian:
 
     def prior_logits(self, sums: NDArray[np.floating[Any]], n_rows: int) -> NDArray[np.float32]:
         """Mean of each column."""
-        means: NDArray[np.float32] = (sums / n_rows).astype(np.float32)
-        return means
+        return (sums / n_rows).astype(np.float32)
 
     def reconstruction(self, logits: Tensor) -> Tensor:
         """Return the logits themselves."""

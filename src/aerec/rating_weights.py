@@ -56,8 +56,7 @@ def weights_of_matrix(weights: Any, matrix: CSR) -> NDArray[np.float32]:
             f"{given.nnz:,} weights for {matrix.nnz:,} ratings, not all at their places: expected a weight above 0 for "
             "each rating, and none elsewhere"
         )
-    values: NDArray[np.float32] = given.data
-    return values
+    return given.data
 
 
 def joined_weights(weights: Sequence[NDArray[np.float32] | None], lengths: Sequence[int]) -> NDArray[np.float32] | None:

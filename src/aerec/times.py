@@ -122,8 +122,7 @@ def range_of_unit(per_second: int) -> tuple[int, int]:
 def values_in_unit(values: NDArray[Any], per_second: int) -> NDArray[np.bool_]:
     """Return which numbers can be times of this unit; seconds may also be any others."""
     low, high = range_of_unit(per_second)
-    result: NDArray[np.bool_] = (values >= low) & (values <= high)
-    return result
+    return (values >= low) & (values <= high)
 
 
 def warn_of_coarse_times(low: float, high: float, what: str) -> None:

@@ -195,8 +195,7 @@ class _BiasedFactorScorer(Scorer):
     def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return how much a score falls when an item is left out of the history."""
         lost = self._solve(block.history, self._items) - self._solve_without(block.history, self._items)
-        terms: NDArray[np.float64] = lost @ _with_ones(self._items[columns]).T
-        return terms
+        return lost @ _with_ones(self._items[columns]).T
 
     def predict(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.floating[Any]]:
         """Predict each pair; without bias and factors where one of the two is −1."""

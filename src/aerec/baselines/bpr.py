@@ -135,8 +135,7 @@ class BPR(Recommender):
 
     def _are_trained(self, known_users: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Say who has factors of his own: without ratings in training they stay 0."""
-        trained: NDArray[np.bool_] = (known_users >= 0) & self.user_factors_[known_users, :-1].any(axis=1)
-        return trained
+        return (known_users >= 0) & self.user_factors_[known_users, :-1].any(axis=1)
 
     def _fold_in_without(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the factors of a user without each value of the history; shape (n_values, n_factors)."""

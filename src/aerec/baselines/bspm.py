@@ -207,8 +207,7 @@ class _FilterScorer(Scorer):
             low = self._factors @ (self._factors.T @ (sharpened * self._scale))
             weights += self._weight * low / self._scale
         history = block.history
-        terms: NDArray[np.float64] = history.data.astype(np.float64)[:, None] * weights[history.indices]
-        return terms
+        return history.data.astype(np.float64)[:, None] * weights[history.indices]
 
     def _smoothed(self, columns: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return P · columns."""

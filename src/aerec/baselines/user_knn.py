@@ -100,13 +100,11 @@ class _NeighbourScorer(Scorer):
 
     def _scores(self, block: UserBlock) -> NDArray[np.float32]:
         neighbours = self._users.nearest(block.history, self._k, self._shrinkage, exclude=block.known_users)
-        scores: NDArray[np.float32] = (neighbours @ self._ratings).toarray()
-        return scores
+        return (neighbours @ self._ratings).toarray()
 
     def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return how much a score falls when an item is left out of the history: the neighbours may be others."""
         ratings, wanted = self._ratings[:, columns].astype(np.float64), (self._k, self._shrinkage)
         whole = self._users.nearest(block.history, *wanted, exclude=block.known_users) @ ratings
         without = self._users.nearest_without_each(block.history, *wanted, exclude=int(block.known_users[0])) @ ratings
-        terms: NDArray[np.float64] = whole.toarray() - without.toarray()
-        return terms
+        return whole.toarray() - without.toarray()

@@ -126,8 +126,7 @@ def _counts(parts: Mapping[str, Interactions]) -> tuple[int, int, int]:
 
 def _largest(parts: Mapping[str, Interactions]) -> NDArray[Any]:
     """Return the ratings of the largest part."""
-    values: NDArray[Any] = max(parts.values(), key=lambda part: part.n_ratings).matrix.data
-    return values
+    return max(parts.values(), key=lambda part: part.n_ratings).matrix.data
 
 
 def _usual_threshold(parts: Mapping[str, Interactions]) -> float:

@@ -31,8 +31,7 @@ def join_ranks(context: typer.Context, model: Recommender) -> Ranks | None:
 
     if rank > 0:
         model.set_params(progress=False)
-    ranks: Ranks | None = context.with_resource(joined(model.device))
-    return ranks
+    return context.with_resource(joined(model.device))
 
 
 def rank_and_size() -> tuple[int, int]:

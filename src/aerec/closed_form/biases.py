@@ -52,8 +52,7 @@ class Biases:
 
     def _left(self, ratings: CSR) -> NDArray[np.float64]:
         """Return what mean and item biases leave over of each rating."""
-        left: NDArray[np.float64] = ratings.data.astype(np.float64) - self.mean - self.items[ratings.indices]
-        return left
+        return ratings.data.astype(np.float64) - self.mean - self.items[ratings.indices]
 
     def falls(self, history: CSR, l2_user: float) -> NDArray[np.float64]:
         """Return how much the bias of one user falls when each rating is left out of the history; (n_ratings,)."""

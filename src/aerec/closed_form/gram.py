@@ -211,8 +211,7 @@ def sum_rows(weights: CSR, start: int, stop: int, table: NDArray[np.float32]) ->
 
     n_columns = table.shape[1]
     if len(at) < _WANTED * len(table) or n_columns <= _COLUMNS:
-        result: NDArray[np.float32] = columns(0, n_columns).numpy()
-        return result
+        return columns(0, n_columns).numpy()
     summed = np.empty((stop - start, n_columns), dtype=np.float32)
     for first in range(0, n_columns, _COLUMNS):
         summed[:, first : first + _COLUMNS] = columns(first, first + _COLUMNS)

@@ -67,8 +67,7 @@ def _sweep(matrix: NDArray[np.float32]) -> bool:
 
 
 def _symmetric(upper: NDArray[np.float32]) -> NDArray[np.float32]:
-    full: NDArray[np.float32] = np.triu(upper) + np.triu(upper, 1).T
-    return full
+    return np.triu(upper) + np.triu(upper, 1).T
 
 
 def subtract_product(matrix: NDArray[np.float32], left: NDArray[np.float32], right: NDArray[np.float32]) -> None:

@@ -109,8 +109,7 @@ def _tastes(rng: np.random.Generator, n_users: int) -> NDArray[np.float32]:
     """How well each user likes each group, from 0 to about 1.5: (n_users, n_groups)."""
     genre = rng.random((n_users, len(GENRES), 1), dtype=np.float32)
     era = rng.random((n_users, 1, _ERAS), dtype=np.float32)
-    both: NDArray[np.float32] = (genre + np.float32(0.5) * era).reshape(n_users, _GROUPS)
-    return both
+    return (genre + np.float32(0.5) * era).reshape(n_users, _GROUPS)
 
 
 def _draw_pairs(

@@ -68,8 +68,7 @@ def matrix_of(ranking: NDArray[np.int64], n_items: int) -> CSR:
     """Return lists of column numbers, filled up with −1, as a matrix of ones; rows are in list order."""
     shown = ranking >= 0
     indptr = np.concatenate(([0], np.cumsum(shown.sum(axis=1))))
-    lists: CSR = sp.csr_array((np.ones(indptr[-1]), ranking[shown], indptr), shape=(len(ranking), n_items))
-    return lists
+    return sp.csr_array((np.ones(indptr[-1]), ranking[shown], indptr), shape=(len(ranking), n_items))
 
 
 def number_ids(recommended: Recommended, target: Sequence[Any], k: int | None) -> tuple[NDArray[np.int64], CSR]:

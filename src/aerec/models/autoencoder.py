@@ -520,8 +520,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
 
     def _scaled(self, features: CSR) -> CSR:
         """Return rows of length w."""
-        scaled: CSR = (unit_rows(features) * float(self._used("feature_weight"))).astype(np.float32)
-        return scaled
+        return (unit_rows(features) * float(self._used("feature_weight"))).astype(np.float32)
 
     def _fit(  # type: ignore[override]
         self,

@@ -372,8 +372,7 @@ class _ELSAScorer(NetworkScorer):
         history, vectors = block.history, self.item_vectors()
         seen, wanted = vectors[history.indices].astype(np.float64), vectors[columns].astype(np.float64)
         weights = np.where(history.indices[:, None] == columns, 0.0, seen @ wanted.T)
-        terms: NDArray[np.float64] = history.data[:, None] * weights
-        return terms
+        return history.data[:, None] * weights
 
     def code_without_each(self, block: UserBlock) -> NDArray[np.float32]:
         """Return x A without each term of the sum; shape (n_values, n_factors)."""

@@ -151,8 +151,7 @@ class _LowRankScorer(Scorer):
         history = block.history
         weights = self._inputs[history.indices].astype(np.float64) @ self._outputs[columns].T
         weights[history.indices[:, None] == columns] = 0
-        terms: NDArray[np.float64] = history.data[:, None] * weights
-        return terms
+        return history.data[:, None] * weights
 
     def similarities(self, columns: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return rows of U Vᵀ."""
@@ -173,8 +172,7 @@ class _Gram:
     def __matmul__(self, factors: NDArray[np.float64]) -> NDArray[np.float64]:
         if self._dense is not None:
             return (self._dense @ factors.astype(np.float32)).astype(np.float64)
-        product: NDArray[np.float64] = self._by_item @ (self._X @ factors)
-        return product
+        return self._by_item @ (self._X @ factors)
 
 
 def _cost_and_gradients(

@@ -114,8 +114,7 @@ def _fitted_weights(models: Sequence[Recommender], validation: Holdout) -> NDArr
     system, wanted = np.stack(columns, axis=1).astype(np.float64), pairs["rating"].to_numpy(dtype=np.float64)
     heavy = 100 * np.sqrt(len(wanted))
     weights, _ = nnls(np.vstack([system, np.full(len(columns), heavy)]), np.append(wanted, heavy))
-    result: NDArray[np.float64] = weights
-    return result
+    return weights
 
 
 class _RatingBlendScorer(Scorer):
@@ -147,5 +146,4 @@ class _RatingBlendScorer(Scorer):
             for scorer in scorers
             if isinstance(scorer, RatingScorer)
         ]
-        mean: NDArray[np.floating[Any]] = np.tensordot(self._weights, np.stack(predicted), axes=1)
-        return mean
+        return np.tensordot(self._weights, np.stack(predicted), axes=1)

@@ -160,8 +160,7 @@ class _GramsOfBlocks:
             lists = at.reshape(lists.shape)  # NumPy 1 returns them flat
             columns = take_rows(self._by_item, needed)
             whole = (columns @ columns.T).toarray()
-        grams: NDArray[np.float32] = whole[lists[:, :, None], lists[:, None, :]]
-        return grams
+        return whole[lists[:, :, None], lists[:, None, :]]
 
 
 def _solve(grams: NDArray[np.float32], there: NDArray[np.bool_], l2: float) -> NDArray[np.float32]:
@@ -183,5 +182,4 @@ def _solve(grams: NDArray[np.float32], there: NDArray[np.bool_], l2: float) -> N
     if failed.any():
         raise TrainingError(NOT_INVERTIBLE)
     solution = torch.cholesky_solve(torch.from_numpy(wanted), factor)[:, :, 0].numpy()
-    solved: NDArray[np.float32] = solution[there[:, 1:]]
-    return solved
+    return solution[there[:, 1:]]

@@ -346,8 +346,7 @@ def _joined(parts: list[_SparseVectors], row: NDArray[np.int64]) -> _SparseVecto
 
 @without_gradients()
 def _product(batch: SparseBatch, dense: NDArray[np.float32]) -> NDArray[np.float32]:
-    product: NDArray[np.float32] = scatter_rows(batch.pattern, batch.values, torch.from_numpy(dense)).numpy()
-    return product
+    return scatter_rows(batch.pattern, batch.values, torch.from_numpy(dense)).numpy()
 
 
 @dataclass(frozen=True, eq=False)
@@ -391,8 +390,7 @@ class _SparseVectors:
         positions, starts = row_positions(self.starts, rows)
         columns = np.nonzero(self._has(rows))[1] if self.by_bits else self.columns[positions]
         values = self._numbers(positions) * np.repeat(self.steps(rows), np.diff(starts))
-        some: CSR = sp.csr_array((values, columns.astype(np.int32), starts), shape=(len(rows), self.n_factors))
-        return some
+        return sp.csr_array((values, columns.astype(np.int32), starts), shape=(len(rows), self.n_factors))
 
     def widened(self, which: slice) -> SparseBatch | NDArray[np.int8]:
         """Return rows that follow each other, in float32; where columns are bits, dense and not yet times `steps`."""
@@ -426,8 +424,7 @@ class _SparseVectors:
 
     def _has(self, rows: Any) -> NDArray[np.bool_]:
         """Return which factors some rows have."""
-        has: NDArray[np.bool_] = np.unpackbits(self.columns[rows], axis=1, count=self.n_factors).view(bool)
-        return has
+        return np.unpackbits(self.columns[rows], axis=1, count=self.n_factors).view(bool)
 
     def _numbers(self, positions: NDArray[np.integer[Any]]) -> NDArray[np.int8]:
         """Return entries as whole numbers."""
@@ -457,8 +454,7 @@ class _SparseFactorScorer(Scorer):
         return self.decode(self.code(block), block)
 
     def _scores_at(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float32]:
-        scores: NDArray[np.float32] = self._scores(block)[:, columns]
-        return scores
+        return self._scores(block)[:, columns]
 
     def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the exact terms of the sum, xᵢ · AᵢAⱼ, and 0 where i = j."""
@@ -512,8 +508,7 @@ class _SparseFactorScorer(Scorer):
 
     def item_vectors(self) -> NDArray[np.float32]:
         """Return A as a dense array."""
-        vectors: NDArray[np.float32] = self._vectors.rows(slice(None)).toarray()
-        return vectors
+        return self._vectors.rows(slice(None)).toarray()
 
     def query_vectors(self, block: UserBlock) -> NDArray[np.float32]:
         """Return x A."""

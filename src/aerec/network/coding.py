@@ -53,8 +53,7 @@ def encoded(network: Network, rows: Rows, users: NDArray[np.int64]) -> NDArray[n
 @without_gradients()
 def decoded(network: Network, code: Tensor) -> NDArray[np.float32]:
     """Return the mean of the likelihood that belongs to each code; shape (n_rows, n_items)."""
-    rows: NDArray[np.float32] = network.architecture.likelihood.reconstruction(network.decode(code)).cpu().numpy()
-    return rows
+    return network.architecture.likelihood.reconstruction(network.decode(code)).cpu().numpy()
 
 
 @without_gradients()

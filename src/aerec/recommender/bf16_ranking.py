@@ -106,5 +106,4 @@ class BF16Ranking:
         """Score the items `columns`, those of each row from its place in `starts` on."""
         at = torch.from_numpy(columns)
         products = sampled_products(torch.from_numpy(starts), at, hidden, self._weight)
-        scores: NDArray[np.float32] = products.add_(self._bias.index_select(0, at)).numpy()
-        return scores
+        return products.add_(self._bias.index_select(0, at)).numpy()

@@ -97,8 +97,7 @@ def singular_values(users: NDArray[np.floating[Any]], items: NDArray[np.floating
     items : ndarray of shape (n_items, n_factors)
     """
     of_users, of_items = (np.linalg.qr(np.asarray(factors, dtype=np.float64)).R for factors in (users, items))
-    values: NDArray[np.float64] = np.linalg.svd(of_users @ of_items.T, compute_uv=False)
-    return values
+    return np.linalg.svd(of_users @ of_items.T, compute_uv=False)
 
 
 def warn_of_vanished_factors(name: str, sizes: NDArray[np.float64], advice: str) -> None:

@@ -64,8 +64,7 @@ class NetworkScorer(Scorer):
         weight, bias = self._network.output_weight[at], self._network.output_bias
         hidden = self.last_hidden(block)
         logits = hidden @ weight.T if bias is None else torch.addmm(bias[at], hidden, weight.T)
-        scores: NDArray[np.float32] = logits.cpu().numpy()
-        return scores
+        return logits.cpu().numpy()
 
     @without_gradients()
     def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -192,8 +191,7 @@ class NetworkScorer(Scorer):
             SparseBatch.of(block.history, self.device),
             torch.as_tensor(block.known_users, device=self.device),
         )
-        code: NDArray[np.float32] = self._network.encode(batch, known, with_variance=False)[0].cpu().numpy()
-        return code
+        return self._network.encode(batch, known, with_variance=False)[0].cpu().numpy()
 
     def code_size(self) -> int:
         """Return n_code."""
@@ -204,8 +202,7 @@ class NetworkScorer(Scorer):
         """Return the logits that belong to a code; shape (n_users, n_items)."""
         hidden = self._network.decode_hidden(torch.as_tensor(code, device=self.device))
         logits = output_layer(hidden, self._network.output_weight, self._network.output_bias)
-        scores: NDArray[np.float32] = logits.cpu().numpy()
-        return scores
+        return logits.cpu().numpy()
 
     def unit_weights(self, unit: int, activation: float) -> NDArray[np.float32]:
         """Return decode(activation · unit vector) − decode(0); shape (n_items,)."""

@@ -134,8 +134,7 @@ class NewItems:
                 pair = (self.new[start + at], chosen)
                 parts.append((*(pair[::-1] if transposed else pair), mixed[at, chosen]))
         row, column, value = (np.concatenate([part[which] for part in parts]) for which in range(3))
-        extended: CSR = sp.coo_array((value, (row, column)), shape=(n_items, n_items)).tocsr()
-        return extended
+        return sp.coo_array((value, (row, column)), shape=(n_items, n_items)).tocsr()
 
 
 def ridge_shares(known: CSR, new: CSR, l2: float) -> NDArray[np.float32]:

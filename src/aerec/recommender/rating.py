@@ -149,5 +149,4 @@ class _RatingModelScorer(ModelScorer):
 def _positions(ids: ArrayLike, known: pd.Index[Any], what: str) -> NDArray[np.int64]:
     wanted = as_ids(ids)
     refuse_other_kind(wanted, known, what)
-    positions: NDArray[np.int64] = known.get_indexer(wanted).astype(np.int64)
-    return positions
+    return known.get_indexer(wanted).astype(np.int64)

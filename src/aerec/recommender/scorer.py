@@ -289,12 +289,10 @@ class FactorScorer(Scorer):
         self._items, self._fold_in, self._fold_in_without = items, fold_in, fold_in_without
 
     def _scores(self, block: UserBlock) -> NDArray[np.float32]:
-        scores: NDArray[np.float32] = self.query_vectors(block) @ self._items.T
-        return scores
+        return self.query_vectors(block) @ self._items.T
 
     def _scores_at(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float32]:
-        scores: NDArray[np.float32] = self.query_vectors(block) @ self._items[columns].T
-        return scores
+        return self.query_vectors(block) @ self._items[columns].T
 
     def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return how much a score falls when an item is left out of the history."""
@@ -333,8 +331,7 @@ class FactorScorer(Scorer):
 
     def decode(self, code: NDArray[np.float32], block: UserBlock) -> NDArray[np.float32]:
         """Return the products of `code` and the vectors of the items."""
-        scores: NDArray[np.float32] = code @ self._items.T
-        return scores
+        return code @ self._items.T
 
 
 # ---------------------------------------------------------------------- what only some scorers can do

@@ -44,8 +44,7 @@ class SparseCoder:
 
     def decode(self, code: CSR | NDArray[np.float32]) -> NDArray[np.float32]:
         """Return ẑ."""
-        z: NDArray[np.float32] = code @ self.D + self.c
-        return z
+        return code @ self.D + self.c
 
 
 class SparseCodeScorer(Scorer):

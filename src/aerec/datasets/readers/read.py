@@ -369,8 +369,7 @@ def _union(indexes: list[pd.Index[Any]]) -> pd.Index[Any]:
     """The sorted union; text where one part has numbers and another text."""
     if len({index.dtype.kind == "i" for index in indexes}) > 1:
         indexes = [index.astype(str) for index in indexes]
-    union: pd.Index[Any] = reduce(lambda first, other: first.union(other), indexes)
-    return union
+    return reduce(lambda first, other: first.union(other), indexes)
 
 
 def _like(ids: pd.Index[Any], union: pd.Index[Any]) -> pd.Index[Any]:
