@@ -83,3 +83,8 @@ def test_weights_without_a_rating_to_choose_them_by_are_refused(split):
     nothing = Holdout(split.train, split.train.keep(np.zeros(split.train.n_ratings, dtype=bool)))
     with pytest.raises(DataError, match="give weights="):
         RatingBlend(PARTS[:2]).fit(split.train, nothing)
+
+
+def test_by_default_it_blends_the_two_orientations_of_autorec():
+    parts = RatingBlend()._unfitted()  # whose training takes long
+    assert [(type(part), part.orientation) for part in parts] == [(AutoRec, "item"), (AutoRec, "user")]
