@@ -70,6 +70,12 @@ def test_duplicates_can_be_added_up(frame):
     assert list(counted.rating) == list(pairs.size()["size"])
 
 
+def test_repeated_events_without_a_rating_count_once():
+    with pytest.warns(UserWarning, match=r"^1 duplicated \(user, item\) pairs: each counts once$"):
+        data = Interactions.from_frame(pd.DataFrame({"user": [1, 1], "item": [7, 7]}), rating=None)
+    assert data.n_ratings == 1
+
+
 def test_duplicates_of_another_kind_are_refused():
     frame = pd.DataFrame({"user": [1], "item": [1], "rating": [1.0]})
     with pytest.raises(ValueError, match=r"duplicates='mean' is not known; expected \"last\" or \"sum\""):

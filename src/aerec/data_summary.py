@@ -169,7 +169,7 @@ def why_so_few(values: NDArray[Any], threshold: float) -> str:
     if look_like_counts(values):
         return (
             f"the values look like counts, from {low:g} to {high:g} with median {median:g}; binarize(1) takes each as "
-            "a like, log1p of the column before from_frame keeps a weight"
+            "a like"
         )
     return f"ratings go from {low:g} to {high:g} with median {median:g}; choose a lower threshold if that is too few"
 

@@ -98,6 +98,8 @@ def ratings_of_frame(
     notes: tuple[str, ...] = ()
     if ratings.n_repeated and duplicates == "sum":
         notes = (note_of_sums(ratings.n_repeated),)
+    elif ratings.n_repeated and rating is None:
+        warn_caller(f"{ratings.n_repeated:,} duplicated (user, item) pairs: each counts once")
     elif ratings.n_repeated:
         warn_caller(
             f"{ratings.n_repeated:,} duplicated (user, item) pairs: kept the last rating of each; "
@@ -106,7 +108,7 @@ def ratings_of_frame(
     if ratings.n_zeros:
         warn_caller(
             f"{ratings.n_zeros:,} ratings of 0 dropped: a sparse matrix reads 0 as 'not rated'; "
-            "shift the scale (rating + 1) to keep them"
+            "where 0 is a rating, shift the scale (rating + 1) to keep them"
         )
     return FrameRatings(ratings, users, items, dtype, notes)
 

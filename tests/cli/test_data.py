@@ -5,7 +5,7 @@ import pytest
 
 from aerec import Interactions
 from aerec.baselines import ALS, BPR, BiasBaseline, BiasedMF, Popularity, UserKNN
-from aerec.cli.data import Preprocessing, choose_split, knows_users, rates
+from aerec.cli.data import Preprocessing, choose_split, knows_users, rates, threshold_for
 from aerec.errors import DataError
 from aerec.models import CDAE, EASE, Autoencoder, AutoRec, MultVAE, RecencyWeighted
 
@@ -73,6 +73,13 @@ def test_models_that_predict_want_ratings(model):
 @pytest.mark.parametrize("model", [Popularity, EASE, MultVAE, Autoencoder])
 def test_models_that_rank_want_likes(model):
     assert not rates(model)
+
+
+def test_a_threshold_for_a_model_that_predicts_is_told_to_be_of_no_use():
+    assert threshold_for(EASE, 7.0) == 7.0
+    assert threshold_for(AutoRec, 4.0) is None
+    with pytest.warns(UserWarning, match=r"--threshold 7.0 is not used: AutoRec predicts ratings"):
+        assert threshold_for(AutoRec, 7.0) is None
 
 
 def test_some_models_know_users():

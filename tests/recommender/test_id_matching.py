@@ -52,7 +52,12 @@ def test_items_that_are_not_known_are_left_out_with_one_warning():
         (
             IdMatching("EASE", 2, frame_columns=pd.Index(["a", "b"])),
             pd.DataFrame({"b": [1], "a": [2]}),
-            "the columns of the frame are not those",
+            "the columns of the frame are not those that EASE was fitted on: they are in another order; give",
+        ),
+        (
+            IdMatching("EASE", 2, frame_columns=pd.Index(["a", "b"])),
+            pd.DataFrame({"a": [1], "c": [2]}),
+            "are not those that EASE was fitted on: without 'b' and with 'c'; give",
         ),
     ],
 )

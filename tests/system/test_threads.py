@@ -30,7 +30,7 @@ with multiprocessing.get_context("fork").Pool(2) as pool:
 """
 
 
-@pytest.mark.parametrize(("work", "expected"), [(0, 1), (1 << 25, 1), (3 << 25, 3), (1 << 40, 4)])
+@pytest.mark.parametrize(("work", "expected"), [(0, 1), (1 << 24, 1), (3 << 24, 3), (1 << 40, 4)])
 def test_small_work_takes_few_threads_and_gives_them_back(work, expected):
     before = torch.get_num_threads()
     torch.set_num_threads(4)

@@ -71,7 +71,7 @@ def benchmark(
     tuned. A star marks the best of each metric and the models that are not significantly worse. --report writes all of
     it, with pictures, as one HTML page.
     """
-    from aerec.cli.data import Preprocessing, choose_split, chosen_metrics, rates
+    from aerec.cli.data import Preprocessing, choose_split, chosen_metrics, threshold_for
     from aerec.cli.folds import choose_folds, print_folds, validate
     from aerec.recommender.base import knows_users
     from aerec.reporting import gather_results, write_report
@@ -83,7 +83,7 @@ def benchmark(
     recommenders = _recommenders(models, settings or [], seed)
     names = list(recommenders)
     deciding = next((model for model in recommenders.values() if knows_users(model)), recommenders[names[0]])
-    threshold_used = None if rates(type(deciding)) else threshold
+    threshold_used = threshold_for(type(deciding), threshold)
     preprocessing = Preprocessing(threshold_used, min_per_user, min_per_item, reading)
     sources = data or ["sample"]
     joined = " and ".join(sources)

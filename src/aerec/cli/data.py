@@ -25,6 +25,7 @@ from aerec.recommender.base import Recommender, goes_by_time, knows_users
 from aerec.recommender.rating import PredictsRatings
 from aerec.runs.folder import SPLITTERS, Run, SplitPlan, whole
 
+_USUAL_THRESHOLD = 4.0  # by default of --threshold
 _VALUES = {"rating", "implicit", "counts"}  # Options that say what the numbers mean
 
 
@@ -201,6 +202,15 @@ def _with_text_ids(data: Interactions, *, users: bool, items: bool) -> Interacti
 
 
 # ---------------------------------------------------------------------- what a model wants
+
+
+def threshold_for(model: type[Recommender], threshold: float | None) -> float | None:
+    """Return the threshold that holds for a kind of model: none for one that predicts ratings, which needs them all."""
+    if not rates(model):
+        return threshold
+    if threshold not in (None, _USUAL_THRESHOLD):
+        warn_caller(f"--threshold {threshold} is not used: {model.__name__} predicts ratings, the low ones too")
+    return None
 
 
 def rates(model: type[Recommender]) -> bool:

@@ -109,6 +109,7 @@ def recommend(
     if user and history is not None:
         raise ValueError("give --user or --history, not both")
     if not user and history is None and out is None:
+        read_run(run)
         raise ValueError("name the users: --user ID, --history ID,ID,… for someone new, or --out FILE for all users")
     if out is not None:
         check_output(out)

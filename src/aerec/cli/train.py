@@ -200,10 +200,10 @@ def _configured(
 
 def _prepared(configuration: Configuration, kind: type[Recommender], *, progress: bool, advise: bool) -> Prepared:
     """Return the data as the configuration prepares them; a model that predicts ratings needs no threshold."""
-    from aerec.cli.data import preprocessing_of, rates
+    from aerec.cli.data import preprocessing_of, threshold_for
 
     preparation = preprocessing_of(configuration.data)
-    preparation = replace(preparation, threshold=None) if rates(kind) else preparation
+    preparation = replace(preparation, threshold=threshold_for(kind, preparation.threshold))
     return preparation.load(configuration.data["source"], progress=progress, advise=advise)
 
 

@@ -70,7 +70,7 @@ def tune(
 
     Ends with the line of `aerec train` that trains and measures the best model on the same split.
     """
-    from aerec.cli.data import Preprocessing, choose_split, rates
+    from aerec.cli.data import Preprocessing, choose_split, threshold_for
     from aerec.cli.settings import build_model
     from aerec.cli.space import format_dimension
     from aerec.cli.stopping import when_stopped
@@ -89,7 +89,7 @@ def tune(
         parse_metric(metric)
     space = _search_space(chosen, model, settings or [], spaces or [])
     _check_folder(out)
-    prepared = Preprocessing(None if rates(chosen) else threshold, min_per_user, min_per_item, reading).load(
+    prepared = Preprocessing(threshold_for(chosen, threshold), min_per_user, min_per_item, reading).load(
         data, progress=not quiet
     )
     parts = prepared.parts

@@ -708,6 +708,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             The mean of the likelihood: probabilities for "bernoulli" and (over items) "multinomial", else values.
         """
         check_is_fitted(self)
+        if code is not None and np.ndim(code) == 0:
+            raise ValueError(f"a code is an array of shape (n_rows, n_code), got {code!r}; n={code!r} draws as many")
         if code is None:
             check_n(n)
             generator = np.random.default_rng(int(self.seed) if seed is None else seed)

@@ -51,9 +51,13 @@ class IdMatching:
         if self.frame_columns is None or not isinstance(history, pd.DataFrame):
             return
         if not history.columns.equals(self.frame_columns):
+            missing = self.frame_columns.difference(history.columns, sort=False)
+            added = history.columns.difference(self.frame_columns, sort=False)
+            differences = [f"{word} {examples(c)}" for word, c in (("without", missing), ("with", added)) if len(c)]
             raise DataError(
-                f"the columns of the frame are not those that {self.model} was fitted on, in that order; "
-                "give the frame with its columns as they were"
+                f"the columns of the frame are not those that {self.model} was fitted on: "
+                f"{' and '.join(differences) or 'they are in another order'}; give the frame with its columns as they "
+                "were"
             )
 
     def check_same_users(self, history: History, n_users: int, n_kept: int) -> None:

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-_WORTH_A_THREAD = 1 << 25  # multiply-adds: with fewer, threads wait for each other longer than they compute
+_WORTH_A_THREAD = 1 << 24  # multiply-adds: with fewer, threads wait for each other longer than they compute
 
 
 @contextmanager
@@ -21,7 +21,7 @@ def torch_threads_for(work: int) -> Iterator[None]:
     Parameters
     ----------
     work : int
-        Multiply-adds of one step.
+        Multiply-adds between two moments at which threads wait for each other, such as those of one product.
     """
     import torch
 

@@ -118,8 +118,9 @@ def train(
     on_gpu = trainer.device.type == "cuda"
     steps: StepSource = CapturedSteps() if on_gpu else EagerSteps
     good = KeptWeights(trainer.network, trainer.epoch) if best is None else best.kept
-    a_row = sum(weight.numel() for weight in trainer.network.weights())  # about its multiply-adds
-    with torch_threads_for(a_row * min(rows.shape[0], trainer.options.batch_size)), _around(callbacks, model):
+    sizes = [weight.numel() for weight in trainer.network.weights()]  # about the multiply-adds of a row
+    work = min(rows.shape[0], trainer.options.batch_size) * sum(sizes) // max(len(sizes), 1)
+    with torch_threads_for(work), _around(callbacks, model):
         if trainer.ranks is not None:
             trainer.ranks.begin_together(trainer.network, len(done), trainer.device)
             if validator is not None:  # one of them measures for all

@@ -157,6 +157,15 @@ def test_excels_own_line_names_the_separator(read):
     assert read('\ufeff"sep=|"\nuser|item|rating\n1|a;b|3\n') == [(1, "a;b", 3.0)]
 
 
+@pytest.mark.parametrize("wrong", ["k.A.", "98.765,5", "-"])
+def test_of_decimal_commas_the_one_row_without_a_number_is_blamed(read, wrong):
+    text = "user;item;rating\n1;7;1,0\n1;8;2,5\n2;7;4\n" + f"Insgesamt;17553;{wrong}\n"
+    with pytest.raises(DataError, match=rf"line 5, column 'rating': the rating '{wrong}' is not a number"):
+        read(text)
+    with pytest.raises(DataError, match="line 5, column 'rating': the rating is missing"):
+        read(text.replace(wrong, ""))
+
+
 def test_comments_above_the_table_are_passed_over_and_told(read):
     with pytest.warns(UserWarning, match=r"comments above the table, such as '# exported, 2024', are passed over"):
         assert read("# exported, 2024\n# by ann\nuser,item,rating\n1,2,3\n") == [(1, 2, 3.0)]

@@ -160,7 +160,11 @@ def text_numbers(column: pd.Series[Any], role: str, refuse: Refuse, *, decimal_c
     numbers = pd.to_numeric(column, errors="coerce").astype("float64")
     if not is_numeric_dtype(column) and (unread := numbers.isna()).any():
         commas = column[unread]
-        if decimal_comma and commas.str.fullmatch(r"[+-]?[0-9]+,[0-9]+").all():
+        decimals = commas.str.fullmatch(r"[+-]?[0-9]+,[0-9]+")
+        if decimal_comma and not decimals.all() and 2 * decimals.sum() > len(decimals):  # the others are what is wrong
+            wrong = ~decimals.reindex(column.index, fill_value=True).to_numpy(bool)
+            refuse(wrong, _wrong_number(str(column.iloc[int(np.argmax(wrong))]), role))
+        if decimal_comma and decimals.all():
             thousands = unread & column.str.fullmatch(r"[+-]?[0-9]{1,3},[0-9]{3}")
             if thousands.any():
                 advice = "may be thousands or a decimal; write it with a decimal point"
