@@ -103,6 +103,17 @@ def test_a_part_of_the_factors_may_vanish(sizes):
     warn_of_vanished_factors("Net", np.array(sizes, dtype=float), "do this")
 
 
+@pytest.mark.usefixtures("silence")
+def test_an_automatic_penalty_may_leave_few_factors():
+    warn_of_vanished_factors("Net", np.array([5, 1] + [0] * 30, dtype=float), "do this", automatic=True)
+    warn_of_vanished_factors("Net", np.array([5.0]), "do this", automatic=True)
+
+
+def test_a_single_factor_is_too_few_for_an_automatic_penalty():
+    with pytest.warns(UserWarning, match="3 of the 4 factors of Net have vanished: do this"):
+        warn_of_vanished_factors("Net", np.array([5.0, 0, 0, 0]), "do this", automatic=True)
+
+
 # ---------------------------------------------------------------------- models
 
 

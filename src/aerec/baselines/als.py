@@ -118,7 +118,7 @@ class ALS(Recommender):
             model.fit(sp.csr_matrix(confidence, copy=True), show_progress=False)
         self.item_factors_: NDArray[np.float32] = np.ascontiguousarray(model.item_factors)
         sizes = singular_values(model.user_factors, model.item_factors)
-        warn_of_vanished_factors("ALS", sizes, f"lower l2, which is {l2:g}")
+        warn_of_vanished_factors("ALS", sizes, f"lower l2, which is {l2:g}", automatic=isinstance(self.l2, str))
 
     def _make_scorer(self) -> Scorer:
         return FactorScorer(self.item_factors_, self._fold_in, self._popularity, self._fold_in_without)

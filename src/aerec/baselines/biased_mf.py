@@ -133,7 +133,9 @@ class BiasedMF(RatingPredictor, Recommender):
         if spread == _LEAST_SPREAD:
             return  # there is nothing to factorise
         sizes = singular_values(self.user_factors_[:, :-1], self.item_factors_[:, :-1])
-        warn_of_vanished_factors("BiasedMF", sizes, f"lower l2, which is {self.l2_[0]:g}")
+        warn_of_vanished_factors(
+            "BiasedMF", sizes, f"lower l2, which is {self.l2_[0]:g}", automatic=isinstance(self.l2, str)
+        )
 
     def _solve(self, ratings: CSR, others: NDArray[np.float64], weights: CSR | None = None) -> NDArray[np.float64]:
         """Return factors and bias of each row, given those of the columns."""

@@ -100,7 +100,7 @@ def singular_values(users: NDArray[np.floating[Any]], items: NDArray[np.floating
     return np.linalg.svd(of_users @ of_items.T, compute_uv=False)
 
 
-def warn_of_vanished_factors(name: str, sizes: NDArray[np.float64], advice: str) -> None:
+def warn_of_vanished_factors(name: str, sizes: NDArray[np.float64], advice: str, *, automatic: bool = False) -> None:
     """Warn where most of the factors of the model called `name` are of no size.
 
     Parameters
@@ -110,7 +110,9 @@ def warn_of_vanished_factors(name: str, sizes: NDArray[np.float64], advice: str)
         Singular values of what the factors make, or others that say how large each is.
     advice : str
         What to do.
+    automatic : bool, default False
+        The penalty follows the data, and leaves as many factors as they bear: no more than one is too few then.
     """
     alive = int(np.count_nonzero(sizes > _VANISHED * sizes.max(initial=0.0)))
-    if alive <= _FEW * len(sizes):
+    if alive <= (min(1, len(sizes) - 1) if automatic else _FEW * len(sizes)):
         warn_caller(f"{len(sizes) - alive} of the {len(sizes)} factors of {name} have vanished: {advice}")
