@@ -82,8 +82,8 @@ def expected_of(model, ratings, k):
     return by_user(model.recommend(histories, k))
 
 
-def check_equal(found, expected):
-    pd.testing.assert_frame_equal(by_user(found), expected, check_exact=True, check_dtype=False)
+def check_equal(found, expected, **tolerance):
+    pd.testing.assert_frame_equal(by_user(found), expected, check_dtype=False, **(tolerance or {"check_exact": True}))
 
 
 # ---------------------------------------------------------------------- in Spark
@@ -110,7 +110,8 @@ def test_a_run_of_text_ids_with_times_and_repeated_pairs(spark, films, tmp_path)
     low = {user: rows["item"].tolist() for user, rows in ratings[ratings["rating"] < 4].groupby("user")}
     expected = [model.recommend(likes, 10, users=[user], block_items=low.get(user, [])) for user in likes.users]
     assert dict(found.dtypes)["user"] == dict(found.dtypes)["item"]
-    check_equal(found, by_user(pd.concat(expected, ignore_index=True)))
+    alone = by_user(pd.concat(expected, ignore_index=True))  # a user alone is summed in another order
+    check_equal(found, alone, rtol=1e-5)
 
 
 def test_what_is_wrong_in_the_rows_is_said_by_the_job(spark, saved):

@@ -17,7 +17,7 @@ from aerec.times import joined_times
 
 
 def joined_fields(parts: Sequence[Any], duplicates: Duplicates) -> dict[str, Any]:
-    """Return the fields of an `Interactions` that joins `parts`, others of them, the oldest first."""
+    """Return the fields of an `Interactions` that joins others, `parts`, the oldest first."""
     users = union_of_ids([part.users for part in parts], "user")
     items = union_of_ids([part.items for part in parts], "item")
     columns = [items.get_indexer(part.items) for part in parts]

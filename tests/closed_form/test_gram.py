@@ -8,6 +8,7 @@ from scipy.sparse import csr_array
 from aerec.closed_form import gram as module
 from aerec.closed_form.gram import blocks_of_dense_rows, gram_matrix, invert_gram, scale_symmetric
 from aerec.errors import InsufficientMemoryError, TrainingError
+from aerec.native import kernels
 from aerec.system import memory
 
 
@@ -73,6 +74,7 @@ def test_the_gram_matrix_of_mapped_ratings(work, tmp_path, monkeypatch):
 @pytest.mark.parametrize("work", [0.0, np.inf], ids=["NumPy", "kernel"])
 @pytest.mark.parametrize("threads", [1, 3])
 def test_the_gram_matrix_is_the_same_on_any_number_of_threads_and_leaves_it_as_it_was(work, threads, monkeypatch):
+    monkeypatch.setattr(kernels, "_SMALL", 0)
     monkeypatch.setattr(module, "_COLUMNS", 2)
     monkeypatch.setattr(module, "_n_dense_columns", lambda X: (X.shape[1] // 2, work))
     X = ratings() * 0.1

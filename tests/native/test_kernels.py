@@ -172,7 +172,8 @@ def test_largest_numbers_are_read_as_they_lie(numbers):
         kernels.largest(numbers, 2)
 
 
-def test_threads_change_no_bit():
+def test_threads_change_no_bit(monkeypatch):
+    monkeypatch.setattr(kernels, "_SMALL", 0)
     _, arrays = csr(0, 700, 130, 0.1)
     dense = drawn(1, 130, 65)
     results = []
@@ -186,7 +187,11 @@ def test_threads_change_no_bit():
             state = adam_state(4, 700, 65)
             kernels.sparse_adam(*state, *arrays, dense, AdamOptions(0.1, (0.9, 0.999), 1e-8, 0.0, 1.0))
             product = kernels.sparse_product(*arrays, dense, torch.empty(700, 65))
-            results.append((log_sums, explained, logits, sums, *state, product, kernels.tanh(drawn(5, 700, 65))))
+            gram = torch.zeros(130, 130)
+            kernels.gram(Rows(Stored(arrays[0], arrays[1].int(), arrays[2]), 130), gram)
+            largest = map(torch.from_numpy, kernels.largest(drawn(6, 700, 65).numpy(), 7))
+            results.append((log_sums, explained, logits, sums, *state, product, kernels.tanh(drawn(5, 700, 65)), gram))
+            results[-1] += (*largest,)
     finally:
         torch.set_num_threads(before)
     assert all(torch.equal(*pair) for pair in zip(*results, strict=True))

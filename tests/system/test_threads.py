@@ -42,6 +42,24 @@ def test_small_work_takes_few_threads_and_gives_them_back(work, expected):
         torch.set_num_threads(before)
 
 
+def test_what_begins_before_another_ends_leaves_the_threads_as_they_were():
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        first, second = torch_threads_for(0), torch_threads_for(0)
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        second.__exit__(None, None, None)
+        assert torch.get_num_threads() == 4
+        torch.set_num_threads(3)
+        with torch_threads_for(0):
+            pass
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_fitted_models_rank_in_forked_processes():
     environment = {**os.environ, "OMP_NUM_THREADS": "2", "PYTHONWARNINGS": "ignore"}

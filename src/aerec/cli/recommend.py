@@ -109,7 +109,7 @@ def recommend(
     if user and history is not None:
         raise ValueError("give --user or --history, not both")
     if not user and history is None and out is None:
-        read_run(run)
+        read_run(run)  # a run that is not there is the first thing to say
         raise ValueError("name the users: --user ID, --history ID,ID,… for someone new, or --out FILE for all users")
     if out is not None:
         check_output(out)

@@ -130,11 +130,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
     kl_annealing_steps : int, default 0
         Steps over which that weight rises from 0.
     epochs : int or "auto", default "auto"
-        "auto" takes up to 100 with validation data, where `patience` ends the training; without it 30. The presets for
-        likes follow the data: a · (n_rows · n_items / 10⁶)^0.29 epochs of 30 steps, the power from 1 to 2.8, and more
-        epochs where they have fewer steps; a is 5 in `ELSA`, 5.4 in `MultDAE`, 8 in `CDAE`, 11.5 in `MultVAE`. On sets
-        of 300 to 3,000 users that is about where validation data would have ended the training, and `patience` ends
-        none sooner: where popularity is all that a network has learned yet, more of it does not help for long.
+        "auto" takes up to 100 with validation data, or as many as without if that is more, where `patience` ends the
+        training; without it 30. The presets for likes follow the data: a · (n_rows · n_items / 10⁶)^0.29 epochs of 30
+        steps, the power from 1 to 2.8, and more epochs where they have fewer steps; a is 5 in `ELSA`, 5.4 in `MultDAE`,
+        8 in `CDAE`, 11.5 in `MultVAE`. On sets of 300 to 3,000 users that is about where validation data would have
+        ended the training, and `patience` ends none sooner: where popularity is all that a network has learned yet,
+        more of it does not help for long.
     batch_size : int or "auto", default "auto"
         "auto" takes a thirtieth of the rows, from 32 to 500: an epoch then has 30 steps and more.
     learning_rate : float, default 1e-3

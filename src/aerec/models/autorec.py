@@ -77,7 +77,7 @@ class AutoRec(Autoencoder):
     biases : bool, default True
     epochs : int or "auto", default "auto"
         "auto" takes 40 epochs, and more where they have fewer than 14 steps, which `patience` does not cut short; with
-        validation data at least 100 are the most.
+        validation data up to 100, or as many as without if that is more.
     batch_size : int or "auto", default "auto"
         "auto" takes a fourteenth of the rows, from 32 to 128. Rows are divided evenly over the steps of an epoch.
     weight_decay : float or "auto", default "auto"

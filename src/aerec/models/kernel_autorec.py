@@ -49,7 +49,9 @@ class KernelAutoRec(AutoRec):
         "auto" takes a quarter of the rows, from 32 to 512: the kernels cost a step more than its rows.
     weight_decay : float or "auto", default "auto"
         λ. "auto" is 0.1, and 0.1 · (1600 / n_rows)^¾ for fewer rows: 0.7 for 119.
-    orientation, activation, noise, sparsity, biases, epochs, learning_rate, learning_rate_schedule, optimizer,
+    epochs : int or "auto", default "auto"
+        As in `AutoRec`, but more only where they have fewer than 4 steps.
+    orientation, activation, noise, sparsity, biases, learning_rate, learning_rate_schedule, optimizer,
     patience, validation_metric, device, precision, seed, progress
         As in `AutoRec`, with other defaults.
 

@@ -72,7 +72,7 @@ class SparseELSA(Recommender):
     n_factors : int, default 256
         Length of the item vectors before any entry is taken away, at most 65,536.
     n_active : int, default 128
-        Mean of k, the entries of a vector that are not 0; all of them where there are no more factors.
+        Mean of k, the entries of a vector that are stored; all of them where there are no more factors.
     popularity_power : float ≥ 0, default 0.5
         γ. With 0 all items have `n_active` entries.
     epochs, batch_size : int or "auto", default "auto"
@@ -369,8 +369,8 @@ class _SparseVectors:
         n_factors: int,
     ) -> _SparseVectors:
         """Pack numbers from −7 to 7 and their columns, which are in order in each row."""
-        raised = np.append(numbers + 8, [8] * (len(numbers) % 2))
-        entries = (raised[::2] + 16 * raised[1::2]).astype(np.uint8)
+        raised = np.append(numbers + 8, np.full(len(numbers) % 2, 8, dtype=numbers.dtype)).astype(np.uint8)
+        entries = raised[::2] + 16 * raised[1::2]
         narrow, n_items = columns.astype(np.min_scalar_type(n_factors - 1)), len(starts) - 1
         if n_items * -(-n_factors // 8) < narrow.nbytes:
             has = np.zeros((n_items, n_factors), dtype=bool)

@@ -1,4 +1,4 @@
-/* What a training step does beside its matrix products, each in one pass over memory.
+/* What a training step does beside its matrix products, each in one pass over memory; neighbours, Gram matrices, top-k.
  *
  * Compiled once for each instruction set, with ISA as the ending of the names; `loader.py` takes those of the set that
  * PyTorch uses. Plain loops, which the compiler turns into vector instructions. Every result is that of one item, one

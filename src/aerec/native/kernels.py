@@ -1,7 +1,7 @@
 """What the kernels compute, and the checks that keep them within the memory of their tensors.
 
-Every function has a pure form in PyTorch elsewhere, which is the reference: results differ from it by rounding alone.
-They do not depend on the number of threads.
+Every function has a pure form elsewhere, in PyTorch, NumPy or SciPy, which is the reference: results differ from it by
+rounding alone. They do not depend on the number of threads.
 """
 
 from __future__ import annotations

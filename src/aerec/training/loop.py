@@ -120,7 +120,7 @@ def train(
     good = KeptWeights(trainer.network, trainer.epoch) if best is None else best.kept
     sizes = [weight.numel() for weight in trainer.network.weights()]  # about the multiply-adds of a row
     work = min(rows.shape[0], trainer.options.batch_size) * sum(sizes) // max(len(sizes), 1)
-    with torch_threads_for(work), _around(callbacks, model):
+    with _around(callbacks, model):
         if trainer.ranks is not None:
             trainer.ranks.begin_together(trainer.network, len(done), trainer.device)
             if validator is not None:  # one of them measures for all
@@ -131,7 +131,7 @@ def train(
             when_good = None if best is not None else functools.partial(good.take, trainer.epoch)
             trainer.begin_epoch(len(done) / epochs, when_good)
             try:
-                with own_stream(trainer.device) if on_gpu else nullcontext():
+                with torch_threads_for(work), own_stream(trainer.device) if on_gpu else nullcontext():
                     record = {"epoch": len(done) + 1, **trainer.run_epoch(rows, steps)}
                 if trainer.average is not None:
                     trainer.average.end_epoch()
