@@ -56,3 +56,10 @@ def test_times_are_joined_as_far_as_there_are_any():
     with pytest.warns(UserWarning, match="times left out: 1 of 2 parts have none") as caught:
         assert Interactions.concat([numbers, none]).timestamps is None
     assert caught[0].filename == __file__
+
+
+def test_ratings_that_add_up_to_0_are_left_out_with_a_warning():
+    parts = [Interactions.from_frame(frame_of((1, 7, rating), (1, 8, 1.0))) for rating in (2.0, -2.0)]
+    with pytest.warns(UserWarning, match="1 ratings of 0 dropped") as caught:
+        assert Interactions.concat(parts, duplicates="sum").matrix.toarray().tolist() == [[0, 2]]
+    assert caught[0].filename == __file__

@@ -105,12 +105,17 @@ def ratings_of_frame(
             f"{ratings.n_repeated:,} duplicated (user, item) pairs: kept the last rating of each; "
             'duplicates="sum" adds them up; to keep another one, drop the rest from the frame first'
         )
-    if ratings.n_zeros:
+    warn_of_zeros(ratings.n_zeros)
+    return FrameRatings(ratings, users, items, dtype, notes)
+
+
+def warn_of_zeros(n_zeros: int) -> None:
+    """Say that ratings of 0 are left out."""
+    if n_zeros:
         warn_caller(
-            f"{ratings.n_zeros:,} ratings of 0 dropped: a sparse matrix reads 0 as 'not rated'; "
+            f"{n_zeros:,} ratings of 0 dropped: a sparse matrix reads 0 as 'not rated'; "
             "where 0 is a rating, shift the scale (rating + 1) to keep them"
         )
-    return FrameRatings(ratings, users, items, dtype, notes)
 
 
 def note_of_sums(n_repeated: int) -> str:

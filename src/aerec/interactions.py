@@ -259,6 +259,7 @@ class Interactions:
         UserWarning
             If only some of the parts have times: they are left out. If times are dates in some and numbers in others:
             the numbers are read as seconds since 1970.
+            If ratings add up to 0: they are left out.
 
         Examples
         --------

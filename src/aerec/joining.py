@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from aerec.frames import Duplicates, note_of_sums, sort_ratings
+from aerec.frames import Duplicates, note_of_sums, sort_ratings, warn_of_zeros
 from aerec.ids import union_of_ids
 from aerec.item_descriptions import joined_descriptions
 from aerec.item_features import ItemFeatures, join_features
@@ -32,6 +32,7 @@ def joined_fields(parts: Sequence[Any], duplicates: Duplicates) -> dict[str, Any
         joined_weights([part.weights for part in parts], [part.n_ratings for part in parts]),
         duplicates,
     )
+    warn_of_zeros(joined.n_zeros)
     notes = [*dict.fromkeys(note for part in parts for note in part.notes)]
     if joined.n_repeated:
         replaced = f"{joined.n_repeated:,} ratings replaced by a later one of the same user and item"

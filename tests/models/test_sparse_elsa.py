@@ -1,5 +1,7 @@
 """SparseELSA against its formula in numpy, and against ELSA."""
 
+import copy
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,7 @@ import scipy.sparse as sp
 import torch
 
 from aerec import Interactions, load_model
-from aerec.errors import InsufficientMemoryError
+from aerec.errors import InsufficientMemoryError, ModelFileError
 from aerec.models import ELSA, SparseCode, SparseELSA, sparse_elsa
 from aerec.network.products import Scratch
 from aerec.network.rows import sparse_rows
@@ -234,6 +236,14 @@ def test_a_saved_model_scores_as_before_and_holds_no_dense_vectors(data, model, 
     np.testing.assert_array_equal(loaded.score_items(data), model.score_items(data))
     assert isinstance(loaded.factors_, sp.csr_array)
     assert all(np.asarray(array).size <= model.factors_.nnz for array in loaded._state()[1].values())
+
+
+def test_entries_of_a_byte_each_as_an_earlier_version_saved_them_are_refused(model, tmp_path):
+    earlier = copy.copy(model)
+    earlier.entries_ = np.ones(model.starts_[-1], dtype=np.int8)
+    earlier.save(tmp_path / "model")
+    with pytest.raises(ModelFileError, match=r"entries_ are not two in a byte.*train it again"):
+        load_model(tmp_path / "model")
 
 
 def test_seeds(data):

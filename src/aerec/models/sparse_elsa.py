@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -200,6 +200,11 @@ class SparseELSA(Recommender):
     def _hold(self, vectors: _SparseVectors) -> None:
         self.entries_, self.scales_ = vectors.entries, vectors.scales
         self.columns_, self.starts_ = vectors.columns, vectors.starts
+
+    def _set_state(self, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
+        super()._set_state(header, tensors)
+        if self.entries_.dtype != np.uint8 or len(self.entries_) != -(-int(self.starts_[-1]) // 2):
+            raise ValueError("entries_ are not two in a byte")
 
     def _vectors(self) -> _SparseVectors:
         return _SparseVectors(self.entries_, self.scales_, self.columns_, self.starts_, int(self._used("n_factors")))

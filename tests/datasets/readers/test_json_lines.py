@@ -63,6 +63,7 @@ def test_an_array_of_objects_is_read_as_its_lines_would_be(read, indent):
         ('[{"user": ' * 100_000, "too deep"),
         (b'[{"user": "\xff", "item": 1}]', "UTF-8"),
         ("[\n]", "holds no ratings"),
+        (f'[{{"user": {"9" * 5000}, "item": 1}}]', "thousands of digits"),
     ],
 )
 def test_what_is_wrong_in_an_array_is_named(read, text, message):

@@ -80,6 +80,8 @@ def test_an_item_named_twice_counts_once_with_a_warning(tmp_path):
     (tmp_path / "train.txt").write_text("1 5 5 6\n")
     with pytest.warns(UserWarning, match=r"1 duplicated \(user, item\) pairs"):
         assert pairs(read_ratings(tmp_path / "train.txt")) == [(1, 5), (1, 6)]
+    summed = read_ratings(tmp_path / "train.txt", duplicates="sum")
+    assert summed.to_frame()["rating"].tolist() == [2, 1]
 
 
 def test_parts_keep_users_that_one_of_them_lacks(tmp_path):

@@ -135,6 +135,8 @@ def _array(text: bytes, label: str) -> _Records:
         raise DataError(f"{label}: {NOT_UTF8}") from None
     except RecursionError:
         raise DataError(f"{label}: no array of JSON objects: lists stand too deep in each other") from None
+    except ValueError:  # Python reads no whole number of so many digits
+        raise DataError(f"{label}: no array of JSON objects: a number has thousands of digits; correct it") from None
     wrong = next((at for at, record in enumerate(records, start=1) if type(record) is not dict), None)
     if wrong is not None:
         raise DataError(f"{label} record {wrong}: no object of JSON: {as_shown(str(records[wrong - 1]))!r}; correct it")

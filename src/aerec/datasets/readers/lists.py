@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from aerec.datasets.readers.columns import MOVIELENS_COLUMNS, Columns
 from aerec.datasets.readers.files import Files, plain_name
 from aerec.errors import DataError
+from aerec.frames import Duplicates
 from aerec.interactions import Interactions
 from aerec.sparse import CSR
 
@@ -29,7 +30,9 @@ def looks_like_lists(line: str) -> bool:
     return re.fullmatch(r"\s*\d+(?: +\d+)*\s*", line, re.ASCII) is not None
 
 
-def read_lists(files: Files, name: str, columns: Columns | None = None) -> Interactions:
+def read_lists(
+    files: Files, name: str, columns: Columns | None = None, duplicates: Duplicates = "last"
+) -> Interactions:
     """Read one line a user; a user without items is a user without ratings.
 
     Where a line begins with the number of items that follow, as in ``users.dat`` of CiteULike, the users are numbered
@@ -41,6 +44,8 @@ def read_lists(files: Files, name: str, columns: Columns | None = None) -> Inter
         The file.
     columns : Columns, optional
         ``rating=None`` says that the numbers are items, whatever they look like.
+    duplicates : "last" or "sum", default "last"
+        An item that stands in a line several times counts once, or so many times.
 
     Raises
     ------
@@ -79,7 +84,7 @@ def read_lists(files: Files, name: str, columns: Columns | None = None) -> Inter
             "rating=None"
         )
     frame = pd.DataFrame({"user": users[np.cumsum(opens) - 1], "item": numbers})[~opens]
-    return Interactions.from_frame(frame, rating=None).with_users(users.sort_values())
+    return Interactions.from_frame(frame, rating=None, duplicates=duplicates).with_users(users.sort_values())
 
 
 def read_item_tags(files: Files, name: str, items: pd.Index[Any]) -> tuple[CSR, pd.Index[Any]] | None:

@@ -331,7 +331,8 @@ def _read_table(files: Files, names: list[str], manner: _Manner) -> Interactions
     elif looks_like_records(begin := first_line(files, name).text):
         frame = read_json_lines(files, name, columns)
     elif looks_like_lists(begin):
-        return as_told(read_lists(files, name, columns), files.label(name), weight=columns.weight)
+        lists = read_lists(files, name, columns, manner.duplicates)
+        return as_told(lists, files.label(name), weight=columns.weight)
     else:
         frame = read_delimited(files, name, columns)
     if "rating" not in frame and columns.rating is not None:
