@@ -223,3 +223,11 @@ def test_the_folds_of_movielens_100k_make_the_whole(movielens_100k):
     assert (parts["train"].n_ratings, parts["test"].n_ratings) == (80_000, 20_000)
     assert sorted(rows(parts["train"]) + rows(parts["test"])) == rows(whole)
     assert parts["test"].item_names[1] == "Toy Story (1995)"
+
+
+def test_what_parts_say_of_added_up_rows_stays_when_they_are_joined(tmp_path):
+    (tmp_path / "train.csv").write_text("user,item,rating\n1,7,2\n1,7,2\n1,7,1\n")
+    (tmp_path / "test.csv").write_text("user,item,rating\n1,8,2\n1,7,1\n")
+    joined = read_ratings(tmp_path, duplicates="sum")
+    assert joined.to_frame()["rating"].tolist() == [6, 2]
+    assert joined.notes == tuple(f"{n} rows added to another one of the same user and item" for n in (2, 1))

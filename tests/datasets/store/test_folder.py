@@ -55,6 +55,11 @@ def test_a_store_is_known_by_what_is_mapped_from_it(path, films):
     assert not is_store(path.parent)
 
 
+def test_a_store_has_nothing_to_add_up(path):
+    with pytest.warns(UserWarning, match="holds one rating of a user and item, the last: there is nothing to add up"):
+        assert read_ratings(path, duplicates="sum").n_ratings == read_ratings(path).n_ratings
+
+
 def test_a_store_is_read_as_told(path):
     assert read_ratings(path, timestamp=None).timestamps is None
     assert read_ratings(path, rating=None).n_ratings == open_store(path).n_ratings

@@ -133,7 +133,7 @@ def read_ratings(
     """
     if is_store(path):
         named = {"user": user, "item": item, "rating": rating, "timestamp": timestamp, "weight": weight}
-        return as_told(open_store(path), str(path), **named)
+        return as_told(open_store(path), str(path), **named, duplicates=duplicates)
     files, name = Files.at(path)
     manner = _Manner(Columns(user, item, rating, timestamp, weight), sep, columns, header, duplicates)
     names = _whole(files) if name is None else [name]
@@ -205,9 +205,12 @@ def as_told(
     rating: str | None = "rating",
     timestamp: str | None = "timestamp",
     weight: str | None = None,
+    duplicates: Duplicates = "last",
     **_: Any,
 ) -> Interactions:
     """Return data that is no file of columns as the parameters of `read_ratings` say: without ratings or times.
+
+    A warning says that there is nothing to add up where each pair has one rating.
 
     Raises
     ------
@@ -219,6 +222,8 @@ def as_told(
             raise DataError(f"{what} has no column {name!r}: its columns are user, item, rating, timestamp")
     if weight is not None and data.weights is None:
         raise DataError(_no_weights(what, weight))
+    if duplicates != "last":
+        warn_caller(f"{what} holds one rating of a user and item, the last: there is nothing to add up")
     data = data if rating is not None else replace(data, matrix=ones_in(data.matrix))
     return data if timestamp is not None else replace(data, timestamps=None)
 
@@ -251,6 +256,7 @@ def join_parts(parts: dict[str, Interactions], duplicates: Duplicates = "last") 
         joined.with_users(first.users).with_items(first.items),
         item_names=first.item_names,
         item_genres=first.item_genres,
+        notes=tuple(dict.fromkeys(note for part in (*parts.values(), joined) for note in part.notes)),
     )
 
 
