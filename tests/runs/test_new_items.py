@@ -117,7 +117,7 @@ def test_between_semicolons_numbers_may_have_a_comma(run, likes, tmp_path):
     (tmp_path / "items.csv").write_text("\n".join(f"{item};{price}" for item, price in rows))
     data = FeatureFile(tmp_path / "items.csv").add_to(run).data
     assert data.feature_names.tolist() == ["price"]
-    (tmp_path / "sizes.csv").write_text("item;size\n901;3,5\n1;XL\n2;3,5\n")
+    (tmp_path / "sizes.csv").write_text("# of clothes, sizes\nitem;size\n901;3,5\n1;XL\n2;3,5\n")
     sizes = FeatureFile(tmp_path / "sizes.csv").add_to(run).data.feature_names
     assert sizes.tolist() == ["size=3,5", "size=XL"]
 

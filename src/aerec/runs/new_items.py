@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from aerec.datasets.readers.columns import Columns
+from aerec.datasets.readers.layout import without_comments
 from aerec.errors import DataError, warn_caller
 from aerec.ids import examples, id_from_text
 from aerec.item_features import tags_of_text
@@ -131,7 +132,7 @@ class FeatureFile:
                 return pd.read_parquet(path)
             if path.suffix == ".jsonl":
                 return pd.read_json(path, lines=True, dtype=False)
-            text = path.read_text(encoding="utf-8-sig")
+            text = without_comments(path.read_text(encoding="utf-8-sig"))
             first = text.partition("\n")[0]
             sep = max(_SEPARATORS, key=lambda mark: len(next(csv.reader([first], delimiter=mark), [])))
             names = next(csv.reader([first.rstrip("\r")], delimiter=sep), [])

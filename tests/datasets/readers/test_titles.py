@@ -71,6 +71,7 @@ def test_titles_are_found_where_only_one_of_the_files_has_ids_that_are_text(tmp_
     "listed",
     [
         "sku,title,genres\n007,Pot,Kitchen|Steel\n08,Pan,\n",
+        "# of the shop, as of\r\n% today\r\nsku,title,genres\r\n007,Pot,Kitchen|Steel\r\n08,Pan,\r\n",
         'SKU;Price;Name;Category\r\n007;1,5;Pot;Kitchen|Steel\r\n08;2;"Pan";\r\n',
     ],
 )

@@ -251,6 +251,11 @@ def first_line(files: Files, name: str) -> FirstLine:
     raise DataError(f"{label} is empty; ratings were expected, one a line")
 
 
+def without_comments(table: str) -> str:
+    """Return the text of a table without the comments above it, as `first_line` passes over them."""
+    return re.sub(r"\A([#%] .*\n)+", "", table)
+
+
 def shorten(line: str) -> str:
     """Quote at most 60 characters of `line` for a message."""
     return repr(line if len(line) <= 60 else line[:57] + "…")

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 import pandas as pd
 
 from aerec.datasets.readers.files import Files, plain_name
+from aerec.datasets.readers.layout import without_comments
 from aerec.datasets.readers.netflix import is_netflix
 from aerec.errors import DataError, warn_caller
 
@@ -161,7 +162,7 @@ def _text(files: Files, name: str) -> str:
     with files.open(name) as stream:
         content = stream.read()
     try:
-        return content.decode("utf-8-sig")
+        return without_comments(content.decode("utf-8-sig"))
     except UnicodeDecodeError:  # MovieLens 100K and 1M, Netflix and Book-Crossing were written in Latin-1
         return content.decode("latin-1")
 
