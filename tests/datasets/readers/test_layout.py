@@ -73,6 +73,7 @@ def test_columns_that_are_given_stand_for_a_header(detect):
     [
         (b"", "is empty; ratings were expected, one a line"),
         (b"\n \n", "is empty"),
+        (b"# " + b"x" * 2**16 + b"\nuser,item\n1,2\n", "begins with comments, such as '# xxx"),
         (b"PAR1\x15\x04", "is a Parquet file; call it .parquet"),
         (b"PK\x03\x04rest", "is a zip archive or an Excel workbook"),
         (b"<!DOCTYPE html>", "is a page of HTML or XML"),

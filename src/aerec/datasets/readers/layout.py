@@ -248,6 +248,8 @@ def first_line(files: Files, name: str) -> FirstLine:
             skip, comment = number, comment or line.rstrip("\n")
         elif line.strip():
             return FirstLine(line.rstrip("\n"), number, sep, skip, comment)
+    if comment is not None:
+        raise DataError(f"{label} begins with comments, such as {shorten(comment)}, and no ratings; delete them")
     raise DataError(f"{label} is empty; ratings were expected, one a line")
 
 
