@@ -61,7 +61,7 @@ class Blend(Recommender):
     Notes
     -----
     `explain` sums what the models say, w · contribution / std, with mean and std as the whole history has them.
-    `similar_items` sums how alike items are, w · (similarity − mean) / std over all other items, of the models that
+    `similar_items` sums how alike items are, w · (similarity − mean) / std over the items, of the models that
     can say it; what shares nothing counts as 0, and is left out where all say so. Nothing is steered: units are those
     of one model, and what they add is scaled with all its scores. Steer a `SparseCode` alone.
 
