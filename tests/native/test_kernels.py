@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aerec.native import kernels
-from aerec.native.kernels import AdamOptions, Rows, Stored
+from aerec.native.kernels import AdamOptions, CheckedRows, Stored
 from aerec.native.loader import describe, is_used
 
 pytestmark = pytest.mark.skipif(not is_used(), reason=describe())
@@ -158,7 +158,7 @@ def test_largest_numbers_of_each_row(n_columns, k):
 def test_products_of_all_columns(n_rows, n_columns, density, seed):
     dense, (starts, columns, values) = csr(seed, n_rows, n_columns, density)
     sums = torch.full((n_columns, n_columns), 7.0)
-    kernels.gram(Rows(Stored(starts, columns.int(), values), n_columns), sums)
+    kernels.gram(CheckedRows(Stored(starts, columns.int(), values), n_columns), sums)
     expected = (dense.double().T @ dense.double()).float()
     torch.testing.assert_close(sums.triu(), expected.triu(), rtol=1e-5, atol=1e-5)
     assert (sums.tril(-1) == torch.full_like(sums, 7.0).tril(-1)).all()
@@ -188,7 +188,7 @@ def test_threads_change_no_bit(monkeypatch):
             kernels.sparse_adam(*state, *arrays, dense, AdamOptions(0.1, (0.9, 0.999), 1e-8, 0.0, 1.0))
             product = kernels.sparse_product(*arrays, dense, torch.empty(700, 65))
             gram = torch.zeros(130, 130)
-            kernels.gram(Rows(Stored(arrays[0], arrays[1].int(), arrays[2]), 130), gram)
+            kernels.gram(CheckedRows(Stored(arrays[0], arrays[1].int(), arrays[2]), 130), gram)
             largest = map(torch.from_numpy, kernels.largest(drawn(6, 700, 65).numpy(), 7))
             results.append((log_sums, explained, logits, sums, *state, product, kernels.tanh(drawn(5, 700, 65)), gram))
             results[-1] += (*largest,)
@@ -229,14 +229,14 @@ def test_what_does_not_fit_is_refused():
 
 def test_largest_products_refuse_rows_and_columns_that_are_not_there():
     arrays = (csr(seed, 5, 5, 0.5)[1] for seed in (0, 1))
-    left, right = (Rows(Stored(starts, columns.int(), values), 5) for starts, columns, values in arrays)
+    left, right = (CheckedRows(Stored(starts, columns.int(), values), 5) for starts, columns, values in arrays)
     none = torch.full((5,), -1)
     with pytest.raises(ValueError, match="rows are some of 5"):
         kernels.largest_products(left, right, range(2, 6), 3, none, None)
     with pytest.raises(ValueError, match="columns be from 0 to 3"):
-        Rows(right.stored, 4)
+        CheckedRows(right.stored, 4)
     with pytest.raises(ValueError, match="rows of 6 columns cannot be multiplied by 5 rows"):
-        kernels.largest_products(Rows(left.stored, 6), right, range(5), 3, none, None)
+        kernels.largest_products(CheckedRows(left.stored, 6), right, range(5), 3, none, None)
     with pytest.raises(ValueError, match="shape"):
         kernels.largest_products(left, right, range(5), 3, none[:4], None)
 
@@ -256,7 +256,7 @@ def test_products_within_lists_are_those_of_scipy_to_the_bit(frequent):
     places = torch.full((12,), -1, dtype=torch.int32)
     places[frequent] = torch.arange(len(frequent), dtype=torch.int32)
     known = places, torch.from_numpy(whole[np.ix_(frequent, frequent)])
-    checked = Rows(Stored(starts, columns.int(), values), 40)
+    checked = CheckedRows(Stored(starts, columns.int(), values), 40)
     found = kernels.products_within(checked, ends, rows, 4, *known).numpy()
     for rows, products in zip(lists, found, strict=True):
         expected = np.zeros((4, 4), dtype=np.float32)
@@ -266,7 +266,7 @@ def test_products_within_lists_are_those_of_scipy_to_the_bit(frequent):
 
 def test_products_within_lists_refuse_what_does_not_fit():
     starts, columns, values = csr(0, 6, 5, 0.5)[1]
-    rows = Rows(Stored(starts, columns.int(), values), 5)
+    rows = CheckedRows(Stored(starts, columns.int(), values), 5)
     begins, lists = torch.tensor([0, 3]), torch.tensor([0, 1, 5], dtype=torch.int32)
     none, known = torch.full((6,), -1, dtype=torch.int32), torch.empty(0, 0)
     with pytest.raises(ValueError, match="more than 2"):

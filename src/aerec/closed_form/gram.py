@@ -177,12 +177,12 @@ def _dense_columns(items: CSR, start: int, stop: int, n_users: int) -> NDArray[n
     return dense
 
 
-def checked_rows(matrix: CSR) -> kernels.Rows:
+def checked_rows(matrix: CSR) -> kernels.CheckedRows:
     """Return a matrix as kernels read it; its two large arrays are not copied."""
     arrays = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32, copy=False), matrix.data
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The given NumPy array is not writable")
-        return kernels.Rows(kernels.Stored(*map(torch.from_numpy, arrays)), matrix.shape[1])
+        return kernels.CheckedRows(kernels.Stored(*map(torch.from_numpy, arrays)), matrix.shape[1])
 
 
 def _tensor(array: NDArray[Any]) -> torch.Tensor:

@@ -36,6 +36,7 @@ from aerec.recommender.sparse_code_scorer import SparseCoder, SparseCodeScorer, 
 from aerec.sparse import CSR, column_counts, keep_values, ones_in, row_ids, take_rows
 from aerec.splitting import Holdout
 from aerec.system.memory import require_memory
+from aerec.system.threads import torch_threads_for
 
 _LEAST = 0.5  # of a history that is left in every second epoch
 
@@ -228,14 +229,10 @@ class SparseCode(Recommender):
         def scaled(some: NDArray[np.float32]) -> torch.Tensor:
             return torch.as_tensor((some / scale).astype(np.float32), device=device)
 
-        with with_gradients(), EpochProgress(type(self).__name__, self.epochs, self.progress) as progress:
-            learner = CodeLearner(
-                scaled(codes),
-                int(self.n_units),
-                int(self.n_active),
-                self.selection,
-                int(self.seed),
-            )
+        threads = torch_threads_for(min(len(codes), int(self.batch_size)) * codes.shape[1] * int(self.n_units))
+        with with_gradients(), threads, EpochProgress(type(self).__name__, self.epochs, self.progress) as progress:
+            sizes = int(self.n_units), int(self.n_active)
+            learner = CodeLearner(scaled(codes), *sizes, self.selection, int(self.seed))
             learner.train(
                 int(self.epochs),
                 int(self.batch_size),

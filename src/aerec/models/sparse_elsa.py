@@ -31,6 +31,7 @@ from aerec.recommender.new_items import NewItems
 from aerec.recommender.scorer import Scorer, UserBlock
 from aerec.sparse import CSR, column_counts, row_ids, row_positions
 from aerec.splitting import Holdout
+from aerec.system.threads import torch_threads_for
 from aerec.training.loop import automatic_batch_size, automatic_epochs
 from aerec.training.optimizers import BlockwiseNAdam
 
@@ -231,7 +232,8 @@ class SparseELSA(Recommender):
         n_steps = epochs * n_batches
         settled = math.ceil(_ANNEALED * n_steps)
         support, scratch = torch.ones_like(weight, requires_grad=False), Scratch()
-        with EpochProgress(type(self).__name__, epochs, self.progress) as progress:
+        threads = torch_threads_for(min(batch_size, rows.shape[0]) * weight.numel())
+        with threads, EpochProgress(type(self).__name__, epochs, self.progress) as progress:
             for epoch in range(1, epochs + 1):
                 total = weight.new_zeros(())
                 for chosen in shuffled(rows, order).tensor_split(n_batches):  # no small rest

@@ -19,7 +19,7 @@ from aerec.native.loader import function, is_used
 
 _PIECE_ITEMS = 256  # The largest logit of a piece is found before its items are added up: they stay in the cache
 MOST_VALUES = 2**31  # stored values of which `gram` takes fewer
-_AHEAD = 8  # positions that a kernel looks at beyond the last, to fetch what comes next
+_AHEAD = 4  # positions that the kernel of `gram` looks at beyond the last, as kernels.c has it
 _SMALL = 2**15  # numbers that one thread is done with before others have begun
 _ENDINGS = {torch.float32: "f32", torch.bfloat16: "bf16"}
 
@@ -209,7 +209,7 @@ def largest(numbers: NDArray[np.float32], k: int) -> tuple[NDArray[np.int64], ND
     return columns, values
 
 
-class Rows:
+class CheckedRows:
     """Rows of a sparse matrix that are checked here, once, so that kernels may read them block by block.
 
     Parameters
@@ -241,12 +241,12 @@ class Pairs(NamedTuple):
     add_up: bool
 
 
-def gram(rows: Rows, sums: Tensor) -> None:
+def gram(rows: CheckedRows, sums: Tensor) -> None:
     """Write XᵀX, its diagonal and what is above it, of the matrix X whose rows these are.
 
     Parameters
     ----------
-    rows : Rows
+    rows : CheckedRows
         The columns of each ascend.
     sums : Tensor of shape (n_columns, n_columns)
         What is below the diagonal is left as it is.
@@ -262,12 +262,14 @@ def gram(rows: Rows, sums: Tensor) -> None:
     _call("gram", *stored, *map(torch.from_numpy, arrays), n_columns, sums, work=len(stored.rows))
 
 
-def largest_products(left: Rows, right: Rows, rows: range, k: int, exclude: Tensor, pairs: Pairs | None) -> Stored:
+def largest_products(
+    left: CheckedRows, right: CheckedRows, rows: range, k: int, exclude: Tensor, pairs: Pairs | None
+) -> Stored:
     """Return the `k` largest values above 0 of each of some rows of left · right, sorted by column.
 
     Parameters
     ----------
-    left, right : Rows
+    left, right : CheckedRows
     rows : range
         Of left, one after the other.
     k : int
@@ -305,12 +307,14 @@ def largest_products(left: Rows, right: Rows, rows: range, k: int, exclude: Tens
     return Stored(starts, columns[:n_values], values[:n_values])
 
 
-def products_within(rows: Rows, starts: Tensor, lists: Tensor, width: int, frequent: Tensor, known: Tensor) -> Tensor:
+def products_within(
+    rows: CheckedRows, starts: Tensor, lists: Tensor, width: int, frequent: Tensor, known: Tensor
+) -> Tensor:
     """Return of each list of rows the products of each two of them.
 
     Parameters
     ----------
-    rows : Rows
+    rows : CheckedRows
     starts : Tensor of int64, shape (n_lists + 1,)
         Where each list begins.
     lists : Tensor of int32
