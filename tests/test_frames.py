@@ -420,3 +420,9 @@ def test_blanks_of_a_category_that_nobody_has_are_not_told():
 def test_an_id_may_hold_a_nul():
     data = Interactions.from_frame(pd.DataFrame({"user": ["a\0 b", "a"], "item": [1, 2]}), rating=None)
     assert data.users.tolist() == ["a", "a\0 b"]
+
+
+def test_sums_beyond_float32_are_refused_as_sums():
+    frame = pd.DataFrame({"user": [1, 1, 2], "item": [1, 1, 2], "rating": [3e38, 3e38, 1.0]})
+    with pytest.raises(DataError, match=r"ratings of a repeated pair add up to 6e\+38, more than float32"):
+        Interactions.from_frame(frame, duplicates="sum")

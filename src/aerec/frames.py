@@ -123,6 +123,12 @@ def note_of_sums(n_repeated: int) -> str:
     return f"{n_repeated:,} rows added to another one of the same user and item"
 
 
+def check_duplicates(duplicates: str) -> None:
+    """Raise a ValueError if `duplicates` is neither "last" nor "sum"."""
+    if duplicates not in get_args(Duplicates):
+        raise ValueError(f'duplicates={duplicates!r} is not known; expected "last" or "sum"')
+
+
 def sort_ratings(
     rows: NDArray[np.integer[Any]],
     cols: NDArray[np.integer[Any]],
@@ -148,8 +154,7 @@ def sort_ratings(
     weights : ndarray of shape (n,), optional
     duplicates : "last" or "sum", default "last"
     """
-    if duplicates not in get_args(Duplicates):
-        raise ValueError(f'duplicates={duplicates!r} is not known; expected "last" or "sum"')
+    check_duplicates(duplicates)
     n = len(values)
     width: Any = np.int32 if max(n, *shape) < 2**31 else np.int64
     indices = (rows.astype(width, copy=False), cols.astype(width, copy=False))
@@ -170,7 +175,10 @@ def sort_ratings(
         order[pairs] = order[pairs[by_time]]
     values = values[order]
     if n_repeated and duplicates == "sum":
-        values[last] = np.add.reduceat(values, np.flatnonzero(np.append(True, ~repeated)), dtype=np.float64)
+        sums = np.add.reduceat(values, np.flatnonzero(np.append(True, ~repeated)), dtype=np.float64)
+        if (largest := np.abs(sums).max()) > np.finfo(np.float32).max:
+            raise DataError(f"the ratings of a repeated pair add up to {largest:g}, more than float32 holds")
+        values[last] = sums
     keep = last & (values != 0)
     if not keep.all():
         indptr = np.concatenate(([0], np.cumsum(keep)), dtype=width)[indptr]

@@ -598,8 +598,19 @@ def test_some_users_are_picked_by_id():
 def test_a_list_of_items_alone_is_told_how_to_say_whose_it_is(history):
     model = Table().fit(train())
     for call in (model.recommend, model.rank, model.score_items):
-        with pytest.raises(DataError, match=r"whose history it is; expected an Interactions, \{\"anna\": \[\"item\""):
+        with pytest.raises(DataError, match=r"whose history it is; expected an Interactions .*\{\"anna\": \[\"item\""):
             call(history)
+
+
+def test_users_who_have_every_item_are_told_to_get_nothing():
+    full = sp.csr_array(np.vstack([np.ones(N_ITEMS), np.eye(N_ITEMS)[0]]))
+    model = Table().fit(train())
+    with pytest.warns(UserWarning, match="1 of 2 users have nothing left to be recommended.*exclude_seen=False"):
+        indices, _ = model.recommend(full, k=2)
+    assert (indices[0] == -1).all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert (model.recommend(full, k=2, exclude_seen=False)[0] >= 0).all()
 
 
 # ---------------------------------------------------------------------- what is alike

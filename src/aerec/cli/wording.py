@@ -24,6 +24,7 @@ _WORDS = [
     (r"the weights out with train\.with_weights\(None\)", "out --weight"),
     (r"\bweight='[^']*'", "--weight"),
     (r"\boverwrite=True\b", "--overwrite"),
+    (r"; exclude_seen=False ranks these too", ""),
     (r"; use RandomHoldout", "; take --split random"),
     (r"; give features=…", ", which --rerank takes from the data; tail:0.2 needs neither"),
     (r"give an Interactions with timestamps; a matrix has none", "name their column with --timestamp COLUMN"),

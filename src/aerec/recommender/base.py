@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from typing_extensions import Self
 
 from aerec.dimensions import Space
-from aerec.errors import DataError, TrainingError
+from aerec.errors import DataError, TrainingError, warn_caller
 from aerec.holdout import Holdout, as_interactions, given_validation
 from aerec.ids import as_ids, check_storable
 from aerec.interactions import Interactions
@@ -397,6 +397,8 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         (indices, scores)
             For a matrix: the arrays of `rank`, filled up with −1 and −∞.
 
+        A warning says how many users get nothing, as their histories hold all items.
+
         Raises
         ------
         DataError
@@ -423,6 +425,12 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
             k = min(k, self.n_features_in_)  # a frame is not filled up: "all of them" may be any large number
         model = self if steer is None else self.steer(steer)
         indices, scores = model.rank(history, k, exclude_seen, allow_items=allow_items, block_items=block_items)
+        empty = int(np.count_nonzero(indices[:, :1] < 0))
+        if empty and exclude_seen and allow_items is None and block_items is None:
+            warn_caller(
+                f"{empty:,} of {len(indices):,} users have nothing left to be recommended: their histories hold all "
+                "items; exclude_seen=False ranks these too"
+            )
         if not (isinstance(history, Interactions) or are_lists(history)):
             return indices, scores
         rows, places = np.nonzero(indices >= 0)

@@ -223,7 +223,8 @@ def refuse_lists(history: Any) -> None:
     article = "an" if type(history).__name__ == "ndarray" else "a"
     row = "; reshape(1, -1) makes one row a matrix" if getattr(history, "ndim", 2) == 1 else ""
     raise DataError(
-        f"{article} {type(history).__name__} does not say whose history it is; expected an Interactions, "
+        f"{article} {type(history).__name__} does not say whose history it is; expected an Interactions "
+        "(of some of its users: data.select_users(ids)), "
         '{"anna": ["item", "item"]}, {"anna": {"item": rating}}, or a matrix of shape (n_users, n_items)' + row
     )
 

@@ -543,3 +543,14 @@ def test_without_a_header_fields_have_numbers(tmp_path, text, reading, ratings, 
     assert (data.users.tolist(), data.items.tolist()) == ([7], [8, 9])
     assert data.matrix.data.tolist() == ratings
     assert (None if data.timestamps is None else data.timestamps.tolist()) == times
+
+
+@pytest.mark.parametrize("text", ["# item,user,rating\n2,1,3\n", "#item\tuser\trating\n2\t1\t3\n"])
+def test_a_header_may_be_marked_as_a_comment(read, text):
+    assert read(text) == [(1, 2, 3.0)]
+
+
+@pytest.mark.parametrize("comment", ["# user item", "# made by him,today,twice"])
+def test_a_comment_that_names_no_fields_is_no_header(read, comment):
+    with pytest.raises(DataError, match="no header"), pytest.warns(UserWarning, match="comments above"):
+        read(f"{comment}\n1,2,3\n")

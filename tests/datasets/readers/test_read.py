@@ -231,3 +231,9 @@ def test_what_parts_say_of_added_up_rows_stays_when_they_are_joined(tmp_path):
     joined = read_ratings(tmp_path, duplicates="sum")
     assert joined.to_frame()["rating"].tolist() == [6, 2]
     assert joined.notes == tuple(f"{n} rows added to another one of the same user and item" for n in (2, 1))
+
+
+@pytest.mark.parametrize("read", [read_ratings, read_parts])
+def test_an_unknown_way_with_duplicates_is_refused_before_anything_is_read(read, tmp_path):
+    with pytest.raises(ValueError, match='duplicates=\'all\' is not known; expected "last" or "sum"'):
+        read(tmp_path / "absent", duplicates="all")

@@ -111,6 +111,8 @@ class FirstLine:
         How many lines stand before the table: that one, and comments.
     comment : str or None
         The first of the lines above that begin with "# " or "% ".
+    above : str or None
+        The last of them without its mark: the names of the fields, where NumPy's savetxt wrote them.
     """
 
     text: str
@@ -118,6 +120,7 @@ class FirstLine:
     sep: str | None = None
     skip: int = 0
     comment: str | None = None
+    above: str | None = None
 
 
 def detect_layout(
@@ -130,8 +133,6 @@ def detect_layout(
 ) -> Layout:
     """Tell the layout from the first line, as far as the caller does not (parameters as in `read_delimited`)."""
     first = first_line(files, name)
-    if first.comment is not None:
-        warn_caller(f"{files.label(name)}: comments above the table, such as {shorten(first.comment)}, are passed over")
     is_guess = sep is None and first.sep is None
     sep = first.sep if sep is None else sep
     plain = plain_name(name)
@@ -145,7 +146,11 @@ def detect_layout(
         columns = replace(columns, rating=of_name)
     written = {"encoding": "latin-1", "escape": "\\"} if re.fullmatch(_OF_MYSQL, plain) else {}
     quoted = sep != "::" and ".inter" not in name and not movielens
-    first_fields = _split(first.text, sep, quoted)
+    first_fields, above = (_split(line, sep, quoted) for line in (first.text, first.above or ""))
+    is_named_above = header and fields is None and len(above) == len(first_fields) and columns.found_in(above)
+    is_named_above = is_named_above and not columns.found_in(first_fields)
+    if first.comment is not None and not is_named_above:
+        warn_caller(f"{files.label(name)}: comments above the table, such as {shorten(first.comment)}, are passed over")
 
     def layout(names: Sequence[str], has_header: bool, quoted: bool = quoted, columns: Columns = columns) -> Layout:
         if len(names) > _MAX_FIELDS:
@@ -186,6 +191,10 @@ def detect_layout(
     named = _of_name(_HEADERLESS, plain)
     if named is not None and not columns.found_in(first_fields) and first.text.count(sep) == len(named) - 1:
         return layout(named, False, quoted=sep == ",")  # names of artists begin with a quotation mark
+    if first.text.startswith("#") and columns.found_in(marked := _split(first.text[1:], sep, quoted)):
+        return layout(marked, True)
+    if is_named_above:
+        return layout(above, False)
     typed = [match.group(1) for match in map(_TYPED.fullmatch, first_fields) if match]
     if len(typed) == len(first_fields):
         return layout(typed, True, False)
@@ -239,15 +248,15 @@ def first_line(files: Files, name: str) -> FirstLine:
             raise DataError(f"{label} {advice}")
     if "\0" in text:
         raise DataError(f"{label} is not text in UTF-8; expected ratings as text, as Parquet (.parquet) or zipped")
-    sep, skip, comment = None, 0, None
+    sep, skip, comment, above = None, 0, None, None
     for number, line in enumerate(io.StringIO(text, newline=None), start=1):
         given = _EXCEL_SEP.fullmatch(line.rstrip("\n"))
         if given and sep is None:
             sep, skip = given.group(1), number
         elif line.startswith(("# ", "% ")):
-            skip, comment = number, comment or line.rstrip("\n")
+            skip, comment, above = number, comment or line.rstrip("\n"), line[2:].strip()
         elif line.strip():
-            return FirstLine(line.rstrip("\n"), number, sep, skip, comment)
+            return FirstLine(line.rstrip("\n"), number, sep, skip, comment, above)
     if comment is not None:
         raise DataError(f"{label} begins with comments, such as {shorten(comment)}, and no ratings; delete them")
     raise DataError(f"{label} is empty; ratings were expected, one a line")

@@ -24,7 +24,7 @@ from aerec.datasets.readers.parquet import read_parquet
 from aerec.datasets.readers.titles import read_titles
 from aerec.datasets.store.folder import is_store, open_store
 from aerec.errors import DataError, warn_caller
-from aerec.frames import Duplicates
+from aerec.frames import Duplicates, check_duplicates
 from aerec.interactions import Interactions
 from aerec.sparse import ones_in
 
@@ -116,6 +116,8 @@ def read_ratings(
     ------
     FileNotFoundError
         If there is nothing at `path`.
+    ValueError
+        If `duplicates` is neither "last" nor "sum".
     DataError
         If anything in the file cannot be read: one line that names the file, the line in it, the column and the value.
         Nothing is left out in silence: duplicated pairs and ratings of 0 give a warning that says how many.
@@ -131,6 +133,7 @@ def read_ratings(
     >>> read_ratings(path, user="who", item="what", rating="stars")
     Interactions(2 users × 2 items, 2 ratings from 3.5 to 5, density 50 %)
     """
+    check_duplicates(duplicates)
     if is_store(path):
         named = {"user": user, "item": item, "rating": rating, "timestamp": timestamp, "weight": weight}
         return as_told(open_store(path), str(path), **named, duplicates=duplicates)
@@ -181,9 +184,12 @@ def read_parts(
     ------
     FileNotFoundError
         If there is nothing at `path`.
+    ValueError
+        If `duplicates` is neither "last" nor "sum".
     DataError
         If the train or the test part is missing, or a file cannot be read.
     """
+    check_duplicates(duplicates)
     files, name = Files.at(path)
     if name is not None:
         raise DataError(f"{path} is a file; give the folder (or zip archive) that holds the train and test files")
