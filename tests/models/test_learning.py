@@ -121,7 +121,7 @@ def test_every_preset_takes_each_of_its_parameters_to_the_training(preset):
     trainer, architecture = model._trainer, model.network_.architecture
     for name in ("batch_size", "weight_decay", "kl_weight", "kl_annealing_steps"):
         assert getattr(trainer.options, name) == given.get(name, getattr(model, name))
-    assert (0.0 if trainer.average is None else trainer.average.decay) == given.get("ema_decay", 0.0)
+    assert trainer.average.decay == given.get("ema_decay", 0.0)
     assert all(group["lr"] == 0.01 for group in trainer.optimizers[0].param_groups)
     assert trainer.half
     for name in ("hidden", "activation", "noise", "sparsity", "variational", "tied", "normalize"):

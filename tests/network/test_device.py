@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from aerec.network import device as rooms
-from aerec.network.device import resolve_device, use_bfloat16
+from aerec.network.device import cpu_has_tiles, resolve_device, torch_threads_for, use_bfloat16
 
 
 def hardware(monkeypatch, *, cuda):
@@ -39,15 +39,15 @@ def test_a_precision_that_is_named_is_taken_on_every_device(device):
 
 @pytest.mark.parametrize("has", [True, False])
 def test_auto_precision_asks_the_hardware(monkeypatch, has):
-    monkeypatch.setattr(rooms, "_cpu_has_bfloat16", lambda: has)
+    monkeypatch.setattr(rooms, "_cpu_supports", lambda question: has)
     assert use_bfloat16("auto", torch.device("cpu")) is has
-    monkeypatch.setattr(rooms, "_cpu_has_bfloat16", lambda: not has)
+    monkeypatch.setattr(rooms, "_cpu_supports", lambda question: not has)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: has)
     assert use_bfloat16("auto", torch.device("cuda")) is has
 
 
 def test_auto_precision_is_float32_on_mps(monkeypatch):
-    monkeypatch.setattr(rooms, "_cpu_has_bfloat16", lambda: True)
+    monkeypatch.setattr(rooms, "_cpu_supports", lambda question: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
     assert use_bfloat16("auto", torch.device("mps")) is False
 
@@ -55,7 +55,10 @@ def test_auto_precision_is_float32_on_mps(monkeypatch):
 @pytest.mark.parametrize(("says", "expected"), [(lambda: True, True), (lambda: False, False), (None, False)])
 @pytest.mark.parametrize(
     ("ours", "theirs"),
-    [("_cpu_has_bfloat16", "_is_avx512_bf16_supported"), ("cpu_has_tiles", "_is_amx_tile_supported")],
+    [
+        (lambda: use_bfloat16("auto", torch.device("cpu")), "_is_avx512_bf16_supported"),
+        (cpu_has_tiles, "_is_amx_tile_supported"),
+    ],
 )
 def test_a_pytorch_that_cannot_tell_counts_as_without(monkeypatch, ours, theirs, says, expected):
     if says is None:
@@ -63,5 +66,35 @@ def test_a_pytorch_that_cannot_tell_counts_as_without(monkeypatch, ours, theirs,
     else:
         monkeypatch.setattr(torch.cpu, theirs, says, raising=False)
     rooms._cpu_supports.cache_clear()
-    assert getattr(rooms, ours)() is expected
+    assert ours() is expected
     rooms._cpu_supports.cache_clear()
+
+
+@pytest.mark.parametrize(("work", "expected"), [(0, 1), (1 << 24, 1), (3 << 24, 3), (1 << 40, 4)])
+def test_small_work_takes_few_threads_and_gives_them_back(work, expected):
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        with torch_threads_for(work):
+            assert torch.get_num_threads() == expected
+        assert torch.get_num_threads() == 4
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_what_begins_before_another_ends_leaves_the_threads_as_they_were():
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        first, second = torch_threads_for(0), torch_threads_for(0)
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        second.__exit__(None, None, None)
+        assert torch.get_num_threads() == 4
+        torch.set_num_threads(3)
+        with torch_threads_for(0):
+            pass
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)

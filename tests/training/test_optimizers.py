@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from aerec.datasets import load_dataset
-from aerec.models import AutoRec, MultDAE, RecVAE
+from aerec.models import Autoencoder, AutoRec, MultDAE, RecVAE
+from aerec.parameters import check_parameters
 from aerec.training import optimizers
 from aerec.training.callbacks import Callback
 from aerec.training.optimizers import SCHEDULES, BlockwiseNAdam, LazyAdam, make_optimizer
@@ -112,10 +113,6 @@ def test_a_choice_steps_as_the_class_of_pytorch(choice, decay):
 @pytest.mark.parametrize(
     ("choice", "decay", "lazy", "message"),
     [
-        ("adma", 0.0, False, "optimizer must be one of 'adam', 'adamw', 'sgd', 'adagrad' or a class of torch.optim"),
-        (torch.optim.LBFGS, 0.0, False, "without a closure"),
-        (torch.optim.Optimizer, 0.0, False, "optimizer must be"),
-        ("lr_scheduler", 0.0, False, "optimizer must be"),
         ("Rprop", 0.1, False, "Rprop has no weight decay"),
         ("sgd", 0.0, True, "negatives= has sparse gradients, which need optimizer='adam'"),
     ],
@@ -125,6 +122,13 @@ def test_what_cannot_be_done_is_refused(choice, decay, lazy, message):
     given = {"learning_rate": 0.1, "weight_decay": decay, "device": torch.device("cpu"), "lazy": lazy}
     with pytest.raises(ValueError, match=message):
         make_optimizer(choice, [weight], [bias], **given)
+
+
+@pytest.mark.parametrize("choice", ["adma", torch.optim.LBFGS, torch.optim.Optimizer, "lr_scheduler", nn.Linear, 1])
+def test_what_is_no_optimizer_is_refused_when_the_parameters_are_checked(choice):
+    message = "must be one of 'adam', 'adamw', 'sgd', 'adagrad' or a class of torch.optim that steps without a closure"
+    with pytest.raises(ValueError, match=message):
+        check_parameters(Autoencoder(optimizer=choice))
 
 
 @pytest.mark.parametrize("name", SCHEDULES)

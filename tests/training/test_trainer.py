@@ -185,14 +185,14 @@ def test_a_cost_a_million_times_that_of_the_first_batch_has_exploded():
 
 def test_an_average_comes_and_goes_with_its_decay():
     runs = trainer(network())
-    assert runs.average is None
+    runs.average.end_epoch()
+    assert runs.average.total == 0
     runs.follow(replace(runs.options, ema_decay=0.5))
-    average = runs.average
+    runs.average.end_epoch()
     runs.follow(replace(runs.options, ema_decay=0.7))
-    assert runs.average is average
-    assert average.decay == 0.7
+    assert (runs.average.decay, runs.average.total) == (0.7, 1)
     runs.follow(replace(runs.options, ema_decay=0.0))
-    assert runs.average is None
+    assert (runs.average.decay, runs.average.total, runs.average.aside) == (0, 0, [])
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,6 @@ from aerec.recommender.new_items import NewItems
 from aerec.recommender.scorer import Scorer, UserBlock
 from aerec.sparse import CSR, canonical_csr, row_ids
 from aerec.training.callbacks import Validator
-from aerec.training.optimizers import BlockwiseNAdam
 from aerec.training.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -176,6 +175,7 @@ class ELSA(Autoencoder):
             activation="identity",
             likelihood="gaussian",
             tied=True,
+            optimizer="NAdam",
         )
         self.n_factors = n_factors
         self.user_norm = user_norm
@@ -283,7 +283,7 @@ class ELSA(Autoencoder):
 
     def _new_trainer(self, n_rows: int, kind: type[Trainer] | None = None, **choices: Any) -> Trainer:
         # with shards each process steps over all rows, with its own items
-        trainer = super()._new_trainer(n_rows, kind or _NAdamTrainer, divides_rows=self._shards is None, **choices)
+        trainer = super()._new_trainer(n_rows, kind or _ELSATrainer, divides_rows=self._shards is None, **choices)
         if self._shards is not None:
             trainer.noise.manual_seed(int(self.seed) + 1 + self._shards.ranks.rank)  # each masks its own items
         return trainer
@@ -301,7 +301,7 @@ class ELSA(Autoencoder):
         if self._shards is not None:
             self.network_ = self._whole_network()
             self._trainer = None
-        if isinstance(self._trainer, _NAdamTrainer):
+        if isinstance(self._trainer, _ELSATrainer):
             self._trainer.settle()
         else:
             self.network_.settle()
@@ -492,8 +492,8 @@ class _ELSANetwork(Network):
         return []
 
 
-class _NAdamTrainer(Trainer):
-    """NAdam instead of Adam, as in the paper."""
+class _ELSATrainer(Trainer):
+    """Trains rows of any length, and settles the network when it is done."""
 
     network: _ELSANetwork
     _unsettled: Tensor | None = None  # the rows as they were before they were settled: NAdam's steps depend on lengths
@@ -510,7 +510,3 @@ class _NAdamTrainer(Trainer):
                 self.network.encoder_weights[0].copy_(self._unsettled)
         self._unsettled, self.network.settled = None, False
         super().begin_epoch(progress, when_good)
-
-    def _make_optimizers(self) -> list[torch.optim.Optimizer]:
-        kind = BlockwiseNAdam if self.device.type == "cpu" else torch.optim.NAdam
-        return [kind(self.network.weights(), lr=self.options.learning_rate)]

@@ -257,12 +257,11 @@ class _AlternatingTrainer(Trainer):
         self.encoder_passes = encoder_passes
         self._codes: tuple[Rows, list[int], Tensor] | None = None  # of which rows, by which parameters
 
-    def _make_optimizers(self) -> list[torch.optim.Optimizer]:
-        """Return those of the decoder and of the encoder."""
+    def _trained(self) -> list[tuple[list[nn.Parameter], list[nn.Parameter]]]:
+        """Return what the optimizers of the decoder and of the encoder take."""
         network, encoder = self.network, self.network.encoder()
-        free = [*encoder.biases, *encoder.gains, *encoder.shifts]
-        of_decoder = self._make_optimizer(list(network.decoder_weights), list(network.decoder_biases))
-        return [of_decoder, self._make_optimizer(encoder.weights, free)]
+        of_decoder = list(network.decoder_weights), list(network.decoder_biases)
+        return [of_decoder, (encoder.weights, [*encoder.biases, *encoder.gains, *encoder.shifts])]
 
     def run_epoch(self, rows: Rows, source: StepSource = EagerSteps, kind: StepKind | None = None) -> dict[str, float]:
         """Return the parts of the mean cost over the last pass of the encoder."""

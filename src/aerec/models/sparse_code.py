@@ -25,7 +25,7 @@ from aerec.interactions import Interactions
 from aerec.item_features import rows_or_empty
 from aerec.models.elsa import ELSA
 from aerec.network.code_learner import CodeLearner
-from aerec.network.device import resolve_device, with_gradients
+from aerec.network.device import resolve_device, torch_threads_for, with_gradients
 from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
 from aerec.recommender.base import History, Recommender, with_new_items
 from aerec.recommender.id_matching import check_n
@@ -36,7 +36,6 @@ from aerec.recommender.sparse_code_scorer import SparseCoder, SparseCodeScorer, 
 from aerec.sparse import CSR, column_counts, keep_values, ones_in, row_ids, take_rows
 from aerec.splitting import Holdout
 from aerec.system.memory import require_memory
-from aerec.system.threads import torch_threads_for
 
 _LEAST = 0.5  # of a history that is left in every second epoch
 

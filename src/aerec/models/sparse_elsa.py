@@ -13,14 +13,14 @@ import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
-from torch import Tensor
+from torch import Tensor, nn
 
 from aerec.dimensions import Number, Space, Whole
 from aerec.display.progress import EpochProgress
 from aerec.errors import TrainingError
 from aerec.interactions import Interactions
 from aerec.network.batches import Batch, SparseBatch
-from aerec.network.device import resolve_device, resolve_precision, with_gradients, without_gradients
+from aerec.network.device import resolve_device, resolve_precision, torch_threads_for, with_gradients, without_gradients
 from aerec.network.products import Scratch, scatter_rows
 from aerec.network.rows import Rows, shuffled, sparse_rows
 from aerec.network.unit_rows import automatic_shrinkage, require_memory_to_train, unit_products, unit_rows
@@ -31,9 +31,8 @@ from aerec.recommender.new_items import NewItems
 from aerec.recommender.scorer import Scorer, UserBlock
 from aerec.sparse import CSR, column_counts, row_ids, row_positions
 from aerec.splitting import Holdout
-from aerec.system.threads import torch_threads_for
 from aerec.training.loop import automatic_batch_size, automatic_epochs
-from aerec.training.optimizers import BlockwiseNAdam
+from aerec.training.optimizers import make_optimizer
 
 _EPOCHS_OF_A_MILLION = 8.0  # for epochs="auto", as in `Autoencoder`
 _ANNEALED = 2 / 3  # share of the steps over which entries are taken away
@@ -221,10 +220,10 @@ class SparseELSA(Recommender):
         shape = rows.shape[1], int(self.n_factors)
         require_memory_to_train(*shape, device)
         drawn = 2 * torch.rand(shape, generator=order, dtype=torch.float32) - 1
-        weight = drawn.mul_((6 / sum(shape)) ** 0.5).to(device).requires_grad_()
+        weight = nn.Parameter(drawn.mul_((6 / sum(shape)) ** 0.5).to(device))
         half = resolve_precision(self.precision, device)
-        kind = BlockwiseNAdam if device.type == "cpu" else torch.optim.NAdam
-        optimizer = kind([weight], lr=float(self.learning_rate))
+        rates: Any = {"learning_rate": float(self.learning_rate), "weight_decay": 0.0}
+        optimizer = make_optimizer("NAdam", [weight], [], **rates, device=device)
         batch_size = automatic_batch_size(rows.shape[0]) if self.batch_size == "auto" else int(self.batch_size)
         automatic = automatic_epochs(_EPOCHS_OF_A_MILLION, rows.shape, batch_size)
         epochs = automatic if self.epochs == "auto" else int(self.epochs)

@@ -1,8 +1,9 @@
-"""Where to compute, and how precisely."""
+"""Where to compute, how precisely, and on how many threads."""
 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
@@ -11,6 +12,10 @@ from typing import Any
 import torch
 
 _log = logging.getLogger(__name__)
+
+_WORTH_A_THREAD = 1 << 24  # multiply-adds: with fewer, threads wait for each other longer than they compute
+_lock = threading.Lock()
+_before: list[int] = []  # how many threads there were, once for each `torch_threads_for` that has begun
 
 
 def resolve_device(device: str) -> torch.device:
@@ -56,13 +61,38 @@ def _default_of_cpu() -> AbstractContextManager[Any]:
     return nullcontext() if torch.empty(0).device.type == "cpu" else torch.device("cpu")
 
 
+@contextmanager
+def torch_threads_for(work: int) -> Iterator[None]:
+    """Let PyTorch take as many of its threads as are worth it.
+
+    Small steps are no faster with several threads, and many times as slow where other programs take the cores. What is
+    set by ``torch.set_num_threads`` is the most, and is there again afterwards, also where several begin before one
+    ends.
+
+    Parameters
+    ----------
+    work : int
+        Multiply-adds between two moments at which threads wait for each other, such as those of one product.
+    """
+    with _lock:
+        available = _before[0] if _before else torch.get_num_threads()
+        _before.append(available)
+    torch.set_num_threads(max(1, min(available, work // _WORTH_A_THREAD)))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(available)
+        with _lock:
+            _before.pop()
+
+
 def use_bfloat16(precision: str, device: torch.device) -> bool:
     """Whether the large matrix products take bfloat16 factors: asked for, or "auto" where the hardware has them."""
     if precision != "auto":
         return precision == "bf16"
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
-    return device.type == "cpu" and _cpu_has_bfloat16()
+    return device.type == "cpu" and _cpu_supports("_is_avx512_bf16_supported")
 
 
 def resolve_precision(precision: str, device: torch.device) -> bool:
@@ -77,10 +107,6 @@ def resolve_precision(precision: str, device: torch.device) -> bool:
 def cpu_has_tiles() -> bool:
     """Whether the processor multiplies bfloat16 matrices in tiles (AMX)."""
     return _cpu_supports("_is_amx_tile_supported")
-
-
-def _cpu_has_bfloat16() -> bool:
-    return _cpu_supports("_is_avx512_bf16_supported")
 
 
 @cache

@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from aerec.errors import TrainingError
+from aerec.network.device import torch_threads_for
 from aerec.network.rows import Rows
-from aerec.system.threads import torch_threads_for
 from aerec.training.callbacks import BestEpoch, Callback, ProgressBar, Validator
 from aerec.training.checkpoint import Checkpoint
 from aerec.training.cuda_graphs import CapturedSteps, own_stream
@@ -133,8 +133,7 @@ def train(
             try:
                 with torch_threads_for(work), own_stream(trainer.device) if on_gpu else nullcontext():
                     record = {"epoch": len(done) + 1, **trainer.run_epoch(rows, steps)}
-                if trainer.average is not None:
-                    trainer.average.end_epoch()
+                trainer.average.end_epoch()
                 if validator is not None:
                     record[validator.name] = validator.check(validator.measure(), trainer.epoch)
             except TrainingError as error:
@@ -155,8 +154,7 @@ def _remember(records: list[dict[str, Any]], done: Iterable[dict[str, Any]]) -> 
 
 def _put_back(trainer: Trainer, good: KeptWeights) -> bool:
     """Give the network the weights that were kept; an average of later ones ends there."""
-    if trainer.average is not None:
-        trainer.average.forget()
+    trainer.average.forget()
     return good.put_back()
 
 

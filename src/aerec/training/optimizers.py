@@ -74,8 +74,7 @@ def make_optimizer(
         If the optimizer cannot do what is asked for.
     """
     kind = _class_of(choice)
-    if kind is None:
-        raise ValueError(f"optimizer must be {OPTIMIZER_CHOICE}, got {choice!r}")
+    assert kind is not None  # the parameters of a model are checked
     groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]
     if lazy:
         if kind is not torch.optim.Adam:
@@ -88,7 +87,9 @@ def make_optimizer(
         if device.type == "cuda":  # a recorded step reads the rate anew at each replay
             rate = torch.tensor(float(learning_rate), dtype=torch.float32, device=device)
             options["capturable"] = True
-    if kind is torch.optim.Adam and device.type == "cpu" and kernels.usable():
+    if device.type == "cpu" and kind is torch.optim.NAdam:
+        kind = BlockwiseNAdam
+    elif device.type == "cpu" and kind is torch.optim.Adam and kernels.usable():
         kind = NativeAdam
     optimizer = kind(groups, lr=rate, **options)  # type: ignore[call-arg]
     if weight_decay and "weight_decay" not in optimizer.defaults:
@@ -336,7 +337,7 @@ class WeightAverage:
     parameters : sequence of Tensor
         What is trained.
     decay : float
-        d, above 0 and below 1.
+        d, below 1; with 0 there is no average.
     aside : list of Tensor
         The average while an epoch runs, the trained weights between epochs; none before the first is over.
     total : float
@@ -363,6 +364,8 @@ class WeightAverage:
     @torch.no_grad()
     def end_epoch(self) -> None:
         """Take the weights into the average, and put the average in their place."""
+        if not self.decay:
+            return
         if not self.aside:
             self.aside = [parameter.detach().clone() for parameter in self.parameters]
         self.total = 1 + self.decay * self.total
@@ -425,17 +428,9 @@ class KeptWeights:
         return self.weights is not None
 
 
-def _constant(progress: float) -> float:
-    return 1.0
-
-
-def _linear(progress: float) -> float:
-    return 1.0 - progress
-
-
-def _cosine(progress: float) -> float:
-    return 0.5 * (1 + math.cos(math.pi * progress))
-
-
-SCHEDULES: dict[str, Callable[[float], float]] = {"constant": _constant, "linear": _linear, "cosine": _cosine}
+SCHEDULES: dict[str, Callable[[float], float]] = {
+    "constant": lambda progress: 1.0,
+    "linear": lambda progress: 1.0 - progress,
+    "cosine": lambda progress: 0.5 * (1 + math.cos(math.pi * progress)),
+}
 """Name → factor of the learning rate, given the share of the epochs that is over (0 in the first epoch, below 1)."""

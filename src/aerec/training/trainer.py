@@ -154,8 +154,8 @@ class Trainer:
         The processes that train together; None for this one alone.
     optimizers : list of Optimizer
         Part of what a checkpoint holds.
-    average : WeightAverage or None
-        Of all weights that are trained, over epochs; None without `ema_decay`.
+    average : WeightAverage
+        Of all weights that are trained, over epochs.
     """
 
     def __init__(
@@ -176,35 +176,27 @@ class Trainer:
         self.ranks = _ranks_for(network) if divides_rows else None
         self.watch, self._sees_every_cost = CostWatch(), device.type == "cpu"  # a device would wait at each
         self._when_good: Callable[[], None] | None = None
-        self._optimizer_choice = optimizer
-        self.optimizers = self._make_optimizers()
-        self.average = self._new_average()
+        self.optimizers = [
+            make_optimizer(
+                optimizer,
+                *parameters,
+                learning_rate=options.learning_rate,
+                weight_decay=options.weight_decay,
+                device=device,
+                lazy=network.architecture.negatives is not None,
+            )
+            for parameters in self._trained()
+        ]
+        groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
+        self.average = WeightAverage([weight for group in groups for weight in group["params"]], options.ema_decay)
         self.order = torch.Generator().manual_seed(seed)
         self.noise = torch.Generator(device=device).manual_seed(seed + 1)
 
-    def _make_optimizers(self) -> list[torch.optim.Optimizer]:
-        """Return the optimizer of all that is learned, or those of its parts."""
+    def _trained(self) -> list[tuple[list[nn.Parameter], list[nn.Parameter]]]:
+        """Return what each optimizer takes: the parameters with weight decay, and those without."""
         decayed = self.network.weights()
         free = [parameter for parameter in self.network.parameters() if all(parameter is not w for w in decayed)]
-        return [self._make_optimizer(decayed, free)]
-
-    def _make_optimizer(self, decayed: list[nn.Parameter], free: list[nn.Parameter]) -> torch.optim.Optimizer:
-        """Return the optimizer of parameters with and without weight decay."""
-        return make_optimizer(
-            self._optimizer_choice,
-            decayed,
-            free,
-            learning_rate=self.options.learning_rate,
-            weight_decay=self.options.weight_decay,
-            device=self.device,
-            lazy=self.network.architecture.negatives is not None,
-        )
-
-    def _new_average(self) -> WeightAverage | None:
-        if not self.options.ema_decay:
-            return None
-        groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
-        return WeightAverage([parameter for group in groups for parameter in group["params"]], self.options.ema_decay)
+        return [(decayed, free)]
 
     # ------------------------------------------------------------------ an epoch
 
@@ -220,8 +212,7 @@ class Trainer:
             not asked for every cost, before the batch.
         """
         self.epoch += 1
-        if self.average is not None:
-            self.average.swap()
+        self.average.swap()
         if self._sees_every_cost:
             self._when_good = when_good
         elif when_good is not None:
@@ -301,11 +292,9 @@ class Trainer:
 
     def follow(self, options: StepOptions) -> None:
         """Take other options from the next step on; moments, steps and random generators stay."""
-        self.options = options
-        if self.average is None or not options.ema_decay:
-            self.average = self._new_average()
-        else:
-            self.average.decay = options.ema_decay
+        self.options, self.average.decay = options, options.ema_decay
+        if not options.ema_decay:
+            self.average.forget()
         for optimizer in self.optimizers:
             optimizer.param_groups[0]["weight_decay"] = options.weight_decay
 
@@ -323,8 +312,7 @@ class Trainer:
         state: dict[str, Any] = {"epoch": self.epoch, "step": self.step}
         state |= {"order": self.order.get_state(), "noise": self.noise.get_state()}
         state |= {f"network.{name}": value for name, value in self.network.state_dict().items()}
-        if self.average is not None:
-            state |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
+        state |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
         for number, optimizer in enumerate(self.optimizers):
             for at, values in optimizer.state_dict()["state"].items():
                 state |= {f"optimizer.{number}.{at}.{name}": value for name, value in values.items()}
@@ -342,8 +330,7 @@ class Trainer:
         if min(epoch, step) < 0:
             raise ValueError(f"it has taken {step} steps in {epoch} epochs")
         self.network.load_state_dict(_part(state, "network."))
-        if self.average is not None:
-            self.average.load_state_dict(_part(state, "average."))
+        self.average.load_state_dict(_part(state, "average."))
         for number, optimizer in enumerate(self.optimizers):
             values: dict[int, dict[str, Tensor]] = {}
             for name, value in _part(state, f"optimizer.{number}.").items():
