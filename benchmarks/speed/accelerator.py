@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
@@ -27,6 +28,7 @@ from timing import interleaved
 
 from aerec import evaluate
 from aerec.models import MultVAE
+from aerec.network import losses
 from aerec.network.rows import SparseRows
 from aerec.sparse import CSR, take_rows
 from aerec.training.cuda_graphs import CapturedSteps
@@ -72,12 +74,18 @@ def dense_epoch(X: CSR, batch_size: int, best: bool) -> Callable[[], object]:
     return ready(run)
 
 
-def our_epoch(X: CSR, batch_size: int, precision: str) -> Callable[[], object]:
+def our_epoch(X: CSR, batch_size: int, precision: str, triton: bool = True) -> Callable[[], object]:
+    """Return an epoch of ours, with or without the kernels of Triton for its softmax."""
     model = MultVAE(hidden=(HIDDEN, CODE), batch_size=batch_size, precision=precision, device="cuda", progress=False)
     rows = SparseRows(X, CUDA)
     model._begin(rows)  # the trainer without what fit does around it
-    steps = CapturedSteps()
-    return ready(lambda: model._trainer.run_epoch(rows, steps))
+    steps, by_rows = CapturedSteps(), losses._row_softmax if triton else lambda device: None
+
+    def run() -> None:
+        with mock.patch.object(losses, "_row_softmax", by_rows):
+            model._trainer.run_epoch(rows, steps)
+
+    return ready(run)
 
 
 def operations(X: CSR) -> float:
@@ -170,6 +178,7 @@ def main() -> None:
             "dense loop, the best of it": dense_epoch(X, batch_size, best=True),
             "aerec float32": our_epoch(X, batch_size, "float32"),
             "aerec bf16": our_epoch(X, batch_size, "bf16"),
+            "aerec bf16, softmax by PyTorch": our_epoch(X, batch_size, "bf16", triton=False),
         }
         torch.cuda.reset_peak_memory_stats()
         found = interleaved(rivals, given.rounds)

@@ -168,10 +168,17 @@ class SparseBatch:
         return dense
 
     def _places_in(self, dense: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the memory of a matrix, which may be laid out by columns, and where in it the stored values are."""
+        """Return the memory of a matrix, which may be laid out by columns, and where in it the stored values are.
+
+        Laid out by rows it may have a gap between two of them.
+        """
         if dense.is_contiguous():
             return dense.view(-1), self.pattern.places
-        return dense.T.view(-1), self.pattern.places_by_column
+        if dense.T.is_contiguous():
+            return dense.T.view(-1), self.pattern.places_by_column
+        step = dense.stride(0)
+        memory = dense.as_strided(((len(dense) - 1) * step + dense.shape[1],), (1,))
+        return memory, self.pattern.rows * step + self.pattern.columns
 
     def normalized(self) -> SparseBatch:
         """Each row divided by its Euclidean length; a row without ratings stays empty."""

@@ -6,7 +6,10 @@ what is computed from them on the way stays within a block of items that fits in
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
+from functools import cache
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -24,6 +27,8 @@ from aerec.network.products import Scratch, gather_rows, observed_logits_by_colu
 _BLOCK_BYTES = (2**28, 2**20)  # Float32 logits in a block, on accelerators and on a CPU
 _PIECES = 16  # pieces of a block, which threads divide among them
 _WIDTH = 512  # items multiplied at once on a CPU without tiles
+_ALIGNED = 64  # Rows of logits begin at its multiples on accelerators: fast products want 16 bytes at least
+_log = logging.getLogger(__name__)
 
 
 def all_entries_loss(
@@ -113,6 +118,10 @@ class _AllEntriesLoss(torch.autograd.Function):
             log_sums, explained = kernels.log_sum_exp(means, bias, stored)
             partition, factors = torch.dot(log_sums, totals), None
             ctx.softmax = bias, stored, log_sums, totals
+        elif likelihood.name == "multinomial" and means.numel() and (by_rows := _row_softmax(means.device)):
+            log_sums, explained = by_rows.log_sum_exp(means.T, bias), batch.dot(means.T, bias)
+            partition, factors = torch.dot(log_sums, totals), None
+            ctx.softmax = bias, by_rows, log_sums, totals
         else:
             explained = batch.dot(means.T, bias)
             if isinstance(batch, SparseBatch) and batch.weights is not None:
@@ -134,9 +143,14 @@ class _AllEntriesLoss(torch.autograd.Function):
         for_hidden, for_weight, for_bias = ctx.needs_input_grad[:3]
         to_bias: Tensor | None
         if ctx.softmax is not None:
-            bias, stored, log_sums, totals = ctx.softmax
-            scaled = Stored(stored.starts, stored.rows, stored.values * gradient)
-            to_bias = kernels.softmax_residuals(residual, bias, scaled, log_sums, totals * gradient)
+            bias, by, log_sums, totals = ctx.softmax
+            if isinstance(by, Stored):
+                scaled = Stored(by.starts, by.rows, by.values * gradient)
+                to_bias = kernels.softmax_residuals(residual, bias, scaled, log_sums, totals * gradient)
+            else:
+                by.softmax_gradient(residual.T, bias, log_sums, totals * gradient)
+                batch.subtract_from(residual.T, gradient)
+                to_bias = residual.sum(dim=1).float() if for_bias else None
         else:
             _make_residual(residual, factors, batch, gradient)
             to_bias = residual.sum(dim=1).float() if for_bias else None
@@ -162,6 +176,25 @@ def _for_kernels(logits: Tensor, bias: Tensor, batch: Batch, likelihood: Likelih
         return None
     starts, rows, order = batch.pattern.by_column
     return Stored(starts, rows, batch.values.index_select(0, order))
+
+
+@cache
+def _row_softmax(device: torch.device) -> ModuleType | None:
+    """Return the module of kernels for the softmax of rows on a CUDA device; None where there are none or they fail."""
+    if device.type != "cuda":
+        return None
+    try:
+        from aerec.network import triton_softmax
+    except ImportError:
+        return None
+    try:
+        if triton_softmax.is_right_on(device):
+            return triton_softmax
+        reason = "they do not give what PyTorch gives"
+    except Exception as error:  # whatever a compiler may say: training goes on without
+        reason = str(error) or type(error).__name__
+    _log.warning("the kernels of Triton are not used on %s: %s", device, reason)
+    return None
 
 
 def _make_residual(means: Tensor, factors: Tensor | None, batch: Batch, gradient: Tensor) -> None:
@@ -197,11 +230,13 @@ def _means(
 def _items_by_rows(n_items: int, hidden: Tensor, scratch: Scratch, dtype: torch.dtype | None = None) -> Tensor:
     """Lend memory for a number per item and row of `hidden`; shape (n_items, n_rows).
 
-    On a CPU it lies item after item: tiles multiply bfloat16 up to twice as fast so. On accelerators row after row.
+    On a CPU it lies item after item: tiles multiply bfloat16 up to twice as fast so. On accelerators row after row,
+    each with a gap behind it, so that the next is aligned.
     """
     if hidden.device.type == "cpu":
         return scratch.take(n_items, len(hidden), like=hidden, dtype=dtype)
-    return scratch.take(len(hidden), n_items, like=hidden, dtype=dtype).T
+    width = -(-n_items // _ALIGNED) * _ALIGNED
+    return scratch.take(len(hidden), width, like=hidden, dtype=dtype)[:, :n_items].T
 
 
 def _in_pieces(matrix: Tensor, means: Tensor) -> Iterator[Tensor]:
