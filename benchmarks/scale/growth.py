@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "speed"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from generated import generated
 
-from aerec.sparse import canonical_csr
+from aerec.canonical import canonical_csr
 from protocol import RESULTS, arguments, markdown, run_trials, save
 
 LINES = {"ratings": 2, "users": 0, "items": 1}  # the place of each in a size (users, items, ratings)

@@ -22,13 +22,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from generated import ML_1M, generated
 from timing import interleaved
 
+from aerec.canonical import canonical_csr
 from aerec.models import AutoRec
 from aerec.network.batches import Pattern, SparseBatch
 from aerec.network.device import use_bfloat16
 from aerec.network.losses import observed_loss
 from aerec.network.products import Scratch
 from aerec.network.rows import SparseRows
-from aerec.sparse import CSR, canonical_csr, take_rows
+from aerec.sparse import CSR, take_rows
 from protocol import RESULTS, markdown, save, set_threads
 
 HIDDEN = 500

@@ -36,11 +36,12 @@ from generated import ml_1m_implicit
 from timing import interleaved
 
 from aerec import Interactions, evaluate
+from aerec.canonical import canonical_csr
 from aerec.holdout import Holdout
 from aerec.models import EASE, MultVAE
 from aerec.network.rows import SparseRows
 from aerec.recommender.base import Recommender
-from aerec.sparse import CSR, canonical_csr, row_ids, take_rows
+from aerec.sparse import CSR, row_ids, take_rows
 from protocol import RESULTS, markdown, save, set_threads
 
 METRICS = ("recall@20", "recall@50", "ndcg@100")

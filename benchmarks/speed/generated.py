@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 
+from aerec import Interactions
 from aerec.datasets import load_dataset
-from aerec.sparse import CSR, canonical_csr
+from aerec.sparse import CSR
 
 ML_20M = (136_677, 20_108, 9_990_682)
 ML_1M = (6_040, 3_706, 1_000_209)
@@ -34,7 +35,7 @@ def generated(n_users: int, n_items: int, n_ratings: int, seed: int = 0, *, star
     users, items = np.divmod(pairs, n_items)
     values = rng.integers(1, 6, len(pairs)) if stars else np.ones(len(pairs))
     starts = np.concatenate(([0], np.cumsum(np.bincount(users, minlength=n_users))))
-    return canonical_csr(sp.csr_array((values.astype(np.float32), items, starts), shape=(n_users, n_items)))
+    return Interactions.from_matrix(sp.csr_array((values, items, starts), shape=(n_users, n_items))).matrix
 
 
 def ml_1m_implicit() -> tuple[CSR, str]:

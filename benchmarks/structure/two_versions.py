@@ -36,18 +36,18 @@ def work() -> dict[str, Callable[[], object]]:
     import torch
     from generated import ML_20M, generated, ml_1m_implicit
 
-    from aerec import evaluate
+    from aerec import Interactions, evaluate
     from aerec.models import EASE, EDLAE, MultVAE
     from aerec.network.rows import SparseRows
     from aerec.noise import MaskingNoise
-    from aerec.sparse import canonical_csr, row_ids
+    from aerec.sparse import row_ids
 
     torch.set_num_threads(1)
     X, _ = ml_1m_implicit()
     held = np.random.default_rng(0).random(X.nnz) < 0.2
     history, target = (
-        canonical_csr(sp.csr_array((X.data[side], (row_ids(X)[side], X.indices[side])), shape=X.shape))
-        for side in (~held, held)
+        Interactions.from_matrix(sp.csr_array((X.data[some], (row_ids(X)[some], X.indices[some])), X.shape)).matrix
+        for some in (~held, held)
     )
     options: dict[str, Any] = {"noise": MaskingNoise(0.5), "kl_weight": 0.2, "kl_annealing_steps": 600}
     options |= {"learning_rate": 2e-3, "ema_decay": 0.8, "batch_size": 500, "epochs": 1, "progress": False}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import unicodedata
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -12,8 +10,10 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from aerec.canonical import as_float32
 from aerec.errors import DataError, warn_caller
-from aerec.sparse import CSR, as_float32
+from aerec.id_codes import id_codes
+from aerec.sparse import CSR
 from aerec.tables import first_row, plain, read_columns, without_categories
 from aerec.times import times_of_column, warn_of_unread_times
 
@@ -187,122 +187,6 @@ def sort_ratings(
     matrix.has_canonical_format = True
     times, weights = (None if array is None else array[order] for array in (times, weights))
     return SortedRatings(matrix, times, weights, n_repeated, int(np.count_nonzero(last) - len(values)))
-
-
-def id_codes(ids: pd.Series[Any], name: str) -> tuple[NDArray[Any], pd.Index[Any]]:
-    """Number ids by their sorted order.
-
-    Returns
-    -------
-    codes : ndarray of int, shape (n,)
-    uniques : pandas.Index
-        Whole numbers, text or what else `ids` holds, without an extension type of pandas.
-
-    Raises
-    ------
-    DataError
-        If an id is missing, ids are of several types, or they cannot be ids.
-    """
-    missing = ids.isna()
-    if missing.any():
-        count = f"{missing.sum():,} such row{'s' if missing.sum() > 1 else ''}"
-        raise DataError(
-            f"row {first_row(missing)}: column {name!r} has no id ({count}; rows count from 0); drop them first"
-        )
-    codes, index = _codes(plain(ids), name)
-    if isinstance(index.dtype, pd.StringDtype) or index.inferred_type == "string":
-        _warn_of_blanks(index, name)
-        _warn_of_accents(index, name)
-    return codes, index
-
-
-def _codes(ids: pd.Series[Any], name: str) -> tuple[NDArray[Any], pd.Index[Any]]:
-    if isinstance(ids.dtype, pd.CategoricalDtype):
-        codes, uniques = _codes(plain(pd.Series(ids.cat.categories)), name)
-        codes, used = _ranks(codes[ids.cat.codes.to_numpy()], len(uniques))
-        return codes, uniques[used]
-    ids = _of_one_type(ids, name) if ids.dtype == object else ids
-    if isinstance(ids.dtype, np.dtype) and ids.dtype.kind in "iu" and len(ids):
-        low, high = int(ids.min()), int(ids.max())
-        if high - low < max(4 * len(ids), 1 << 16):  # for a narrow range a table beats a hash table
-            values = ids.to_numpy()
-            values = values.astype(np.int64, copy=False) if values.dtype.kind == "i" else values  # int8: 127 − (−128)
-            codes, used = _ranks((values - low).astype(np.int64, copy=False), high - low + 1)
-            return codes, pd.Index((used.astype(values.dtype) + values.dtype.type(low)).astype(ids.dtype))
-    try:
-        codes, uniques = pd.factorize(ids, sort=True)
-    except TypeError:
-        kind = type(ids.iloc[0]).__name__
-        raise DataError(f"column {name!r} holds values of type {kind}; ids are numbers or text") from None
-    if uniques.dtype == object or isinstance(uniques.dtype, pd.StringDtype):
-        try:
-            index = pd.Index(np.asarray(uniques, dtype=object), tupleize_cols=False)  # pandas' type for any text
-            if index.dtype == object and pd.api.types.infer_dtype(index, skipna=False) == "string":  # before pandas 3
-                for text in index:
-                    text.encode()
-            return codes, index
-        except UnicodeEncodeError as error:  # half of a pair of surrogates
-            raise DataError(f"column {name!r}: the id {error.object!r} is no valid Unicode text; repair it") from None
-    return codes, pd.Index(uniques, tupleize_cols=False)
-
-
-def _warn_of_blanks(ids: pd.Index[Any], name: str) -> None:
-    """Say that an id such as "ann " is another one than "ann": in a file the blanks would go."""
-    text = "\0".join(ids)
-    if not any(pair in f"\0{text}\0" for pair in ("\0 ", " \0", "\0\t", "\t\0")):
-        return
-    blank = next((each for each in ids if each != each.strip()), None)
-    if blank is None:  # there is an id with a NUL in it
-        return
-    warn_caller(
-        f"column {name!r} holds ids with blanks around them, such as {blank!r}, which are other ids than those "
-        f"without; df[{name!r}] = df[{name!r}].str.strip() makes them one"
-    )
-
-
-def _warn_of_accents(ids: pd.Index[Any], name: str) -> None:
-    """Say that "é" as one character is another id than "e" with an accent, where there are both."""
-    text = "\0".join(ids)
-    if unicodedata.is_normalized("NFC", text):
-        return
-    composed = pd.Index(unicodedata.normalize("NFC", text).split("\0"))
-    twice = composed[composed.duplicated()].unique()
-    if len(twice) and len(composed) == len(ids):
-        warn_caller(
-            f"column {name!r} holds {len(twice):,} ids in two spellings that look the same, such as {twice[0]!r}: "
-            f"an accent is a character of its own in one; df[{name!r}].str.normalize('NFC') makes them one"
-        )
-
-
-def _ranks(values: NDArray[Any], n: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Return the rank of each of `values`, which are below `n`, among the different ones, and these."""
-    present = np.zeros(n, dtype=bool)
-    present[values] = True
-    rank = np.cumsum(present, dtype=np.int32 if n < 2**31 else np.int64) - 1
-    return rank[values], np.flatnonzero(present)
-
-
-def _of_one_type(ids: pd.Series[Any], name: str) -> pd.Series[Any]:
-    kind = pd.api.types.infer_dtype(ids, skipna=False)
-    if kind == "decimal":
-        return _of_decimals(ids)
-    if kind.startswith("mixed"):
-        types = ids.map(type)
-        if (other := types != types.iloc[0]).any():
-            at = first_row(other)
-            raise DataError(
-                f"column {name!r} holds ids of several types: {ids.iloc[0]!r} is {types.iloc[0].__name__}, "
-                f"{ids.iloc[at]!r} in row {at} is {types.iloc[at].__name__}; give them one type, "
-                f"such as df[{name!r}] = df[{name!r}].astype(str)"
-            )
-    return ids if kind == "string" else ids.infer_objects()
-
-
-def _of_decimals(column: pd.Series[Any]) -> pd.Series[Any]:
-    if all(value.is_finite() and value == value.to_integral_value() for value in column):
-        with contextlib.suppress(OverflowError):  # more than 64 bits
-            return column.astype("int64")
-    return column.astype("float64")
 
 
 def _ratings(column: pd.Series[Any], name: str) -> NDArray[np.float32]:

@@ -12,6 +12,7 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
+from aerec.canonical import canonical_csr
 from aerec.data_summary import DataSummary, quantiles, value_counts, warn_of_marks, why_so_few
 from aerec.errors import DataError, warn_caller
 from aerec.frames import Duplicates, ratings_of_frame, sort_ratings
@@ -21,7 +22,7 @@ from aerec.item_features import ItemFeatures, features_of_items, features_of_mat
 from aerec.joining import joined_fields
 from aerec.parameters import RealNumber, check_whole
 from aerec.rating_weights import checked_weights, weights_of_matrix
-from aerec.sparse import CSR, canonical_csr, column_counts, keep_values, ones_in, row_ids, row_positions, take_values
+from aerec.sparse import CSR, column_counts, keep_values, ones_in, row_ids, row_positions, take_values
 from aerec.tables import as_frame_of, check_frame_kind
 from aerec.times import checked_times, dates_of_seconds
 

@@ -14,9 +14,10 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from aerec.canonical import LARGEST_RATING, canonical_csr
 from aerec.errors import DataError, warn_caller
 from aerec.ids import as_ids, examples
-from aerec.sparse import CSR, LARGEST_RATING, canonical_csr, row_ids, row_positions, with_values
+from aerec.sparse import CSR, row_ids, row_positions, with_values
 from aerec.tables import read_columns
 
 _COLLECTIONS = (list, tuple, set, frozenset, np.ndarray)

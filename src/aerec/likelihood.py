@@ -35,8 +35,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from aerec.canonical import LARGEST_RATING
 from aerec.errors import DataError
-from aerec.sparse import LARGEST_RATING
 
 __all__ = ["LIKELIHOODS", "Likelihood", "check_values"]
 

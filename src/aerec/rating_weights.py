@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aerec.canonical import LARGEST_RATING, canonical_csr
 from aerec.errors import DataError
-from aerec.sparse import CSR, LARGEST_RATING, canonical_csr, with_values
+from aerec.sparse import CSR, with_values
 
 
 def checked_weights(weights: Any, matrix: CSR) -> NDArray[np.float32]:

@@ -5,8 +5,8 @@ import pytest
 from scipy.sparse import csr_array
 
 from aerec.baselines import PureSVD
+from aerec.canonical import canonical_csr
 from aerec.closed_form.penalties import automatic_l2
-from aerec.sparse import canonical_csr
 
 
 @pytest.mark.parametrize("n_factors", [1, 4, 15])

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from aerec.canonical import canonical_csr
 from aerec.closed_form.biases import Biases, weighted_mean
-from aerec.sparse import canonical_csr
 
 
 def test_a_case_by_hand():

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from aerec.canonical import canonical_csr
 from aerec.closed_form import leading_vectors as module
 from aerec.closed_form.leading_vectors import leading_vectors
-from aerec.sparse import canonical_csr
 
 
 @pytest.mark.parametrize("shape", [(80, 200), (200, 80), (12, 300)])

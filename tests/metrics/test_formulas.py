@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.metrics import roc_auc_score
 
+from aerec.canonical import canonical_csr
 from aerec.metrics import METRICS, find_hits, formulas, measure_hits
 from aerec.metrics.formulas import area_under_curve, coverage
-from aerec.sparse import canonical_csr
 from aerec.topk import top_k
 
 PER_USER = sorted(set(METRICS) - {"coverage"})

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from aerec.canonical import canonical_csr
 from aerec.models import DenoisingAutoencoder
 from aerec.network.rows import SparseRows
 from aerec.noise import GaussianNoise, MaskingNoise
-from aerec.sparse import canonical_csr
 
 ROW = np.float32([[0, 2, 0, 3, 1, 0]])
 

@@ -5,12 +5,12 @@ import torch
 
 from aerec import evaluate, load_model
 from aerec.baselines import Popularity
+from aerec.canonical import canonical_csr
 from aerec.datasets import load_dataset
 from aerec.models import ELSA
 from aerec.models.elsa import automatic_factors
 from aerec.network.rows import SparseRows
 from aerec.noise import MaskingNoise
-from aerec.sparse import canonical_csr
 from aerec.splitting import StrongGeneralization
 from aerec.training.callbacks import Callback
 

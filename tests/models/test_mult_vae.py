@@ -5,11 +5,11 @@ import pytest
 import torch
 from scipy.special import log_softmax
 
+from aerec.canonical import canonical_csr
 from aerec.models import MultVAE
 from aerec.network.rows import SparseRows
 from aerec.noise import MaskingNoise
 from aerec.registry import load_model
-from aerec.sparse import canonical_csr
 from aerec.sparsity import KLSparsity
 
 LIKES = (np.random.default_rng(0).random((40, 15)) < 0.3).astype(np.float32)

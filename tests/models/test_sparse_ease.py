@@ -4,10 +4,10 @@ import scipy.sparse as sp
 from sklearn.exceptions import NotFittedError
 
 from aerec import Interactions
+from aerec.canonical import canonical_csr
 from aerec.closed_form.neighbours import RowIndex
 from aerec.errors import TrainingError
 from aerec.models import EASE, SparseEASE, sparse_ease
-from aerec.sparse import canonical_csr
 
 
 def likes(n_users=80, n_items=25, seed=0):

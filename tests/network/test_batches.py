@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from aerec.canonical import canonical_csr
 from aerec.network.batches import Pattern, SparseBatch
 from aerec.network.losses import observed_loss
 from aerec.network.rows import DenseRows, SparseRows
 from aerec.noise import GaussianNoise, MaskingNoise
-from aerec.sparse import canonical_csr
 
 CPU = torch.device("cpu")
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from aerec.canonical import canonical_csr
 from aerec.errors import DataError
 from aerec.likelihood import LIKELIHOODS
 from aerec.network import coding
 from aerec.network.network import Architecture, Network
 from aerec.network.rows import DenseRows, SparseRows
-from aerec.sparse import canonical_csr
 from aerec.sparsity import L1Sparsity
 
 CPU = torch.device("cpu")

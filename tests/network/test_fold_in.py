@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from aerec.canonical import canonical_csr
 from aerec.network.fold_in import ridge_rows
 from aerec.network.rows import SparseRows
-from aerec.sparse import canonical_csr
 
 RNG = np.random.default_rng(0)
 ITEMS = RNG.normal(size=(30, 6)).astype(np.float32)

@@ -8,13 +8,13 @@ import torch
 from scipy.special import expit, ndtr
 
 from aerec import load_model
+from aerec.canonical import canonical_csr
 from aerec.datasets import load_dataset
 from aerec.likelihood import LIKELIHOODS
 from aerec.models import Autoencoder
 from aerec.network.network import ACTIVATIONS, Architecture, Network
 from aerec.network.rows import DenseRows, SparseRows
 from aerec.noise import GaussianNoise, MaskingNoise
-from aerec.sparse import canonical_csr
 from aerec.sparsity import KLSparsity, L1Sparsity, TopKSparsity
 
 CPU = torch.device("cpu")

@@ -5,9 +5,9 @@ import pytest
 import scipy.sparse as sp
 import torch
 
+from aerec.canonical import canonical_csr
 from aerec.network import rows as rows_of
 from aerec.network.rows import DenseRows, MappedRows, RowRange, SparseRows, shuffled, sparse_rows
-from aerec.sparse import canonical_csr
 
 CPU = torch.device("cpu")
 

@@ -7,6 +7,7 @@ import pytest
 
 from aerec import evaluate
 from aerec.baselines import ALS, BiasBaseline, BiasedMF, Popularity
+from aerec.canonical import canonical_csr
 from aerec.datasets import generate_interactions
 from aerec.models import EASE, ELSA, MultDAE, MultVAE
 from aerec.recommender.health import (
@@ -18,7 +19,6 @@ from aerec.recommender.health import (
     warn_of_vanished_factors,
 )
 from aerec.recommender.scorer import Scorer, UserBlock
-from aerec.sparse import canonical_csr
 from aerec.splitting import RandomHoldout
 
 ratings = generate_interactions(300, 120, 7000, seed=3)

@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 
+from aerec.canonical import canonical_csr
 from aerec.likelihood import LIKELIHOODS
 from aerec.network.network import Architecture, Network
 from aerec.network.rows import SparseRows
-from aerec.sparse import canonical_csr
 from aerec.training.optimizers import SCHEDULES
 from aerec.training.trainer import StepOptions, Trainer
 

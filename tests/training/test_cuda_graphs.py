@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from aerec.canonical import canonical_csr
 from aerec.datasets import load_dataset
 from aerec.likelihood import LIKELIHOODS
 from aerec.models import ELSA, Autoencoder, MultDAE, MultVAE, RecVAE
 from aerec.network.losses import all_entries_loss
 from aerec.network.products import first_layer
 from aerec.network.rows import SparseRows
-from aerec.sparse import canonical_csr
 from aerec.training.callbacks import Callback
 from aerec.training.cuda_graphs import CapturedSteps
 from aerec.training.trainer import EagerSteps, StepKind

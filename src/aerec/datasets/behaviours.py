@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from aerec.canonical import canonical_csr
 from aerec.errors import DataError, names_like
 from aerec.interactions import Interactions
-from aerec.sparse import CSR, canonical_csr
+from aerec.sparse import CSR
 
 
 def combine(behaviours: Mapping[str, Interactions], **weights: float) -> Interactions:

@@ -11,6 +11,7 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from aerec.canonical import canonical_csr
 from aerec.errors import DataError
 from aerec.evaluation.evaluator import align_holdout
 from aerec.ids import examples, refuse_other_kind
@@ -25,7 +26,7 @@ from aerec.metrics.beyond import (
 )
 from aerec.metrics.formulas import coverage, find_hits, measure_hits
 from aerec.recommender.base import Recommender
-from aerec.sparse import CSR, canonical_csr, keep_values, take_rows
+from aerec.sparse import CSR, keep_values, take_rows
 from aerec.splitting import Holdout
 
 _ACTIVITY = ("low", "middle", "high")

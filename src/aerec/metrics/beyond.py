@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import rel_entr
 
+from aerec.canonical import canonical_csr
 from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.metrics.formulas import Values
 from aerec.metrics.lists import Recommended, as_ranking, matrix_of, within_catalogue
-from aerec.sparse import CSR, canonical_csr, ones_in, take_rows, with_values
+from aerec.sparse import CSR, ones_in, take_rows, with_values
 
 _BLOCK_BYTES = 64 * 2**20  # largest array
 

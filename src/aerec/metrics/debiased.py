@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from aerec.canonical import canonical_csr
 from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.metrics.formulas import Values, find_hits
 from aerec.metrics.lists import Recommended, as_ranking, matrix_of, refuse_mapping
-from aerec.sparse import CSR, canonical_csr, column_counts, row_ids
+from aerec.sparse import CSR, column_counts, row_ids
 
 
 @overload

@@ -11,9 +11,10 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
+from aerec.canonical import canonical_csr
 from aerec.errors import DataError
 from aerec.interactions import Interactions
-from aerec.sparse import CSR, canonical_csr
+from aerec.sparse import CSR
 from aerec.topk import top_k
 
 Recommended: TypeAlias = ArrayLike

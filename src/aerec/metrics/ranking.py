@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from aerec.canonical import canonical_csr
 from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.metrics.formulas import Values, coverage, measure_users
 from aerec.metrics.lists import Recommended, as_ranking, number_ids, refuse_mapping, within_catalogue
-from aerec.sparse import canonical_csr
 
 Target: TypeAlias = Any
 """The relevant items of each user: an Interactions, a sparse or dense matrix (n_users, n_items), or a list that holds a

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from aerec.canonical import refuse_masked
 from aerec.errors import DataError
-from aerec.sparse import refuse_masked
 
 
 def rmse(actual: ArrayLike, predicted: ArrayLike) -> float:

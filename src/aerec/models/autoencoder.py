@@ -16,6 +16,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from typing_extensions import Self
 
+from aerec.canonical import canonical_csr, refuse_frame_of_ratings, refuse_masked
 from aerec.dimensions import Choice, Dimension, Number, Space
 from aerec.display.plotting import plot_history
 from aerec.errors import DataError, TrainingError
@@ -39,7 +40,7 @@ from aerec.recommender.new_items import NewItems
 from aerec.recommender.rating import PredictsRatings
 from aerec.recommender.saving import encode_parameter, training_identity
 from aerec.recommender.scorer import Scorer
-from aerec.sparse import CSR, canonical_csr, refuse_frame_of_ratings, refuse_masked
+from aerec.sparse import CSR
 from aerec.sparsity import KLSparsity, L1Sparsity, Sparsity, TopKSparsity
 from aerec.system.memory import require_memory
 from aerec.training.callbacks import Callback, Validator, holdout_validator

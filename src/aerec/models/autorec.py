@@ -12,6 +12,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
+from aerec.canonical import canonical_csr
 from aerec.closed_form.biases import Biases
 from aerec.closed_form.least_squares import solve_without_each
 from aerec.dimensions import Choice, Number, Space, Whole
@@ -33,7 +34,7 @@ from aerec.recommender.network_scorer import NetworkScorer
 from aerec.recommender.new_items import NewItems
 from aerec.recommender.rating import predict_ratings
 from aerec.recommender.scorer import Scorer, UserBlock
-from aerec.sparse import CSR, canonical_csr, row_ids
+from aerec.sparse import CSR, row_ids
 from aerec.sparsity import Sparsity
 from aerec.training.loop import epochs_of_steps
 from aerec.training.optimizers import OptimizerChoice

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from aerec.canonical import canonical_csr
 from aerec.closed_form.penalties import effective_rank
 from aerec.dimensions import Choice, Number, Space, Whole
 from aerec.likelihood import LIKELIHOODS
@@ -31,7 +32,7 @@ from aerec.recommender.health import warn_of_vanished_factors
 from aerec.recommender.network_scorer import NetworkScorer
 from aerec.recommender.new_items import NewItems
 from aerec.recommender.scorer import Scorer, UserBlock
-from aerec.sparse import CSR, canonical_csr, row_ids
+from aerec.sparse import CSR, row_ids
 from aerec.training.callbacks import Validator
 from aerec.training.trainer import Trainer
 

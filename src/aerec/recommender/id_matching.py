@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from aerec.canonical import canonical_csr
 from aerec.errors import DataError, warn_caller
 from aerec.holdout import Holdout
 from aerec.ids import as_ids, examples, refuse_other_kind, same_kind
 from aerec.interactions import Interactions
 from aerec.recommender.new_history import are_lists, known_ids, refuse_lists
 from aerec.recommender.scorer import UserBlock
-from aerec.sparse import canonical_csr, column_counts
+from aerec.sparse import column_counts
 
 _FEW = 0.5  # Below this share of held-out ratings of known items there is a warning
 

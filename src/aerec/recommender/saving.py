@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator
 
+from aerec.canonical import canonical_csr
 from aerec.datasets.store.folder import store_of
 from aerec.errors import DataError
 from aerec.files.storage import write_folder
@@ -23,7 +24,7 @@ from aerec.ids import without_points
 from aerec.interactions import Interactions
 from aerec.parameters import copied_parameters
 from aerec.recommender.new_history import RatingScale
-from aerec.sparse import CSR, canonical_csr
+from aerec.sparse import CSR
 from aerec.stored_ids import decode_index, encode_index
 
 _CHUNK = 1 << 20  # values hashed at once

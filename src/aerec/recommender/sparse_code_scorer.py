@@ -9,9 +9,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from aerec.canonical import LARGEST_RATING
 from aerec.parameters import RealNumber
 from aerec.recommender.scorer import Scorer, SeparableScorer, UserBlock, score_blocks
-from aerec.sparse import CSR, LARGEST_RATING
+from aerec.sparse import CSR
 from aerec.topk import top_k
 
 

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from aerec.canonical import canonical_csr
 from aerec.errors import DataError
 from aerec.parameters import is_number
 from aerec.reranking.base import Lists, Reranker, check_share, pick
 from aerec.reranking.features import features_of
-from aerec.sparse import CSR, canonical_csr, ones_in, row_ids, take_rows, with_values
+from aerec.sparse import CSR, ones_in, row_ids, take_rows, with_values
 
 
 @dataclass(frozen=True)

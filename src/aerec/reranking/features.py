@@ -9,9 +9,10 @@ import pandas as pd
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from aerec.canonical import canonical_csr
 from aerec.errors import DataError
 from aerec.interactions import Interactions
-from aerec.sparse import CSR, canonical_csr
+from aerec.sparse import CSR
 
 
 def features_of(data: Interactions, given: Any, *, genres_first: bool = False) -> CSR | NDArray[np.float32]:
