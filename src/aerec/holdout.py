@@ -68,6 +68,8 @@ class Holdout:
     def over(self, items: pd.Index[Any]) -> Holdout:
         """Return the same ratings over the columns `items` of a model, followed by the items that it does not know."""
         columns = items.append(self.history.items[~self.history.items.isin(items)])
+        if self.candidates is None and columns.equals(self.history.items):
+            return self
         exclude = None if self.exclude is None else self.exclude.with_items(columns)
         candidates = None if self.candidates is None else self.candidates[self.candidates.isin(items)]
         return Holdout(self.history.with_items(columns), self.target.with_items(columns), exclude, candidates)

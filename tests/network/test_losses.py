@@ -252,4 +252,3 @@ def test_a_weighted_batch_knows_its_draws():
     assert counted.weights is None
     np.testing.assert_allclose(counted.totals(), dense.sum(axis=1), rtol=1e-6)
     np.testing.assert_allclose(counted.squares(), np.square(dense).sum(axis=1), rtol=1e-6)
-    assert batches()[0].counted().draws().tolist() == batches()[0].totals().tolist()

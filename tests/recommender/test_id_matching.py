@@ -75,7 +75,7 @@ def test_users_of_another_type_are_all_new_with_a_warning():
 
 def test_what_is_barred():
     matching, history = IdMatching("EASE", 3, ITEMS), interactions((1, 10, 1.0))
-    assert matching.barred(None, None, history) is None
+    assert matching.barred(None, None, history).tolist() == [False, False, False]
     assert matching.barred([20, 30], None, history).tolist() == [True, False, False]
     assert matching.barred([20, 30], [30], history).tolist() == [True, False, True]
     with pytest.warns(UserWarning, match="1 of 2 items of block_items left out"):

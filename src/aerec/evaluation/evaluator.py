@@ -112,8 +112,8 @@ def evaluate(
     if not names:
         raise ValueError("metrics is empty; name at least one, such as 'recall@20'")
     parsed = {metric: parse_metric(metric) for metric in names}
-    given_items = _items_of(holdout)
-    holdout, by_id = align_holdout(model, holdout)
+    given = holdout
+    holdout, by_id = align_holdout(model, given)
     counts = np.diff(holdout.target.matrix.indptr)
     evaluated = np.flatnonzero(counts)
     if evaluated.size == 0:
@@ -155,7 +155,7 @@ def evaluate(
         for metric in ranked:
             base, k = parsed[metric]
             if base in DEBIASED:
-                chances = _aligned_propensities(propensities, given_items, holdout)
+                chances = _aligned_propensities(propensities, _items_of(given), holdout)
                 values = DEBIASED[base](ranking[:, :k], holdout.target.matrix, chances)[evaluated]
                 table.add_ratio(metric, values, np.ones(len(evaluated)), root=False)  # some may be above 1
             elif base == "coverage":

@@ -473,7 +473,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         data: CSR | NDArray[np.float32]
         if reset:
             self._columns_in = X.columns if isinstance(X, pd.DataFrame) else None
-            self._take_features(X)
+            self.item_features_ = self._feature_names = None
+            if self.feature_weight > 0:
+                self._take_features(X)
         else:
             self.ids_.check_columns(X)
         if isinstance(X, Interactions):
@@ -514,11 +516,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
 
     def _take_features(self, X: History) -> None:
         """Take the features of training data."""
-        self.item_features_ = self._feature_names = None
-        if self.feature_weight > 0:
-            described = isinstance(X, Interactions)
-            features = features_to_weigh(X.item_features if described else None, self.feature_weight)
-            self.item_features_, self._feature_names = self._scaled(features), X.feature_names
+        given = X.item_features if isinstance(X, Interactions) else None
+        self.item_features_ = self._scaled(features_to_weigh(given, self.feature_weight))
+        self._feature_names = X.feature_names
 
     def _scaled(self, features: CSR) -> CSR:
         """Return rows of length w."""

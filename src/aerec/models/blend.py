@@ -153,11 +153,9 @@ class Blend(Recommender):
         self, candidates: NDArray[np.float64], validation: Holdout, metric: str, k: int
     ) -> NDArray[np.float64]:
         """Return the sum of the metric over users for each row of weights; scores of one block are held at once."""
-        holdout = validation if self.items_ is None else validation.over(self.items_)
-        everybody, parts = self.block_of(holdout.history), self._parts()
-        target, exclude = holdout.target.matrix, holdout.exclude
-        barred = self.ids_.barred(holdout.candidates, None, holdout.history)
-        users = np.flatnonzero(np.diff(target.indptr))
+        limits: Any = {"exclude": validation.exclude, "allow_items": validation.candidates}
+        everybody, target = self.block_of(validation.history, True, **limits), validation.target.matrix
+        parts, users = self._parts(), np.flatnonzero(np.diff(target.indptr))
         if len(users) > _USERS:
             users = users[np.linspace(0, len(users) - 1, _USERS).astype(np.int64)]
         totals = np.zeros(len(candidates))
@@ -165,10 +163,10 @@ class Blend(Recommender):
             rows = users[some]
             block = everybody.take(rows)
             scores = np.stack([_standardised(part.score(block)) for part in parts])
-            for seen in (block.history, *([] if exclude is None else [take_rows(exclude.matrix, rows)])):
-                scores[:, row_ids(seen), seen.indices] = -np.inf
-            if barred is not None:
-                scores[..., barred] = -np.inf
+            for matrix in block.left_out:
+                scores[:, row_ids(matrix), matrix.indices] = -np.inf
+            if block.barred is not None:
+                scores[..., block.barred] = -np.inf
             wanted = take_rows(target, rows)
             for at, weights in enumerate(candidates):
                 used = np.flatnonzero(weights)

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from aerec.canonical import canonical_csr
 from aerec.closed_form.penalties import effective_rank
 from aerec.dimensions import Choice, Number, Space, Whole
-from aerec.likelihood import LIKELIHOODS
 from aerec.models.autoencoder import Autoencoder
 from aerec.models.warm_start import LearnedBefore
 from aerec.network.batches import Batch, SparseBatch
@@ -270,14 +269,7 @@ class ELSA(Autoencoder):
         return network
 
     def _new_network(self, n_inputs: int) -> _ELSANetwork:
-        architecture = Architecture(
-            n_inputs=n_inputs,
-            hidden=(self.n_factors_,),
-            activation="identity",
-            likelihood=LIKELIHOODS["gaussian"],
-            noise=self.noise,
-            tied=True,
-        )
+        architecture = replace(self._architecture(n_inputs, 0), hidden=(self.n_factors_,))
         network = _ELSANetwork(architecture, torch.Generator().manual_seed(int(self.seed)))
         network.user_norm = float(self.user_norm)
         return network

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from aerec.dimensions import Choice, Number, Space
-from aerec.likelihood import LIKELIHOODS
 from aerec.models.autoencoder import NEURAL_SPACE, Autoencoder
 from aerec.network.batches import Batch
 from aerec.network.composite_prior import composite_kl
@@ -116,25 +115,14 @@ class RecVAE(Autoencoder):
         self.encoder_passes = encoder_passes
 
     def _build(self, n_inputs: int, n_users: int) -> Network:
-        width, n_code = self._widths()
-        architecture = Architecture(
-            n_inputs=n_inputs,
-            hidden=(width,) * _LAYERS + (n_code,),
-            activation="swish",
-            likelihood=LIKELIHOODS["multinomial"],
-            noise=self.noise,
-            variational=True,
-            normalize=True,
-        )
-        return _RecVAENetwork(architecture, torch.Generator().manual_seed(int(self.seed)))
-
-    def _widths(self) -> tuple[int, int]:
         sizes = np.asarray(self.hidden)
         if sizes.ndim == 0:
             sizes = np.array([3 * sizes, sizes])
         if sizes.shape != (2,) or sizes.dtype.kind not in "iu" or sizes.min() < 1:
             raise ValueError(f"hidden of RecVAE is (width of the layers, width of the code), got {self.hidden!r}")
-        return int(sizes[0]), int(sizes[1])
+        hidden = (int(sizes[0]),) * _LAYERS + (int(sizes[1]),)
+        architecture = replace(self._architecture(n_inputs, n_users), hidden=hidden)
+        return _RecVAENetwork(architecture, torch.Generator().manual_seed(int(self.seed)))
 
     def _new_trainer(self, n_rows: int, kind: type[Trainer] | None = None, **choices: Any) -> Trainer:
         passes = {"encoder_passes": int(self.encoder_passes)}

@@ -134,9 +134,8 @@ class SparseBatch:
         return self._sum_up(self.values * self.weights) if self._sums is None else self._sums[2]
 
     def counted(self) -> SparseBatch:
-        """Return each value as often as it weighs: the product of both as the value, without weights."""
-        if self.weights is None:
-            return self
+        """Return each value as often as it weighs, which it does: the product of both as the value, without weights."""
+        assert self.weights is not None
         values = self.values * self.weights
         return replace(self, values=values, weights=None, _sums=(self.draws(), self._sum_up(values.square())))
 

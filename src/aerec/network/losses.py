@@ -58,7 +58,7 @@ def all_entries_loss(
     scratch : Scratch, optional
         Lends the memory of the means and of the gradient.
     """
-    if likelihood.counts_draws and isinstance(batch, SparseBatch):
+    if likelihood.counts_draws and isinstance(batch, SparseBatch) and batch.weights is not None:
         batch = batch.counted()
     loss: Tensor = _AllEntriesLoss.apply(  # type: ignore[no-untyped-call]
         hidden, weight, bias, batch, likelihood, half, scratch or Scratch()

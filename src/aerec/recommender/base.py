@@ -246,7 +246,8 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
             left_out.append(self.block_of(exclude).history)
             if left_out[-1].shape[0] != users.n_users:
                 raise DataError(f"exclude has {left_out[-1].shape[0]} users, the history {users.n_users}")
-        barred = ids.barred(allow_items, block_items, history)
+        given = allow_items is not None or block_items is not None
+        barred = ids.barred(allow_items, block_items, history) if given else None
         return replace(users, left_out=left_out, barred=barred)
 
     def score_items(self, history: History) -> NDArray[np.float32]:
@@ -833,7 +834,10 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         return {name: value for name, value in values.items() if value is not None}
 
     def _validation_data(self, y: Any, validation: Any) -> Any:
-        """Return the validation data among the arguments of `fit`: a Holdout, or a matrix where its cost is watched."""
+        """Return the validation data among the arguments of `fit`: a matrix where its cost is watched, or a Holdout.
+
+        Its columns are those of the model, followed by items that the model does not know.
+        """
         given = given_validation(y, validation)
         if isinstance(given, tuple):
             for part in given:
@@ -844,7 +848,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
             given = Holdout(history, target)
         if isinstance(given, Holdout):
             self.ids_.check_holdout(given)
-            return given
+            return given if self.items_ is None else given.over(self.items_)
         return given if self._watches_cost else None
 
     @property

@@ -167,10 +167,8 @@ class IdMatching:
 
     def barred(
         self, allow_items: ArrayLike | None, block_items: ArrayLike | None, history: History
-    ) -> NDArray[np.bool_] | None:
-        """Return which columns are recommended to nobody; None where all may be."""
-        if allow_items is None and block_items is None:
-            return None
+    ) -> NDArray[np.bool_]:
+        """Return which columns are recommended to nobody."""
         items = self.item_ids(history)
         by_id = isinstance(history, Interactions)
         barred = np.full(self.n_items, allow_items is not None)

@@ -151,8 +151,6 @@ def holdout_validator(
     name = metric or ("ndcg@100" if predict is None else "rmse")
     if holdout.target.n_ratings == 0:
         raise DataError(f"{name} cannot be measured: nobody in the validation data has a held-out item")
-    if model.items_ is not None:
-        holdout = holdout.over(model.items_)
     if name not in RATING_METRICS:
         k = parse_metric(name)[1]
         if k == 0:
