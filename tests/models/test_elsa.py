@@ -3,15 +3,16 @@ import pytest
 import scipy.sparse as sp
 import torch
 
-from aerec import evaluate, load_model
+from aerec import Interactions, evaluate, load_model
 from aerec.baselines import Popularity
 from aerec.canonical import canonical_csr
+from aerec.closed_form.penalties import automatic_l2
 from aerec.datasets import load_dataset
-from aerec.models import ELSA
-from aerec.models.elsa import automatic_factors
+from aerec.models import EASE, ELSA
+from aerec.models.elsa import automatic_factors, automatic_scale
 from aerec.network.rows import SparseRows
 from aerec.noise import MaskingNoise
-from aerec.splitting import StrongGeneralization
+from aerec.splitting import RandomHoldout, StrongGeneralization
 from aerec.training.callbacks import Callback
 
 
@@ -26,7 +27,7 @@ def quick(**given):
 
 def test_cost_and_scores_are_the_formula_of_the_paper():
     X = likes()
-    model = quick(shrinkage=0.0, user_norm=1.0).fit(X)
+    model = quick(shrinkage=0.0, user_norm=1.0, item_scale=0.0).fit(X)
     A = model.item_vectors_.astype(np.float64)
     np.testing.assert_allclose(np.linalg.norm(A, axis=1), 1, rtol=1e-5)
     x = X.toarray()
@@ -45,7 +46,7 @@ def test_cost_and_scores_are_the_formula_of_the_paper():
 def test_the_cosine_of_an_output_that_cancels_stays_a_cosine(seed):
     """With orthonormal vectors VVᵀ − I is 0: what is left of the output is rounding, of any direction and length."""
     X = canonical_csr(likes(seed=seed))
-    model = quick(n_factors=12, shrinkage=0.0, user_norm=1.0).fit(X)
+    model = quick(n_factors=12, shrinkage=0.0, user_norm=1.0, item_scale=0.0).fit(X)
     orthonormal = np.linalg.qr(np.random.default_rng(seed).normal(size=(12, 12)))[0]
     model.network_.encoder_weights[0].data = torch.tensor(orthonormal, dtype=torch.float32)
     for row in X[np.unique(X.nonzero()[0])]:
@@ -56,7 +57,7 @@ def test_a_vector_is_as_long_as_the_users_of_its_item_allow():
     dense = likes().toarray()
     dense[:, 3] = 0
     X = sp.csr_array(dense)
-    model = quick(shrinkage=5.0).fit(X)
+    model = quick(shrinkage=5.0, item_scale=0.0).fit(X)
     A, x = model.item_vectors_.astype(np.float64), X.toarray()
     counts = np.count_nonzero(x, axis=0)
     assert counts[3] == 0
@@ -65,6 +66,41 @@ def test_a_vector_is_as_long_as_the_users_of_its_item_allow():
     np.fill_diagonal(weights, 0)
     rated = x.any(axis=1)
     np.testing.assert_allclose(model.score_items(X)[rated], (x @ weights)[rated], atol=1e-4)
+
+
+def test_popular_items_speak_less_and_are_scored_higher():
+    X = likes()
+    model = quick(shrinkage=5.0, item_scale=0.6).fit(X)
+    x = X.toarray()
+    d = (np.square(x).sum(axis=0) + automatic_l2(canonical_csr(X))) ** 0.3
+    d *= np.sqrt(np.square(x / d).sum() / np.square(x).sum())
+    np.testing.assert_allclose(model.item_scale_, d, rtol=1e-5)
+    A, counts = model.item_vectors_.astype(np.float64), np.count_nonzero(x, axis=0)
+    np.testing.assert_allclose(np.linalg.norm(A, axis=1), d * np.sqrt(counts / (counts + 5)), rtol=1e-5)
+    weights = A @ A.T / np.square(d)[:, None]
+    np.fill_diagonal(weights, 0)
+    rated = x.any(axis=1)
+    np.testing.assert_allclose(model.score_items(X)[rated], (x @ weights)[rated], atol=1e-4)
+    # the cost is that of the ratings over d
+    V, y = A / np.linalg.norm(A, axis=1, keepdims=True), (x / d)[rated]
+    output = y @ V @ V.T - y
+    norms = np.linalg.norm(y, axis=1)
+    terms = norms * (2 - 2 * (output * y).sum(axis=1) / (np.linalg.norm(output, axis=1) * norms))
+    assert model.total_cost(X) == pytest.approx(terms.sum() / len(x), rel=1e-4)
+
+
+def test_an_item_that_nearly_everybody_has_costs_no_quality():
+    """A symmetric matrix does not fit it: nearly all that have it say nothing by it, and it is said by all."""
+    rng = np.random.default_rng(4)
+    taste = rng.integers(0, 5, 1500)
+    dense = rng.random((1500, 30)) < np.where(np.arange(30) % 5 == taste[:, None], 0.5, 0.03)
+    dense[:, 0] = rng.random(1500) < 0.95
+    split = RandomHoldout(0.3, seed=0, per_user=True).split(Interactions.from_matrix(sp.csr_array(dense.astype(float))))
+    found = [
+        evaluate(model.fit(split.train), split.test, "ndcg@10", n_resamples=10)["ndcg@10"]
+        for model in (EASE(), quick(n_factors="auto", epochs="auto", batch_size="auto"))
+    ]
+    assert found[1] > 0.98 * found[0]
 
 
 def test_partial_fit_makes_no_vector_shorter():
@@ -95,7 +131,7 @@ def test_factors_follow_the_data(tmp_path):
 def test_shrinkage_follows_the_length_of_the_histories(tmp_path):
     short, long = (canonical_csr(sp.random_array((40, 100), density=d, rng=3)) for d in (0.05, 0.5))
     for X, users in ((short, 100.0), (long, 10.0)):
-        model = quick().fit(X)
+        model = quick(item_scale=0.0).fit(X)
         assert model.shrinkage_ == pytest.approx(users)
         counts = np.diff(X.tocsc().indptr)
         expected = np.sqrt(counts / (counts + users))
@@ -116,6 +152,7 @@ def test_what_is_masked_is_predicted_by_the_dense_formula():
     values = batch.corrupted(MaskingNoise(p), torch.Generator().manual_seed(8)).values
     x, masked = torch.as_tensor(X.toarray()), torch.zeros(50, 12, dtype=torch.float64)
     masked[batch.pattern.rows, batch.pattern.columns] = values.double()
+    x, masked = x / network.scale, masked / network.scale
     assert 0 < int((masked > 0).sum()) < int((x > 0).sum())
     dense = weight.detach().double().requires_grad_()
     V = torch.nn.functional.normalize(dense, dim=1)
@@ -135,7 +172,7 @@ def test_gradient_is_that_of_the_dense_formula(norm):
     weight.grad = None
     network.cost(batch)[0].likelihood.backward()
     dense = weight.detach().double().requires_grad_()
-    x = torch.as_tensor(X.toarray())
+    x = torch.as_tensor(X.toarray()) / network.scale
     A = torch.nn.functional.normalize(dense, dim=1)
     cosine = torch.nn.functional.cosine_similarity(x @ A @ A.T - x, x, dim=1)
     (x.norm(dim=1) ** (2 - 2 * norm) * (2 - 2 * cosine)).mean().backward()
@@ -173,7 +210,8 @@ def test_scores_are_those_of_scaled_vectors_before_between_and_after_training_an
     X = likes()
     model, seen = quick(shrinkage=3.0), []
     counts = torch.as_tensor(np.count_nonzero(X.toarray(), axis=0)).float()
-    expected = (counts / (counts + 3)).sqrt()
+    scale = automatic_scale(canonical_csr(X), 1.0)
+    expected = (counts / (counts + 3)).sqrt() * torch.as_tensor(scale)
 
     class Watch(Callback):
         def epoch_done(self, record, model):
@@ -186,7 +224,7 @@ def test_scores_are_those_of_scaled_vectors_before_between_and_after_training_an
     for _ in range(2):
         A, x = model.item_vectors_.astype(np.float64), X.toarray()
         np.testing.assert_allclose(np.linalg.norm(A, axis=1), expected, rtol=1e-6)
-        np.testing.assert_allclose(model.transform(X), x @ A, atol=1e-5)
+        np.testing.assert_allclose(model.transform(X), (x / np.square(scale)) @ A, atol=1e-5)
         model.save(tmp_path / "model")
         assert np.array_equal(load_model(tmp_path / "model").score_items(X), model.score_items(X))
         model.partial_fit(X)

@@ -18,7 +18,7 @@ MODELS = {
     "deep": MultDAE(hidden=(5, 4), **QUICK),
     "vae": MultVAE(hidden=(5, 4), **QUICK),
     "recvae": RecVAE(hidden=(5, 4), ema_decay=0.0, **QUICK),  # its prior knows the last epoch, not the average
-    "elsa": ELSA(n_factors=4, shrinkage=0, **QUICK),
+    "elsa": ELSA(n_factors=4, item_scale=0, shrinkage=0, **QUICK),
     "cdae": CDAE(hidden=4, **QUICK),
     "autorec user": AutoRec(hidden=4, orientation="user", **QUICK),
     "autorec item": AutoRec(hidden=4, orientation="item", **QUICK),

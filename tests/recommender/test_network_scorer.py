@@ -35,7 +35,9 @@ def test_a_user_scores_the_same_alone_and_among_many(model):
     together = model.score_items(X)
     np.testing.assert_allclose(model.score_items(X[:3]), together[:3], atol=1e-5)
     logits = model.network_.decode(torch.as_tensor(model.transform(X))).detach().numpy()
-    own = X * np.square(model.item_vectors_).sum(axis=1) if isinstance(model, ELSA) else 0
+    own = 0
+    if isinstance(model, ELSA):
+        own = X * np.square(model.item_vectors_).sum(axis=1) / np.square(model.item_scale_)
     np.testing.assert_allclose(together, logits - own, atol=1e-5)
 
 

@@ -8,13 +8,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-import scipy.sparse as sp
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from aerec.canonical import canonical_csr
-from aerec.closed_form.penalties import effective_rank
+from aerec.closed_form.penalties import automatic_l2, effective_rank
 from aerec.dimensions import Choice, Number, Space, Whole
 from aerec.models.autoencoder import Autoencoder
 from aerec.models.warm_start import LearnedBefore
@@ -31,7 +30,7 @@ from aerec.recommender.health import warn_of_vanished_factors
 from aerec.recommender.network_scorer import NetworkScorer
 from aerec.recommender.new_items import NewItems
 from aerec.recommender.scorer import Scorer, UserBlock
-from aerec.sparse import CSR, row_ids
+from aerec.sparse import CSR, column_sums, row_ids, squares
 from aerec.training.callbacks import Validator
 from aerec.training.trainer import Trainer
 
@@ -44,25 +43,32 @@ _FACTORS, _NUMBERS = (32, 256, 512), 2**24  # for n_factors="auto": the last whe
 
 
 class ELSA(Autoencoder):
-    r"""Linear autoencoder of low rank without a diagonal: score = x · (AAᵀ − diag(AAᵀ)).
+    r"""Linear autoencoder of low rank without a diagonal: score = (x / d²) · (AAᵀ − diag(AAᵀ)).
 
-    .. math:: \min_V \tfrac{1}{n} \sum_x w_x \Big\| \frac{o}{\|o\|} - \frac{x}{\|x\|} \Big\|^2
-              = \tfrac{1}{n} \sum_x w_x \, (2 - 2 \cos(o, x)), \qquad o = \tilde x V V^\top - \tilde x
+    .. math:: \min_V \tfrac{1}{n} \sum_x w_y \Big\| \frac{o}{\|o\|} - \frac{y}{\|y\|} \Big\|^2
+              = \tfrac{1}{n} \sum_x w_y \, (2 - 2 \cos(o, y)), \qquad y = x / d, \quad o = \tilde y V V^\top - \tilde y
 
-    .. math:: \|V_j\| = 1, \qquad w_x = \|x\|^{2 (1 - \beta)}, \qquad A_j = \sqrt{\frac{n_j}{n_j + s}} \, V_j
+    .. math:: \|V_j\| = 1, \qquad w_y = \|y\|^{2 (1 - \beta)}, \qquad d_j \propto (t_j + \lambda)^{\gamma / 2},
+              \qquad A_j = d_j \sqrt{\frac{n_j}{n_j + s}} \, V_j
+
+    VVᵀ is symmetric: what one item says of another it hears from it. With an item that nearly everybody has that is
+    wrong, as its presence says nothing and its own score is high. `EASE` has B = I − P / diag(P), and P, an inverse of
+    XᵀX + λI, is symmetric: B is a symmetric matrix between scales of about √(t + λ), with the sums t of the squared
+    ratings of the items. So has ELSA, where the ratings are divided by the scale d and the scores multiplied by it; the
+    paper has d = 1.
 
     Unit rows make the diagonal of VVᵀ − I zero, so that no item predicts itself. After the training, the vector of an
-    item that n users have is √(n / (n + s)) long: what few users say of an item counts for less. The paper has s = 0,
+    item that n users have is √(n / (n + s)) d long: what few users say of an item counts for less. The paper has s = 0,
     where an item of one user is as loud as the most popular one, and β = 1, where a user with two ratings counts as
     much as one with two hundred. It is what `EASE` is for catalogues whose item-item matrix does not fit: memory grows
     with n_items · n_factors.
 
-    In training o is that of a masked history x̃, so that items are predicted that were left out; the paper masks
-    nothing. Neither o nor any other block of rows × items is made: with z = xV and z̃ = x̃V, which are summed from the
+    In training o is that of a masked history ỹ, so that items are predicted that were left out; the paper masks
+    nothing. Neither o nor any other block of rows × items is made: with z = yV and z̃ = ỹV, which are summed from the
     rows of V at the stored ratings, and C = VᵀV,
 
-    .. math:: o \cdot x = \tilde z \cdot z - \tilde x \cdot x, \qquad
-              \|o\|^2 = \tilde z C \tilde z^\top - 2 \|\tilde z\|^2 + \|\tilde x\|^2 .
+    .. math:: o \cdot y = \tilde z \cdot z - \tilde y \cdot y, \qquad
+              \|o\|^2 = \tilde z C \tilde z^\top - 2 \|\tilde z\|^2 + \|\tilde y\|^2 .
 
     Parameters
     ----------
@@ -80,6 +86,8 @@ class ELSA(Autoencoder):
         Without it a small set is learned by heart within a few epochs. Small sets bear 0.5 as well, large ones do not.
     user_norm : float in [0, 1], default 0.5
         β. With 0 users count by the squared length of their rows, as in `EASE`; with 1 all alike, as in the paper.
+    item_scale : float in [0, 1], default 1.0
+        γ, with the λ of `EASE`. 0 for a symmetric matrix, as in the paper.
     shrinkage : float ≥ 0 or "auto", default "auto"
         s, in users. "auto" takes 500 over the mean number of ratings of a user: the less is known of users, the more
         popular items are worth. 0 for vectors of length 1, as in the paper.
@@ -97,14 +105,17 @@ class ELSA(Autoencoder):
     ----------
     item_vectors_ : ndarray of shape (n_items, n_factors), float32
         A.
+    item_scale_ : ndarray of shape (n_items,), float32
+        d, times a constant by which x / d has the length of x on average; None in what version 0.1 saved, as all 1.
     n_factors_, shrinkage_ : int, float
         The number of factors and the s that were used.
 
     Notes
     -----
-    `transform` gives xA, `generate` codes times Aᵀ, so that `reconstruct` is xAAᵀ; `score_items` subtracts x diag(AAᵀ).
-    The cost, in `history_` and `total_cost`, is that of the unit vectors V. With `partial_fit` a vector is as long as
-    the call with the most users of its item asks for. An empty history is ranked by popularity. There are no biases:
+    `transform` gives (x / d²)A, `generate` codes times Aᵀ, so that `reconstruct` is their product; `score_items`
+    subtracts (x / d²) diag(AAᵀ). The cost, in `history_` and `total_cost`, is that of the unit vectors V. With
+    `partial_fit` a vector is as long as the call with the most users of its item asks for; d stays that of the first.
+    An empty history is ranked by popularity. There are no biases:
     `intercepts_` is empty.
 
     References
@@ -126,6 +137,7 @@ class ELSA(Autoencoder):
         "n_factors": [WholeNumber(1), OneOf(["auto"])],
         "noise": [MaskingNoise, None],
         "user_norm": [RealNumber(at_least=0, at_most=1)],
+        "item_scale": [RealNumber(at_least=0, at_most=1)],
         "shrinkage": [RealNumber(at_least=0), OneOf(["auto"])],
         "sharded": [bool],
     }
@@ -136,7 +148,10 @@ class ELSA(Autoencoder):
     _epochs_of_a_million = 5.0
     _of_likes = ("gaussian",)
 
+    _learned = ("item_features_", "item_scale_")
+
     network_: _ELSANetwork
+    item_scale_: NDArray[np.float32] | None = None
     n_factors_: int
     shrinkage_: float
     _shards: ItemShards | None = None  # while it is fitted on several processes
@@ -159,6 +174,7 @@ class ELSA(Autoencoder):
         learning_rate_schedule: str = "constant",
         noise: MaskingNoise | None = MaskingNoise(0.3),  # noqa: B008 (frozen)
         user_norm: float = 0.5,
+        item_scale: float = 1.0,
         shrinkage: float | str = "auto",
         ema_decay: float = 0.8,
         sharded: bool = False,
@@ -170,7 +186,7 @@ class ELSA(Autoencoder):
         progress: bool | int = True,
     ) -> None:
         super().__init__(
-            **passed_on(locals(), "n_factors", "user_norm", "shrinkage", "sharded"),
+            **passed_on(locals(), "n_factors", "user_norm", "item_scale", "shrinkage", "sharded"),
             hidden=256 if isinstance(n_factors, str) else n_factors,
             activation="identity",
             likelihood="gaussian",
@@ -179,6 +195,7 @@ class ELSA(Autoencoder):
         )
         self.n_factors = n_factors
         self.user_norm = user_norm
+        self.item_scale = item_scale
         self.shrinkage = shrinkage
         self.sharded = sharded
 
@@ -190,7 +207,8 @@ class ELSA(Autoencoder):
     def _take_in(self, X: History, *, reset: bool = True) -> Any:
         data = super()._take_in(X, reset=reset)
         if reset:
-            ratings = sp.csr_array(data)
+            ratings = canonical_csr(data)
+            self.item_scale_ = automatic_scale(ratings, float(self.item_scale))
             self.n_factors_ = automatic_factors(ratings) if self.n_factors == "auto" else int(self.n_factors)
             automatic = automatic_shrinkage(data.shape[0], ratings.nnz)
             self.shrinkage_ = automatic if self.shrinkage == "auto" else float(self.shrinkage)
@@ -257,6 +275,7 @@ class ELSA(Autoencoder):
         whole.encoder_weights[0] = nn.Parameter(self._shards.gather(network.encoder_weights[0].detach()))
         whole.decoder_biases[-1] = nn.Parameter(torch.zeros(n_items, dtype=torch.float32), requires_grad=False)
         whole.lengths = self._shards.gather(network.lengths)
+        whole.scale_items(self.item_scale_)
         return whole
 
     def _build(self, n_inputs: int, n_users: int) -> Network:
@@ -286,6 +305,8 @@ class ELSA(Autoencoder):
 
     def _train(self, rows: Rows, epochs: int, **options: Any) -> int | None:
         assert isinstance(rows, WholeRows)
+        scale = self.item_scale_
+        self.network_.scale_items(scale if scale is None or self._shards is None else scale[self._shards.own])
         self.network_.lengthen(rows, self.shrinkage_)
         return super()._train(rows, epochs, **options)
 
@@ -301,6 +322,11 @@ class ELSA(Autoencoder):
 
     def _add_learned(self, added: NewItems) -> None:
         super()._add_learned(added)
+        if self.item_scale_ is not None:  # what nobody has rated is scaled as the rarest
+            extended = np.full(len(added.items), self.item_scale_.min(), dtype=np.float32)
+            extended[: len(self.item_scale_)] = self.item_scale_
+            self.item_scale_ = extended
+        self.network_.scale_items(self.item_scale_)
         self.network_.settle_as_stored()  # vectors of new items are short: what they share with others says little
 
     def _learned_before(self) -> LearnedBefore:
@@ -322,6 +348,9 @@ class ELSA(Autoencoder):
         self.n_factors_ = int(header.get("n_factors", self.n_factors))
         self.shrinkage_ = float(header.get("shrinkage", 0.0))
         super()._set_state(header, tensors)
+        if self.item_scale_ is not None and not (self.item_scale_ > 0).all():
+            raise ValueError("its items are scaled by numbers that are not above 0")
+        self.network_.scale_items(self.item_scale_)
         self.network_.settle_as_stored()
         self.network_.row_length = float(header.get("row_length", 1.0))
         if not 0 <= self.network_.row_length < float("inf"):
@@ -337,8 +366,18 @@ def automatic_factors(X: CSR) -> int:
     return min(max(round(effective_rank(X)), least), most)
 
 
+def automatic_scale(X: CSR, power: float) -> NDArray[np.float32]:
+    """Return d of the items, with the exponent γ = `power`, so that Σ x² / d² is Σ x²."""
+    totals = column_sums(X, squares)
+    scale = (totals + automatic_l2(X)) ** (power / 2)
+    scale *= np.sqrt((totals / scale**2).sum() / totals.sum())
+    return scale.astype(np.float32)
+
+
 class _ELSAScorer(NetworkScorer):
-    """Scores by x (AAᵀ − D), D the diagonal of AAᵀ."""
+    """Scores by (x / d²) (AAᵀ − D), D the diagonal of AAᵀ."""
+
+    _network: _ELSANetwork
 
     def device_scores(self, block: UserBlock, batch: SparseBatch) -> Tensor:
         """Return the scores where the vectors live."""
@@ -348,33 +387,40 @@ class _ELSAScorer(NetworkScorer):
                 squares = vectors.square().sum(dim=1).index_select(0, columns)
             else:
                 squares = vectors.index_select(0, columns).square().sum(dim=1)
-            return batch.subtract_from(super().device_scores(block, batch), squares)
+            return self._network.weighed(batch).subtract_from(super().device_scores(block, batch), squares)
 
     def _scores_at(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float32]:
         return self._scores(block)[:, columns]
 
     def decode(self, code: NDArray[np.float32], block: UserBlock) -> NDArray[np.float32]:
-        """Return code · Aᵀ − x D."""
+        """Return code · Aᵀ − (x / d²) D."""
         scores, history = super().decode(code, block), block.history
         squares = np.square(self.item_vectors()).sum(axis=1)
-        scores[row_ids(history), history.indices] -= history.data * squares[history.indices]
+        scores[row_ids(history), history.indices] -= self._weighed(history) * squares[history.indices]
         return scores
 
     def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return the exact terms of the sum, xᵢ · AᵢAⱼ, and 0 of the item itself."""
+        """Return the exact terms of the sum, (xᵢ / dᵢ²) · AᵢAⱼ, and 0 of the item itself."""
         history, vectors = block.history, self.item_vectors()
         seen, wanted = vectors[history.indices].astype(np.float64), vectors[columns].astype(np.float64)
         weights = np.where(history.indices[:, None] == columns, 0.0, seen @ wanted.T)
-        return history.data[:, None] * weights
+        return self._weighed(history).astype(np.float64)[:, None] * weights
 
     def code_without_each(self, block: UserBlock) -> NDArray[np.float32]:
-        """Return x A without each term of the sum; shape (n_values, n_factors)."""
-        terms: NDArray[np.float32] = block.history.data[:, None] * self.item_vectors()[block.history.indices]
+        """Return (x / d²) A without each term of the sum; shape (n_values, n_factors)."""
+        terms: NDArray[np.float32] = self._weighed(block.history)[:, None] * self.item_vectors()[block.history.indices]
         return self.code(block) - terms
 
     def graph(self) -> nn.Module:
-        """Return x (AAᵀ − D) as a module on the CPU."""
-        return _WithoutHistory(super().graph(), torch.from_numpy(np.square(self.item_vectors()).sum(axis=1)))
+        """Return (x / d²) (AAᵀ − D) as a module on the CPU."""
+        squares = torch.from_numpy(np.square(self.item_vectors()).sum(axis=1))
+        return _WithoutHistory(super().graph(), squares / self._network.scale.cpu().square())
+
+    def _weighed(self, history: CSR) -> NDArray[np.float32]:
+        """Return the values of x / d²."""
+        scale = self._network.scale.cpu().numpy()[history.indices]
+        weighed: NDArray[np.float32] = history.data / np.square(scale)
+        return weighed
 
 
 class _WithoutHistory(nn.Module):
@@ -401,10 +447,21 @@ class _ELSANetwork(Network):
     row_length = 1.0  # their mean length before they were settled
     user_norm = 1.0  # β
     lengths: Tensor
+    scale: Tensor  # d
 
     def __init__(self, architecture: Architecture, generator: torch.Generator) -> None:
         super().__init__(architecture, generator)
         self.register_buffer("lengths", torch.ones(architecture.n_inputs, 1, dtype=torch.float32), persistent=False)
+        self.register_buffer("scale", torch.ones(architecture.n_inputs, dtype=torch.float32), persistent=False)
+
+    def scale_items(self, scale: NDArray[np.float32] | None) -> None:
+        """Take d; None for all 1."""
+        n_items, device = self.lengths.shape[0], self.lengths.device
+        self.scale = torch.ones(n_items, device=device) if scale is None else torch.tensor(scale, device=device)
+
+    def weighed(self, batch: Batch) -> Batch:
+        """Return x / d²."""
+        return batch.over(self.scale).over(self.scale)
 
     @torch.no_grad()
     def begin_at_average(self, rows: WholeRows) -> None:
@@ -415,7 +472,8 @@ class _ELSANetwork(Network):
     def lengthen(self, rows: WholeRows, shrinkage: float) -> None:
         """Let the vectors be as long as it takes that so many have rated the items; none becomes shorter."""
         counts = torch.from_numpy(rows.column_counts()).to(self.lengths)[:, None]
-        torch.maximum(self.lengths, (counts / (counts + shrinkage).clamp_min(_TINY)).sqrt(), out=self.lengths)
+        lengths = (counts / (counts + shrinkage).clamp_min(_TINY)).sqrt() * self.scale[:, None]
+        torch.maximum(self.lengths, lengths, out=self.lengths)
 
     def effective(self, weight: Tensor) -> Tensor:
         """Return A of the one weight there is."""
@@ -447,8 +505,8 @@ class _ELSANetwork(Network):
         half: bool = False,
         with_variance: bool = True,
     ) -> tuple[Tensor, Tensor | None]:
-        """Return xA."""
-        return first_layer(batch, self.output_weight), None
+        """Return (x / d²)A."""
+        return first_layer(self.weighed(batch), self.output_weight), None
 
     def decode(self, code: Tensor) -> Tensor:
         """Return code · Aᵀ."""
@@ -463,10 +521,11 @@ class _ELSANetwork(Network):
         corrupt: bool = True,
         half: bool = False,
     ) -> tuple[Cost, Tensor]:
-        """Return the mean over rows of w (2 − 2 cos(o, x)) as the likelihood part; the cosine of an empty row is 0.
+        """Return the mean over rows of w (2 − 2 cos(o, y)) as the likelihood part; the cosine of an empty row is 0.
 
-        Where the input is masked, z of x and of the masked x̃ are computed at once, as rows of one batch.
+        Where the input is masked, z of y and of the masked ỹ are computed at once, as rows of one batch.
         """
+        batch = batch.over(self.scale)
         noise, read, both = self.architecture.noise, batch, batch
         if noise is not None and noise_from is not None and corrupt:
             read = batch.corrupted(noise, noise_from)

@@ -184,6 +184,10 @@ class SparseBatch:
         lengths = self.squares().sqrt().clamp_min(torch.finfo(torch.float32).tiny)
         return replace(self, values=self.values / lengths.index_select(0, self.pattern.rows), _sums=None)
 
+    def over(self, scale: Tensor) -> SparseBatch:
+        """Each value divided by the `scale` of its column; shape (n_columns,)."""
+        return replace(self, values=self.values / scale.index_select(0, self.pattern.columns), _sums=None)
+
     def without_zeros(self) -> SparseBatch:
         """The same rows without the stored values that are 0: masked ones cost nothing then."""
         stays = self.values != 0
@@ -259,6 +263,10 @@ class DenseBatch:
     def normalized(self) -> DenseBatch:
         """Each row divided by its Euclidean length; a row of zeros stays so."""
         return replace(self, values=torch.nn.functional.normalize(self.values, dim=1))
+
+    def over(self, scale: Tensor) -> DenseBatch:
+        """Each value divided by the `scale` of its column; shape (n_columns,)."""
+        return replace(self, values=self.values / scale)
 
     def above(self, other: Batch) -> DenseBatch:
         """Return the rows of both, one batch below the other."""
