@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aerec.errors import DataError
-from aerec.ids import check_storable
+from aerec.id_kinds import check_storable
 from aerec.stored_ids import decode_index, encode_index
 
 

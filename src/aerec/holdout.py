@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from aerec.display.notebook import html_table
 from aerec.drawing import draw_ratings
 from aerec.errors import DataError, warn_caller
-from aerec.ids import examples, refuse_other_kind
+from aerec.id_kinds import refuse_other_kind
+from aerec.ids import examples
 from aerec.interactions import Interactions
 from aerec.item_descriptions import joined_descriptions
 from aerec.parameters import check_fraction

@@ -16,7 +16,8 @@ from aerec.canonical import canonical_csr
 from aerec.data_summary import DataSummary, quantiles, value_counts, warn_of_marks, why_so_few
 from aerec.errors import DataError, warn_caller
 from aerec.frames import Duplicates, ratings_of_frame, sort_ratings
-from aerec.ids import as_ids, checked_ids, examples, refuse_other_kind, shown
+from aerec.id_kinds import refuse_other_kind
+from aerec.ids import as_ids, checked_ids, examples, shown
 from aerec.item_descriptions import aligned_descriptions
 from aerec.item_features import ItemFeatures, features_of_items, features_of_matrix, rows_or_empty
 from aerec.joining import joined_fields

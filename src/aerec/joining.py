@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from aerec.frames import Duplicates, note_of_sums, sort_ratings, warn_of_zeros
-from aerec.ids import union_of_ids
+from aerec.id_kinds import union_of_ids
 from aerec.item_descriptions import joined_descriptions
 from aerec.item_features import ItemFeatures, join_features
 from aerec.rating_weights import joined_weights

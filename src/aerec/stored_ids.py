@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from aerec.ids import check_storable
+from aerec.id_kinds import check_storable
 
 
 def encode_index(index: pd.Index[Any] | None, name: str) -> dict[str, NDArray[Any]]:

@@ -11,7 +11,8 @@ from aerec.cli.kept import Kept, plural
 from aerec.datasets import load_dataset
 from aerec.errors import DataError, warn_caller
 from aerec.holdout import Holdout, Split, is_rated_in
-from aerec.ids import examples, union_of_ids
+from aerec.id_kinds import union_of_ids
+from aerec.ids import examples
 from aerec.interactions import Interactions
 from aerec.runs.folder import Run, whole
 from aerec.sparse import column_counts

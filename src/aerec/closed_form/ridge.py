@@ -20,7 +20,7 @@ from aerec.closed_form.penalties import used_l2
 from aerec.closed_form.updates import change_users, inverse_of_weights, summed_weights, update_inverse
 from aerec.closed_form.user_side import MixedItems, UserSideScorer, inverse_diagonal, user_kernel
 from aerec.errors import DataError
-from aerec.ids import refuse_other_kind
+from aerec.id_kinds import refuse_other_kind
 from aerec.interactions import Interactions
 from aerec.item_features import features_to_weigh
 from aerec.parameters import Constraint, OneOf

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from aerec.canonical import canonical_csr
 from aerec.errors import DataError
 from aerec.evaluation.evaluator import align_holdout
-from aerec.ids import examples, refuse_other_kind
+from aerec.id_kinds import refuse_other_kind
+from aerec.ids import examples
 from aerec.interactions import Interactions
 from aerec.metrics.beyond import (
     activity_groups,

@@ -19,7 +19,8 @@ from typing_extensions import Self
 from aerec.dimensions import Space
 from aerec.errors import DataError, TrainingError, warn_caller
 from aerec.holdout import Holdout, as_interactions, given_validation
-from aerec.ids import as_ids, check_storable
+from aerec.id_kinds import check_storable
+from aerec.ids import as_ids
 from aerec.interactions import Interactions
 from aerec.parameters import (
     Constraint,

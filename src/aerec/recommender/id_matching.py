@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from aerec.canonical import canonical_csr
 from aerec.errors import DataError, warn_caller
 from aerec.holdout import Holdout
-from aerec.ids import as_ids, examples, refuse_other_kind, same_kind
+from aerec.id_kinds import refuse_other_kind, same_kind
+from aerec.ids import as_ids, examples
 from aerec.interactions import Interactions
 from aerec.recommender.new_history import are_lists, known_ids, refuse_lists
 from aerec.recommender.scorer import UserBlock

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy import linalg
 
 from aerec.errors import DataError, warn_caller
-from aerec.ids import as_ids, examples, refuse_other_kind
+from aerec.id_kinds import refuse_other_kind
+from aerec.ids import as_ids, examples
 from aerec.interactions import Interactions
 from aerec.item_features import ItemFeatures, rows_or_empty, unit_rows
 from aerec.sparse import CSR, column_counts, row_ids, take_rows

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from aerec.errors import DataError, warn_caller
-from aerec.ids import as_ids, examples, refuse_other_kind
+from aerec.id_kinds import refuse_other_kind
+from aerec.ids import as_ids, examples
 from aerec.interactions import Interactions
 from aerec.recommender.scorer import ModelScorer, RatingScorer, Scorer
 from aerec.sparse import CSR
