@@ -138,13 +138,9 @@ class Network(nn.Module):
             if added is not None:
                 added.zero_()
 
-    def describe(self, features: CSR | None) -> None:
-        """Set the features F of the items, if any; the first layer reads them as x·(W + F·U).
-
-        Shape (n_inputs, n_features).
-        """
-        if features is not None:
-            self._features, self._described = features, SparseBatch.of(features, self.encoder_weights[0].device)
+    def describe(self, features: CSR) -> None:
+        """Set the features F of the items, of shape (n_inputs, n_features): the first layer reads x·(W + F·U)."""
+        self._features, self._described = features, SparseBatch.of(features, self.encoder_weights[0].device)
 
     @torch.no_grad()
     def fold_features(self) -> None:

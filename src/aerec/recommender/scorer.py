@@ -356,15 +356,17 @@ class SimilarityScorer(Protocol):
         """Return how alike the items `columns` and all items are; (n_columns, n_items), −∞ where they share nothing."""
 
 
-@runtime_checkable
-class CodeScorer(Protocol):
-    """Scores through a code of each user, whose units can be read one by one."""
-
+class _HasCode(Protocol):
     def code(self, block: UserBlock) -> NDArray[np.float32]:
         """Return the code of each user; shape (n_users, n_code)."""
 
     def code_size(self) -> int:
         """Return n_code."""
+
+
+@runtime_checkable
+class CodeScorer(_HasCode, Protocol):
+    """Scores through a code of each user, whose units can be read one by one."""
 
     def unit_weights(self, unit: int, activation: float) -> NDArray[np.float32]:
         """Return how much the score of each item rises when `unit` alone has that activation; shape (n_items,)."""
@@ -387,14 +389,8 @@ class SteerableScorer(Protocol):
 
 
 @runtime_checkable
-class DecoderScorer(Protocol):
+class DecoderScorer(_HasCode, Protocol):
     """Scores through a code of each user, and scores any other code as well."""
-
-    def code(self, block: UserBlock) -> NDArray[np.float32]:
-        """Return the code of each user; shape (n_users, n_code)."""
-
-    def code_size(self) -> int:
-        """Return n_code."""
 
     def decode(self, code: NDArray[np.float32], block: UserBlock) -> NDArray[np.float32]:
         """Score all items for users of `block` as if `code` were their code; shape (n_users, n_items)."""
