@@ -12,6 +12,18 @@ from aerec.system import memory
 GIB = 2**30
 
 
+@pytest.mark.parametrize(
+    ("n_rows", "n_bytes", "first", "expected"),
+    [(5, 8, 0, [[0, 1], [2, 3], [4]]), (5, 3, 3, [[3], [4]]), (0, 8, 0, []), (2, 99, 0, [[0, 1]])],
+)
+def test_blocks_of_rows_hold_as_many_as_fit(n_rows, n_bytes, first, expected):
+    assert [rows.tolist() for rows in memory.row_blocks(n_rows, 4, n_bytes, first)] == expected
+
+
+def test_rows_of_nothing_are_one_block():
+    assert [rows.tolist() for rows in memory.row_blocks(3, 0, 8)] == [[0, 1, 2]]
+
+
 @pytest.fixture
 def system(tmp_path, monkeypatch):
     """Put text in place of the system's files; a file that is not given does not exist."""

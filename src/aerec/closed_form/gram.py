@@ -19,7 +19,7 @@ from aerec.native import kernels
 from aerec.native.loader import is_used
 from aerec.sparse import CSR, column_counts, keep_values, take_rows
 from aerec.system.environment import cpu_cores
-from aerec.system.memory import require_memory
+from aerec.system.memory import require_memory, row_blocks
 
 NOT_INVERTIBLE = "XᵀX + l2 · I cannot be inverted in float32: l2 is too small for these ratings, raise it"
 
@@ -281,6 +281,4 @@ def scale_symmetric(
 
 def blocks_of_dense_rows(n_rows: int, n_columns: int, first: int = 0) -> Iterator[NDArray[np.int64]]:
     """Yield blocks of consecutive row numbers from `first` on, each of which is a few megabytes of dense float32."""
-    size = max(1, _BLOCK_BYTES // (4 * max(n_columns, 1)))
-    for start in range(first, n_rows, size):
-        yield np.arange(start, min(start + size, n_rows))
+    return row_blocks(n_rows, 4 * n_columns, _BLOCK_BYTES, first)

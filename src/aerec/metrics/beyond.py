@@ -5,7 +5,6 @@ Pure functions, vectorised over users; what grows with lists × genres is made b
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from aerec.interactions import Interactions
 from aerec.metrics.formulas import Values
 from aerec.metrics.lists import Recommended, as_ranking, matrix_of, within_catalogue
 from aerec.sparse import CSR, ones_in, take_rows, with_values
+from aerec.system.memory import row_blocks
 
 _BLOCK_BYTES = 64 * 2**20  # largest array
 
@@ -140,7 +140,7 @@ def genre_diversity_at_k(recommended: Recommended, genres: Any, k: int | None = 
     has, ranking = ones_in(canonical_csr(genres)), as_ranking(recommended, k)
     width = within_catalogue(ranking, has.shape[0]).shape[1]
     values = np.empty(len(ranking))
-    for rows in _blocks(len(ranking), width * max(width, has.shape[1])):
+    for rows in row_blocks(len(ranking), 8 * width * max(width, has.shape[1]), _BLOCK_BYTES):
         shown = ranking[rows]
         sets = take_rows(has, np.maximum(shown, 0).ravel()).toarray().reshape(len(rows), width, -1)
         sets[shown < 0] = 0
@@ -202,7 +202,7 @@ def calibration_at_k(
     lengths = np.diff(has.indptr)
     share = with_values(has, 1 / np.repeat(lengths, lengths))
     values = np.empty(len(ranking))
-    for rows in _blocks(len(ranking), has.shape[1]):
+    for rows in row_blocks(len(ranking), 8 * has.shape[1], _BLOCK_BYTES):
         p, q = (_genre_shares(of, share) for of in (take_rows(rated, rows), matrix_of(ranking[rows], has.shape[0])))
         known = (p.sum(axis=1) > 0) & (q.sum(axis=1) > 0)
         values[rows] = np.where(known, rel_entr(p, (1 - alpha) * q + alpha * p).sum(axis=1), np.nan)
@@ -261,10 +261,3 @@ def _genre_shares(items: CSR, share: CSR) -> NDArray[np.float64]:
 def _ratio(above: NDArray[Any], below: NDArray[Any]) -> NDArray[np.float64]:
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(above / below, dtype=np.float64)
-
-
-def _blocks(n_lists: int, width: int) -> Iterator[NDArray[np.int64]]:
-    """Yield consecutive row numbers in blocks: `width` numbers of each row fit into `_BLOCK_BYTES`."""
-    size = max(1, _BLOCK_BYTES // (8 * max(width, 1)))
-    for start in range(0, n_lists, size):
-        yield np.arange(start, min(start + size, n_lists))

@@ -17,6 +17,7 @@ from aerec.network.device import use_bfloat16, without_gradients
 from aerec.network.network import Network
 from aerec.recommender.bf16_ranking import FEWEST_USERS, BF16Ranking, bf16_ranking_pays
 from aerec.recommender.scorer import Scorer, UserBlock, best_of, cosines, score_blocks
+from aerec.system.memory import row_blocks
 from aerec.topk import top_k_tensor
 
 _BLOCK_ROWS = 1024  # rows encoded at once for their vectors
@@ -178,7 +179,7 @@ class NetworkScorer(Scorer):
 
     def query_vectors(self, block: UserBlock) -> NDArray[np.float32]:
         """Return the last hidden layer of each user, with a 1 where the output layer has a bias."""
-        blocks = [np.arange(at, min(at + _BLOCK_ROWS, block.n_users)) for at in range(0, block.n_users, _BLOCK_ROWS)]
+        blocks = row_blocks(block.n_users, 1, _BLOCK_ROWS)
         parts = [self.last_hidden(block.take(rows)).cpu().numpy() for rows in blocks]
         width = self._network.output_weight.shape[1]
         vectors = np.concatenate([np.zeros((0, width), dtype=np.float32), *parts])

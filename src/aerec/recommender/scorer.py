@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from typing_extensions import Self
 
 from aerec.sparse import CSR, row_ids, row_positions, take_rows
-from aerec.system.memory import require_memory
+from aerec.system.memory import require_memory, row_blocks
 from aerec.topk import top_k
 
 if TYPE_CHECKING:
@@ -219,9 +219,7 @@ def block_rows(n_items: int, n_bytes: int | None = None) -> int:
 
 def score_blocks(n_users: int, n_items: int, n_bytes: int | None = None) -> Iterator[NDArray[np.int64]]:
     """Consecutive row numbers, `block_rows` at a time."""
-    size = block_rows(n_items, n_bytes)
-    for start in range(0, n_users, size):
-        yield np.arange(start, min(start + size, n_users))
+    return row_blocks(n_users, 1, block_rows(n_items, n_bytes))
 
 
 def _without(block: UserBlock, places: NDArray[np.int64]) -> UserBlock:

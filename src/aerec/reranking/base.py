@@ -15,6 +15,7 @@ from aerec.errors import DataError
 from aerec.holdout import as_interactions
 from aerec.interactions import Interactions
 from aerec.parameters import check_whole, is_number
+from aerec.system.memory import row_blocks
 
 RankArrays: TypeAlias = "tuple[NDArray[np.int64], NDArray[np.float32]]"
 
@@ -48,9 +49,7 @@ class Lists:
 
     def blocks(self, width: int) -> Iterator[NDArray[np.int64]]:
         """Yield consecutive list numbers in blocks: `width` numbers of each list fit into `_BLOCK_BYTES`."""
-        size = max(1, _BLOCK_BYTES // (8 * max(width, 1)))
-        for start in range(0, len(self.items), size):
-            yield np.arange(start, min(start + size, len(self.items)))
+        return row_blocks(len(self.items), 8 * width, _BLOCK_BYTES)
 
 
 class Reranker(ABC):

@@ -1,10 +1,14 @@
-"""How much memory there is, and the refusal to allocate what does not fit."""
+"""How much memory there is, the refusal to allocate what does not fit, and blocks of what fits."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from aerec.errors import InsufficientMemoryError
 
@@ -52,6 +56,13 @@ def require_memory(needed: int, what: str, advice: str) -> None:
         raise InsufficientMemoryError(
             f"{what} needs {needed / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are available; {advice}"
         )
+
+
+def row_blocks(n_rows: int, row_bytes: int, n_bytes: int, first: int = 0) -> Iterator[NDArray[np.int64]]:
+    """Yield consecutive row numbers from `first` on, so many at once as fit into `n_bytes`, but one at least."""
+    size = max(1, n_bytes // max(row_bytes, 1))
+    for start in range(first, n_rows, size):
+        yield np.arange(start, min(start + size, n_rows))
 
 
 def peak_memory() -> int | None:
