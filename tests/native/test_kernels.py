@@ -153,15 +153,25 @@ def test_largest_numbers_of_each_row(n_columns, k):
     np.testing.assert_array_equal(columns, np.where(best == -np.inf, -1, order))
 
 
-@given(n_rows=SIZES, n_columns=SIZES, density=DENSITIES, seed=SEEDS)
-@settings(max_examples=30)
-def test_products_of_all_columns(n_rows, n_columns, density, seed):
+@given(n_rows=SIZES, n_columns=SIZES, density=DENSITIES, seed=SEEDS, ones=st.booleans())
+@settings(max_examples=40)
+def test_products_of_all_columns(n_rows, n_columns, density, seed, ones):
     dense, (starts, columns, values) = csr(seed, n_rows, n_columns, density)
+    if ones:
+        dense, values = (dense != 0).float(), torch.ones_like(values)
     sums = torch.full((n_columns, n_columns), 7.0)
     kernels.gram(CheckedRows(Stored(starts, columns.int(), values), n_columns), sums)
     expected = (dense.double().T @ dense.double()).float()
     torch.testing.assert_close(sums.triu(), expected.triu(), rtol=1e-5, atol=1e-5)
     assert (sums.tril(-1) == torch.full_like(sums, 7.0).tril(-1)).all()
+
+
+def test_products_of_more_columns_than_16_bits_number_are_refused():
+    rows = CheckedRows(
+        Stored(torch.zeros(1, dtype=torch.int64), torch.zeros(0, dtype=torch.int32), torch.zeros(0)), 2**16 + 1
+    )
+    with pytest.raises(ValueError, match="65,537"):
+        kernels.gram(rows, torch.zeros(0))
 
 
 @pytest.mark.parametrize(

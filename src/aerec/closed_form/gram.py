@@ -69,7 +69,8 @@ def gram_matrix(X: CSR, advice: str, *, upper: bool = False, name: str = "an ite
     gram = np.empty((n_items, n_items), dtype=np.float32)
     n_dense, work = _n_dense_columns(X)
     n_pairs = float(np.square(np.diff(X.indptr), dtype=np.float64).sum())
-    if is_used() and X.dtype == np.float32 and X.nnz < kernels.MOST_VALUES and n_pairs <= _KERNEL_IS_FASTER * work:
+    fits = X.dtype == np.float32 and X.nnz <= kernels.MOST_VALUES and n_items <= kernels.MOST_COLUMNS
+    if is_used() and fits and n_pairs <= _KERNEL_IS_FASTER * work:
         kernels.gram(checked_rows(X), torch.from_numpy(gram))
         return gram if upper else _mirrored(gram)
     counts = column_counts(X)

@@ -365,8 +365,8 @@ EXPORTED(sparse_adam)
 
 typedef struct {
     const int64_t *starts;
-    const int32_t *columns;
-    const float *values;
+    const uint16_t *columns; /* half of what is read, in most of the time */
+    const float *values;     /* NULL where all are 1 */
     const int64_t *column_starts; /* column by column, */
     const int32_t *positions;     /* where the values are */
     const int32_t *rows;          /* and in which rows */
@@ -376,23 +376,26 @@ typedef struct {
 
 static void gram_of(void *given, int64_t first, int64_t last) {
     gram_job *j = given;
-    const int32_t *restrict columns = j->columns;
+    const uint16_t *restrict columns = j->columns;
     const float *restrict values = j->values;
     for (int64_t column = first; column < last; column++) {
         float *restrict sums = j->gram + column * j->n_columns;
         memset(sums + column, 0, (size_t)(j->n_columns - column) * sizeof *sums);
         for (int64_t i = j->column_starts[column]; i < j->column_starts[column + 1]; i++) {
             int64_t at = j->positions[i], end = j->starts[j->rows[i] + 1], ahead = j->positions[i + AHEAD];
-            float value = values[at];
-            for (int64_t line = 0; line < 64; line += 16)
-                __builtin_prefetch(columns + ahead + line), __builtin_prefetch(values + ahead + line);
-            for (; at < end; at++) sums[columns[at]] += value * values[at];
+            for (int64_t line = 0; line < 128; line += 32) __builtin_prefetch(columns + ahead + line);
+            if (values == NULL) {
+                for (; at < end; at++) sums[columns[at]] += 1;
+                continue;
+            }
+            for (int64_t line = 0; line < 64; line += 16) __builtin_prefetch(values + ahead + line);
+            for (float value = values[at]; at < end; at++) sums[columns[at]] += value * values[at];
         }
     }
 }
 
 EXPORTED(gram)
-(const int64_t *starts, const int32_t *columns, const float *values, const int64_t *column_starts,
+(const int64_t *starts, const uint16_t *columns, const float *values, const int64_t *column_starts,
  const int32_t *positions, const int32_t *rows, int64_t n_columns, float *gram, int64_t threads) {
     gram_job j = {starts, columns, values, column_starts, positions, rows, n_columns, gram};
     divide(gram_of, &j, n_columns, threads);

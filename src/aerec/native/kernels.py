@@ -18,7 +18,7 @@ from torch import Tensor
 from aerec.native.loader import function, is_used
 
 _PIECE_ITEMS = 256  # The largest logit of a piece is found before its items are added up: they stay in the cache
-MOST_VALUES = 2**31  # stored values of which `gram` takes fewer
+MOST_VALUES, MOST_COLUMNS = 2**31 - 1, 2**16  # that `gram` takes
 _AHEAD = 4  # positions that the kernel of `gram` looks at beyond the last, as kernels.c has it
 _SMALL = 2**15  # numbers that one thread is done with before others have begun
 _ENDINGS = {torch.float32: "f32", torch.bfloat16: "bf16"}
@@ -252,14 +252,17 @@ def gram(rows: CheckedRows, sums: Tensor) -> None:
         What is below the diagonal is left as it is.
     """
     n_columns, stored = rows.n_columns, rows.stored
+    if len(stored.rows) > MOST_VALUES or n_columns > MOST_COLUMNS:
+        raise ValueError(f"positions have 32 bits, columns 16: there are {len(stored.rows):,} and {n_columns:,}")
     _check(sums, (n_columns, n_columns))
-    if len(stored.rows) >= MOST_VALUES:
-        raise ValueError(f"positions are numbers of 32 bits, there are {len(stored.rows):,} values")
     numbered = np.arange(len(stored.rows), dtype=np.int32), stored.rows.numpy(), stored.starts.numpy()
     by_column = sp.csr_array(numbered, shape=(len(rows), n_columns)).tocsc()
     positions = np.append(by_column.data, np.zeros(_AHEAD, dtype=np.int32))
+    columns = stored.rows.numpy().astype(np.uint16).view(np.int16)  # not every PyTorch knows the former
     arrays = by_column.indptr.astype(np.int64), positions, by_column.indices.astype(np.int32, copy=False)
-    _call("gram", *stored, *map(torch.from_numpy, arrays), n_columns, sums, work=len(stored.rows))
+    values = None if bool((stored.values == 1).all()) else stored.values
+    given = torch.from_numpy(columns), values, *map(torch.from_numpy, arrays)
+    _call("gram", stored.starts, *given, n_columns, sums, work=len(stored.rows))
 
 
 def largest_products(
