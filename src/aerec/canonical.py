@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from aerec.errors import DataError
 from aerec.files.memmap import blocks, release
-from aerec.sparse import CSR
+from aerec.sparse import CSR, narrow
 
 LARGEST_RATING = 2.0**24  # float32 holds every whole number up to it, and squares of ratings can be summed in float32
 _COMPRESSED = ("csr", "csc", "bsr")
@@ -26,7 +26,7 @@ _RAW_IDS = (
 
 
 def canonical_csr(X: Any) -> CSR:
-    """Return `X` as a float32 CSR array with sorted indices, no duplicates, no explicit zeros.
+    """Return `X` as a float32 CSR array with sorted indices, of 32 bits where they fit, no duplicates, no zeros stored.
 
     This is the one door for matrices from outside. scipy does not look at index arrays that it is given, and its
     compiled code reads past the end of an array where they are wrong; so everything is checked here.
@@ -172,7 +172,7 @@ def _csr_of_sparse(X: Any) -> CSR:
             X = X.astype(np.float64)  # the conversion sums duplicates: in int8 they would wrap
         if X.format in _COMPRESSED and "u" in X.indices.dtype.kind + X.indptr.dtype.kind:  # scipy knows signed ones
             X = type(X)((X.data, X.indices.astype(np.int64), X.indptr.astype(np.int64)), shape=X.shape)
-        csr: CSR = sp.csr_array(X)
+        csr: CSR = narrow(sp.csr_array(X))
         csr.data = as_float32(csr.data)
     except DataError:
         raise

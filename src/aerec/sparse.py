@@ -39,6 +39,18 @@ def row_positions(indptr: NDArray[Any], rows: NDArray[Any]) -> tuple[NDArray[np.
     return positions, starts
 
 
+def narrow(matrix: CSR) -> CSR:
+    """Return a matrix with indices of 32 bits, where they fit and are in memory.
+
+    A product of two matrices is slow where they are of different widths: scipy copies those of one of them.
+    """
+    if matrix.indices.dtype.itemsize == 4 or max(matrix.nnz, *matrix.shape) >= 2**31 or is_mapped(matrix.indices):
+        return matrix
+    arrays = matrix.data, matrix.indices.astype(np.int32), matrix.indptr.astype(np.int32)
+    result: CSR = sp.csr_array(arrays, shape=matrix.shape)
+    return result
+
+
 def take_rows(matrix: CSR, rows: NDArray[Any]) -> CSR:
     """Return ``matrix[rows]``; sorted and duplicate-free where `matrix` is."""
     if len(rows) and (np.diff(rows) == 1).all():  # a block of rows is copied as it stands

@@ -18,7 +18,7 @@ from aerec.errors import TrainingError
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
 from aerec.rating_weights import root_weighted
-from aerec.sparse import CSR
+from aerec.sparse import CSR, narrow
 from aerec.splitting import Holdout
 from aerec.system.environment import cpu_cores
 from aerec.system.threads import one_blas_thread
@@ -113,7 +113,7 @@ class SLIM(ItemItemRecommender):
         rows, values = [column[0] for column in columns], [column[1] for column in columns]
         indptr = np.concatenate([[0], np.cumsum([len(of_column) for of_column in rows])])
         by_column: Any = sp.csc_array((np.concatenate(values), np.concatenate(rows), indptr), shape=(n_items, n_items))
-        self.weights_ = by_column.tocsr().astype(np.float32)
+        self.weights_ = narrow(by_column.tocsr().astype(np.float32))
         self.n_unconverged_ = sum(not converged for _, _, converged in columns)
 
     def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:

@@ -159,7 +159,7 @@ def _largest_by_kernel(left: CSR, right: CSR, k: int, similarity: Similarity | N
     def work(number: int) -> None:
         starts, columns, values = kernels.largest_products(*factors, blocks[number], k, excluded, pairs)
         shape = len(blocks[number]), n_columns
-        parts[number] = sp.csr_array((values.numpy(), columns.numpy(), starts.numpy()), shape=shape)
+        parts[number] = sp.csr_array((values.numpy(), columns.numpy(), starts.int().numpy()), shape=shape)
 
     on_all_threads(work, range(len(blocks)))
     nearest: CSR = sp.vstack(parts, format="csr", dtype=np.float32)
@@ -193,8 +193,9 @@ def _largest_by_scipy(
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
     nearest = take_rows(sp.vstack(parts, format="csr", dtype=np.float32), place)
-    nearest.has_canonical_format = False  # the columns of a row come as the product gave them
-    return nearest.tocsc().tocsr()  # sorts them in linear time
+    nearest.has_sorted_indices = False  # the columns of a row come as the product gave them
+    nearest.sort_indices()
+    return nearest
 
 
 def _blocks_of_products(most: NDArray[np.float64]) -> Iterator[slice]:
@@ -229,7 +230,7 @@ def _largest(
         room = k - np.bincount(rows[wanted & (values > bound)], minlength=shape[0])
         wanted[_beyond(tied, rows, columns, room)] = False
     at = np.flatnonzero(wanted)
-    starts = np.concatenate([[0], np.cumsum(np.bincount(rows[at], minlength=shape[0]))])
+    starts = np.concatenate([[0], np.cumsum(np.bincount(rows[at], minlength=shape[0]))], dtype=columns.dtype)
     return sp.csr_array((values[at].astype(np.float32, copy=False), columns[at], starts), shape=shape)
 
 

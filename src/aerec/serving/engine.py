@@ -25,7 +25,7 @@ from aerec.runs.new_items import FeatureFile
 from aerec.serving.code_units import Units
 from aerec.serving.items import Catalogue, Filters, RawId
 from aerec.serving.problems import RequestError, shown
-from aerec.sparse import CSR, take_rows
+from aerec.sparse import CSR, narrow, take_rows
 from aerec.topk import top_k
 
 MAX_HISTORY = 1000  # items of a history, in a request and of a user whose recommendations are to be explained
@@ -287,7 +287,7 @@ def _known(reranker: Reranker, data: Interactions) -> Any:
 
 
 def _row(columns: NDArray[np.int64], values: NDArray[np.float32], n_items: int) -> CSR:
-    row: CSR = sp.csr_array((values, columns, np.array([0, len(columns)])), shape=(1, n_items), dtype=np.float32)
+    row: CSR = narrow(sp.csr_array((values, columns, np.array([0, len(columns)])), shape=(1, n_items)))
     row.has_canonical_format = True
     return row
 
