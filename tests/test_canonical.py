@@ -301,3 +301,14 @@ def test_ids_beside_columns_of_ratings_are_not_read_as_ratings(name):
     with pytest.raises(DataError, match=rf"a column '{name}' of ids .*set_index\('{name}'\)"):
         canonical_csr(frame)
     np.testing.assert_array_equal(canonical_csr(frame.set_index(name)).toarray(), [[5, 0], [0, 3]])
+
+
+def test_indices_have_32_bits_where_they_fit():
+    wide = sp.csr_array((np.ones(2, dtype=np.float32), np.array([0, 2]), np.array([0, 1, 2])), shape=(2, 3))
+    assert wide.indices.dtype == np.int64
+    found = canonical_csr(wide)
+    assert found.indices.dtype == found.indptr.dtype == np.int32
+    np.testing.assert_array_equal(found.toarray(), wide.toarray())
+    assert wide.indices.dtype == np.int64
+    wider = sp.csr_array((np.ones(1, dtype=np.float32), np.array([2**31]), np.array([0, 1])), shape=(1, 2**31 + 1))
+    assert canonical_csr(wider).indices.dtype == np.int64

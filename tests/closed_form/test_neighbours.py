@@ -93,3 +93,12 @@ def test_threads_do_not_change_the_neighbours(monkeypatch):
         np.testing.assert_array_equal(nearest_columns(rows, 6, 0.0).toarray(), expected)
     finally:
         torch.set_num_threads(threads)
+
+
+def test_neighbours_have_indices_of_32_bits_with_and_without_a_kernel(monkeypatch):
+    X = likes(50, 20, seed=1)
+    for used in {is_used(), False}:
+        monkeypatch.setattr(neighbours, "is_used", lambda used=used: used)
+        found = RowIndex(X).nearest(X, 5, 0.0)
+        assert found.indices.dtype == found.indptr.dtype == np.int32
+        assert found.has_sorted_indices
