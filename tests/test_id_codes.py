@@ -56,6 +56,16 @@ def test_ids_that_differ_in_the_spelling_of_an_accent_are_told():
         Interactions.from_frame(pd.DataFrame({"user": [apart, "ann"], "item": ["a", "b"]}), rating=None)
 
 
+@pytest.mark.parametrize("other", ["007", "7.0", "07.00"])
+def test_numbers_in_two_spellings_are_told(other):
+    frame = pd.DataFrame({"user": ["7", other, "a7", "10"], "item": ["a", "b", "a", "0"]})
+    with pytest.warns(UserWarning, match=f"column 'user' holds 1 numbers in two spellings, such as '7' and '{other}'"):
+        assert Interactions.from_frame(frame, rating=None).n_users == 4
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Interactions.from_frame(frame.assign(user=[other, "8", "0", "00a"]), rating=None)
+
+
 def test_blanks_of_a_category_that_nobody_has_are_not_told():
     users = pd.Categorical(["ann", "bob"], categories=["ann", "bob", "eve "])
     with warnings.catch_warnings():

@@ -188,7 +188,7 @@ def test_implicit_feedback_needs_no_rating_column():
 
 
 def test_ratings_of_zero_are_dropped_with_a_warning():
-    with pytest.warns(UserWarning, match="1 ratings of 0 dropped"):
+    with pytest.warns(UserWarning, match="1 rating of 0 dropped"):
         data = Interactions.from_frame(example(rating=[5.0, 0.0, 4.0]))
     assert data.n_ratings == 2
 

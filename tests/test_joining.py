@@ -60,6 +60,12 @@ def test_times_are_joined_as_far_as_there_are_any():
 
 def test_ratings_that_add_up_to_0_are_left_out_with_a_warning():
     parts = [Interactions.from_frame(frame_of((1, 7, rating), (1, 8, 1.0))) for rating in (2.0, -2.0)]
-    with pytest.warns(UserWarning, match="1 ratings of 0 dropped") as caught:
+    with pytest.warns(UserWarning, match="1 rating of 0 dropped, such as sums of what was bought") as caught:
         assert Interactions.concat(parts, duplicates="sum").matrix.toarray().tolist() == [[0, 2]]
     assert caught[0].filename == __file__
+
+
+def test_ids_with_and_without_zeros_in_front_are_told_where_parts_meet():
+    parts = [Interactions.from_frame(frame_of(*rows)) for rows in ([("1", 7, 1.0), ("x", 7, 1.0)], [("0001", 7, 1.0)])]
+    with pytest.warns(UserWarning, match="'user' holds 1 numbers in two spellings, such as '1' and '0001'"):
+        assert Interactions.concat(parts).n_users == 3

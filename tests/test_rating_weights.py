@@ -112,7 +112,7 @@ def test_a_part_without_weights_is_joined_with_weights_of_1():
 
 def test_ratings_of_zero_go_with_their_weights():
     frame = pd.DataFrame({"user": [1, 1, 2], "item": [7, 8, 7], "rating": [0.0, 3.0, 2.0], "w": [5, 6, 7]})
-    with pytest.warns(UserWarning, match="1 ratings of 0 dropped"):
+    with pytest.warns(UserWarning, match="1 rating of 0 dropped"):
         data = Interactions.from_frame(frame, weight="w")
     assert data.weights.tolist() == [6.0, 7.0]
 

@@ -105,15 +105,18 @@ def ratings_of_frame(
             f"{ratings.n_repeated:,} duplicated (user, item) pairs: kept the last rating of each; "
             'duplicates="sum" adds them up; to keep another one, drop the rest from the frame first'
         )
-    warn_of_zeros(ratings.n_zeros)
+    warn_of_zeros(ratings.n_zeros, duplicates)
     return FrameRatings(ratings, users, items, dtype, notes)
 
 
-def warn_of_zeros(n_zeros: int) -> None:
+def warn_of_zeros(n_zeros: int, duplicates: Duplicates) -> None:
     """Say that ratings of 0 are left out."""
-    if n_zeros:
+    ratings = "1 rating" if n_zeros == 1 else f"{n_zeros:,} ratings"
+    if n_zeros and duplicates == "sum":
+        warn_caller(f"{ratings} of 0 dropped, such as sums of what was bought and returned")
+    elif n_zeros:
         warn_caller(
-            f"{n_zeros:,} ratings of 0 dropped: a sparse matrix reads 0 as 'not rated'; "
+            f"{ratings} of 0 dropped: a sparse matrix reads 0 as 'not rated'; "
             "where 0 is a rating, shift the scale (rating + 1) to keep them"
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import unicodedata
 from typing import Any
 
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 
 from aerec.errors import DataError, warn_caller
 from aerec.tables import first_row, plain
+
+_NUMBER = re.compile(r"(?<=\0)0*([0-9]+)(?:\.0+)?(?=\0)")
 
 
 def id_codes(ids: pd.Series[Any], name: str) -> tuple[NDArray[Any], pd.Index[Any]]:
@@ -35,10 +38,25 @@ def id_codes(ids: pd.Series[Any], name: str) -> tuple[NDArray[Any], pd.Index[Any
             f"row {first_row(missing)}: column {name!r} has no id ({count}; rows count from 0); drop them first"
         )
     codes, index = _codes(plain(ids), name)
-    if isinstance(index.dtype, pd.StringDtype) or index.inferred_type == "string":
-        _warn_of_blanks(index, name)
-        _warn_of_accents(index, name)
+    warn_of_spellings(index, name)
     return codes, index
+
+
+def warn_of_spellings(ids: pd.Index[Any], name: str) -> None:
+    """Say which different ids are likely to mean the same: by blanks around them, accents, or zeros of a number.
+
+    Parameters
+    ----------
+    ids : pandas.Index
+        Each once; looked at if they are text.
+    name : str
+        Of their column.
+    """
+    if len(ids) and (isinstance(ids.dtype, pd.StringDtype) or ids.inferred_type == "string"):
+        text = "\0".join(ids)
+        _warn_of_blanks(ids, text, name)
+        _warn_of_accents(ids, text, name)
+        _warn_of_zeros(text, name)
 
 
 def _codes(ids: pd.Series[Any], name: str) -> tuple[NDArray[Any], pd.Index[Any]]:
@@ -71,9 +89,8 @@ def _codes(ids: pd.Series[Any], name: str) -> tuple[NDArray[Any], pd.Index[Any]]
     return codes, pd.Index(uniques, tupleize_cols=False)
 
 
-def _warn_of_blanks(ids: pd.Index[Any], name: str) -> None:
+def _warn_of_blanks(ids: pd.Index[Any], text: str, name: str) -> None:
     """Say that an id such as "ann " is another one than "ann": in a file the blanks would go."""
-    text = "\0".join(ids)
     if not any(pair in f"\0{text}\0" for pair in ("\0 ", " \0", "\0\t", "\t\0")):
         return
     blank = next((each for each in ids if each != each.strip()), None)
@@ -85,9 +102,8 @@ def _warn_of_blanks(ids: pd.Index[Any], name: str) -> None:
     )
 
 
-def _warn_of_accents(ids: pd.Index[Any], name: str) -> None:
+def _warn_of_accents(ids: pd.Index[Any], text: str, name: str) -> None:
     """Say that "é" as one character is another id than "e" with an accent, where there are both."""
-    text = "\0".join(ids)
     if unicodedata.is_normalized("NFC", text):
         return
     composed = pd.Index(unicodedata.normalize("NFC", text).split("\0"))
@@ -96,6 +112,22 @@ def _warn_of_accents(ids: pd.Index[Any], name: str) -> None:
         warn_caller(
             f"column {name!r} holds {len(twice):,} ids in two spellings that look the same, such as {twice[0]!r}: "
             f"an accent is a character of its own in one; df[{name!r}].str.normalize('NFC') makes them one"
+        )
+
+
+def _warn_of_zeros(text: str, name: str) -> None:
+    """Say that "007" and "7.0" are other ids than "7", where there are both."""
+    text = f"\0{text}\0"
+    if "\0" + "0" not in text and ".0\0" not in text:
+        return
+    numbers = pd.Series(_NUMBER.findall(text), dtype=str)
+    twice = numbers[numbers.duplicated()].unique()
+    if len(twice):
+        first = re.search(rf"\0((?:0+{twice[0]}(?:\.0+)?|{twice[0]}\.0+))\0", text)
+        assert first is not None
+        warn_caller(
+            f"column {name!r} holds {len(twice):,} numbers in two spellings, such as {twice[0]!r} and {first[1]!r}: "
+            "these are different ids; write each in one way, as text in all files or without zeros"
         )
 
 

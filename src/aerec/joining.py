@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from aerec.frames import Duplicates, note_of_sums, sort_ratings, warn_of_zeros
+from aerec.id_codes import warn_of_spellings
 from aerec.id_kinds import union_of_ids
 from aerec.item_descriptions import joined_descriptions
 from aerec.item_features import ItemFeatures, join_features
@@ -21,6 +22,8 @@ def joined_fields(parts: Sequence[Any], duplicates: Duplicates) -> dict[str, Any
     users = union_of_ids([part.users for part in parts], "user")
     items = union_of_ids([part.items for part in parts], "item")
     columns = [items.get_indexer(part.items) for part in parts]
+    for ids, kind in ((users, "user"), (items, "item")):
+        warn_of_spellings(ids, kind)
     types = {part.timestamp_dtype for part in parts if part.n_ratings}
     times, dtype = joined_times([part.timestamps for part in parts], types)
     joined = sort_ratings(
@@ -32,7 +35,7 @@ def joined_fields(parts: Sequence[Any], duplicates: Duplicates) -> dict[str, Any
         joined_weights([part.weights for part in parts], [part.n_ratings for part in parts]),
         duplicates,
     )
-    warn_of_zeros(joined.n_zeros)
+    warn_of_zeros(joined.n_zeros, duplicates)
     notes = [*dict.fromkeys(note for part in parts for note in part.notes)]
     if joined.n_repeated:
         replaced = f"{joined.n_repeated:,} ratings replaced by a later one of the same user and item"

@@ -52,7 +52,7 @@ def test_users_and_items_of_a_given_split_are_left_alone(tmp_path):
     ("wanted", "reason"),
     [
         ((9.0, 1, 1), "is left: they run from 2 to 5, all below --threshold 9; give --threshold 4, or --implicit"),
-        ((None, 3, 1), "is left with --min-per-user 3, --min-per-item 1; lower them, as with --min-per-user 1"),
+        ((None, 3, 1), "is left with --min-per-user 3, --min-per-item 1; lower them"),
         ((2.0, 1, 3), "is left with --threshold 2, --min-per-user 1, --min-per-item 3; lower them"),
     ],
 )
@@ -147,3 +147,8 @@ def test_an_unknown_split_lists_those_there_are(parts):
         ValueError, match="unknown split 'weekly'; there are strong, random, last, temporal, cold-users, cold"
     ):
         choose_split("weekly", parts, EASE(), seed=0)
+
+
+def test_a_file_given_twice_is_refused():
+    with pytest.raises(DataError, match="sample is given twice"):
+        Preprocessing(4.0, 1, 1).load(["sample", "sample"], progress=False)

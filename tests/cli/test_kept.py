@@ -76,8 +76,10 @@ def test_counts_are_weights(tmp_path, quiet):
     assert text(prepared) == "kept all 40 ratings and all 10 users"
     np.testing.assert_allclose(np.unique(prepared.parts["all"].matrix.data), np.log([2, 4, 8, 251]), rtol=1e-6)
     assert prepared.rules.describe()["counts"] is True
-    with pytest.raises(DataError, match="--counts takes numbers above 0, the lowest is -1"):
-        load(tmp_path, [-1, 2], counts=True)
+    with pytest.warns(UserWarning, match="1 of 2 counts are below 0, such as -1, .* they are left out"):
+        assert load(tmp_path, [-1, 2], counts=True).parts["all"].n_ratings == 1
+    with pytest.raises(DataError, match="--counts takes numbers above 0, the highest is -1"):
+        load(tmp_path, [-1, -2], counts=True)
     with pytest.raises(DataError, match="--counts: every count is 1; name the column of counts with --rating"):
         load(tmp_path, [1, 1, 1], counts=True)
 

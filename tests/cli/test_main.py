@@ -104,6 +104,23 @@ def test_an_error_of_several_lines_is_printed_as_one(aerec, monkeypatch):
     assert aerec("datasets") == (2, "", "aerec: error: no space left on device\n")
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("Unable to allocate 9. GiB for an array"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried\nto"),
+    ],
+)
+def test_no_more_memory_is_one_line_of_advice(aerec, monkeypatch, error):
+    def failed():
+        raise error
+
+    monkeypatch.setattr(verb, "list_datasets", failed)
+    code, out, err = aerec("datasets")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(f"aerec: error: there was no more memory ({str(error).splitlines()[0]}); keep fewer items")
+
+
 def test_a_fault_of_ours_is_not_dressed_up_as_bad_input(monkeypatch):
     from aerec.cli import main
 

@@ -114,3 +114,8 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
         write_frame(FRAME, path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_json_goes_nowhere_where_there_is_no_standard_output(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)  # as Python has it where the shell closed it
+    print_json({"a": 1})

@@ -35,6 +35,7 @@ from aerec.metrics import (
 )
 from aerec.models import EASE, MultDAE
 from aerec.recommender import scorer as blocks
+from aerec.sparse import ones_in
 from aerec.splitting import ColdItems, Holdout, RandomHoldout
 
 FRONT_DOORS = {
@@ -584,3 +585,11 @@ def test_candidates_that_a_model_does_not_tell_apart_are_told():
         known = RandomHoldout(0.2, seed=0).split(data)
         asked = replace(known.test, candidates=data.items[:300])
         evaluate(EASE(l2=50.0).fit(known.train), asked, "recall@5", n_resamples=1)
+
+
+def test_graded_metrics_without_grades_are_told(train, holdout):
+    model = EASE().fit(train)
+    likes = Holdout(holdout.history, replace(holdout.target, matrix=ones_in(holdout.target.matrix)))
+    with pytest.warns(UserWarning, match="all held-out ratings are 1: graded_ndcg@5 has no grades .* plain ndcg"):
+        report = evaluate(model, likes, ["graded_ndcg@5", "ndcg@5"])
+    assert report["graded_ndcg@5"] == pytest.approx(report["ndcg@5"])

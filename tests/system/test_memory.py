@@ -139,3 +139,11 @@ def test_what_does_not_fit_below_ulimit_is_refused_in_a_real_process():
         "from aerec.system.memory import available_memory; assert 0 < available_memory() < 2**32"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+@pytest.mark.parametrize("text", ["DefaultCPUAllocator: can't allocate memory: you tried", "CUDA out of memory. Tried"])
+def test_what_pytorch_says_of_failed_allocations_is_known(text):
+    assert memory.is_out_of_memory(RuntimeError(text))
+    assert not memory.is_out_of_memory(ValueError(text))
+    assert not memory.is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+    assert memory.is_out_of_memory(MemoryError())

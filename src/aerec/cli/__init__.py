@@ -70,6 +70,7 @@ app.command("import", cls=_Verb)(import_store)
 # What typer raises for words that it cannot make sense of: a class of click, or of the copy inside newer versions.
 _UsageError: Any = typer.BadParameter.__mro__[1]
 _STOPPED = 130
+_LESS = "keep fewer items (--min-per-item), or take smaller values of what --set can set, such as hidden or n_factors"
 
 
 @app.callback(invoke_without_command=True)
@@ -97,8 +98,19 @@ def main() -> None:
     except (AerecError, ValueError, OSError) as error:
         say("error", error)
         sys.exit(2)
+    except (MemoryError, RuntimeError) as error:
+        from aerec.system.memory import is_out_of_memory
+
+        if not is_out_of_memory(error):
+            raise
+        say("error", f"there was no more memory ({_first_line(error)}); {_LESS}")
+        sys.exit(2)
     except (KeyboardInterrupt, typer.Abort):  # older versions of typer turn Ctrl-C into Abort, newer ones into a code
         code = _STOPPED
     if code == _STOPPED:
         say("stopped", "; ".join(stop_notes) or "no file was left half written")
     sys.exit(code or 0)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -65,6 +66,8 @@ class Preprocessing:
         with warnings.catch_warnings():
             if not advise:
                 warnings.simplefilter("ignore")
+            if twice := [name for name, count in Counter(listed(source)).items() if count > 1]:
+                raise DataError(f"{twice[0]} is given twice: each file counts once")
             given = [load_parts(name, progress=progress, **self.reading.options()) for name in listed(source)]
             return self.prepare(_joined(given, listed(source), self.reading), " and ".join(listed(source)))
 
@@ -278,8 +281,14 @@ def _is_implicit(parts: Mapping[str, Interactions]) -> bool:
 
 def _log_counts(part: Interactions) -> Interactions:
     """Return log(1 + count) in place of each count."""
-    if part.n_ratings and part.matrix.data.min() < 0:
-        raise DataError(f"--counts takes numbers above 0, the lowest is {part.matrix.data.min():g}")
+    if part.n_ratings and (below := part.matrix.data < 0).any():
+        if below.all():
+            raise DataError(f"--counts takes numbers above 0, the highest is {part.matrix.data.max():g}")
+        warn_caller(
+            f"{np.count_nonzero(below):,} of {part.n_ratings:,} counts are below 0, such as "
+            f"{part.matrix.data[below][0]:g}, as where more was returned than bought: they are left out"
+        )
+        part = part.keep(~below)
     if part.n_ratings and (part.matrix.data == 1).all():
         raise DataError("--counts: every count is 1; name the column of counts with --rating, or leave --counts out")
     matrix = part.matrix.copy()

@@ -104,7 +104,7 @@ def nothing_left(source: str, given: Mapping[str, Interactions], kept: Kept) -> 
         )
     rules = {"threshold": kept.threshold, "min-per-user": kept.min_per_user, "min-per-item": kept.min_per_item}
     options = ", ".join(f"--{name} {value:g}" for name, value in rules.items() if value is not None)
-    return f"no rating of {source} is left with {options}; lower them, as with --min-per-user 1"
+    return f"no rating of {source} is left with {options}; lower them"
 
 
 def value_range(parts: Mapping[str, Interactions]) -> tuple[float, float]:

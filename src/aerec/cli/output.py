@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def print_json(content: Any, *, on_one_line: bool = False) -> None:
     """Print `content` to standard output as JSON."""
-    ascii_only = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+    ascii_only = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") != "utf8"
     indent = None if on_one_line else 1
     text = json.dumps(content, indent=indent, allow_nan=False, ensure_ascii=ascii_only, default=_plain)
     print(text, flush=True)  # noqa: T201

@@ -99,7 +99,7 @@ class RidgeRecommender(ItemItemRecommender):
             self._learn_by_users(rows.T.tocsr(), counts, n_users)
             return
         advice = "use ELSA, or keep fewer items: filter(min_per_item=...)"
-        if rows.shape[0] < rows.shape[1]:
+        if 2 * rows.shape[0] <= rows.shape[1]:
             advice = 'take solver="users", ' + advice
         gram = gram_matrix(rows, advice=advice, upper=True)
         ridge = (self._dropped() * np.diagonal(gram) + self.l2_).astype(np.float32)
@@ -248,7 +248,8 @@ class RidgeRecommender(ItemItemRecommender):
         """Set the learned attributes from Xᵀ."""
         self.ridge_ = (self._dropped() * row_sums(ratings, squares) + self.l2_).astype(np.float32)
         self.ratings_, self.item_counts_, self.n_users_ = ratings, counts, np.array([n_users])
-        self.kernel_ = user_kernel(ratings, self.ridge_, 'take solver="items", or ELSA')
+        advice = 'take solver="items", or ELSA' if 2 * ratings.shape[0] <= ratings.shape[1] else "use ELSA"
+        self.kernel_ = user_kernel(ratings, self.ridge_, advice)
         self.inverse_diagonal_ = inverse_diagonal(ratings, self.kernel_, self.ridge_)
         self.mixed_columns_ = self.mixed_shares_ = None
         self.__dict__.pop("weights_", None)

@@ -24,7 +24,7 @@ from aerec.metrics import (
     parse_metric,
     popularity_propensities,
 )
-from aerec.metrics.formulas import area_under_curve, coverage
+from aerec.metrics.formulas import GAINS, area_under_curve, coverage
 from aerec.recommender.base import Recommender
 from aerec.recommender.health import warn_of_one_list
 from aerec.recommender.rating import PredictsRatings
@@ -151,6 +151,9 @@ def evaluate(
             _warn_of_ties(model, scores[evaluated])
         if by_id:
             warn_of_one_list(model, ranked_users)
+        graded = [metric for metric in ranked if parsed[metric][0] in GAINS]
+        if graded and holdout.target.is_implicit:
+            warn_caller(f"all held-out ratings are 1: {graded[0]} has no grades to count and is plain ndcg")
         hits = find_hits(ranking, holdout.target.matrix)[evaluated]
         for metric in ranked:
             base, k = parsed[metric]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,6 +64,12 @@ def row_blocks(n_rows: int, row_bytes: int, n_bytes: int, first: int = 0) -> Ite
     size = max(1, n_bytes // max(row_bytes, 1))
     for start in range(first, n_rows, size):
         yield np.arange(start, min(start + size, n_rows))
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that an allocation failed: NumPy raises a MemoryError, PyTorch a RuntimeError."""
+    told = re.search("can't allocate memory|not enough memory|out of memory", str(error))
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and told is not None)
 
 
 def peak_memory() -> int | None:

@@ -31,7 +31,7 @@ def test_book_crossing(tmp_path):
     )
     books = b'"ISBN";"Book-Title";"Book-Author"\r\n"0155061224";"Rites \\"of\\" Passage; \xe9";"Judith Rae"\r\n'
     folder_of(tmp_path, {"BX-Book-Ratings.csv": ratings, "BX-Books.csv": books, "BX-Users.csv": b'"User-ID"\r\n'})
-    with pytest.warns(UserWarning, match="1 ratings of 0 dropped"):
+    with pytest.warns(UserWarning, match="1 rating of 0 dropped"):
         data = read_ratings(tmp_path)
     assert rows(data) == [(7, "0155061224", 5.0), (7, 'º3"', 9.0)]
     assert data.item_names["0155061224"] == 'Rites "of" Passage; é'

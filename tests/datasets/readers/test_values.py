@@ -4,7 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aerec.datasets.readers.values import as_shown, distinct_ids, plain_ids, plain_times, refuse_row, text_ids
+from aerec.datasets.readers.values import (
+    as_shown,
+    distinct_ids,
+    plain_ids,
+    plain_times,
+    refuse_row,
+    text_ids,
+    text_times,
+)
 from aerec.errors import DataError
 
 NOW = 1_700_000_000
@@ -110,3 +118,23 @@ def test_values_in_messages_are_short_and_plain():
     assert as_shown("a" * 61) == "a" * 59 + "…"
     assert as_shown("a" * 60) == "a" * 60
     assert type(as_shown(np.int64(3))) is int
+
+
+def test_whole_numbers_of_which_some_have_a_point_are_one_kind():
+    def read(values):
+        series = pd.Series(values, dtype=object)
+        refuse = refuse_row("f.csv", "user", series)
+        return plain_ids(text_ids(distinct_ids(series), "f.csv", refuse), "f.csv", refuse)
+
+    with pytest.warns(UserWarning, match="whole numbers with a decimal point; 1.0 is read as 1"):
+        assert read(["123", "123.0", "7.0", "8"]).tolist() == [123, 123, 7, 8]
+    with pytest.raises(DataError, match="'nan' stands where an id is missing"):
+        read(["123.0", "nan", "124.0"])
+    large = ["12345678901234567.0", "1"]  # no float holds it
+    assert read(large).tolist() == large
+
+
+def test_numbers_and_dates_of_one_column_are_mixed():
+    column = pd.Series(["1700000000", "2024-01-02", "1700000001"])
+    with pytest.raises(DataError, match="'2024-01-02' is among others of another kind: numbers and dates are mixed"):
+        text_times(column, refuse_row("f.csv", "timestamp", column))

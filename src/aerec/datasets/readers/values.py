@@ -133,10 +133,12 @@ def text_ids(ids: pd.Series[Any], what: str, refuse: Refuse) -> pd.Series[Any]:
         first = next((value for value in large if not -(2**63) <= int(value) < 2**63), distinct.iloc[0])
         warn_caller(f"{what}: all ids are read as text, since {first!r} is beyond 64 bits")
         return ids
-    pointed = rf"(?:{WHOLE})\.0+"
-    if distinct[:1].str.fullmatch(pointed).all() and distinct.str.fullmatch(pointed).all():
-        exact = (distinct.str.len() < _EXACT_DIGITS).all()
-        return pd.Series(distinct.astype("float64").to_numpy()[codes]) if exact else ids
+    pointed = rf"(?:{WHOLE})\.0+"  # as pandas writes whole numbers where ids were missing
+    if distinct[~whole][:1000].str.fullmatch(pointed).any():
+        whole |= distinct.str.fullmatch(pointed).astype(bool)
+        if whole.all():
+            exact = (distinct.str.len() < _EXACT_DIGITS).all()
+            return pd.Series(distinct.astype("float64").to_numpy()[codes]) if exact else ids
     if (rounded := distinct.str.fullmatch(r"[0-9]\.[0-9]+[Ee]\+[0-9]+").to_numpy(bool)).any():
         advice = "stands for several, as a spreadsheet rounds them; export it as text"
         refuse(rounded[codes], f"the id {{value!r}} {advice}")
@@ -190,6 +192,9 @@ def text_times(column: pd.Series[Any], refuse: Refuse) -> pd.Series[Any]:
     times: pd.Series[Any] = pd.to_numeric(column, errors="coerce")
     if times.isna().all():
         times = iso_dates(column)
+    elif (dates := times.isna() & iso_dates(column).notna()).any():
+        few = dates if 2 * dates.sum() <= len(dates) else ~dates
+        refuse(few.to_numpy(), "the timestamp {value!r} is among others of another kind: numbers and dates are mixed")
     if times.isna().any():
         advice = "is neither a number of seconds nor an ISO date; timestamp=None ignores the column"
         refuse(times.isna().to_numpy(), f"the timestamp {{value!r}} {advice}")
