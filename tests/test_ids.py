@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aerec.errors import DataError
-from aerec.ids import as_ids, exact_limit, id_from_text, without_points
+from aerec.ids import as_ids, exact_limit, id_from_text, places_of, without_points
 
 exact_floats = st.floats(-(2.0**53), 2.0**53, exclude_min=True, exclude_max=True)
 ids = st.one_of(st.integers(), st.text(), exact_floats, st.tuples(st.integers(), st.integers()))
@@ -132,3 +132,34 @@ def test_a_float_that_stands_for_several_ids_names_none(wanted):
 def test_floats_that_are_one_number_or_none_are_taken():
     for wanted in ([2.0**53 - 1, 0.5], [np.inf, -np.inf], np.float32([2.0**24 - 1]), [2**60]):
         assert as_ids(wanted).tolist() == list(wanted)
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        pd.Index([10, 20, 30]),
+        pd.RangeIndex(5),
+        pd.Index([1.0, 20.0]),
+        pd.Index(["a", "b"]),
+        pd.Index(["a", "b"], dtype=object),
+        pd.Index([True, False]),
+        pd.to_datetime(["2020-01-01", "2021-01-01"]),
+        pd.Index([1, "a", (2, 3)], dtype=object, tupleize_cols=False),
+    ],
+)
+def test_places_are_those_that_pandas_finds(index):
+    for ids in (
+        [],
+        [20, 10],
+        [1, "a"],
+        ["b", "b", "c"],
+        [1.0, 2.5],
+        [True],
+        [2**70, 3],
+        [None, "a"],
+        [(2, 3)],
+        list(index),
+    ):
+        wanted = as_ids(ids)
+        expected = index.get_indexer(wanted) if len(wanted) else np.zeros(0)
+        np.testing.assert_array_equal(places_of(wanted, index), expected)

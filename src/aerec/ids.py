@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from aerec.errors import DataError, warn_caller
 
@@ -46,6 +47,25 @@ def as_ids(ids: Any) -> pd.Index[Any]:
         index = pd.Index(values, dtype=object, tupleize_cols=False)
     _refuse_inexact(index)
     return index
+
+
+def places_of(ids: pd.Index[Any], index: pd.Index[Any]) -> NDArray[np.int64]:
+    """Return where each of `ids` stands in an index; −1 for those that do not.
+
+    Ids that are objects, as of a list, become of the type of the index where that changes none of them: pandas would
+    make objects of the whole index, for every call.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from aerec.ids import as_ids, places_of
+    >>> places_of(as_ids([20, "a"]), pd.Index([10, 20]))
+    array([ 1, -1])
+    """
+    if ids.dtype == object and index.dtype.kind != "f":
+        typed = ids.infer_objects()
+        ids = typed if typed.dtype == index.dtype else ids
+    return index.get_indexer(ids).astype(np.int64)
 
 
 def _refuse_inexact(ids: pd.Index[Any]) -> None:

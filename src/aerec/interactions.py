@@ -17,7 +17,7 @@ from aerec.data_summary import DataSummary, quantiles, value_counts, warn_of_mar
 from aerec.errors import DataError, warn_caller
 from aerec.frames import Duplicates, ratings_of_frame, sort_ratings
 from aerec.id_kinds import refuse_other_kind
-from aerec.ids import as_ids, checked_ids, examples, shown
+from aerec.ids import as_ids, checked_ids, examples, places_of, shown
 from aerec.item_descriptions import aligned_descriptions
 from aerec.item_features import ItemFeatures, features_of_items, features_of_matrix, rows_or_empty
 from aerec.joining import joined_fields
@@ -611,7 +611,7 @@ class Interactions:
     def select_users(self, ids: ArrayLike | pd.Index[Any]) -> Interactions:
         """Return the rows of the users `ids`, in that order; a DataError names the first id that is not known."""
         wanted = as_ids(ids)
-        rows = self.users.get_indexer(wanted)
+        rows = places_of(wanted, self.users)
         if (rows < 0).any():
             raise DataError(
                 f"unknown user {shown(wanted[int(np.argmax(rows < 0))])}: not among the {len(self.users):,} users, "

@@ -13,7 +13,7 @@ from aerec.canonical import canonical_csr
 from aerec.errors import DataError, warn_caller
 from aerec.holdout import Holdout
 from aerec.id_kinds import refuse_other_kind, same_kind
-from aerec.ids import as_ids, examples
+from aerec.ids import as_ids, examples, places_of
 from aerec.interactions import Interactions
 from aerec.recommender.new_history import are_lists, known_ids, refuse_lists
 from aerec.recommender.scorer import UserBlock
@@ -189,7 +189,7 @@ def check_n(n: int | None) -> None:
 
 def _columns(ids: ArrayLike, items: pd.Index[Any]) -> NDArray[np.int64]:
     wanted = as_ids(ids)
-    columns = items.get_indexer(wanted).astype(np.int64)
+    columns = places_of(wanted, items)
     if (columns < 0).any():
         unknown = wanted[columns < 0].tolist()[0]
         raise DataError(f"unknown item {unknown!r}: the model was not trained on it; there are {examples(items, 2)}, …")

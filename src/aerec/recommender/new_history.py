@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from aerec.errors import DataError, warn_caller
-from aerec.ids import as_ids
+from aerec.ids import as_ids, places_of
 from aerec.interactions import Interactions
 from aerec.sparse import CSR
 
@@ -165,7 +165,7 @@ def histories_of(given: Mapping[Any, Any], items: pd.Index[Any], scale: RatingSc
     """
     entries = [(row, *entry) for row, history in enumerate(given.values()) for entry in _entries(history)]
     ids = as_ids([item for _, item, _ in entries])
-    columns = items.get_indexer(ids).astype(np.int64)
+    columns = places_of(ids, items)
     unknown = [*dict.fromkeys(ids[columns < 0])]
     if unknown and len(unknown) == len(set(ids)):
         raise DataError(f"no item of the history is known: {_such_as(unknown[0], items)}")
@@ -200,7 +200,7 @@ def known_ids(ids: Any, items: pd.Index[Any], what: str, *, needed: bool = False
         Whether to raise a DataError if there are ids and none of them is known.
     """
     wanted = as_ids(ids)
-    columns = items.get_indexer(wanted).astype(np.int64)
+    columns = places_of(wanted, items)
     if (columns < 0).any():
         first = wanted[columns < 0].tolist()[0]
         if needed and (columns < 0).all():

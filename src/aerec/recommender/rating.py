@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from aerec.errors import DataError, warn_caller
 from aerec.id_kinds import refuse_other_kind
-from aerec.ids import as_ids, examples
+from aerec.ids import as_ids, examples, places_of
 from aerec.interactions import Interactions
 from aerec.recommender.scorer import ModelScorer, RatingScorer, Scorer
 from aerec.sparse import CSR
@@ -150,4 +150,4 @@ class _RatingModelScorer(ModelScorer):
 def _positions(ids: ArrayLike, known: pd.Index[Any], what: str) -> NDArray[np.int64]:
     wanted = as_ids(ids)
     refuse_other_kind(wanted, known, what)
-    return known.get_indexer(wanted).astype(np.int64)
+    return places_of(wanted, known)

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from aerec.display.notebook import Html, html_table
 from aerec.errors import DataError
 from aerec.holdout import Split
-from aerec.ids import as_ids
+from aerec.ids import as_ids, places_of
 from aerec.interactions import Interactions
 from aerec.recommender.base import Recommender
 from aerec.recommender.scorer import check_k
@@ -227,7 +227,7 @@ class SideBySide(UserView):
 
 def _place(users: pd.Index[Any], user: Any) -> int:
     """Return the place of a user; −1 where there is none of that id."""
-    return int(users.get_indexer(as_ids([user]))[0])
+    return int(places_of(as_ids([user]), users)[0])
 
 
 def _percent(share: float) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from aerec.display.notebook import Html, widget_bundle
 from aerec.errors import DataError
-from aerec.ids import as_ids, examples, id_from_text
+from aerec.ids import as_ids, examples, id_from_text, places_of
 from aerec.interactions import Interactions
 
 
@@ -43,7 +43,7 @@ class UserView(ABC):
         """Return a user that there is, by default the first."""
         if user is None:
             return self.users[0]
-        if self.users.get_indexer(as_ids([user]))[0] < 0:
+        if places_of(as_ids([user]), self.users)[0] < 0:
             raise DataError(f"there is no user {user!r} with a history; there are {examples(self.users)}")
         return user
 
