@@ -106,14 +106,11 @@ class Interactions:
             timestamps = checked_times(np.asarray(timestamps))
             if timestamps.shape != matrix.data.shape:
                 raise DataError(f"{timestamps.shape} timestamps for {matrix.nnz} stored ratings: they must be aligned")
-            if not _has_order_of(self.matrix, matrix):
-                raise DataError("with timestamps the matrix must be a sorted CSR matrix: its order would change")
             timestamps = _read_only(timestamps)
-        weights = self.weights
-        if weights is not None:
-            weights = _read_only(checked_weights(weights, matrix))
-            if not _has_order_of(self.matrix, matrix):
-                raise DataError("with weights the matrix must be a sorted CSR matrix: its order would change")
+        weights = None if self.weights is None else _read_only(checked_weights(self.weights, matrix))
+        for name, aligned in (("timestamps", timestamps), ("weights", weights)):
+            if aligned is not None and not _has_order_of(self.matrix, matrix):
+                raise DataError(f"with {name} the matrix must be a sorted CSR matrix: its order would change")
         frozen: CSR = sp.csr_array(
             (_read_only(matrix.data), _read_only(matrix.indices), _read_only(matrix.indptr)), shape=matrix.shape
         )

@@ -142,6 +142,14 @@ class Parameterwise(torch.optim.Optimizer):
     def _update(self, parameter: nn.Parameter, gradient: Tensor, group: dict[str, Any]) -> None:
         """Change `parameter`, and what ``self.state`` holds of it, by the options of its group."""
 
+    def _state_of(self, parameter: nn.Parameter) -> dict[str, Tensor]:
+        """Return the number of steps and the moments of a parameter, which begin with 0."""
+        state: dict[str, Tensor] = self.state[parameter]
+        if not state:
+            state["step"] = torch.zeros((), dtype=torch.float32)
+            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
+        return state
+
 
 class NativeAdam(Parameterwise, torch.optim.Adam):
     """`torch.optim.Adam` by compiled kernels, for parameters on a processor: the same steps and the same state.
@@ -176,10 +184,7 @@ class NativeAdam(Parameterwise, torch.optim.Adam):
                     self._update(parameter, gradient, group)
 
     def _update(self, parameter: nn.Parameter, gradient: Gradient, group: dict[str, Any]) -> None:
-        state = self.state[parameter]
-        if not state:
-            state["step"] = torch.zeros((), dtype=torch.float32)
-            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
+        state = self._state_of(parameter)
         matrices = parameter.detach(), state["exp_avg"], state["exp_avg_sq"]
         sound = state["step"] >= 0 and all(beta < 1 for beta in group["betas"])  # a forged checkpoint may say otherwise
         if (
@@ -259,10 +264,7 @@ class LazyAdam(Parameterwise):
         super().__init__(groups, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": 0.0})
 
     def _update(self, parameter: nn.Parameter, gradient: Tensor, group: dict[str, Any]) -> None:
-        state = self.state[parameter]
-        if not state:
-            state["step"] = torch.zeros((), dtype=torch.float32)
-            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
+        state = self._state_of(parameter)
         state["step"] += 1
         if gradient.is_sparse:
             gradient = gradient.coalesce()
@@ -293,13 +295,8 @@ class BlockwiseNAdam(Parameterwise, torch.optim.NAdam):
     """
 
     def _update(self, parameter: nn.Parameter, gradient: Tensor, group: dict[str, Any]) -> None:
-        state = self.state[parameter]
-        if not state:
-            state["step"], state["mu_product"] = (
-                torch.zeros((), dtype=torch.float32),
-                torch.ones((), dtype=torch.float32),
-            )
-            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
+        state = self._state_of(parameter)
+        state.setdefault("mu_product", torch.ones((), dtype=torch.float32))
         height = max(1, _BLOCK_BYTES * len(parameter) // (4 * parameter.numel() + 1))
         matrices = (parameter, gradient, state["exp_avg"], state["exp_avg_sq"])
         step = product = torch.empty((), dtype=torch.float32)
