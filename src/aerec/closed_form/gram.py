@@ -18,7 +18,6 @@ from aerec.errors import TrainingError
 from aerec.native import kernels
 from aerec.native.loader import is_used
 from aerec.sparse import CSR, column_counts, keep_values, take_rows
-from aerec.system.environment import cpu_cores
 from aerec.system.memory import require_memory, row_blocks
 
 NOT_INVERTIBLE = "XᵀX + l2 · I cannot be inverted in float32: l2 is too small for these ratings, raise it"
@@ -62,7 +61,7 @@ def gram_matrix(X: CSR, advice: str, *, upper: bool = False, name: str = "an ite
         Before anything is allocated.
     """
     n_items = X.shape[1]
-    threads = cpu_cores()
+    threads = torch.get_num_threads()
     beside = max(4 * threads * _BLOCK_BYTES + 2 * _DENSE_BYTES, memory_beside(n_items))  # here, and when it is inverted
     needed = 4 * n_items**2 + beside
     require_memory(needed, f"{name} of {n_items:,} x {n_items:,}", advice)
