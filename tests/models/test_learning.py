@@ -21,6 +21,7 @@ from aerec.models import (
     SparseAutoencoder,
 )
 from aerec.noise import GaussianNoise, MaskingNoise
+from aerec.recommender.new_history import RatingScale
 from aerec.sparsity import KLSparsity, TopKSparsity
 
 
@@ -155,6 +156,13 @@ def test_bfloat16_products_train_to_nearly_the_same_weights():
     assert not same_weights(full, half)
     np.testing.assert_allclose(half.history_["cost"], full.history_["cost"], rtol=2**-7)
     assert np.corrcoef(full.score_items(X).ravel(), half.score_items(X).ravel())[0, 1] > 0.99
+
+
+def test_a_fit_to_a_matrix_forgets_what_the_values_of_the_last_one_meant():
+    likes = ratings().binarize(4.0)
+    model = quick().fit(likes)
+    assert model.rating_scale_.threshold == 4.0
+    assert model.fit(ratings().matrix).rating_scale_ == RatingScale.unknown()
 
 
 def test_a_cost_that_explodes_stops_the_fit():

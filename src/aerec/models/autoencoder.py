@@ -485,7 +485,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         else:
             data = self._checked_matrix(X, reset=reset)
             if reset:
-                self.items_ = self.users_ = None
+                self.items_ = self.users_ = self._scale = None
         self._refuse_unfit(data)
         if not reset and self._n_kept_users is not None:
             self.ids_.check_same_users(X, data.shape[0], self._n_kept_users)

@@ -244,24 +244,16 @@ class LazyAdam(Parameterwise):
     Parameters
     ----------
     groups : iterable of dict
-        As of `torch.optim.Adam`.
     lr : float
-    betas : (float, float), default (0.9, 0.999)
-    eps : float, default 1e-8
+        As of `torch.optim.Adam`.
 
     References
     ----------
     Kingma, Ba (2015). Adam: a method for stochastic optimization. ICLR.
     """
 
-    def __init__(
-        self,
-        groups: Iterable[dict[str, Any]],
-        lr: float,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-    ) -> None:
-        super().__init__(groups, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": 0.0})
+    def __init__(self, groups: Iterable[dict[str, Any]], lr: float) -> None:
+        super().__init__(groups, {"lr": lr, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.0})
 
     def _update(self, parameter: nn.Parameter, gradient: Tensor, group: dict[str, Any]) -> None:
         state = self._state_of(parameter)
