@@ -21,8 +21,7 @@ def network(likelihood="gaussian", **choices):
 
 
 def trainer(net, **changes):
-    of_trainer = {"device": CPU, "seed": 0}
-    of_trainer |= {name: changes.pop(name) for name in ("seed", "even_batches") if name in changes}
+    of_trainer = {"device": CPU, "seed": changes.pop("seed", 0)}
     options = {
         "batch_size": 4,
         "learning_rate": 1e-2,

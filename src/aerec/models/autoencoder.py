@@ -138,7 +138,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         ended the training, and `patience` ends none sooner: where popularity is all that a network has learned yet,
         more of it does not help for long.
     batch_size : int or "auto", default "auto"
-        "auto" takes a thirtieth of the rows, from 32 to 500: an epoch then has 30 steps and more.
+        Rows of a step, at most: those of an epoch are divided evenly over its steps, so that no small rest has a step
+        of its own. "auto" takes a thirtieth of the rows, from 32 to 500: an epoch then has 30 steps and more.
     learning_rate : float, default 1e-3
     optimizer : str or class, default "adam"
         "adam", "adamw", "sgd" (with momentum 0.9), "adagrad", or a class of `torch.optim`, or the name of one.
@@ -222,9 +223,6 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         "optimizer": [OPTIMIZER_CHOICE],
         "negatives": [WholeNumber(1), None],
     }
-
-    _even_batches: ClassVar[bool] = False
-    """Whether the rows of an epoch are divided evenly into batches, instead of leaving a small one at the end."""
 
     _epochs_alone: ClassVar[int] = 30
     """What ``epochs="auto"`` means without validation data."""
@@ -567,7 +565,6 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             device=device,
             seed=int(self.seed),
             half=resolve_precision(self.precision, device),
-            even_batches=self._even_batches,
             optimizer=self.optimizer,
             **choices,
         )

@@ -80,7 +80,7 @@ class AutoRec(Autoencoder):
         "auto" takes 40 epochs, and more where they have fewer than 14 steps, which `patience` does not cut short; with
         validation data up to 100, or as many as without if that is more.
     batch_size : int or "auto", default "auto"
-        "auto" takes a fourteenth of the rows, from 32 to 128. Rows are divided evenly over the steps of an epoch.
+        "auto" takes a fourteenth of the rows, from 32 to 128.
     weight_decay : float or "auto", default "auto"
         λ. "auto" is 0.03, and 0.03 · (1600 / n_rows)^¾ for fewer rows: 0.21 for 119. The paper's λ is 2 · n_rows times
         as large: its cost is the sum over rows, of the squared errors without ½.
@@ -116,7 +116,6 @@ class AutoRec(Autoencoder):
         "biases": [bool],
         "weight_decay": [RealNumber(at_least=0), OneOf(("auto",))],
     }
-    _even_batches = True
     _learned = ("rating_range_", "hidden_rows_", "mean_", "user_bias_", "item_bias_")
 
     rating_range_: NDArray[np.float32]

@@ -34,11 +34,8 @@ class CDAE(Autoencoder):
     tied : bool, default False
     normalize : bool, default True
         The paper does not normalise; it is better on every data set that was tried.
-    batch_size : int or "auto", default "auto"
-        Of each step at most: users are divided evenly over the steps of an epoch. As a cost that is summed over users
-        does, and unlike a mean, it gives those of a small last batch no more weight than others.
-    epochs, learning_rate, learning_rate_schedule, optimizer, ema_decay, weight_decay, patience, validation_metric,
-    device, precision, seed, progress
+    epochs, batch_size, learning_rate, learning_rate_schedule, optimizer, ema_decay, weight_decay, patience,
+    validation_metric, device, precision, seed, progress
         As in `Autoencoder`; `patience` is 6 by default.
 
     References
@@ -54,8 +51,6 @@ class CDAE(Autoencoder):
     >>> model.recommend(likes.select_users(likes.users[:2]), k=3)["rank"].tolist()
     [1, 2, 3, 1, 2, 3]
     """
-
-    _even_batches = True
 
     search_space: ClassVar[Space] = {
         **NEURAL_SPACE,

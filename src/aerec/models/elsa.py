@@ -78,8 +78,6 @@ class ELSA(Autoencoder):
         to 512, and above 256 only while A has no more than 16 million numbers.
     epochs : int or "auto", default "auto"
         As in `Autoencoder`, where a is 5.
-    batch_size : int or "auto", default "auto"
-        As in `Autoencoder`; the batches of an epoch are equally large, as a small rest would take a step as long.
     learning_rate : float, default 0.01
         Of NAdam (the cost does not depend on the lengths that the rows of V have before they are scaled).
     noise : MaskingNoise or None, default MaskingNoise(0.3)
@@ -98,7 +96,7 @@ class ELSA(Autoencoder):
         On several processes (see the page on scaling): divide the items over them, not the users. Each holds A, its
         gradient and the state of the optimiser for its own items only; in a step they exchange batch × n_factors
         numbers. Without checkpoints. The fitted model is whole, in memory of the processor, on every process.
-    learning_rate_schedule, patience, validation_metric, device, precision, seed, progress
+    batch_size, learning_rate_schedule, patience, validation_metric, device, precision, seed, progress
         As in `Autoencoder`; `patience` is 6 by default.
 
     Attributes

@@ -134,8 +134,6 @@ class Trainer:
         Of the order of rows, and of the noise.
     half : bool, default False
         bfloat16 factors in the products of the output layer.
-    even_batches : bool, default False
-        Divide the rows of an epoch evenly over as many steps, so that none is left a small rest.
     optimizer : str or class, default "adam"
         See `aerec.training.optimizers.make_optimizer`.
     divides_rows : bool, default True
@@ -166,12 +164,11 @@ class Trainer:
         device: torch.device,
         seed: int,
         half: bool = False,
-        even_batches: bool = False,
         optimizer: OptimizerChoice = "adam",
         divides_rows: bool = True,
     ) -> None:
         self.network, self.options, self.device, self.seed = network, options, device, seed
-        self.half, self.even_batches = half, even_batches
+        self.half = half
         self.epoch = self.step = 0
         self.ranks = _ranks_for(network) if divides_rows else None
         self.watch, self._sees_every_cost = CostWatch(), device.type == "cpu"  # a device would wait at each
@@ -277,10 +274,9 @@ class Trainer:
         return record
 
     def _pieces(self, order: Tensor, n_rows: int) -> tuple[Tensor, ...]:
-        """Divide the order of the rows into steps."""
+        """Divide the order of the rows into steps, evenly: the gradient of a small rest would count as much."""
         if self.ranks is None:
-            even = order.tensor_split(-(-n_rows // self.options.batch_size))
-            return even if self.even_batches else torch.split(order, self.options.batch_size)
+            return order.tensor_split(-(-n_rows // self.options.batch_size))
         return self.ranks.pieces(order, n_rows, self.options.batch_size)
 
     def _failure(self, rows: Rows, cost: float, batch: int, n_batches: int) -> TrainingError:
