@@ -3,10 +3,12 @@ import pytest
 import torch
 from scipy.special import logsumexp
 
-from aerec import evaluate
+from aerec import evaluate, load_model
 from aerec.baselines import Popularity
 from aerec.datasets import load_dataset
 from aerec.models import RecVAE
+from aerec.models.rec_vae import automatic_noise
+from aerec.noise import MaskingNoise
 from aerec.splitting import StrongGeneralization
 
 
@@ -117,7 +119,8 @@ def test_other_widths_are_refused(hidden):
 
 def test_it_clearly_beats_popularity_on_the_sample():
     split = StrongGeneralization(n_users=100, seed=1).split(load_dataset("sample").binarize())
-    model = RecVAE(hidden=(100, 40), epochs=8, learning_rate=4e-3, batch_size=100, progress=False)
+    quick = {"epochs": 8, "learning_rate": 4e-3, "batch_size": 100, "progress": False}
+    model = RecVAE(hidden=(100, 40), noise=MaskingNoise(0.5), **quick)
     found = evaluate(model.fit(split.train, split.validation), split.test, "ndcg@100")["ndcg@100"]
     assert found > 1.5 * evaluate(Popularity().fit(split.train), split.test, "ndcg@100")["ndcg@100"]
 
@@ -142,3 +145,16 @@ def test_codes_kept_for_an_epoch_change_nothing(monkeypatch):
     np.testing.assert_allclose(kept.history_["cost"], anew.history_["cost"], rtol=1e-5)
     for one, other in zip(kept.coefs_, anew.coefs_, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+def test_the_fewer_ratings_the_more_of_them_are_masked(tmp_path):
+    assert [automatic_noise(n).p for n in (100, 15_000, 30_000, 60_000, 10**7)] == [0.8, 0.8, 0.65, 0.5, 0.5]
+    model = quick().fit(likes())
+    assert model.noise == "auto"
+    assert model.noise_ == model.network_.architecture.noise == MaskingNoise(0.8)
+    assert quick(noise=None).fit(likes()).noise_ is None
+    model.save(tmp_path)
+    loaded = load_model(tmp_path)
+    assert (loaded.noise, loaded.noise_) == ("auto", MaskingNoise(0.8))
+    loaded.partial_fit(likes())
+    assert loaded.network_.architecture.noise == MaskingNoise(0.8)

@@ -1,15 +1,17 @@
 """Models that have learned little say so."""
 
+import re
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from aerec import evaluate
 from aerec.baselines import ALS, BiasBaseline, BiasedMF, Popularity
 from aerec.canonical import canonical_csr
 from aerec.datasets import generate_interactions
-from aerec.models import EASE, ELSA, MultDAE, MultVAE
+from aerec.models import EASE, ELSA, DenoisingAutoencoder, MultDAE, MultVAE
 from aerec.recommender.health import (
     share_of_common_lists,
     singular_values,
@@ -198,3 +200,36 @@ def test_an_early_end_and_a_collapsed_code_warn():
         warn_of_early_end("Net", 7)
     with pytest.warns(UserWarning, match=r"code of Net has collapsed .*KL is 0.05 for 10 units.*which is 0.3"):
         warn_of_collapsed_code("Net", 0.05, 10, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("scale", "message"),
+    [
+        (np.ones(6), None),
+        (np.array([3, 2, 1, 1, 0.5, 0]), None),  # the last is constant
+        (
+            np.array([1, 1, 1, 1, 1, 500]),
+            "a varies by 1 and f by 5e\\+02: the cost is of the latter; standardise",
+        ),
+        (np.full(6, 20), "the size of column . is 20, and a network begins at about 1; standardise"),
+        (np.full(6, 0.01), "no column varies by more than 0.01, and"),
+    ],
+)
+def test_columns_of_dense_data_that_are_not_scaled_are_told(scale, message):
+    rng = np.random.default_rng(0)
+    X = rng.choice([-1.0, 1.0], (200, 6))
+    X[:100], X[100:] = 1, -1
+    data = pd.DataFrame(X * scale, columns=list("abcdef"))
+    model = DenoisingAutoencoder(hidden=2, likelihood="gaussian", epochs=1, progress=False)
+    told = warning_of(lambda: model.fit(data))
+    assert (told is None) if message is None else re.search(message, told)
+    likes = DenoisingAutoencoder(hidden=2, epochs=1, progress=False)  # rows are normalised: their size does not matter
+    told = warning_of(lambda: likes.fit(np.abs(data.to_numpy()) * rng.integers(0, 2, X.shape)))
+    assert ("not scaled" in (told or "")) == (scale.max() == 500)
+
+
+def warning_of(call):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        call()
+    return str(caught[0].message) if caught else None

@@ -33,7 +33,7 @@ from aerec.network.rows import DenseRows, Rows, WholeRows, sparse_rows
 from aerec.noise import GaussianNoise, MaskingNoise, Noise
 from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber, check_parameters, copied_parameters
 from aerec.recommender.base import History, Recommender, item_popularity
-from aerec.recommender.health import warn_of_collapsed_code, warn_of_early_end
+from aerec.recommender.health import warn_of_collapsed_code, warn_of_early_end, warn_of_scales
 from aerec.recommender.id_matching import check_n
 from aerec.recommender.network_scorer import NetworkScorer
 from aerec.recommender.new_items import NewItems
@@ -265,7 +265,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         self,
         hidden: int | tuple[int, ...] = (600, 200),
         activation: str = "tanh",
-        noise: Noise | None = MaskingNoise(0.5),  # noqa: B008 (frozen)
+        noise: Noise | str | None = MaskingNoise(0.5),  # noqa: B008 (frozen)
         sparsity: Sparsity | None = None,
         likelihood: str = "multinomial",
         variational: bool = False,
@@ -341,7 +341,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             hidden=tuple(sizes.tolist()),
             activation=self.activation,
             likelihood=LIKELIHOODS[self.likelihood],
-            noise=self.noise,
+            noise=None if isinstance(self.noise, str) else self.noise,  # a preset may say what a word stands for
             sparsity=self.sparsity,
             variational=self.variational,
             tied=self.tied,
@@ -485,6 +485,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             if reset:
                 self.items_ = self.users_ = self._scale = None
         self._refuse_unfit(data)
+        if reset and isinstance(data, np.ndarray):
+            warn_of_scales(type(self).__name__, data, self._columns_in, sized=self.likelihood == "gaussian")
         if not reset and self._n_kept_users is not None:
             self.ids_.check_same_users(X, data.shape[0], self._n_kept_users)
         if self._popularity_for_empty:
