@@ -6,7 +6,9 @@ import pytest
 
 from aerec import Interactions
 from aerec.baselines import BiasBaseline
+from aerec.datasets import load_dataset
 from aerec.errors import DataError
+from aerec.registry import load_model
 
 
 @pytest.fixture
@@ -60,3 +62,17 @@ def test_implicit_feedback_has_no_ratings_to_predict(data):
 def test_predict_takes_pairs(data):
     with pytest.raises(DataError, match="predict takes pairs"):
         BiasBaseline().fit(data).predict(["ann"], [7, 8])
+
+
+def test_the_shrinkage_that_was_estimated_is_used_and_saved(tmp_path):
+    data = load_dataset("sample")
+    model = BiasBaseline().fit(data)
+    l2_user, l2_item = model.l2_.tolist()
+    told = BiasBaseline(l2_user=l2_user, l2_item=l2_item).fit(data)
+    np.testing.assert_allclose(model.user_bias_, told.user_bias_)
+    np.testing.assert_allclose(model.item_bias_, told.item_bias_)
+    model.save(tmp_path / "m.aerec")
+    loaded = load_model(tmp_path / "m.aerec")
+    assert loaded.l2_.tolist() == [l2_user, l2_item]
+    some = data.select_users(data.users[:3])
+    pd.testing.assert_frame_equal(loaded.recommend(some), told.recommend(some))

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from aerec.canonical import canonical_csr
-from aerec.closed_form.biases import Biases, weighted_mean
+from aerec.closed_form.biases import Biases, best_shrinkage, weighted_mean
 
 
 def test_a_case_by_hand():
@@ -47,3 +48,38 @@ def test_without_shrinkage_an_empty_row_has_no_bias():
 
 def test_the_weighted_mean():
     assert weighted_mean(np.float32([1, 4]), np.float32([3, 1])) == pytest.approx(7 / 4)
+
+
+def test_the_best_shrinkage_is_the_ratio_of_variances():
+    rng = np.random.default_rng(0)
+    own, counts = rng.normal(0, 0.5, 2000), rng.integers(1, 20, 2000)
+    values = np.repeat(own, counts) + rng.normal(0, 1.0, counts.sum())
+    columns = np.concatenate([rng.permutation(40)[:count] for count in counts])
+    rows = canonical_csr(sp.csr_array((np.ones(len(values)), columns, np.append(0, np.cumsum(counts)))))
+    found = best_shrinkage(rows, values)
+    assert found == pytest.approx(1.0 / 0.25, rel=0.1)
+
+    def error(shrinkage):
+        sums = np.bincount(np.repeat(np.arange(2000), counts), values)
+        return np.square(sums / (counts + shrinkage) - own).mean()
+
+    assert error(found) < min(error(found / 2), error(2 * found))
+
+
+def test_the_best_shrinkage_is_that_of_an_analysis_of_variance_by_hand():
+    rows = canonical_csr(np.float32([[1, 1, 1, 0], [1, 0, 0, 1]]))
+    values = np.array([1.0, 2.0, 3.0, 6.0, 8.0])  # σ² = (2 + 2) / 3, n₀ = 5 − 13 / 5, means 2, 7 and 4 of all
+    between = 3 * 4 + 2 * 9 - 4 / 3
+    assert best_shrinkage(rows, values) == pytest.approx((4 / 3) / (between / 2.4))
+    doubled = canonical_csr(np.float32([[2, 2, 2, 0], [1, 0, 0, 1]]))  # as if each value of the first row came twice
+    twice = canonical_csr(np.float32([[1, 1, 1, 1, 1, 1], [1, 0, 0, 1, 0, 0]]))
+    both = best_shrinkage(doubled, values), best_shrinkage(twice, np.array([1.0, 2, 3, 1, 2, 3, 6, 8]))
+    assert both[0] == pytest.approx(both[1])
+
+
+def test_where_there_is_nothing_to_estimate_shrinkage_stays_finite():
+    single = canonical_csr(np.eye(4, dtype=np.float32))
+    assert best_shrinkage(single, np.arange(4.0)) == 5.0
+    alike = canonical_csr(np.ones((3, 2), dtype=np.float32))
+    assert best_shrinkage(alike, np.array([1.0, 2, 1, 2, 1, 2])) == 1e6
+    assert best_shrinkage(alike, np.array([1.0, 1, 2, 2, 3, 3])) == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from aerec.closed_form.biases import Biases
 from aerec.dimensions import Number, Space
 from aerec.interactions import Interactions
-from aerec.parameters import Constraint, RealNumber
+from aerec.parameters import Constraint, OneOf, RealNumber
 from aerec.recommender.base import Recommender
 from aerec.recommender.rating import RatingPredictor
 from aerec.recommender.scorer import Scorer, UserBlock
@@ -29,9 +29,10 @@ class BiasBaseline(RatingPredictor, Recommender):
 
     Parameters
     ----------
-    l2_user : float ≥ 0, default 10.0
-        λᵤ: the weight of the mean against a user's ratings, counted in ratings.
-    l2_item : float ≥ 0, default 25.0
+    l2_user : float ≥ 0 or "auto", default "auto"
+        λᵤ: the weight of the mean against a user's ratings, counted in ratings. "auto" estimates with which biases err
+        least: the variance of ratings around the biases over the variance of the biases.
+    l2_item : float ≥ 0 or "auto", default "auto"
         λᵢ.
 
     Attributes
@@ -40,6 +41,8 @@ class BiasBaseline(RatingPredictor, Recommender):
         μ.
     user_bias_ : ndarray of shape (n_users,), float64
     item_bias_ : ndarray of shape (n_items,), float64
+    l2_ : ndarray of shape (2,), float64
+        λᵤ and λᵢ, as they were used.
 
     References
     ----------
@@ -54,17 +57,19 @@ class BiasBaseline(RatingPredictor, Recommender):
     array([4.75, 4.  , 3.  ], dtype=float32)
     """
 
-    _learned = ("mean_", "user_bias_", "item_bias_", "rating_range_")
+    _learned = ("mean_", "user_bias_", "item_bias_", "rating_range_", "l2_")
     _takes_weights = True
     _knows_users = True
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
-        "l2_user": [RealNumber(at_least=0)],
-        "l2_item": [RealNumber(at_least=0)],
+        "l2_user": [RealNumber(at_least=0), OneOf(("auto",))],
+        "l2_item": [RealNumber(at_least=0), OneOf(("auto",))],
     }
+
+    l2_: NDArray[np.float64] | None
 
     search_space: ClassVar[Space] = {"l2_user": Number(0.5, 50.0, log=True), "l2_item": Number(0.5, 50.0, log=True)}
 
-    def __init__(self, l2_user: float = 10.0, l2_item: float = 25.0) -> None:
+    def __init__(self, l2_user: float | Literal["auto"] = "auto", l2_item: float | Literal["auto"] = "auto") -> None:
         self.l2_user = l2_user
         self.l2_item = l2_item
 
@@ -72,29 +77,32 @@ class BiasBaseline(RatingPredictor, Recommender):
         self._remember_ratings(train, from_matrix=self.items_ is None)
         biases = Biases.of(train.matrix, self.l2_user, self.l2_item, train.weights)
         self.mean_, self.user_bias_, self.item_bias_ = np.array([biases.mean]), biases.users, biases.items
+        self.l2_ = np.array([biases.l2_user, biases.l2_item])
 
     def _biases(self) -> Biases:
-        return Biases(float(self.mean_[0]), self.user_bias_, self.item_bias_)
+        given = self.l2_user, self.l2_item  # numbers, where a file was saved before they were kept
+        l2_user, l2_item = map(float, given if self.l2_ is None else self.l2_)
+        return Biases(float(self.mean_[0]), self.user_bias_, self.item_bias_, l2_user, l2_item)
 
     def _make_scorer(self) -> Scorer:
-        return _BiasScorer(self._biases(), float(self.l2_user))
+        return _BiasScorer(self._biases())
 
 
 class _BiasScorer(Scorer):
     """Scores by μ + b_u + b_i with the user bias that a history shows; predicts with that of training."""
 
-    def __init__(self, biases: Biases, l2_user: float) -> None:
+    def __init__(self, biases: Biases) -> None:
         super().__init__(len(biases.items))
-        self._biases, self._l2_user = biases, l2_user
+        self._biases = biases
 
     def _scores(self, block: UserBlock) -> NDArray[np.float32]:
-        user_bias = self._biases.of_users(block.history, self._l2_user)
+        user_bias = self._biases.of_users(block.history, self._biases.l2_user)
         scores: NDArray[np.float64] = np.add.outer(user_bias, self._biases.items) + self._biases.mean
         return scores.astype(np.float32)
 
     def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return how much the user bias falls when an item is left out of the history."""
-        return np.repeat(self._biases.falls(block.history, self._l2_user)[:, None], len(columns), axis=1)
+        return np.repeat(self._biases.falls(block.history, self._biases.l2_user)[:, None], len(columns), axis=1)
 
     def predict(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.floating[Any]]:
         """Predict each pair."""
