@@ -136,7 +136,7 @@ def _fill_rest(
     edges = np.unique(np.linspace(n_dense, n_items, _CUTS + 1 if upper else 2).astype(np.int64)).tolist()
     right = ordered
     for start, stop in itertools.pairwise(edges):
-        right = _columns_from(right, start)
+        right = right if start == 0 else keep_values(right, right.indices >= start)
 
         def fill(rows: NDArray[np.int64], right: CSR = right, start: int = start) -> None:
             gram[order[rows], start:] = (take_rows(items, rows) @ right).toarray()[:, start:]
@@ -216,11 +216,6 @@ def sum_rows(weights: CSR, start: int, stop: int, table: NDArray[np.float32]) ->
     for first in range(0, n_columns, _COLUMNS):
         summed[:, first : first + _COLUMNS] = columns(first, first + _COLUMNS)
     return summed
-
-
-def _columns_from(X: CSR, first: int) -> CSR:
-    """Return `X` without what stands in the columns before `first`."""
-    return X if first == 0 else keep_values(X, X.indices >= first)
 
 
 def invert_gram(gram: NDArray[np.float32], ridge: NDArray[np.floating[Any]] | float) -> NDArray[np.float32]:

@@ -258,17 +258,13 @@ def _by_popularity(ranking: NDArray[np.int64], counts: NDArray[Any], target: CSR
     shown = groups[ranking[ranking >= 0]]
     rows = {}
     for group, label in enumerate(_POPULARITY):
-        part, n_items = _columns_of(target, groups == group), int(np.count_nonzero(groups == group))
+        among = groups == group
+        part, n_items = keep_values(target, among[target.indices]), int(np.count_nonzero(among))
         recall = measure_hits("recall", find_hits(ranking, part), np.diff(part.indptr))
         share = float(np.mean(shown == group)) if shown.size else float("nan")
         rows[label] = (n_items, share, int(np.count_nonzero(~np.isnan(recall))), _mean(recall))
     frame = pd.DataFrame.from_dict(rows, orient="index", columns=["n_items", "share_shown", "n_users", f"recall@{k}"])
     return frame.rename_axis("popularity")
-
-
-def _columns_of(matrix: CSR, columns: NDArray[np.bool_]) -> CSR:
-    """Return `matrix` with the stored entries of `columns` only; its shape stays."""
-    return keep_values(matrix, columns[matrix.indices])
 
 
 def _mean(values: NDArray[np.float64]) -> float:

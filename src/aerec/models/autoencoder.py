@@ -469,20 +469,21 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
     def _take_in(self, X: History, *, reset: bool = True) -> Any:
         """Check training data and return it: dense arrays as they are, all else as CSR over the model's items."""
         data: CSR | NDArray[np.float32]
-        if reset:
+        by_id = isinstance(X, Interactions)
+        if not reset:
+            self.ids_.check_columns(X)
+            data = self.block_of(X).history if by_id else self._checked_matrix(X, reset=False)
+        else:
             self._columns_in = X.columns if isinstance(X, pd.DataFrame) else None
             self.item_features_ = self._feature_names = None
             if self.feature_weight > 0:
-                self._take_features(X)
-        else:
-            self.ids_.check_columns(X)
-        if isinstance(X, Interactions):
-            if reset:
+                features = features_to_weigh(X.item_features if by_id else None, self.feature_weight)
+                self.item_features_, self._feature_names = self._scaled(features), X.feature_names
+            if by_id:
                 self._remember_ids(X, from_matrix=False)
-            data = X.matrix if reset else self.block_of(X).history
-        else:
-            data = self._checked_matrix(X, reset=reset)
-            if reset:
+                data = X.matrix
+            else:
+                data = self._checked_matrix(X, reset=True)
                 self.items_ = self.users_ = self._scale = None
         self._refuse_unfit(data)
         if reset and isinstance(data, np.ndarray):
@@ -513,12 +514,6 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         if values.size == 0:
             raise DataError(f"{type(self).__name__} has nothing to learn from: {data.shape[0]} rows without a rating")
         check_values(likelihood, values)
-
-    def _take_features(self, X: History) -> None:
-        """Take the features of training data."""
-        given = X.item_features if isinstance(X, Interactions) else None
-        self.item_features_ = self._scaled(features_to_weigh(given, self.feature_weight))
-        self._feature_names = X.feature_names
 
     def _scaled(self, features: CSR) -> CSR:
         """Return rows of length w."""
