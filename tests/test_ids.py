@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aerec.errors import DataError
-from aerec.ids import as_ids, exact_limit, id_from_text, places_of, without_points
+from aerec.ids import as_ids, checked_ids, exact_limit, id_from_text, places_of, without_points
 
 exact_floats = st.floats(-(2.0**53), 2.0**53, exclude_min=True, exclude_max=True)
 ids = st.one_of(st.integers(), st.text(), exact_floats, st.tuples(st.integers(), st.integers()))
@@ -163,3 +163,12 @@ def test_places_are_those_that_pandas_finds(index):
         wanted = as_ids(ids)
         expected = index.get_indexer(wanted) if len(wanted) else np.zeros(0)
         np.testing.assert_array_equal(places_of(wanted, index), expected)
+
+
+def test_what_is_known_of_an_index_is_not_found_out_again():
+    index = pd.Index([f"item-{number}" for number in range(1000)], name="other")
+    assert index.is_unique
+    checked = checked_ids(index, "item")
+    assert (checked.name, index.name) == ("item", "other")
+    assert checked._engine is index._engine  # pandas' hash table
+    assert checked_ids(pd.MultiIndex.from_tuples([(1, 2), (3, 4)]), "item").tolist() == [(1, 2), (3, 4)]

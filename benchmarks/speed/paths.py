@@ -3,13 +3,15 @@
     OMP_NUM_THREADS=1 python benchmarks/speed/paths.py
 
 Processor time of one thread, in turns with the limit: the same computation in a few lines of NumPy, SciPy or PyTorch,
-without checks, ids or anything else around it. An explanation is beside one score of the same history.
+without checks, ids or anything else around it. An explanation is beside one score of the same history, an answer of the
+server beside a call of the model.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,8 @@ from timing import interleaved
 from aerec import Interactions, compare, evaluate
 from aerec.baselines import Popularity, UserKNN
 from aerec.models import EASE, ELSA, MultDAE, MultVAE
+from aerec.runs.folder import SplitPlan, write_run
+from aerec.serving import Engine
 from aerec.sparse import CSR
 from aerec.splitting import RandomHoldout, StrongGeneralization
 from evaluation import METRICS, Factors, apart, random_factors
@@ -90,6 +94,43 @@ def user_neighbours(X: CSR) -> dict[str, Pair]:
         return np.argpartition(-scores, 20)[:20]
 
     return {"UserKNN.rank, one user, Gowalla": (lambda: model.rank(row, 20), bare)}
+
+
+def someone_new(n_items: int) -> dict[str, Pair]:
+    """Recommend to someone new, whose items are named by text, out of many: their vectors, scores, the 20 best."""
+    history = generated(USERS, n_items, 20 * USERS)
+    users, items = random_factors(history, FACTORS)
+    ids = pd.Index([f"item-{number}" for number in range(n_items)])
+    model = Factors(users, items).fit(Interactions.from_matrix(history, items=ids))
+    row = history[[0]]
+    named, place = ids[row.indices].tolist(), dict(zip(ids.tolist(), range(n_items), strict=True))
+
+    def bare() -> Any:
+        scores = users[0] @ items.T
+        scores[[place[name] for name in named]] = -np.inf
+        best = np.argpartition(-scores, 20)[:20]
+        best = best[np.argsort(-scores[best])]
+        ranks = np.arange(1, 21)
+        return pd.DataFrame({"user": ["ann"] * 20, "item": ids.take(best), "rank": ranks, "score": scores[best]})
+
+    return {f"recommend, someone new, {n_items:,} text ids": (lambda: model.recommend({"ann": named}, k=20), bare)}
+
+
+def served(X: CSR) -> dict[str, Pair]:
+    """Answer one request in the engine of the server, without HTTP, beside a direct call of the model."""
+    data = Interactions.from_matrix(X)
+    model = EASE(500.0).fit(data)
+    user = int(np.argsort(np.diff(X.indptr))[X.shape[0] // 2])
+    one = data.select_users([user])
+    with tempfile.TemporaryDirectory() as folder:
+        write_run(Path(folder) / "run", model, {"all": data}, SplitPlan("none"), {"data": {"threshold": None}})
+        engine = Engine(Path(folder) / "run")
+    return {
+        "Engine.recommend_to, one user; model.recommend": (
+            lambda: engine.recommend_to(user, 20),
+            lambda: model.recommend(one, k=20),
+        )
+    }
 
 
 def many_items(n_items: int) -> dict[str, Pair]:
@@ -173,6 +214,7 @@ def main() -> None:
     large = gowalla()
     pairs = one_user(X) | reasons(X) | splits(X) | comparisons(X)
     pairs |= {} if large is None else user_neighbours(large)
+    pairs |= served(X) | someone_new(1_000_000)
     pairs |= many_items(400_000) | many_items(1_000_000)
     pairs = {what: pair for what, pair in pairs.items() if any(part in what for part in given.only)}
     rows, content = [], {}

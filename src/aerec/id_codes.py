@@ -53,7 +53,7 @@ def warn_of_spellings(ids: pd.Index[Any], name: str) -> None:
         Of their column.
     """
     if len(ids) and (isinstance(ids.dtype, pd.StringDtype) or ids.inferred_type == "string"):
-        text = "\0".join(ids)
+        text = "\0".join(np.asarray(ids, dtype=object))  # an index of Arrow makes one text after the other
         _warn_of_blanks(ids, text, name)
         _warn_of_accents(ids, text, name)
         _warn_of_zeros(text, name)

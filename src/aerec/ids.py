@@ -97,9 +97,12 @@ def checked_ids(ids: Any, name: str) -> pd.Index[Any]:
     DataError
         If one is missing, or cannot be an id, such as a list.
     """
-    index: pd.Index[Any] = pd.Index(ids, name=name, tupleize_cols=False)
+    is_flat = isinstance(ids, pd.Index) and not isinstance(ids, pd.MultiIndex)
+    # a renamed one keeps what is known of it already, such as that no id stands twice
+    index: pd.Index[Any] = ids.rename(name) if is_flat else pd.Index(ids, name=name, tupleize_cols=False)
     whole = without_points(index, name)
-    if index.hasnans or (index.dtype == object and not all(map(pd.api.types.is_hashable, index))):
+    odd = index.dtype == object and index.inferred_type not in ("string", "integer")
+    if index.hasnans or (odd and not all(map(pd.api.types.is_hashable, index))):
         missing = index.isna()
         at = next(at for at, value in enumerate(index) if missing[at] or not pd.api.types.is_hashable(value))
         raise DataError(f"the {name} ids hold {index[at]!r} at place {at}, which is no id; ids are numbers or text")

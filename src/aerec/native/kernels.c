@@ -98,7 +98,7 @@ static void pieces_of_thread(void *given) { some_pieces(given, omp_get_thread_nu
 
 static void divide(void (*work)(void *, int64_t, int64_t), void *context, int64_t n, int64_t threads) {
     job j = {work, context, n, MIN(n, 16 * threads)};
-    if (threads > 1 && GOMP_parallel && omp_get_thread_num && omp_get_num_threads)
+    if (MIN(n, threads) > 1 && GOMP_parallel && omp_get_thread_num && omp_get_num_threads)
         GOMP_parallel(pieces_of_thread, &j, (unsigned)threads, 0);
     else
         some_pieces(&j, 0, 1);
