@@ -18,7 +18,7 @@ from aerec.dimensions import Choice, Number, Space, Whole
 from aerec.models.autoencoder import Autoencoder
 from aerec.models.warm_start import LearnedBefore
 from aerec.network.batches import Batch, SparseBatch
-from aerec.network.device import resolve_device, without_gradients
+from aerec.network.device import resolve_device
 from aerec.network.network import Architecture, Cost, Network
 from aerec.network.products import first_layer
 from aerec.network.rows import Rows, WholeRows
@@ -379,13 +379,12 @@ class _ELSAScorer(NetworkScorer):
 
     def device_scores(self, block: UserBlock, batch: SparseBatch) -> Tensor:
         """Return the scores where the vectors live."""
-        with without_gradients():
-            vectors, columns = self._network.output_weight, batch.pattern.columns
-            if len(columns) > len(vectors):
-                squares = vectors.square().sum(dim=1).index_select(0, columns)
-            else:
-                squares = vectors.index_select(0, columns).square().sum(dim=1)
-            return self._network.weighed(batch).subtract_from(super().device_scores(block, batch), squares)
+        vectors, columns = self._network.output_weight, batch.pattern.columns
+        if len(columns) > len(vectors):
+            squares = vectors.square().sum(dim=1).index_select(0, columns)
+        else:
+            squares = vectors.index_select(0, columns).square().sum(dim=1)
+        return self._network.weighed(batch).subtract_from(super().device_scores(block, batch), squares)
 
     def _scores_at(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float32]:
         return self._scores(block)[:, columns]

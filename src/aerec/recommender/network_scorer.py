@@ -43,12 +43,13 @@ class NetworkScorer(Scorer):
     ) -> None:
         super().__init__(network.architecture.n_inputs, popularity)
         self._network, self._precision = network, precision
-        self.device = next(network.parameters()).device
+        self.device = network.encoder_weights[0].device
         self._on_gpu = self.device.type == "cuda"
         self.block_bytes = _DEVICE_BYTES if self._on_gpu else None
 
     # ------------------------------------------------------------------ scores
 
+    @without_gradients()
     def _scores(self, block: UserBlock) -> NDArray[np.float32]:
         return self.device_scores(block, SparseBatch.of(block.history, self.device)).cpu().numpy()
 
@@ -120,12 +121,10 @@ class NetworkScorer(Scorer):
         hidden = self._network.decode_hidden(self._network.code_of(first, with_variance=False)[0])
         return (hidden @ self._network.output_weight[at].T).cpu().numpy().astype(np.float64)
 
-    @without_gradients()
     def device_scores(self, block: UserBlock, batch: SparseBatch) -> Tensor:
-        """Return the scores of a block, whose histories are `batch`, where the network lives."""
+        """Return the scores of a block, whose histories are `batch`, where the network lives; without gradients."""
         return output_layer(self.last_hidden(block, batch), self._network.output_weight, self._network.output_bias)
 
-    @without_gradients()
     def last_hidden(self, block: UserBlock, batch: SparseBatch | None = None) -> Tensor:
         """Return what the output layer reads; shape (n_users, n_hidden)."""
         batch = SparseBatch.of(block.history, self.device) if batch is None else batch
@@ -177,6 +176,7 @@ class NetworkScorer(Scorer):
         with without_gradients():
             return cosines(self._network.output_weight.cpu().numpy(), columns)
 
+    @without_gradients()
     def query_vectors(self, block: UserBlock) -> NDArray[np.float32]:
         """Return the last hidden layer of each user, with a 1 where the output layer has a bias."""
         blocks = row_blocks(block.n_users, 1, _BLOCK_ROWS)
