@@ -110,12 +110,12 @@ def test_a_holdout_of_few_known_items_is_warned_of_and_of_none_refused():
         targets = interactions(*((1, item, 1.0) for item in items))
         return Holdout(targets, targets)
 
-    matching.check_holdout(holdout(10, 20, 99))
+    matching.aligned(holdout(10, 20, 99))
     with pytest.warns(UserWarning, match=r"2 of 3 held-out ratings can never be found: EASE was not trained on"):
-        matching.check_holdout(holdout(10, 98, 99))
+        matching.aligned(holdout(10, 98, 99))
     with pytest.raises(DataError, match="EASE was trained on none of the items of the holdout"):
-        matching.check_holdout(holdout(98, 99))
-    IdMatching("EASE", 3).check_holdout(holdout(98, 99))  # it knows no ids
+        matching.aligned(holdout(98, 99))
+    IdMatching("EASE", 3).aligned(holdout(98, 99))  # it knows no ids
 
 
 def test_numbers_of_rows_to_show():

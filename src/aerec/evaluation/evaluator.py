@@ -195,9 +195,7 @@ def align_holdout(model: Recommender, holdout: Holdout | tuple[Any, Any]) -> tup
             for given in holdout
         )
         holdout = Holdout(history, target)
-    if by_id:
-        model.ids_.check_holdout(holdout)
-    return (holdout.over(items) if by_id and items is not None else holdout), by_id
+    return (model.ids_.aligned(holdout) if by_id else holdout), by_id
 
 
 def _items_of(holdout: Any) -> pd.Index[Any] | None:

@@ -848,8 +848,7 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
             history, target = map(as_interactions, given)
             given = Holdout(history, target)
         if isinstance(given, Holdout):
-            self.ids_.check_holdout(given)
-            return given if self.items_ is None else given.over(self.items_)
+            return self.ids_.aligned(given)
         return given if self._watches_cost else None
 
     @property

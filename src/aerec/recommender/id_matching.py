@@ -111,8 +111,10 @@ class IdMatching:
         known = self.users.get_indexer(aligned.users).astype(np.int64)
         return UserBlock(aligned.matrix, known, times=aligned.timestamps)
 
-    def check_holdout(self, holdout: Holdout) -> None:
-        """Refuse a holdout that the model can say nothing about, and warn where it knows few of the held-out items.
+    def aligned(self, holdout: Holdout) -> Holdout:
+        """Return a holdout over the model's columns, followed by the items that it does not know.
+
+        There is a warning where it knows few of the held-out items.
 
         Raises
         ------
@@ -120,7 +122,7 @@ class IdMatching:
             If ids are of another type than those the model was trained on, or it knows none of the rated items.
         """
         if self.items is None:
-            return
+            return holdout
         refuse_other_kind(holdout.history.items, self.items, "items of the holdout")
         if self.users is not None:
             refuse_other_kind(holdout.history.users, self.users, "users of the holdout")
@@ -128,17 +130,16 @@ class IdMatching:
         n_findable, seen = (
             int(np.count_nonzero(known[part.matrix.indices])) for part in (holdout.target, holdout.history)
         )
-        if n_targets == 0 or holdout.candidates is not None:
-            return
-        if n_findable >= _FEW * n_targets:
-            return
-        others = f"such as {examples(self._strangers(holdout.target))}; it knows items such as {examples(self.items)}"
-        if not n_findable and not seen:
-            raise DataError(f"{self.model} was trained on none of the items of the holdout, {others}")
-        warn_caller(
-            f"{n_targets - n_findable:,} of {n_targets:,} held-out ratings can never be found: {self.model} was "
-            f"not trained on their items, {others}"
-        )
+        if n_findable < _FEW * n_targets and holdout.candidates is None:
+            strangers, known_ones = examples(self._strangers(holdout.target)), examples(self.items)
+            others = f"such as {strangers}; it knows items such as {known_ones}"
+            if not n_findable and not seen:
+                raise DataError(f"{self.model} was trained on none of the items of the holdout, {others}")
+            warn_caller(
+                f"{n_targets - n_findable:,} of {n_targets:,} held-out ratings can never be found: {self.model} was "
+                f"not trained on their items, {others}"
+            )
+        return holdout.over(self.items)
 
     def _strangers(self, ratings: Interactions) -> pd.Index[Any]:
         """Return the rated items that the model does not know."""
