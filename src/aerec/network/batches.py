@@ -110,11 +110,6 @@ class SparseBatch:
         return len(self.pattern.starts) - 1
 
     @property
-    def places(self) -> Tensor:
-        """Where the stored values stand in the dense form, row after row."""
-        return self.pattern.places
-
-    @property
     def wanted(self) -> Tensor:
         """The targets where there are any, else the values."""
         return self.values if self.targets is None else self.targets

@@ -141,8 +141,8 @@ class NetworkScorer(Scorer):
             batch = SparseBatch.of(block.history, self.device)
             scores = self.device_scores(block, batch)
             for matrix in block.left_out:
-                places = (batch if matrix is block.history else SparseBatch.of(matrix, self.device)).places
-                scores.view(-1).index_fill_(0, places, -torch.inf)
+                stored = batch if matrix is block.history else SparseBatch.of(matrix, self.device)
+                scores.view(-1).index_fill_(0, stored.pattern.places, -torch.inf)
             if block.barred is not None:
                 scores[:, torch.from_numpy(block.barred).to(self.device)] = -torch.inf
             columns, values = (tensor.cpu().numpy() for tensor in top_k_tensor(scores, k))

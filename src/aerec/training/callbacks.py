@@ -113,8 +113,9 @@ class Validator:
     measure: Callable[[], float]
     higher_is_better: bool
 
-    def check(self, value: float, epoch: int) -> float:
-        """Return the metric after `epoch`; refuse one that is no finite number."""
+    def after(self, epoch: int) -> float:
+        """Measure after `epoch`; refuse what is no finite number."""
+        value = self.measure()
         if not math.isfinite(value):
             raise TrainingError(
                 f"{self.name} on the validation data became {value:g} after epoch {epoch}: is there a user with a "

@@ -135,7 +135,7 @@ def train(
                     record = {"epoch": len(done) + 1, **trainer.run_epoch(rows, steps)}
                 trainer.average.end_epoch()
                 if validator is not None:
-                    record[validator.name] = validator.check(validator.measure(), trainer.epoch)
+                    record[validator.name] = validator.after(trainer.epoch)
             except TrainingError as error:
                 raise _failure(trainer, error, done, records, good) from None
             done.append({**record, "seconds": time.perf_counter() - began})
