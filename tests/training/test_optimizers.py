@@ -89,6 +89,7 @@ PLAIN = {
     "sgd": (torch.optim.SGD, {"momentum": 0.9}),
     "adagrad": (torch.optim.Adagrad, {}),
     "RMSprop": (torch.optim.RMSprop, {}),
+    "NAdam": (torch.optim.NAdam, {}),
     torch.optim.SGD: (torch.optim.SGD, {}),
 }
 
