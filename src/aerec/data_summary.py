@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from aerec.display.notebook import html_table
 from aerec.errors import warn_caller
+from aerec.sparse import column_counts
+from aerec.times import dates_of_seconds
 
 _QUANTILES = {"min": 0.0, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "max": 1.0}
 _SHOWN = 12  # different ratings that are shown with their counts
@@ -65,6 +67,35 @@ class DataSummary:
     n_features: int
     notes: tuple[str, ...]
     weights: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, data: Any) -> DataSummary:
+        """Return the summary of an `Interactions`."""
+        per_user, per_item = np.diff(data.matrix.indptr), column_counts(data.matrix)
+        ends: list[Any] = [None, None]
+        if data.timestamps is not None and data.timestamps.size:
+            extremes = np.array([data.timestamps.min(), data.timestamps.max()])
+            dtype = data.timestamp_dtype
+            ends = extremes.tolist() if dtype is None else list(dates_of_seconds(extremes, dtype))
+        return cls(
+            n_users=data.shape[0],
+            n_items=data.shape[1],
+            n_ratings=data.n_ratings,
+            density=data.density,
+            ratings_per_user=quantiles(per_user),
+            ratings_per_item=quantiles(per_item),
+            ratings=quantiles(data.matrix.data),
+            rating_counts=value_counts(data.matrix.data),
+            users_without=int(np.count_nonzero(per_user == 0)),
+            items_without=int(np.count_nonzero(per_item == 0)),
+            first=ends[0],
+            last=ends[1],
+            n_names=0 if data.item_names is None else int(data.item_names.astype(bool).sum()),
+            n_genres=0 if data.item_genres is None else int(data.item_genres.astype(bool).sum()),
+            n_features=0 if data.feature_names is None else len(data.feature_names),
+            weights={} if data.weights is None else quantiles(data.weights),
+            notes=data.notes,
+        )
 
     def rows(self) -> list[tuple[str, str]]:
         """Return what is shown: a name and a text each."""

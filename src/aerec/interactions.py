@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from aerec.canonical import canonical_csr
-from aerec.data_summary import DataSummary, quantiles, value_counts, warn_of_marks, why_so_few
+from aerec.data_summary import DataSummary, warn_of_marks, why_so_few
 from aerec.errors import DataError, warn_caller
 from aerec.frames import Duplicates, ratings_of_frame, sort_ratings
 from aerec.id_kinds import refuse_other_kind
@@ -361,30 +361,7 @@ class Interactions:
         genres    of 600 items
         note      kept 32,913 of 60,000 ratings (≥ 4.0)
         """
-        per_user, per_item = np.diff(self.matrix.indptr), column_counts(self.matrix)
-        ends: list[Any] = [None, None]
-        if self.timestamps is not None and self.timestamps.size:
-            extremes = np.array([self.timestamps.min(), self.timestamps.max()])
-            dtype = self.timestamp_dtype
-            ends = extremes.tolist() if dtype is None else list(dates_of_seconds(extremes, dtype))
-        return DataSummary(
-            *self.shape,
-            n_ratings=self.n_ratings,
-            density=self.density,
-            ratings_per_user=quantiles(per_user),
-            ratings_per_item=quantiles(per_item),
-            ratings=quantiles(self.matrix.data),
-            rating_counts=value_counts(self.matrix.data),
-            users_without=int(np.count_nonzero(per_user == 0)),
-            items_without=int(np.count_nonzero(per_item == 0)),
-            first=ends[0],
-            last=ends[1],
-            n_names=0 if self.item_names is None else int(self.item_names.astype(bool).sum()),
-            n_genres=0 if self.item_genres is None else int(self.item_genres.astype(bool).sum()),
-            n_features=0 if self.feature_names is None else len(self.feature_names),
-            weights={} if self.weights is None else quantiles(self.weights),
-            notes=self.notes,
-        )
+        return DataSummary.of(self)
 
     def __repr__(self) -> str:
         data = self.matrix.data
