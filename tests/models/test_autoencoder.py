@@ -322,8 +322,7 @@ def test_automatic_epochs_end_sooner_where_nothing_is_validated():
     rng = np.random.default_rng(0)
     likes = (rng.random((40, 12)) < 0.4).astype(np.float32)
     alone = MultDAE(hidden=4, progress=False).fit(likes)
-    steps = 2  # an epoch, of 32 users and of 8
-    assert alone.n_iter_ == round(MultDAE._epochs_of_a_million * 30 / steps)
+    assert alone.n_iter_ == round(MultDAE._epochs_of_a_million * 4)  # of two steps each, where 15 times make up for 30
     watched = MultDAE(hidden=4, patience=None, progress=False).fit(likes, validation=(likes, 1 - likes))
     assert watched.n_iter_ == 100
 
@@ -335,8 +334,10 @@ def test_automatic_epochs_count_steps_and_follow_the_size_of_the_data():
         15,
         15,
     ]
-    few = MultDAE(batch_size=500)._epochs_without_validation((1000, 1000))
-    assert few == round(5.4 * 30 / 2)  # of two steps each
+    few = MultDAE(batch_size=100)._epochs_without_validation((1000, 1000))
+    assert few == round(5.4 * 30 / 10)  # of ten steps each
+    fewer = [MultDAE()._epochs_without_validation((n, 1000)) for n in (40, 150, 240, 480)]
+    assert fewer == [22, 22, 20, 11]  # rows of a few batches are not passed over more than four times as often
     assert Autoencoder()._epochs_without_validation((1000, 1000)) == Autoencoder._epochs_alone
     dense = DenoisingAutoencoder(likelihood="gaussian")
     assert dense._epochs_without_validation((1000, 64)) == DenoisingAutoencoder._epochs_alone

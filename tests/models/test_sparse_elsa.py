@@ -257,7 +257,7 @@ def test_seeds(data):
 def test_epochs_and_batches_follow_the_data(data):
     automatic, given = (
         SparseELSA(n_factors=8, n_active=2, progress=False, **sizes).fit(data)
-        for sizes in ({}, {"epochs": 80, "batch_size": 32})  # 8 × 30 / 3 epochs of 3 steps
+        for sizes in ({}, {"epochs": 32, "batch_size": 32})  # 8 × 4, of 3 steps
     )
     np.testing.assert_array_equal(automatic.entries_, given.entries_)
 

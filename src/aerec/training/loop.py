@@ -24,6 +24,7 @@ _log = logging.getLogger("aerec")
 _STEPS_AN_EPOCH, _BATCH_SIZES = 30, (32, 500)  # batch_size="auto" takes so many steps, within these sizes
 _MANY_ROWS = 1600  # from which on weight_decay="auto" stays the same
 _GROWTH, _GROWN = 0.29, (1.0, 2.8)  # for epochs="auto": a power of the millions of cells, and its range
+_MOST_PASSES = 4.0  # times as many epochs at most, where they have fewer steps: rows are learned by heart pass by pass
 
 
 def automatic_batch_size(n_rows: int, steps: int = _STEPS_AN_EPOCH, most: int = _BATCH_SIZES[1]) -> int:
@@ -34,7 +35,8 @@ def automatic_batch_size(n_rows: int, steps: int = _STEPS_AN_EPOCH, most: int = 
 def automatic_epochs(of_a_million: float, shape: tuple[int, int], batch_size: int) -> int:
     """Return about as many epochs as lead to the best lists, given those for a million cells in 30 steps an epoch."""
     growth = min(max(float((shape[0] * shape[1] / 1e6) ** _GROWTH), _GROWN[0]), _GROWN[1])
-    return epochs_of_steps(of_a_million * growth, _STEPS_AN_EPOCH, shape[0], batch_size)
+    usual = of_a_million * growth
+    return min(epochs_of_steps(usual, _STEPS_AN_EPOCH, shape[0], batch_size), round(_MOST_PASSES * usual))
 
 
 def epochs_of_steps(epochs: float, steps: int, n_rows: int, batch_size: int) -> int:
