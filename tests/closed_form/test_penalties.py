@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 
 from aerec.baselines import NMF
-from aerec.closed_form.penalties import automatic_factor_l2, automatic_l2, effective_rank, used_l2
+from aerec.closed_form.penalties import automatic_factor_l2, automatic_l2, edge_of_noise, effective_rank, used_l2
 from aerec.models import EASE
 
 
@@ -54,3 +54,12 @@ def test_effective_rank_bounds_the_degrees_of_freedom():
     alike = sp.eye_array(50, format="csr")
     assert effective_rank(alike) == pytest.approx(50 / (1 + automatic_l2(alike)))
     assert effective_rank(sp.csr_array((3, 4))) == 0
+
+
+@pytest.mark.parametrize("shape", [(400, 600), (900, 200)])
+def test_the_edge_of_noise_is_the_largest_eigenvalue_of_noise(shape):
+    rng = np.random.default_rng(0)
+    noise = np.where(rng.random(shape) < 0.1, rng.normal(0, 1.5, shape), 0.0)
+    edge = edge_of_noise(noise[noise != 0], *shape)
+    assert edge == pytest.approx(np.linalg.norm(noise, 2) ** 2 / shape[0], rel=0.08)
+    assert edge_of_noise(np.zeros(0), 0, 0) == 0.0

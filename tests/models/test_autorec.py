@@ -5,10 +5,12 @@ import scipy.sparse as sp
 from sklearn.exceptions import NotFittedError
 
 from aerec.baselines import BiasBaseline
+from aerec.closed_form.penalties import edge_of_noise
 from aerec.errors import DataError
 from aerec.evaluation import evaluate
 from aerec.interactions import Interactions
 from aerec.models import AutoRec, KernelAutoRec
+from aerec.registry import load_model
 from aerec.splitting import RandomHoldout
 from aerec.training.callbacks import Callback
 
@@ -51,13 +53,30 @@ def test_a_few_items_are_learned_from_beyond_their_biases_at_defaults(model):
     assert max(alone, validated) < 0.9 * biases
 
 
-@pytest.mark.parametrize(("n_rows", "batch", "decay", "epochs"), [(100, 32, 0.24, 140), (1600, 114, 0.03, 40)])
-def test_automatic_batches_penalty_and_epochs_follow_the_number_of_rows(n_rows, batch, decay, epochs):
-    options = AutoRec()._step_options(n_rows)
-    assert (options.batch_size, options.weight_decay) == (batch, pytest.approx(decay))
-    assert AutoRec()._epochs_without_validation((n_rows, 500)) == epochs
+@pytest.mark.parametrize(("n_rows", "batch", "epochs"), [(100, 32, 140), (1600, 114, 40)])
+def test_automatic_batches_and_epochs_follow_the_number_of_rows(n_rows, batch, epochs):
+    assert AutoRec(weight_decay=0.5)._step_options(n_rows).batch_size == batch
+    assert AutoRec(weight_decay=0.5)._epochs_without_validation((n_rows, 500)) == epochs
     assert AutoRec(weight_decay=0.5, batch_size=7)._step_options(n_rows).weight_decay == 0.5
-    assert KernelAutoRec()._step_options(4 * n_rows).batch_size == min(n_rows, 512)
+    assert KernelAutoRec(weight_decay=0.5)._step_options(4 * n_rows).batch_size == min(n_rows, 512)
+
+
+@pytest.mark.parametrize(("kind", "share"), [(AutoRec, 0.25), (KernelAutoRec, 1.0)])
+@pytest.mark.parametrize("orientation", ["item", "user"])
+def test_the_automatic_penalty_is_relative_to_the_edge_of_noise(kind, share, orientation, tmp_path):
+    data = ratings()
+    model = kind(hidden=5, epochs=1, orientation=orientation, progress=False).fit(data)
+    biases = BiasBaseline(l2_user=5.0, l2_item=5.0).fit(data)
+    pairs, (n_users, n_items) = data.to_frame(), data.shape
+    left = pairs["rating"] - (biases.mean_[0] + biases.user_bias_[data.users.get_indexer(pairs["user"])])
+    left -= biases.item_bias_[data.items.get_indexer(pairs["item"])]
+    rows, columns = (n_items, n_users) if orientation == "item" else (n_users, n_items)
+    edge = edge_of_noise(left.to_numpy(), rows, columns)
+    assert model.weight_decay_[0] == pytest.approx(share * edge, rel=1e-4)
+    assert model._step_options(rows).weight_decay == model.weight_decay_[0]
+    model.save(tmp_path / "m")
+    assert load_model(tmp_path / "m").weight_decay_[0] == model.weight_decay_[0]
+    assert model.get_params()["weight_decay"] == "auto"
 
 
 @pytest.mark.parametrize("orientation", ["item", "user"])

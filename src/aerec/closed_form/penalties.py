@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from aerec.parameters import Constraint, OneOf, RealNumber
 from aerec.sparse import CSR, column_counts, row_sums, squares
@@ -40,6 +42,30 @@ def automatic_factor_l2(X: CSR) -> float:
     where its singular value of X is above λ.
     """
     return _OF_FACTORS * math.sqrt(automatic_l2(X) / _AUTOMATIC)
+
+
+def edge_of_noise(residuals: NDArray[np.floating[Any]], n_rows: int, n_columns: int) -> float:
+    r"""Return the largest eigenvalue that chance alone gives to RRᵀ / m: what a direction has to exceed to be a signal.
+
+    .. math:: \frac{\sigma^2}{m} \Big(\sqrt{N / m} + \sqrt{N / n}\Big)^2
+
+    R of m rows and n columns holds N residuals of the mean square σ² in places drawn at random. A linear autoencoder
+    with the penalty λ/2 (‖V‖² + ‖W‖²), for a cost that is a mean over rows, keeps the directions whose eigenvalues are
+    above λ.
+
+    Parameters
+    ----------
+    residuals : ndarray of shape (N,)
+    n_rows, n_columns : int
+        Those that have any.
+
+    References
+    ----------
+    Bai, Yin (1993). Limit of the smallest eigenvalue of a large dimensional sample covariance matrix. Ann. Probab. 21.
+    """
+    n, m = max(n_columns, 1), max(n_rows, 1)
+    spread = math.sqrt(len(residuals) / m) + math.sqrt(len(residuals) / n)
+    return float(np.square(residuals, dtype=np.float64).mean()) * spread**2 / m if len(residuals) else 0.0
 
 
 def effective_rank(X: CSR) -> float:

@@ -45,7 +45,7 @@ from aerec.sparsity import KLSparsity, L1Sparsity, Sparsity, TopKSparsity
 from aerec.system.memory import require_memory
 from aerec.training.callbacks import Callback, Validator, holdout_validator
 from aerec.training.checkpoint import Checkpoint
-from aerec.training.loop import automatic_batch_size, automatic_epochs, automatic_weight_decay, train
+from aerec.training.loop import automatic_batch_size, automatic_epochs, train
 from aerec.training.optimizers import OPTIMIZER_CHOICE, SCHEDULES, OptimizerChoice
 from aerec.training.trainer import StepOptions, Trainer
 
@@ -235,9 +235,6 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
 
     _batches: ClassVar[tuple[int, int]] = (30, 500)
     """Steps an epoch that ``batch_size="auto"`` takes, and its largest batch."""
-
-    _decay: ClassVar[float] = 0.0
-    """``weight_decay="auto"``, where a model has it, for many rows."""
 
     _kl_by_unit: ClassVar[bool] = True
     """Whether the KL term is that of a normal code and a standard normal prior, summed over its units."""
@@ -575,13 +572,14 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             else int(self.batch_size),
             learning_rate=self.learning_rate,
             schedule=SCHEDULES[self.learning_rate_schedule],
-            weight_decay=automatic_weight_decay(self._decay, n_rows)
-            if self.weight_decay == "auto"
-            else float(self.weight_decay),
+            weight_decay=self._used_weight_decay(),
             kl_weight=self.kl_weight,
             kl_annealing_steps=self.kl_annealing_steps,
             ema_decay=float(self.ema_decay),
         )
+
+    def _used_weight_decay(self) -> float:
+        return float(self.weight_decay)
 
     @property
     def _device(self) -> torch.device:

@@ -22,7 +22,6 @@ from aerec.training.trainer import EagerSteps, StepSource, Trainer
 _log = logging.getLogger("aerec")
 
 _STEPS_AN_EPOCH, _BATCH_SIZES = 30, (32, 500)  # batch_size="auto" takes so many steps, within these sizes
-_MANY_ROWS = 1600  # from which on weight_decay="auto" stays the same
 _GROWTH, _GROWN = 0.29, (1.0, 2.8)  # for epochs="auto": a power of the millions of cells, and its range
 _MOST_PASSES = 4.0  # times as many epochs at most, where they have fewer steps: rows are learned by heart pass by pass
 
@@ -42,11 +41,6 @@ def automatic_epochs(of_a_million: float, shape: tuple[int, int], batch_size: in
 def epochs_of_steps(epochs: float, steps: int, n_rows: int, batch_size: int) -> int:
     """Return as many epochs, and more where they have fewer steps than `steps`."""
     return max(1, round(epochs * max(1.0, steps / -(-n_rows // batch_size))))
-
-
-def automatic_weight_decay(of_many: float, n_rows: int) -> float:
-    """Return a weight decay for a cost that is a mean over so many rows, given that for many."""
-    return float(of_many * max(_MANY_ROWS / n_rows, 1.0) ** 0.75)
 
 
 def train(
