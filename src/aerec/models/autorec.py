@@ -84,8 +84,8 @@ class AutoRec(Autoencoder):
         "auto" takes a fourteenth of the rows, from 32 to 128.
     weight_decay : float or "auto", default "auto"
         λ. "auto" is a quarter of what chance alone gives to the largest direction of what the biases leave of the
-        ratings (`aerec.closed_form.penalties.edge_of_noise`): 0.03 for MovieLens 100K, 0.006 for Douban's subset. The
-        paper's λ is 2 · n_rows times as large: its cost is the sum over rows, of the squared errors without ½.
+        ratings (`aerec.closed_form.penalties.edge_of_noise`), and 0.03 at least: 0.03 for MovieLens 100K, 0.04 for 1M.
+        The paper's λ is 2 · n_rows times as large: its cost is the sum over rows, of the squared errors without ½.
     learning_rate, learning_rate_schedule, optimizer, patience, validation_metric, device, precision, seed, progress
         As in `Autoencoder`. With a Holdout of ratings, early stopping watches "rmse".
 
@@ -133,6 +133,7 @@ class AutoRec(Autoencoder):
     _epochs_alone = 40
     _batches = (14, 128)
     _decay = 0.25  # of the edge of noise, for weight_decay="auto"
+    _least_decay = 0.03
 
     search_space: ClassVar[Space] = {
         "hidden": Whole(50, 500, log=True),
@@ -194,7 +195,8 @@ class AutoRec(Autoencoder):
         biases = self._biases()
         expected = data.data.mean() if biases is None else biases.at(row_ids(data), data.indices.astype(np.int64))
         by_side = [int(np.count_nonzero(counts)) for counts in (column_counts(data), np.diff(data.indptr))]
-        return self._decay * edge_of_noise(data.data - expected, *by_side[:: 1 if self.orientation == "item" else -1])
+        edge = edge_of_noise(data.data - expected, *by_side[:: 1 if self.orientation == "item" else -1])
+        return max(self._decay * edge, self._least_decay)
 
     def _used_weight_decay(self) -> float:
         if self.weight_decay != "auto":

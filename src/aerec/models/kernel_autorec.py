@@ -96,6 +96,7 @@ class KernelAutoRec(AutoRec):
 
     _batches = (4, 512)
     _decay = 1.0
+    _least_decay = 0.0
 
     def __init__(
         self,
