@@ -66,7 +66,10 @@ def test_it_ends_where_no_factor_can_lower_the_cost(ratings):
 
 def test_the_automatic_penalty_is_relative_to_the_spread_of_the_ratings(ratings):
     model = BiasedMF(n_factors=2, epochs=30).fit(csr_array(ratings))
-    assert model.l2_ == pytest.approx(0.9 * ratings[ratings > 0].std(), rel=1e-5)
+    of_users, of_items = (np.count_nonzero(ratings) / n for n in ratings.shape)
+    noise = (np.sqrt(of_users) + np.sqrt(of_items)) / (2 * (of_users * of_items) ** 0.25)
+    assert noise > 1
+    assert model.l2_ == pytest.approx(0.9 * ratings[ratings > 0].std() * noise, rel=1e-5)
     wide = BiasedMF(n_factors=2, epochs=30).fit(csr_array(20 * ratings))
     users, items = np.divmod(np.arange(ratings.size), ratings.shape[1])
     np.testing.assert_allclose(wide.predict(users, items), 20 * model.predict(users, items), rtol=0.02)
@@ -96,3 +99,17 @@ def test_it_finds_ratings_of_low_rank_that_were_hidden():
     users, items = np.nonzero(shown == 0)
     error = np.sqrt(np.mean((model.predict(users, items) - truth[users, items]) ** 2))
     assert error < 0.1 * truth.std()
+
+
+def test_the_automatic_penalty_holds_where_few_items_have_many_users():
+    rng = np.random.default_rng(2)
+    taste = 0.6 * rng.standard_normal((1500, 1)) @ rng.standard_normal((1, 30))
+    ratings = np.clip(np.rint(3 + taste + rng.standard_normal(taste.shape)), 1, 5)
+    shown, hidden = rng.random((2, *taste.shape)) < 0.3
+    train = csr_array(ratings * shown)
+    users, items = np.nonzero(hidden & ~shown)
+    error = [
+        np.sqrt(np.mean(np.square(BiasedMF(l2=l2).fit(train).predict(users, items) - ratings[users, items])))
+        for l2 in ("auto", 0.9 * ratings[shown].std())
+    ]
+    assert error[0] < error[1] - 0.01

@@ -19,7 +19,7 @@ from aerec.recommender.base import Recommender
 from aerec.recommender.health import singular_values, warn_of_vanished_factors
 from aerec.recommender.rating import RatingPredictor
 from aerec.recommender.scorer import Scorer, UserBlock, cosines
-from aerec.sparse import CSR, with_values
+from aerec.sparse import CSR, column_counts, with_values
 from aerec.splitting import Holdout
 
 _AUTOMATIC = 0.9  # λ, in standard deviations of the ratings: both sides of p · q are in roots of them
@@ -43,7 +43,11 @@ class BiasedMF(RatingPredictor, Recommender):
     ----------
     n_factors : int, default 16
     l2 : float > 0 or "auto", default "auto"
-        λ. "auto" is 0.9 times the standard deviation of the ratings; with much more, factors vanish.
+        λ. "auto" follows the data: :math:`0.9 \, \sigma \, (\sqrt{n_u} + \sqrt{n_i}) / (2 (n_u n_i)^{1/4})` with the
+        standard deviation σ of the ratings and the mean numbers n of ratings of a user and of an item. A factor lasts
+        where its singular value is above :math:`\lambda (n_u n_i)^{1/4}`, and those of noise go up to
+        :math:`\sigma (\sqrt{n_u} + \sqrt{n_i})`, which is more where few items have many users. With much more, factors
+        vanish.
     l2_bias : float > 0, default 1.0
         λ_b.
     count_power : float in [0, 1], default 0.5
@@ -123,7 +127,8 @@ class BiasedMF(RatingPredictor, Recommender):
         self.mean_ = np.array([weighted_mean(by_user.data, of_users.data)])
         variance = weighted_mean(np.square(by_user.data - self.mean_), of_users.data)
         spread = max(math.sqrt(variance), _LEAST_SPREAD)
-        self.l2_ = np.array([_AUTOMATIC * spread if isinstance(self.l2, str) else float(self.l2)])
+        automatic = _AUTOMATIC * spread * imbalance(by_user)
+        self.l2_ = np.array([automatic if isinstance(self.l2, str) else float(self.l2)])
         generator = np.random.default_rng(self.seed)
         self.item_factors_ = 0.1 * generator.standard_normal((train.shape[1], self.n_factors + 1))
         self.item_factors_[:, -1] = 0
@@ -165,6 +170,15 @@ class BiasedMF(RatingPredictor, Recommender):
     def _make_scorer(self) -> Scorer:
         solve = self._solve, self._solve_without
         return _BiasedFactorScorer(self.mean_, self.user_factors_, self.item_factors_, *solve)
+
+
+def imbalance(ratings: CSR) -> float:
+    """Return (√n_u + √n_i) / (2 (n_u n_i)^¼), with the mean numbers of ratings of users and items that have any."""
+    roots = [
+        math.sqrt(ratings.nnz / np.count_nonzero(counts))
+        for counts in (np.diff(ratings.indptr), column_counts(ratings))
+    ]
+    return sum(roots) / (2 * math.sqrt(roots[0] * roots[1]))
 
 
 def _with_ones(factors: NDArray[np.float64]) -> NDArray[np.float64]:
