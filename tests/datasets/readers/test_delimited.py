@@ -554,3 +554,9 @@ def test_a_header_may_be_marked_as_a_comment(read, text):
 def test_a_comment_that_names_no_fields_is_no_header(read, comment):
     with pytest.raises(DataError, match="no header"), pytest.warns(UserWarning, match="comments above"):
         read(f"{comment}\n1,2,3\n")
+
+
+def test_quotation_marks_behind_a_backslash_belong_to_the_field(read):
+    with pytest.warns(UserWarning, match="quotation marks behind a backslash"):
+        assert read('user,item,rating\n1,"a \\"x\\" b",3\n2,"c, d",4\n') == [(1, 'a "x" b', 3.0), (2, "c, d", 4.0)]
+    assert read('user,item,rating\n1,"C:\\d\\",3\n2,"e ""f""",4\n') == [(1, "C:\\d\\", 3.0), (2, 'e "f"', 4.0)]

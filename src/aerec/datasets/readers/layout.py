@@ -113,6 +113,8 @@ class FirstLine:
         The first of the lines above that begin with "# " or "% ".
     above : str or None
         The last of them without its mark: the names of the fields, where NumPy's savetxt wrote them.
+    after_escapes : frozenset of str
+        The characters that come after a backslash and a quotation mark in the first 64 KiB of the file.
     """
 
     text: str
@@ -121,6 +123,7 @@ class FirstLine:
     skip: int = 0
     comment: str | None = None
     above: str | None = None
+    after_escapes: frozenset[str] = frozenset()
 
 
 def detect_layout(
@@ -145,6 +148,9 @@ def detect_layout(
     if columns.rating == "rating" and (of_name := _of_name(_RATINGS, plain)) and of_name in first.text:
         columns = replace(columns, rating=of_name)
     written = {"encoding": "latin-1", "escape": "\\"} if re.fullmatch(_OF_MYSQL, plain) else {}
+    if first.after_escapes - {sep} and not written:  # a separator comes after a field that ends with a backslash
+        written = {"escape": "\\"}
+        warn_caller(f"{files.label(name)}: quotation marks behind a backslash are read as part of a field")
     quoted = sep != "::" and ".inter" not in name and not movielens
     first_fields, above = (_split(line, sep, quoted) for line in (first.text, first.above or ""))
     is_named_above = header and fields is None and len(above) == len(first_fields) and columns.found_in(above)
@@ -158,7 +164,7 @@ def detect_layout(
                 f"{place}: {len(names):,} fields in a line, a table of ratings has one rating a line and at most "
                 f"{_MAX_FIELDS:,}; cut columns out, or pass a users × items table to Interactions.from_matrix"
             )
-        if not written and any("\ufffd" in field for field in names):
+        if "encoding" not in written and any("\ufffd" in field for field in names):
             raise DataError(f"{place}: {NOT_UTF8}")
         try:
             located = columns.locate(names, place)
@@ -249,6 +255,7 @@ def first_line(files: Files, name: str) -> FirstLine:
     if "\0" in text:
         raise DataError(f"{label} is not text in UTF-8; expected ratings as text, as Parquet (.parquet) or zipped")
     sep, skip, comment, above = None, 0, None, None
+    after = frozenset(re.findall(r'\\"([^\s"])', text))
     for number, line in enumerate(io.StringIO(text, newline=None), start=1):
         given = _EXCEL_SEP.fullmatch(line.rstrip("\n"))
         if given and sep is None:
@@ -256,7 +263,7 @@ def first_line(files: Files, name: str) -> FirstLine:
         elif line.startswith(("# ", "% ")):
             skip, comment, above = number, comment or line.rstrip("\n"), line[2:].strip()
         elif line.strip():
-            return FirstLine(line.rstrip("\n"), number, sep, skip, comment, above)
+            return FirstLine(line.rstrip("\n"), number, sep, skip, comment, above, after)
     if comment is not None:
         raise DataError(f"{label} begins with comments, such as {shorten(comment)}, and no ratings; delete them")
     raise DataError(f"{label} is empty; ratings were expected, one a line")
