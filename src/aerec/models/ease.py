@@ -27,7 +27,7 @@ class EASE(RidgeRecommender):
     ----------
     l2 : float > 0 or "auto", default "auto"
         λ. Larger for more users, longer histories and ratings of larger size; 100 to 2000 suit MovieLens. "auto" is
-        3.6 times the root of the mean sum of a row of XᵀX, for ratings of 1: :math:`3.6 \sqrt{\sum_u n_u^2 / m}` with
+        7.2 times the root of the mean sum of a row of XᵀX, for ratings of 1: :math:`7.2 \sqrt{\sum_u n_u^2 / m}` with
         the lengths n of the histories and the number m of items with ratings.
     item_norm : float in [0, 1], default 0.0
         α: Bᵢⱼ is multiplied by (nᵢ / nⱼ)^α, with the numbers of ratings of both items. The larger, the fewer popular
