@@ -71,10 +71,14 @@ def test_the_best_shrinkage_is_that_of_an_analysis_of_variance_by_hand():
     values = np.array([1.0, 2.0, 3.0, 6.0, 8.0])  # σ² = (2 + 2) / 3, n₀ = 5 − 13 / 5, means 2, 7 and 4 of all
     between = 3 * 4 + 2 * 9 - 4 / 3
     assert best_shrinkage(rows, values) == pytest.approx((4 / 3) / (between / 2.4))
-    doubled = canonical_csr(np.float32([[2, 2, 2, 0], [1, 0, 0, 1]]))  # as if each value of the first row came twice
-    twice = canonical_csr(np.float32([[1, 1, 1, 1, 1, 1], [1, 0, 0, 1, 0, 0]]))
-    both = best_shrinkage(doubled, values), best_shrinkage(twice, np.array([1.0, 2, 3, 1, 2, 3, 6, 8]))
-    assert both[0] == pytest.approx(both[1])
+
+
+@pytest.mark.parametrize("scale", [0.1, 4.0])
+def test_the_best_shrinkage_grows_with_the_weights(scale):
+    rng = np.random.default_rng(0)
+    rows = canonical_csr(np.where(rng.random((50, 20)) < 0.5, rng.uniform(0.5, 2, (50, 20)), 0).astype(np.float32))
+    values = rng.normal(0, 1, rows.nnz) + np.repeat(rng.normal(0, 1, 50), np.diff(rows.indptr))
+    assert best_shrinkage(scale * rows, values) == pytest.approx(scale * best_shrinkage(rows, values))
 
 
 def test_where_there_is_nothing_to_estimate_shrinkage_stays_finite():

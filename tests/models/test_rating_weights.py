@@ -222,8 +222,8 @@ def test_biases_are_those_of_repeated_ratings(seed):
     """The mean and the item biases; user biases too, where these are not shrunken."""
     data = generated(seed)
     times = np.random.default_rng(seed).integers(1, 4, data.n_users)
-    model = BiasBaseline(l2_user=0.0).fit(of_users(data, times))
-    doubled = BiasBaseline(l2_user=0.0).fit(repeated(data, times))
+    model = BiasBaseline(l2_user=0.0, l2_item=2.0).fit(of_users(data, times))
+    doubled = BiasBaseline(l2_user=0.0, l2_item=2.0).fit(repeated(data, times))
     np.testing.assert_allclose(model.mean_, doubled.mean_, rtol=1e-12)
     np.testing.assert_allclose(model.item_bias_, doubled.item_bias_, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(np.repeat(model.user_bias_, times), doubled.user_bias_, rtol=1e-9, atol=1e-12)

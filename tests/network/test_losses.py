@@ -252,3 +252,20 @@ def test_a_weighted_batch_knows_its_draws():
     assert counted.weights is None
     np.testing.assert_allclose(counted.totals(), dense.sum(axis=1), rtol=1e-6)
     np.testing.assert_allclose(counted.squares(), np.square(dense).sum(axis=1), rtol=1e-6)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("half", [False, True])
+def test_the_softmax_of_a_gpu_is_that_of_the_cpu(half):
+    x = sp.random_array((64, 1500), density=0.05, dtype=np.float32, rng=np.random.default_rng(0)).tocsr()
+    found = []
+    for device in (CPU, torch.device("cuda")):
+        batch = SparseRows(x, device).batch(torch.arange(64))
+        draws = torch.Generator().manual_seed(0)
+        shapes = (64, 32), (1500, 32), (1500,)
+        variables = [torch.randn(shape, generator=draws).to(device).requires_grad_() for shape in shapes]
+        loss = all_entries_loss(*variables, batch, LIKELIHOODS["multinomial"], half)
+        found.append([loss.item(), *(gradient.cpu() for gradient in torch.autograd.grad(loss, variables))])
+    assert found[0][0] == pytest.approx(found[1][0], rel=1e-3 if half else 1e-5)
+    for of_cpu, of_gpu in zip(found[0][1:], found[1][1:], strict=True):
+        assert np.allclose(of_cpu, of_gpu, rtol=2**-5 if half else 1e-3, atol=0.1 if half else 1e-4)

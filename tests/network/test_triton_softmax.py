@@ -1,6 +1,6 @@
 """Kernels of Triton: by its interpreter against PyTorch, in the loss against the plain form, and compiled for a GPU.
 
-They want ``pip install triton``, which is there where PyTorch for CUDA is.
+They want ``pip install triton``, which is there where PyTorch for CUDA is, and TRITON_INTERPRET=1.
 """
 
 import os
@@ -17,10 +17,8 @@ from aerec.network import losses
 from aerec.network.losses import all_entries_loss
 from aerec.network.rows import DenseRows, SparseRows
 
-if "triton" not in sys.modules:
-    os.environ["TRITON_INTERPRET"] = "1"  # read when Triton is imported
-if os.environ.get("TRITON_INTERPRET") != "1":
-    pytest.skip("Triton is imported without its interpreter: set TRITON_INTERPRET=1", allow_module_level=True)
+if os.environ.get("TRITON_INTERPRET") != "1":  # read once, when Triton is imported: not for the tests of a GPU
+    pytest.skip("wants a process of its own: TRITON_INTERPRET=1 pytest " + __file__, allow_module_level=True)
 pytest.importorskip("triton")
 
 from aerec.network import triton_softmax as kernels

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from aerec.rating_weights import weight_matrix
 from aerec.sparse import CSR, row_ids, row_sums, with_values
 
-_NOTHING_KNOWN = 5.0  # the shrinkage where it cannot be estimated: what is best for MovieLens
+_NOTHING_KNOWN = 5.0  # the shrinkage where it cannot be estimated
 _MOST = 1e6  # where rows differ by no more than chance
 
 
@@ -89,10 +89,10 @@ def best_shrinkage(weights: CSR, values: NDArray[np.float64]) -> float:
     τ² is the variance of what the rows have of their own, σ² that of the values of a row around it. Both are estimated
     by the sums of squares of an analysis of variance,
 
-    .. math:: \hat\sigma^2 = \frac{\sum_i \sum_{j \in i} (v_{ij} - \bar v_i)^2}{N - m}, \qquad
-              \hat\tau^2 = \frac{\sum_i n_i (\bar v_i - \bar v)^2 - (m - 1)\,\hat\sigma^2}{N - \sum_i n_i^2 / N},
+    .. math:: \hat\sigma^2 = \frac{\sum_i \sum_{j \in i} w_{ij} (v_{ij} - \bar v_i)^2}{N - m}, \qquad
+              \hat\tau^2 = \frac{\sum_i n_i (\bar v_i - \bar v)^2 - (m - 1)\,\hat\sigma^2}{n - \sum_i n_i^2 / n},
 
-    of m rows with N values, where a weight of 2 counts as two values.
+    of m rows with N values, the sums of weights n_i of a row and n of all. A value of weight w has the variance σ² / w.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def best_shrinkage(weights: CSR, values: NDArray[np.float64]) -> float:
     Returns
     -------
     float
-        5.0 where nearly no row has two values, which leaves nothing to estimate σ² from.
+        5.0 where nearly no row has two values, which leaves nothing to estimate σ² from; 10⁶ at most.
 
     References
     ----------
@@ -111,10 +111,10 @@ def best_shrinkage(weights: CSR, values: NDArray[np.float64]) -> float:
     """
     counts, weight = row_sums(weights), weights.data.astype(np.float64)
     rows, n_rows, total = row_ids(weights), np.count_nonzero(counts), counts.sum()
-    if total < n_rows + 2 or n_rows < 2:
+    if weights.nnz < n_rows + 2 or n_rows < 2:
         return _NOTHING_KNOWN
     means = np.bincount(rows, weight * values, minlength=len(counts)) / np.where(counts > 0, counts, 1.0)
-    within = float((weight * np.square(values - means[rows])).sum() / (total - n_rows))
+    within = float((weight * np.square(values - means[rows])).sum() / (weights.nnz - n_rows))
     between = float((counts * np.square(means - (counts @ means) / total)).sum()) - (n_rows - 1) * within
     own = between / float(total - np.square(counts).sum() / total)
     return min(within / own, _MOST) if own > 0 else _MOST

@@ -45,13 +45,14 @@ def automatic_factor_l2(X: CSR) -> float:
 
 
 def edge_of_noise(residuals: NDArray[np.floating[Any]], n_rows: int, n_columns: int) -> float:
-    r"""Return the largest eigenvalue that chance alone gives to RRᵀ / m: what a direction has to exceed to be a signal.
+    r"""Return the largest eigenvalue of RRᵀ / m, were the residuals R noise in places drawn uniformly.
 
     .. math:: \frac{\sigma^2}{m} \Big(\sqrt{N / m} + \sqrt{N / n}\Big)^2
 
-    R of m rows and n columns holds N residuals of the mean square σ² in places drawn at random. A linear autoencoder
-    with the penalty λ/2 (‖V‖² + ‖W‖²), for a cost that is a mean over rows, keeps the directions whose eigenvalues are
-    above λ.
+    R of m rows and n columns holds N residuals of the mean square σ². A linear autoencoder with the penalty
+    λ/2 (‖V‖² + ‖W‖²), for a cost that is a mean over rows, keeps the directions whose eigenvalues are above λ. Where
+    few rows or columns hold most of the residuals, chance gives several times as much: this is a unit for penalties,
+    not a test of what is a signal.
 
     Parameters
     ----------
@@ -59,9 +60,15 @@ def edge_of_noise(residuals: NDArray[np.floating[Any]], n_rows: int, n_columns: 
     n_rows, n_columns : int
         Those that have any.
 
+    Returns
+    -------
+    float
+        In squares of ratings; 0 without residuals.
+
     References
     ----------
-    Bai, Yin (1993). Limit of the smallest eigenvalue of a large dimensional sample covariance matrix. Ann. Probab. 21.
+    Yin, Bai, Krishnaiah (1988). On the limit of the largest eigenvalue of the large dimensional sample covariance
+    matrix. Probab. Theory Relat. Fields 78.
     """
     n, m = max(n_columns, 1), max(n_rows, 1)
     spread = math.sqrt(len(residuals) / m) + math.sqrt(len(residuals) / n)

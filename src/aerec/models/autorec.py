@@ -83,9 +83,9 @@ class AutoRec(Autoencoder):
     batch_size : int or "auto", default "auto"
         "auto" takes a fourteenth of the rows, from 32 to 128.
     weight_decay : float or "auto", default "auto"
-        λ. "auto" is a quarter of what chance alone gives to the largest direction of what the biases leave of the
-        ratings (`aerec.closed_form.penalties.edge_of_noise`), and 0.03 at least: 0.03 for MovieLens 100K, 0.04 for 1M.
-        The paper's λ is 2 · n_rows times as large: its cost is the sum over rows, of the squared errors without ½.
+        λ. "auto" is a quarter of the edge of noise (`aerec.closed_form.penalties.edge_of_noise`) of what the biases
+        leave of the ratings, and 0.035 of its mean square at least. The paper's λ is 2 · n_rows times as large: its
+        cost is the sum over rows, of the squared errors without ½.
     learning_rate, learning_rate_schedule, optimizer, patience, validation_metric, device, precision, seed, progress
         As in `Autoencoder`. With a Holdout of ratings, early stopping watches "rmse".
 
@@ -133,7 +133,8 @@ class AutoRec(Autoencoder):
     _epochs_alone = 40
     _batches = (14, 128)
     _decay = 0.25  # of the edge of noise, for weight_decay="auto"
-    _least_decay = 0.03
+    _decay_before = 0.03  # of a file that was saved before it was kept
+    _least_decay = 0.035  # of the mean square of the residuals
 
     search_space: ClassVar[Space] = {
         "hidden": Whole(50, 500, log=True),
@@ -195,13 +196,14 @@ class AutoRec(Autoencoder):
         biases = self._biases()
         expected = data.data.mean() if biases is None else biases.at(row_ids(data), data.indices.astype(np.int64))
         by_side = [int(np.count_nonzero(counts)) for counts in (column_counts(data), np.diff(data.indptr))]
-        edge = edge_of_noise(data.data - expected, *by_side[:: 1 if self.orientation == "item" else -1])
-        return max(self._decay * edge, self._least_decay)
+        residuals = data.data - expected
+        edge = edge_of_noise(residuals, *by_side[:: 1 if self.orientation == "item" else -1])
+        return max(self._decay * edge, self._least_decay * float(np.square(residuals).mean()))
 
     def _used_weight_decay(self) -> float:
         if self.weight_decay != "auto":
             return float(self.weight_decay)
-        return 0.03 if self.weight_decay_ is None else float(self.weight_decay_[0])  # None: a file of before
+        return self._decay_before if self.weight_decay_ is None else float(self.weight_decay_[0])
 
     def _training_rows(self, data: CSR | NDArray[np.float32], weights: NDArray[np.float32] | None = None) -> SparseRows:
         matrix = canonical_csr(data.T if self.orientation == "item" else data)

@@ -48,8 +48,8 @@ class KernelAutoRec(AutoRec):
     batch_size : int or "auto", default "auto"
         "auto" takes a quarter of the rows, from 32 to 512: the kernels cost a step more than its rows.
     weight_decay : float or "auto", default "auto"
-        λ. "auto" is what chance alone gives to the largest direction of what the biases leave of the ratings
-        (`aerec.closed_form.penalties.edge_of_noise`): 0.12 for MovieLens 100K, 0.02 for Douban's subset.
+        λ. "auto" is the edge of noise (`aerec.closed_form.penalties.edge_of_noise`) of what the biases leave of the
+        ratings.
     epochs : int or "auto", default "auto"
         As in `AutoRec`, but more only where they have fewer than 4 steps.
     orientation, activation, noise, sparsity, biases, learning_rate, learning_rate_schedule, optimizer,
@@ -97,6 +97,7 @@ class KernelAutoRec(AutoRec):
     _batches = (4, 512)
     _decay = 1.0
     _least_decay = 0.0
+    _decay_before = 0.1
 
     def __init__(
         self,

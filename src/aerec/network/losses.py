@@ -147,7 +147,7 @@ class _AllEntriesLoss(torch.autograd.Function):
             if isinstance(by, Stored):
                 scaled = Stored(by.starts, by.rows, by.values * gradient)
                 to_bias = kernels.softmax_residuals(residual, bias, scaled, log_sums, totals * gradient)
-            else:
+            else:  # the module of Triton's kernels
                 by.softmax_gradient(residual.T, bias, log_sums, totals * gradient)
                 batch.subtract_from(residual.T, gradient)
                 to_bias = residual.sum(dim=1).float() if for_bias else None

@@ -6,6 +6,9 @@ Each kernel goes through the logits once, where PyTorch goes through them for ev
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
 import torch
 import triton
 import triton.language as tl
@@ -30,7 +33,8 @@ def log_sum_exp(logits: Tensor, bias: Tensor) -> Tensor:
     """
     n_rows, n_items = logits.shape
     log_sums = bias.new_empty(n_rows)
-    _log_sum_exp[(n_rows,)](logits, logits.stride(0), bias, log_sums, n_items, _BLOCK)
+    with _on_device_of(logits):
+        _log_sum_exp[(n_rows,)](logits, logits.stride(0), bias, log_sums, n_items, _BLOCK)
     return log_sums
 
 
@@ -47,18 +51,32 @@ def softmax_gradient(logits: Tensor, bias: Tensor, log_sums: Tensor, scale: Tens
     """
     n_rows, n_items = logits.shape
     grid = (n_rows, triton.cdiv(n_items, _BLOCK))
-    _softmax_gradient[grid](logits, logits.stride(0), bias, log_sums, scale, n_items, _BLOCK)
+    with _on_device_of(logits):
+        _softmax_gradient[grid](logits, logits.stride(0), bias, log_sums, scale, n_items, _BLOCK)
 
 
 def is_right_on(device: torch.device) -> bool:
     """Whether the kernels can be compiled for a device and give there what PyTorch gives."""
-    draws = torch.Generator().manual_seed(0)
-    logits, bias = torch.randn(3, _BLOCK + 200, generator=draws), torch.randn(_BLOCK + 200, generator=draws)
-    logits, bias = logits.to(device), bias.to(device)
-    log_sums, wanted = log_sum_exp(logits, bias), torch.logsumexp(logits + bias, dim=1)
-    means = torch.softmax(logits + bias, dim=1) * wanted[:, None]
-    softmax_gradient(logits, bias, log_sums, wanted)
-    return torch.allclose(log_sums, wanted, rtol=1e-4) and torch.allclose(logits, means, rtol=1e-3, atol=1e-6)
+    draws, n_items = torch.Generator().manual_seed(0), _BLOCK + 200
+    numbers, bias = (
+        torch.randn(3, n_items + 8, generator=draws).to(device),
+        torch.randn(n_items, generator=draws).to(device),
+    )
+    for dtype, tolerance in ((torch.float32, 1e-3), (torch.bfloat16, 2**-6)):
+        logits = numbers.to(dtype)[:, :n_items]  # with a gap between rows
+        exact = logits.float() + bias
+        log_sums, wanted = log_sum_exp(logits, bias), torch.logsumexp(exact, dim=1)
+        softmax_gradient(logits, bias, log_sums, wanted)
+        means = torch.softmax(exact, dim=1) * wanted[:, None]
+        same = torch.allclose(logits.float(), means, rtol=tolerance, atol=1e-6)
+        if not (same and torch.allclose(log_sums, wanted, rtol=1e-4)):
+            return False
+    return True
+
+
+def _on_device_of(tensor: Tensor) -> AbstractContextManager[Any]:
+    """Launch kernels where `tensor` is; Triton takes the current device otherwise."""
+    return torch.cuda.device(tensor.device) if tensor.is_cuda else nullcontext()
 
 
 @triton.jit  # type: ignore[untyped-decorator]

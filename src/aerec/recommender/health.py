@@ -17,7 +17,7 @@ _FEWEST_USERS = 20
 _LENGTH = 10  # Length of the lists that are compared, a tenth of the items at most
 _COMMON = 0.9  # Lists with this share in common are the same: drawn weights disturb a few items
 _VANISHED = 1e-3  # A factor has vanished below this share of the largest singular value
-_APART, _FAR = 100, 12  # Columns of dense data are scaled within that ratio, and that size and its inverse
+_APART, _FAR = 100, 12  # Largest ratio of the spreads of columns, and largest size, that raise no warning
 _CONSTANT = 1e-6  # A column that varies by less of its size is constant
 _FEW = 0.25  # There is a warning where no more than this share of the factors is left
 
@@ -71,8 +71,8 @@ def warn_of_collapsed_code(name: str, kl: float, n_units: int, kl_weight: float)
     )
 
 
-def warn_of_scales(name: str, X: NDArray[np.float32], columns: pd.Index[Any] | None, *, sized: bool) -> None:
-    """Warn where the cost of the model called `name` is that of few columns of a dense array, or hardly anything.
+def warn_of_scales(name: str, X: NDArray[np.float32], columns: pd.Index[Any] | None) -> None:
+    """Warn where the squared error of the model called `name` is that of few columns of a dense array, or tiny.
 
     Parameters
     ----------
@@ -80,8 +80,6 @@ def warn_of_scales(name: str, X: NDArray[np.float32], columns: pd.Index[Any] | N
     X : ndarray of shape (n_rows, n_columns)
     columns : Index, optional
         Their names.
-    sized : bool
-        Whether the cost depends on the size of the values, if all columns have the same.
     """
     mean = X.mean(axis=0, dtype=np.float64)
     sizes = np.sqrt(np.einsum("ij,ij->j", X, X, dtype=np.float64) / len(X))
@@ -94,15 +92,15 @@ def warn_of_scales(name: str, X: NDArray[np.float32], columns: pd.Index[Any] | N
     if spread[most] > _APART * spread[least]:
         what = f"column {names[least]} varies by {spread[least]:.2g} and {names[most]} by {spread[most]:.2g}: "
         what += "the cost is of the latter"
-    elif sized and sizes[largest] > _FAR:
-        what = f"the size of column {names[largest]} is {sizes[largest]:.2g}, and a network begins at about 1"
-    elif sized and spread[most] < 1 / _FAR:
-        what = f"no column varies by more than {spread[most]:.2g}, and a network begins at about 1"
+    elif sizes[largest] > _FAR:
+        what = f"the size of column {names[largest]} is {sizes[largest]:.2g}, outputs of a new network are of size 1"
+    elif spread[most] < 1 / _FAR:
+        what = f"no column varies by more than {spread[most]:.2g}, outputs of a new network are of size 1"
     else:
         return
     warn_caller(
         f"the columns of the dense data given to {name} are not scaled: {what}; standardise them "
-        "(sklearn.preprocessing.StandardScaler), with likelihood='gaussian'"
+        "(sklearn.preprocessing.StandardScaler)"
     )
 
 

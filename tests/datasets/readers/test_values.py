@@ -130,8 +130,10 @@ def test_whole_numbers_of_which_some_have_a_point_are_one_kind():
         assert read(["123", "123.0", "7.0", "8"]).tolist() == [123, 123, 7, 8]
     with pytest.raises(DataError, match="'nan' stands where an id is missing"):
         read(["123.0", "nan", "124.0"])
-    large = ["12345678901234567.0", "1"]  # no float holds it
-    assert read(large).tolist() == large
+    with pytest.warns(UserWarning, match=r"1\.0 is read as 1"):
+        assert read(["9007199254740993.0", "1"]).tolist() == [9007199254740993, 1]  # no float holds it
+    with pytest.warns(UserWarning, match="'9223372036854775808' is beyond 64 bits"):
+        assert read(["9223372036854775808", "1.0"]).tolist() == ["9223372036854775808", "1.0"]
 
 
 def test_numbers_and_dates_of_one_column_are_mixed():

@@ -27,6 +27,7 @@ _MISSING = ("NA", "N/A", "NULL", "null", "None", "NaN", "nan", "<NA>", "\\N")
 """What R, SQL, Python and pandas write for a missing value; among whole numbers it is no id."""
 _EXACT_DIGITS = 16  # digits of a decimal number that a float holds exactly
 _FEW = 0.01  # Up to this share, ids that are no numbers are taken for mistakes
+_POINTS = "{}: the ids are whole numbers with a decimal point; 1.0 is read as 1"
 _SHOWN = 60  # characters of a value in a message
 
 
@@ -58,7 +59,7 @@ def plain_ids(ids: pd.Series[Any], what: str, refuse: Refuse) -> pd.Series[Any]:
         if (large := np.abs(values) >= exact_limit(ids.to_numpy()[:0].dtype)).any():
             refuse(large, "the id {value!r} is a float that stands for several whole numbers; write ids as text")
         if (values == np.floor(values)).all():
-            warn_caller(f"{what}: the ids are whole numbers with a decimal point; 1.0 is read as 1")
+            warn_caller(_POINTS.format(what))
             return ids.astype("int64")
     if ids.dtype.kind in "iu" and (ids.dtype.kind == "i" or int(ids.max()) < 2**63):
         return ids.astype("int64")
@@ -126,19 +127,20 @@ def text_ids(ids: pd.Series[Any], what: str, refuse: Refuse) -> pd.Series[Any]:
         return ids
     codes, distinct = ids.cat.codes.to_numpy(), pd.Series(ids.cat.categories)
     whole = distinct.str.fullmatch(WHOLE).astype(bool)
+    pointed = rf"(?:{WHOLE})\.0+"  # as pandas writes whole numbers where ids were missing
+    if has_points := bool(distinct[~whole][:1000].str.fullmatch(pointed).any()):
+        whole |= distinct.str.fullmatch(pointed).astype(bool)
     if whole.all():
+        plain = distinct.str.replace(r"\.0+$", "", regex=True) if has_points else distinct
         with contextlib.suppress(ValueError, OverflowError):
-            return pd.Series(distinct.astype("int64").to_numpy()[codes])
-        large = distinct[distinct.str.len() > _EXACT_DIGITS + 2]  # of 19 characters and more
-        first = next((value for value in large if not -(2**63) <= int(value) < 2**63), distinct.iloc[0])
+            numbers = plain.astype("int64").to_numpy()
+            if has_points:
+                warn_caller(_POINTS.format(what))
+            return pd.Series(numbers[codes])
+        large = plain[plain.str.len() > _EXACT_DIGITS + 2]  # of 19 characters and more
+        first = next((value for value in large if not -(2**63) <= int(value) < 2**63), plain.iloc[0])
         warn_caller(f"{what}: all ids are read as text, since {first!r} is beyond 64 bits")
         return ids
-    pointed = rf"(?:{WHOLE})\.0+"  # as pandas writes whole numbers where ids were missing
-    if distinct[~whole][:1000].str.fullmatch(pointed).any():
-        whole |= distinct.str.fullmatch(pointed).astype(bool)
-        if whole.all():
-            exact = (distinct.str.len() < _EXACT_DIGITS).all()
-            return pd.Series(distinct.astype("float64").to_numpy()[codes]) if exact else ids
     if (rounded := distinct.str.fullmatch(r"[0-9]\.[0-9]+[Ee]\+[0-9]+").to_numpy(bool)).any():
         advice = "stands for several, as a spreadsheet rounds them; export it as text"
         refuse(rounded[codes], f"the id {{value!r}} {advice}")
