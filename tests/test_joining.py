@@ -67,5 +67,5 @@ def test_ratings_that_add_up_to_0_are_left_out_with_a_warning():
 
 def test_ids_with_and_without_zeros_in_front_are_told_where_parts_meet():
     parts = [Interactions.from_frame(frame_of(*rows)) for rows in ([("1", 7, 1.0), ("x", 7, 1.0)], [("0001", 7, 1.0)])]
-    with pytest.warns(UserWarning, match="'user' holds 1 numbers in two spellings, such as '1' and '0001'"):
+    with pytest.warns(UserWarning, match="'user' holds 1 number in two spellings, such as '0001' and '1'"):
         assert Interactions.concat(parts).n_users == 3

@@ -81,7 +81,7 @@ def spaces() -> list[Space]:
             "elsa",
             {"learning_rate": [0.03, 0.1, 0.3], "n_factors": [256, 512, 600]},
             {"batch_size": 1000, "epochs": 12, "patience": 3, "noise": None, "user_norm": 1.0, "shrinkage": 0.0}
-            | learned,
+            | {"item_scale": 0.0, **learned},
         ),
         Space("ease", {"l2": [16.0, 30.0, 50.0, 75.0, 100.0, 150.0, 250.0, 500.0, 1000.0]}),
     ]

@@ -51,7 +51,7 @@ from top_n import load
 
 METRICS = ("ndcg@20", "recall@20")
 TOP = 20
-OF_PAPER: dict[str, Any] = {"learning_rate": 0.1, "noise": None, "shrinkage": 0.0}
+OF_PAPER: dict[str, Any] = {"learning_rate": 0.1, "noise": None, "shrinkage": 0.0, "item_scale": 0.0}
 TURNS = [-2.0, -1.0, 0.0, 1.0, 2.0, 4.0]
 
 

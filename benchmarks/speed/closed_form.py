@@ -80,7 +80,7 @@ def main() -> None:
         options = {"shape": shape, "rounds": given.rounds, "cpu_time": given.cpu_time}
         tasks = [(name, name, options) for name in ("LAPACK", "EASE", "EDLAE", "times")]
         found = {trial.name: trial.found for trial in run_trials(fit, tasks, 1, given.threads)}
-        content.append(found)
+        content.append(dict(found))
         timed = found.pop("times")
         shown = f"{timed['shape'][0]:,} × {timed['shape'][1]:,}, {timed['n_ratings']:,}"
         for name, one in found.items():

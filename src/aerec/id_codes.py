@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from aerec.errors import DataError, warn_caller
 from aerec.tables import first_row, plain
 
-_NUMBER = re.compile(r"(?<=\0)0*([0-9]+)(?:\.0+)?(?=\0)")
+_NUMBER = re.compile(r"(?<=\0)(0*([0-9]+)(?:\.0+)?)(?=\0)")
 
 
 def id_codes(ids: pd.Series[Any], name: str) -> tuple[NDArray[Any], pd.Index[Any]]:
@@ -120,14 +120,15 @@ def _warn_of_zeros(text: str, name: str) -> None:
     text = f"\0{text}\0"
     if "\0" + "0" not in text and ".0\0" not in text:
         return
-    numbers = pd.Series(_NUMBER.findall(text), dtype=str)
-    twice = numbers[numbers.duplicated()].unique()
+    found = pd.DataFrame(_NUMBER.findall(text), columns=["id", "number"], dtype=str)
+    twice = found[found.duplicated("number", keep=False)]
     if len(twice):
-        first = re.search(rf"\0((?:0+{twice[0]}(?:\.0+)?|{twice[0]}\.0+))\0", text)
-        assert first is not None
+        first, second, *_ = twice.loc[twice["number"] == twice["number"].iloc[0], "id"]
+        n_numbers = twice["number"].nunique()
         warn_caller(
-            f"column {name!r} holds {len(twice):,} numbers in two spellings, such as {twice[0]!r} and {first[1]!r}: "
-            "these are different ids; write each in one way, as text in all files or without zeros"
+            f"column {name!r} holds {n_numbers:,} number{'s' if n_numbers > 1 else ''} in two spellings, such as "
+            f"{first!r} and {second!r}: these are different ids; write each in one way, as text in all files or "
+            "without zeros"
         )
 
 

@@ -19,11 +19,12 @@ from aerec.times import joined_times
 
 def joined_fields(parts: Sequence[Any], duplicates: Duplicates) -> dict[str, Any]:
     """Return the fields of an `Interactions` that joins others, `parts`, the oldest first."""
-    users = union_of_ids([part.users for part in parts], "user")
-    items = union_of_ids([part.items for part in parts], "item")
-    columns = [items.get_indexer(part.items) for part in parts]
-    for ids, kind in ((users, "user"), (items, "item")):
-        warn_of_spellings(ids, kind)
+    of_users, of_items = [part.users for part in parts], [part.items for part in parts]
+    users, items = union_of_ids(of_users, "user"), union_of_ids(of_items, "item")
+    for ids, given, kind in ((users, of_users, "user"), (items, of_items, "item")):
+        if len(ids) > max(map(len, given)):  # else from_frame has said it
+            warn_of_spellings(ids, kind)
+    columns = [items.get_indexer(ids) for ids in of_items]
     types = {part.timestamp_dtype for part in parts if part.n_ratings}
     times, dtype = joined_times([part.timestamps for part in parts], types)
     joined = sort_ratings(

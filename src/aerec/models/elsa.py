@@ -161,6 +161,7 @@ class ELSA(Autoencoder):
         "batch_size": Choice(("auto", 128, 500)),
         "user_norm": Number(0.0, 1.0),
         "shrinkage": Number(1.0, 300.0, log=True),
+        "item_scale": Number(0.0, 1.0),
     }
 
     def __init__(
