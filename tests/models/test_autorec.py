@@ -74,10 +74,12 @@ def test_the_automatic_penalty_is_relative_to_the_edge_of_noise(kind, share, ori
     left -= biases.item_bias_[data.items.get_indexer(pairs["item"])]
     rows, columns = (n_items, n_users) if orientation == "item" else (n_users, n_items)
     least = 0.035 * np.square(left).mean() if kind is AutoRec else 0.0
-    expected = max(share * edge_of_noise(left.to_numpy(), rows, columns), least)
+    variance = np.square(left).mean()
+    expected = max(share * edge_of_noise(left.to_numpy(), rows, columns), least) / max(variance, 1)
     assert model.weight_decay_[0] == pytest.approx(expected, rel=1e-4)
-    small = replace(data, matrix=data.matrix * np.float32(0.5))
-    assert model.fit(small).weight_decay_[0] == pytest.approx(expected / 4, rel=1e-4)
+    small, large = (replace(data, matrix=data.matrix * np.float32(factor)) for factor in (0.1, 10))
+    assert model.fit(small).weight_decay_[0] == pytest.approx(expected * max(variance, 1) / 100, rel=1e-3)
+    assert model.fit(large).weight_decay_[0] == pytest.approx(expected * max(variance, 1) / variance, rel=1e-3)
     model.fit(data)
     assert model._step_options(rows).weight_decay == model.weight_decay_[0]
     model.save(tmp_path / "m")

@@ -605,7 +605,7 @@ def test_a_list_of_items_alone_is_told_how_to_say_whose_it_is(history):
 def test_users_who_have_every_item_are_told_to_get_nothing():
     full = sp.csr_array(np.vstack([np.ones(N_ITEMS), np.eye(N_ITEMS)[0]]))
     model = Table().fit(train())
-    with pytest.warns(UserWarning, match="1 of 2 users have nothing left to be recommended.*exclude_seen=False"):
+    with pytest.warns(UserWarning, match="nothing is left to recommend to 1 of 2 users: .*exclude_seen=False"):
         indices, _ = model.recommend(full, k=2)
     assert (indices[0] == -1).all()
     with warnings.catch_warnings():

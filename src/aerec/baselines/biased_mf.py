@@ -22,7 +22,6 @@ from aerec.recommender.scorer import Scorer, UserBlock, cosines
 from aerec.sparse import CSR, column_counts, with_values
 from aerec.splitting import Holdout
 
-_AUTOMATIC = 0.9  # λ, in standard deviations of the ratings: both sides of p · q are in roots of them
 _LEAST_SPREAD = 1e-3  # The spread that is assumed where all ratings are equal
 
 
@@ -43,12 +42,12 @@ class BiasedMF(RatingPredictor, Recommender):
     ----------
     n_factors : int, default 16
     l2 : float > 0 or "auto", default "auto"
-        λ. "auto" follows the data: :math:`0.9 \, \sigma \, (\sqrt{n_u} + \sqrt{n_i}) / (2 (n_u n_i)^{1/4})` with the
+        λ. "auto" follows the data: :math:`\sigma \, (\sqrt{n_u} + \sqrt{n_i}) / (2 (n_u n_i)^{1/4})` with the
         standard deviation σ of the ratings and the mean numbers n of ratings of a user and of an item. A factor lasts
         where its singular value is above :math:`\lambda (n_u n_i)^{1/4}`, and those of noise go up to
         :math:`\sigma (\sqrt{n_u} + \sqrt{n_i})`, which is more where few items have many users. With much more, factors
         vanish.
-    l2_bias : float > 0, default 1.0
+    l2_bias : float > 0, default 0.5
         λ_b.
     count_power : float in [0, 1], default 0.5
         γ: how the penalty grows with the number of ratings n; 0 is plain ridge, 1 the weighted λ of Zhou et al.
@@ -106,7 +105,7 @@ class BiasedMF(RatingPredictor, Recommender):
         self,
         n_factors: int = 16,
         l2: float | str = "auto",
-        l2_bias: float = 1.0,
+        l2_bias: float = 0.5,
         count_power: float = 0.5,
         epochs: int = 20,
         seed: int = 0,
@@ -127,7 +126,7 @@ class BiasedMF(RatingPredictor, Recommender):
         self.mean_ = np.array([weighted_mean(by_user.data, of_users.data)])
         variance = weighted_mean(np.square(by_user.data - self.mean_), of_users.data)
         spread = max(math.sqrt(variance), _LEAST_SPREAD)
-        automatic = _AUTOMATIC * spread * imbalance(by_user)
+        automatic = spread * imbalance(by_user)
         self.l2_ = np.array([automatic if isinstance(self.l2, str) else float(self.l2)])
         generator = np.random.default_rng(self.seed)
         self.item_factors_ = 0.1 * generator.standard_normal((train.shape[1], self.n_factors + 1))

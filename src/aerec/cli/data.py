@@ -66,7 +66,8 @@ class Preprocessing:
         with warnings.catch_warnings():
             if not advise:
                 warnings.simplefilter("ignore")
-            if twice := [name for name, count in Counter(listed(source)).items() if count > 1]:
+            places = Counter(map(os.path.realpath, listed(source)))
+            if twice := [name for name in listed(source) if places[os.path.realpath(name)] > 1]:
                 raise DataError(f"{twice[0]} is given twice: each file counts once")
             given = [load_parts(name, progress=progress, **self.reading.options()) for name in listed(source)]
             return self.prepare(_joined(given, listed(source), self.reading), " and ".join(listed(source)))

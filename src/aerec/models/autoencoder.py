@@ -483,7 +483,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
                 data = self._checked_matrix(X, reset=True)
                 self.items_ = self.users_ = self._scale = None
         self._refuse_unfit(data)
-        if reset and isinstance(data, np.ndarray) and self.likelihood == "gaussian":
+        chosen = self.get_params(deep=False).get("likelihood")  # ELSA's squared errors are of rows of length 1
+        if reset and isinstance(data, np.ndarray) and chosen == "gaussian":
             warn_of_scales(type(self).__name__, data, self._columns_in)
         if not reset and self._n_kept_users is not None:
             self.ids_.check_same_users(X, data.shape[0], self._n_kept_users)

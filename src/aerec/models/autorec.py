@@ -84,8 +84,9 @@ class AutoRec(Autoencoder):
         "auto" takes a fourteenth of the rows, from 32 to 128.
     weight_decay : float or "auto", default "auto"
         λ. "auto" is a quarter of the edge of noise (`aerec.closed_form.penalties.edge_of_noise`) of what the biases
-        leave of the ratings, and 0.035 of its mean square at least. The paper's λ is 2 · n_rows times as large: its
-        cost is the sum over rows, of the squared errors without ½.
+        leave of the ratings, and 0.035 of its mean square at least; where that is above 1, of as much scaled to 1,
+        since units are bounded. The paper's λ is 2 · n_rows times as large: its cost is the sum over rows, of the
+        squared errors without ½.
     learning_rate, learning_rate_schedule, optimizer, patience, validation_metric, device, precision, seed, progress
         As in `Autoencoder`. With a Holdout of ratings, early stopping watches "rmse".
 
@@ -198,7 +199,8 @@ class AutoRec(Autoencoder):
         by_side = [int(np.count_nonzero(counts)) for counts in (column_counts(data), np.diff(data.indptr))]
         residuals = data.data - expected
         edge = edge_of_noise(residuals, *by_side[:: 1 if self.orientation == "item" else -1])
-        return max(self._decay * edge, self._least_decay * float(np.square(residuals).mean()))
+        variance = float(np.square(residuals).mean())
+        return max(self._decay * edge, self._least_decay * variance) / max(variance, 1.0)
 
     def _used_weight_decay(self) -> float:
         if self.weight_decay != "auto":

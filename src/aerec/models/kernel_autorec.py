@@ -49,7 +49,7 @@ class KernelAutoRec(AutoRec):
         "auto" takes a quarter of the rows, from 32 to 512: the kernels cost a step more than its rows.
     weight_decay : float or "auto", default "auto"
         λ. "auto" is the edge of noise (`aerec.closed_form.penalties.edge_of_noise`) of what the biases leave of the
-        ratings.
+        ratings, scaled to a mean square of 1 where that is above.
     epochs : int or "auto", default "auto"
         As in `AutoRec`, but more only where they have fewer than 4 steps.
     orientation, activation, noise, sparsity, biases, learning_rate, learning_rate_schedule, optimizer,

@@ -430,8 +430,8 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         empty = int(np.count_nonzero(indices[:, :1] < 0))
         if empty and exclude_seen and allow_items is None and block_items is None:
             warn_caller(
-                f"{empty:,} of {len(indices):,} users have nothing left to be recommended: their histories hold all "
-                "items; exclude_seen=False ranks these too"
+                f"nothing is left to recommend to {empty:,} of {len(indices):,} users: their histories hold all items; "
+                "exclude_seen=False ranks these too"
             )
         if not (isinstance(history, Interactions) or are_lists(history)):
             return indices, scores

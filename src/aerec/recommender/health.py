@@ -18,6 +18,7 @@ _LENGTH = 10  # Length of the lists that are compared, a tenth of the items at m
 _COMMON = 0.9  # Lists with this share in common are the same: drawn weights disturb a few items
 _VANISHED = 1e-3  # A factor has vanished below this share of the largest singular value
 _APART, _FAR = 100, 12  # Largest ratio of the spreads of columns, and largest size, that raise no warning
+_RARE = 0.1  # Columns of which less is not 0, such as pixels of an edge, are not looked at
 _CONSTANT = 1e-6  # A column that varies by less of its size is constant
 _FEW = 0.25  # There is a warning where no more than this share of the factors is left
 
@@ -84,7 +85,7 @@ def warn_of_scales(name: str, X: NDArray[np.float32], columns: pd.Index[Any] | N
     mean = X.mean(axis=0, dtype=np.float64)
     sizes = np.sqrt(np.einsum("ij,ij->j", X, X, dtype=np.float64) / len(X))
     spread = np.sqrt((sizes**2 - mean**2).clip(min=0))
-    varies = np.flatnonzero(spread > _CONSTANT * sizes)
+    varies = np.flatnonzero((spread > _CONSTANT * sizes) & (np.count_nonzero(X, axis=0) > _RARE * len(X)))
     if not len(varies):
         return
     least, most, largest = (varies[by[varies].argmax()] for by in (-spread, spread, sizes))

@@ -148,7 +148,7 @@ def detect_layout(
     if columns.rating == "rating" and (of_name := _of_name(_RATINGS, plain)) and of_name in first.text:
         columns = replace(columns, rating=of_name)
     written = {"encoding": "latin-1", "escape": "\\"} if re.fullmatch(_OF_MYSQL, plain) else {}
-    if first.after_escapes - {sep} and not written:  # a separator comes after a field that ends with a backslash
+    if first.after_escapes and sep not in first.after_escapes and not written:  # "C:\",7 is a field and its end
         written = {"escape": "\\"}
         warn_caller(f"{files.label(name)}: quotation marks behind a backslash are read as part of a field")
     quoted = sep != "::" and ".inter" not in name and not movielens

@@ -340,9 +340,9 @@ def _read_table(files: Files, names: list[str], manner: _Manner) -> Interactions
         frame = read_jester(files, names, columns)
     elif manner.is_told:
         frame = read_delimited(files, name, columns, manner.sep, manner.fields, manner.header)
-    elif looks_like_records(begin := first_line(files, name).text):
+    elif looks_like_records((begin := first_line(files, name)).text):
         frame = read_json_lines(files, name, columns)
-    elif looks_like_lists(begin):
+    elif looks_like_lists(begin.text) and not columns.found_in((begin.above or "").split()):
         lists = read_lists(files, name, columns, manner.duplicates)
         return as_told(lists, files.label(name), weight=columns.weight)
     else:
