@@ -94,9 +94,15 @@ def rows() -> list[tuple[str, str, str, str]]:
         ),
         (
             "Gowalla, recall@20 (`gowalla`)",
-            quality("gowalla", "plain_recall@20", BSPM="bspm", RP3Beta="rp3-beta"),
-            published("gowalla", "plain_recall@20", "LightGCN", "BSPM-EM"),
-            commits("gowalla", "bspm", "rp3-beta"),
+            quality("gowalla", "plain_recall@20", BSPM="bspm", Blend="blend"),
+            published("gowalla", "plain_recall@20", "LightGCN", "BSPM-EM", "GR-MC"),
+            commits("gowalla", "bspm", "blend"),
+        ),
+        (
+            "Yelp2018, recall@20 (`yelp2018`)",
+            quality("yelp2018", "plain_recall@20", BSPM="bspm"),
+            published("yelp2018", "plain_recall@20", "LightGCN", "BSPM-EM", "NESCL"),
+            commits("yelp2018", "bspm"),
         ),
         (
             "Ratings, MovieLens 100K fold u1, RMSE (`rating-ml-100k-u1`)",
