@@ -399,12 +399,15 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
         (indices, scores)
             For a matrix: the arrays of `rank`, filled up with −1 and −∞.
 
-        A warning says how many users get nothing, as their histories hold all items.
-
         Raises
         ------
         DataError
             If a user is not in `history`, or `history` is none of these.
+
+        Warns
+        -----
+        UserWarning
+            If users get nothing because their histories hold all items.
 
         Examples
         --------
