@@ -27,7 +27,7 @@ from aerec.baselines import ItemKNN
 from aerec.models import EASE, ELSA
 from protocol import RESULTS, markdown, save, set_threads
 
-MODELS = {"mult-vae": ["--set", "hidden=[600, 200]", "--set", "batch_size=500"], "elsa": ["--set", "batch_size=500"]}
+MODELS = {"mult-vae": ["--set", "hidden=600,200", "--set", "batch_size=500"], "elsa": ["--set", "batch_size=500"]}
 
 
 def epoch(model: str, data: str, processes: int, threads: int) -> float:

@@ -22,6 +22,9 @@ from aerec.sparsity import KLSparsity, L1Sparsity, TopKSparsity
         ("hidden=600", 600),
         ("hidden=600,200", (600, 200)),
         ("hidden=600,", (600,)),
+        ("hidden=[600, 200]", (600, 200)),
+        ("hidden=(600,)", (600,)),
+        ("hidden= [600]", (600,)),
         ("tied=true", True),
         ("tied=False", False),
         ("patience=none", None),
@@ -69,6 +72,7 @@ def test_a_blend_takes_a_list_of_models():
     blend = build_model(Blend, ["models=ease, mult-dae", "weights=1, 2"])
     assert [*map(type, blend.models)] == [EASE, MultDAE]
     assert [*map(type, build_model(Blend, ["models=ease"]).models)] == [EASE]
+    assert [*map(type, build_model(Blend, ["models=[ease, mult-dae]"]).models)] == [EASE, MultDAE]
 
 
 @pytest.mark.parametrize(

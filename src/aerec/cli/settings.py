@@ -39,7 +39,7 @@ def build_model(
     ----------
     model : class
     settings : iterable of str
-        ``name=value``: numbers, true, false, none, lists with commas; noise as masking:p or gaussian:scale; sparsity
+        ``name=value``: numbers, true, false, none, lists with commas, with brackets around them or not; noise as masking:p or gaussian:scale; sparsity
         as l1:weight, kl:target:weight or topk:k. Models inside the model by name, ``model=mult-dae`` or
         ``models=ease,elsa``, and a hyper-parameter of one as ``model__l2=100``.
     given : mapping, optional
@@ -68,7 +68,8 @@ def build_model(
             raise ValueError(f"{model.__name__} has no parameter {own!r}; {names_like(own, known)}")
         value = parse_value(text)
         if last in MODELS_INSIDE and value is not None:
-            parts = tuple(build_model(get_model_class(part), [], **defaults) for part in parse_list(text))
+            names = parse_list(_without_brackets(text))
+            parts = tuple(build_model(get_model_class(part), [], **defaults) for part in names)
             value = parts[0] if last == "model" and len(parts) == 1 else parts
         (of_parts if path else values)[name] = value
     recommender = model(**values)
@@ -135,19 +136,33 @@ def parse_choice(text: str) -> Any:
 
 
 def parse_value(text: str) -> Any:
-    """Return a number, true, false, None, noise, a sparsity, a tuple of such, or the text itself."""
+    """Return a number, true, false, None, noise, a sparsity, a tuple of such, or the text itself.
+
+    Examples
+    --------
+    >>> parse_value("600,200"), parse_value("[600, 200]"), parse_value("600")
+    ((600, 200), (600, 200), 600)
+    """
+    text = text.strip()
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]
     if (choice := parse_choice(text)) is not text:
         return choice
-    if "," in text:
-        return tuple(parse_value(part) for part in text.split(",") if part)
+    listed = _without_brackets(text)
+    if "," in listed or listed != text:
+        return tuple(parse_value(part) for part in parse_list(listed))
     for read in (whole_from_text, number_from_text):
         try:
             return read(text)
         except ValueError:  # noqa: PERF203
             continue
     return text
+
+
+def _without_brackets(text: str) -> str:
+    """Return what stands inside the brackets of a list as Python or JSON writes it; any other text is itself."""
+    text = text.strip()
+    return text[1:-1] if text[:1] + text[-1:] in ("[]", "()") else text
 
 
 def _choice(text: str, word: str, values: list[Any]) -> Any:
