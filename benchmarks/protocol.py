@@ -140,10 +140,12 @@ def peak_memory() -> float:
 
 
 def set_threads(threads: int) -> None:
-    """Set the threads of PyTorch; those of BLAS are set by the environment."""
+    """Set the threads of PyTorch and of BLAS."""
     import torch
+    from threadpoolctl import threadpool_limits
 
     torch.set_num_threads(threads)
+    threadpool_limits(threads, "blas")
 
 
 def seeded(model: str, params: Mapping[str, Any], seed: int) -> dict[str, Any]:

@@ -17,7 +17,9 @@ QUICK = {"epochs": 2, "device": "cpu", "progress": False}
 
 @pytest.mark.parametrize("n_rows", [0, 1, 127, 128, 300])
 @pytest.mark.parametrize("with_bias", [True, False])
-def test_the_output_layer_of_few_and_of_many_rows(n_rows, with_bias):
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_output_layer_of_few_and_of_many_rows(n_rows, with_bias, threads, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     rng = np.random.default_rng(0)
     hidden, weight, bias = rng.standard_normal((n_rows, 8)), rng.standard_normal((30, 8)), rng.standard_normal(30)
     given = [torch.tensor(one, dtype=torch.float32) for one in (hidden, weight, bias)]

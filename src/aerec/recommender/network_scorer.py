@@ -23,7 +23,7 @@ from aerec.topk import top_k_tensor
 _BLOCK_ROWS = 1024  # rows encoded at once for their vectors
 _LEFT_OUT_BYTES = 2**24  # Hidden layers and logits of histories without one item, in a block
 _DEVICE_BYTES = 2**28  # Scores in a block on an accelerator
-_MANY_ROWS = 128  # A CPU multiplies this many rows and more with NumPy, and a single one
+_MANY_ROWS = 128  # One thread multiplies this many rows and more with NumPy
 
 
 class NetworkScorer(Scorer):
@@ -281,10 +281,12 @@ class NetworkGraph(nn.Module):
 def output_layer(hidden: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return hidden · weightᵀ + bias; `weight` has a row for each item.
 
-    Many rows on a CPU, or a single one, are multiplied by NumPy: its OpenBLAS takes 0.6 of the time of PyTorch's MKL on
-    AMD processors, 0.5 for the single one.
+    One thread of a CPU multiplies many rows by NumPy, whose OpenBLAS takes 0.6 of the time of PyTorch's MKL on AMD
+    processors. Several do not: threads of the one wait busily where those of the other want to run, which takes half as
+    long again as PyTorch's alone. A single row goes to NumPy at any number of threads.
     """
-    if hidden.device.type != "cpu" or 1 < len(hidden) < _MANY_ROWS:
+    many = len(hidden) >= _MANY_ROWS and torch.get_num_threads() == 1
+    if hidden.device.type != "cpu" or not (many or len(hidden) == 1):
         return hidden @ weight.T if bias is None else torch.addmm(bias, hidden, weight.T)
     scores: NDArray[Any] = hidden.detach().numpy() @ weight.detach().numpy().T
     if bias is not None:
