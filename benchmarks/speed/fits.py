@@ -1,9 +1,9 @@
 """How fast are the fits of the baselines and linear models, beside the libraries that have the same ones.
 
 Processor time of one thread, the rivals in turns, on the same matrix, with the same numbers of factors, passes and
-neighbours. A rival that is not installed is left out; irspack and elsarec go into the environment of aerec for this:
-``pip install irspack elsarec``. The two libraries' models have the same objective where the table says so, and stop
-after the same number of passes unless they converge.
+neighbours. A rival that is not installed is left out; irspack, elsarec and sansa go into the environment of aerec for
+this: ``pip install irspack elsarec sansa``, the last as benchmarks/peers/environments.py has it. The models of two
+libraries have the same objective and stop after the same number of passes unless they converge.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ from neighbours import gowalla
 from timing import interleaved
 
 from aerec.baselines import ALS, BPR, NMF, SLIM, ItemKNN, PureSVD, RP3Beta
-from aerec.models import EASE, ELSA
+from aerec.models import EASE, ELSA, LowRankEDLAE, SparseEASE
 from protocol import RESULTS, markdown, save, set_threads
 
 FACTORS, PASSES, NEIGHBOURS = 64, 10, 100
 L1, L2 = 5.0, 100.0
-SMALL_ONLY = ("EASE", "SLIM", "ELSA")  # on Gowalla, irspack's SLIM and elsarec take many minutes, EASE 6.7 GB
+# On Gowalla the SLIM of irspack, elsarec and sansa take many minutes, EASE 6.7 GB
+SMALL_ONLY = ("EASE", "SparseEASE", "SLIM", "ELSA", "LowRankEDLAE")
 
 Fits = dict[str, dict[str, Callable[[], object]]]
 
@@ -39,6 +40,8 @@ def ours(X: Any) -> dict[str, Callable[[], object]]:
     """Return the fits of aerec by the name of the model."""
     return {
         "EASE": lambda: EASE(l2=L2).fit(X),
+        "SparseEASE": lambda: SparseEASE(l2=L2, n_neighbors=NEIGHBOURS).fit(X),
+        "LowRankEDLAE": lambda: LowRankEDLAE(l2=L2, n_factors=FACTORS, epochs=PASSES).fit(X),
         "SLIM": lambda: SLIM(l1=L1, l2=L2, epochs=100).fit(X),
         "ItemKNN": lambda: ItemKNN(k=NEIGHBOURS).fit(X),
         "RP3Beta": lambda: RP3Beta(k=NEIGHBOURS).fit(X),
@@ -104,7 +107,30 @@ def of_elsarec(X: sp.csr_matrix) -> dict[str, Callable[[], object]]:
     return {"ELSA": fit}
 
 
-PEERS = {"irspack": of_irspack, "implicit": of_implicit, "sklearn": of_scikit_learn, "elsa": of_elsarec}
+def of_sansa(X: sp.csr_matrix) -> dict[str, Callable[[], object]]:
+    """Return the fit of SANSA, with as many weights an item as there are neighbours."""
+    import logging
+
+    from sansa import SANSA, CHOLMODGramianFactorizerConfig, SANSAConfig, UMRUnitLowerTriangleInverterConfig
+
+    logging.disable(logging.INFO)
+    density = NEIGHBOURS / X.shape[1]
+
+    def fit() -> object:
+        factor, inverse = CHOLMODGramianFactorizerConfig(), UMRUnitLowerTriangleInverterConfig()
+        config = SANSAConfig(L2, density, gramian_factorizer_config=factor, lower_triangle_inverter_config=inverse)
+        return SANSA(config).fit(X)
+
+    return {"SparseEASE": fit}
+
+
+PEERS = {
+    "irspack": of_irspack,
+    "implicit": of_implicit,
+    "sklearn": of_scikit_learn,
+    "elsa": of_elsarec,
+    "sansa": of_sansa,
+}
 
 
 def main() -> None:
