@@ -69,7 +69,7 @@ def test_several_files_are_joined(aerec, films_path, tmp_path):
     for name, part in (("all", ratings), ("old", ratings[:1500]), ("new", ratings[1500:])):
         part.to_csv(tmp_path / f"{name}.csv", index=False)
     whole, parts = (
-        json.loads(aerec("tune", *paths, *KNN, "--out", "t", "--json", "--quiet").out)
+        json.loads(aerec("tune", *paths, *KNN, "--overwrite", "--json", "--quiet").out)
         for paths in (["all.csv"], ["old.csv", "new.csv"])
     )
     assert parts["best_value"] == whole["best_value"]
@@ -140,6 +140,7 @@ def test_a_space_of_ones_own(aerec, films_path):
 
 def test_a_best_value_at_the_edge_is_a_warning_that_says_how_to_widen(aerec, films_path):
     words = ["--model", "item-knn", "--space", "k=1:2", "--set", "shrinkage=0", "--set", "similarity=cosine", "-q"]
+    words.append("--overwrite")
     code, _, err = aerec("tune", films_path, *words, "--trials", "6")
     assert code == 0
     assert err == (
@@ -243,6 +244,13 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_takes_long(r
     (tmp_path / "mine").write_text("not a folder")
     assert "mine is a file; a search is saved as a folder" in refused("tune", "missing.csv", "--out", "mine")
     assert "mine/deep cannot be made" in refused("tune", "missing.csv", "--out", "mine/deep")
+
+
+def test_a_search_that_is_in_the_folder_is_kept(refused, aerec, films_path):
+    words = ["tune", films_path, *KNN, "--quiet"]
+    assert aerec(*words).code == 0
+    assert "tune holds a search already; give another folder (--out), or overwrite it (--overwrite)" in refused(*words)
+    assert aerec(*words, "--overwrite").code == 0
 
 
 def test_without_optuna_the_line_that_installs_it_is_named(refused, films_path, monkeypatch):

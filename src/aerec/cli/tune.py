@@ -39,6 +39,7 @@ def tune(
     model: ModelName = "mult-vae",
     trials: Annotated[int, typer.Option(min=1, help="Settings to try, those in --storage included.")] = 20,
     out: Annotated[Path, typer.Option(help="The folder for best.json and trials.csv.")] = Path("tune"),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a search that is in the folder.")] = False,
     storage: Annotated[
         Path | None, typer.Option(help="An SQLite file that keeps the trials, from which a search goes on.")
     ] = None,
@@ -88,7 +89,7 @@ def tune(
     if metric is not None:
         parse_metric(metric)
     space = _search_space(chosen, model, settings or [], spaces or [])
-    _check_folder(out)
+    _check_folder(out, overwrite or storage is not None)  # whose trials the new result holds, too
     prepared = Preprocessing(threshold_for(chosen, threshold), min_per_user, min_per_item, reading).load(
         data, progress=not quiet
     )
@@ -148,10 +149,12 @@ def _search_space(kind: type[Recommender], model: str, settings: list[str], spac
     return space
 
 
-def _check_folder(out: Path) -> None:
-    """Refuse, before anything takes long, a folder that cannot be written."""
+def _check_folder(out: Path, overwrite: bool) -> None:
+    """Refuse, before anything takes long, a folder that cannot be written, or holds what is not to be lost."""
     if out.exists() and not out.is_dir():
         raise DataError(f"{out} is a file; a search is saved as a folder, give another path")
+    if (out / "best.json").exists() and not overwrite:
+        raise DataError(f"{out} holds a search already; give another folder (--out), or overwrite it (--overwrite)")
     check_writable(out.resolve() / "best.json", out)
 
 
