@@ -117,14 +117,14 @@ def as_float32(values: NDArray[Any]) -> NDArray[np.float32]:
     if values.dtype == np.float32:
         return values
     with np.errstate(over="ignore", under="ignore"):
-        narrow = values.astype(np.float32, copy=False)
+        as_float = values.astype(np.float32, copy=False)
     if values.dtype.kind in "fO" and values.dtype.itemsize > 4:
-        lost = (narrow == 0) & (values != 0)
+        lost = (as_float == 0) & (values != 0)
         if lost.any():
             raise DataError(
                 f"{values[lost][0]:g} is too small for a rating: float32 has no such number; scale the values up"
             )
-    return narrow
+    return as_float
 
 
 def _check_type(dtype: np.dtype[Any]) -> None:

@@ -13,15 +13,20 @@ GIB = 2**30
 
 
 @pytest.mark.parametrize(
-    ("n_rows", "n_bytes", "first", "expected"),
-    [(5, 8, 0, [[0, 1], [2, 3], [4]]), (5, 3, 3, [[3], [4]]), (0, 8, 0, []), (2, 99, 0, [[0, 1]])],
+    ("n_rows", "size", "first", "expected"),
+    [(5, 2, 0, [[0, 1], [2, 3], [4]]), (5, 1, 3, [[3], [4]]), (0, 2, 0, []), (2, 9, 0, [[0, 1]])],
 )
-def test_blocks_of_rows_hold_as_many_as_fit(n_rows, n_bytes, first, expected):
-    assert [rows.tolist() for rows in memory.row_blocks(n_rows, 4, n_bytes, first)] == expected
+def test_blocks_hold_consecutive_rows(n_rows, size, first, expected):
+    assert [rows.tolist() for rows in memory.row_blocks(n_rows, size, first)] == expected
 
 
-def test_rows_of_nothing_are_one_block():
-    assert [rows.tolist() for rows in memory.row_blocks(3, 0, 8)] == [[0, 1, 2]]
+def test_as_many_rows_as_fit_and_one_at_least():
+    assert [memory.rows_within(n_bytes, row_bytes) for n_bytes, row_bytes in [(8, 4), (11, 4), (3, 4), (8, 0)]] == [
+        2,
+        2,
+        1,
+        8,
+    ]
 
 
 @pytest.fixture

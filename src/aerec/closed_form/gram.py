@@ -18,7 +18,7 @@ from aerec.errors import TrainingError
 from aerec.native import kernels
 from aerec.native.loader import is_used
 from aerec.sparse import CSR, column_counts, keep_values, take_rows
-from aerec.system.memory import require_memory, row_blocks
+from aerec.system.memory import require_memory, row_blocks, rows_within
 
 NOT_INVERTIBLE = "XᵀX + l2 · I cannot be inverted in float32: l2 is too small for these ratings, raise it"
 
@@ -276,4 +276,4 @@ def scale_symmetric(
 
 def blocks_of_dense_rows(n_rows: int, n_columns: int, first: int = 0) -> Iterator[NDArray[np.int64]]:
     """Yield blocks of consecutive row numbers from `first` on, each of which is a few megabytes of dense float32."""
-    return row_blocks(n_rows, 4 * n_columns, _BLOCK_BYTES, first)
+    return row_blocks(n_rows, rows_within(_BLOCK_BYTES, 4 * n_columns), first)

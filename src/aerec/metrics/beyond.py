@@ -17,7 +17,7 @@ from aerec.interactions import Interactions
 from aerec.metrics.formulas import Values
 from aerec.metrics.lists import Recommended, as_ranking, matrix_of, within_catalogue
 from aerec.sparse import CSR, ones_in, take_rows, with_values
-from aerec.system.memory import row_blocks
+from aerec.system.memory import row_blocks, rows_within
 
 _BLOCK_BYTES = 64 * 2**20  # largest array
 
@@ -140,7 +140,7 @@ def genre_diversity_at_k(recommended: Recommended, genres: Any, k: int | None = 
     has, ranking = ones_in(canonical_csr(genres)), as_ranking(recommended, k)
     width = within_catalogue(ranking, has.shape[0]).shape[1]
     values = np.empty(len(ranking))
-    for rows in row_blocks(len(ranking), 8 * width * max(width, has.shape[1]), _BLOCK_BYTES):
+    for rows in row_blocks(len(ranking), rows_within(_BLOCK_BYTES, 8 * width * max(width, has.shape[1]))):
         shown = ranking[rows]
         sets = take_rows(has, np.maximum(shown, 0).ravel()).toarray().reshape(len(rows), width, -1)
         sets[shown < 0] = 0
@@ -202,7 +202,7 @@ def calibration_at_k(
     lengths = np.diff(has.indptr)
     share = with_values(has, 1 / np.repeat(lengths, lengths))
     values = np.empty(len(ranking))
-    for rows in row_blocks(len(ranking), 8 * has.shape[1], _BLOCK_BYTES):
+    for rows in row_blocks(len(ranking), rows_within(_BLOCK_BYTES, 8 * has.shape[1])):
         p, q = (_genre_shares(of, share) for of in (take_rows(rated, rows), matrix_of(ranking[rows], has.shape[0])))
         known = (p.sum(axis=1) > 0) & (q.sum(axis=1) > 0)
         values[rows] = np.where(known, rel_entr(p, (1 - alpha) * q + alpha * p).sum(axis=1), np.nan)

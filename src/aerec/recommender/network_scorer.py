@@ -179,7 +179,7 @@ class NetworkScorer(Scorer):
     @without_gradients()
     def query_vectors(self, block: UserBlock) -> NDArray[np.float32]:
         """Return the last hidden layer of each user, with a 1 where the output layer has a bias."""
-        blocks = row_blocks(block.n_users, 1, _BLOCK_ROWS)
+        blocks = row_blocks(block.n_users, _BLOCK_ROWS)
         parts = [self.last_hidden(block.take(rows)).cpu().numpy() for rows in blocks]
         width = self._network.output_weight.shape[1]
         vectors = np.concatenate([np.zeros((0, width), dtype=np.float32), *parts])

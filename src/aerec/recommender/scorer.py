@@ -219,7 +219,7 @@ def block_rows(n_items: int, n_bytes: int | None = None) -> int:
 
 def score_blocks(n_users: int, n_items: int, n_bytes: int | None = None) -> Iterator[NDArray[np.int64]]:
     """Consecutive row numbers, `block_rows` at a time."""
-    return row_blocks(n_users, 1, block_rows(n_items, n_bytes))
+    return row_blocks(n_users, block_rows(n_items, n_bytes))
 
 
 def _without(block: UserBlock, places: NDArray[np.int64]) -> UserBlock:

@@ -15,7 +15,7 @@ from aerec.errors import DataError
 from aerec.holdout import as_interactions
 from aerec.interactions import Interactions
 from aerec.parameters import check_whole, is_number
-from aerec.system.memory import row_blocks
+from aerec.system.memory import row_blocks, rows_within
 
 RankArrays: TypeAlias = "tuple[NDArray[np.int64], NDArray[np.float32]]"
 
@@ -49,7 +49,7 @@ class Lists:
 
     def blocks(self, width: int) -> Iterator[NDArray[np.int64]]:
         """Yield consecutive list numbers in blocks: `width` numbers of each list fit into `_BLOCK_BYTES`."""
-        return row_blocks(len(self.items), 8 * width, _BLOCK_BYTES)
+        return row_blocks(len(self.items), rows_within(_BLOCK_BYTES, 8 * width))
 
 
 class Reranker(ABC):

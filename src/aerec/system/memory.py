@@ -59,9 +59,13 @@ def require_memory(needed: int, what: str, advice: str) -> None:
         )
 
 
-def row_blocks(n_rows: int, row_bytes: int, n_bytes: int, first: int = 0) -> Iterator[NDArray[np.int64]]:
-    """Yield consecutive row numbers from `first` on, so many at once as fit into `n_bytes`, but one at least."""
-    size = max(1, n_bytes // max(row_bytes, 1))
+def rows_within(n_bytes: int, row_bytes: int) -> int:
+    """Return how many rows of `row_bytes` fit into `n_bytes`; one at least."""
+    return max(1, n_bytes // max(row_bytes, 1))
+
+
+def row_blocks(n_rows: int, size: int, first: int = 0) -> Iterator[NDArray[np.int64]]:
+    """Yield consecutive row numbers from `first` on, `size` at a time."""
     for start in range(first, n_rows, size):
         yield np.arange(start, min(start + size, n_rows))
 
