@@ -57,6 +57,11 @@ def test_masking_refuses_what_is_no_share(make):
         make()
 
 
+def test_masking_of_nothing_holds_nothing_out():
+    with pytest.raises(ValueError, match="hold_out=False"):
+        MaskingNoise(0.0, hold_out=True)
+
+
 def test_gaussian_refuses_bad_scale_and_entries():
     for scale in (-0.1, float("nan"), float("inf")):
         with pytest.raises(ValueError, match="a finite number of at least 0"):

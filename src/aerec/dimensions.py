@@ -30,7 +30,7 @@ class Choice:
     --------
     >>> from aerec.noise import MaskingNoise
     >>> Choice([None, MaskingNoise(0.5)]).ends()
-    (None, MaskingNoise(p=0.5, rescale=True))
+    (None, MaskingNoise(p=0.5, rescale=True, hold_out=False))
     """
 
     values: tuple[Any, ...]

@@ -33,11 +33,21 @@ class MaskingNoise:
     rescale : bool, default True
         Divide what is left by 1 − p ("inverted dropout"), so that E[x̃] = x and the network sees inputs of the same
         size in training and afterwards.
+    hold_out : bool, default False
+        Ask for what is masked alone: terms of the loss that belong to what is left of a row are left out, also from
+        its softmax, and those of masked entries count 1 / p times. No item is then predicted from itself. That is what
+        recommending asks for, and what the zero diagonal of `EASE` and `ELSA` sees to; a network that is asked for
+        what it reads spends its units on copying it. On sparse data; dense rows are read as sparse ones.
 
     Raises
     ------
     ValueError
-        If `p` is not in [0, 1).
+        If `p` is not in [0, 1), or 0 where masked entries are held out.
+
+    References
+    ----------
+    Vincent et al. (2010): emphasis on what is corrupted, α = 1 and β = 0. Steck (2020). Autoencoders that don't
+    overfit towards the identity. NeurIPS.
 
     Examples
     --------
@@ -48,10 +58,13 @@ class MaskingNoise:
 
     p: float = 0.5
     rescale: bool = True
+    hold_out: bool = False
 
     def __post_init__(self) -> None:
         if not (is_number(self.p) and 0 <= self.p < 1):
             raise ValueError(f"MaskingNoise: p is the share of entries to mask, in [0, 1); got {self.p!r}")
+        if self.hold_out and self.p == 0:
+            raise ValueError("MaskingNoise: with p=0 nothing is held out: set hold_out=False")
 
     def corrupt(self, values: Tensor, generator: torch.Generator) -> Tensor:
         """Return a corrupted copy of `values`: a dense batch, or the stored values of a sparse one.

@@ -186,6 +186,13 @@ def test_sparse_and_dense_input_are_the_same_model(likelihood):
     assert np.allclose(sparse.transform(X), sparse.transform(X.toarray()), atol=1e-5)
 
 
+def test_dense_rows_are_held_out_as_sparse_ones_are():
+    X = (np.random.default_rng(0).random((40, 12)) < 0.3).astype(np.float32)
+    quick = {"hidden": 5, "noise": MaskingNoise(0.5, hold_out=True), "epochs": 2, "progress": False}
+    dense, sparse = (Autoencoder(**quick).fit(rows) for rows in (X, sp.csr_array(X)))
+    np.testing.assert_array_equal(dense.coefs_[0], sparse.coefs_[0])
+
+
 @pytest.mark.parametrize("noise", [GaussianNoise(0.2), GaussianNoise(0.2, entries="all"), MaskingNoise(0.5)])
 def test_every_noise_trains_on_sparse_ratings(noise):
     X = likes()

@@ -360,6 +360,43 @@ def test_cost_and_every_gradient_equal_autograd_on_the_dense_formula(likelihood,
         np.testing.assert_allclose(parameter.grad, expected, rtol=1e-3, atol=1e-5 * max(1.0, scale), err_msg=name)
 
 
+@pytest.mark.parametrize("half", [False, True])
+@pytest.mark.parametrize("native", [False, True])
+@pytest.mark.parametrize("likelihood", ["multinomial", "bernoulli", "gaussian", "observed"])
+def test_what_is_held_out_is_asked_for_and_what_is_read_is_not(likelihood, native, half, monkeypatch):
+    if not native:
+        monkeypatch.setattr("aerec.network.losses.kernels.usable", lambda *tensors: False)
+    noise = MaskingNoise(0.4, hold_out=True)
+    net = network(likelihood=likelihood, hidden=(5,), normalize=True, noise=noise)
+    x = LIKES if likelihood == "bernoulli" else RATINGS
+    cost, _ = net.cost(batch_of(x, "sparse"), noise_from=torch.Generator().manual_seed(3), half=half)
+    cost.total(0.0).backward()
+    p = {name: value.detach().double().requires_grad_() for name, value in net.named_parameters()}
+    stored = batch_of(x, "sparse")
+    read = noise.corrupt(stored.values, torch.Generator().manual_seed(3))
+    dense, seen = torch.tensor(x, dtype=torch.float64), torch.zeros(x.shape, dtype=torch.float64)
+    seen.index_put_((stored.pattern.rows, stored.pattern.columns), read.double() / stored.values)
+    assert 0 < (seen != 0).sum() < (x != 0).sum()
+    unit = dense / dense.norm(dim=1, keepdim=True).clamp_min(1e-30) * seen
+    code = torch.tanh(unit @ p["encoder_weights.0"] + p["encoder_biases.0"])
+    logits = code @ p["decoder_weights.0"].T + p["decoder_biases.0"]
+    asked, stays = dense * (seen == 0), (seen == 0).double()
+    own = {
+        "multinomial": -asked * torch.log_softmax(torch.where(seen == 0, logits, -1e4), dim=1),
+        "bernoulli": torch.nn.functional.softplus(logits) - dense * logits,
+        "gaussian": 0.5 * (dense - logits) ** 2,
+        "observed": 0.5 * (dense - logits) ** 2 * (dense != 0),
+    }[likelihood]
+    expected = (own * stays * torch.where(dense != 0, 1 / 0.4, 1.0)).sum(dim=1).mean()
+    expected.backward()
+    assert cost.likelihood.item() == pytest.approx(expected.item(), rel=3e-2 if half else 1e-5)
+    for name, parameter in net.named_parameters():
+        wanted = p[name].grad
+        np.testing.assert_allclose(
+            parameter.grad, wanted, atol=(0.05 if half else 1e-5) * max(1.0, wanted.abs().max().item()), err_msg=name
+        )
+
+
 def test_a_clean_cost_uses_the_mean_of_a_variational_code():
     net = network((6, 3), variational=True)
     cost, _ = net.cost(batch_of(RATINGS))

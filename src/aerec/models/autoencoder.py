@@ -338,7 +338,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             hidden=tuple(sizes.tolist()),
             activation=self.activation,
             likelihood=LIKELIHOODS[self.likelihood],
-            noise=None if isinstance(self.noise, str) else self.noise,  # a preset may say what a word stands for
+            noise=self._used_noise(),
             sparsity=self.sparsity,
             variational=self.variational,
             tied=self.tied,
@@ -353,9 +353,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
     def _training_rows(self, data: CSR | NDArray[np.float32], weights: NDArray[np.float32] | None = None) -> WholeRows:
         """Return the rows that the network reads, on the device, with the weights of their ratings."""
         device = resolve_device(self.device)
-        if isinstance(data, np.ndarray):
-            return DenseRows(data, device)
-        return sparse_rows(data, device, weights=weights)
+        if not isinstance(data, np.ndarray):
+            return sparse_rows(data, device, weights=weights)
+        if isinstance(noise := self._used_noise(), MaskingNoise) and noise.hold_out:
+            return sparse_rows(canonical_csr(data), device)
+        return DenseRows(data, device)
 
     def _make_scorer(self) -> Scorer:
         return NetworkScorer(self.network_, self.precision, self._popularity)
@@ -581,6 +583,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
 
     def _used_weight_decay(self) -> float:
         return float(self.weight_decay)
+
+    def _used_noise(self) -> Noise | None:
+        assert not isinstance(self.noise, str)  # where a preset admits a word, it says what the word stands for
+        return self.noise
 
     @property
     def _device(self) -> torch.device:

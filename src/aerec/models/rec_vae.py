@@ -144,8 +144,11 @@ class RecVAE(Autoencoder):
         if sizes.shape != (2,) or sizes.dtype.kind not in "iu" or sizes.min() < 1:
             raise ValueError(f"hidden of RecVAE is (width of the layers, width of the code), got {self.hidden!r}")
         hidden = (int(sizes[0]),) * _LAYERS + (int(sizes[1]),)
-        architecture = replace(self._architecture(n_inputs, n_users), hidden=hidden, noise=self.noise_)
+        architecture = replace(self._architecture(n_inputs, n_users), hidden=hidden)
         return _RecVAENetwork(architecture, torch.Generator().manual_seed(int(self.seed)))
+
+    def _used_noise(self) -> Noise | None:
+        return self.noise_
 
     def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         header, arrays = super()._state()

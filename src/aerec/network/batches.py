@@ -12,8 +12,10 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from aerec.noise import GaussianNoise, Noise
+from aerec.noise import GaussianNoise, MaskingNoise, Noise
 from aerec.sparse import CSR
+
+_LEFT_OUT = -1e4  # added to a logit, which float32 and bfloat16 can hold
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +87,7 @@ class SparseBatch:
 
     `targets`, aligned with the values, are what the "observed" likelihood wants to see in their places; by default the
     values themselves. `weights`, aligned too, multiply the terms of the loss that belong to the values; by default 1.
+    `left_out` says of each value whether its place has no part in a softmax; by default all have.
     `row_numbers` are those of the rows in the matrix that the batch was taken from.
     """
 
@@ -94,6 +97,7 @@ class SparseBatch:
     targets: Tensor | None = None
     weights: Tensor | None = None
     _sums: Sequence[Tensor] | None = field(default=None, repr=False, compare=False)  # totals, squares, draws if known
+    left_out: Tensor | None = None
 
     @classmethod
     def of(cls, matrix: CSR, device: torch.device) -> SparseBatch:
@@ -161,6 +165,13 @@ class SparseBatch:
         memory.index_add_(0, places, (self.values * -scale).to(dense.dtype))
         return dense
 
+    def leave_out(self, logits: Tensor) -> Tensor:
+        """Make the logits in the places that are `left_out` so small that their softmax is 0, in place."""
+        assert self.left_out is not None
+        memory, places = self._places_in(logits)
+        memory.index_add_(0, places, (self.left_out * _LEFT_OUT).to(logits.dtype))
+        return logits
+
     def _places_in(self, dense: Tensor) -> tuple[Tensor, Tensor]:
         """Return the memory of a matrix, which may be laid out by columns, and where in it the stored values are.
 
@@ -220,6 +231,18 @@ class SparseBatch:
         if isinstance(noise, GaussianNoise) and noise.entries == "all":
             return self
         return replace(self, values=noise.corrupt(self.values, generator), _sums=None)
+
+    def held_out(self, noise: MaskingNoise, generator: torch.Generator) -> tuple[SparseBatch, SparseBatch]:
+        """Return what masking leaves to read, and what is asked for: what it took.
+
+        What is read has the length of the whole row, by which `normalized` divides.
+        """
+        sums = self.totals(), self.squares()
+        read = replace(self, values=noise.corrupt(self.values, generator), _sums=sums)
+        seen = read.values != 0
+        weights = (~seen).to(self.values.dtype) / noise.p
+        weights = weights if self.weights is None else weights * self.weights
+        return read, replace(self, weights=weights, left_out=seen, _sums=None)
 
 
 @dataclass(frozen=True)

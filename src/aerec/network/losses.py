@@ -113,6 +113,8 @@ class _AllEntriesLoss(torch.autograd.Function):
         means = _items_by_rows(len(weight), hidden, scratch)
         for items in _product_blocks(weight):
             torch.mm(hidden, weight[items].T, out=means.T[:, items])
+        if likelihood.counts_draws and isinstance(batch, SparseBatch) and batch.left_out is not None:
+            batch.leave_out(means.T)
         totals, stored = batch.totals(), _for_kernels(means, bias, batch, likelihood)
         if stored is not None:
             log_sums, explained = kernels.log_sum_exp(means, bias, stored)

@@ -332,8 +332,12 @@ class Network(nn.Module):
         With `noise_from` the input is corrupted (unless `corrupt` is false) and a variational code is drawn; without
         it the input is clean and the code is its mean.
         """
-        arch = self.architecture
-        code, log_variance = self.encode(batch, users, noise_from=noise_from if corrupt else None, half=half)
+        arch, read, wanted, draws_noise = self.architecture, batch, batch, noise_from if corrupt else None
+        if draws_noise is not None and isinstance(arch.noise, MaskingNoise) and arch.noise.hold_out:
+            assert isinstance(batch, SparseBatch)
+            read, wanted = batch.held_out(arch.noise, draws_noise)
+            draws_noise = None
+        code, log_variance = self.encode(read, users, noise_from=draws_noise, half=half)
         kl = code.new_zeros(())
         drawn = code
         if log_variance is not None:
@@ -347,15 +351,15 @@ class Network(nn.Module):
             penalty = arch.sparsity.cost(statistic / batch.n_rows)
         hidden = self.decode_hidden(drawn, half)
         weight, bias = self.output_weight, self.decoder_biases[-1]
-        if arch.negatives is not None and noise_from is not None and isinstance(batch, SparseBatch):
+        if arch.negatives is not None and noise_from is not None and isinstance(wanted, SparseBatch):
             loss = sampled_loss(
-                hidden, weight, bias, batch, arch.likelihood, arch.negatives, noise_from, half, self.scratch
+                hidden, weight, bias, wanted, arch.likelihood, arch.negatives, noise_from, half, self.scratch
             )
         elif arch.likelihood.all_entries:
-            loss = all_entries_loss(hidden, weight, bias, batch, arch.likelihood, half, self.scratch)
+            loss = all_entries_loss(hidden, weight, bias, wanted, arch.likelihood, half, self.scratch)
         else:
-            assert isinstance(batch, SparseBatch)
-            loss = observed_loss(hidden, weight, bias, batch, self.scratch)
+            assert isinstance(wanted, SparseBatch)
+            loss = observed_loss(hidden, weight, bias, wanted, self.scratch)
         return Cost(loss / batch.n_rows, penalty, kl), statistic
 
     def _divergence(self, batch: Batch, drawn: Tensor, mean: Tensor, log_variance: Tensor, half: bool) -> Tensor:
