@@ -56,6 +56,7 @@ def dense_epoch(X: CSR, batch_size: int) -> Callable[[], object]:
 def our_epoch(X: CSR, batch_size: int, precision: str) -> Callable[[], object]:
     model = AutoRec(hidden=HIDDEN, batch_size=batch_size, precision=precision, progress=False)
     model.hidden_rows_ = model.mean_ = model.user_bias_ = model.item_bias_ = None
+    model.weight_decay_ = np.array([0.01])
     rows = SparseRows(X, CPU)
     model._begin(rows)
     return lambda: model._trainer.run_epoch(rows)
