@@ -10,8 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from aerec import Interactions
 from aerec.canonical import canonical_csr
 from aerec.errors import DataError
+from aerec.holdout import Holdout, Split
+from aerec.models import EASE, MultDAE
 
 small = hnp.arrays(
     np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=7), elements=st.integers(-2, 3).map(float)
@@ -61,6 +64,15 @@ def test_a_frame_with_a_row_per_rating_is_not_taken_for_a_matrix(names):
     frame = pd.DataFrame([[1, 7, 4.0]], columns=[*names, "rating"])
     with pytest.raises(DataError, match=r"a row per rating.*Interactions\.from_frame"):
         canonical_csr(frame)
+
+
+@pytest.mark.parametrize(("inside", "kind"), [("train", Split), ("history", Holdout)])
+def test_what_holds_matrices_is_not_taken_for_one(inside, kind):
+    holdout = Holdout(*(Interactions.from_matrix(np.eye(3)) for _ in range(2)))
+    whole = holdout if kind is Holdout else Split(holdout.history, None, holdout)
+    for call in (EASE().fit, MultDAE(epochs=1).fit, EASE().fit(np.eye(3)).score_items):
+        with pytest.raises(DataError, match=f"a {kind.__name__} is no matrix .*: give its .{inside}$"):
+            call(whole)
 
 
 def test_a_canonical_matrix_is_not_copied():

@@ -230,6 +230,13 @@ def test_what_is_no_validation_data_is_said(by_name, given_data, what):
         given_validation(*((None, given_data) if by_name else (given_data, None)))
 
 
+@pytest.mark.parametrize("by_name", [False, True])
+def test_one_interactions_is_no_validation_data(by_name):
+    one = ids_of([1], [2])
+    with pytest.raises(TypeError, match=r"this is one Interactions: give split\.validation; .* its \.matrix"):
+        given_validation(*((None, one) if by_name else (one, None)))
+
+
 @pytest.mark.parametrize("y", [None, 5, "x", [1, 2, 3], np.zeros(3), np.zeros((3, 2)), (1, 2, 3), [1, 2]])
 def test_what_scikit_learn_calls_y_is_ignored(y):
     assert given_validation(y, None) is None

@@ -45,9 +45,9 @@ def canonical_csr(X: Any) -> CSR:
     Raises
     ------
     DataError
-        If `X` is not two-dimensional; if its index arrays do not fit each other or its shape (named with row and
-        column); if it holds NaN, infinite, complex or non-numeric values, or one beyond ±2²⁴; if it is a masked array,
-        or a frame with a row per rating.
+        If `X` is not two-dimensional, or a Split or Holdout; if its index arrays do not fit each other or its shape
+        (named with row and column); if it holds NaN, infinite, complex or non-numeric values, or one beyond ±2²⁴; if it
+        is a masked array, or a frame with a row per rating.
 
     Examples
     --------
@@ -56,7 +56,7 @@ def canonical_csr(X: Any) -> CSR:
     >>> canonical_csr(sp.coo_array(([2, 3], ([0, 0], [1, 1])), shape=(1, 2))).toarray()
     array([[0., 5.]], dtype=float32)
     """
-    refuse_frame_of_ratings(X)
+    refuse_other_than_matrix(X)
     X = _sparse_frame(X) if isinstance(X, pd.DataFrame) else X
     csr = _csr_of_sparse(X) if sp.issparse(X) else sp.csr_array(_dense(X))
     if not (csr.has_canonical_format and csr.data.all()):
@@ -85,8 +85,10 @@ def _value_at(X: Any, row: int, column: int) -> float:
     return float(given[row, column])
 
 
-def refuse_frame_of_ratings(X: Any) -> None:
-    """Refuse a frame with a row per rating, or with a column of ids beside its ratings, where a matrix is asked for."""
+def refuse_other_than_matrix(X: Any) -> None:
+    """Refuse what holds a matrix, and a frame with a row per rating or a column of ids, where a matrix is asked for."""
+    if inside := next((name for name in ("train", "history") if hasattr(X, name)), None):  # a Split, a Holdout
+        raise DataError(f"a {type(X).__name__} is no matrix of users and items, but holds some: give its .{inside}")
     columns = getattr(X, "column_names", getattr(X, "columns", []))  # Arrow has the first, pandas and polars the second
     names = {str(name).lower().replace("_", "") for name in columns}
     if names & _USER_COLUMNS and names & _ITEM_COLUMNS:

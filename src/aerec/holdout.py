@@ -210,7 +210,7 @@ def given_validation(y: Any, validation: Any) -> Any:
     Raises
     ------
     TypeError
-        If there are two, or what is given is none, such as a whole `Split` or a pair of numbers.
+        If there are two, or what is given is none, such as a whole `Split`, one Interactions or a pair of numbers.
     """
     positional = (
         isinstance(y, Holdout | Split | Interactions)
@@ -222,7 +222,12 @@ def given_validation(y: Any, validation: Any) -> Any:
     given = y if positional else validation
     if isinstance(given, Split):
         raise TypeError("validation data is a part of a split, not all of it: give split.validation")
-    if given is None or isinstance(given, Holdout | Interactions) or getattr(given, "ndim", 0) == 2:
+    if isinstance(given, Interactions):
+        raise TypeError(
+            "validation data is a history and a target, this is one Interactions: give split.validation; to watch the "
+            "cost of reconstructing it, give its .matrix"
+        )
+    if given is None or isinstance(given, Holdout) or getattr(given, "ndim", 0) == 2:
         return given
     what = type(given).__name__
     if isinstance(given, tuple | list):

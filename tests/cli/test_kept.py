@@ -115,13 +115,28 @@ def test_nearly_all_is_a_plain_number(tmp_path):
         load(tmp_path, [3, *[90, 70, 100, 80, 95] * 99])
 
 
+def test_where_next_to_none_reach_four_fifths_the_median_is_proposed(tmp_path):
+    dwell = [6.5, 12.5, 90.5, 200.5]
+    with pytest.warns(UserWarning, match=r"counts 100 % of them as likes: --threshold 90\.5 keeps the upper half"):
+        load(tmp_path, [*dwell * 20, 20000, 90.5])
+    with pytest.raises(DataError, match=r"all below --threshold 4; --threshold 0\.01 keeps the upper half, and"):
+        load(tmp_path, [0.01, 0.01, 0.02] * 10 + [3.0])
+
+
+def test_the_share_of_likes_is_that_of_what_was_read(tmp_path):
+    with pytest.warns(UserWarning, match="counts 60 % of them as likes"):
+        load(tmp_path, [7, 8, 9, 1, 2] * 6, min_per_user=3)
+
+
 def test_a_threshold_that_was_chosen_is_left_alone(tmp_path, quiet):
     load(tmp_path, [7, 8, 9, 10, 4] * 6, threshold=7.0)
 
 
 @pytest.mark.parametrize(("ratings", "usual"), [([0.1, 0.5, 1.0], "0.8"), ([1, -1], "0.8"), ([1, 2, 3], "2.4")])
 def test_a_range_below_the_threshold_is_refused_with_one_that_fits(tmp_path, ratings, usual):
-    with pytest.raises(DataError, match=f"all below --threshold 4; give --threshold {usual}, or --implicit"):
+    with pytest.raises(
+        DataError, match=f"all below --threshold 4; --threshold {usual} is what 4 is of 5, and --implicit"
+    ):
         load(tmp_path, ratings * 10)
 
 

@@ -67,6 +67,15 @@ def test_lists_are_compared_without_what_is_left_out():
     assert share_of_common_lists(Fixed(100, 0.0), users) == 1
 
 
+def test_lists_are_common_where_only_someone_without_a_history_gets_another():
+    class Reversed(Fixed):
+        def _scores(self, block):
+            scores = super()._scores(block)
+            return np.broadcast_to(scores if block.history.nnz else -scores, (block.n_users, 100))
+
+    assert share_of_common_lists(Reversed(100, 0.0), block(40, 100)) == 1
+
+
 def test_few_users_and_few_items_say_nothing():
     assert share_of_common_lists(Fixed(100, 0.0), block(5, 100)) == 0
     assert share_of_common_lists(Fixed(9, 0.0), block(40, 9)) == 0
@@ -77,12 +86,17 @@ class Net:
 
     _personal, scorer_ = True, Fixed(100, 0.0)
 
+    def get_params(self, deep):
+        return {"epochs": 3}
+
 
 def test_one_list_for_all_warns(monkeypatch):
-    with pytest.warns(UserWarning, match=r"Net recommends to everybody .*a class that .* sets _personal = False$"):
+    with pytest.warns(
+        UserWarning, match=r"^100% of what Net recommends it .*\(epochs=\).*; a class that .* sets _personal = False$"
+    ):
         warn_of_one_list(Net(), block(40, 100))
     monkeypatch.setattr(Net, "__module__", "aerec.models.net")
-    with pytest.warns(UserWarning, match=r"Net recommends to everybody .*epochs=.* no steps$"):
+    with pytest.warns(UserWarning, match=r"^100% of what Net recommends .* penalties may help$"):
         warn_of_one_list(Net(), block(40, 100))
 
 
@@ -124,9 +138,9 @@ def untrained(**more):
 
 
 def test_a_network_that_ranks_by_popularity_warns_in_fit_and_in_evaluate():
-    with pytest.warns(UserWarning, match="MultDAE recommends to everybody"):
+    with pytest.warns(UserWarning, match="of what MultDAE recommends it recommends to everybody"):
         model = untrained().fit(split.train, validation=split.validation)
-    with pytest.warns(UserWarning, match="MultDAE recommends to everybody") as caught:
+    with pytest.warns(UserWarning, match="of what MultDAE recommends it recommends to everybody") as caught:
         evaluate(model, split.test, ["ndcg@20"])
     assert caught[0].filename == __file__
 
@@ -152,7 +166,7 @@ def test_evaluate_takes_holdouts_of_other_items_and_matrices():
     model = untrained().fit(split.train)
     fewer = split.test.history.items[::2]
     other = type(split.test)(split.test.history.with_items(fewer), split.test.target.with_items(fewer))
-    with pytest.warns(UserWarning, match="recommends to everybody"):
+    with pytest.warns(UserWarning, match="it recommends to everybody"):
         evaluate(model, other, ["ndcg@20"])
     evaluate(model, (split.test.history.matrix, split.test.target.matrix), ["ndcg@20"])
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from aerec.data_summary import look_like_counts
@@ -13,6 +14,7 @@ from aerec.interactions import Interactions
 
 _COUNTED = ("ratings", "users", "items")
 _HUNDRED = 100.0  # ratings end there at most; what goes further may be counts
+_FEWEST_LIKED = 0.1  # share of the ratings that are to be likes by a threshold that is proposed
 _STARS = 5.0  # the highest rating of the scale that the default threshold, 4, is meant for
 
 
@@ -76,7 +78,7 @@ def advice(given: Mapping[str, Interactions], kept: Kept) -> str | None:
     if kept.threshold is not None and high > _STARS and kept.threshold == _STARS - 1:
         return (
             f"the ratings run from {low:g} to {high:g}, and --threshold {kept.threshold:g} counts "
-            f"{_percent(kept.ratings)} of them as likes: --threshold {_usual_threshold(given):g} is what 4 is of 5"
+            f"{_percent(_liked(given, kept.threshold))} of them as likes: {_usual_threshold(given)}"
             + (", --implicit is for counts" if high > _HUNDRED else "")
         )
     if 2 * kept.ratings[0] < kept.ratings[1]:
@@ -99,8 +101,7 @@ def nothing_left(source: str, given: Mapping[str, Interactions], kept: Kept) -> 
     if kept.threshold is not None and not kept.threshold <= high:
         return (
             f"no rating of {source} is left: they run from {low:g} to {high:g}, all below --threshold "
-            f"{kept.threshold:g}; give --threshold {_usual_threshold(given):g}, or --implicit to count every row as a "
-            "like"
+            f"{kept.threshold:g}; {_usual_threshold(given)}, and --implicit counts every row as a like"
         )
     rules = {"threshold": kept.threshold, "min-per-user": kept.min_per_user, "min-per-item": kept.min_per_item}
     options = ", ".join(f"--{name} {value:g}" for name, value in rules.items() if value is not None)
@@ -129,10 +130,21 @@ def _largest(parts: Mapping[str, Interactions]) -> NDArray[Any]:
     return max(parts.values(), key=lambda part: part.n_ratings).matrix.data
 
 
-def _usual_threshold(parts: Mapping[str, Interactions]) -> float:
-    """Return four fifths of the highest rating: what 4 is on a scale that ends at 5."""
+def _liked(parts: Mapping[str, Interactions], threshold: float) -> tuple[int, int]:
+    """Return how many ratings are likes, and how many there are."""
+    values = [part.matrix.data for part in parts.values()]
+    return sum(int(np.count_nonzero(part >= threshold)) for part in values), sum(map(len, values))
+
+
+def _usual_threshold(parts: Mapping[str, Interactions]) -> str:
+    """Return a threshold in words: four fifths of the highest rating, or the median where next to none reach that."""
     high = value_range(parts)[1]
-    return float(f"{0.8 * high:.2g}") if high > 0 else high
+    usual = float(f"{0.8 * high:.2g}") if high > 0 else high
+    liked, total = _liked(parts, usual)
+    if liked >= _FEWEST_LIKED * total:
+        return f"--threshold {usual:g} is what 4 is of 5"
+    middle = float(np.median(np.concatenate([part.matrix.data for part in parts.values()])))
+    return f"--threshold {middle:g} keeps the upper half"
 
 
 def _share(counts: tuple[int, int]) -> str:

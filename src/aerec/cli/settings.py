@@ -39,9 +39,9 @@ def build_model(
     ----------
     model : class
     settings : iterable of str
-        ``name=value``: numbers, true, false, none, lists with commas, with brackets around them or not;
-        noise as masking:p or gaussian:scale; sparsity as l1:weight, kl:target:weight or topk:k. Models inside the model by name, ``model=mult-dae`` or
-        ``models=ease,elsa``, and a hyper-parameter of one as ``model__l2=100``.
+        ``name=value``: numbers, true, false, none, lists with commas, with brackets around them or not; noise as
+        masking:p or gaussian:scale; sparsity as l1:weight, kl:target:weight or topk:k. Models inside the model by name,
+        ``model=mult-dae`` or ``models=ease,elsa``, and a hyper-parameter of one as ``model__l2=100``.
     given : mapping, optional
         Values of parameters; `defaults` and `settings` count more.
     **defaults

@@ -16,7 +16,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 from typing_extensions import Self
 
-from aerec.canonical import canonical_csr, refuse_frame_of_ratings, refuse_masked
+from aerec.canonical import canonical_csr, refuse_masked, refuse_other_than_matrix
 from aerec.dimensions import Choice, Dimension, Number, Space
 from aerec.display.plotting import plot_history
 from aerec.errors import DataError, TrainingError
@@ -497,7 +497,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
     def _checked_matrix(self, X: Any, *, reset: bool) -> CSR | NDArray[np.float32]:
         """Return a matrix that scikit-learn has checked, as CSR where only what is stored counts."""
         refuse_masked(X)
-        refuse_frame_of_ratings(X)
+        refuse_other_than_matrix(X)
         X = canonical_csr(X) if issparse(X) else X  # before scikit-learn converts it, unchecked
         data = validate_data(self, X, accept_sparse="csr", dtype=np.float32, reset=reset)
         stays_dense = isinstance(data, np.ndarray) and LIKELIHOODS[self.likelihood].all_entries

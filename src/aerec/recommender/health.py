@@ -24,7 +24,7 @@ _FEW = 0.25  # There is a warning where no more than this share of the factors i
 
 
 def warn_of_one_list(model: Any, users: UserBlock) -> None:
-    """Warn where a fitted model, which is to rank for each user, gives everybody the list of someone without a history.
+    """Warn where a fitted model, which is to rank for each user, gives everybody one list.
 
     Parameters
     ----------
@@ -36,14 +36,16 @@ def warn_of_one_list(model: Any, users: UserBlock) -> None:
         return
     some = users.take(np.unique(np.linspace(0, users.n_users - 1, _USERS_COMPARED).astype(np.int64)))
     left_out = some.left_out if some.leaves_out_history else [some.history, *some.left_out]
-    if share_of_common_lists(model.scorer_, replace(some, left_out=left_out, barred=None)) >= _COMMON:
+    share = share_of_common_lists(model.scorer_, replace(some, left_out=left_out, barred=None))
+    if share >= _COMMON:
+        words = {"epochs": "epochs=", "batch_size": "a smaller batch_size="}
+        steps = [word for name, word in words.items() if name in model.get_params(deep=False)]
         own = not type(model).__module__.startswith("aerec.")  # whoever wrote it may want it so
         warn_caller(
-            f"{type(model).__name__} recommends to everybody what it recommends to someone without a history, the "
-            "popular items: it has learned nothing of tastes. Train it for more steps (epochs=, a smaller "
-            "batch_size=), or with weaker penalties; EASE needs no steps"
-            + "; a class that is to give everybody one list sets _personal = False"
-            * own
+            f"{share:.0%} of what {type(model).__name__} recommends it recommends to everybody, whatever they like: it "
+            "has learned little of tastes, or there are none in the data. Compare it with Popularity and EASE"
+            + f"; more steps ({', '.join(steps)}) or weaker penalties may help" * bool(steps)
+            + "; a class that is to give everybody one list sets _personal = False" * own
         )
 
 
@@ -106,9 +108,10 @@ def warn_of_scales(name: str, X: NDArray[np.float32], columns: pd.Index[Any] | N
 
 
 def share_of_common_lists(scorer: Scorer, users: UserBlock) -> float:
-    """Return how much of the users' lists they would get as well if nothing were known of them.
+    """Return how much of their lists the users have in common.
 
-    The lists are of ten items, or a tenth of all; the items that a user is not to get are left out of both.
+    The lists are of ten items, or a tenth of all. They are compared with those by the scores of someone without a
+    history and of three of the users, of which the most alike count; the items that a user is not to get are left out.
 
     Returns
     -------
@@ -118,11 +121,14 @@ def share_of_common_lists(scorer: Scorer, users: UserBlock) -> float:
     length = min(_LENGTH, scorer.n_items // 10)
     if length == 0 or users.n_users < _FEWEST_USERS:
         return 0.0
-    stranger = UserBlock.without_history(1, scorer.n_items)
     own, _ = scorer.rank(users, length)
-    common, _ = best_of(np.tile(scorer.score(stranger), (users.n_users, 1)), users, length)
-    in_both = (own[:, :, None] == common[:, None, :]) & (own[:, :, None] >= 0)
-    return float(in_both.sum() / max(np.count_nonzero(own >= 0), 1))
+    three = users.take(np.linspace(0, users.n_users - 1, 5).astype(np.int64)[1:-1])
+    shares = []
+    for scores in (*scorer.score(UserBlock.without_history(1, scorer.n_items)), *scorer.score(three)):
+        common, _ = best_of(np.tile(scores, (users.n_users, 1)), users, length)
+        in_both = (own[:, :, None] == common[:, None, :]) & (own[:, :, None] >= 0)
+        shares.append(float(in_both.sum() / max(np.count_nonzero(own >= 0), 1)))
+    return max(shares)
 
 
 def singular_values(users: NDArray[np.floating[Any]], items: NDArray[np.floating[Any]]) -> NDArray[np.float64]:

@@ -255,7 +255,9 @@ def _check_measurable(estimator: Recommender, split: Split, metric: str) -> None
     if not isinstance(split, Split):
         raise ValueError(f"split must be a Split, as splitters give it, got {type(split).__name__}")
     if split.validation is None or split.validation.target.n_ratings == 0:
-        raise DataError("the split has no validation data to tune on; choose a splitter that holds some out")
+        raise DataError(
+            "the split has no validation data to tune on; use RandomHoldout, or another that holds some out"
+        )
 
 
 def _is_auto(value: Any) -> bool:
