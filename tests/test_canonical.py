@@ -53,6 +53,11 @@ def test_a_frame_with_a_row_per_user_is_a_matrix(dtype):
     assert canonical_csr(frame).toarray().tolist() == [[0, 2, 0], [1, 0, 0]]
 
 
+def test_columns_may_have_any_name():
+    df = pd.DataFrame({"train": [1, 0], "history": [2, 3]})
+    np.testing.assert_array_equal(canonical_csr(df).toarray(), df)
+
+
 def test_a_frame_of_sparse_columns_stays_sparse(monkeypatch):
     frame = pd.DataFrame.sparse.from_spmatrix(sp.eye_array(4))
     monkeypatch.setattr(pd.DataFrame, "__array__", None)  # what would make it dense
