@@ -1,18 +1,22 @@
 """RatingPredictor: ids to places, clipping, refusals; and what every model that predicts ratings has in common."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from aerec import Interactions
 from aerec.baselines import BiasBaseline, BiasedMF
+from aerec.datasets import generate_interactions
 from aerec.errors import DataError
-from aerec.models import AutoRec
+from aerec.models import AutoRec, KernelAutoRec, RatingBlend
 from aerec.recommender.base import Recommender
 from aerec.recommender.rating import RatingPredictor
+from aerec.sparse import with_values
 
 
 class Places(RatingPredictor, Recommender):
@@ -170,3 +174,30 @@ def test_large_numbers_as_ids_stay_what_they_are():
     model = Places().fit(data)
     assert model.predict(["a", "1"], large).tolist() == model.predict(data.users, data.items).tolist()
     assert model.predict(["1", "a"], [large[1], -1]).tolist() == [11, -1]
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(0.01, 0), (0.2, 0.5), (100, 0), (100, -30.5)])
+@pytest.mark.parametrize(
+    "model",
+    [
+        BiasBaseline(),
+        BiasedMF(n_factors=3),
+        AutoRec(hidden=8, epochs=3, progress=False),
+        AutoRec(hidden=8, epochs=3, orientation="user", progress=False),
+        KernelAutoRec(hidden=8, epochs=3, progress=False),
+        RatingBlend([AutoRec(hidden=8, epochs=3, progress=False), BiasBaseline()]),
+    ],
+    ids=lambda model: type(model).__name__ + getattr(model, "orientation", ""),
+)
+def test_the_unit_and_the_zero_of_ratings_do_not_count(model, scale, shift):
+    ratings = generate_interactions(80, 50, 1000, seed=3)
+    others = replace(ratings, matrix=with_values(ratings.matrix, scale * ratings.matrix.data + np.float32(shift)))
+    users, items = ratings.users[np.arange(60)], ratings.items[np.arange(60) % 50]
+    new = [
+        {"ann": dict(zip(data.items[:9], data.matrix[[0]].data[:9].tolist(), strict=False))}
+        for data in (ratings, others)
+    ]
+    found, scores = clone(model).fit(ratings).predict(users, items), clone(model).fit(ratings).score_items(new[0])
+    scaled = clone(model).fit(others)
+    np.testing.assert_allclose((scaled.predict(users, items) - shift) / scale, found, atol=1e-4)
+    np.testing.assert_allclose((scaled.score_items(new[1]) - shift) / scale, scores, atol=1e-3)

@@ -22,7 +22,7 @@ from aerec.recommender.scorer import Scorer, UserBlock, cosines
 from aerec.sparse import CSR, column_counts, with_values
 from aerec.splitting import Holdout
 
-_LEAST_SPREAD = 1e-3  # The spread that is assumed where all ratings are equal
+_NO_SPREAD = 1e-6  # Ratings that differ by no more than this share of their size are equal
 
 
 class BiasedMF(RatingPredictor, Recommender):
@@ -125,16 +125,19 @@ class BiasedMF(RatingPredictor, Recommender):
         of_items: CSR = of_users.T.tocsr()
         self.mean_ = np.array([weighted_mean(by_user.data, of_users.data)])
         variance = weighted_mean(np.square(by_user.data - self.mean_), of_users.data)
-        spread = max(math.sqrt(variance), _LEAST_SPREAD)
+        size = float(np.abs(by_user.data).max())
+        varies = math.sqrt(variance) > _NO_SPREAD * size
+        spread = math.sqrt(variance) if varies else size or 1.0
         automatic = spread * imbalance(by_user)
         self.l2_ = np.array([automatic if isinstance(self.l2, str) else float(self.l2)])
         generator = np.random.default_rng(self.seed)
-        self.item_factors_ = 0.1 * generator.standard_normal((train.shape[1], self.n_factors + 1))
+        of_size = 0.1 * math.sqrt(spread)  # factors multiply to ratings
+        self.item_factors_ = of_size * generator.standard_normal((train.shape[1], self.n_factors + 1))
         self.item_factors_[:, -1] = 0
         for _ in range(self.epochs):
             self.user_factors_ = self._solve(by_user, self.item_factors_, of_users)
             self.item_factors_ = self._solve(by_item, self.user_factors_, of_items)
-        if spread == _LEAST_SPREAD:
+        if not varies:
             return  # there is nothing to factorise
         sizes = singular_values(self.user_factors_[:, :-1], self.item_factors_[:, :-1])
         warn_of_vanished_factors(

@@ -21,6 +21,7 @@ from aerec.errors import DataError, warn_caller
 from aerec.interactions import Interactions
 from aerec.models.autoencoder import Autoencoder
 from aerec.models.warm_start import LearnedBefore
+from aerec.network.batches import SparseBatch
 from aerec.network.coding import batches
 from aerec.network.device import resolve_device, without_gradients
 from aerec.network.fold_in import ridge_rows
@@ -35,7 +36,7 @@ from aerec.recommender.network_scorer import NetworkScorer
 from aerec.recommender.new_items import NewItems
 from aerec.recommender.rating import predict_ratings
 from aerec.recommender.scorer import Scorer, UserBlock
-from aerec.sparse import CSR, column_counts, row_ids
+from aerec.sparse import CSR, column_counts, row_ids, with_values
 from aerec.sparsity import Sparsity
 from aerec.training.loop import epochs_of_steps
 from aerec.training.optimizers import OptimizerChoice
@@ -43,6 +44,8 @@ from aerec.training.trainer import Trainer
 
 _PAIRS = 65_536  # pairs predicted at once
 SHRINKAGE = 5.0  # Shrinkage of user and item biases, in ratings: the best of the bias baseline on MovieLens 100K
+_RATED = 4.0  # What a standardised mean rating is read as, so that the network is told what was rated
+_NO_SPREAD = 1e-6  # Residuals smaller than this share of the ratings are rounding
 
 
 class AutoRec(Autoencoder):
@@ -61,10 +64,16 @@ class AutoRec(Autoencoder):
     last call of `fit` or `partial_fit`.
 
     With ``biases`` the network does not have to learn what every rating scale has, that some users are stricter and
-    some items better: h(r) is added to :math:`\mu + b_u + b_i`, shrunken means of the training ratings (5 ratings'
-    worth of shrinkage), and is trained on what they leave over. `generate` then gives the deviation from the biases,
-    `reconstruct` the ratings. The paper's model has neither biases nor noise: ``biases=False, noise=None``. With them
-    it is better, and training it for longer does not make it worse.
+    some items better, and what its unit is:
+
+    .. math:: \hat r_{ui} = \mu + b_u + b_i + \sigma \, h(\tilde r_i)_u, \qquad
+              \tilde r_{ui} = \frac{r_{ui} - \mu}{\sigma} + 4
+
+    with shrunken means of the training ratings (5 ratings' worth of shrinkage), the standard deviation σ of what these
+    leave over, which divided by σ is what h is trained on, and 4 to tell a mean rating from none. So ratings from 1 to
+    5 and from 10 to 50 give the same model, its cost in units of σ². `generate` then gives the deviation from the
+    biases, `reconstruct` the ratings. The paper's model has neither biases nor noise and reads the ratings as they
+    are: ``biases=False, noise=None``. With them it is better, and training it for longer does not make it worse.
 
     Parameters
     ----------
@@ -83,10 +92,10 @@ class AutoRec(Autoencoder):
     batch_size : int or "auto", default "auto"
         "auto" takes a fourteenth of the rows, from 32 to 128.
     weight_decay : float or "auto", default "auto"
-        λ. "auto" is a quarter of the edge of noise (`aerec.closed_form.penalties.edge_of_noise`) of what the biases
-        leave of the ratings, and 0.035 of its mean square at least; where that is above 1, of as much scaled to 1,
-        since units are bounded. The paper's λ is 2 · n_rows times as large: its cost is the sum over rows, of the
-        squared errors without ½.
+        λ. "auto" is a quarter of the edge of noise (`aerec.closed_form.penalties.edge_of_noise`) of what the network
+        is trained on, and 0.035 of its mean square at least; without biases, where that is above 1, of as much scaled
+        to 1, since units are bounded. The paper's λ is 2 · n_rows times as large: its cost is the sum over rows, of
+        the squared errors without ½.
     learning_rate, learning_rate_schedule, optimizer, patience, validation_metric, device, precision, seed, progress
         As in `Autoencoder`. With a Holdout of ratings, early stopping watches "rmse".
 
@@ -96,6 +105,8 @@ class AutoRec(Autoencoder):
         The lowest and the highest rating seen in training; `predict` clips to them.
     mean_, user_bias_, item_bias_ : ndarray of shape (1,), (n_users,), (n_items,), float64; or None
         μ, b_u and b_i, with ``biases``.
+    spread_ : ndarray of shape (1,), float64; or None
+        σ, with ``biases``; None in what version 0.1 saved, whose network reads and gives ratings as they are.
     weight_decay_ : ndarray of shape (1,), float64
         What ``weight_decay="auto"`` stands for.
 
@@ -121,7 +132,7 @@ class AutoRec(Autoencoder):
         "biases": [bool],
         "weight_decay": [RealNumber(at_least=0), OneOf(("auto",))],
     }
-    _learned = ("rating_range_", "hidden_rows_", "mean_", "user_bias_", "item_bias_", "weight_decay_")
+    _learned = ("rating_range_", "hidden_rows_", "mean_", "user_bias_", "item_bias_", "spread_", "weight_decay_")
 
     rating_range_: NDArray[np.float32]
     n_users_: int
@@ -129,6 +140,7 @@ class AutoRec(Autoencoder):
     mean_: NDArray[np.float64] | None
     user_bias_: NDArray[np.float64] | None
     item_bias_: NDArray[np.float64] | None
+    spread_: NDArray[np.float64] | None
     weight_decay_: NDArray[np.float64] | None
 
     _epochs_alone = 40
@@ -182,6 +194,7 @@ class AutoRec(Autoencoder):
             self.mean_ = None if biases is None else np.array([biases.mean])
             self.user_bias_ = None if biases is None else biases.users
             self.item_bias_ = None if biases is None else biases.items
+            self.spread_ = None if biases is None else np.array([_spread(data, biases)])
             self.weight_decay_ = np.array([self._suitable_decay(data)])
         else:
             range_seen = [min(range_seen[0], self.rating_range_[0]), max(range_seen[1], self.rating_range_[1])]
@@ -197,7 +210,7 @@ class AutoRec(Autoencoder):
         biases = self._biases()
         expected = data.data.mean() if biases is None else biases.at(row_ids(data), data.indices.astype(np.int64))
         by_side = [int(np.count_nonzero(counts)) for counts in (column_counts(data), np.diff(data.indptr))]
-        residuals = data.data - expected
+        residuals = (data.data - expected) / self._unit()
         edge = edge_of_noise(residuals, *by_side[:: 1 if self.orientation == "item" else -1])
         variance = float(np.square(residuals).mean())
         return max(self._decay * edge, self._least_decay * variance) / max(variance, 1.0)
@@ -219,7 +232,17 @@ class AutoRec(Autoencoder):
                 biases = replace(biases, users=biases.of_users(matrix, SHRINKAGE))
             pairs = row_ids(matrix), matrix.indices
             targets = matrix.data - biases.at(*(pairs if self.orientation == "user" else pairs[::-1]))
-        return SparseRows(matrix, resolve_device(self.device), targets, weights)
+            targets /= self._unit()
+        return SparseRows(self._reading()(matrix), resolve_device(self.device), targets, weights)
+
+    def _unit(self) -> float:
+        """Return what the network counts in."""
+        return 1.0 if self.spread_ is None else float(self.spread_[0])
+
+    def _reading(self) -> _Reading:
+        if self.mean_ is None or self.spread_ is None:
+            return _Reading()
+        return _Reading(1 / self._unit(), _RATED - float(self.mean_[0]) / self._unit())
 
     def _biases(self) -> Biases | None:
         if self.mean_ is None or self.user_bias_ is None or self.item_bias_ is None:
@@ -270,9 +293,9 @@ class AutoRec(Autoencoder):
         return predict_ratings(self, user_ids, item_ids)
 
     def _make_scorer(self) -> Scorer:
-        known = _Known(self._hidden, _Outputs.of_network(self.network_), self._biases())
+        known = _Known(self._hidden, _Outputs.of_network(self.network_, self._unit()), self._biases())
         if self.orientation == "user":
-            return _UserScorer(self.network_, known)
+            return _UserScorer(self.network_, known, self._reading(), self._unit())
         l2 = max(1.0, self._step_options(self.n_features_in_).weight_decay * self.n_features_in_)
         return _ItemScorer(known, self.n_features_in_, resolve_device(self.device), l2)
 
@@ -294,15 +317,39 @@ class AutoRec(Autoencoder):
             X = aligned
         return super()._rows_of(X)
 
+    def generate(self, code: ArrayLike | None = None, n: int = 1, *, seed: int | None = None) -> NDArray[np.float32]:
+        """Return the ratings that belong to a code, with ``biases`` their deviation from these; see `Autoencoder`."""
+        return super().generate(code, n, seed=seed) * np.float32(self._unit())
+
     def reconstruct(self, X: History) -> NDArray[np.float32]:
         """Return the reconstructed ratings, one row per item or user as ``orientation`` says; see `Autoencoder`."""
         ratings = super().reconstruct(X)
+        ratings *= np.float32(self._unit())
         if (biases := self._biases()) is not None:
             by_user = self.orientation == "user"
             user_bias = biases.of_users(self.block_of(X).history, SHRINKAGE) if by_user else biases.users
             ratings += biases.mean
             ratings += np.add.outer(user_bias, biases.items) if by_user else np.add.outer(biases.items, user_bias)
         return ratings
+
+
+def _spread(ratings: CSR, biases: Biases) -> float:
+    """Return the standard deviation of what the biases leave over; 1 where that is nothing."""
+    left = ratings.data - biases.at(row_ids(ratings), ratings.indices.astype(np.int64))
+    spread = float(np.sqrt(np.square(left).mean()))
+    return spread if spread > _NO_SPREAD * float(np.abs(ratings.data).max()) else 1.0
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """How the network reads ratings: as scale · r + shift."""
+
+    scale: float = 1.0
+    shift: float = 0.0
+
+    def __call__(self, ratings: CSR) -> CSR:
+        """Return the ratings as the network reads them."""
+        return with_values(ratings, (self.scale * ratings.data + self.shift).astype(np.float32))
 
 
 @dataclass(frozen=True)
@@ -337,21 +384,45 @@ class _Known:
 
 
 class _UserScorer(NetworkScorer):
-    """A row is a user: the network reads the history; the biases are added to what it gives."""
+    """A row is a user: the network reads the history; what it gives counts in `unit`, and the biases are added."""
 
-    def __init__(self, network: Network, known: _Known) -> None:
+    def __init__(self, network: Network, known: _Known, reading: _Reading, unit: float) -> None:
         super().__init__(network)
-        self._known = known
+        self._known, self._reading, self._unit = known, reading, np.float32(unit)
 
     def _scores(self, block: UserBlock) -> NDArray[np.float32]:
-        return self._with_biases(super()._scores(block), block)
+        return self._with_biases(super()._scores(self._read(block)) * self._unit, block)
+
+    def _read(self, block: UserBlock) -> UserBlock:
+        return replace(block, history=self._reading(block.history))
+
+    def _first_layers(self, block: UserBlock) -> tuple[Tensor, Callable[[NDArray[np.int64]], Tensor]]:
+        return super()._first_layers(self._read(block))
+
+    def last_hidden(self, block: UserBlock, batch: SparseBatch | None = None) -> Tensor:
+        """Return what the output layer reads."""
+        return super().last_hidden(self._read(block) if batch is None else block, batch)
+
+    def code(self, block: UserBlock) -> NDArray[np.float32]:
+        """Return the code of each user."""
+        return super().code(self._read(block))
 
     def _scores_at(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float32]:
         return self._scores(block)[:, columns]
 
     def decode(self, code: NDArray[np.float32], block: UserBlock) -> NDArray[np.float32]:
         """Add the biases to what the network gives."""
-        return self._with_biases(super().decode(code, block), block)
+        return self._with_biases(super().decode(code, block) * self._unit, block)
+
+    def unit_weights(self, unit: int, activation: float) -> NDArray[np.float32]:
+        """Return what a unit of the code adds to the ratings."""
+        return super().unit_weights(unit, activation) * self._unit
+
+    def unit_contributions(
+        self, code: NDArray[np.float32], units: NDArray[np.int64], columns: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Return how much ratings fall when a unit is 0."""
+        return super().unit_contributions(code, units, columns) * self._unit
 
     def best(self, block: UserBlock, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Rank by all scores."""
@@ -359,7 +430,7 @@ class _UserScorer(NetworkScorer):
 
     def contributions(self, block: UserBlock, columns: NDArray[np.int64]) -> NDArray[np.float64]:
         """Add what an item of the history does to the bias of a new user."""
-        terms, biases, history = super().contributions(block, columns), self._known.biases, block.history
+        terms, biases, history = super().contributions(block, columns) * self._unit, self._known.biases, block.history
         if biases is None or block.known_users[0] >= 0:
             return terms
         return terms + biases.falls(history, SHRINKAGE)[:, None]
@@ -375,7 +446,7 @@ class _UserScorer(NetworkScorer):
 
     def item_vectors(self) -> NDArray[np.float32]:
         """Return the rows of the output layer, with the biases of output layer and items."""
-        vectors, biases = super().item_vectors(), self._known.biases
+        vectors, biases = super().item_vectors() * self._unit, self._known.biases
         if biases is not None:
             vectors[:, -1] = self._known.outputs.bias + biases.items
         return vectors
@@ -383,7 +454,7 @@ class _UserScorer(NetworkScorer):
     def graph(self) -> nn.Module:
         """Return encoder and decoder, with the biases added, as a module on the CPU."""
         scores, biases = super().graph(), self._known.biases
-        return scores if biases is None else _BiasedGraph(scores, biases)
+        return scores if biases is None else _BiasedGraph(scores, biases, self._reading, float(self._unit))
 
 
 class _ItemScorer(Scorer):
@@ -460,11 +531,11 @@ def _plus(scores: NDArray[np.float32], biases: Biases, user_bias: NDArray[np.flo
 
 
 class _BiasedGraph(nn.Module):
-    """μ + b_u + b_i added, b_u as the history shows it."""
+    """μ + b_u + b_i added, b_u as the history shows it, to what the network gives in `unit`."""
 
-    def __init__(self, scores: nn.Module, biases: Biases) -> None:
+    def __init__(self, scores: nn.Module, biases: Biases, reading: _Reading, unit: float) -> None:
         super().__init__()
-        self.scores = scores
+        self.scores, self.reading, self.unit = scores, reading, unit
         self.usual = constant(biases.mean + biases.items)
 
     def forward(self, history: Tensor) -> Tensor:
@@ -472,7 +543,8 @@ class _BiasedGraph(nn.Module):
         rated = (history != 0).to(history.dtype)
         left = ((history - self.usual) * rated).sum(dim=1, keepdim=True)
         user_bias = left / (rated.sum(dim=1, keepdim=True) + SHRINKAGE)
-        scores: Tensor = self.scores(history) + self.usual + user_bias
+        read = (self.reading.scale * history + self.reading.shift) * rated
+        scores: Tensor = self.scores(read) * self.unit + self.usual + user_bias
         return scores
 
 
@@ -484,9 +556,10 @@ class _Outputs:
     bias: NDArray[np.float32]
 
     @classmethod
-    def of_network(cls, network: Network) -> _Outputs:
-        """Return those of the output layer."""
-        return cls(network.output_weight.detach().cpu().numpy(), network.decoder_biases[-1].detach().cpu().numpy())
+    def of_network(cls, network: Network, unit: float) -> _Outputs:
+        """Return those of the output layer, which gives ratings divided by `unit`."""
+        layer = network.output_weight, network.decoder_biases[-1]
+        return cls(*(np.float32(unit) * tensor.detach().cpu().numpy() for tensor in layer))
 
     def of(self, columns: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return those of the outputs `columns`; −1 stands for one that was not seen, and gets their average."""

@@ -106,13 +106,18 @@ class RatingBlend(RatingPredictor, Blend):
 
 
 def _fitted_weights(models: Sequence[Recommender], validation: Holdout) -> NDArray[np.float64]:
-    """Least squares with weights that are not negative and sum to about 1, which a heavy extra row asks for."""
+    """Least squares with weights that are not negative and sum to about 1, which a heavy extra row asks for.
+
+    As they sum to 1, a constant may be taken off all ratings: the mean, so that the unit of ratings does not count.
+    """
     pairs = validation.target.to_frame()
     if pairs.empty:
         raise DataError("weights cannot be chosen: nobody has a held-out rating; give weights=")
     columns = [model.predict(pairs["user"], pairs["item"]) for model in models if isinstance(model, PredictsRatings)]
     system, wanted = np.stack(columns, axis=1).astype(np.float64), pairs["rating"].to_numpy(dtype=np.float64)
-    heavy = 100 * np.sqrt(len(wanted))
+    system -= (mean := wanted.mean())
+    wanted -= mean
+    heavy = 100 * (np.linalg.norm(wanted) or 1.0)
     weights, _ = nnls(np.vstack([system, np.full(len(columns), heavy)]), np.append(wanted, heavy))
     return weights
 
