@@ -260,7 +260,7 @@ def test_clone_keeps_choices_and_forgets_learning():
 @pytest.mark.parametrize("model", [DenoisingAutoencoder, SparseAutoencoder])
 def test_presets_have_what_their_names_say(model):
     fitted = model(hidden=8, likelihood="gaussian", epochs=2, progress=False).fit(DIGITS)
-    assert (fitted.noise is not None) == (model is DenoisingAutoencoder)
+    assert (fitted.network_.architecture.noise is not None) == (model is DenoisingAutoencoder)
     assert (fitted.sparsity is not None) == (model is SparseAutoencoder)
 
 
@@ -337,19 +337,19 @@ def test_automatic_epochs_end_sooner_where_nothing_is_validated():
 def test_automatic_epochs_count_steps_and_follow_the_size_of_the_data():
     model = MultDAE()
     assert [model._epochs_without_validation(shape) for shape in ((1000, 1000), (4000, 16_000), (10**6, 10**5))] == [
-        5,
-        15,
-        15,
+        9,
+        25,
+        25,
     ]
     few = MultDAE(batch_size=100)._epochs_without_validation((1000, 1000))
-    assert few == round(5.4 * 30 / 10)  # of ten steps each
+    assert few == round(9 * 30 / 10)  # of ten steps each
     fewer = [MultDAE()._epochs_without_validation((n, 1000)) for n in (40, 150, 240, 480)]
-    assert fewer == [22, 22, 20, 11]  # rows of a few batches are not passed over more than four times as often
+    assert fewer == [36, 36, 34, 18]  # rows of a few batches are not passed over more than four times as often
     assert Autoencoder()._epochs_without_validation((1000, 1000)) == Autoencoder._epochs_alone
     dense = DenoisingAutoencoder(likelihood="gaussian")
     assert dense._epochs_without_validation((1000, 64)) == DenoisingAutoencoder._epochs_alone
     assert ELSA()._epochs_without_validation((1000, 1000)) == 5
-    assert model._epochs_without_validation((960, 200)) == 5  # no fewer where items are few
+    assert model._epochs_without_validation((960, 200)) == 9  # no fewer where items are few
 
 
 @pytest.mark.parametrize("model", [MultDAE, CDAE])

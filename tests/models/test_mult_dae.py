@@ -18,13 +18,13 @@ def trained(**changes):
 
 
 def test_the_preset_is_that_of_the_paper():
-    """Liang et al. 2018, section 4: one hidden layer, tanh, rows of unit length, dropout on the input."""
+    """Liang et al. 2018, section 4: one hidden layer, tanh, rows of unit length, dropout of 0.5 on the input."""
     model = MultDAE()
     assert model.hidden == 400
     assert model.activation == "tanh"
     assert model.likelihood == "multinomial"
     assert model.normalize
-    assert model.noise == MaskingNoise(0.4)
+    assert model.noise == MaskingNoise(0.5, hold_out=True)
     assert not model.variational
     assert model.sparsity is None
 

@@ -5,6 +5,7 @@ import pytest
 from scipy.special import expit, log_softmax
 
 from aerec.models import SparseAutoencoder
+from aerec.noise import MaskingNoise
 from aerec.sparsity import KLSparsity, L1Sparsity, TopKSparsity
 
 LIKES = (np.random.default_rng(0).random((60, 20)) < 0.3).astype(np.float32)
@@ -32,18 +33,32 @@ def code_and_logits(model, activation, keep=None):
 
 
 def test_the_preset_is_that_of_the_lecture():
-    """Ng 2011: sigmoid units, no noise, mean activation held at 0.05 by a KL penalty."""
+    """Ng 2011: sigmoid units, mean activation held at 0.05 by a KL penalty, and for measurements no noise."""
     model = SparseAutoencoder()
     assert model.activation == "sigmoid"
-    assert model.noise is None
     assert model.sparsity == KLSparsity(target=0.05, weight=0.1)
     assert not model.variational
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "noise"),
+    [("multinomial", MaskingNoise(0.5, hold_out=True)), ("gaussian", None)],
+)
+def test_likes_are_held_out_and_measurements_are_not(likelihood, noise):
+    fitted = quick(likelihood=likelihood, epochs=1).fit(LIKES)
+    assert (fitted.noise, fitted.network_.architecture.noise) == ("auto", noise)
+    assert quick(noise=None, epochs=1).fit(LIKES).network_.architecture.noise is None
 
 
 @pytest.mark.parametrize(("activation", "low", "high"), [("sigmoid", 0, 1), ("tanh", -1, 1)])
 def test_a_heavy_kl_penalty_holds_every_unit_at_the_target(activation, low, high):
     model = quick(
-        activation=activation, sparsity=KLSparsity(0.2, 1000.0), epochs=300, learning_rate=2e-2, batch_size=60
+        activation=activation,
+        sparsity=KLSparsity(0.2, 1000.0),
+        noise=None,
+        epochs=300,
+        learning_rate=2e-2,
+        batch_size=60,
     )
     mean = model.fit(LIKES).transform(LIKES).mean(axis=0)
     np.testing.assert_allclose((mean - low) / (high - low), 0.2, atol=0.02)
@@ -70,7 +85,7 @@ def test_l1_pays_the_magnitudes_of_the_code():
 
 
 def test_the_kl_penalty_in_the_history_is_that_of_the_batches():
-    whole = quick(sparsity=KLSparsity(0.1, 2.0), batch_size=60, epochs=1, learning_rate=1e-30).fit(LIKES)
+    whole = quick(noise=None, sparsity=KLSparsity(0.1, 2.0), batch_size=60, epochs=1, learning_rate=1e-30).fit(LIKES)
     code, _ = code_and_logits(whole, expit)
     mean = code.mean(axis=0)
     kl = 2.0 * (0.1 * np.log(0.1 / mean) + 0.9 * np.log(0.9 / (1 - mean))).sum()

@@ -50,14 +50,21 @@ from aerec.training.optimizers import OPTIMIZER_CHOICE, SCHEDULES, OptimizerChoi
 from aerec.training.trainer import StepOptions, Trainer
 
 NEURAL_SPACE: dict[str, Dimension] = {
-    "noise": Choice((None, *(MaskingNoise(p) for p in (0.2, 0.3, 0.4, 0.5, 0.65)))),
+    "noise": Choice(
+        (
+            None,
+            *(MaskingNoise(p) for p in (0.2, 0.3, 0.4, 0.5, 0.65)),
+            *(MaskingNoise(p, hold_out=True) for p in (0.3, 0.5, 0.65)),
+        )
+    ),
     "learning_rate": Number(3e-4, 5e-3, log=True),
     "weight_decay": Choice((0.0, 1e-5, 1e-4, 1e-3)),
     "batch_size": Choice(("auto", 128, 500)),
 }
 HIDDEN_SIZES = Choice((200, 400, 600, (600, 200)))
 """What the search spaces of most autoencoders have in common."""
-_OF_CLICKS = ("multinomial", "bernoulli")
+OF_CLICKS = ("multinomial", "bernoulli")
+"""The likelihoods of clicks: of rows of which only what is there says something."""
 _EPOCHS_VALIDATED = 100  # most epochs of epochs="auto" with validation data
 _COLLAPSED, _SETTLED = 0.01, 5  # KL per unit of a code that says nothing; epochs after which it should
 _OF_STEPS: dict[str, list[Constraint]] = {
@@ -133,8 +140,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
     epochs : int or "auto", default "auto"
         "auto" takes up to 100 with validation data, or as many as without if that is more, where `patience` ends the
         training; without it 30. The presets for likes follow the data: a · (n_rows · n_items / 10⁶)^0.29 epochs of 30
-        steps, the power from 1 to 2.8, and up to four times as many where they have fewer steps; a is 5 in `ELSA`, 5.4
-        in `MultDAE`, 8 in `CDAE`, 11.5 in `MultVAE`. On sets of 300 to 3,000 users that is about where validation data
+        steps, the power from 1 to 2.8, and up to four times as many where they have fewer steps; a is 5 in `ELSA`, 9
+        in `MultDAE`, 12 in `CDAE`, 11.5 in `MultVAE`. On sets of 300 to 3,000 users that is about where validation data
         would have ended the training, and `patience` ends none sooner: where popularity is all that a network has
         learned yet, more of it does not help for long.
     batch_size : int or "auto", default "auto"
@@ -230,7 +237,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
     _epochs_of_a_million: ClassVar[float | None] = None
     """The same for likes, on data of a million cells whose epochs have 30 steps; None where `_epochs_alone` holds."""
 
-    _of_likes: ClassVar[tuple[str, ...]] = _OF_CLICKS
+    _of_likes: ClassVar[tuple[str, ...]] = OF_CLICKS
     """The likelihoods with which it holds."""
 
     _batches: ClassVar[tuple[int, int]] = (30, 500)
@@ -342,7 +349,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             sparsity=self.sparsity,
             variational=self.variational,
             tied=self.tied,
-            normalize=self.likelihood in _OF_CLICKS if self.normalize is None else bool(self.normalize),
+            normalize=self.likelihood in OF_CLICKS if self.normalize is None else bool(self.normalize),
             initialization=self.initialization,
             initialization_scale=float(self.initialization_scale),
             n_users=n_users,

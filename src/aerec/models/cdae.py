@@ -27,7 +27,8 @@ class CDAE(Autoencoder):
     ----------
     hidden : int or tuple of int, default 200
     activation : str, default "tanh"
-    noise : MaskingNoise, GaussianNoise or None, default MaskingNoise(0.5)
+    noise : MaskingNoise, GaussianNoise or None, default MaskingNoise(0.5, hold_out=True)
+        The paper asks for all of the history, not only for what was dropped.
     sparsity : L1Sparsity, KLSparsity, TopKSparsity or None, default None
     likelihood : str, default "bernoulli"
         The paper's logistic loss; "multinomial" and "gaussian" work as well.
@@ -59,13 +60,13 @@ class CDAE(Autoencoder):
     }
 
     _epochs_alone = 12
-    _epochs_of_a_million = 8.0
+    _epochs_of_a_million = 12.0
 
     def __init__(
         self,
         hidden: int | tuple[int, ...] = 200,
         activation: str = "tanh",
-        noise: Noise | None = MaskingNoise(0.5),  # noqa: B008 (frozen)
+        noise: Noise | None = MaskingNoise(0.5, hold_out=True),  # noqa: B008 (frozen)
         sparsity: Sparsity | None = None,
         likelihood: str = "bernoulli",
         tied: bool = False,

@@ -20,8 +20,9 @@ class MultDAE(Autoencoder):
     hidden : int or tuple of int, default 400
         The paper has 200, and noise of 0.5.
     activation : str, default "tanh"
-    noise : MaskingNoise, GaussianNoise or None, default MaskingNoise(0.4)
-        Dropout on the normalised input.
+    noise : MaskingNoise, GaussianNoise or None, default MaskingNoise(0.5, hold_out=True)
+        Dropout on the normalised input. The paper asks for all of the row, not only for what was dropped: the network
+        then learns to copy, the more so the fewer items there are.
     sparsity : L1Sparsity, KLSparsity, TopKSparsity or None, default None
     normalize : bool, default True
     feature_weight : float >= 0, default 0.0
@@ -48,13 +49,13 @@ class MultDAE(Autoencoder):
 
     search_space: ClassVar[Space] = {**NEURAL_SPACE, "hidden": HIDDEN_SIZES, "activation": Choice(("tanh", "swish"))}
 
-    _epochs_of_a_million = 5.4
+    _epochs_of_a_million = 9.0
 
     def __init__(
         self,
         hidden: int | tuple[int, ...] = 400,
         activation: str = "tanh",
-        noise: Noise | None = MaskingNoise(0.4),  # noqa: B008 (frozen)
+        noise: Noise | None = MaskingNoise(0.5, hold_out=True),  # noqa: B008 (frozen)
         sparsity: Sparsity | None = None,
         normalize: bool = True,
         feature_weight: float = 0.0,

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import ClassVar
 
 from aerec.dimensions import Choice, Number, Space
-from aerec.models.autoencoder import HIDDEN_SIZES, NEURAL_SPACE, Autoencoder
-from aerec.noise import Noise
-from aerec.parameters import passed_on
+from aerec.models.autoencoder import HIDDEN_SIZES, NEURAL_SPACE, OF_CLICKS, Autoencoder
+from aerec.noise import MaskingNoise, Noise
+from aerec.parameters import Constraint, OneOf, passed_on
 from aerec.sparsity import KLSparsity, L1Sparsity, Sparsity, TopKSparsity
 from aerec.training.optimizers import OptimizerChoice
 
 
 class SparseAutoencoder(Autoencoder):
-    """Autoencoder without noise whose units are mostly inactive, so that each stands for something of its own.
+    """Autoencoder whose units are mostly inactive, so that each stands for something of its own.
 
     Parameters
     ----------
@@ -21,7 +21,9 @@ class SparseAutoencoder(Autoencoder):
     activation : str, default "sigmoid"
         `KLSparsity` needs "sigmoid" or "tanh".
     sparsity : KLSparsity, L1Sparsity, TopKSparsity or None, default KLSparsity(0.05, 0.1)
-    noise : MaskingNoise, GaussianNoise or None, default None
+    noise : MaskingNoise, GaussianNoise, None or "auto", default "auto"
+        "auto" is ``MaskingNoise(0.5, hold_out=True)`` where the likelihood is one of clicks, as in `MultDAE`, and none
+        for measurements: there the sparse code alone keeps the network from copying.
     likelihood : str, default "multinomial"
         For ratings as likes; "gaussian" for standardised dense data.
     tied : bool, default False
@@ -44,8 +46,14 @@ class SparseAutoencoder(Autoencoder):
     (120, 4)
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
+        **Autoencoder._parameter_constraints,
+        "noise": [*Autoencoder._parameter_constraints["noise"], OneOf(("auto",))],
+    }
+
     search_space: ClassVar[Space] = {
-        **{name: dimension for name, dimension in NEURAL_SPACE.items() if name != "noise"},
+        **NEURAL_SPACE,
+        "noise": Choice(("auto", None)),
         "learning_rate": Number(1e-3, 3e-2, log=True),
         "hidden": HIDDEN_SIZES,
         "sparsity": Choice(
@@ -55,14 +63,14 @@ class SparseAutoencoder(Autoencoder):
     }
 
     _epochs_alone = 15
-    _epochs_of_a_million = 10.5
+    _epochs_of_a_million = 16.0
 
     def __init__(
         self,
         hidden: int | tuple[int, ...] = 200,
         activation: str = "sigmoid",
         sparsity: Sparsity | None = KLSparsity(0.05, 0.1),  # noqa: B008 (frozen)
-        noise: Noise | None = None,
+        noise: Noise | str | None = "auto",
         likelihood: str = "multinomial",
         tied: bool = False,
         normalize: bool | None = None,
@@ -83,3 +91,8 @@ class SparseAutoencoder(Autoencoder):
         progress: bool | int = True,
     ) -> None:
         super().__init__(**passed_on(locals()))
+
+    def _used_noise(self) -> Noise | None:
+        if not isinstance(self.noise, str):
+            return self.noise
+        return MaskingNoise(0.5, hold_out=True) if self.likelihood in OF_CLICKS else None
