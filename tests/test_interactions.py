@@ -70,6 +70,37 @@ def test_duplicates_can_be_added_up(frame):
     assert list(counted.rating) == list(pairs.size()["size"])
 
 
+@given(frames(unique=False))
+def test_the_first_of_duplicates_can_be_kept(frame):
+    data = Interactions.from_frame(frame, duplicates="first")
+    ordered = frame.sort_values("timestamp", kind="stable") if "timestamp" in frame else frame
+    expected = ordered.drop_duplicates(["user", "item"])
+    assert as_dict(data.to_frame()) == as_dict(expected)
+    assert len(data.notes) == (len(expected) < len(frame))
+
+
+@pytest.mark.parametrize("rating", ["rating", None])
+def test_a_warning_of_duplicates_says_what_a_split_by_time_needs(rating):
+    trips = pd.DataFrame({"user": [1, 1], "item": [7, 7], "rating": [1.0, 1.0], "timestamp": [10, 20]})
+    with pytest.warns(UserWarning, match=r'duplicates="first" keeps the first, which a split by time needs'):
+        last = Interactions.from_frame(trips, rating=rating)
+    first = Interactions.from_frame(trips, rating=rating, duplicates="first")
+    assert (last.timestamps.tolist(), first.timestamps.tolist()) == ([20], [10])
+    with pytest.warns(UserWarning, match="1 duplicated") as told:
+        Interactions.from_frame(trips, rating=rating, timestamp=None)
+    assert "first" not in str(told[0].message)
+
+
+def test_joined_data_may_keep_the_first_of_a_pair():
+    old, new = (
+        Interactions.from_frame(pd.DataFrame({"user": [1], "item": [7], "rating": [value], "timestamp": [time]}))
+        for value, time in ((2.0, 10), (5.0, 20))
+    )
+    joined = Interactions.concat([new, old], duplicates="first")
+    assert (joined.matrix.data.tolist(), joined.timestamps.tolist()) == ([2.0], [10])
+    assert joined.notes == ("1 ratings left out after an earlier one of the same user and item",)
+
+
 def test_repeated_events_without_a_rating_count_once():
     with pytest.warns(UserWarning, match=r"^1 duplicated \(user, item\) pairs: each counts once$"):
         data = Interactions.from_frame(pd.DataFrame({"user": [1, 1], "item": [7, 7]}), rating=None)
@@ -78,7 +109,7 @@ def test_repeated_events_without_a_rating_count_once():
 
 def test_duplicates_of_another_kind_are_refused():
     frame = pd.DataFrame({"user": [1], "item": [1], "rating": [1.0]})
-    with pytest.raises(ValueError, match=r"duplicates='mean' is not known; expected \"last\" or \"sum\""):
+    with pytest.raises(ValueError, match=r"duplicates='mean' is not known; expected \"last\", \"first\" or \"sum\""):
         Interactions.from_frame(frame, duplicates="mean")
 
 

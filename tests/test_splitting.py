@@ -269,6 +269,17 @@ def test_leave_last_out_by_hand():
 # ---------------------------------------------------------------------- TemporalSplit
 
 
+@pytest.mark.parametrize("splitter", [LeaveLastOut(validation=False), TemporalSplit(0.0, 0.4)])
+def test_of_repeated_trips_the_first_keeps_the_past_out_of_the_target(splitter):
+    trips = pd.DataFrame(
+        [("ann", "a", 1), ("ann", "b", 2), ("ann", "c", 3), ("ann", "a", 4)], columns=["user", "item", "timestamp"]
+    )
+    data = Interactions.from_frame(trips, rating=None, duplicates="first")
+    split = splitter.split(data)
+    assert "a" in set(split.test.history.to_frame()["item"])
+    assert "a" not in set(split.test.target.to_frame()["item"])
+
+
 def latest(times, at_least):
     """Begin of the shortest stretch of time, up to the end, with so many ratings."""
     return max(time for time in times if sum(other >= time for other in times) >= at_least)

@@ -17,7 +17,7 @@ from aerec.sparse import CSR
 from aerec.tables import first_row, plain, read_columns, without_categories
 from aerec.times import times_of_column, warn_of_unread_times
 
-Duplicates = Literal["last", "sum"]  # what becomes of a pair of user and item that occurs more than once
+Duplicates = Literal["last", "first", "sum"]  # what becomes of a pair of user and item that occurs more than once
 
 _TIMESTAMP = "timestamp"  # the one column that may be absent under its default name
 
@@ -35,7 +35,7 @@ class SortedRatings:
     weights : ndarray of shape (n_ratings,), or None
         Likewise.
     n_repeated, n_zeros : int
-        Rows left out because their pair of user and item came again later (or added up with it), or because their
+        Rows left out because another one of their pair of user and item stays (or added up with it), or because their
         rating is 0.
     """
 
@@ -58,7 +58,7 @@ class FrameRatings:
     timestamp_dtype : str or None
         The type of the dates that became `timestamps`; None where they were numbers.
     notes : tuple of str
-        That ratings were added up.
+        That ratings were added up, or later ones left out.
     """
 
     ratings: SortedRatings
@@ -96,15 +96,15 @@ def ratings_of_frame(
     weights = None if weight is None else _weights(frame[weight], weight)
     ratings = sort_ratings(rows, cols, values, times, (len(users), len(items)), weights, duplicates)
     notes: tuple[str, ...] = ()
-    if ratings.n_repeated and duplicates == "sum":
-        notes = (note_of_sums(ratings.n_repeated),)
-    elif ratings.n_repeated and rating is None:
-        warn_caller(f"{ratings.n_repeated:,} duplicated (user, item) pairs: each counts once")
+    if ratings.n_repeated and duplicates != "last":
+        notes = (note_of_repeated(ratings.n_repeated, duplicates),)
     elif ratings.n_repeated:
-        warn_caller(
-            f"{ratings.n_repeated:,} duplicated (user, item) pairs: kept the last rating of each; "
-            'duplicates="sum" adds them up; to keep another one, drop the rest from the frame first'
-        )
+        kept = "each counts once" if rating is None else "kept the last rating of each"
+        cures = [] if rating is None else ['duplicates="sum" adds them up']
+        if times is not None:
+            kept += ", at its last time" if rating is None else ""
+            cures.append('duplicates="first" keeps the first, which a split by time needs')
+        warn_caller("; ".join([f"{ratings.n_repeated:,} duplicated (user, item) pairs: {kept}", *cures]))
     warn_of_zeros(ratings.n_zeros, duplicates)
     return FrameRatings(ratings, users, items, dtype, notes)
 
@@ -121,15 +121,19 @@ def warn_of_zeros(n_zeros: int, duplicates: Duplicates) -> None:
         )
 
 
-def note_of_sums(n_repeated: int) -> str:
-    """Say that ratings were added up."""
-    return f"{n_repeated:,} rows added to another one of the same user and item"
+def note_of_repeated(n_repeated: int, duplicates: Duplicates) -> str:
+    """Say what became of ratings of a user and item that have another one."""
+    if duplicates == "sum":
+        return f"{n_repeated:,} rows added to another one of the same user and item"
+    if duplicates == "first":
+        return f"{n_repeated:,} ratings left out after an earlier one of the same user and item"
+    return f"{n_repeated:,} ratings replaced by a later one of the same user and item"
 
 
 def check_duplicates(duplicates: str) -> None:
-    """Raise a ValueError if `duplicates` is neither "last" nor "sum"."""
+    """Raise a ValueError if `duplicates` is none of "last", "first" and "sum"."""
     if duplicates not in get_args(Duplicates):
-        raise ValueError(f'duplicates={duplicates!r} is not known; expected "last" or "sum"')
+        raise ValueError(f'duplicates={duplicates!r} is not known; expected "last", "first" or "sum"')
 
 
 def sort_ratings(
@@ -143,7 +147,7 @@ def sort_ratings(
 ) -> SortedRatings:
     """Sort ratings by row and column; of a repeated pair the last by time stays, else the last given.
 
-    With ``duplicates="sum"`` it stays with the sum of all values of the pair.
+    With ``duplicates="first"`` the first stays, with ``"sum"`` the last with the sum of all values of the pair.
 
     Two counting sorts, which are stable: to columns, then to rows. Times are compared in repeated pairs only. The
     result is that of ``np.lexsort((times, cols, rows))``.
@@ -155,7 +159,7 @@ def sort_ratings(
     times : ndarray of shape (n,), or None
     shape : (n_rows, n_columns)
     weights : ndarray of shape (n,), optional
-    duplicates : "last" or "sum", default "last"
+    duplicates : "last", "first" or "sum", default "last"
     """
     check_duplicates(duplicates)
     n = len(values)
@@ -170,26 +174,26 @@ def sort_ratings(
     ends = indptr[1:-1]
     repeated[ends[(ends > 0) & (ends < n)] - 1] = False
     n_repeated = int(np.count_nonzero(repeated))
-    last = np.append(~repeated, True)[:n]
+    begins, last = np.append(True, ~repeated)[:n], np.append(~repeated, True)[:n]
     if n_repeated and times is not None:
-        begins = np.append(True, ~repeated)
         pairs = np.flatnonzero(~(last & begins))
         by_time = np.lexsort((times[order[pairs]], np.cumsum(begins)[pairs]))
         order[pairs] = order[pairs[by_time]]
     values = values[order]
     if n_repeated and duplicates == "sum":
-        sums = np.add.reduceat(values, np.flatnonzero(np.append(True, ~repeated)), dtype=np.float64)
+        sums = np.add.reduceat(values, np.flatnonzero(begins), dtype=np.float64)
         if (largest := np.abs(sums).max()) > np.finfo(np.float32).max:
             raise DataError(f"the ratings of a repeated pair add up to {largest:g}, more than float32 holds")
         values[last] = sums
-    keep = last & (values != 0)
+    kept = begins if duplicates == "first" else last
+    keep = kept & (values != 0)
     if not keep.all():
         indptr = np.concatenate(([0], np.cumsum(keep)), dtype=width)[indptr]
         cols, values, order = cols[keep], values[keep], order[keep]
     matrix: CSR = sp.csr_array((values, cols, indptr), shape=shape)
     matrix.has_canonical_format = True
     times, weights = (None if array is None else array[order] for array in (times, weights))
-    return SortedRatings(matrix, times, weights, n_repeated, int(np.count_nonzero(last) - len(values)))
+    return SortedRatings(matrix, times, weights, n_repeated, int(np.count_nonzero(kept) - len(values)))
 
 
 def _ratings(column: pd.Series[Any], name: str) -> NDArray[np.float32]:

@@ -170,7 +170,8 @@ class Interactions:
             datetimes. The default may be absent, any other name must be there.
         weight : str, optional
             Name of a column of numbers above 0: how much each rating counts in what a model learns, see `with_weights`.
-        duplicates : "last" or "sum", default "last"
+        duplicates : "last", "first" or "sum", default "last"
+            "first" keeps the first: a split by time needs it, or what a user had before the cut turns up behind it.
             "sum" is for events: the ratings of a pair are added up, as are clicks, plays or amounts (with
             ``rating=None``, the rows are counted), with the time and weight of the last. `notes` say how many.
         item_names, item_genres : pandas.Series or mapping, optional
@@ -189,7 +190,7 @@ class Interactions:
         TypeError
             If `df` is no frame.
         ValueError
-            If `duplicates` is neither "last" nor "sum".
+            If `duplicates` is none of these.
         MissingExtraError
             If pyarrow is needed and not installed.
         """
@@ -237,8 +238,8 @@ class Interactions:
         ----------
         parts : iterable of Interactions
             The oldest first.
-        duplicates : "last" or "sum", default "last"
-            "sum" adds up the ratings of a pair, as in `from_frame`.
+        duplicates : "last", "first" or "sum", default "last"
+            "first" keeps the first, "sum" adds up the ratings of a pair, as in `from_frame`.
 
         Returns
         -------
@@ -251,7 +252,7 @@ class Interactions:
         DataError
             If the ids of two parts are of different types.
         ValueError
-            If there are no parts, or `duplicates` is neither "last" nor "sum".
+            If there are no parts, or `duplicates` is none of these.
 
         Warns
         -----

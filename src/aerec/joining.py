@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from aerec.frames import Duplicates, note_of_sums, sort_ratings, warn_of_zeros
+from aerec.frames import Duplicates, note_of_repeated, sort_ratings, warn_of_zeros
 from aerec.id_codes import warn_of_spellings
 from aerec.id_kinds import union_of_ids
 from aerec.item_descriptions import joined_descriptions
@@ -39,8 +39,7 @@ def joined_fields(parts: Sequence[Any], duplicates: Duplicates) -> dict[str, Any
     warn_of_zeros(joined.n_zeros, duplicates)
     notes = [*dict.fromkeys(note for part in parts for note in part.notes)]
     if joined.n_repeated:
-        replaced = f"{joined.n_repeated:,} ratings replaced by a later one of the same user and item"
-        notes.append(note_of_sums(joined.n_repeated) if duplicates == "sum" else replaced)
+        notes.append(note_of_repeated(joined.n_repeated, duplicates))
     of_parts = [
         None if part.item_features is None else ItemFeatures(part.item_features, part.feature_names) for part in parts
     ]

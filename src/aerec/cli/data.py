@@ -181,10 +181,13 @@ def _joined(
     every = [parts["all"] for parts in given]
     users, items = any(_are_text(part.users) for part in every), any(_are_text(part.items) for part in every)
     same = [_with_text_ids(part, users=users, items=items) for part in every]
-    joined = Interactions.concat(same, duplicates="sum" if reading.counts else "last")
+    joined = Interactions.concat(same, duplicates=reading.duplicates)
     if joined.n_ratings < (total := sum(part.n_ratings for part in every)) and not reading.counts:
+        became = "left out after an earlier one" if reading.first else "replaced by a later one"
+        cure = "; --first keeps the first, which a split by time needs"
         warn_caller(
-            f"{total - joined.n_ratings:,} of {total:,} ratings replaced by a later one of the same user and item"
+            f"{total - joined.n_ratings:,} of {total:,} ratings {became} of the same user and item"
+            + (cure if joined.timestamps is not None and not reading.first else "")
         )
     return {"all": joined}
 

@@ -6,11 +6,14 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 from aerec._lazy import exported_names
+
+if TYPE_CHECKING:
+    from aerec.frames import Duplicates
 
 _MODELS = (
     module.rpartition(".")[2].replace("_", "-")
@@ -115,6 +118,13 @@ class Reading:
             "--implicit ranks better.",
         ),
     ] = False
+    first: Annotated[
+        bool,
+        typer.Option(
+            "--first",
+            help="Of several rows of a user and item the first counts, not the last: for --split temporal and last.",
+        ),
+    ] = False
     separator: Annotated[
         str | None,
         typer.Option(metavar="MARK", help="What stands between fields, such as ; or tab; found by itself."),
@@ -133,6 +143,14 @@ class Reading:
                 f"--implicit counts every row as 1 and {other} reads a column of numbers: give one of them"
             )
 
+        if self.first and self.counts:
+            raise ValueError("--first keeps one row of a user and item and --counts adds them up: give one of them")
+
+    @property
+    def duplicates(self) -> Duplicates:
+        """What becomes of several rows of a user and item."""
+        return "sum" if self.counts else "first" if self.first else "last"
+
     def options(self) -> dict[str, Any]:
         """Return the parameters of `read_ratings` that say the same."""
         parameters: dict[str, Any] = {
@@ -146,8 +164,8 @@ class Reading:
             parameters["timestamp"] = None if self.timestamp == "none" else self.timestamp
         if self.separator is not None:
             parameters["sep"] = _SEPARATORS.get(self.separator, self.separator)
-        if self.counts:
-            parameters["duplicates"] = "sum"
+        if self.duplicates != "last":
+            parameters["duplicates"] = self.duplicates
         if self.no_header:
             parameters["header"] = False
         return parameters

@@ -33,10 +33,9 @@ _WORDS = [
     (r"; give features=…", ", which --rerank takes from the data; tail:0.2 needs neither"),
     (r"give an Interactions with timestamps; a matrix has none", "name their column with --timestamp COLUMN"),
     (r"give an Interactions with timestamps, or take EASE", "name their column with --timestamp COLUMN, or take ease"),
-    (
-        r'; duplicates="sum" adds them up; to keep another one, drop the rest from the frame first',
-        "; --counts adds up plays or clicks",
-    ),
+    (r'duplicates="sum" adds them up', "--counts adds up plays or clicks"),
+    (r"\bduplicates=[\"']sum[\"']", "--counts"),
+    (r"\bduplicates=[\"']first[\"']", "--first"),
 ]
 
 

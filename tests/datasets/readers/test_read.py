@@ -235,5 +235,5 @@ def test_what_parts_say_of_added_up_rows_stays_when_they_are_joined(tmp_path):
 
 @pytest.mark.parametrize("read", [read_ratings, read_parts])
 def test_an_unknown_way_with_duplicates_is_refused_before_anything_is_read(read, tmp_path):
-    with pytest.raises(ValueError, match='duplicates=\'all\' is not known; expected "last" or "sum"'):
+    with pytest.raises(ValueError, match='duplicates=\'all\' is not known; expected "last", "first" or "sum"'):
         read(tmp_path / "absent", duplicates="all")

@@ -44,7 +44,7 @@ def read_lists(
         The file.
     columns : Columns, optional
         ``rating=None`` says that the numbers are items, whatever they look like.
-    duplicates : "last" or "sum", default "last"
+    duplicates : "last", "first" or "sum", default "last"
         An item that stands in a line several times counts once, or so many times.
 
     Raises

@@ -101,10 +101,10 @@ def read_ratings(
     header : bool, default True
         False: the first line is a rating. Without `columns` the fields are then called "1", "2", …, and the first four
         are user, item, rating and timestamp unless told otherwise.
-    duplicates : "last" or "sum", default "last"
+    duplicates : "last", "first" or "sum", default "last"
         What becomes of a pair of user and item that occurs more than once, as in `Interactions.from_frame`: its last
-        rating, or the sum of them, for events such as plays. Where the last of each was kept before (in a store), that
-        is all there is to add up.
+        rating, its first, for splits by time, or the sum of them, for events such as plays. Where the last of each was
+        kept before (in a store), that is all there is.
 
     Returns
     -------
@@ -117,7 +117,7 @@ def read_ratings(
     FileNotFoundError
         If there is nothing at `path`.
     ValueError
-        If `duplicates` is neither "last" nor "sum".
+        If `duplicates` is none of these.
     DataError
         If anything in the file cannot be read: one line that names the file, the line in it, the column and the value.
         Nothing is left out in silence: duplicated pairs and ratings of 0 give a warning that says how many.
@@ -185,7 +185,7 @@ def read_parts(
     FileNotFoundError
         If there is nothing at `path`.
     ValueError
-        If `duplicates` is neither "last" nor "sum".
+        If `duplicates` is none of these.
     DataError
         If the train or the test part is missing, or a file cannot be read.
     """
@@ -216,7 +216,7 @@ def as_told(
 ) -> Interactions:
     """Return data that is no file of columns as the parameters of `read_ratings` say: without ratings or times.
 
-    A warning says that there is nothing to add up where each pair has one rating.
+    A warning says that there is nothing to choose or add up where each pair has one rating.
 
     Raises
     ------
@@ -229,7 +229,7 @@ def as_told(
     if weight is not None and data.weights is None:
         raise DataError(_no_weights(what, weight))
     if duplicates != "last":
-        warn_caller(f"{what} holds one rating of a user and item, the last: there is nothing to add up")
+        warn_caller(f"{what} holds one rating of a user and item, the last: duplicates={duplicates!r} changes nothing")
     data = data if rating is not None else replace(data, matrix=ones_in(data.matrix))
     return data if timestamp is not None else replace(data, timestamps=None)
 

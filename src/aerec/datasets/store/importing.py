@@ -276,6 +276,7 @@ def _stream(query: RatingsQuery, work: Path, n_rows: int, rules: _Rules, parquet
             begun = begun or bool(block.is_new_user.any())
         counts.append(np.array([of_last]))
     if duplicates:
-        _log.warning("%s duplicated (user, item) pairs: kept the last rating of each", f"{duplicates:,}")
+        advice = "; for a split by time leave out the later rows first" if query.has_times else ""
+        _log.warning("%s duplicated (user, item) pairs: kept the last rating of each%s", f"{duplicates:,}", advice)
     if zeros:
         _log.warning("%s ratings of 0 dropped: a sparse matrix reads 0 as 'not rated'", f"{zeros:,}")
