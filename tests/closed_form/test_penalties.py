@@ -5,7 +5,14 @@ import pytest
 import scipy.sparse as sp
 
 from aerec.baselines import NMF
-from aerec.closed_form.penalties import automatic_factor_l2, automatic_l2, edge_of_noise, effective_rank, used_l2
+from aerec.closed_form.penalties import (
+    automatic_factor_l2,
+    automatic_l1,
+    automatic_l2,
+    edge_of_noise,
+    effective_rank,
+    used_l2,
+)
 from aerec.models import EASE
 
 
@@ -33,6 +40,16 @@ def test_the_automatic_penalty_of_factors_grows_with_the_ratings_as_the_singular
     assert automatic_factor_l2(3 * X) == pytest.approx(3 * automatic_factor_l2(X))
     assert NMF(n_factors=2).fit(X).l2_ == pytest.approx([automatic_factor_l2(X)])
     assert NMF(n_factors=2, l2=4.0).fit(X).l2_ == [4.0]
+
+
+def test_one_user_who_has_everything_does_not_set_the_penalty():
+    few = sp.random_array((400, 900), density=0.01, rng=np.random.default_rng(0), format="csr", dtype=np.float32)
+    few.data[:] = 1
+    X = sp.csr_array(sp.vstack([few, np.ones((1, 900), dtype=np.float32)]))
+    assert automatic_l2(X) == pytest.approx(automatic_l2(few), rel=0.1)
+    # it adds 1 to every entry of the Gram matrix, and so to what an entry is to have at least
+    assert automatic_l1(X) - 1 == pytest.approx(automatic_l1(few), rel=0.1)
+    assert automatic_l1(likes()) == pytest.approx(0.007 * automatic_l2(likes()))
 
 
 def test_unrated_items_do_not_change_the_automatic_penalty():

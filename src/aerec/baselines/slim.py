@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.linalg.lapack import dposv
 
 from aerec.closed_form.item_item import ItemItemRecommender
-from aerec.closed_form.penalties import L2, automatic_l2, used_l2
+from aerec.closed_form.penalties import L2, automatic_l1, used_l2
 from aerec.dimensions import Number, Space
 from aerec.errors import TrainingError
 from aerec.interactions import Interactions
@@ -24,7 +24,6 @@ from aerec.system.environment import cpu_cores
 from aerec.system.threads import one_blas_thread
 
 _ITEMS_PER_TASK = 64
-_OF_L2 = 0.007  # l1="auto" is so much of the penalty of EASE
 _FEWEST = 32  # weights that may enter at once
 
 
@@ -44,7 +43,8 @@ class SLIM(ItemItemRecommender):
     ----------
     l1 : float ≥ 0 or "auto", default "auto"
         λ₁; the larger, the fewer weights. In the unit of x · x, so larger for more users: "auto" takes 0.7 % of what
-        `l2` takes there. Two items that fewer than λ₁ users have in common say nothing of each other.
+        `l2` takes there, and what users who have nearly everything add to a pair of items. Two items that fewer
+        than λ₁ users have in common say nothing of each other.
     l2 : float > 0 or "auto", default "auto"
         λ₂. "auto" takes the penalty of `EASE`.
     epochs : int, default 100
@@ -103,7 +103,7 @@ class SLIM(ItemItemRecommender):
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
         X = root_weighted(train.matrix, train.weights).astype(np.float64)
         gram: CSR = (X.T @ X).tocsr()
-        l1 = _OF_L2 * automatic_l2(train.matrix) if isinstance(self.l1, str) else float(self.l1)
+        l1 = automatic_l1(train.matrix) if isinstance(self.l1, str) else float(self.l1)
         penalties = l1, used_l2(self.l2, train.matrix)
         n_items = X.shape[1]
         tasks = [range(at, min(at + _ITEMS_PER_TASK, n_items)) for at in range(0, n_items, _ITEMS_PER_TASK)]
