@@ -46,17 +46,23 @@ def test_training_reaches_the_cost_of_dense_alternating_least_squares(ratings):
     assert found == pytest.approx(expected, rel=0.01)
 
 
-@pytest.mark.parametrize("alpha", [1.0, 4.0])
+@pytest.mark.parametrize("alpha", [1.0, 4.0, "auto"])
 def test_the_automatic_penalty_follows_counts_and_confidence(ratings, history, alpha):
     X = csr_array(ratings)
     n_rated = np.count_nonzero((ratings != 0).any(axis=0))
-    mean_row = np.square(np.count_nonzero(ratings, axis=1)).sum() / n_rated
-    expected = 1.5 * (1 + alpha * X.data.mean()) * mean_row**0.25
+    used = np.clip(0.4 * X.shape[0] * n_rated / X.nnz, 1, 16) / X.data.mean() if alpha == "auto" else alpha
+    expected = 2.2 * (1 + used * X.data.mean()) * (X.nnz / n_rated) ** 0.25
     model = ALS(n_factors=3, alpha=alpha, epochs=3).fit(X)
     assert model.l2_ == pytest.approx([expected])
+    assert model.alpha_ == pytest.approx([used])
     items = model.item_factors_.astype(np.float64)
-    scores = dense_fold_in(history, items, expected, alpha) @ items.T
+    scores = dense_fold_in(history, items, expected, used) @ items.T
     np.testing.assert_allclose(model.score_items(history)[1:], scores[1:], atol=1e-5)
+
+
+def test_ratings_of_twice_the_size_are_ranked_alike(ratings, history):
+    once, twice = (ALS(n_factors=3).fit(csr_array(size * ratings)).score_items(size * history) for size in (1, 2))
+    np.testing.assert_allclose(once, twice, atol=1e-3)
 
 
 def test_an_empty_history_is_ranked_by_popularity(ratings, history):

@@ -5,8 +5,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from aerec.baselines import PureSVD
-from aerec.canonical import canonical_csr
-from aerec.closed_form.penalties import automatic_l2
+from aerec.models import EASE
 
 
 @pytest.mark.parametrize("n_factors", [1, 4, 15])
@@ -27,12 +26,26 @@ def test_of_a_larger_matrix_it_explains_as_much_as_the_best_of_that_rank():
 
 
 @pytest.mark.parametrize("l2", [7.0, "auto"])
-def test_all_factors_with_a_penalty_are_ridge_regression(ratings, history, l2):
-    penalty = 2.5 * automatic_l2(canonical_csr(ratings)) if l2 == "auto" else l2
-    gram = ratings.T @ ratings
-    expected = history @ np.linalg.solve(gram + penalty * np.eye(15), gram)
-    scores = PureSVD(n_factors=15, l2=l2).fit(csr_array(ratings)).score_items(history)
-    np.testing.assert_allclose(scores[1:], expected[1:], atol=1e-4)
+def test_all_factors_with_a_penalty_rank_the_items_as_ease_does(ratings, history, l2):
+    found = PureSVD(n_factors=15, l2=l2).fit(csr_array(ratings)).score_items(history)[1:]
+    expected = EASE(l2=l2).fit(csr_array(ratings)).score_items(history)[1:]
+    unseen = history[1:] == 0
+    assert unseen.any()
+    np.testing.assert_allclose(found[unseen], expected[unseen], atol=1e-4)
+
+
+def test_scores_are_ridge_regression_of_low_rank_with_each_item_left_out(ratings, history):
+    _, sizes, V = np.linalg.svd(ratings, full_matrices=False)
+    hat = (V[:4].T * (sizes[:4] ** 2 / (sizes[:4] ** 2 + 7.0))) @ V[:4]
+    scores = PureSVD(n_factors=4, l2=7.0).fit(csr_array(ratings)).score_items(history)
+    np.testing.assert_allclose(scores[1:], (history @ hat / (1 - np.diag(hat)))[1:], atol=1e-4)
+
+
+def test_an_item_that_everybody_has_and_nothing_explains_stays_finite():
+    X = np.zeros((40, 3))
+    X[:, 0], X[:20, 1], X[20:, 2] = 1, 1, 1
+    scores = PureSVD(l2=1e-9).fit(csr_array(X)).score_items(csr_array(X))
+    assert np.isfinite(scores).all()
 
 
 def test_ratings_of_twice_the_size_are_ranked_alike(ratings, history):

@@ -9,17 +9,19 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from aerec.closed_form.least_squares import solve_rows, solve_without_each
-from aerec.closed_form.penalties import automatic_factor_l2
 from aerec.dimensions import Number, Space, Whole
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
 from aerec.recommender.health import singular_values, warn_of_vanished_factors
 from aerec.recommender.scorer import FactorScorer, Scorer
-from aerec.sparse import CSR, ones_in, with_values
+from aerec.sparse import CSR, column_counts, with_values
 from aerec.splitting import Holdout
 from aerec.system.extras import import_implicit
 from aerec.system.threads import one_blas_thread
+
+_AUTOMATIC = 2.2  # The penalty as a multiple of the fourth root of the mean count of items, for a confidence of 1
+_SEEN, _ALPHA = 0.4, (1.0, 16.0)  # Seen items weigh so much, all unseen ones 1, with alpha within these numbers
 
 
 class ALS(Recommender):
@@ -40,18 +42,19 @@ class ALS(Recommender):
     ----------
     n_factors : int, default 128
     l2 : float > 0 or "auto", default "auto"
-        λ. "auto" follows the data: :math:`1.5 \, (1 + \alpha \bar x) (\sum_u n_u^2 / m)^{1/4}` with the numbers n of
-        ratings of the users, the number m of the items and the mean rating x̄. With much more, factors vanish.
-    alpha : float > 0, default 1.0
-        Confidence added by a rating of 1.
+        λ. "auto" follows the data: :math:`2.2 \, (1 + \alpha \bar x) \, n_i^{1/4}` with the mean number of ratings of
+        an item, of those that have any, and the mean rating x̄. With much more, factors vanish.
+    alpha : float > 0 or "auto", default "auto"
+        Confidence added by a rating of 1. "auto" takes 0.4 / d of an average rating, from 1 to 16, with the density d
+        among items that have ratings: where seen items are few, all that is unseen would outweigh them.
     epochs : int, default 15
         Passes over users and items.
     seed : int, default 0
 
     Attributes
     ----------
-    l2_ : ndarray of shape (1,), float64
-        The λ that was used; None in what version 0.1 saved.
+    l2_, alpha_ : ndarray of shape (1,), float64
+        The λ and α that were used; None in what version 0.1 saved.
     item_factors_ : ndarray of shape (n_items, n_factors), float32
         Y.
 
@@ -69,18 +72,19 @@ class ALS(Recommender):
     array([[3]])
     """
 
-    _learned = ("item_factors_", "l2_")
+    _learned = ("item_factors_", "l2_", "alpha_")
     _takes_weights = True
     _popularity_for_empty = True
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
         "n_factors": [WholeNumber(1)],
         "l2": [RealNumber(above=0), OneOf(["auto"])],
-        "alpha": [RealNumber(above=0)],
+        "alpha": [RealNumber(above=0), OneOf(["auto"])],
         "epochs": [WholeNumber(1)],
         "seed": [WholeNumber(0, 2**32 - 1)],
     }
 
     l2_: NDArray[np.float64] | None
+    alpha_: NDArray[np.float64] | None = None
 
     search_space: ClassVar[Space] = {
         "n_factors": Whole(16, 256, log=True),
@@ -90,7 +94,12 @@ class ALS(Recommender):
     }
 
     def __init__(
-        self, n_factors: int = 128, l2: float | str = "auto", alpha: float = 1.0, epochs: int = 15, seed: int = 0
+        self,
+        n_factors: int = 128,
+        l2: float | str = "auto",
+        alpha: float | str = "auto",
+        epochs: int = 15,
+        seed: int = 0,
     ) -> None:
         self.n_factors = n_factors
         self.l2 = l2
@@ -101,9 +110,13 @@ class ALS(Recommender):
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
         als = import_implicit("cpu.als", "ALS")
         X = train.matrix
-        rated = 1 + self.alpha * float(np.abs(X.data).mean())  # c of an average rating
+        of_item = X.nnz / max(int(np.count_nonzero(column_counts(X))), 1)
+        size = float(np.abs(X.data).mean())
+        alpha = automatic_alpha(of_item / X.shape[0]) / size if isinstance(self.alpha, str) else float(self.alpha)
+        self.alpha_ = np.array([alpha])
+        rated = 1 + alpha * size  # c of an average rating
         rated *= 1.0 if train.weights is None else float(train.weights.mean(dtype=np.float64))
-        l2 = rated * automatic_factor_l2(ones_in(X)) if isinstance(self.l2, str) else float(self.l2)
+        l2 = _AUTOMATIC * rated * of_item**0.25 if isinstance(self.l2, str) else float(self.l2)
         self.l2_ = np.array([l2])
         with one_blas_thread():  # implicit has threads of its own
             model = als.AlternatingLeastSquares(
@@ -141,4 +154,10 @@ class ALS(Recommender):
         return solve_without_each(normal, own, confidence - 1, confidence[:, None])[:, 0]
 
     def _confidence(self, ratings: CSR) -> CSR:
-        return with_values(ratings, 1 + self.alpha * ratings.data)
+        alpha = float(self.alpha if self.alpha_ is None else self.alpha_[0])
+        return with_values(ratings, 1 + alpha * ratings.data)
+
+
+def automatic_alpha(density: float) -> float:
+    """Return the confidence that suits an average rating of data of this density."""
+    return float(np.clip(_SEEN / density, *_ALPHA))

@@ -22,6 +22,7 @@ from aerec.recommender.scorer import Scorer, UserBlock, cosines
 from aerec.sparse import CSR, column_counts, with_values
 from aerec.splitting import Holdout
 
+_AUTOMATIC = 1.25  # The automatic penalty as a multiple of what uniform noise asks for
 _NO_SPREAD = 1e-6  # Ratings that differ by no more than this share of their size are equal
 
 
@@ -42,11 +43,11 @@ class BiasedMF(RatingPredictor, Recommender):
     ----------
     n_factors : int, default 16
     l2 : float > 0 or "auto", default "auto"
-        λ. "auto" follows the data: :math:`\sigma \, (\sqrt{n_u} + \sqrt{n_i}) / (2 (n_u n_i)^{1/4})` with the
-        standard deviation σ of the ratings and the mean numbers n of ratings of a user and of an item. A factor lasts
-        where its singular value is above :math:`\lambda (n_u n_i)^{1/4}`, and those of noise go up to
-        :math:`\sigma (\sqrt{n_u} + \sqrt{n_i})`, which is more where few items have many users. With much more, factors
-        vanish.
+        λ. "auto" follows the data: :math:`1.25 \, \sigma \, (\sqrt{n_u} + \sqrt{n_i}) / (2 (n_u n_i)^{1/4})` with
+        the standard deviation σ of the ratings and the mean numbers n of ratings of a user and of an item. A factor
+        lasts where its singular value is above :math:`\lambda (n_u n_i)^{1/4}`, and those of noise go up to
+        :math:`\sigma (\sqrt{n_u} + \sqrt{n_i})`, which is more where few items have many users. With much more,
+        factors vanish.
     l2_bias : float > 0, default 0.5
         λ_b.
     count_power : float in [0, 1], default 0.5
@@ -128,7 +129,7 @@ class BiasedMF(RatingPredictor, Recommender):
         size = float(np.abs(by_user.data).max())
         varies = math.sqrt(variance) > _NO_SPREAD * size
         spread = math.sqrt(variance) if varies else size or 1.0
-        automatic = spread * imbalance(by_user)
+        automatic = _AUTOMATIC * spread * imbalance(by_user)
         self.l2_ = np.array([automatic if isinstance(self.l2, str) else float(self.l2)])
         generator = np.random.default_rng(self.seed)
         of_size = 0.1 * math.sqrt(spread)  # factors multiply to ratings

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from aerec.closed_form.leading_vectors import leading_vectors
-from aerec.closed_form.penalties import automatic_l2
+from aerec.closed_form.penalties import used_l2
 from aerec.dimensions import Number, Space, Whole
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
@@ -21,35 +21,42 @@ from aerec.splitting import Holdout
 if TYPE_CHECKING:
     from torch import nn
 
-_AUTOMATIC = 2.5  # "auto" is this many times the penalty of EASE
+
+_LEAST_LEFT = 1e-6  # Of 1 - H_jj, which rounding may make 0
 
 
 class PureSVD(Recommender):
     r"""Truncated singular value decomposition with missing ratings as 0: X ≈ U Σ Vᵀ, its spectrum shrunk.
 
-    .. math:: s = x V \operatorname{diagMat}\Big(\frac{\sigma^2}{\sigma^2 + \lambda}\Big) V^\top
+    .. math:: s_j = \frac{(x H)_j}{1 - H_{jj}}, \qquad
+              H = V \operatorname{diagMat}\Big(\frac{\sigma^2}{\sigma^2 + \lambda}\Big) V^\top
 
-    That is ridge regression of the ratings on themselves, of rank `n_factors`; with λ = 0 the plain projection. V is
-    found by the randomised method with power iterations, from sparse products only. An empty history is ranked by
-    popularity.
+    H is ridge regression of the ratings on themselves, of rank `n_factors`. An item predicts itself best, so that what
+    the others say of it is small where H_jj is large; 1 − H_jj makes up for that, as if the item had been left out.
+    With all factors, the scores of items that are not in the history are those of `EASE`. With λ = 0 the score is the
+    plain projection x H of the paper. V is found by the randomised method with power iterations, from sparse products
+    only. An empty history is ranked by popularity.
 
     Parameters
     ----------
     n_factors : int, default 512
         Singular vectors kept; at most min(n_users, n_items) of them. As λ holds the weaker ones back, many do no harm.
     l2 : float ≥ 0 or "auto", default "auto"
-        λ: how much the weaker vectors are held back. "auto" is 2.5 times that of `EASE`, which is near the best on
-        sets of 600 to 5,000 users. Without, more factors than a set bears rank worse.
+        λ: how much the weaker vectors are held back. "auto" is that of `EASE`. Without, more factors than a set bears
+        rank worse.
     seed : int, default 0
 
     Attributes
     ----------
     item_factors_ : ndarray of shape (n_items, n_factors), float32
         V, each column times the root of σ² / (σ² + λ).
+    output_factors_ : ndarray of shape (n_items, n_factors), float32
+        The same with the rows divided by 1 − H_jj; None in what version 0.1 saved, whose scores are x H.
 
     References
     ----------
     Cremonesi, Koren, Turrin (2010). Performance of recommender algorithms on top-N recommendation tasks. RecSys.
+    Steck (2019). Embarrassingly shallow autoencoders for sparse data. WWW. (The items left out, with all factors.)
 
     Examples
     --------
@@ -60,15 +67,17 @@ class PureSVD(Recommender):
     array([[0.5, 0.5, 0. ]], dtype=float32)
     """
 
-    _learned = ("item_factors_",)
+    _learned = ("item_factors_", "output_factors_")
     _takes_weights = True
-    _item_rows = ("item_factors_",)
+    _item_rows = ("item_factors_", "output_factors_")
     _popularity_for_empty = True
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
         "n_factors": [WholeNumber(1)],
         "l2": [RealNumber(at_least=0), OneOf(["auto"])],
         "seed": [WholeNumber(0, 2**32 - 1)],
     }
+
+    output_factors_: NDArray[np.float32] | None
 
     search_space: ClassVar[Space] = {"n_factors": Whole(8, 1024, log=True), "l2": Number(1.0, 30_000.0, log=True)}
 
@@ -81,12 +90,17 @@ class PureSVD(Recommender):
         n_factors = min(self.n_factors, *train.shape)
         X = root_weighted(train.matrix, train.weights)
         sizes, right = leading_vectors(X, n_factors, self.seed)
-        l2 = _AUTOMATIC * automatic_l2(X) if isinstance(self.l2, str) else float(self.l2)
+        l2 = used_l2(self.l2, X)
         shrunk = sizes / np.sqrt(sizes**2 + l2) if l2 > 0 else np.ones(n_factors)
         self.item_factors_: NDArray[np.float32] = right * shrunk.astype(np.float32)
+        self.output_factors_ = self.item_factors_
+        if l2 > 0:
+            own = np.square(self.item_factors_, dtype=np.float64).sum(axis=1)  # H_jj, below 1
+            self.output_factors_ = self.item_factors_ / np.maximum(1 - own, _LEAST_LEFT)[:, None].astype(np.float32)
 
     def _make_scorer(self) -> Scorer:
-        return _ProjectionScorer(self.item_factors_, self._project, self._popularity, self._project_without)
+        outputs = self.item_factors_ if self.output_factors_ is None else self.output_factors_
+        return _ProjectionScorer(self.item_factors_, outputs, self._project, self._popularity, self._project_without)
 
     def _project(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return x V, shrunk."""
@@ -99,14 +113,18 @@ class PureSVD(Recommender):
 
 
 class _ProjectionScorer(FactorScorer):
-    """Scores by x F Fᵀ."""
+    """Scores by x F Gᵀ."""
+
+    def __init__(self, inputs: NDArray[np.float32], outputs: NDArray[np.float32], *how: Any) -> None:
+        super().__init__(outputs, *how)
+        self._inputs = inputs
 
     def graph(self) -> nn.Module:
         """Return the two products as a module."""
         from aerec.recommender.graphs import LinearGraph
 
-        return LinearGraph(self.item_vectors(), self.item_vectors().T)
+        return LinearGraph(self._inputs, self.item_vectors().T)
 
     def graph_size(self) -> int:
         """Return how many numbers both factors hold."""
-        return 2 * self.item_vectors().size
+        return self._inputs.size + self.item_vectors().size
