@@ -63,7 +63,7 @@ class SparseAutoencoder(Autoencoder):
     }
 
     _epochs_alone = 15
-    _epochs_of_a_million = 16.0
+    _epochs_of_a_million = 12.0
 
     def __init__(
         self,
