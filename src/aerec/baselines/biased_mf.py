@@ -22,7 +22,7 @@ from aerec.recommender.scorer import Scorer, UserBlock, cosines
 from aerec.sparse import CSR, column_counts, with_values
 from aerec.splitting import Holdout
 
-_AUTOMATIC = 1.25  # The automatic penalty as a multiple of what uniform noise asks for
+_AUTOMATIC = 1.15  # The automatic penalty as a multiple of what uniform noise asks for
 _NO_SPREAD = 1e-6  # Ratings that differ by no more than this share of their size are equal
 
 
@@ -43,7 +43,7 @@ class BiasedMF(RatingPredictor, Recommender):
     ----------
     n_factors : int, default 16
     l2 : float > 0 or "auto", default "auto"
-        λ. "auto" follows the data: :math:`1.25 \, \sigma \, (\sqrt{n_u} + \sqrt{n_i}) / (2 (n_u n_i)^{1/4})` with
+        λ. "auto" follows the data: :math:`1.15 \, \sigma \, (\sqrt{n_u} + \sqrt{n_i}) / (2 (n_u n_i)^{1/4})` with
         the standard deviation σ of the ratings and the mean numbers n of ratings of a user and of an item. A factor
         lasts where its singular value is above :math:`\lambda (n_u n_i)^{1/4}`, and those of noise go up to
         :math:`\sigma (\sqrt{n_u} + \sqrt{n_i})`, which is more where few items have many users. With much more,
