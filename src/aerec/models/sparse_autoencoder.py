@@ -62,9 +62,6 @@ class SparseAutoencoder(Autoencoder):
         "activation": Choice(("tanh", "sigmoid")),
     }
 
-    _epochs_alone = 15
-    _epochs_of_a_million = 12.0
-
     def __init__(
         self,
         hidden: int | tuple[int, ...] = 200,
