@@ -107,6 +107,14 @@ def test_repeated_events_without_a_rating_count_once():
     assert data.n_ratings == 1
 
 
+def test_ratings_may_be_yes_and_no():
+    frame = pd.DataFrame({"user": [1, 1], "item": [1, 2], "rating": ["Yes", "no"]})
+    with pytest.warns(UserWarning, match="1 rating of 0 dropped"):
+        assert Interactions.from_frame(frame).to_frame().item.tolist() == [1]
+    with pytest.raises(DataError, match="rating 'maybe' is not a number|rating 'Yes' is not a number"):
+        Interactions.from_frame(frame.replace("no", "maybe"))
+
+
 def test_duplicates_of_another_kind_are_refused():
     frame = pd.DataFrame({"user": [1], "item": [1], "rating": [1.0]})
     with pytest.raises(ValueError, match=r"duplicates='mean' is not known; expected \"last\", \"first\" or \"sum\""):

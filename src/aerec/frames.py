@@ -14,7 +14,7 @@ from aerec.canonical import as_float32
 from aerec.errors import DataError, warn_caller
 from aerec.id_codes import id_codes
 from aerec.sparse import CSR
-from aerec.tables import first_row, plain, read_columns, without_categories
+from aerec.tables import first_row, plain, read_columns, truth_values, without_categories
 from aerec.times import times_of_column, warn_of_unread_times
 
 Duplicates = Literal["last", "first", "sum"]  # what becomes of a pair of user and item that occurs more than once
@@ -218,6 +218,8 @@ def _numbers(column: pd.Series[Any], name: str, role: str, cure: str) -> NDArray
     is_complex = column.dtype.kind == "c" or (column.dtype == object and column.map(np.iscomplexobj).any())
     if is_complex:
         raise DataError(f"the column {name!r} holds complex numbers, not {role}s; take the real part")
+    if role == "rating" and column.dtype.kind not in "biuf" and (answers := truth_values(column)).notna().all():
+        column = answers
     try:
         values = pd.to_numeric(column).to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError):

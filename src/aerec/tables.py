@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ import pandas as pd
 from aerec.errors import DataError, MissingExtraError
 from aerec.system.extras import import_extra
 
+_ANSWERS = (("yes", "no"), ("y", "n"), ("true", "false"), ("t", "f"))
+_TRUTH = {word: truth for yes, no in _ANSWERS for word, truth in ((yes, 1.0), (no, 0.0))}
 _KINDS = ("pandas", "polars", "arrow")
 
 
@@ -123,6 +125,25 @@ def without_categories(column: pd.Series[Any]) -> pd.Series[Any]:
     """Return `column` with the values of its categories, where it has any."""
     dtype: Any = column.dtype
     return pd.Series(column.array, dtype=dtype.categories.dtype) if isinstance(dtype, pd.CategoricalDtype) else column
+
+
+def truth_values(column: pd.Series[Any]) -> pd.Series[float]:
+    """Return 1 for yes, y, true and t, 0 for no, n, false and f, in any case, and NaN for all else."""
+    values = (_TRUTH.get(value.strip().lower(), np.nan) if isinstance(value, str) else np.nan for value in column)
+    return pd.Series(np.fromiter(values, np.float64, len(column)), index=column.index)
+
+
+def says_yes_and_no(values: Iterable[Any]) -> bool:
+    """Whether values are yes and no, both of them: in words, as truth values, or as 1 and 0.
+
+    Examples
+    --------
+    >>> from aerec.tables import says_yes_and_no
+    >>> says_yes_and_no(["Yes", "no", "no"]), says_yes_and_no([1, 0]), says_yes_and_no(["yes"])
+    (True, True, False)
+    """
+    distinct = {str(value).strip().lower() for value in values}
+    return any(distinct == {*pair} for pair in (*_ANSWERS, ("1", "0")))
 
 
 def first_row(mask: pd.Series[Any]) -> int:

@@ -15,6 +15,7 @@ _WORDS = [
     (r"\btext=\['([^']*)'\]", r"--text \1"),
     (r"timestamp=None", "--timestamp none"),
     (r"\btimestamp=('[^']*')", r"--timestamp \1"),
+    (r"\brating=('[^']*')", r"--rating \1"),
     (rf"\b({_COLUMN})=…", r"--\1 COLUMN"),
     (rf'\b({_COLUMN})="([^"]*)"', r"--\1 \2"),
     (r"\bsep=('[^']*'|\"[^\"]*\")", r"--separator \1"),

@@ -189,6 +189,22 @@ def test_a_file_without_ratings_is_implicit_and_one_line_says_so(read):
         assert read("user,item,plays\n1,2,9\n", rating=None) == [(1, 2, 1.0)]
 
 
+@pytest.mark.parametrize(("yes", "no"), [("yes", "no"), ("Y", "N"), ("True", "False"), ("t", "f"), ("1", "0")])
+def test_a_column_of_yes_and_no_is_named_and_read_as_the_rating(read, yes, no):
+    text = f"user,item,device,liked\n1,2,tv,{yes}\n1,3,tv,{no}\n"
+    told = "every row counts as 1; the column 'liked' says yes and no and is not read: rating='liked' reads it"
+    with pytest.warns(UserWarning, match=told):
+        read(text)
+    with pytest.warns(UserWarning, match="1 rating of 0 dropped"):
+        assert read(text, rating="liked") == [(1, 2, 1.0)]
+
+
+@pytest.mark.parametrize(("odd", "told"), [("", "the rating is missing"), ("5", "'5' is neither yes nor no")])
+def test_what_is_neither_yes_nor_no_among_them_is_refused(read, odd, told):
+    with pytest.raises(DataError, match=rf"line 4, column 'rating': the rating.*{told.removeprefix('the rating')}"):
+        read(f"user,item,rating\n1,2,yes\n1,3,no\n1,4,{odd}\n")
+
+
 def test_ids_may_be_the_numbers_of_columns(read):
     assert read("a,x,5\n1,2,4\n", header=False) == [("1", "2", 4), ("a", "x", 5)]
 

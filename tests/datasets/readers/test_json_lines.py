@@ -214,3 +214,10 @@ def test_equal_names_in_different_objects_are_no_repetition(tmp_path):
     path = tmp_path / "ratings.json"
     path.write_text('{"user": 1, "item": 2, "x": {"user": 3}}\n{"user": 2, "item": 2, "x": {"user": 3}}\n')
     assert read_ratings(path).users.tolist() == [1, 2]
+
+
+def test_a_field_of_truth_values_is_named_where_there_is_no_rating(tmp_path):
+    path = tmp_path / "likes.jsonl"
+    path.write_text('{"user": 1, "item": 2, "liked": true}\n{"user": 1, "item": 3, "liked": false}\n')
+    with pytest.warns(UserWarning, match="the column 'liked' says yes and no"):
+        read_ratings(path)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from aerec.errors import DataError, warn_caller
+from aerec.tables import says_yes_and_no
 from aerec.times import warn_of_unread_times
 
 DELIMITERS = ("::", "\t", ",", ";", "|", " ")
@@ -114,6 +116,15 @@ class Columns:
         if list(names) != [str(number) for number in range(1, len(names) + 1)]:  # numbers: known to have no header
             cure += ', or pass columns=("user", "item", …) if the file has no header'
         return f"no column {wanted!r}, the columns are {shown}; {cure}"
+
+
+def warn_of_no_ratings(label: str, unread: Mapping[str, Iterable[Any]]) -> None:
+    """Say that every row counts as 1, and name the first column that says yes and no: `unread` are name → values."""
+    asks = next((name for name, values in unread.items() if says_yes_and_no(values)), None)
+    cure = "name one with rating=…"
+    if asks is not None:
+        cure = f"the column {asks!r} says yes and no and is not read: rating={asks!r} reads it"
+    warn_caller(f"{label} has no column of ratings: every row counts as 1; {cure}")
 
 
 def header_fields(role: str, names: Sequence[str]) -> set[str]:

@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.types import infer_dtype, is_numeric_dtype
 
-from aerec.datasets.readers.columns import Columns, header_fields
+from aerec.datasets.readers.columns import Columns, header_fields, warn_of_no_ratings
 from aerec.datasets.readers.files import Files
 from aerec.datasets.readers.layout import NOT_UTF8, Layout, detect_layout, shorten
 from aerec.datasets.readers.values import (
@@ -34,6 +34,7 @@ from aerec.errors import DataError, warn_caller
 from aerec.times import values_in_unit
 
 _STARS = 10  # ratings from 0 up to here may be stars
+_FIRST = 1000  # rows that a guess goes by
 _CHUNK = 1 << 17  # rows parsed at once, few enough for the processor's cache; columns not needed are dropped
 # Before pandas 3, the first row of a later chunk is cut where it has too many fields.
 _CUTS_CHUNKS = int(pd.__version__.partition(".")[0]) < 3
@@ -82,6 +83,12 @@ def read_delimited(
         except UnicodeDecodeError as undecodable:  # the first parsing ended before that line
             _explain_shape(files, name, layout, undecodable)
             raise
+    if "rating" not in layout.roles and columns.rating is not None:
+        rows = [row for _, row in itertools.islice(_rows(files, name, layout), _FIRST)]
+        unread = [at for at in range(len(layout.names)) if at not in layout.roles.values()]
+        warn_of_no_ratings(
+            files.label(name), {layout.names[at]: [row[at] for row in rows if at < len(row)] for at in unread}
+        )
     return _convert(files, name, layout, frame)
 
 
@@ -196,7 +203,7 @@ def _one_character_separator(stream: IO[bytes], layout: Layout) -> IO[bytes]:
 
 def _guess_types(files: Files, name: str, layout: Layout) -> dict[str, str]:
     """Guess the type of each wanted column from the first rows; a wrong guess costs a second reading, no more."""
-    rows = list(itertools.islice((row for _, row in _rows(files, name, layout)), 1000))
+    rows = list(itertools.islice((row for _, row in _rows(files, name, layout)), _FIRST))
     types, is_whole = {}, re.compile(WHOLE).fullmatch
     for role, position in layout.roles.items():
         whole = all(is_whole(row[position].strip()) if position < len(row) else False for row in rows)

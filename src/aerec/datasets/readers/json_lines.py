@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from aerec.datasets.readers.columns import Columns
+from aerec.datasets.readers.columns import Columns, warn_of_no_ratings
 from aerec.datasets.readers.files import Files, plain_name
 from aerec.datasets.readers.layout import NOT_UTF8, first_line
 from aerec.datasets.readers.values import (
@@ -32,6 +32,7 @@ from aerec.datasets.readers.values import (
 from aerec.errors import DataError
 
 _BLOCK = 1 << 24  # bytes parsed at a time: fields that are not needed, such as texts of reviews, are dropped then
+_FIRST = 1000  # records that are looked at for a column of yes and no
 _MAX_LINE = 1 << 24  # bytes of Python: a syntax tree takes far more memory than its text
 _NAMED = {r"steam_reviews\.json": "username"}  # some of the reviews hold another id as well
 
@@ -87,6 +88,11 @@ def read_json_lines(files: Files, name: str, columns: Columns) -> pd.DataFrame:
                 first = _flattened(records[:1], inner, label)[:1] if inner else records[:1]
                 located = columns.locate([*first[0]], f"{label} {'record' if is_array else 'line'} 1")
                 values = {role: [] for role in located}
+                if "rating" not in located and columns.rating is not None:
+                    some = records[:_FIRST]
+                    some = _flattened(some, inner, label) if inner else some
+                    unread = [given for given in some[0] if given not in located.values()]
+                    warn_of_no_ratings(label, {given: [record.get(given) for record in some] for given in unread})
             flat = _flattened(records, inner, label) if inner else records
             counts += [len(record[inner]) for record in records] if inner else []
             for role, given in located.items():

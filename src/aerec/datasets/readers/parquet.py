@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from aerec.datasets.readers.columns import Columns
+from aerec.datasets.readers.columns import Columns, warn_of_no_ratings
 from aerec.datasets.readers.files import ALWAYS_ALLOWED, MAX_RATIO, Files
 from aerec.datasets.readers.values import plain_ids, plain_times, refuse_row, text_times
 from aerec.errors import DataError
@@ -45,6 +45,11 @@ def read_parquet(files: Files, name: str, columns: Columns) -> pd.DataFrame:
     except (pyarrow.ArrowException, OSError, ValueError, KeyError, OverflowError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"{label} is not a Parquet file, or it is damaged ({first}); write it again") from None
+    if "rating" not in located and columns.rating is not None:
+        unread = [field for field in file.schema_arrow if field.name not in located.values()]
+        warn_of_no_ratings(
+            label, {field.name: [True, False] for field in unread if pyarrow.types.is_boolean(field.type)}
+        )
     if frame.empty:
         raise DataError(f"{label} has columns and no ratings")
     for role, given in located.items():

@@ -347,8 +347,6 @@ def _read_table(files: Files, names: list[str], manner: _Manner) -> Interactions
         return as_told(lists, files.label(name), weight=columns.weight)
     else:
         frame = read_delimited(files, name, columns)
-    if "rating" not in frame and columns.rating is not None:
-        warn_caller(f"{files.label(name)} has no column of ratings: every row counts as 1; name one with rating=…")
     if columns.weight is not None and "weight" not in frame:
         raise DataError(_no_weights(files.label(name), columns.weight))
     try:

@@ -15,6 +15,7 @@ from pandas.api.types import is_numeric_dtype
 from aerec.errors import DataError, warn_caller
 from aerec.ids import exact_limit
 from aerec.numerals import NUMBER
+from aerec.tables import truth_values
 from aerec.times import TIME_UNITS, format_of_dates, iso_dates, values_in_unit
 
 Refuse = Callable[[NDArray[np.bool_], str], NoReturn]
@@ -163,6 +164,11 @@ def text_numbers(column: pd.Series[Any], role: str, refuse: Refuse, *, decimal_c
     """Return ratings or weights, as text or numbers, as float64; a comma may stand for the decimal point."""
     numbers = pd.to_numeric(column, errors="coerce").astype("float64")
     if not is_numeric_dtype(column) and (unread := numbers.isna()).any():
+        answers = truth_values(column)
+        if role == "rating" and 2 * np.count_nonzero(answers.notna()) > len(column):
+            if (others := answers.isna() & column.ne("")).any():
+                refuse(others.to_numpy(bool), "the rating {value!r} is neither yes nor no, as others are")
+            numbers, unread = answers, answers.isna()
         commas = column[unread]
         decimals = commas.str.fullmatch(r"[+-]?[0-9]+,[0-9]+")
         if decimal_comma and not decimals.all() and 2 * decimals.sum() > len(decimals):  # the others are what is wrong
