@@ -280,6 +280,17 @@ def test_of_repeated_trips_the_first_keeps_the_past_out_of_the_target(splitter):
     assert "a" not in set(split.test.target.to_frame()["item"])
 
 
+def test_a_cut_that_falls_into_a_tie_says_which_shares_can_be_cut():
+    days = [1] * 11 + [*range(2, 11)]
+    data = Interactions.from_frame(pd.DataFrame({"user": 1, "item": range(20), "rating": 1.0, "timestamp": days}))
+    shares = "0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45;"
+    with pytest.raises(DataError, match=rf"into 11 of 20 ratings .* can be {shares}"):
+        TemporalSplit(test_fraction=0.6, validation_fraction=0.1).split(data)
+    assert TemporalSplit(test_fraction=0.4, validation_fraction=0.05).split(data).train.n_ratings == 11
+    with pytest.raises(DataError, match="too much alike"):
+        TemporalSplit(0.1, 0.1).split(dataclasses.replace(data, timestamps=np.ones(20)))
+
+
 def latest(times, at_least):
     """Begin of the shortest stretch of time, up to the end, with so many ratings."""
     return max(time for time in times if sum(other >= time for other in times) >= at_least)
@@ -298,7 +309,7 @@ def test_time_is_cut_where_the_shares_are_reached_and_nothing_leaks(data, valida
         begins_validation = latest(times, max(1, round(n * (validation_fraction + test_fraction))))
     splitter = TemporalSplit(float(validation_fraction), float(test_fraction))
     if begins_validation == min(times) or (validation_fraction and begins_validation == begins_test):
-        with pytest.raises(DataError, match="too much alike to be cut in time; use RandomHoldout"):
+        with pytest.raises(DataError, match=r"too much alike to be cut in time|a cut falls into .* the same time"):
             splitter.split(data)
         return
     split = splitter.split(data)

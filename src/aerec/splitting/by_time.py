@@ -16,6 +16,7 @@ from aerec.parameters import RealNumber, check_fraction, check_whole
 from aerec.sparse import row_ids
 
 _OTHER_WINDOWS = "choose fewer windows, or windows of another length"
+_SHOWN = 10  # shares that a message lists
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ class TemporalSplit:
         held_out = _latest(times, self.validation_fraction + self.test_fraction) if self.validation_fraction else test
         validation = held_out & ~test
         if held_out.all() or (self.validation_fraction and not validation.any()):
-            raise DataError("the timestamps are too much alike to be cut in time; use RandomHoldout")
+            raise DataError(_cut_in_tie(times, held_out if held_out.all() else test, self.validation_fraction > 0))
         return _chronological_split(interactions, validation, test, self.validation_fraction > 0)
 
 
@@ -240,6 +241,22 @@ def _latest(times: NDArray[Any], share: float) -> NDArray[np.bool_]:
     begins = np.sort(times)[min(n - round(n * share), n - 1)]
     latest: NDArray[np.bool_] = times >= begins
     return latest
+
+
+def _cut_in_tie(times: NDArray[Any], latest: NDArray[np.bool_], validated: bool) -> str:
+    """Say into how many ratings of one time the begin of `latest` falls, and what shares can be cut off."""
+    _, counts = np.unique(times, return_counts=True)
+    shares = np.floor(1e4 * np.cumsum(counts[:0:-1]) / len(times) + 1e-6) / 1e4
+    if len(shares) < 1 + validated:
+        return "the timestamps are too much alike to be cut in time; use RandomHoldout"
+    tied = np.count_nonzero(times == times[latest].min())
+    shown = [f"{share:g}" for share in shares]
+    possible = ", ".join(shown if len(shown) <= _SHOWN else [*shown[: _SHOWN - 1], "…", shown[-1]])
+    what = "test_fraction, alone and with validation_fraction added," if validated else "test_fraction"
+    return (
+        f"a cut falls into {tied:,} of {len(times):,} ratings that have the same time and stay together; {what} can be "
+        f"{possible}; or use RandomHoldout"
+    )
 
 
 def _chronological_split(
