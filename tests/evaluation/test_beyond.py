@@ -11,12 +11,12 @@ from scipy.sparse import csr_array
 
 from aerec import Interactions, evaluate
 from aerec.baselines import ItemKNN, Popularity
-from aerec.datasets import generate_interactions
+from aerec.datasets import generate_interactions, load_dataset
 from aerec.errors import DataError
 from aerec.evaluation import describe_recommendations
 from aerec.evaluation.evaluator import align_holdout
 from aerec.models import EASE
-from aerec.splitting import Holdout, RandomHoldout, StrongGeneralization
+from aerec.splitting import ColdItems, Holdout, RandomHoldout, StrongGeneralization
 
 ITEMS = list("abcdef")
 GENRES = pd.Series([("x",), ("x", "y"), ("y",), ("z",), (), ("z", "z")], index=ITEMS)
@@ -266,3 +266,13 @@ def test_training_data_of_other_items_is_refused(world, items, message):
     model, holdout, train = world
     with pytest.raises(DataError, match=message):
         describe_recommendations(model, holdout, Interactions.from_matrix(train.matrix, None, items), k=2)
+
+
+def test_coverage_and_gini_are_of_the_candidates_where_there_are_some():
+    split = ColdItems(fraction=0.2).split(load_dataset("sample"))
+    model = Popularity().fit(split.train)
+    everything = len(split.test.candidates)
+    assert evaluate(model, split.test, metrics=f"coverage@{everything}")[f"coverage@{everything}"] == 1
+    measured = describe_recommendations(model, split.test, split.train, k=everything)
+    assert measured[f"coverage@{everything}"] == 1
+    assert measured[f"gini@{everything}"] == pytest.approx(0, abs=1e-12)

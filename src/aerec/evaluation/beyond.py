@@ -35,7 +35,7 @@ _POPULARITY = ("head", "middle", "tail")
 MEANINGS = {
     "novelty": "bits; the higher, the less known the items",
     "gini": "0: every item is shown equally often",
-    "coverage": "share of the catalogue that is shown",
+    "coverage": "share of the items that may be ranked that is shown",
     "genre_diversity": "1: no two items of a list share a genre",
     "calibration": "nats; 0: genres as in the history",
 }
@@ -188,7 +188,8 @@ def describe_recommendations(
         "genre_diversity": genre_diversity_at_k(ranking, genres),
         "calibration": calibration_at_k(ranking, seen, genres),
     }
-    of_all = {"gini": gini_at_k(ranking, model.n_features_in_), "coverage": coverage(ranking, model.n_features_in_)}
+    exposed, n_rankable = _among_candidates(ranking, holdout, model.n_features_in_)
+    of_all = {"gini": gini_at_k(exposed, n_rankable), "coverage": coverage(exposed, n_rankable)}
     means = {metric: _mean(values) for metric, values in per_user.items()} | of_all
     measured = {metric: int(np.count_nonzero(~np.isnan(values))) for metric, values in per_user.items()}
     return BeyondAccuracy(
@@ -204,6 +205,15 @@ def describe_recommendations(
 
 
 # ---------------------------------------------------------------------- what it is measured on
+
+
+def _among_candidates(ranking: NDArray[Any], holdout: Holdout, n_items: int) -> tuple[NDArray[Any], int]:
+    """Return the lists as places among the items that may be ranked, and how many these are."""
+    if holdout.candidates is None:
+        return ranking, n_items
+    places = np.full(n_items + 1, -1)  # the last is that of −1
+    places[holdout.history.items.get_indexer(holdout.candidates)] = np.arange(len(holdout.candidates))
+    return places[ranking], len(holdout.candidates)
 
 
 def _training_ratings(train: Any, items: pd.Index[Any], known: pd.Index[Any] | None) -> Interactions:

@@ -154,6 +154,7 @@ def evaluate(
         graded = [metric for metric in ranked if parsed[metric][0] in GAINS]
         if graded and holdout.target.is_implicit:
             warn_caller(f"all held-out ratings are 1: {graded[0]} has no grades to count and is plain ndcg")
+        n_rankable = model.n_features_in_ if holdout.candidates is None else len(holdout.candidates)
         hits = find_hits(ranking, holdout.target.matrix)[evaluated]
         for metric in ranked:
             base, k = parsed[metric]
@@ -162,7 +163,7 @@ def evaluate(
                 values = DEBIASED[base](ranking[:, :k], holdout.target.matrix, chances)[evaluated]
                 table.add_ratio(metric, values, np.ones(len(evaluated)), root=False)  # some may be above 1
             elif base == "coverage":
-                table.add_constant(metric, coverage(ranking[evaluated, :k], model.n_features_in_))
+                table.add_constant(metric, coverage(ranking[evaluated, :k], n_rankable))
             elif base not in METRICS:
                 table.add(metric, measure_users(base, ranking[:, :k], holdout.target.matrix)[evaluated])
             else:

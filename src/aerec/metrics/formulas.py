@@ -113,10 +113,8 @@ def _hit_rate(hits: Hits, n_relevant: Counts) -> Values:
 
 
 def coverage(ranking: NDArray[np.int64], n_items: int) -> float:
-    """Return the share of the catalogue that is in some user's ranking."""
-    shown = np.zeros(n_items, dtype=bool)
-    shown[ranking[ranking >= 0]] = True
-    return float(shown.mean())
+    """Return how many items are in some user's ranking, as a share of the `n_items` that could be."""
+    return len(np.unique(ranking[ranking >= 0])) / n_items
 
 
 def area_under_curve(ranking: NDArray[np.int64], scores: NDArray[Any], target: CSR) -> Values:
