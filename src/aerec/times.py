@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
@@ -173,6 +174,11 @@ def dates_of_seconds(seconds: NDArray[Any], dtype: str) -> pd.Series[Any]:
 def _seconds_of_dates(column: pd.Series[Any]) -> tuple[NDArray[Any], str]:
     dates = iso_dates(column.where(~column.map(lambda value: isinstance(value, int | float))))
     if not dates.isna().any():
+        zones = {str(getattr(value, "tzinfo", None)): getattr(value, "tzinfo", None) for value in column}
+        if len(zones) == 1 and (zone := next(iter(zones.values()))) is not None:
+            there = dates.dt.tz_convert(zone)
+            with contextlib.suppress(TypeError):  # a zone without a name that pandas reads stays UTC
+                dates = there if pd.api.types.pandas_dtype(str(there.dtype)) == there.dtype else dates
         return _seconds(dates), str(dates.dtype)
     numeric = pd.to_numeric(column, errors="coerce").notna()
     if (bad := dates.isna() & ~numeric).any():

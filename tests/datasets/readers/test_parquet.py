@@ -194,6 +194,6 @@ def test_without_pyarrow_the_extra_is_named(tmp_path, monkeypatch):
 
 
 def test_a_column_of_truth_values_is_named_where_there_is_no_rating(write):
-    path = write(pd.DataFrame({"user": [1, 1], "item": [2, 3], "liked": [True, False]}))
+    path = write("likes.parquet", pd.DataFrame({"user": [1, 1], "item": [2, 3], "liked": [True, False]}))
     with pytest.warns(UserWarning, match="the column 'liked' says yes and no"):
         read_ratings(path)
