@@ -54,6 +54,7 @@ def test_a_warning_at_the_outermost_line_is_given_too():
     [
         ("epoch", ["epochs", "seed"], "did you mean epochs? there are epochs, seed"),
         ("zzz", ["epochs", "seed"], "there are epochs, seed"),
+        ("esae", ["elsa", "ease"], "did you mean ease? there are elsa, ease"),
         ("zzz", [], "there are none"),
     ],
 )

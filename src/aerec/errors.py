@@ -64,6 +64,20 @@ def names_like(word: str, known: Iterable[str]) -> str:
     'there are epochs, seed'
     """
     names = list(known)
-    near = difflib.get_close_matches(word, names, n=1)
+    near = sorted(difflib.get_close_matches(word, names, n=5), key=lambda name: _edits(word, name))
     listed = f"there are {', '.join(names) or 'none'}"
     return f"did you mean {near[0]}? {listed}" if near else listed
+
+
+def _edits(word: str, other: str) -> int:
+    """How many letters were left out, put in, changed, or swapped with the next: Damerau's distance, restricted."""
+    above: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, letter in enumerate(word):
+        before, above, row = above, row, [i + 1]
+        for j, given in enumerate(other):
+            costs = [above[j + 1] + 1, row[j] + 1, above[j] + (letter != given)]
+            if i and j and letter == other[j - 1] and word[i - 1] == given:
+                costs.append(before[j - 1] + 1)
+            row.append(min(costs))
+    return row[-1]

@@ -117,7 +117,7 @@ def test_what_suits_a_model_is_measured_where_nothing_is_asked_for():
         (["--metrics", "accuracy"], "unknown metric 'accuracy'"),
         (["--metrics", ""], "--metrics is empty"),
         (["--metrics", "mae"], "does not predict ratings"),
-        (["--per-user", "users.xlsx"], "give one of .csv, .json, .jsonl, .parquet"),
+        (["--per-user", "users.xlsx"], "give one of .csv, .tsv, .json, .jsonl, also with .gz, or .parquet"),
         (["--per-user", "nowhere/users.csv"], "nowhere is no folder"),
         (["--per-user", "users.csv", "--metrics", "mae"], "does not predict ratings"),
         (["--history", "a.csv"], "--history and --target go together"),

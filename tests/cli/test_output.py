@@ -82,9 +82,9 @@ def test_what_is_written_is_read_again(tmp_path, suffix, case):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("name", ["recs.xlsx", "recs", "recs.csv.gz", ".csv"])
+@pytest.mark.parametrize("name", ["recs.xlsx", "recs", "recs.gz", "recs.parquet.gz", ".csv"])
 def test_an_unknown_suffix_lists_those_there_are(tmp_path, name):
-    with pytest.raises(DataError, match=r"give one of \.csv, \.json, \.jsonl, \.parquet"):
+    with pytest.raises(DataError, match=r"give one of \.csv, \.tsv, \.json, \.jsonl, also with \.gz, or \.parquet"):
         check_output(tmp_path / name)
 
 
@@ -119,3 +119,15 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
 def test_json_goes_nowhere_where_there_is_no_standard_output(monkeypatch):
     monkeypatch.setattr(sys, "stdout", None)  # as Python has it where the shell closed it
     print_json({"a": 1})
+
+
+@pytest.mark.parametrize(("name", "sep"), [("lists.csv.gz", ","), ("lists.tsv", "\t"), ("lists.TSV.GZ", "\t")])
+def test_text_is_written_with_tabs_and_packed_as_the_suffix_says(tmp_path, name, sep):
+    path = tmp_path / name
+    write_frame(FRAME, path)
+    first = path.read_bytes()
+    assert first.startswith(b"\x1f\x8b") == name.lower().endswith(".gz")
+    compression = "gzip" if name.lower().endswith(".gz") else None
+    pd.testing.assert_frame_equal(pd.read_csv(path, sep=sep, compression=compression), FRAME)
+    write_frame(FRAME, path)
+    assert path.read_bytes() == first

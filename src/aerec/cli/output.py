@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import sys
 from collections.abc import Callable, Container
@@ -69,7 +70,7 @@ def check_output(path: Path) -> Callable[[pd.DataFrame, Any], None]:
     Raises
     ------
     DataError
-        If the suffix is none of .csv, .json, .jsonl, .parquet, or the folder does not exist.
+        If the suffix is none of .csv, .tsv, .json, .jsonl, these with .gz, and .parquet, or the folder does not exist.
     MissingExtraError
         If Parquet is asked for without pyarrow.
     """
@@ -77,20 +78,24 @@ def check_output(path: Path) -> Callable[[pd.DataFrame, Any], None]:
         raise DataError(f"{path} is a folder; give the path of a file")
     if not path.parent.is_dir():
         raise DataError(f"{path} cannot be written: {path.parent} is no folder")
-    suffix = path.suffix.lower()
-    if suffix == ".parquet":
+    plain = path.name.lower().removesuffix(".gz")
+    suffix, packed = Path(plain).suffix, plain != path.name.lower()
+    if suffix == ".parquet" and not packed:
         import_extra("pyarrow", "writing Parquet")
         return lambda frame, stream: frame.to_parquet(stream, index=False)
     from aerec.files.spreadsheet import without_formulas
 
     writers: dict[str, Callable[[pd.DataFrame, Any], None]] = {
         ".csv": lambda frame, stream: without_formulas(frame).to_csv(stream, index=False),
+        ".tsv": lambda frame, stream: without_formulas(frame).to_csv(stream, sep="\t", index=False),
         ".json": lambda frame, stream: frame.to_json(stream, orient="records", force_ascii=False),
         ".jsonl": lambda frame, stream: frame.to_json(stream, orient="records", lines=True, force_ascii=False),
     }
     if suffix not in writers:
-        raise DataError(f"{path}: the suffix says the format; give one of .csv, .json, .jsonl, .parquet")
-    return writers[suffix]
+        raise DataError(
+            f"{path}: the suffix says the format; give one of .csv, .tsv, .json, .jsonl, also with .gz, or .parquet"
+        )
+    return _packed(writers[suffix]) if packed else writers[suffix]
 
 
 def write_frame(frame: pd.DataFrame, path: Path) -> None:
@@ -98,6 +103,14 @@ def write_frame(frame: pd.DataFrame, path: Path) -> None:
     write = check_output(path)
     with atomic_write(path, "wb") as stream:
         write(frame, stream)
+
+
+def _packed(write: Callable[[pd.DataFrame, Any], None]) -> Callable[[pd.DataFrame, Any], None]:
+    def write_packed(frame: pd.DataFrame, stream: Any) -> None:
+        with gzip.GzipFile("", "wb", fileobj=stream, mtime=0) as packed:
+            write(frame, packed)
+
+    return write_packed
 
 
 def _cell(value: Any) -> str:

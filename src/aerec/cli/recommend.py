@@ -47,7 +47,8 @@ def recommend(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Write to .parquet, .csv, .json or .jsonl, for all users where none is named; with --all to a folder."
+            help="Write to .csv, .tsv, .json or .jsonl, also .gz, or .parquet, for all users where none is named; "
+            "with --all to a folder."
         ),
     ] = None,
     everybody: Annotated[

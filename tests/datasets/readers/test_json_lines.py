@@ -55,7 +55,10 @@ def test_an_array_of_objects_is_read_as_its_lines_would_be(read, indent):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('[{"user": 1, "item": 2},\n {"user": 1, "item": }]', "line 2: no array of JSON objects: Expecting value"),
+        (
+            '[{"user": 1, "item": 2},\n {"user": 1, "item": }]',
+            "line 2, character 22: no array of JSON objects: Expecting value",
+        ),
         ('[{"user": 1, "item": 2}, 7]', "record 2: no object of JSON: '7'"),
         ('[{"user": 1, "item": 2, "rating": 3}, {"user": 1, "item": 3, "rating": "x"}]', "record 2, column 'rating'"),
         ('[{"user": 1, "user": 2, "item": 3}]', "'user' stands twice in one object"),

@@ -237,3 +237,19 @@ def test_what_parts_say_of_added_up_rows_stays_when_they_are_joined(tmp_path):
 def test_an_unknown_way_with_duplicates_is_refused_before_anything_is_read(read, tmp_path):
     with pytest.raises(ValueError, match='duplicates=\'all\' is not known; expected "last", "first" or "sum"'):
         read(tmp_path / "absent", duplicates="all")
+
+
+def test_of_an_archive_of_tables_one_is_unpacked(tmp_path):
+    with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:
+        for name in ("one.csv", "two.csv"):
+            archive.writestr(name, "user,item\n1,2\n")
+    with pytest.raises(DataError, match="unpack the archive and give the path of the file"):
+        read_ratings(tmp_path / "two.zip")
+
+
+def test_parquet_in_folders_is_sent_to_import(tmp_path):
+    for folder in ("day=1", "day=2"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "part.parquet").touch()
+    with pytest.raises(DataError, match="holds Parquet files in folders; join parts of one table: aerec import FOLDER"):
+        read_ratings(tmp_path)

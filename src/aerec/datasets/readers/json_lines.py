@@ -136,7 +136,9 @@ def _array(text: bytes, label: str) -> _Records:
     except _RepeatedNameError as error:
         raise DataError(f"{label}: {error.args[0]!r} stands twice in one object; correct it") from None
     except json.JSONDecodeError as error:
-        raise DataError(f"{label} line {error.lineno}: no array of JSON objects: {error.msg}") from None
+        raise DataError(
+            f"{label} line {error.lineno}, character {error.colno}: no array of JSON objects: {error.msg}"
+        ) from None
     except UnicodeDecodeError:
         raise DataError(f"{label}: {NOT_UTF8}") from None
     except RecursionError:

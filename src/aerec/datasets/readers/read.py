@@ -34,6 +34,7 @@ _WHOLE = (
     *("BX-Book-Ratings.csv", "yelp_academic_dataset_review.json", "steam_reviews.json", "jester_ratings.dat"),
 )
 _PARTS = {"train": ("train", "base"), "validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
+_JOIN_PARTS = "join parts of one table: aerec import FOLDER --out STORE"
 _TABLES = (".csv", ".tsv", ".txt", ".dat", ".data", ".inter", ".parquet", ".jsonl", ".json")
 
 
@@ -306,11 +307,16 @@ def _only_table(files: Files) -> str:
     for candidates in (interactions, tables):
         if len(candidates) == 1:
             return candidates[0]
+    deeper = () if files.archive or tables else (files.where.glob(f"{folders}*.parquet") for folders in ("*/", "*/*/"))
+    if any(next(found, None) for found in deeper):
+        raise DataError(f"{files.where} holds Parquet files in folders; {_JOIN_PARTS}")
     are_parts = all(plain_name(name).endswith(".parquet") for name in tables) and tables
     raise DataError(
         f"{files.where}: cannot tell which file holds the ratings; expected {', '.join(_WHOLE[:3])}, train.* and "
-        f"test.*, or a single table, found {_listing(files)}; give the path of the file"
-        + (", or join parts of one table: aerec import FOLDER --out STORE" if are_parts else "")
+        f"test.*, or a single table, found {_listing(files)}; "
+        + ("unpack the archive and give" if files.archive else "give")
+        + " the path of the file"
+        + (f", or {_JOIN_PARTS}" if are_parts and not files.archive else "")
     )
 
 
