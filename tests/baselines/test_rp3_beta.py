@@ -28,16 +28,14 @@ def test_weights_are_those_of_the_walks(ratings, alpha, beta):
     np.testing.assert_allclose(weights, by_hand(ratings, alpha, beta), rtol=1e-5, atol=1e-7)
 
 
-def test_the_automatic_beta_follows_the_density(ratings):
-    density = ratings.nnz / ratings.shape[0] / ratings.shape[1]
-    weights = RP3Beta(k=7).fit(ratings).weights_.toarray()
-    np.testing.assert_allclose(weights, by_hand(ratings, 1.0, 0.6), rtol=1e-5, atol=1e-7)  # it is dense
-    assert density > 0.1
-    sparse = sp.csr_array(sp.block_diag([ratings] * 20))
-    beta = 0.5 + 0.3 * np.log10(density / 20 / 0.03)
-    assert 0.1 < beta < 0.6
-    weights = RP3Beta(k=7).fit(sparse).weights_.toarray()
-    np.testing.assert_allclose(weights, by_hand(sparse, 1.0, beta), rtol=1e-5, atol=1e-7)
+@pytest.mark.parametrize(("copies", "clipped"), [(1, True), (4, False), (20, True)])
+def test_the_automatic_powers_follow_the_ratings_of_an_item(ratings, copies, clipped):
+    more = sp.csr_array(sp.vstack([ratings] * copies))
+    of_item = more.nnz / np.count_nonzero(more.sum(axis=0))
+    beta = np.clip(0.5 * np.log(of_item / 10), 0, 0.6)
+    assert (beta in (0, 0.6)) == clipped
+    weights = RP3Beta(k=7).fit(more).weights_.toarray()
+    np.testing.assert_allclose(weights, by_hand(more, 0.6 + 2 * beta / 3, beta), rtol=1e-5, atol=1e-7)
 
 
 def test_without_powers_the_walk_from_an_item_ends_somewhere_for_certain(ratings):
@@ -49,6 +47,6 @@ def test_without_powers_the_walk_from_an_item_ends_somewhere_for_certain(ratings
 
 def test_only_the_largest_weights_of_each_item_are_kept(ratings):
     full = by_hand(ratings, 1.0, 0.5)
-    kept = RP3Beta(beta=0.5, k=2).fit(ratings).weights_.toarray()
+    kept = RP3Beta(alpha=1.0, beta=0.5, k=2).fit(ratings).weights_.toarray()
     assert (np.count_nonzero(kept, axis=1) <= 2).all()
     np.testing.assert_allclose(kept.sum(axis=1), np.sort(full, axis=1)[:, -2:].sum(axis=1), rtol=1e-5)

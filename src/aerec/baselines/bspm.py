@@ -44,7 +44,7 @@ class BSPM(Recommender):
         whichever are fewer, from 8 to 256: of 600 users, 256 vectors would let nearly all pass.
     weight : float ≥ 0, default 0.3
         w, of that filter.
-    sharpening : float ≥ 0, default 1.2
+    sharpening : float ≥ 0, default 0.6
         T; 0 for none. Up to 2.5 on large, sparse data.
     shrinkage : float ≥ 0, default 3.0
         c, in the unit of the ratings' sum: for likes, users.
@@ -112,7 +112,7 @@ class BSPM(Recommender):
         self,
         n_factors: int | str = "auto",
         weight: float = 0.3,
-        sharpening: float = 1.2,
+        sharpening: float = 0.6,
         shrinkage: float = 3.0,
         alpha: float = 0.5,
         power: float = 1.0,

@@ -29,11 +29,11 @@ class RP3Beta(ItemItemRecommender):
 
     Parameters
     ----------
-    alpha : float > 0, default 1.0
-        Power of the probabilities of the walk.
+    alpha : float > 0 or "auto", default "auto"
+        Power of the probabilities of the walk. "auto" is 0.6 + 2 β / 3.
     beta : float >= 0 or "auto", default "auto"
-        Power of the popularity that is divided out. "auto" follows the density d of the ratings, among items that have
-        any: 0.5 + 0.3 log₁₀(d / 3 %), from 0.1 to 0.6. Where data is sparse, dividing by small counts favours chance.
+        Power of the popularity that is divided out. "auto" follows the mean number n of ratings of the items that have
+        any: ½ ln(n / 10), from 0 to 0.6. Where items have few ratings, dividing by small counts favours chance.
     k : int, default 200
         Weights kept of each item.
 
@@ -58,7 +58,7 @@ class RP3Beta(ItemItemRecommender):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
-        "alpha": [RealNumber(above=0)],
+        "alpha": [RealNumber(above=0), OneOf(["auto"])],
         "beta": [RealNumber(at_least=0), OneOf(["auto"])],
         "k": [WholeNumber(1)],
     }
@@ -69,7 +69,7 @@ class RP3Beta(ItemItemRecommender):
         "k": Whole(50, 1000, log=True),
     }
 
-    def __init__(self, alpha: float = 1.0, beta: float | str = "auto", k: int = 200) -> None:
+    def __init__(self, alpha: float | str = "auto", beta: float | str = "auto", k: int = 200) -> None:
         self.alpha = alpha
         self.beta = beta
         self.k = k
@@ -77,7 +77,8 @@ class RP3Beta(ItemItemRecommender):
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
         X = train.matrix
         of_user, of_item = (np.where(sums > 0, sums, 1.0) for sums in (row_sums(X, np.abs), column_sums(X, np.abs)))
-        alpha, beta = self.alpha, _automatic_beta(X) if isinstance(self.beta, str) else float(self.beta)
+        beta = _automatic_beta(X) if isinstance(self.beta, str) else float(self.beta)
+        alpha = 0.6 + 2 * beta / 3 if isinstance(self.alpha, str) else float(self.alpha)
 
         def power(values: NDArray[np.float32]) -> NDArray[np.float64]:
             return np.abs(values.astype(np.float64)) ** alpha
@@ -88,6 +89,6 @@ class RP3Beta(ItemItemRecommender):
 
 
 def _automatic_beta(X: CSR) -> float:
-    """Return the power that suits ratings of this density."""
-    density = X.nnz / X.shape[0] / max(int(np.count_nonzero(column_counts(X))), 1)
-    return float(np.clip(0.5 + 0.3 * np.log10(density / 0.03), 0.1, 0.6))
+    """Return the power that suits items of so many ratings."""
+    of_item = X.nnz / max(int(np.count_nonzero(column_counts(X))), 1)
+    return float(np.clip(0.5 * np.log(max(of_item, 1.0) / 10), 0.0, 0.6))
