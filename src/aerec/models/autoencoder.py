@@ -141,7 +141,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         "auto" takes up to 100 with validation data, or as many as without if that is more, where `patience` ends the
         training; without it 30. The presets for likes follow the data: a · (n_rows · n_items / 10⁶)^0.29 epochs of 30
         steps, the power from 1 to 2.8, and up to four times as many where they have fewer steps; a is 5 in `ELSA`, 9
-        in `MultDAE`, 12 in `CDAE`, 11.5 in `MultVAE`. On sets of 300 to 3,000 users that is about where validation data
+        in `MultDAE`, 8 in `CDAE`, 11.5 in `MultVAE`. On sets of 300 to 3,000 users that is about where validation data
         would have ended the training, and `patience` ends none sooner: where popularity is all that a network has
         learned yet, more of it does not help for long.
     batch_size : int or "auto", default "auto"

@@ -60,7 +60,7 @@ class CDAE(Autoencoder):
     }
 
     _epochs_alone = 12
-    _epochs_of_a_million = 12.0
+    _epochs_of_a_million = 8.0
 
     def __init__(
         self,
