@@ -42,13 +42,16 @@ def test_the_automatic_penalty_of_factors_grows_with_the_ratings_as_the_singular
     assert NMF(n_factors=2, l2=4.0).fit(X).l2_ == [4.0]
 
 
-def test_one_user_who_has_everything_does_not_set_the_penalty():
-    few = sp.random_array((400, 900), density=0.01, rng=np.random.default_rng(0), format="csr", dtype=np.float32)
+@pytest.mark.parametrize("n_users", [50, 400])
+def test_one_user_who_has_everything_does_not_set_the_penalty(n_users):
+    few = sp.random_array((n_users, 2000), density=0.005, rng=np.random.default_rng(0), format="csr", dtype=np.float32)
     few.data[:] = 1
-    X = sp.csr_array(sp.vstack([few, np.ones((1, 900), dtype=np.float32)]))
-    assert automatic_l2(X) == pytest.approx(automatic_l2(few), rel=0.1)
-    # it adds 1 to every entry of the Gram matrix, and so to what an entry is to have at least
-    assert automatic_l1(X) - 1 == pytest.approx(automatic_l1(few), rel=0.1)
+    X = sp.csr_array(sp.vstack([few, np.ones((1, 2000), dtype=np.float32)]))
+    counts = np.diff(few.indptr)
+    most = 5 * np.sort(counts)[int(0.99 * n_users)]
+    assert automatic_l2(X) == pytest.approx(7.2 * np.sqrt((np.square(counts).sum() + most**2) / 2000))
+    assert automatic_l1(X) == pytest.approx(0.007 * automatic_l2(X) + (2000**2 - most**2) / 2000**2)
+    assert automatic_l1(3 * X) == pytest.approx(9 * automatic_l1(X))
     assert automatic_l1(likes()) == pytest.approx(0.007 * automatic_l2(likes()))
 
 

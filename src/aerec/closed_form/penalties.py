@@ -14,7 +14,8 @@ from aerec.sparse import CSR, column_counts, row_sums, squares
 _AUTOMATIC = 7.2  # The penalty as a multiple of the root of the mean sum of a row of XᵀX
 _OF_FACTORS = 1.5  # The penalty of factors as a multiple of its fourth root
 _OF_L2 = 0.007  # A threshold for entries of XᵀX as a share of the penalty
-_NEARLY_ALL, _BEYOND = 0.99, 5.0  # So many users count in full, and so many times the most of theirs at most
+_NEARLY_ALL = 0.99  # This share of the users counts in full,
+_AT_MOST = 5.0  # the others as so many times the most of these
 
 L2: list[Constraint] = [RealNumber(above=0), OneOf(["auto"])]
 """What `l2` may be: a number, or "auto" for `automatic_l2`."""
@@ -23,43 +24,46 @@ L2: list[Constraint] = [RealNumber(above=0), OneOf(["auto"])]
 def automatic_l2(X: CSR) -> float:
     r"""Return a penalty that suits the ratings `X`, whatever their number and size.
 
-    .. math:: \lambda = 7.2 \sqrt{\frac{1}{m} \sum_u n_u^2}
+    .. math:: \lambda = 7.2 \sqrt{\frac{1}{m} \sum_u \min(n_u, c)^2}
 
     with the numbers n of ratings of the users and the number m of the items that have any: under the root is the mean
-    sum of a row of XᵀX, of ratings of 1. For others it is :math:`(\sum_i |x_{ui}|)^2`, times the mean of x²: of ratings
-    twice the size the weights are the same. Where few users have far more than all others, such as a program that
-    visits everything, five times the 99th percentile counts in place of their n. Near the best of a grid on sets of
-    600 to 5,000 users and 1,400 to 5,700 items, dense and sparse (``benchmarks/quality/rules.py``).
+    sum of a row of XᵀX, of ratings of 1. For others n is :math:`\sum_i |x_{ui}|`, and the sum is multiplied by the mean
+    of x²: of ratings twice the size the weights are the same. c is five times the 99th percentile of n, so that a few
+    users who have everything, such as programs that visit all pages, do not set the penalty of the others. Near the
+    best of a grid on sets of 600 to 5,000 users and 1,400 to 5,700 items, dense and sparse
+    (``benchmarks/quality/rules.py``).
     """
-    ordinary, _ = _squared_sums(X)
-    return _AUTOMATIC * math.sqrt(ordinary / _n_rated(X) * _mean_square(X))
+    capped, _ = _pairs_of_items(X)
+    return _l2_of(capped)
 
 
 def automatic_l1(X: CSR) -> float:
-    """Return a threshold for the entries of XᵀX, from which weights that are to be sparse begin.
+    r"""Return a threshold for the entries of XᵀX, above which weights that are to be sparse begin.
 
-    It is 0.007 of `automatic_l2`, and what those few users that do not count in full there add to an entry on average.
+    .. math:: 0.007 \, \lambda + \frac{1}{m^2} \sum_u (n_u^2 - \min(n_u, c)^2)
+
+    with λ, n, c and m of `automatic_l2`: what the few users with far more ratings than all
+    others add to an entry on average is no sign that two items belong together.
     """
-    _, beyond = _squared_sums(X)
-    return _OF_L2 * automatic_l2(X) + beyond / _n_rated(X) ** 2 * _mean_square(X)
+    capped, beyond = _pairs_of_items(X)
+    return _OF_L2 * _l2_of(capped) + beyond
 
 
-def _n_rated(X: CSR) -> int:
-    return max(int(np.count_nonzero(column_counts(X))), 1)
+def _l2_of(mean_row: float) -> float:
+    return _AUTOMATIC * math.sqrt(mean_row)
 
 
-def _mean_square(X: CSR) -> float:
-    return float(row_sums(X, squares).sum()) / max(X.nnz, 1)
-
-
-def _squared_sums(X: CSR) -> tuple[float, float]:
-    """Return Σn² with what is far beyond nearly all n lowered, and how much more it is without."""
+def _pairs_of_items(X: CSR) -> tuple[float, float]:
+    """Return what stands under the root of `automatic_l2`, and what the caps take from a mean entry of XᵀX."""
     sums = row_sums(X, np.abs)
-    some = sums[sums > 0]
-    if not len(some):
+    sums = sums[sums > 0]
+    if not len(sums):
         return 0.0, 0.0
-    ordinary = float(np.square(np.minimum(some, _BEYOND * np.quantile(some, _NEARLY_ALL))).sum())
-    return ordinary, float(np.square(some).sum()) - ordinary
+    capped = np.minimum(sums, _AT_MOST * np.quantile(sums, _NEARLY_ALL, method="lower"))
+    n_rated = int(np.count_nonzero(column_counts(X)))
+    in_full, with_caps = (float(np.square(n).sum()) / n_rated for n in (sums, capped))
+    mean_square = float(row_sums(X, squares).sum()) / X.nnz
+    return with_caps * mean_square, (in_full - with_caps) / n_rated
 
 
 def automatic_factor_l2(X: CSR) -> float:
