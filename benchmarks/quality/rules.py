@@ -26,9 +26,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from aerec import Interactions, evaluate
 from aerec.baselines import ALS, BPR, BSPM, NMF, SLIM, BiasedMF, PureSVD, RP3Beta
-from aerec.closed_form.penalties import automatic_factor_l2, automatic_l2
+from aerec.closed_form.penalties import automatic_l1, automatic_l2
 from aerec.datasets import generate_interactions, read_parts, read_ratings
 from aerec.models import EASE, EDLAE, ELSA
+from aerec.network.unit_rows import automatic_shrinkage
 from aerec.splitting import RandomHoldout, Split
 from protocol import RESULTS, commit, markdown, save, set_threads
 
@@ -120,25 +121,19 @@ def grid(model: str, split: Split) -> Iterator[tuple[str, Any]]:
         for beta in (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7):
             yield f"beta {beta:g}", RP3Beta(beta=beta)
         return
+    factorised = {"als": ALS, "nmf": NMF, "biased-mf": BiasedMF}
+    usual = float(factorised[model]().fit(split.train).l2_[0]) if model in factorised else automatic_l2(X)
     for factor in FACTORS:
-        if model == "ease":
-            found: Any = EASE(l2=factor * automatic_l2(X))
-        elif model == "edlae":
-            found = EDLAE(l2=factor * automatic_l2(X))
-        elif model == "pure-svd":
-            found = PureSVD(l2=factor * 2.5 * automatic_l2(X))
-        elif model == "als":
-            found = ALS(l2=factor * 2.0 * automatic_factor_l2(X))
-        elif model == "nmf":
-            found = NMF(l2=factor * automatic_factor_l2(X))
+        if model in factorised:
+            found: Any = factorised[model](l2=factor * usual)
+        elif model in ("ease", "edlae", "pure-svd"):
+            found = {"ease": EASE, "edlae": EDLAE, "pure-svd": PureSVD}[model](l2=factor * usual)
         elif model == "slim":
-            found = SLIM(l1=factor * 0.007 * automatic_l2(X))
+            found = SLIM(l1=factor * automatic_l1(X))
         elif model == "bspm":
             found = BSPM(shrinkage=factor * 3.0)
-        elif model == "elsa":
-            found = ELSA(shrinkage=factor * 500.0 * X.shape[0] / X.nnz, progress=False)
         else:
-            found = BiasedMF(l2=factor * 0.9 * float(X.data.std()))
+            found = ELSA(shrinkage=factor * automatic_shrinkage(X.shape[0], X.nnz), progress=False)
         yield f"{factor:g}", found
 
 

@@ -87,8 +87,7 @@ def _value_at(X: Any, row: int, column: int) -> float:
 
 def refuse_other_than_matrix(X: Any) -> None:
     """Refuse what holds a matrix, and a frame with a row per rating or a column of ids, where a matrix is asked for."""
-    inside = next((name for name in ("train", "history") if hasattr(X, name)), None)  # a Split, a Holdout
-    if inside is not None and not hasattr(X, "shape"):
+    if (inside := getattr(type(X), "matrix_inside", None)) is not None:
         raise DataError(f"a {type(X).__name__} is no matrix of users and items, but holds some: give its .{inside}")
     columns = getattr(X, "column_names", getattr(X, "columns", []))  # Arrow has the first, pandas and polars the second
     names = {str(name).lower().replace("_", "") for name in columns}

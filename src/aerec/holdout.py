@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -44,6 +44,8 @@ class Holdout:
     DataError
         If the three are not over the same users and items, or a candidate is not among the items.
     """
+
+    matrix_inside: ClassVar[str] = "history"  # what an error names where a matrix is asked for
 
     history: Interactions
     target: Interactions
@@ -98,6 +100,8 @@ class Split:
         None where the splitter was asked for none.
     test : Holdout
     """
+
+    matrix_inside: ClassVar[str] = "train"
 
     train: Interactions
     validation: Holdout | None

@@ -117,9 +117,9 @@ def test_nearly_all_is_a_plain_number(tmp_path):
 
 def test_where_next_to_none_reach_four_fifths_the_median_is_proposed(tmp_path):
     dwell = [6.5, 12.5, 90.5, 200.5]
-    with pytest.warns(UserWarning, match=r"counts 100 % of them as likes: --threshold 90\.5 keeps the upper half"):
+    with pytest.warns(UserWarning, match=r"counts 100 % of them as likes: --threshold 90\.5 keeps 51\.2 %"):
         load(tmp_path, [*dwell * 20, 20000, 90.5])
-    with pytest.raises(DataError, match=r"all below --threshold 4; --threshold 0\.01 keeps the upper half, and"):
+    with pytest.raises(DataError, match=r"all below --threshold 4; --threshold 0\.02 keeps 35\.5 %, and"):
         load(tmp_path, [0.01, 0.01, 0.02] * 10 + [3.0])
 
 

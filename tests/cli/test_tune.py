@@ -250,6 +250,7 @@ def test_a_search_that_is_in_the_folder_is_kept(refused, aerec, films_path):
     words = ["tune", films_path, *KNN, "--quiet"]
     assert aerec(*words).code == 0
     assert "tune holds a search already; give another folder (--out), or overwrite it (--overwrite)" in refused(*words)
+    assert "tune holds a search already" in refused(*words, "--storage", "new.db")
     assert aerec(*words, "--overwrite").code == 0
 
 

@@ -78,7 +78,7 @@ def advice(given: Mapping[str, Interactions], kept: Kept) -> str | None:
     if kept.threshold is not None and high > _STARS and kept.threshold == _STARS - 1:
         return (
             f"the ratings run from {low:g} to {high:g}, and --threshold {kept.threshold:g} counts "
-            f"{_percent(_liked(given, kept.threshold))} of them as likes: {_usual_threshold(given)}"
+            f"{_percent(_liked(given, kept.threshold))} of them as likes: {_threshold_advice(given)}"
             + (", --implicit is for counts" if high > _HUNDRED else "")
         )
     if 2 * kept.ratings[0] < kept.ratings[1]:
@@ -101,7 +101,7 @@ def nothing_left(source: str, given: Mapping[str, Interactions], kept: Kept) -> 
     if kept.threshold is not None and not kept.threshold <= high:
         return (
             f"no rating of {source} is left: they run from {low:g} to {high:g}, all below --threshold "
-            f"{kept.threshold:g}; {_usual_threshold(given)}, and --implicit counts every row as a like"
+            f"{kept.threshold:g}; {_threshold_advice(given)}, and --implicit counts every row as a like"
         )
     rules = {"threshold": kept.threshold, "min-per-user": kept.min_per_user, "min-per-item": kept.min_per_item}
     options = ", ".join(f"--{name} {value:g}" for name, value in rules.items() if value is not None)
@@ -136,15 +136,18 @@ def _liked(parts: Mapping[str, Interactions], threshold: float) -> tuple[int, in
     return sum(int(np.count_nonzero(part >= threshold)) for part in values), sum(map(len, values))
 
 
-def _usual_threshold(parts: Mapping[str, Interactions]) -> str:
+def _threshold_advice(parts: Mapping[str, Interactions]) -> str:
     """Return a threshold in words: four fifths of the highest rating, or the median where next to none reach that."""
     high = value_range(parts)[1]
     usual = float(f"{0.8 * high:.2g}") if high > 0 else high
     liked, total = _liked(parts, usual)
     if liked >= _FEWEST_LIKED * total:
         return f"--threshold {usual:g} is what 4 is of 5"
-    middle = float(np.median(np.concatenate([part.matrix.data for part in parts.values()])))
-    return f"--threshold {middle:g} keeps the upper half"
+    values = np.concatenate([part.matrix.data for part in parts.values()])
+    middle = float(np.median(values))
+    if middle == values.min():
+        middle = float(values[values > middle].min())
+    return f"--threshold {middle:g} keeps {_percent(_liked(parts, middle))}"
 
 
 def _share(counts: tuple[int, int]) -> str:

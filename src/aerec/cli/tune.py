@@ -89,7 +89,8 @@ def tune(
     if metric is not None:
         parse_metric(metric)
     space = _search_space(chosen, model, settings or [], spaces or [])
-    _check_folder(out, overwrite or storage is not None)  # whose trials the new result holds, too
+    goes_on_from = storage is not None and storage.exists()  # the new result holds the trials in it, too
+    _check_folder(out, overwrite or goes_on_from)
     prepared = Preprocessing(threshold_for(chosen, threshold), min_per_user, min_per_item, reading).load(
         data, progress=not quiet
     )

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from aerec.errors import warn_caller
-from aerec.recommender.scorer import Scorer, UserBlock, best_of
+from aerec.recommender.scorer import Scorer, UserBlock
+from aerec.topk import top_k
 
 _USERS_COMPARED = 100  # So many lists show whether all users get the same one
 _FEWEST_USERS = 20
@@ -42,8 +44,8 @@ def warn_of_one_list(model: Any, users: UserBlock) -> None:
         steps = [word for name, word in words.items() if name in model.get_params(deep=False)]
         own = not type(model).__module__.startswith("aerec.")  # whoever wrote it may want it so
         warn_caller(
-            f"{share:.0%} of what {type(model).__name__} recommends it recommends to everybody, whatever they like: it "
-            "has learned little of tastes, or there are none in the data. Compare it with Popularity and EASE"
+            f"{type(model).__name__} gives nearly everybody the same list, {100 * share:.0f} % of it is shared: it has "
+            "learned little of tastes, or there is little of them in the data. Compare it with Popularity and EASE"
             + f"; more steps ({', '.join(steps)}) or weaker penalties may help" * bool(steps)
             + "; a class that is to give everybody one list sets _personal = False" * own
         )
@@ -122,12 +124,18 @@ def share_of_common_lists(scorer: Scorer, users: UserBlock) -> float:
     if length == 0 or users.n_users < _FEWEST_USERS:
         return 0.0
     own, _ = scorer.rank(users, length)
+    left_out = sum((abs(matrix) for matrix in users.left_out), start=sp.csr_array(users.history.shape))
+    most = min(scorer.n_items, length + int(np.diff(left_out.indptr).max(initial=0)))
     three = users.take(np.linspace(0, users.n_users - 1, 5).astype(np.int64)[1:-1])
-    shares = []
-    for scores in (*scorer.score(UserBlock.without_history(1, scorer.n_items)), *scorer.score(three)):
-        common, _ = best_of(np.tile(scores, (users.n_users, 1)), users, length)
-        in_both = (own[:, :, None] == common[:, None, :]) & (own[:, :, None] >= 0)
-        shares.append(float(in_both.sum() / max(np.count_nonzero(own >= 0), 1)))
+    blocks = UserBlock.without_history(1, scorer.n_items), three
+    shares: list[float] = []
+    for best in np.concatenate([top_k(scorer.score(block), most)[0] for block in blocks]):
+        allowed = left_out[:, best].toarray() == 0
+        listed = allowed & (allowed.cumsum(axis=1) <= length)
+        place = np.full(scorer.n_items, -1)
+        place[best] = np.arange(most)
+        common = np.take_along_axis(listed, place[own], axis=1) & (place[own] >= 0) & (own >= 0)
+        shares.append(float(common.sum()) / max(int((own >= 0).sum()), 1))
     return max(shares)
 
 
