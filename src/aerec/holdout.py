@@ -229,7 +229,7 @@ def given_validation(y: Any, validation: Any) -> Any:
     if isinstance(given, Interactions):
         raise TypeError(
             "validation data is a history and a target, this is one Interactions: give split.validation; to watch the "
-            "cost of reconstructing it, give its .matrix"
+            "cost of reconstructing it, give validation= its .matrix"
         )
     if given is None or isinstance(given, Holdout) or getattr(given, "ndim", 0) == 2:
         return given

@@ -51,7 +51,10 @@ def test_users_and_items_of_a_given_split_are_left_alone(tmp_path):
 @pytest.mark.parametrize(
     ("wanted", "reason"),
     [
-        ((9.0, 1, 1), "is left: they run from 2 to 5, all below --threshold 9; give --threshold 4, or --implicit"),
+        (
+            (9.0, 1, 1),
+            "is left: they run from 2 to 5, all below --threshold 9; --threshold 4 is what 4 is of 5, and --implicit",
+        ),
         ((None, 3, 1), "is left with --min-per-user 3, --min-per-item 1; lower them"),
         ((2.0, 1, 3), "is left with --threshold 2, --min-per-user 1, --min-per-item 3; lower them"),
     ],

@@ -234,7 +234,7 @@ def test_too_few_users_to_hold_any_out(refused, tmp_path):
         (["--model", "ease", "--metrics", "recall@0"], "unknown metric 'recall@0'"),
         (["--model", "ease", "--metrics", ","], "--metrics is empty"),
         (["--model", "ease", "--metrics", "rmse"], "EASE ranks items and does not predict ratings"),
-        (["--model", "ease", "--threshold", "6"], "all below --threshold 6; give --threshold 4"),
+        (["--model", "ease", "--threshold", "6"], "all below --threshold 6; --threshold 4 is what 4 is of 5"),
         (["--model", "ease", "--min-per-user", "500"], "is left with --threshold 4, --min-per-user 500"),
     ],
 )

@@ -210,7 +210,9 @@ def cost_of_als(model, data, weights):
 def test_als_takes_weights_as_factors_of_confidence():
     data = generated(2, n_users=40, n_items=12)
     weights = np.random.default_rng(0).choice([0.2, 1.0, 6.0], data.n_ratings)
-    plain, weighted = (ALS(n_factors=3, l2=1.0, epochs=60).fit(each) for each in (data, data.with_weights(weights)))
+    plain, weighted = (
+        ALS(n_factors=3, l2=1.0, alpha=1.0, epochs=60).fit(each) for each in (data, data.with_weights(weights))
+    )
     ones = np.ones_like(weights)
     assert cost_of_als(weighted, data, weights) < cost_of_als(plain, data, weights)
     assert cost_of_als(plain, data, ones) < cost_of_als(weighted, data, ones)
@@ -333,7 +335,8 @@ def test_autorec_weighs_each_rating_where_it_stands(orientation, biases):
     predicted = model.reconstruct(data)
     predicted = predicted.T if orientation == "item" else predicted
     expected = (0.5 * w * (x - predicted) ** 2).sum() / (data.n_items if orientation == "item" else data.n_users)
-    assert model.total_cost(weighted) == pytest.approx(expected, rel=1e-4)
+    unit = model.spread_[0] if biases else 1.0
+    assert model.total_cost(weighted) == pytest.approx(expected / unit**2, rel=1e-4)
     if biases:
         assert model.mean_[0] == pytest.approx((w * x).sum() / w.sum(), rel=1e-6)
 

@@ -118,6 +118,7 @@ def test_fields_of_choices_are_parameters_and_setting_one_changes_no_other_model
     assert {name: value for name, value in model.get_params().items() if "__" in name} == {
         "noise__p": 0.2,
         "noise__rescale": True,
+        "noise__hold_out": False,
         "sparsity__target": 0.1,
         "sparsity__weight": 0.5,
     }

@@ -53,7 +53,7 @@ with joined("cpu") as ranks:
     model = sharded().fit(split.train, split.validation)
     found["sharded"] = [layer.tolist() for layer in model.coefs_]
     found["sharded ndcg"] = model.history_["ndcg@100"].tolist()
-    model = sharded().fit(split.train, split.validation.history)
+    model = sharded().fit(split.train, validation=split.validation.history.matrix)
     model.save(out / f"sharded-{ranks.rank}")
     loaded = load_model(out / f"sharded-{ranks.rank}")
     found["saved"] = [fitted.score_items(split.test.history)[:5].tolist() for fitted in (model, loaded)]
@@ -134,7 +134,7 @@ def test_items_divided_over_two_ranks_learn_what_they_learn_undivided(launched):
 
 def test_a_model_whose_items_were_divided_is_whole_again(launched):
     split = split_sample()
-    alone = sharded().fit(split.train, split.validation.history)
+    alone = sharded().fit(split.train, validation=split.validation.history.matrix)
     expected = alone.score_items(split.test.history)[:5]
     for rank in range(2):
         fitted, loaded = launched[rank]["saved"]

@@ -51,11 +51,7 @@ from aerec.training.trainer import StepOptions, Trainer
 
 NEURAL_SPACE: dict[str, Dimension] = {
     "noise": Choice(
-        (
-            None,
-            *(MaskingNoise(p) for p in (0.2, 0.3, 0.4, 0.5, 0.65)),
-            *(MaskingNoise(p, hold_out=True) for p in (0.3, 0.5, 0.65)),
-        )
+        (None, *(MaskingNoise(p) for p in (0.3, 0.5)), *(MaskingNoise(p, hold_out=True) for p in (0.3, 0.5, 0.65)))
     ),
     "learning_rate": Number(3e-4, 5e-3, log=True),
     "weight_decay": Choice((0.0, 1e-5, 1e-4, 1e-3)),
