@@ -60,6 +60,8 @@ def test_masking_refuses_what_is_no_share(make):
 def test_masking_of_nothing_holds_nothing_out():
     with pytest.raises(ValueError, match="hold_out=False"):
         MaskingNoise(0.0, hold_out=True)
+    with pytest.raises(ValueError, match="hold_out is True or False, got 'no'"):
+        MaskingNoise(0.5, hold_out="no")
 
 
 def test_gaussian_refuses_bad_scale_and_entries():

@@ -26,6 +26,13 @@ _RIDGE = 1e-5  # share of each unit's variance: more than float32 rounding takes
 class MaskingNoise:
     r"""Set each entry to 0 with probability `p`, independently: x̃ = m ⊙ x, m ~ Bernoulli(1 − p).
 
+    With ``hold_out=True`` the loss asks for the masked entries M alone, each counted 1/p times, and knows nothing of
+    the entries R that were read. For the multinomial likelihood that is
+
+    .. math:: -\frac{1}{p} \sum_{j \in M} x_j \log \frac{e^{l_j}}{\sum_{k \notin R} e^{l_k}}
+
+    and for the others, which are sums over entries, the sum over those not in R, of which masked ones count 1/p times.
+
     Parameters
     ----------
     p : float in [0, 1), default 0.5
@@ -34,15 +41,14 @@ class MaskingNoise:
         Divide what is left by 1 − p ("inverted dropout"), so that E[x̃] = x and the network sees inputs of the same
         size in training and afterwards.
     hold_out : bool, default False
-        Ask for what is masked alone: terms of the loss that belong to what is left of a row are left out, also from
-        its softmax, and those of masked entries count 1 / p times. No item is then predicted from itself. That is what
+        Ask for what is masked alone. No item is then predicted from itself. That is what
         recommending asks for, and what the zero diagonal of `EASE` and `ELSA` sees to; a network that is asked for
         what it reads spends its units on copying it. On sparse data; dense rows are read as sparse ones.
 
     Raises
     ------
     ValueError
-        If `p` is not in [0, 1), or 0 where masked entries are held out.
+        If `p` is not in [0, 1), or 0 where masked entries are held out; if `hold_out` is not True or False.
 
     References
     ----------
@@ -63,6 +69,8 @@ class MaskingNoise:
     def __post_init__(self) -> None:
         if not (is_number(self.p) and 0 <= self.p < 1):
             raise ValueError(f"MaskingNoise: p is the share of entries to mask, in [0, 1); got {self.p!r}")
+        if not isinstance(self.hold_out, bool):
+            raise ValueError(f"MaskingNoise: hold_out is True or False, got {self.hold_out!r}")
         if self.hold_out and self.p == 0:
             raise ValueError("MaskingNoise: with p=0 nothing is held out: set hold_out=False")
 

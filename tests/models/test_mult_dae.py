@@ -17,8 +17,8 @@ def trained(**changes):
     return MultDAE(**{"hidden": 6, "epochs": 3, "batch_size": 10, "progress": False, "precision": "float32", **changes})
 
 
-def test_the_preset_is_that_of_the_paper():
-    """Liang et al. 2018, section 4: one hidden layer, tanh, rows of unit length, dropout of 0.5 on the input."""
+def test_the_preset_is_that_of_the_paper_but_for_its_width_and_what_it_asks_for():
+    """Liang et al. 2018, section 4: one hidden layer of 200, tanh, rows of unit length, dropout of 0.5 on the input."""
     model = MultDAE()
     assert model.hidden == 400
     assert model.activation == "tanh"

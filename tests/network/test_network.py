@@ -1,6 +1,7 @@
 """The network against float64: numpy for encoder and decoder, torch autograd on dense formulas for the cost."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -395,6 +396,16 @@ def test_what_is_held_out_is_asked_for_and_what_is_read_is_not(likelihood, nativ
         np.testing.assert_allclose(
             parameter.grad, wanted, atol=(0.05 if half else 1e-5) * max(1.0, wanted.abs().max().item()), err_msg=name
         )
+
+
+def test_what_is_held_out_counts_by_its_weight():
+    noise = MaskingNoise(0.4, hold_out=True)
+    plain = batch_of(RATINGS, "sparse")
+    weights = torch.linspace(0.5, 3, len(plain.values))
+    _, asked = plain.held_out(noise, torch.Generator().manual_seed(3))
+    _, weighted = replace(plain, weights=weights).held_out(noise, torch.Generator().manual_seed(3))
+    torch.testing.assert_close(weighted.weights, asked.weights * weights)
+    assert set(asked.weights.tolist()) == {0.0, 2.5}
 
 
 def test_a_clean_cost_uses_the_mean_of_a_variational_code():

@@ -179,7 +179,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         Biases, in the same order.
     history_ : pandas.DataFrame
         A row per epoch: epoch, likelihood, sparsity, kl (before `kl_weight`), weight_decay, cost, validation metric,
-        seconds.
+        seconds. With ``MaskingNoise(hold_out=True)`` the likelihood is of the masked entries.
     network_ : aerec.network.network.Network
         The PyTorch module.
     n_features_in_ : int
@@ -748,7 +748,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         """Return the cost of `X` without noise and without weight decay.
 
         The mean over rows of [−log p(x | logits) + sparsity penalty + kl_weight · KL]; a variational code is its mean,
-        and the activations of `KLSparsity` are averaged over all rows of `X`. Weights of the ratings count.
+        and the activations of `KLSparsity` are averaged over all rows of `X`. Weights of the ratings count. The whole
+        row is asked for, also where the noise of the training holds out what is asked for.
         """
         rows, users = self._rows_of(X)
         return mean_cost(self.network_, rows, users, self.sparsity, self.kl_weight)

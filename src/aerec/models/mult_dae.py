@@ -13,16 +13,21 @@ from aerec.training.optimizers import OptimizerChoice
 
 
 class MultDAE(Autoencoder):
-    r"""Denoising autoencoder over rows of unit length, with :math:`-\sum_j x_j \log \mathrm{softmax}(l)_j` as loss.
+    r"""Denoising autoencoder over rows of unit length, with the multinomial likelihood as loss.
+
+    .. math:: -\frac{1}{p} \sum_{j \in M} x_j \log \frac{e^{l_j}}{\sum_{k \notin R} e^{l_k}}
+
+    over the masked items M, which are asked for, without the items R that were read. The paper asks for the whole row,
+    :math:`-\sum_j x_j \log \mathrm{softmax}(l)_j`: that is ``noise=MaskingNoise(0.5)``, and what `total_cost` gives.
 
     Parameters
     ----------
     hidden : int or tuple of int, default 400
-        The paper has 200, and noise of 0.5.
+        The paper has 200.
     activation : str, default "tanh"
     noise : MaskingNoise, GaussianNoise or None, default MaskingNoise(0.5, hold_out=True)
-        Dropout on the normalised input. The paper asks for all of the row, not only for what was dropped: the network
-        then learns to copy, the more so the fewer items there are.
+        Dropout on the normalised input. A network that is asked for what it has read learns to copy, the more so the
+        fewer items there are.
     sparsity : L1Sparsity, KLSparsity, TopKSparsity or None, default None
     normalize : bool, default True
     feature_weight : float >= 0, default 0.0
