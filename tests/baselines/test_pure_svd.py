@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 from scipy.sparse import csr_array
 
 from aerec.baselines import PureSVD
@@ -60,3 +61,11 @@ def test_more_factors_than_users_or_items_are_cut(ratings):
 def test_an_empty_history_is_ranked_by_popularity(ratings, history):
     scores = PureSVD(3).fit(csr_array(ratings)).score_items(history)
     np.testing.assert_allclose(scores[0], (ratings != 0).mean(axis=0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("l2", [0, 7.0])
+def test_one_vector_an_item_is_kept(ratings, l2, tmp_path):
+    model = PureSVD(n_factors=4, l2=l2).fit(csr_array(ratings))
+    model.save(tmp_path)
+    numbers = sum(array.size for array in load_file(*tmp_path.glob("*.safetensors")).values())
+    assert numbers == 15 * 4 + 15 * (1 if l2 == 0 else 2)  # popularity, and 1 - H_jj

@@ -37,6 +37,7 @@ MODELS = [
     ItemKNN(k=8),
     RP3Beta(k=8),
     PureSVD(n_factors=4),
+    PureSVD(n_factors=4, l2=0),
     LowRankEDLAE(n_factors=4, epochs=3),
     ELSA(n_factors=4, **NEURAL),
     MultVAE(hidden=6, **NEURAL),

@@ -8,7 +8,13 @@ from aerec.datasets import load_dataset
 from aerec.errors import DataError
 from aerec.models import EASE, Blend
 from aerec.noise import GaussianNoise, MaskingNoise
-from aerec.recommender.saving import decode_parameter, encode_parameter, training_identity
+from aerec.recommender.saving import (
+    decode_parameter,
+    encode_parameter,
+    model_state,
+    restore_state,
+    training_identity,
+)
 from aerec.sparsity import KLSparsity, L1Sparsity, TopKSparsity
 from aerec.splitting import StrongGeneralization
 
@@ -97,3 +103,11 @@ def test_a_training_is_told_from_one_with_other_data_or_candidates():
     ]
     identities = [json.dumps(training_identity(EASE(), *data)) for data in kinds]
     assert len(set(identities)) == len(kinds)
+
+
+def test_an_array_that_the_model_does_not_know_is_not_passed_over():
+    model = EASE(l2=1.0).fit(np.eye(3))
+    header, tensors = model_state(model)
+    header["arrays"].append("scale_")
+    with pytest.raises(ValueError, match="holds scale_, which this version does not know"):
+        restore_state(model, header, {**tensors, "scale_": np.ones(3)})

@@ -15,7 +15,7 @@ from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
 from aerec.rating_weights import root_weighted
 from aerec.recommender.base import Recommender
 from aerec.recommender.scorer import FactorScorer, Scorer
-from aerec.sparse import CSR
+from aerec.sparse import CSR, with_values
 from aerec.splitting import Holdout
 
 if TYPE_CHECKING:
@@ -49,9 +49,10 @@ class PureSVD(Recommender):
     Attributes
     ----------
     item_factors_ : ndarray of shape (n_items, n_factors), float32
-        V, each column times the root of σ² / (σ² + λ).
-    output_factors_ : ndarray of shape (n_items, n_factors), float32
-        The same with the rows divided by 1 − H_jj; None in what version 0.1 saved, whose scores are x H.
+        V, each column times the root of σ² / (σ² + λ), each row divided by 1 − H_jj.
+    item_scale_ : ndarray of shape (n_items,), float32
+        1 − H_jj, by which the values of a history are multiplied; None with λ = 0, and in what version 0.1 saved,
+        whose scores are x H.
 
     References
     ----------
@@ -67,9 +68,9 @@ class PureSVD(Recommender):
     array([[0.5, 0.5, 0. ]], dtype=float32)
     """
 
-    _learned = ("item_factors_", "output_factors_")
+    _learned = ("item_factors_", "item_scale_")
     _takes_weights = True
-    _item_rows = ("item_factors_", "output_factors_")
+    _item_rows = ("item_factors_", "item_scale_")
     _popularity_for_empty = True
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
         "n_factors": [WholeNumber(1)],
@@ -77,7 +78,7 @@ class PureSVD(Recommender):
         "seed": [WholeNumber(0, 2**32 - 1)],
     }
 
-    output_factors_: NDArray[np.float32] | None
+    item_scale_: NDArray[np.float32] | None
 
     search_space: ClassVar[Space] = {"n_factors": Whole(8, 1024, log=True), "l2": Number(1.0, 30_000.0, log=True)}
 
@@ -93,38 +94,47 @@ class PureSVD(Recommender):
         l2 = used_l2(self.l2, X)
         shrunk = sizes / np.sqrt(sizes**2 + l2) if l2 > 0 else np.ones(n_factors)
         self.item_factors_: NDArray[np.float32] = right * shrunk.astype(np.float32)
-        self.output_factors_ = self.item_factors_
+        self.item_scale_ = None
         if l2 > 0:
             own = np.square(self.item_factors_, dtype=np.float64).sum(axis=1)  # H_jj, below 1
-            self.output_factors_ = self.item_factors_ / np.maximum(1 - own, _LEAST_LEFT)[:, None].astype(np.float32)
+            self.item_scale_ = np.maximum(1 - own, _LEAST_LEFT).astype(np.float32)
+            self.item_factors_ /= self.item_scale_[:, None]
 
     def _make_scorer(self) -> Scorer:
-        outputs = self.item_factors_ if self.output_factors_ is None else self.output_factors_
-        return _ProjectionScorer(self.item_factors_, outputs, self._project, self._popularity, self._project_without)
+        scale = None if self.item_scale_ is None else self.item_scale_[:, None]
+        return _ProjectionScorer(self.item_factors_, scale, self._project, self._popularity, self._project_without)
 
     def _project(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return x V, shrunk."""
-        return history @ self.item_factors_
+        return self._scaled(history) @ self.item_factors_
 
     def _project_without(self, history: CSR, known_users: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return x V, shrunk, without each value of x."""
-        terms: NDArray[np.float32] = history.data[:, None] * self.item_factors_[history.indices]
-        return self._project(history, known_users) - terms
+        scaled = self._scaled(history)
+        terms: NDArray[np.float32] = scaled.data[:, None] * self.item_factors_[scaled.indices]
+        return scaled @ self.item_factors_ - terms
+
+    def _scaled(self, history: CSR) -> CSR:
+        """Return what the vectors of the items are to be multiplied by."""
+        if self.item_scale_ is None:
+            return history
+        return with_values(history, history.data * self.item_scale_[history.indices])
 
 
 class _ProjectionScorer(FactorScorer):
-    """Scores by x F Gᵀ."""
+    """Scores by x D F Fᵀ with the vectors F of the items and a diagonal matrix D."""
 
-    def __init__(self, inputs: NDArray[np.float32], outputs: NDArray[np.float32], *how: Any) -> None:
-        super().__init__(outputs, *how)
-        self._inputs = inputs
+    def __init__(self, items: NDArray[np.float32], scale: NDArray[np.float32] | None, *how: Any) -> None:
+        super().__init__(items, *how)
+        self._scale = scale
 
     def graph(self) -> nn.Module:
         """Return the two products as a module."""
         from aerec.recommender.graphs import LinearGraph
 
-        return LinearGraph(self._inputs, self.item_vectors().T)
+        items = self.item_vectors()
+        return LinearGraph(items if self._scale is None else self._scale * items, items.T)
 
     def graph_size(self) -> int:
         """Return how many numbers both factors hold."""
-        return self._inputs.size + self.item_vectors().size
+        return 2 * self.item_vectors().size

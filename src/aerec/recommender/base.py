@@ -721,7 +721,8 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
                 "model of vectors such as PureSVD, or an autoencoder such as MultVAE"
             )
         for name in self._item_rows:
-            setattr(self, name, added.rows(getattr(self, name)))
+            if (rows := getattr(self, name)) is not None:
+                setattr(self, name, added.rows(rows))
 
     def _with_new_items(self, added: NewItems) -> Self:
         """Return a copy with more items."""
@@ -765,7 +766,10 @@ class Recommender(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _set_state(self, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
         """Take back what `_state` gave."""
-        for name in self._saved_names():
+        names = self._saved_names()
+        if unknown := sorted(set(header["arrays"]) - set(names)):
+            raise ValueError(f"it holds {', '.join(unknown)}, which this version does not know")
+        for name in names:
             array = decode_array(tensors, name)
             if array is None and name in header["arrays"]:
                 raise KeyError(name)
