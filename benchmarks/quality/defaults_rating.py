@@ -40,7 +40,7 @@ def main() -> None:
         for name in given.models:
             errors, seconds = [], 0.0
             for seed in range(given.splits):
-                split = RandomHoldout(0.1, seed=seed).split(ratings)
+                split = RandomHoldout(0.1, validation_fraction=0.0, seed=seed).split(ratings)
                 model = get_model_class(name)()
                 if "progress" in model.get_params():
                     model.set_params(progress=False)
