@@ -7,7 +7,7 @@ from aerec import evaluate, load_model
 from aerec.baselines import Popularity
 from aerec.datasets import load_dataset
 from aerec.models import RecVAE
-from aerec.models.rec_vae import automatic_noise
+from aerec.models.rec_vae import automatic_kl_weight, automatic_noise
 from aerec.noise import MaskingNoise
 from aerec.splitting import StrongGeneralization
 
@@ -158,3 +158,17 @@ def test_the_fewer_ratings_the_more_of_them_are_masked(tmp_path):
     assert (loaded.noise, loaded.noise_) == ("auto", MaskingNoise(0.8))
     loaded.partial_fit(likes())
     assert loaded.network_.architecture.noise == MaskingNoise(0.8)
+
+
+def test_the_fewer_ratings_the_more_the_prior_counts(tmp_path):
+    numbers = (100, 60_000, 189_737, 600_000, 10**8)
+    assert [automatic_kl_weight(n) for n in numbers] == [0.015, 0.015, 0.0087, 0.005, 0.005]
+    model = quick().fit(likes())
+    assert (model.kl_weight, model.kl_weight_) == ("auto", 0.015)
+    last = model.history_.iloc[-1]
+    assert last["cost"] == pytest.approx(last["likelihood"] + 0.015 * last["kl"])
+    assert model.total_cost(likes()) == pytest.approx(model.set_params(kl_weight=0.015).total_cost(likes()))
+    assert model.partial_fit(likes()).kl_weight_ == 0.015
+    assert model.set_params(kl_weight=0.5).partial_fit(likes()).kl_weight_ == 0.5
+    model.set_params(kl_weight="auto").save(tmp_path)
+    assert load_model(tmp_path).total_cost(likes()) == pytest.approx(model.total_cost(likes()))

@@ -276,7 +276,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         initialization_scale: float = 1.0,
         feature_weight: float = 0.0,
         negatives: int | None = None,
-        kl_weight: float = 1.0,
+        kl_weight: float | str = 1.0,
         kl_annealing_steps: int = 0,
         epochs: int | str = "auto",
         batch_size: int | str = "auto",
@@ -579,13 +579,16 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             learning_rate=self.learning_rate,
             schedule=SCHEDULES[self.learning_rate_schedule],
             weight_decay=self._used_weight_decay(),
-            kl_weight=self.kl_weight,
+            kl_weight=self._used_kl_weight(),
             kl_annealing_steps=self.kl_annealing_steps,
             ema_decay=float(self.ema_decay),
         )
 
     def _used_weight_decay(self) -> float:
         return float(self.weight_decay)
+
+    def _used_kl_weight(self) -> float:
+        return float(self.kl_weight)
 
     def _used_noise(self) -> Noise | None:
         assert not isinstance(self.noise, str)  # where a preset admits a word, it says what the word stands for
@@ -603,7 +606,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         rows, users = self._rows_of(validation)
         return Validator(
             "validation_cost",
-            lambda: mean_cost(self.network_, rows, users, self.sparsity, self.kl_weight),
+            lambda: mean_cost(self.network_, rows, users, self.sparsity, self._used_kl_weight()),
             higher_is_better=False,
         )
 
@@ -660,7 +663,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             kl = self._records[(last if best_epoch is None else best_epoch) - 1]["kl"]
             n_code = self.network_.architecture.hidden[-1]
             if kl < _COLLAPSED * n_code:
-                warn_of_collapsed_code(name, kl, n_code, self.kl_weight)
+                warn_of_collapsed_code(name, kl, n_code, self._used_kl_weight())
 
     def _learned_before(self) -> LearnedBefore:
         return LearnedBefore(self.network_, self.items_, self.users_, self._feature_names)
@@ -752,7 +755,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         row is asked for, also where the noise of the training holds out what is asked for.
         """
         rows, users = self._rows_of(X)
-        return mean_cost(self.network_, rows, users, self.sparsity, self.kl_weight)
+        return mean_cost(self.network_, rows, users, self.sparsity, self._used_kl_weight())
 
     def score(self, X: History, y: Any = None) -> float:
         """Return −`total_cost`, so that scikit-learn's searches maximise it."""

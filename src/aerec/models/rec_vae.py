@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -19,7 +19,7 @@ from aerec.network.network import Architecture, Network
 from aerec.network.products import affine, first_layer
 from aerec.network.rows import Rows
 from aerec.noise import MaskingNoise, Noise
-from aerec.parameters import Constraint, OneOf, WholeNumber, passed_on
+from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber, passed_on
 from aerec.recommender.base import History
 from aerec.recommender.saving import decode_parameter, encode_parameter
 from aerec.training.trainer import EagerSteps, StepKind, StepOptions, StepSource, Trainer
@@ -27,6 +27,7 @@ from aerec.training.trainer import EagerSteps, StepKind, StepOptions, StepSource
 _LAYERS = 5  # dense layers of the encoder
 _EPSILON = 0.1  # The epsilon of layer normalisation in the authors' code
 _MASKED = (15_000, 0.8), (60_000, 0.5)  # for noise="auto": numbers of ratings, and the share that is masked
+_GAMMA = (60_000, 0.015), (600_000, 0.005)  # for kl_weight="auto", likewise
 _CODE_BYTES = 2**28  # Codes are kept from one epoch to the next up to this size
 
 
@@ -47,8 +48,10 @@ class RecVAE(Autoencoder):
     ----------
     hidden : int or tuple of int, default (600, 200)
         Width of the encoder's five layers, and of the code; a single number is the code, the layers three times that.
-    kl_weight : float, default 0.015
-        γ. Larger for few users and short histories; the paper's 0.005 is for 100,000 users and more.
+    kl_weight : float or "auto", default "auto"
+        γ. The fewer ratings there are, the more their codes need the prior: "auto" is 0.015 up to 60,000 ratings, the
+        paper's 0.005 from 600,000 on, and a straight line between them on logarithmic scales. A small γ learns several
+        times as fast.
     encoder_passes : int, default 3
     noise : MaskingNoise, GaussianNoise, None or "auto", default "auto"
         Dropout on the normalised input of the encoder, in its own passes only. The fewer ratings there are, the sooner
@@ -61,6 +64,8 @@ class RecVAE(Autoencoder):
 
     Attributes
     ----------
+    kl_weight_ : float
+        The γ that was used.
     noise_ : MaskingNoise, GaussianNoise or None
         The noise that was used.
 
@@ -87,6 +92,7 @@ class RecVAE(Autoencoder):
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
         **Autoencoder._parameter_constraints,
         "encoder_passes": [WholeNumber(1)],
+        "kl_weight": [RealNumber(at_least=0), OneOf(("auto",))],
         "noise": [*Autoencoder._parameter_constraints["noise"], OneOf(("auto",))],
     }
 
@@ -100,12 +106,13 @@ class RecVAE(Autoencoder):
     _epochs_of_a_million = 18.0
     _kl_by_unit = False
 
+    kl_weight_: float
     noise_: Noise | None
 
     def __init__(
         self,
         hidden: int | tuple[int, int] = (600, 200),
-        kl_weight: float = 0.015,
+        kl_weight: float | str = "auto",
         encoder_passes: int = 3,
         noise: Noise | str | None = "auto",
         epochs: int | str = "auto",
@@ -135,6 +142,8 @@ class RecVAE(Autoencoder):
         if reset:
             n_ratings = int(np.count_nonzero(data)) if isinstance(data, np.ndarray) else data.nnz
             self.noise_ = automatic_noise(n_ratings) if isinstance(self.noise, str) else self.noise
+            self.kl_weight_ = automatic_kl_weight(n_ratings)
+        self.kl_weight_ = self._used_kl_weight()
         return data
 
     def _build(self, n_inputs: int, n_users: int) -> Network:
@@ -150,15 +159,18 @@ class RecVAE(Autoencoder):
     def _used_noise(self) -> Noise | None:
         return self.noise_
 
+    def _used_kl_weight(self) -> float:
+        return self.kl_weight_ if isinstance(self.kl_weight, str) else float(self.kl_weight)
+
     def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         header, arrays = super()._state()
-        return {**header, "noise": encode_parameter(self.noise_)}, arrays
+        return {**header, "noise": encode_parameter(self.noise_), "kl_weight": self.kl_weight_}, arrays
 
     def _set_state(self, header: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
         noise = decode_parameter(header["noise"]) if "noise" in header else self.noise
         if isinstance(noise, str):
             raise ValueError(f"its noise is {noise!r}")
-        self.noise_ = noise
+        self.noise_, self.kl_weight_ = noise, float(header.get("kl_weight", self.kl_weight))
         super()._set_state(header, tensors)
 
     def _new_trainer(self, n_rows: int, kind: type[Trainer] | None = None, **choices: Any) -> Trainer:
@@ -168,8 +180,18 @@ class RecVAE(Autoencoder):
 
 def automatic_noise(n_ratings: int) -> MaskingNoise:
     """Return the masking that suits so many ratings."""
-    numbers, shares = zip(*_MASKED, strict=True)
-    return MaskingNoise(round(float(np.interp(np.log(n_ratings), np.log(numbers), shares)), 2))
+    return MaskingNoise(round(_between(_MASKED, n_ratings), 2))
+
+
+def automatic_kl_weight(n_ratings: int) -> float:
+    """Return the γ that suits so many ratings."""
+    return round(float(np.exp(_between([(n, np.log(gamma)) for n, gamma in _GAMMA], n_ratings))), 4)
+
+
+def _between(points: Sequence[tuple[int, float]], n_ratings: int) -> float:
+    """Interpolate on the scale of logarithms; outside of the points the nearest counts."""
+    numbers, values = zip(*points, strict=True)
+    return float(np.interp(np.log(n_ratings), np.log(numbers), values))
 
 
 @dataclass(frozen=True)
