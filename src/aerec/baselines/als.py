@@ -9,19 +9,17 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from aerec.closed_form.least_squares import solve_rows, solve_without_each
+from aerec.closed_form.penalties import automatic_alpha, automatic_confidence_l2
 from aerec.dimensions import Number, Space, Whole
 from aerec.interactions import Interactions
 from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber
 from aerec.recommender.base import Recommender
 from aerec.recommender.health import singular_values, warn_of_vanished_factors
 from aerec.recommender.scorer import FactorScorer, Scorer
-from aerec.sparse import CSR, column_counts, with_values
+from aerec.sparse import CSR, with_values
 from aerec.splitting import Holdout
 from aerec.system.extras import import_implicit
 from aerec.system.threads import one_blas_thread
-
-_AUTOMATIC = 2.2  # The penalty as a multiple of the fourth root of the mean count of items, for a confidence of 1
-_SEEN, _ALPHA = 0.4, (1.0, 16.0)  # Seen items weigh so much, all unseen ones 1, with alpha within these numbers
 
 
 class ALS(Recommender):
@@ -42,11 +40,12 @@ class ALS(Recommender):
     ----------
     n_factors : int, default 128
     l2 : float > 0 or "auto", default "auto"
-        λ. "auto" follows the data: :math:`2.2 \, (1 + \alpha \bar x) \, n_i^{1/4}` with the mean number of ratings of
-        an item, of those that have any, and the mean rating x̄. With much more, factors vanish.
+        λ. "auto" is :math:`2.2 \, \bar c \, \bar n^{1/4}` with the mean confidence c̄ of the ratings, and the mean
+        number n̄ of ratings of an item, of those that have any. With much more, factors vanish.
     alpha : float > 0 or "auto", default "auto"
-        Confidence added by a rating of 1. "auto" takes 0.4 / d of an average rating, from 1 to 16, with the density d
-        among items that have ratings: where seen items are few, all that is unseen would outweigh them.
+        α: what a rating of 1 adds to the confidence. "auto" is :math:`\min(\max(0.4 / d, 1), 16) / \bar x` with the
+        density d among the items that have ratings, and the mean x̄ of :math:`|x_{ui}|`: where the seen items are few,
+        the unseen ones would outweigh them.
     epochs : int, default 15
         Passes over users and items.
     seed : int, default 0
@@ -110,13 +109,11 @@ class ALS(Recommender):
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
         als = import_implicit("cpu.als", "ALS")
         X = train.matrix
-        of_item = X.nnz / max(int(np.count_nonzero(column_counts(X))), 1)
-        size = float(np.abs(X.data).mean())
-        alpha = automatic_alpha(of_item / X.shape[0]) / size if isinstance(self.alpha, str) else float(self.alpha)
+        alpha = automatic_alpha(X) if isinstance(self.alpha, str) else float(self.alpha)
         self.alpha_ = np.array([alpha])
-        rated = 1 + alpha * size  # c of an average rating
-        rated *= 1.0 if train.weights is None else float(train.weights.mean(dtype=np.float64))
-        l2 = _AUTOMATIC * rated * of_item**0.25 if isinstance(self.l2, str) else float(self.l2)
+        confident = 1 + alpha * float(np.abs(X.data).mean())
+        confident *= 1.0 if train.weights is None else float(train.weights.mean(dtype=np.float64))
+        l2 = automatic_confidence_l2(X, confident) if isinstance(self.l2, str) else float(self.l2)
         self.l2_ = np.array([l2])
         with one_blas_thread():  # implicit has threads of its own
             model = als.AlternatingLeastSquares(
@@ -156,8 +153,3 @@ class ALS(Recommender):
     def _confidence(self, ratings: CSR) -> CSR:
         alpha = float(self.alpha if self.alpha_ is None else self.alpha_[0])
         return with_values(ratings, 1 + alpha * ratings.data)
-
-
-def automatic_alpha(density: float) -> float:
-    """Return the confidence that suits an average rating of data of this density."""
-    return float(np.clip(_SEEN / density, *_ALPHA))

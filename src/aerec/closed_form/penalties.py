@@ -13,6 +13,9 @@ from aerec.sparse import CSR, column_counts, row_sums, squares
 
 _AUTOMATIC = 7.2  # The penalty as a multiple of the root of the mean sum of a row of XᵀX
 _OF_FACTORS = 1.5  # The penalty of factors as a multiple of its fourth root
+_OF_CONFIDENCE = 2.2  # The penalty of factors as a multiple of the mean confidence and that of the count of items
+_SEEN = 0.4  # What the ratings add to the confidence, beside 1 for each cell,
+_ALPHA = 1.0, 16.0  # and a seen one at least and at most
 _OF_L2 = 0.007  # A threshold for entries of XᵀX as a share of the penalty
 _NEARLY_ALL = 0.99  # This share of the users counts in full,
 _AT_MOST = 5.0  # the others as so many times the most of these
@@ -77,6 +80,28 @@ def automatic_factor_l2(X: CSR) -> float:
     return _OF_FACTORS * math.sqrt(automatic_l2(X) / _AUTOMATIC)
 
 
+def automatic_alpha(X: CSR) -> float:
+    r"""Return how much confidence a rating of 1 is to add in `ALS`.
+
+    .. math:: \alpha = \frac{1}{\bar x} \min\Big(\max\Big(\frac{0.4}{d}, 1\Big), 16\Big)
+
+    with the density d of `X` among the items that have ratings, and the mean x̄ of :math:`|x_{ui}|`. Where the seen
+    items are few, the unseen ones would outweigh them. Ratings of twice the size have half the α.
+    """
+    density = _ratings_of_an_item(X) / X.shape[0]
+    return float(np.clip(_SEEN / density, *_ALPHA)) / float(np.abs(X.data).mean())
+
+
+def automatic_confidence_l2(X: CSR, mean_confidence: float) -> float:
+    r"""Return a penalty that suits the factors of `ALS`.
+
+    .. math:: \lambda = 2.2 \, \bar c \, \bar n^{1/4}
+
+    with the mean confidence c̄ of the ratings, and the mean number n̄ of ratings of an item, of those that have any.
+    """
+    return _OF_CONFIDENCE * mean_confidence * math.sqrt(math.sqrt(_ratings_of_an_item(X)))
+
+
 def edge_of_noise(residuals: NDArray[np.floating[Any]], n_rows: int, n_columns: int) -> float:
     r"""Return the largest eigenvalue of RRᵀ / m, were the residuals R noise in places drawn uniformly.
 
@@ -126,3 +151,8 @@ def effective_rank(X: CSR) -> float:
 def used_l2(l2: float | str, X: CSR) -> float:
     """Return the penalty that the parameter `l2` stands for."""
     return automatic_l2(X) if isinstance(l2, str) else float(l2)
+
+
+def _ratings_of_an_item(X: CSR) -> float:
+    """Return the mean number of ratings of the items that have any."""
+    return X.nnz / max(int(np.count_nonzero(column_counts(X))), 1)
