@@ -86,7 +86,7 @@ def test_a_warning_of_duplicates_says_what_a_split_by_time_needs(rating):
         last = Interactions.from_frame(trips, rating=rating)
     first = Interactions.from_frame(trips, rating=rating, duplicates="first")
     assert (last.timestamps.tolist(), first.timestamps.tolist()) == ([20], [10])
-    with pytest.warns(UserWarning, match="1 duplicated") as told:
+    with pytest.warns(UserWarning, match="1 rating replaced") as told:
         Interactions.from_frame(trips, rating=rating, timestamp=None)
     assert "first" not in str(told[0].message)
 
@@ -98,11 +98,11 @@ def test_joined_data_may_keep_the_first_of_a_pair():
     )
     joined = Interactions.concat([new, old], duplicates="first")
     assert (joined.matrix.data.tolist(), joined.timestamps.tolist()) == ([2.0], [10])
-    assert joined.notes == ("1 ratings left out after an earlier one of the same user and item",)
+    assert joined.notes == ("1 rating left out after an earlier one of the same user and item",)
 
 
 def test_repeated_events_without_a_rating_count_once():
-    with pytest.warns(UserWarning, match=r"^1 duplicated \(user, item\) pairs: each counts once$"):
+    with pytest.warns(UserWarning, match="^1 rating replaced by a later one of the same user and item$"):
         data = Interactions.from_frame(pd.DataFrame({"user": [1, 1], "item": [7, 7]}), rating=None)
     assert data.n_ratings == 1
 
@@ -484,7 +484,7 @@ def test_fractions_of_a_second_decide_what_came_last(unit):
     times = pd.Series(pd.to_datetime(["2024-01-01T00:00:00.75", "2024-01-01T00:00:00.25", "1969-12-31T23:59:58.5"]))
     for stamps in (times.dt.as_unit(unit), times.astype(str)):
         frame = pd.DataFrame({"user": [1, 1, 2], "item": [1, 1, 1], "rating": [5.0, 1.0, 3.0], "timestamp": stamps})
-        with pytest.warns(UserWarning, match="duplicated"):
+        with pytest.warns(UserWarning, match="replaced by a later one"):
             data = Interactions.from_frame(frame)
         assert data.matrix.data.tolist() == [5, 3]
         assert data.timestamps.tolist() == [1704067200.75, -1.5]

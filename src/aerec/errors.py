@@ -52,6 +52,11 @@ def warn_caller(message: str) -> None:
     warnings.warn(message, stacklevel=level)
 
 
+def plural(number: int, word: str) -> str:
+    """Return a number with its word, such as "1 user" and "2 users"."""
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
 def names_like(word: str, known: Iterable[str]) -> str:
     """Return the end of a message about an unknown name: the one most like `word`, where one is, and all there are.
 

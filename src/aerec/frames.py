@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from aerec.canonical import as_float32
-from aerec.errors import DataError, warn_caller
+from aerec.errors import DataError, plural, warn_caller
 from aerec.id_codes import id_codes
 from aerec.sparse import CSR
 from aerec.tables import first_row, plain, read_columns, truth_values, without_categories
@@ -95,23 +95,17 @@ def ratings_of_frame(
     times, dtype = (None, None) if timestamp not in names else times_of_column(frame[timestamp], str(timestamp))
     weights = None if weight is None else _weights(frame[weight], weight)
     ratings = sort_ratings(rows, cols, values, times, (len(users), len(items)), weights, duplicates)
-    notes: tuple[str, ...] = ()
-    if ratings.n_repeated and duplicates != "last":
-        notes = (note_of_repeated(ratings.n_repeated, duplicates),)
-    elif ratings.n_repeated:
-        kept = "each counts once" if rating is None else "kept the last rating of each"
-        cures = [] if rating is None else ['duplicates="sum" adds them up']
-        if times is not None:
-            kept += ", at its last time" if rating is None else ""
-            cures.append('duplicates="first" keeps the first, which a split by time needs')
-        warn_caller("; ".join([f"{ratings.n_repeated:,} duplicated (user, item) pairs: {kept}", *cures]))
+    notes = (note_of_repeated(ratings.n_repeated, duplicates),) if ratings.n_repeated else ()
+    if notes and duplicates == "last":
+        warn_caller(advice_on_repeated(notes[0], rated=rating is not None, timed=times is not None))
+        notes = ()
     warn_of_zeros(ratings.n_zeros, duplicates)
     return FrameRatings(ratings, users, items, dtype, notes)
 
 
 def warn_of_zeros(n_zeros: int, duplicates: Duplicates) -> None:
     """Say that ratings of 0 are left out."""
-    ratings = "1 rating" if n_zeros == 1 else f"{n_zeros:,} ratings"
+    ratings = plural(n_zeros, "rating")
     if n_zeros and duplicates == "sum":
         warn_caller(f"{ratings} of 0 dropped, such as sums of what was bought and returned")
     elif n_zeros:
@@ -124,10 +118,16 @@ def warn_of_zeros(n_zeros: int, duplicates: Duplicates) -> None:
 def note_of_repeated(n_repeated: int, duplicates: Duplicates) -> str:
     """Say what became of ratings of a user and item that have another one."""
     if duplicates == "sum":
-        return f"{n_repeated:,} rows added to another one of the same user and item"
-    if duplicates == "first":
-        return f"{n_repeated:,} ratings left out after an earlier one of the same user and item"
-    return f"{n_repeated:,} ratings replaced by a later one of the same user and item"
+        return f"{plural(n_repeated, 'row')} added to another one of the same user and item"
+    became = "left out after an earlier one" if duplicates == "first" else "replaced by a later one"
+    return f"{plural(n_repeated, 'rating')} {became} of the same user and item"
+
+
+def advice_on_repeated(note: str, *, rated: bool, timed: bool) -> str:
+    """Return the note that later ratings counted, with what else can be done."""
+    sums = ['duplicates="sum" adds them up'] if rated else []
+    first = ['duplicates="first" keeps the first, which a split by time needs'] if timed else []
+    return "; ".join([note, *sums, *first])
 
 
 def check_duplicates(duplicates: str) -> None:

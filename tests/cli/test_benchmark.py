@@ -67,8 +67,8 @@ def test_in_a_process_of_its_own_a_model_scores_the_same_and_nothing_is_said_aga
     ratings = films.to_frame()
     pd.concat([ratings, ratings[:1]]).to_csv(tmp_path / "twice.csv", index=False)
     code, out, err = aerec("benchmark", "twice.csv", "--models", "item-knn", "--metrics", "recall@10", "--json")
-    said = "1 duplicated (user, item) pairs: kept the last rating of each; --counts adds up plays or clicks"
-    cure = "--first keeps the first, which a split by time needs"
+    said = "1 rating replaced by a later one of the same user and item; --counts adds up plays or clicks"
+    cure = "--keep first keeps the first, which a split by time needs"
     assert (code, err) == (0, f"aerec: warning: {said}; {cure}\n")
     (found,) = json.loads(out)["models"]
     report = evaluate(ItemKNN().fit(split.train), split.test, "recall@10")

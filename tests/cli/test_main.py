@@ -69,7 +69,7 @@ def test_a_warning_is_one_line_on_standard_error(aerec, tmp_path):
     path.write_text("\n".join(["user,item,rating", *rows, rows[0], ""]))
     code, _, err = aerec("train", path, "--model", "popularity")
     assert code == 0
-    said = "1 duplicated (user, item) pairs: kept the last rating of each; --counts adds up plays or clicks"
+    said = "1 rating replaced by a later one of the same user and item; --counts adds up plays or clicks"
     assert err == f"aerec: warning: {said}\n"
 
 

@@ -41,3 +41,9 @@ def test_a_verb_has_the_options_of_a_reading_and_takes_them_as_one():
 def test_two_meanings_of_the_values_are_refused():
     with pytest.raises(ValueError, match="--implicit counts every row as 1 and --rating reads"):
         Reading(implicit=True, rating="stars")
+    with pytest.raises(ValueError, match="--keep is first or last, got 'all'"):
+        Reading(keep="all")
+    with pytest.raises(ValueError, match="--keep first takes one row of a user and item, --counts adds them up"):
+        Reading(keep="first", counts=True)
+    assert Reading(keep="last", counts=True).duplicates == "sum"
+    assert Reading(keep="first").options() == {"duplicates": "first"}

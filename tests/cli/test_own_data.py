@@ -104,3 +104,14 @@ def test_ratings_for_a_run_of_clicks(aerec, refused, films_path, others):
     assert "give --threshold for the ratings that are likes, or --implicit" in refused(*words)
     assert aerec(*words, "--threshold", "4").code == 0
     assert aerec("evaluate", "run", "--data", "others.csv").code == 0  # every row counts, as in the training
+
+
+def test_what_counts_were_in_the_training_they_are_where_it_is_measured(aerec, films, films_path, others):
+    counted = films.to_frame().rename(columns={"rating": "plays"})
+    counted.to_csv("plays.csv", index=False)
+    pd.read_csv("others.csv").rename(columns={"rating": "plays"}).to_csv("others.csv", index=False)
+    words = ["--rating", "plays", "--counts", "--model", "ease", "--split", "none", "--out", "run"]
+    assert aerec("train", "plays.csv", *words).code == 0
+    told = [aerec("evaluate", "run", "--data", "others.csv", *more) for more in ([], words[2:3], words[:2], words[:3])]
+    assert len({(code, out) for code, out, _ in told}) == 1
+    assert aerec("evaluate", "run", "--data", "others.csv", "--implicit").out != told[0].out

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from aerec.cli.kept import Kept, advice, nothing_left, plural, value_range
+from aerec.cli.kept import Kept, advice, nothing_left, value_range
 from aerec.cli.options import NOTHING_SAID, Reading, parse_list
 from aerec.datasets import load_parts
-from aerec.errors import DataError, names_like, warn_caller
+from aerec.errors import DataError, names_like, plural, warn_caller
 from aerec.evaluation.evaluator import DEFAULT_METRICS
 from aerec.files.memmap import is_mapped
+from aerec.frames import advice_on_repeated
 from aerec.holdout import Split
 from aerec.interactions import Interactions
 from aerec.metrics import RATING_METRICS, parse_metric
@@ -27,7 +28,7 @@ from aerec.recommender.rating import PredictsRatings
 from aerec.runs.folder import SPLITTERS, Run, SplitPlan, whole
 
 _USUAL_THRESHOLD = 4.0  # by default of --threshold
-_VALUES = {"rating", "implicit", "counts"}  # Options that say what the numbers mean
+_INSTEAD_OF = {"implicit": {"rating", "counts"}, "counts": {"implicit", "keep"}, "rating": {"implicit"}}
 
 
 @dataclass(frozen=True)
@@ -145,9 +146,8 @@ def preprocessing_like(run: Run, reading: Reading, threshold: float | None, min_
     """Return what prepares more data as the data of a run was prepared; what is given here counts more."""
     of_run, given = run.description.get("data", {}), reading.describe()
     names = {field.name for field in dataclasses.fields(Reading)} - {"weight"}  # weights are of training alone
-    known = {name: of_run[name] for name in names & of_run.keys()}
-    if given.keys() & _VALUES:
-        known = {name: value for name, value in known.items() if name not in _VALUES}
+    ruled_out = set().union(*(_INSTEAD_OF.get(name, set()) for name in given))
+    known = {name: of_run[name] for name in (names & of_run.keys()) - ruled_out}
     return Preprocessing(
         of_run.get("threshold") if threshold is None else threshold,
         of_run.get("min_per_user", 1) if min_per_user is None else min_per_user,
@@ -182,13 +182,10 @@ def _joined(
     users, items = any(_are_text(part.users) for part in every), any(_are_text(part.items) for part in every)
     same = [_with_text_ids(part, users=users, items=items) for part in every]
     joined = Interactions.concat(same, duplicates=reading.duplicates)
-    if joined.n_ratings < (total := sum(part.n_ratings for part in every)) and not reading.counts:
-        became = "left out after an earlier one" if reading.first else "replaced by a later one"
-        cure = "; --first keeps the first, which a split by time needs"
-        warn_caller(
-            f"{total - joined.n_ratings:,} of {total:,} ratings {became} of the same user and item"
-            + (cure if joined.timestamps is not None and not reading.first else "")
-        )
+    if joined.n_ratings < sum(part.n_ratings for part in every) and not reading.counts:
+        timed = joined.timestamps is not None
+        note, later = joined.notes[-1], reading.duplicates == "last"
+        warn_caller(advice_on_repeated(note, rated=False, timed=timed) if later else note)
     return {"all": joined}
 
 

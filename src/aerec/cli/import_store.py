@@ -12,7 +12,7 @@ from aerec.cli.options import NOTHING_SAID, Json, Reading, reads_ratings
 from aerec.cli.output import print_json, print_note
 
 
-@reads_ratings("counts", "first", "weight")
+@reads_ratings("counts", "weight")
 def import_store(
     data: Annotated[Path, typer.Argument(help="A folder of Parquet files, partitioned or not, or any ratings.")],
     out: Annotated[Path, typer.Option(help="The folder of the store.")],

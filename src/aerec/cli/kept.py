@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aerec.data_summary import look_like_counts
+from aerec.errors import plural
 from aerec.interactions import Interactions
 
 _COUNTED = ("ratings", "users", "items")
@@ -113,11 +114,6 @@ def value_range(parts: Mapping[str, Interactions]) -> tuple[float, float]:
     values = [part.matrix.data for part in parts.values() if part.n_ratings]
     lows, highs = [float(part.min()) for part in values], [float(part.max()) for part in values]
     return min(lows, default=1.0), max(highs, default=1.0)
-
-
-def plural(number: int, word: str) -> str:
-    """Return a number with its word, such as "1 user" and "2 users"."""
-    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
 
 
 def _counts(parts: Mapping[str, Interactions]) -> tuple[int, int, int]:

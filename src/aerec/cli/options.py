@@ -118,13 +118,13 @@ class Reading:
             "--implicit ranks better.",
         ),
     ] = False
-    first: Annotated[
-        bool,
+    keep: Annotated[
+        str,
         typer.Option(
-            "--first",
-            help="Of several rows of a user and item the first counts, not the last: for --split temporal and last.",
+            metavar="first|last",
+            help="Which of several rows of a user and item counts: for --split temporal and last the first.",
         ),
-    ] = False
+    ] = "last"
     separator: Annotated[
         str | None,
         typer.Option(metavar="MARK", help="What stands between fields, such as ; or tab; found by itself."),
@@ -142,14 +142,15 @@ class Reading:
             raise ValueError(
                 f"--implicit counts every row as 1 and {other} reads a column of numbers: give one of them"
             )
-
-        if self.first and self.counts:
-            raise ValueError("--first keeps one row of a user and item and --counts adds them up: give one of them")
+        if self.keep not in ("first", "last"):
+            raise ValueError(f"--keep is first or last, got {self.keep!r}")
+        if self.keep == "first" and self.counts:
+            raise ValueError("--keep first takes one row of a user and item, --counts adds them up: give one of them")
 
     @property
     def duplicates(self) -> Duplicates:
         """What becomes of several rows of a user and item."""
-        return "sum" if self.counts else "first" if self.first else "last"
+        return "sum" if self.counts else "first" if self.keep == "first" else "last"
 
     def options(self) -> dict[str, Any]:
         """Return the parameters of `read_ratings` that say the same."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from aerec.cli.data import Preprocessing, choose_split, rates, with_ids_like
-from aerec.cli.kept import Kept, plural
+from aerec.cli.kept import Kept
 from aerec.datasets import load_dataset
-from aerec.errors import DataError, warn_caller
+from aerec.errors import DataError, plural, warn_caller
 from aerec.holdout import Holdout, Split, is_rated_in
 from aerec.id_kinds import union_of_ids
 from aerec.ids import examples

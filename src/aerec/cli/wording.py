@@ -36,7 +36,7 @@ _WORDS = [
     (r"give an Interactions with timestamps, or take EASE", "name their column with --timestamp COLUMN, or take ease"),
     (r'duplicates="sum" adds them up', "--counts adds up plays or clicks"),
     (r"\bduplicates=[\"']sum[\"']", "--counts"),
-    (r"\bduplicates=[\"']first[\"']", "--first"),
+    (r"\bduplicates=[\"']first[\"']", "--keep first"),
 ]
 
 

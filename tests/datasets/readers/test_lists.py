@@ -78,7 +78,7 @@ def test_the_tags_of_citeulike_are_features_of_its_items(tmp_path):
 
 def test_an_item_named_twice_counts_once_with_a_warning(tmp_path):
     (tmp_path / "train.txt").write_text("1 5 5 6\n")
-    with pytest.warns(UserWarning, match=r"1 duplicated \(user, item\) pairs"):
+    with pytest.warns(UserWarning, match="1 rating replaced by a later one"):
         assert pairs(read_ratings(tmp_path / "train.txt")) == [(1, 5), (1, 6)]
     summed = read_ratings(tmp_path / "train.txt", duplicates="sum")
     assert summed.to_frame()["rating"].tolist() == [2, 1]

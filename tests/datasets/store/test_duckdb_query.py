@@ -33,11 +33,11 @@ def test_blocks_are_sorted_and_say_what_begins_and_ends(query, size):
     blocks = list(query.blocks(size))
     joined = {
         name: np.concatenate([getattr(block, name) for block in blocks]).tolist()
-        for name in ("is_new_user", "is_last_of_pair", "items", "ratings")
+        for name in ("is_new_user", "counts", "items", "ratings")
     }
     assert joined == {
         "is_new_user": [True, False, True, False],
-        "is_last_of_pair": [False, True, True, True],
+        "counts": [False, True, True, True],
         "items": [1, 1, 0, 1],
         "ratings": [2.0, 4.0, 3.0, 1.0],
     }

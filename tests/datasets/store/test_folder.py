@@ -56,9 +56,7 @@ def test_a_store_is_known_by_what_is_mapped_from_it(path, films):
 
 
 def test_a_store_has_nothing_to_add_up(path):
-    with pytest.warns(
-        UserWarning, match="holds one rating of a user and item, the last: duplicates='sum' changes nothing"
-    ):
+    with pytest.warns(UserWarning, match="holds one rating of a user and item: duplicates='sum' changes nothing"):
         assert read_ratings(path, duplicates="sum").n_ratings == read_ratings(path).n_ratings
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from aerec import Interactions
-from aerec.datasets import import_parquet, load_dataset, load_parts, read_ratings
+from aerec.datasets import import_parquet, import_ratings, load_dataset, load_parts, read_ratings
 from aerec.datasets.store import filtering, importing
 from aerec.datasets.store.duckdb_query import RatingsQuery
 from aerec.errors import DataError
@@ -106,9 +106,26 @@ def test_ratings_stay_as_they_are_without_a_threshold(tmp_path, blocks):
 def test_of_a_repeated_pair_the_last_counts_by_time_or_else_by_row(tmp_path):
     frame = pd.DataFrame({"user": [1, 1, 1], "item": [5, 5, 5], "rating": [2.0, 3.0, 4.0], "timestamp": [9, 30, 20]})
     frame.to_parquet(tmp_path / "a.parquet")
-    assert import_parquet(tmp_path / "a.parquet", tmp_path / "timed").matrix.data.tolist() == [3.0]
-    untimed = import_parquet(tmp_path / "a.parquet", tmp_path / "untimed", timestamp=None)
-    assert untimed.matrix.data.tolist() == [4.0]
+    path = tmp_path / "a.parquet"
+    said = "^2 ratings replaced by a later one of the same user and item"
+    with pytest.warns(UserWarning, match=f'{said}; duplicates="first" keeps the first'):
+        assert import_parquet(path, tmp_path / "timed").matrix.data.tolist() == [3.0]
+    with pytest.warns(UserWarning, match=f"{said}$"):
+        assert import_parquet(path, tmp_path / "untimed", timestamp=None).matrix.data.tolist() == [4.0]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_of_a_repeated_pair_the_first_may_count(tmp_path, kind):
+    rows = [(1, 5, 2.0, 30), (1, 5, 3.0, 9), (1, 5, 4.0, 20), (2, 5, 1.0, 7), (2, 6, 2.0, 7), (2, 6, 3.0, 7)]
+    frame = pd.DataFrame(rows, columns=["user", "item", "rating", "timestamp"])
+    path = tmp_path / f"a.{kind}"
+    frame.to_parquet(path) if kind == "parquet" else frame.to_csv(path, index=False)
+    found = import_ratings(path, tmp_path / "out", duplicates="first")
+    assert_same(found, Interactions.from_frame(frame, duplicates="first"))
+    assert found.matrix.data.tolist() == [3.0, 1.0, 2.0]
+    for wrong in ("sum", "any"):
+        with pytest.raises(ValueError, match="duplicates"):
+            import_ratings(path, tmp_path / "other", duplicates=wrong)
 
 
 def test_a_threshold_applies_to_the_rating_that_counts(tmp_path):

@@ -230,7 +230,7 @@ def as_told(
     if weight is not None and data.weights is None:
         raise DataError(_no_weights(what, weight))
     if duplicates != "last":
-        warn_caller(f"{what} holds one rating of a user and item, the last: duplicates={duplicates!r} changes nothing")
+        warn_caller(f"{what} holds one rating of a user and item: duplicates={duplicates!r} changes nothing")
     data = data if rating is not None else replace(data, matrix=ones_in(data.matrix))
     return data if timestamp is not None else replace(data, timestamps=None)
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from aerec.datasets.readers.columns import Columns
 from aerec.datasets.readers.parquet import check_type
 from aerec.errors import DataError, warn_caller
+from aerec.frames import Duplicates
 from aerec.numerals import NUMBER
 from aerec.system.extras import import_extra
 from aerec.times import DATE_FORMATS, TIME_UNITS, range_of_unit, warn_of_coarse_times
@@ -24,13 +25,13 @@ _EXACT = {"FLOAT": 2**24, "DOUBLE": 2**53}  # From here on a float stands for se
 
 @dataclass(frozen=True)
 class Block:
-    """Consecutive ratings, sorted by user, item and time.
+    """Consecutive ratings, sorted by user and item.
 
     Attributes
     ----------
     new_users : pyarrow.Table
         The ids of the users who begin here.
-    is_new_user, is_last_of_pair : ndarray of bool, shape (n,)
+    is_new_user, counts : ndarray of bool, shape (n,)
         Whether a rating is the first of its user, and whether it is the one that counts for its user and item.
     items : ndarray of int64, shape (n,)
     ratings : ndarray of float32, shape (n,)
@@ -40,7 +41,7 @@ class Block:
 
     new_users: Any
     is_new_user: NDArray[np.bool_]
-    is_last_of_pair: NDArray[np.bool_]
+    counts: NDArray[np.bool_]
     items: NDArray[np.int64]
     ratings: NDArray[np.float32]
     times: NDArray[Any]
@@ -56,6 +57,8 @@ class RatingsQuery:
     columns : Columns
     label : str
         What messages call the files.
+    duplicates : "last" or "first", default "last"
+        Which rating of a user and item counts.
 
     Raises
     ------
@@ -63,8 +66,11 @@ class RatingsQuery:
         If a column is missing, or of a type that cannot be an id, a rating or a time.
     """
 
-    def __init__(self, connection: Any, files: list[Path], columns: Columns, label: str) -> None:
+    def __init__(
+        self, connection: Any, files: list[Path], columns: Columns, label: str, duplicates: Duplicates = "last"
+    ) -> None:
         self._connection, self._label = connection, label
+        self._order = "t, number, n" if duplicates == "last" else "t DESC, number DESC, n DESC"  # what counts is last
         names = ", ".join(_text(str(file)) for file in files)
         raw = (
             f"read_parquet([{names}], hive_partitioning = true, union_by_name = true, filename = 'aerec_file', "
@@ -136,7 +142,8 @@ class RatingsQuery:
         self._connection.execute("SET preserve_insertion_order = true")  # or the sorted rows may come out of order
         relation = self._connection.sql(
             f"SELECT u AS id, code, r, t FROM {self._ratings} AS ratings JOIN items ON ratings.i = items.id "
-            "JOIN files ON ratings.f = files.file ORDER BY u, code, t, number, n"
+            "JOIN files ON ratings.f = files.file ORDER BY u, code, "
+            f"{self._order}"
         )
         read = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader  # newer and older DuckDB
         pending = None  # the last rating so far, which counts unless the next one replaces it

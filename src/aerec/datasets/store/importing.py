@@ -6,7 +6,6 @@ streams is deduplicated and written piece by piece; filtering then goes over the
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 import tempfile
@@ -22,12 +21,12 @@ from aerec.datasets.store.array_file import ArrayFile
 from aerec.datasets.store.duckdb_query import RatingsQuery
 from aerec.datasets.store.filtering import SortedStore
 from aerec.datasets.store.folder import is_store, open_store, write_store_header
-from aerec.errors import DataError
+from aerec.errors import DataError, warn_caller
 from aerec.files.atomic import remove_leftovers, replace_folder, temporary_folder
+from aerec.frames import Duplicates, advice_on_repeated, check_duplicates, note_of_repeated, warn_of_zeros
 from aerec.interactions import Interactions
 from aerec.system.extras import import_extra
 
-_log = logging.getLogger(__name__)
 _SUFFIXES = (".parquet", ".pq")
 _BATCH = 1 << 20  # ratings streamed at once
 
@@ -37,6 +36,7 @@ class _Rules:
     threshold: float | None
     min_per_user: int
     min_per_item: int
+    duplicates: Duplicates
 
 
 def import_parquet(
@@ -47,6 +47,7 @@ def import_parquet(
     item: str | None = None,
     rating: str | None = "rating",
     timestamp: str | None = "timestamp",
+    duplicates: Duplicates = "last",
     threshold: float | None = None,
     min_per_user: int = 1,
     min_per_item: int = 1,
@@ -56,9 +57,9 @@ def import_parquet(
 ) -> Interactions:
     """Turn Parquet files into a store: ratings that are mapped from disk, for data larger than memory.
 
-    Of a pair of user and item that occurs more than once the last rating by time counts, or the last row (files in the
-    order of their paths) without times; ratings of 0 are dropped. Then `threshold`, then the smallest numbers of
-    ratings apply, as in ``Interactions.from_frame(…).binarize(threshold).filter(min_per_user, min_per_item)``.
+    One rating of a user and item counts, see `duplicates`; ratings of 0 are dropped. Then `threshold`, then the
+    smallest numbers of ratings apply, as in
+    ``Interactions.from_frame(…).binarize(threshold).filter(min_per_user, min_per_item)``.
 
     Parameters
     ----------
@@ -69,6 +70,9 @@ def import_parquet(
         The folder of the store. It is there whole, or not at all.
     user, item, rating, timestamp : str or None
         Names of columns, as in `read_ratings`; without a column of ratings each row counts as 1.
+    duplicates : "last" or "first", default "last"
+        Which rating of a user and item counts: the last or the first by time, or row (files in the order of their
+        paths) without times. A split by time needs the first.
     threshold : float, optional
         Ratings from here on become 1, the others are left out.
     min_per_user, min_per_item : int, default 1
@@ -96,7 +100,7 @@ def import_parquet(
         If DuckDB or pyarrow is not installed.
     """
     source = Path(path).expanduser()
-    rules = _Rules(threshold, min_per_user, min_per_item)
+    rules = _Rules(threshold, min_per_user, min_per_item, _checked(duplicates))
     columns = Columns(user, item, rating, timestamp)
     return _import(parquet_files(source), source, out, columns, rules, memory_limit, threads, overwrite)
 
@@ -111,6 +115,7 @@ def import_ratings(
     timestamp: str | None = "timestamp",
     sep: str | None = None,
     header: bool = True,
+    duplicates: Duplicates = "last",
     threshold: float | None = None,
     min_per_user: int = 1,
     min_per_item: int = 1,
@@ -128,7 +133,9 @@ def import_ratings(
         As for `read_ratings`, or a folder of Parquet files.
     sep, header
         As in `read_ratings`.
-    out, user, item, rating, timestamp, threshold, min_per_user, min_per_item, memory_limit, threads, overwrite
+    out, user, item, rating, timestamp, duplicates
+        As in `import_parquet`.
+    threshold, min_per_user, min_per_item, memory_limit, threads, overwrite
         As in `import_parquet`.
 
     Returns
@@ -142,14 +149,15 @@ def import_ratings(
         As `read_ratings` and `import_parquet`.
     """
     source = Path(path).expanduser()
-    rules = _Rules(threshold, min_per_user, min_per_item)
+    rules = _Rules(threshold, min_per_user, min_per_item, _checked(duplicates))
     is_parquet = source.suffix in _SUFFIXES if source.is_file() else source.is_dir() and bool(_parquet_below(source))
     if is_parquet and header:
         columns = Columns(user, item, rating, timestamp)
         return _import(parquet_files(source), source, out, columns, rules, memory_limit, threads, overwrite)
     import_extra("pyarrow.parquet", "a store")
     _check_target(Path(out).expanduser().resolve(), overwrite)
-    data = read_ratings(source, user=user, item=item, rating=rating, timestamp=timestamp, sep=sep, header=header)
+    names = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
+    data = read_ratings(source, **names, sep=sep, header=header, duplicates=duplicates)
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "ratings.parquet"
         data.to_frame().to_parquet(copy, index=False)
@@ -181,7 +189,7 @@ def _import(
             settings["threads"] = threads
         try:
             with duckdb.connect(":memory:", config=settings) as connection:
-                query = RatingsQuery(connection, files, columns, str(source))
+                query = RatingsQuery(connection, files, columns, str(source), rules.duplicates)
                 n_rows = query.check()
                 n_items = query.write_items(work / "items.parquet")
                 _stream(query, work, n_rows, rules, parquet)
@@ -244,7 +252,7 @@ def _check_target(target: Path, overwrite: bool) -> None:
 def _stream(query: RatingsQuery, work: Path, n_rows: int, rules: _Rules, parquet: Any) -> None:
     """Write what `query` streams, sorted by user and item: columns, values, times, and per user its id and count."""
     columns_type = np.int32 if n_rows < 2**31 else np.int64
-    duplicates, zeros = 0, 0
+    repeated, zeros = 0, 0
     with (
         ArrayFile(work / "indices.npy", columns_type) as columns,
         ArrayFile(work / "data.npy", np.float32) as data,
@@ -256,10 +264,9 @@ def _stream(query: RatingsQuery, work: Path, n_rows: int, rules: _Rules, parquet
         begun = False
         for block in query.blocks(_BATCH):
             users.write_table(block.new_users)
-            last = block.is_last_of_pair
-            duplicates += int(np.count_nonzero(~last))
-            keep = last & (block.ratings != 0)
-            zeros += int(np.count_nonzero(last)) - int(np.count_nonzero(keep))
+            repeated += int(np.count_nonzero(~block.counts))
+            keep = block.counts & (block.ratings != 0)
+            zeros += int(np.count_nonzero(block.counts)) - int(np.count_nonzero(keep))
             values = block.ratings
             if rules.threshold is not None:
                 keep &= values >= rules.threshold
@@ -275,8 +282,15 @@ def _stream(query: RatingsQuery, work: Path, n_rows: int, rules: _Rules, parquet
             counts.append(lengths[:-1] if begun else lengths[1:-1])  # before the first user there is none
             begun = begun or bool(block.is_new_user.any())
         counts.append(np.array([of_last]))
-    if duplicates:
-        advice = "; for a split by time leave out the later rows first" if query.has_times else ""
-        _log.warning("%s duplicated (user, item) pairs: kept the last rating of each%s", f"{duplicates:,}", advice)
-    if zeros:
-        _log.warning("%s ratings of 0 dropped: a sparse matrix reads 0 as 'not rated'", f"{zeros:,}")
+    if repeated:
+        note = note_of_repeated(repeated, rules.duplicates)
+        later = rules.duplicates == "last"
+        warn_caller(advice_on_repeated(note, rated=False, timed=query.has_times) if later else note)
+    warn_of_zeros(zeros, rules.duplicates)
+
+
+def _checked(duplicates: Duplicates) -> Duplicates:
+    check_duplicates(duplicates)
+    if duplicates == "sum":
+        raise ValueError('a store keeps one rating of a user and item: duplicates is "last" or "first"')
+    return duplicates
