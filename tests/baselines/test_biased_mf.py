@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from aerec.baselines import BiasedMF
+from aerec.baselines import BiasBaseline, BiasedMF
 
 
 def dense_step(ratings, others, mean, l2, l2_bias, power):
@@ -24,10 +24,11 @@ def cost(ratings, model):
     P, Q = model.user_factors_, model.item_factors_
     rated = ratings != 0
     predicted = model.mean_ + P[:, -1:] + Q[:, -1] + P[:, :-1] @ Q[:, :-1].T
-    penalty = [
-        n**model.count_power @ (model.l2 * (V[:, :-1] ** 2).sum(axis=1) + model.l2_bias * V[:, -1] ** 2)
-        for V, n in ((P, rated.sum(axis=1)), (Q, rated.sum(axis=0)))
-    ]
+    penalty = []
+    for V, n, of_bias in zip((P, Q), (rated.sum(axis=1), rated.sum(axis=0)), model.l2_bias_, strict=True):
+        grows = n**model.count_power
+        penalty.append(model.l2 * grows @ (V[:, :-1] ** 2).sum(axis=1))
+        penalty.append(of_bias * (grows ** (model.l2_bias != "auto") * V[:, -1] ** 2).sum())
     return np.sum((ratings - predicted)[rated] ** 2) + sum(penalty)
 
 
@@ -41,14 +42,17 @@ def test_a_history_is_folded_in_by_its_normal_equations(ratings, history, power)
     np.testing.assert_allclose(model.score_items(history), expected, rtol=1e-5)
 
 
-def test_every_epoch_lowers_the_cost_that_is_written_down(ratings):
-    costs = [cost(ratings, BiasedMF(n_factors=3, l2=0.5, epochs=epochs).fit(ratings)) for epochs in (1, 2, 5, 20)]
+@pytest.mark.parametrize("l2_bias", ["auto", 0.5])
+def test_every_epoch_lowers_the_cost_that_is_written_down(ratings, l2_bias):
+    models = [BiasedMF(n_factors=3, l2=0.5, l2_bias=l2_bias, epochs=epochs).fit(ratings) for epochs in (1, 2, 5, 20)]
+    costs = [cost(ratings, model) for model in models]
     assert costs == sorted(costs, reverse=True)
     assert costs[-1] < costs[0]
 
 
-def test_it_ends_where_no_factor_can_lower_the_cost(ratings):
-    model = BiasedMF(n_factors=2, l2=1.0, epochs=400).fit(csr_array(ratings))
+@pytest.mark.parametrize("l2_bias", ["auto", 0.5])
+def test_it_ends_where_no_factor_can_lower_the_cost(ratings, l2_bias):
+    model = BiasedMF(n_factors=2, l2=1.0, l2_bias=l2_bias, epochs=400).fit(csr_array(ratings))
     lowest = cost(ratings, model)
     rng = np.random.default_rng(0)
     for name in ("user_factors_", "item_factors_"):
@@ -64,12 +68,15 @@ def test_it_ends_where_no_factor_can_lower_the_cost(ratings):
         setattr(model, name, learned)
 
 
-def test_the_automatic_penalty_is_relative_to_the_spread_of_the_ratings(ratings):
+def test_the_automatic_penalty_is_relative_to_what_the_biases_leave_over(ratings):
     model = BiasedMF(n_factors=2, epochs=30).fit(csr_array(ratings))
     of_users, of_items = (np.count_nonzero(ratings) / n for n in ratings.shape)
     noise = (np.sqrt(of_users) + np.sqrt(of_items)) / (2 * (of_users * of_items) ** 0.25)
     assert noise > 1
-    assert model.l2_ == pytest.approx(1.15 * ratings[ratings > 0].std() * noise, rel=1e-5)
+    biases = BiasBaseline().fit(csr_array(ratings))
+    np.testing.assert_allclose(model.l2_bias_, biases.l2_)
+    left = (ratings - (biases.mean_ + np.add.outer(biases.user_bias_, biases.item_bias_)))[ratings > 0]
+    assert model.l2_ == pytest.approx(1.6 * np.sqrt(np.square(left).mean()) * noise, rel=1e-5)
     wide = BiasedMF(n_factors=2, epochs=30).fit(csr_array(20 * ratings))
     users, items = np.divmod(np.arange(ratings.size), ratings.shape[1])
     np.testing.assert_allclose(wide.predict(users, items), 20 * model.predict(users, items), rtol=0.02)
@@ -113,3 +120,36 @@ def test_the_automatic_penalty_holds_where_few_items_have_many_users():
         for l2 in ("auto", 1.0 * ratings[shown].std())
     ]
     assert error[0] < error[1] - 0.01
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3])
+def test_pure_noise_is_predicted_nearly_as_well_as_by_the_mean(share):
+    rng = np.random.default_rng(5)
+    ratings = rng.integers(1, 6, (500, 300)).astype(float)
+    shown, hidden = rng.random((2, *ratings.shape)) < share
+    users, items = np.nonzero(hidden & ~shown)
+    model = BiasedMF().fit(csr_array(ratings * shown))
+    error = np.sqrt(np.mean(np.square(model.predict(users, items) - ratings[users, items])))
+    assert error < 1.01 * ratings[users, items].std()
+
+
+def test_biases_of_few_ratings_are_shrunken_as_the_bias_baseline_shrinks_them():
+    rng = np.random.default_rng(6)
+    ratings = 3 + 0.7 * rng.standard_normal((800, 1)) + 0.5 * rng.standard_normal(400) + rng.standard_normal((800, 400))
+    shown, hidden = rng.random((2, *ratings.shape)) < 0.006  # two or three ratings a user
+    train, (users, items) = csr_array(ratings * shown), np.nonzero(hidden & ~shown)
+    errors = [
+        np.sqrt(np.mean(np.square(model.fit(train).predict(users, items) - ratings[users, items])))
+        for model in (BiasedMF(), BiasBaseline(), BiasedMF(l2_bias=0.5))
+    ]
+    assert errors[0] < 1.005 * errors[1]
+    assert errors[0] < 0.99 * errors[2]
+
+
+def test_items_about_which_all_agree_are_predicted():
+    ratings = np.tile([1.0, 2.0, 4.0, 5.0], (12, 1))
+    ratings[:, 3][:11] = 0  # seen once
+    ratings[11, :3] = 0
+    model = BiasedMF(n_factors=2).fit(csr_array(ratings))
+    assert model.l2_bias_.min() > 0
+    np.testing.assert_allclose(model.predict([0, 0, 0], [0, 1, 2]), [1, 2, 4], atol=0.1)

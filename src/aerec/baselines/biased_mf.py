@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from aerec.closed_form.biases import weighted_mean
+from aerec.closed_form.biases import Biases, weighted_mean
 from aerec.closed_form.least_squares import solve_rows, solve_without_each
 from aerec.dimensions import Number, Space, Whole
 from aerec.interactions import Interactions
@@ -19,10 +19,12 @@ from aerec.recommender.base import Recommender
 from aerec.recommender.health import singular_values, warn_of_vanished_factors
 from aerec.recommender.rating import RatingPredictor
 from aerec.recommender.scorer import Scorer, UserBlock, cosines
-from aerec.sparse import CSR, column_counts, with_values
+from aerec.sparse import CSR, column_counts, row_ids, with_values
 from aerec.splitting import Holdout
 
-_AUTOMATIC = 1.15  # The automatic penalty as a multiple of what uniform noise asks for
+_AUTOMATIC = 1.6  # The automatic penalty as a multiple of half the edge of noise
+_LEAST_BIAS = 1e-3  # The least automatic penalty of biases, in ratings
+_USERS, _ITEMS = 0, 1
 _NO_SPREAD = 1e-6  # Ratings that differ by no more than this share of their size are equal
 
 
@@ -43,13 +45,14 @@ class BiasedMF(RatingPredictor, Recommender):
     ----------
     n_factors : int, default 16
     l2 : float > 0 or "auto", default "auto"
-        λ. "auto" follows the data: :math:`1.15 \, \sigma \, (\sqrt{n_u} + \sqrt{n_i}) / (2 (n_u n_i)^{1/4})` with
-        the standard deviation σ of the ratings and the mean numbers n of ratings of a user and of an item. A factor
-        lasts where its singular value is above :math:`\lambda (n_u n_i)^{1/4}`, and those of noise go up to
-        :math:`\sigma (\sqrt{n_u} + \sqrt{n_i})`, which is more where few items have many users. With much more,
-        factors vanish.
-    l2_bias : float > 0, default 0.5
-        λ_b.
+        λ. "auto" follows the data: :math:`1.6 \, \sigma \, (\sqrt{n_u} + \sqrt{n_i}) / (2 (n_u n_i)^{1/4})` with
+        the standard deviation σ of what the biases of `BiasBaseline` leave over and the mean numbers n of ratings of
+        a user and of an item. A factor lasts where its singular value is above :math:`\lambda (n_u n_i)^{1/4}`, and
+        those of noise go up to :math:`\sigma (\sqrt{n_u} + \sqrt{n_i})`, for which the multiple is 2. It is less
+        because not all of σ is noise. With much more, factors vanish.
+    l2_bias : float > 0 or "auto", default "auto"
+        λ_b. "auto" has :math:`\lambda_u b_u^2 + \lambda_i b_i^2` as the penalty of a bias, whatever its n, with λᵤ and
+        λᵢ as `BiasBaseline` estimates them: the variance of ratings around the biases over the variance of the biases.
     count_power : float in [0, 1], default 0.5
         γ: how the penalty grows with the number of ratings n; 0 is plain ridge, 1 the weighted λ of Zhou et al.
     epochs : int, default 20
@@ -61,6 +64,8 @@ class BiasedMF(RatingPredictor, Recommender):
         μ.
     l2_ : ndarray of shape (1,), float64
         The λ that was used; None in what version 0.1 saved.
+    l2_bias_ : ndarray of shape (2,), float64
+        λᵤ and λᵢ, or λ_b twice where it was given; None in what version 0.1 saved.
     user_factors_ : ndarray of shape (n_users, n_factors + 1), float64
         p, and b as its last column.
     item_factors_ : ndarray of shape (n_items, n_factors + 1), float64
@@ -80,13 +85,13 @@ class BiasedMF(RatingPredictor, Recommender):
     array([3.], dtype=float32)
     """
 
-    _learned = ("mean_", "l2_", "user_factors_", "item_factors_", "rating_range_")
+    _learned = ("mean_", "l2_", "l2_bias_", "user_factors_", "item_factors_", "rating_range_")
     _takes_weights = True
     _knows_users = True
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
         "n_factors": [WholeNumber(1)],
         "l2": [RealNumber(above=0), OneOf(["auto"])],
-        "l2_bias": [RealNumber(above=0)],
+        "l2_bias": [RealNumber(above=0), OneOf(["auto"])],
         "count_power": [RealNumber(at_least=0, at_most=1)],
         "epochs": [WholeNumber(1)],
         "seed": [WholeNumber(0, 2**32 - 1)],
@@ -101,12 +106,13 @@ class BiasedMF(RatingPredictor, Recommender):
     }
 
     l2_: NDArray[np.float64] | None
+    l2_bias_: NDArray[np.float64] | None
 
     def __init__(
         self,
         n_factors: int = 16,
         l2: float | str = "auto",
-        l2_bias: float = 0.5,
+        l2_bias: float | str = "auto",
         count_power: float = 0.5,
         epochs: int = 20,
         seed: int = 0,
@@ -124,20 +130,23 @@ class BiasedMF(RatingPredictor, Recommender):
         by_item: CSR = by_user.T.tocsr()
         of_users = weight_matrix(by_user, train.weights)
         of_items: CSR = of_users.T.tocsr()
-        self.mean_ = np.array([weighted_mean(by_user.data, of_users.data)])
-        variance = weighted_mean(np.square(by_user.data - self.mean_), of_users.data)
-        size = float(np.abs(by_user.data).max())
-        varies = math.sqrt(variance) > _NO_SPREAD * size
-        spread = math.sqrt(variance) if varies else size or 1.0
+        biases = Biases.of(by_user, "auto", "auto", train.weights)
+        self.mean_ = np.array([biases.mean])
+        left = by_user.data - biases.at(row_ids(by_user), by_user.indices.astype(np.int64))
+        spread, size = math.sqrt(weighted_mean(np.square(left), of_users.data)), float(np.abs(by_user.data).max())
+        varies = spread > _NO_SPREAD * size
+        spread = spread if varies else size or 1.0
         automatic = _AUTOMATIC * spread * imbalance(by_user)
         self.l2_ = np.array([automatic if isinstance(self.l2, str) else float(self.l2)])
+        estimated = np.maximum([biases.l2_user, biases.l2_item], _LEAST_BIAS)
+        self.l2_bias_ = estimated if isinstance(self.l2_bias, str) else np.full(2, float(self.l2_bias))
         generator = np.random.default_rng(self.seed)
         of_size = 0.1 * math.sqrt(spread)  # factors multiply to ratings
         self.item_factors_ = of_size * generator.standard_normal((train.shape[1], self.n_factors + 1))
         self.item_factors_[:, -1] = 0
         for _ in range(self.epochs):
             self.user_factors_ = self._solve(by_user, self.item_factors_, of_users)
-            self.item_factors_ = self._solve(by_item, self.user_factors_, of_items)
+            self.item_factors_ = self._solve(by_item, self.user_factors_, of_items, _ITEMS)
         if not varies:
             return  # there is nothing to factorise
         sizes = singular_values(self.user_factors_[:, :-1], self.item_factors_[:, :-1])
@@ -145,8 +154,10 @@ class BiasedMF(RatingPredictor, Recommender):
             "BiasedMF", sizes, f"lower l2, which is {self.l2_[0]:g}", automatic=isinstance(self.l2, str)
         )
 
-    def _solve(self, ratings: CSR, others: NDArray[np.float64], weights: CSR | None = None) -> NDArray[np.float64]:
-        """Return factors and bias of each row, given those of the columns."""
+    def _solve(
+        self, ratings: CSR, others: NDArray[np.float64], weights: CSR | None = None, side: int = _USERS
+    ) -> NDArray[np.float64]:
+        """Return factors and bias of each row, which is one of the `side`, given those of the columns."""
         weights = weight_matrix(ratings, None) if weights is None else weights
         vectors = _with_ones(others)
         rest = ratings.data - self.mean_ - others[ratings.indices, -1]
@@ -154,7 +165,7 @@ class BiasedMF(RatingPredictor, Recommender):
             weights,
             with_values(ratings, weights.data * rest),
             vectors,
-            self._penalties(weights @ np.ones(weights.shape[1])),
+            self._penalties(weights @ np.ones(weights.shape[1]), side),
         )
 
     def _solve_without(self, ratings: CSR, items: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -164,11 +175,14 @@ class BiasedMF(RatingPredictor, Recommender):
         normal = vectors.T @ vectors + np.diag(self._penalties(np.array([len(rest) - 1.0]))[0])
         return solve_without_each(normal, vectors, np.ones(len(rest)), rest[:, None])[:, 0]
 
-    def _penalties(self, counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _penalties(self, counts: NDArray[np.float64], side: int = _USERS) -> NDArray[np.float64]:
         """Return what the squares of factors and bias cost rows of so many ratings; shape (n_rows, n_factors + 1)."""
-        penalty = np.full(self.n_factors + 1, self.l2 if self.l2_ is None else self.l2_[0], dtype=np.float64)
-        penalty[-1] = self.l2_bias
-        return np.multiply.outer(np.where(counts > 0, counts, 1.0) ** float(self.count_power), penalty)
+        scale: NDArray[np.float64] = np.where(counts > 0, counts, 1.0) ** float(self.count_power)
+        l2 = float(self.l2 if self.l2_ is None else self.l2_[0])
+        l2_bias = float(self.l2_bias if self.l2_bias_ is None else self.l2_bias_[side])
+        penalty: NDArray[np.float64] = np.multiply.outer(scale, np.full(self.n_factors + 1, l2))
+        penalty[:, -1] = l2_bias if isinstance(self.l2_bias, str) else l2_bias * scale
+        return penalty
 
     def _make_scorer(self) -> Scorer:
         solve = self._solve, self._solve_without
