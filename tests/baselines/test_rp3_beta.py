@@ -28,14 +28,21 @@ def test_weights_are_those_of_the_walks(ratings, alpha, beta):
     np.testing.assert_allclose(weights, by_hand(ratings, alpha, beta), rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize(("copies", "clipped"), [(1, True), (4, False), (20, True)])
-def test_the_automatic_powers_follow_the_ratings_of_an_item(ratings, copies, clipped):
+@pytest.mark.parametrize(("copies", "clipped"), [(1, False), (4, False), (40, True)])
+def test_the_automatic_power_follows_the_ratings_of_an_item(ratings, copies, clipped):
     more = sp.csr_array(sp.vstack([ratings] * copies))
-    of_item = more.nnz / np.count_nonzero(more.sum(axis=0))
-    beta = np.clip(0.5 * np.log(of_item / 10), 0, 0.6)
-    assert (beta in (0, 0.6)) == clipped
+    counts = (more.toarray() != 0).sum(axis=0)
+    beta = np.clip(0.25 * np.log(np.exp(np.mean(np.log(np.repeat(counts, counts)))) / 5), 0, 0.65)
+    assert beta > 0
+    assert (beta == 0.65) == clipped
     weights = RP3Beta(k=7).fit(more).weights_.toarray()
-    np.testing.assert_allclose(weights, by_hand(more, 0.6 + 2 * beta / 3, beta), rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(weights, by_hand(more, 0.6, beta), rtol=1e-5, atol=1e-7)
+
+
+def test_where_items_have_few_ratings_no_popularity_is_divided_out(ratings):
+    few = ratings[:4]
+    automatic, without = (RP3Beta(beta=beta, k=7).fit(few).weights_.toarray() for beta in ("auto", 0))
+    np.testing.assert_array_equal(automatic, without)
 
 
 def test_without_powers_the_walk_from_an_item_ends_somewhere_for_certain(ratings):

@@ -29,12 +29,13 @@ class RP3Beta(ItemItemRecommender):
 
     Parameters
     ----------
-    alpha : float > 0 or "auto", default "auto"
-        Power of the probabilities of the walk. "auto" is 0.6 + 2 β / 3.
-    beta : float >= 0 or "auto", default "auto"
-        Power of the popularity that is divided out. "auto" follows the mean number n of ratings of the items that have
-        any: ½ ln(n / 10), from 0 to 0.6. Where items have few ratings, dividing by small counts favours chance.
-    k : int, default 200
+    alpha : float > 0, default 0.6
+        Power of the probabilities of the walk.
+    beta : float ≥ 0 or "auto", default "auto"
+        Power of the popularity that is divided out. "auto" is ¼ ln(n / 5), from 0 to 0.65, with the geometric mean n
+        over the ratings of the number of ratings that their item has. Where items have few, dividing by small counts
+        favours chance.
+    k : int, default 500
         Weights kept of each item.
 
     Attributes
@@ -58,7 +59,7 @@ class RP3Beta(ItemItemRecommender):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
-        "alpha": [RealNumber(above=0), OneOf(["auto"])],
+        "alpha": [RealNumber(above=0)],
         "beta": [RealNumber(at_least=0), OneOf(["auto"])],
         "k": [WholeNumber(1)],
     }
@@ -69,7 +70,7 @@ class RP3Beta(ItemItemRecommender):
         "k": Whole(50, 1000, log=True),
     }
 
-    def __init__(self, alpha: float | str = "auto", beta: float | str = "auto", k: int = 200) -> None:
+    def __init__(self, alpha: float = 0.6, beta: float | str = "auto", k: int = 500) -> None:
         self.alpha = alpha
         self.beta = beta
         self.k = k
@@ -77,8 +78,7 @@ class RP3Beta(ItemItemRecommender):
     def _fit(self, train: Interactions, validation: Holdout | None) -> None:
         X = train.matrix
         of_user, of_item = (np.where(sums > 0, sums, 1.0) for sums in (row_sums(X, np.abs), column_sums(X, np.abs)))
-        beta = _automatic_beta(X) if isinstance(self.beta, str) else float(self.beta)
-        alpha = 0.6 + 2 * beta / 3 if isinstance(self.alpha, str) else float(self.alpha)
+        alpha, beta = float(self.alpha), _automatic_beta(X) if isinstance(self.beta, str) else float(self.beta)
 
         def power(values: NDArray[np.float32]) -> NDArray[np.float64]:
             return np.abs(values.astype(np.float64)) ** alpha
@@ -90,5 +90,6 @@ class RP3Beta(ItemItemRecommender):
 
 def _automatic_beta(X: CSR) -> float:
     """Return the power that suits items of so many ratings."""
-    of_item = X.nnz / max(int(np.count_nonzero(column_counts(X))), 1)
-    return float(np.clip(0.5 * np.log(max(of_item, 1.0) / 10), 0.0, 0.6))
+    counts = np.maximum(column_counts(X), 1)
+    mean_log = float(column_counts(X) @ np.log(counts)) / X.nnz
+    return float(np.clip((mean_log - np.log(5)) / 4, 0.0, 0.65))
