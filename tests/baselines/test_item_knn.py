@@ -31,11 +31,23 @@ def keep_k_best_of_each_column(found, k):
 @pytest.mark.parametrize("similarity", ["cosine", "jaccard"])
 @pytest.mark.parametrize(("k", "shrinkage"), [(3, 0.0), (5, 10.0), (100, 2.5)])
 def test_weights_are_the_similarities_of_the_k_nearest(ratings, history, similarity, k, shrinkage):
-    model = ItemKNN(k, shrinkage, similarity).fit(csr_array(ratings))
+    model = ItemKNN(k, shrinkage, similarity, user_norm=0).fit(csr_array(ratings))
     expected = keep_k_best_of_each_column(similarities(ratings, shrinkage, similarity), k)
     assert issparse(model.weights_)
     np.testing.assert_allclose(model.weights_.toarray(), expected, atol=1e-6)
     np.testing.assert_allclose(model.score_items(history)[1:], (history @ expected)[1:], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("user_norm", [0.5, 1.0])
+def test_users_of_many_items_count_less(ratings, user_norm):
+    counts = np.maximum((ratings != 0).sum(axis=1), 1)
+    weights = counts**-user_norm
+    weights /= np.repeat(weights, counts * (ratings != 0).any(axis=1)).mean()
+    expected = similarities(np.sqrt(weights)[:, None] * ratings, 2.5, "cosine")
+    found = ItemKNN(100, 2.5, user_norm=user_norm).fit(csr_array(ratings)).weights_
+    np.testing.assert_allclose(found.toarray(), np.maximum(expected, 0), atol=1e-6)
+    alike = [ItemKNN(100, 2.5, "jaccard", norm).fit(csr_array(ratings)).weights_ for norm in (0, user_norm)]
+    np.testing.assert_array_equal(*(weights.toarray() for weights in alike))
 
 
 def test_an_empty_history_is_ranked_by_popularity(ratings, history):

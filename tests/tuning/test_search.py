@@ -72,7 +72,7 @@ def test_the_best_trial_is_the_one_that_measures_best_again(split):
     best = found.trials.loc[found.trials["value"].idxmax()]
     assert found.best_value == best["value"]
     assert found.best_params == {name: best[name] for name in SPACE}
-    assert found.best_model.get_params() == found.best_params
+    assert found.best_model.get_params() == ItemKNN(**found.best_params).get_params()
     assert not hasattr(found.best_model, "weights_")
 
 
