@@ -17,6 +17,7 @@ from aerec.datasets import load_dataset
 from aerec.errors import DataError
 from aerec.interactions import Interactions
 from aerec.models import CDAE, ELSA, Autoencoder, DenoisingAutoencoder, MultDAE, MultVAE, SparseAutoencoder
+from aerec.network.rows import DenseRows
 from aerec.noise import GaussianNoise, MaskingNoise
 from aerec.sparsity import KLSparsity, L1Sparsity, TopKSparsity
 from aerec.splitting import Holdout
@@ -329,27 +330,57 @@ def test_automatic_epochs_end_sooner_where_nothing_is_validated():
     rng = np.random.default_rng(0)
     likes = (rng.random((40, 12)) < 0.4).astype(np.float32)
     alone = MultDAE(hidden=4, progress=False).fit(likes)
-    assert alone.n_iter_ == round(MultDAE._epochs_of_a_million * 4)  # of two steps each, where 15 times make up for 30
+    assert alone.n_iter_ > MultDAE._epochs_of_likes[0]  # an epoch has two steps
+    assert alone.n_iter_ < 100
     watched = MultDAE(hidden=4, patience=None, progress=False).fit(likes, validation=(likes, 1 - likes))
     assert watched.n_iter_ == 100
 
 
-def test_automatic_epochs_count_steps_and_follow_the_size_of_the_data():
-    model = MultDAE()
-    assert [model._epochs_without_validation(shape) for shape in ((1000, 1000), (4000, 16_000), (10**6, 10**5))] == [
-        9,
-        25,
-        25,
-    ]
-    few = MultDAE(batch_size=100)._epochs_without_validation((1000, 1000))
-    assert few == round(9 * 30 / 10)  # of ten steps each
-    fewer = [MultDAE()._epochs_without_validation((n, 1000)) for n in (40, 150, 240, 480)]
-    assert fewer == [36, 36, 34, 18]  # rows of a few batches are not passed over more than four times as often
-    assert Autoencoder()._epochs_without_validation((1000, 1000)) == Autoencoder._epochs_alone
-    dense = DenoisingAutoencoder(likelihood="gaussian")
-    assert dense._epochs_without_validation((1000, 64)) == DenoisingAutoencoder._epochs_alone
-    assert ELSA()._epochs_without_validation((1000, 1000)) == 5
-    assert model._epochs_without_validation((960, 200)) == 9  # no fewer where items are few
+def each(n_items, n_ratings):
+    return np.full(n_items, n_ratings)
+
+
+def test_automatic_epochs_are_passes_that_follow_the_ratings():
+    """a · (ratings of an item / 20)^-0.08 · (ratings / 10⁵)^0.3, worked by hand with a = 14.5."""
+    planned = MultDAE()._epochs_without_validation
+    assert planned(960, each(1000, 20)) == planned(3000, each(1000, 20)) == round(14.5)
+    assert planned(960, each(1000, 2)) == round(14.5 * 10**0.08)
+    assert planned(960, np.append(each(1000, 2), each(500, 0))) == planned(960, each(1000, 2))  # items nobody has
+    assert planned(50_000, each(10_000, 20)) == round(14.5 * 2**0.3)
+    assert planned(10**6, each(10**5, 2000)) == round(14.5 * 100**-0.08 * 2.8)
+    assert planned(1, each(4, 0)) > 0
+    sparse = SparseAutoencoder()._epochs_without_validation
+    assert sparse(50_000, each(10_000, 20)) == sparse(960, each(1000, 20)) == 31  # b = 0
+
+
+def test_automatic_epochs_are_more_where_they_have_few_steps():
+    usual = 14.5
+    assert MultDAE(batch_size=100)._epochs_without_validation(1000, each(1000, 20)) == round(usual)  # ten steps
+    assert MultDAE(batch_size=200)._epochs_without_validation(1000, each(1000, 20)) == round(usual * 2)
+    assert MultDAE(batch_size=1000)._epochs_without_validation(1000, each(1000, 20)) == round(usual * 4)
+
+
+def test_automatic_epochs_by_cells_count_steps():
+    def planned(n_rows, n_items, **given):
+        return DenoisingAutoencoder(**given)._epochs_without_validation(n_rows, each(n_items, 5))
+
+    assert [planned(1000, 1000), planned(4000, 16_000), planned(10**6, 10**5)] == [5, 15, 15]
+    assert planned(1000, 1000, batch_size=100) == round(5.4 * 30 / 10)  # of ten steps each
+    assert [planned(n, 1000) for n in (40, 240, 480)] == [22, 20, 11]  # no more than four times as many
+    assert planned(960, 200) == 5  # no fewer where items are few
+    assert planned(1000, 64, likelihood="gaussian") == DenoisingAutoencoder._epochs_alone
+    assert Autoencoder()._epochs_without_validation(1000, each(1000, 5)) == Autoencoder._epochs_alone
+    assert ELSA()._epochs_without_validation(1000, each(1000, 5)) == 5
+
+
+def test_patience_does_not_end_a_sparse_code_on_the_plateau_of_popularity():
+    rng = np.random.default_rng(0)
+    likes = (rng.random((40, 12)) < 0.4).astype(np.float32)
+    held = (likes, 1 - likes)
+    watched = SparseAutoencoder(hidden=4, patience=1, progress=False).fit(likes, validation=held)
+    assert watched.n_iter_ >= SparseAutoencoder._epochs_of_likes[0]
+    measured = SparseAutoencoder(likelihood="gaussian")  # there is no popularity among measurements
+    assert measured._planned_epochs(DenseRows(likes, torch.device("cpu")), validated=True, anew=True) == (100, 0)
 
 
 @pytest.mark.parametrize("model", [MultDAE, CDAE])

@@ -56,7 +56,7 @@ def test_a_few_items_are_learned_from_beyond_their_biases_at_defaults(model):
 @pytest.mark.parametrize(("n_rows", "batch", "epochs"), [(100, 32, 140), (1600, 114, 40)])
 def test_automatic_batches_and_epochs_follow_the_number_of_rows(n_rows, batch, epochs):
     assert AutoRec(weight_decay=0.5)._step_options(n_rows).batch_size == batch
-    assert AutoRec(weight_decay=0.5)._epochs_without_validation((n_rows, 500)) == epochs
+    assert AutoRec(weight_decay=0.5)._epochs_without_validation(n_rows, np.ones(500, dtype=int)) == epochs
     assert AutoRec(weight_decay=0.5, batch_size=7)._step_options(n_rows).weight_decay == 0.5
     assert KernelAutoRec(weight_decay=0.5)._step_options(4 * n_rows).batch_size == min(n_rows, 512)
 

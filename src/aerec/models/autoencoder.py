@@ -45,7 +45,7 @@ from aerec.sparsity import KLSparsity, L1Sparsity, Sparsity, TopKSparsity
 from aerec.system.memory import require_memory
 from aerec.training.callbacks import Callback, Validator, holdout_validator
 from aerec.training.checkpoint import Checkpoint
-from aerec.training.loop import automatic_batch_size, automatic_epochs, train
+from aerec.training.loop import automatic_batch_size, automatic_epochs, epochs_by_ratings, train
 from aerec.training.optimizers import OPTIMIZER_CHOICE, SCHEDULES, OptimizerChoice
 from aerec.training.trainer import StepOptions, Trainer
 
@@ -135,11 +135,15 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         Steps over which that weight rises from 0.
     epochs : int or "auto", default "auto"
         "auto" takes up to 100 with validation data, or as many as without if that is more, where `patience` ends the
-        training; without it 30. The presets for likes follow the data: a · (n_rows · n_items / 10⁶)^0.29 epochs of 30
-        steps, the power from 1 to 2.8, and up to four times as many where they have fewer steps; a is 5 in `ELSA`, 9
-        in `MultDAE`, 8 in `CDAE`, 11.5 in `MultVAE`. On sets of 300 to 3,000 users that is about where validation data
-        would have ended the training, and `patience` ends none sooner: where popularity is all that a network has
-        learned yet, more of it does not help for long.
+        training; without it 30. The presets for likes follow the data: a · (ratings of an item / 20)^−0.08 · (ratings /
+        10⁵)^b epochs, the last power from 1 to 2.8, and up to four times as many where they have fewer than ten steps;
+        a and b are 14.5 and 0.3 in `MultDAE`, 18 and 0.3 in `CDAE`, 19 and 0.15 in `MultVAE`, 31 and 0 in
+        `SparseAutoencoder`. What items have in common shows sooner where they have many ratings, and many ratings are
+        learned by heart later. In `ELSA`,
+        `RecVAE` and `DenoisingAutoencoder` it is a · (n_rows · n_items / 10⁶)^0.29 epochs of 30 steps, with a = 5, 18
+        and 5.4. On sets of 300 to 20,000 users that is about where validation data would have ended the training, and
+        `patience` ends none sooner: where popularity is all that a network has learned yet, more of it does not help
+        for long.
     batch_size : int or "auto", default "auto"
         Rows of a step, at most: those of an epoch are divided evenly over its steps, so that no small rest has a step
         of its own. "auto" takes a thirtieth of the rows, from 32 to 500: an epoch then has 30 steps and more.
@@ -231,10 +235,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
     """What ``epochs="auto"`` means without validation data."""
 
     _epochs_of_a_million: ClassVar[float | None] = None
-    """The same for likes, on data of a million cells whose epochs have 30 steps; None where `_epochs_alone` holds."""
+    """The same for likes, on data of a million cells whose epochs have 30 steps; None where another rule holds."""
+
+    _epochs_of_likes: ClassVar[tuple[float, float] | None] = None
+    """What `epochs_by_ratings` takes for likes; None where another rule holds."""
 
     _of_likes: ClassVar[tuple[str, ...]] = OF_CLICKS
-    """The likelihoods with which it holds."""
+    """The likelihoods with which these rules hold."""
 
     _batches: ClassVar[tuple[int, int]] = (30, 500)
     """Steps an epoch that ``batch_size="auto"`` takes, and its largest batch."""
@@ -538,7 +545,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             if before is not None:
                 before.carry_over(self._learned_before(), self._build, type(self).__name__)
             validator = None if validation is None else self._validator(validation)
-            epochs, least = self._planned_epochs(rows.shape, validated=validator is not None, anew=before is None)
+            epochs, least = self._planned_epochs(rows, validated=validator is not None, anew=before is None)
             bound = None if checkpoint is None else self._checkpoint(checkpoint, given, validation)
             patience = {"patience": self.patience, "least_epochs": least}
             best = self._train(rows, epochs, validator=validator, checkpoint=bound, callbacks=callbacks, **patience)
@@ -610,19 +617,24 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             higher_is_better=False,
         )
 
-    def _planned_epochs(self, shape: tuple[int, int], *, validated: bool, anew: bool) -> tuple[int, int]:
+    def _planned_epochs(self, rows: WholeRows, *, validated: bool, anew: bool) -> tuple[int, int]:
         """Return how many epochs a fit has at most, and after how many `patience` may end it."""
         if self.epochs != "auto":
             return int(self.epochs), 0
-        alone = self._epochs_without_validation(shape)
-        counts_steps = self._epochs_of_a_million is not None or alone > self._epochs_alone
-        return max(alone, _EPOCHS_VALIDATED) if validated else alone, alone if anew and counts_steps else 0
+        alone = self._epochs_without_validation(rows.shape[0], rows.column_counts())
+        of_likes = self._epochs_of_likes is not None and self.likelihood in self._of_likes
+        follows_data = of_likes or self._epochs_of_a_million is not None or alone > self._epochs_alone
+        return max(alone, _EPOCHS_VALIDATED) if validated else alone, alone if anew and follows_data else 0
 
-    def _epochs_without_validation(self, shape: tuple[int, int]) -> int:
-        """Return what ``epochs="auto"`` means for rows of this shape."""
-        if self._epochs_of_a_million is None or self.likelihood not in self._of_likes:
-            return self._epochs_alone
-        return automatic_epochs(self._epochs_of_a_million, shape, self._step_options(shape[0]).batch_size)
+    def _epochs_without_validation(self, n_rows: int, counts: NDArray[np.int64]) -> int:
+        """Return what ``epochs="auto"`` means for so many rows, with so many ratings of each item."""
+        batch_size = self._step_options(n_rows).batch_size
+        if self.likelihood in self._of_likes:
+            if self._epochs_of_likes is not None:
+                return epochs_by_ratings(self._epochs_of_likes, counts, n_rows, batch_size)
+            if self._epochs_of_a_million is not None:
+                return automatic_epochs(self._epochs_of_a_million, (n_rows, len(counts)), batch_size)
+        return self._epochs_alone
 
     def _checkpoint(self, path: str | os.PathLike[str], train: History, validation: Any) -> Checkpoint:
         """Return the checkpoint of a fit to this data."""

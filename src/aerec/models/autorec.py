@@ -203,8 +203,8 @@ class AutoRec(Autoencoder):
         self.hidden_rows_ = None
         return data
 
-    def _epochs_without_validation(self, shape: tuple[int, int]) -> int:
-        return epochs_of_steps(self._epochs_alone, self._batches[0], shape[0], self._step_options(shape[0]).batch_size)
+    def _epochs_without_validation(self, n_rows: int, counts: NDArray[np.int64]) -> int:
+        return epochs_of_steps(self._epochs_alone, self._batches[0], n_rows, self._step_options(n_rows).batch_size)
 
     def _suitable_decay(self, data: CSR) -> float:
         biases = self._biases()

@@ -60,7 +60,7 @@ class CDAE(Autoencoder):
     }
 
     _epochs_alone = 12
-    _epochs_of_a_million = 8.0
+    _epochs_of_likes = 18.0, 0.3
 
     def __init__(
         self,

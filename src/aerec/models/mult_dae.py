@@ -54,7 +54,7 @@ class MultDAE(Autoencoder):
 
     search_space: ClassVar[Space] = {**NEURAL_SPACE, "hidden": HIDDEN_SIZES, "activation": Choice(("tanh", "swish"))}
 
-    _epochs_of_a_million = 9.0
+    _epochs_of_likes = 14.5, 0.3
 
     def __init__(
         self,

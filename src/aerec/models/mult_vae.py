@@ -61,7 +61,7 @@ class MultVAE(Autoencoder):
         "kl_annealing_steps": Choice((0, 600, 3000)),
     }
 
-    _epochs_of_a_million = 11.5
+    _epochs_of_likes = 19.0, 0.15
 
     def __init__(
         self,

@@ -62,6 +62,8 @@ class SparseAutoencoder(Autoencoder):
         "activation": Choice(("tanh", "sigmoid")),
     }
 
+    _epochs_of_likes = 31.0, 0.0
+
     def __init__(
         self,
         hidden: int | tuple[int, ...] = 200,
