@@ -91,7 +91,7 @@ def test_people_see_the_table_and_what_was_best(aerec, films_path):
     assert lines[5] == "item-knn: 3 trials (3 complete); split: last (seed=0)"
     best = read_header("tune", "best")
     assert lines[6] == f"best ndcg@100 on validation data: {best['value']:.4f} with"
-    assert lines[7:10] == [f"  {name}={value}" for name, value in best["params"].items()]
+    assert lines[7:11] == [f"  {name}={value}" for name, value in best["params"].items()]
     assert lines[-1].startswith(f"aerec train {films_path} --model item-knn --split last --set k=")
 
 
@@ -140,7 +140,7 @@ def test_a_space_of_ones_own(aerec, films_path):
 
 def test_a_best_value_at_the_edge_is_a_warning_that_says_how_to_widen(aerec, films_path):
     words = ["--model", "item-knn", "--space", "k=1:2", "--set", "shrinkage=0", "--set", "similarity=cosine", "-q"]
-    words.append("--overwrite")
+    words += ["--set", "user_norm=0", "--overwrite"]
     code, _, err = aerec("tune", films_path, *words, "--trials", "6")
     assert code == 0
     assert err == (
