@@ -79,9 +79,17 @@ class MaskingNoise:
 
         Masking a 0 leaves 0, so that corrupting the stored values is the same as corrupting every entry.
         """
+        return self.apply(values, self.draw(values, generator))
+
+    def draw(self, values: Tensor, generator: torch.Generator) -> Tensor:
+        """Draw which of the values pass: true for those, false for masked ones."""
         drawn = torch.rand(values.shape, generator=generator, dtype=values.dtype, device=values.device)
-        passes = (drawn >= self.p).to(values.dtype)
-        return values * (passes / (1 - self.p) if self.rescale else passes)
+        return drawn >= self.p
+
+    def apply(self, values: Tensor, passes: Tensor) -> Tensor:
+        """Return `values` without those that do not pass."""
+        mask = passes.to(values.dtype)
+        return values * (mask / (1 - self.p) if self.rescale else mask)
 
 
 @dataclass(frozen=True)

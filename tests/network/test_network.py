@@ -398,6 +398,52 @@ def test_what_is_held_out_is_asked_for_and_what_is_read_is_not(likelihood, nativ
         )
 
 
+@pytest.mark.parametrize("variational", [False, True])
+@pytest.mark.parametrize("likelihood", ["multinomial", "bernoulli", "gaussian"])
+def test_held_out_ratings_cost_the_same_among_negatives_that_are_all_the_others(likelihood, variational):
+    costs = []
+    for negatives in (None, 11, 99):
+        chosen = {"noise": MaskingNoise(0.4, hold_out=True), "negatives": negatives, "variational": variational}
+        net = network(likelihood=likelihood, **chosen)
+        cost, _ = net.cost(batch_of(LIKES, "sparse"), noise_from=torch.Generator().manual_seed(3))
+        cost.total(0.5).backward()
+        gradients = [parameter.grad.to_dense() for parameter in net.parameters()]
+        costs.append([cost.total(0.5).detach(), *gradients])
+    for found in costs[1:]:
+        torch.testing.assert_close(found, costs[0], atol=1e-5, rtol=1e-4)
+
+
+def test_a_variational_code_is_read_from_what_is_left_and_asked_for_what_is_held_out():
+    noise = MaskingNoise(0.4, hold_out=True)
+    net = network(noise=noise, variational=True)
+    found, _ = net.cost(batch_of(RATINGS, "sparse"), noise_from=torch.Generator().manual_seed(3))
+    generator = torch.Generator().manual_seed(3)
+    batch = batch_of(RATINGS, "sparse")
+    seen = np.zeros(RATINGS.shape, dtype=bool)
+    seen[batch.pattern.rows, batch.pattern.columns] = noise.draw(batch.values, generator).numpy()
+    mean, log_variance = net.encode(batch_of((RATINGS * seen / 0.6).astype(np.float32), "sparse"))
+    code = mean + torch.randn(mean.shape, generator=generator) * torch.exp(0.5 * log_variance)
+    logits = code @ net.output_weight.T + net.decoder_biases[-1]
+    logits = torch.where(torch.tensor(seen), -torch.inf, logits).double()
+    asked = torch.tensor(RATINGS * ~seen).double()
+    own = torch.where(asked > 0, asked * torch.log_softmax(logits, dim=1), 0.0)
+    assert found.likelihood.item() == pytest.approx(-own.sum(dim=1).mean().item() / 0.4, rel=1e-4)
+    kl = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum(dim=1).mean()
+    assert found.kl.item() == pytest.approx(kl.item(), rel=1e-4)
+
+
+def test_a_stored_value_of_0_is_read_like_any_other():
+    noise = MaskingNoise(0.4, hold_out=True)
+    batch = batch_of(RATINGS, "sparse")
+    expected = noise.draw(batch.values, torch.Generator().manual_seed(3))
+    assert expected[:5].any()
+    values = batch.values.clone()
+    values[:5] = 0
+    _, asked = replace(batch, values=values).held_out(noise, torch.Generator().manual_seed(3))
+    assert torch.equal(asked.left_out, expected)
+    assert (asked.weights[expected] == 0).all()
+
+
 def test_what_is_held_out_counts_by_its_weight():
     noise = MaskingNoise(0.4, hold_out=True)
     plain = batch_of(RATINGS, "sparse")

@@ -18,12 +18,13 @@ from aerec.recommender.base import Recommender
 from aerec.registry import get_model_class, model_name
 from aerec.sparsity import KLSparsity, L1Sparsity, TopKSparsity
 
-_CHOICES: dict[str, type[Any]] = {
-    "masking": MaskingNoise,
-    "gaussian": GaussianNoise,
-    "l1": L1Sparsity,
-    "kl": KLSparsity,
-    "topk": TopKSparsity,
+_CHOICES: dict[str, tuple[type[Any], dict[str, Any]]] = {  # word → class, and the fields that the word stands for
+    "held-out": (MaskingNoise, {"hold_out": True}),
+    "masking": (MaskingNoise, {}),
+    "gaussian": (GaussianNoise, {}),
+    "l1": (L1Sparsity, {}),
+    "kl": (KLSparsity, {}),
+    "topk": (TopKSparsity, {}),
 }
 _WORDS = {"none": None, "true": True, "false": False}
 MODELS_INSIDE = ("model", "models")
@@ -40,8 +41,8 @@ def build_model(
     model : class
     settings : iterable of str
         ``name=value``: numbers, true, false, none, lists with commas, with brackets around them or not; noise as
-        masking:p or gaussian:scale; sparsity as l1:weight, kl:target:weight or topk:k. Models inside the model by name,
-        ``model=mult-dae`` or ``models=ease,elsa``, and a hyper-parameter of one as ``model__l2=100``.
+        masking:p, held-out:p or gaussian:scale; sparsity as l1:weight, kl:target:weight or topk:k. Models inside the
+        model by name, ``model=mult-dae`` or ``models=ease,elsa``, and a hyper-parameter of one as ``model__l2=100``.
     given : mapping, optional
         Values of parameters; `defaults` and `settings` count more.
     **defaults
@@ -116,9 +117,9 @@ def format_value(value: Any) -> str:
         return model_name(value)
     if isinstance(value, tuple | list):
         return ",".join(map(format_value, value)) + ("," if len(value) == 1 else "")
-    for word, choice in _CHOICES.items():
-        if isinstance(value, choice):
-            fields = [(getattr(value, field.name), field.default) for field in dataclasses.fields(choice)]
+    for word, (choice, fixed) in _CHOICES.items():
+        if isinstance(value, choice) and all(getattr(value, name) == said for name, said in fixed.items()):
+            fields = [(getattr(value, field.name), field.default) for field in _fields(word)]
             while len(fields) > 1 and fields[-1][0] == fields[-1][1]:
                 fields.pop()
             return ":".join([word, *(format_value(field_value) for field_value, _ in fields)])
@@ -166,12 +167,19 @@ def _without_brackets(text: str) -> str:
 
 
 def _choice(text: str, word: str, values: list[Any]) -> Any:
-    defaults = [field.default for field in dataclasses.fields(_CHOICES[word])]
+    defaults = [field.default for field in _fields(word)]
     kinds = [(int, float) if isinstance(default, float) else type(default) for default in defaults]
     if len(values) > len(kinds) or not all(map(isinstance, values, kinds)):
         full = ":".join([word, *map(str, defaults)])
         raise ValueError(f"{text!r} cannot be read; write it like {full}, of which the end may be left out")
-    return _CHOICES[word](*values)
+    choice, fixed = _CHOICES[word]
+    return choice(*values, **fixed)
+
+
+def _fields(word: str) -> list[dataclasses.Field[Any]]:
+    """Return the fields that are written behind a word."""
+    choice, fixed = _CHOICES[word]
+    return [field for field in dataclasses.fields(choice) if field.name not in fixed]
 
 
 def parse_ids(texts: Iterable[str], index: pd.Index[Any], what: str) -> list[Any]:

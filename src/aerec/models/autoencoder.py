@@ -558,8 +558,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         n_users = rows.shape[0] if self.user_factors else 0
         self.network_ = self._build(rows.shape[1], n_users).to(resolve_device(self.device))
         self.network_.begin_at_average(rows)
-        if self.item_features_ is not None:
-            self.network_.describe(self.item_features_)
+        self.network_.describe(self.item_features_)
         self._records, self._steps = [], steps
         self._trainer = self._new_trainer(rows.shape[0])
 
@@ -826,8 +825,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
             of_new = self._scaled(added.features.under_names(self._feature_names).matrix)
             self.item_features_ = added.described(self.item_features_, of_new)
         self.network_ = with_new_rows(self.network_, self._build, added.rows, len(added.items), n_users)
-        if self.item_features_ is not None:
-            self.network_.describe(self.item_features_)
+        self.network_.describe(self.item_features_)
         self._trainer = None
 
     def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -860,8 +858,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
                 raise ValueError(f"its features have the shape {self.item_features_.shape}")
         network = restored_network(lambda: self._build(header["n_inputs"], header["n_users"]), tensors)
         self.network_ = network.to(resolve_device(self.device))
-        if self.item_features_ is not None:
-            self.network_.describe(self.item_features_)
+        self.network_.describe(self.item_features_)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

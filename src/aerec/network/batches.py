@@ -238,8 +238,8 @@ class SparseBatch:
         What is read has the length of the whole row, by which `normalized` divides.
         """
         sums = self.totals(), self.squares()
-        read = replace(self, values=noise.corrupt(self.values, generator), _sums=sums)
-        seen = read.values != 0
+        seen = noise.draw(self.values, generator)  # a value that is 0, as a standardised rating may be, is read too
+        read = replace(self, values=noise.apply(self.values, seen), _sums=sums)
         weights = (~seen).to(self.values.dtype) / noise.p
         weights = weights if self.weights is None else weights * self.weights
         return read, replace(self, weights=weights, left_out=seen, _sums=None)

@@ -138,9 +138,10 @@ class Network(nn.Module):
             if added is not None:
                 added.zero_()
 
-    def describe(self, features: CSR) -> None:
+    def describe(self, features: CSR | None) -> None:
         """Set the features F of the items, of shape (n_inputs, n_features): the first layer reads x·(W + F·U)."""
-        self._features, self._described = features, SparseBatch.of(features, self.encoder_weights[0].device)
+        self._features = features
+        self._described = None if features is None else SparseBatch.of(features, self.encoder_weights[0].device)
 
     @torch.no_grad()
     def fold_features(self) -> None:

@@ -25,7 +25,8 @@ class LeaveLastOut:
 
     Among ratings of the same time the order is drawn at random; a warning says how many users that concerns. Users with
     one rating (two, with validation) stay in the training data whole. The test history is all that came before,
-    validation included.
+    validation included. Of several events of a user and item, one was kept when the data was read: with
+    ``duplicates="first"`` an item is held out where it was new, by default where it was met last.
 
     Parameters
     ----------
@@ -88,7 +89,9 @@ class TemporalSplit:
     """Cut time twice: what came first is for training, then validation, the latest for test.
 
     Ratings of the same timestamp are never divided: the later part takes them all. Users without a rating before the
-    cut have an empty history. The test history is all that came before, validation included.
+    cut have an empty history. The test history is all that came before, validation included. Of several events of a
+    user and item, one was kept when the data was read: by default the last, so that what a user had before the cut may
+    turn up behind it. ``duplicates="first"`` of `read_ratings` leaves it before.
 
     Parameters
     ----------
