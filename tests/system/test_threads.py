@@ -34,3 +34,16 @@ def test_fitted_models_rank_in_forked_processes():
         [sys.executable, "-c", FORKS], env=environment, capture_output=True, text=True, check=False, timeout=120
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, "None")],
+)
+def test_waiting_threads_give_way_unless_the_user_says_otherwise(given, found):
+    own = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    code = "import aerec, os, sys; print(os.environ.get('GOMP_SPINCOUNT'), 'torch' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=own | given, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.split() == [found, "False"]  # before PyTorch loads what reads it
