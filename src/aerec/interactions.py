@@ -400,7 +400,7 @@ class Interactions:
         Warns
         -----
         UserWarning
-            If fewer than half of the ratings are kept; says so if they look like counts.
+            If fewer than a third of the ratings are kept; says so if they look like counts.
 
         Raises
         ------
@@ -411,7 +411,7 @@ class Interactions:
             raise ValueError(f"threshold must be a finite number, got {threshold!r}")
         likes = self.keep(self.matrix.data >= np.float64(threshold))
         note = f"kept {likes.n_ratings:,} of {self.n_ratings:,} ratings (≥ {float(threshold)})"
-        if 2 * likes.n_ratings < self.n_ratings:
+        if 3 * likes.n_ratings < self.n_ratings:
             warn_caller(f"{note}: {why_so_few(self.matrix.data, threshold)}")
         return replace(likes, matrix=ones_in(likes.matrix), notes=self._noted(note), threshold=float(threshold))
 

@@ -123,6 +123,11 @@ def test_where_next_to_none_reach_four_fifths_the_median_is_proposed(tmp_path):
         load(tmp_path, [0.01, 0.01, 0.02] * 10 + [3.0])
 
 
+def test_a_total_among_stars_is_told(tmp_path):
+    with pytest.warns(UserWarning, match="all but 1 of 301 ratings are at most 5, and the highest is 74,170"):
+        load(tmp_path, [*[1, 3, 4, 5, 5] * 60, 74170])
+
+
 def test_the_share_of_likes_is_that_of_what_was_read(tmp_path):
     with pytest.warns(UserWarning, match="counts 60 % of them as likes"):
         load(tmp_path, [7, 8, 9, 1, 2] * 6, min_per_user=3)
@@ -132,7 +137,7 @@ def test_a_threshold_that_was_chosen_is_left_alone(tmp_path, quiet):
     load(tmp_path, [7, 8, 9, 10, 4] * 6, threshold=7.0)
 
 
-@pytest.mark.parametrize(("ratings", "usual"), [([0.1, 0.5, 1.0], "0.8"), ([1, -1], "0.8"), ([1, 2, 3], "2.4")])
+@pytest.mark.parametrize(("ratings", "usual"), [([0.1, 0.5, 1.0], "0.8"), ([-2, 0, 2], "1"), ([1, 2, 3], "2.4")])
 def test_a_range_below_the_threshold_is_refused_with_one_that_fits(tmp_path, ratings, usual):
     with pytest.raises(
         DataError, match=f"all below --threshold 4; --threshold {usual} is what 4 is of 5, and --implicit"

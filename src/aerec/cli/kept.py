@@ -16,6 +16,7 @@ from aerec.interactions import Interactions
 _COUNTED = ("ratings", "users", "items")
 _HUNDRED = 100.0  # ratings end there at most; what goes further may be counts
 _FEWEST_LIKED = 0.1  # share of the ratings that are to be likes by a threshold that is proposed
+_FEW_BEYOND = 0.01  # share of the ratings above a scale that are taken for none
 _STARS = 5.0  # the highest rating of the scale that the default threshold, 4, is meant for
 
 
@@ -71,6 +72,11 @@ class Kept:
 def advice(given: Mapping[str, Interactions], kept: Kept) -> str | None:
     """Return what to type where the options do not seem to suit the data; None where they do."""
     low, high = value_range(given)
+    if kept.threshold is not None and (beyond := _beyond_stars(_largest(given))):
+        return (
+            f"all but {beyond:,} of {kept.ratings[1]:,} ratings are at most {_STARS:g}, and the highest is "
+            f"{high:,.6g}: are these totals or mistakes? Leave their lines out"
+        )
     if kept.threshold is not None and look_like_counts(_largest(given)):
         return (
             f"the ratings look like counts ({low:g} to {high:,.0f}), of which --threshold {kept.threshold:g} kept "
@@ -126,6 +132,13 @@ def _largest(parts: Mapping[str, Interactions]) -> NDArray[Any]:
     return max(parts.values(), key=lambda part: part.n_ratings).matrix.data
 
 
+def _beyond_stars(values: NDArray[Any]) -> int:
+    """Return how many numbers are beyond a scale of stars that nearly all keep to; 0 where there is no such scale."""
+    beyond = int(np.count_nonzero(values > _STARS))
+    few = 0 < beyond < _FEW_BEYOND * len(values) and values.max() > 2 * _STARS
+    return beyond if few and 2 * np.median(values) > _STARS else 0  # of counts most are small
+
+
 def _liked(parts: Mapping[str, Interactions], threshold: float) -> tuple[int, int]:
     """Return how many ratings are likes, and how many there are."""
     values = [part.matrix.data for part in parts.values()]
@@ -134,8 +147,8 @@ def _liked(parts: Mapping[str, Interactions], threshold: float) -> tuple[int, in
 
 def _threshold_advice(parts: Mapping[str, Interactions]) -> str:
     """Return a threshold in words: four fifths of the highest rating, or the median where next to none reach that."""
-    high = value_range(parts)[1]
-    usual = float(f"{0.8 * high:.2g}") if high > 0 else high
+    low, high = value_range(parts)
+    usual = float(f"{low + 0.75 * (high - low) if low < 0 else 0.8 * high:.2g}")  # of 1 to 5 both are 4
     liked, total = _liked(parts, usual)
     if liked >= _FEWEST_LIKED * total:
         return f"--threshold {usual:g} is what 4 is of 5"

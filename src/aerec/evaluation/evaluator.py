@@ -247,8 +247,8 @@ def _warn_of_what_cannot_be_found(
         with_history = holdout.history.users[np.flatnonzero(np.diff(holdout.history.matrix.indptr))]
         warn_caller(
             f"{n_without:,} of {len(users):,} evaluated users have no history, such as {examples(users[without])}: "
-            f"their lists are all the same. Those with a history are such as {examples(with_history)}: do the users of "
-            "history and target go by the same ids?"
+            "their lists are all the same. A split by time leaves such users; where there was none, history and target "
+            f"may not go by the same ids (those with a history are such as {examples(with_history)})"
         )
     elif known is not None and not is_known.any():
         warn_caller(

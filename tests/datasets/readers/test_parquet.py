@@ -34,6 +34,11 @@ def test_the_usual_names_are_known(write):
     assert rows(read_ratings(write("mine.parquet", FRAME))) == [("a", 9, 2.0, 10), ("b", 7, 4.5, 20)]
 
 
+def test_what_was_the_index_of_a_frame_is_a_column_of_its_file(write):
+    frame = pd.DataFrame({"user": ["b", "a"], "item": [1, 2], "rating": [4.0, 5.0]})
+    assert list(read_ratings(write("own.parquet", frame.set_index("user"))).users) == ["a", "b"]
+
+
 def test_columns_are_named(write):
     path = write("mine.pq", FRAME.rename(columns={"userId": "who", "rating": "stars"}))
     assert rows(read_ratings(path, user="who", rating="stars", timestamp=None)) == [("a", 9, 2.0), ("b", 7, 4.5)]

@@ -86,7 +86,7 @@ def _read(content: io.BytesIO, located: dict[str, str], label: str) -> pd.DataFr
     for at, field in enumerate(table.schema):
         is_id = field.name in (located["user"], located["item"])
         table = table.set_column(at, field.name, _plain_column(table.column(at), is_id=is_id))
-    frame: pd.DataFrame = table.to_pandas()
+    frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)  # pandas notes there what was its index
     return frame
 
 
