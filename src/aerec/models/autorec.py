@@ -229,7 +229,7 @@ class AutoRec(Autoencoder):
             if self.orientation == "item":  # before the biases of users that there are not are asked for
                 self._check_width(matrix.shape[1], len(biases.users))
             else:  # rows may be of other users than in training
-                biases = replace(biases, users=biases.of_users(matrix, SHRINKAGE))
+                biases = replace(biases, users=biases.of_users(matrix, biases.l2_user))
             pairs = row_ids(matrix), matrix.indices
             targets = matrix.data - biases.at(*(pairs if self.orientation == "user" else pairs[::-1]))
             targets /= self._unit()
@@ -247,7 +247,7 @@ class AutoRec(Autoencoder):
     def _biases(self) -> Biases | None:
         if self.mean_ is None or self.user_bias_ is None or self.item_bias_ is None:
             return None
-        return Biases(float(self.mean_[0]), self.user_bias_, self.item_bias_)
+        return Biases(float(self.mean_[0]), self.user_bias_, self.item_bias_, SHRINKAGE, SHRINKAGE)
 
     def _finish(self, trainer: Trainer) -> None:
         self.hidden_rows_ = self._hidden()
@@ -327,7 +327,7 @@ class AutoRec(Autoencoder):
         ratings *= np.float32(self._unit())
         if (biases := self._biases()) is not None:
             by_user = self.orientation == "user"
-            user_bias = biases.of_users(self.block_of(X).history, SHRINKAGE) if by_user else biases.users
+            user_bias = biases.of_users(self.block_of(X).history, biases.l2_user) if by_user else biases.users
             ratings += biases.mean
             ratings += np.add.outer(user_bias, biases.items) if by_user else np.add.outer(biases.items, user_bias)
         return ratings
@@ -433,7 +433,7 @@ class _UserScorer(NetworkScorer):
         terms, biases, history = super().contributions(block, columns) * self._unit, self._known.biases, block.history
         if biases is None or block.known_users[0] >= 0:
             return terms
-        return terms + biases.falls(history, SHRINKAGE)[:, None]
+        return terms + biases.falls(history, biases.l2_user)[:, None]
 
     def _with_biases(self, scores: NDArray[np.float32], block: UserBlock) -> NDArray[np.float32]:
         biases = self._known.biases
@@ -501,8 +501,8 @@ class _ItemScorer(Scorer):
         )
         left, lost = history.data.astype(np.float64), np.zeros(history.nnz)
         if biases is not None:  # without an item the user bias is another, and so is what it leaves over
-            lost = biases.falls(history, SHRINKAGE)
-            left -= biases.mean + biases.items[history.indices] + biases.of_users(history, SHRINKAGE)
+            lost = biases.falls(history, biases.l2_user)
+            left -= biases.mean + biases.items[history.indices] + biases.of_users(history, biases.l2_user)
         weight, bias_weight = self._known.outputs.of(np.array([-1]))
         left -= vectors @ np.append(weight[0], bias_weight[0]).astype(np.float64)
         normal = vectors.T @ vectors + self._l2 * np.eye(vectors.shape[1])
@@ -521,7 +521,7 @@ class _ItemScorer(Scorer):
 def _user_biases(biases: Biases, block: UserBlock) -> NDArray[np.float64]:
     """Return those learned in training, and those that the histories of new users show."""
     known = block.known_users
-    return np.where(known >= 0, biases.users[known], biases.of_users(block.history, SHRINKAGE))
+    return np.where(known >= 0, biases.users[known], biases.of_users(block.history, biases.l2_user))
 
 
 def _plus(scores: NDArray[np.float32], biases: Biases, user_bias: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -535,14 +535,14 @@ class _BiasedGraph(nn.Module):
 
     def __init__(self, scores: nn.Module, biases: Biases, reading: _Reading, unit: float) -> None:
         super().__init__()
-        self.scores, self.reading, self.unit = scores, reading, unit
+        self.scores, self.reading, self.unit, self.shrinkage = scores, reading, unit, biases.l2_user
         self.usual = constant(biases.mean + biases.items)
 
     def forward(self, history: Tensor) -> Tensor:
         """Return the scores."""
         rated = (history != 0).to(history.dtype)
         left = ((history - self.usual) * rated).sum(dim=1, keepdim=True)
-        user_bias = left / (rated.sum(dim=1, keepdim=True) + SHRINKAGE)
+        user_bias = left / (rated.sum(dim=1, keepdim=True) + self.shrinkage)
         read = (self.reading.scale * history + self.reading.shift) * rated
         scores: Tensor = self.scores(read) * self.unit + self.usual + user_bias
         return scores
