@@ -172,3 +172,9 @@ def test_the_fewer_ratings_the_more_the_prior_counts(tmp_path):
     assert model.set_params(kl_weight=0.5).partial_fit(likes()).kl_weight_ == 0.5
     model.set_params(kl_weight="auto").save(tmp_path)
     assert load_model(tmp_path).total_cost(likes()) == pytest.approx(model.total_cost(likes()))
+
+
+@pytest.mark.parametrize(("n_rows", "epochs"), [(6000, 20), (960, 20), (600, 32), (40, 80)])
+@pytest.mark.parametrize("n_items", [200, 40_000])
+def test_automatic_epochs_have_30_steps_and_do_not_follow_the_items(n_rows, n_items, epochs):
+    assert RecVAE(kl_weight=0.01)._epochs_without_validation(n_rows, np.full(n_items, 5)) == epochs

@@ -139,11 +139,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         10⁵)^b epochs, the last power from 1 to 2.8, and up to four times as many where they have fewer than ten steps;
         a and b are 14.5 and 0.3 in `MultDAE`, 18 and 0.3 in `CDAE`, 19 and 0.15 in `MultVAE`, 31 and 0 in
         `SparseAutoencoder`. What items have in common shows sooner where they have many ratings, and many ratings are
-        learned by heart later. In `ELSA`,
-        `RecVAE` and `DenoisingAutoencoder` it is a · (n_rows · n_items / 10⁶)^0.29 epochs of 30 steps, with a = 5, 18
-        and 5.4. On sets of 300 to 20,000 users that is about where validation data would have ended the training, and
-        `patience` ends none sooner: where popularity is all that a network has learned yet, more of it does not help
-        for long.
+        learned by heart later. In `ELSA` and
+        `DenoisingAutoencoder` it is a · (n_rows · n_items / 10⁶)^0.29 epochs of 30 steps, with a = 5 and 5.4; in
+        `RecVAE` it is 20 of them. On sets of 300 to 20,000 users that is about where validation data would have ended
+        the training, and `patience` ends none sooner: where popularity is all that a network has learned yet, more of
+        it does not help for long.
     batch_size : int or "auto", default "auto"
         Rows of a step, at most: those of an epoch are divided evenly over its steps, so that no small rest has a step
         of its own. "auto" takes a thirtieth of the rows, from 32 to 500: an epoch then has 30 steps and more.

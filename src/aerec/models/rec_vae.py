@@ -22,6 +22,7 @@ from aerec.noise import MaskingNoise, Noise
 from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber, passed_on
 from aerec.recommender.base import History
 from aerec.recommender.saving import decode_parameter, encode_parameter
+from aerec.training.loop import automatic_epochs
 from aerec.training.trainer import EagerSteps, StepKind, StepOptions, StepSource, Trainer
 
 _LAYERS = 5  # dense layers of the encoder
@@ -103,7 +104,7 @@ class RecVAE(Autoencoder):
         "kl_weight": Number(1e-3, 0.02, log=True),
     }
 
-    _epochs_of_a_million = 18.0
+    _epochs_of_a_million = 20.0
     _kl_by_unit = False
 
     kl_weight_: float
@@ -161,6 +162,10 @@ class RecVAE(Autoencoder):
 
     def _used_kl_weight(self) -> float:
         return self.kl_weight_ if isinstance(self.kl_weight, str) else float(self.kl_weight)
+
+    def _epochs_without_validation(self, n_rows: int, counts: NDArray[np.int64]) -> int:
+        # Of 30 steps, as many however many items there are
+        return automatic_epochs(self._epochs_of_a_million, (n_rows, 1), self._step_options(n_rows).batch_size)
 
     def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         header, arrays = super()._state()
