@@ -67,12 +67,12 @@ def test_predict_takes_pairs(data):
 def test_the_shrinkage_that_was_estimated_is_used_and_saved(tmp_path):
     data = load_dataset("sample")
     model = BiasBaseline().fit(data)
-    l2_user, l2_item = model.l2_.tolist()
+    l2_user, l2_item = model.l2_user_[0], model.l2_item_[0]
     told = BiasBaseline(l2_user=l2_user, l2_item=l2_item).fit(data)
     np.testing.assert_allclose(model.user_bias_, told.user_bias_)
     np.testing.assert_allclose(model.item_bias_, told.item_bias_)
     model.save(tmp_path / "m.aerec")
     loaded = load_model(tmp_path / "m.aerec")
-    assert loaded.l2_.tolist() == [l2_user, l2_item]
+    assert (loaded.l2_user_[0], loaded.l2_item_[0]) == (l2_user, l2_item)
     some = data.select_users(data.users[:3])
     pd.testing.assert_frame_equal(loaded.recommend(some), told.recommend(some))

@@ -74,7 +74,7 @@ def test_the_automatic_penalty_is_relative_to_what_the_biases_leave_over(ratings
     noise = (np.sqrt(of_users) + np.sqrt(of_items)) / (2 * (of_users * of_items) ** 0.25)
     assert noise > 1
     biases = BiasBaseline().fit(csr_array(ratings))
-    np.testing.assert_allclose(model.l2_bias_, biases.l2_)
+    np.testing.assert_allclose(model.l2_bias_, [biases.l2_user_[0], biases.l2_item_[0]])
     left = (ratings - (biases.mean_ + np.add.outer(biases.user_bias_, biases.item_bias_)))[ratings > 0]
     assert model.l2_ == pytest.approx(1.6 * np.sqrt(np.square(left).mean()) * noise, rel=1e-5)
     wide = BiasedMF(n_factors=2, epochs=30).fit(csr_array(20 * ratings))

@@ -41,8 +41,8 @@ class BiasBaseline(RatingPredictor, Recommender):
         μ.
     user_bias_ : ndarray of shape (n_users,), float64
     item_bias_ : ndarray of shape (n_items,), float64
-    l2_ : ndarray of shape (2,), float64
-        λᵤ and λᵢ, as they were used.
+    l2_user_, l2_item_ : ndarray of shape (1,), float64
+        The λᵤ and λᵢ that were used; None in what version 0.1 saved.
 
     References
     ----------
@@ -57,7 +57,7 @@ class BiasBaseline(RatingPredictor, Recommender):
     array([4.75, 4.  , 3.  ], dtype=float32)
     """
 
-    _learned = ("mean_", "user_bias_", "item_bias_", "rating_range_", "l2_")
+    _learned = ("mean_", "user_bias_", "item_bias_", "rating_range_", "l2_user_", "l2_item_")
     _takes_weights = True
     _knows_users = True
     _parameter_constraints: ClassVar[dict[str, list[Constraint]]] = {
@@ -65,7 +65,8 @@ class BiasBaseline(RatingPredictor, Recommender):
         "l2_item": [RealNumber(at_least=0), OneOf(("auto",))],
     }
 
-    l2_: NDArray[np.float64] | None
+    l2_user_: NDArray[np.float64] | None
+    l2_item_: NDArray[np.float64] | None
 
     search_space: ClassVar[Space] = {"l2_user": Number(0.5, 50.0, log=True), "l2_item": Number(0.5, 50.0, log=True)}
 
@@ -77,11 +78,11 @@ class BiasBaseline(RatingPredictor, Recommender):
         self._remember_ratings(train, from_matrix=self.items_ is None)
         biases = Biases.of(train.matrix, self.l2_user, self.l2_item, train.weights)
         self.mean_, self.user_bias_, self.item_bias_ = np.array([biases.mean]), biases.users, biases.items
-        self.l2_ = np.array([biases.l2_user, biases.l2_item])
+        self.l2_user_, self.l2_item_ = np.array([biases.l2_user]), np.array([biases.l2_item])
 
     def _biases(self) -> Biases:
-        given = self.l2_user, self.l2_item  # numbers, where a file was saved before they were kept
-        l2_user, l2_item = map(float, given if self.l2_ is None else self.l2_)
+        l2_user = float(self.l2_user if self.l2_user_ is None else self.l2_user_[0])
+        l2_item = float(self.l2_item if self.l2_item_ is None else self.l2_item_[0])
         return Biases(float(self.mean_[0]), self.user_bias_, self.item_bias_, l2_user, l2_item)
 
     def _make_scorer(self) -> Scorer:
