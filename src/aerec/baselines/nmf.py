@@ -39,8 +39,8 @@ class NMF(Recommender):
 
     Parameters
     ----------
-    n_factors : int, default 64
-        At most min(n_users, n_items) are used.
+    n_factors : int, default 256
+        At most min(n_users, n_items) are used. As λ holds the weaker ones back, many do no harm but take time.
     l2 : float ≥ 0 or "auto", default "auto"
         λ. "auto" follows the data: :math:`1.5 \, (\sum_u n_u^2 / m)^{1/4}` for ratings of 1, with the numbers n of
         ratings of the users and the number m of the items. With much more, factors vanish.
@@ -85,12 +85,12 @@ class NMF(Recommender):
     l2_: NDArray[np.float64] | None
 
     search_space: ClassVar[Space] = {
-        "n_factors": Whole(8, 128, log=True),
+        "n_factors": Whole(8, 512, log=True),
         "l2": Number(0.1, 30.0, log=True),
         "epochs": Whole(30, 200),
     }
 
-    def __init__(self, n_factors: int = 64, l2: float | str = "auto", epochs: int = 100, seed: int = 0) -> None:
+    def __init__(self, n_factors: int = 256, l2: float | str = "auto", epochs: int = 100, seed: int = 0) -> None:
         self.n_factors = n_factors
         self.l2 = l2
         self.epochs = epochs
