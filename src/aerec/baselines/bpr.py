@@ -36,9 +36,9 @@ class BPR(Recommender):
     ----------
     n_factors : int, default 64
     l2 : float ≥ 0, default 0.05
-        λ. With the 0.01 of implicit, dense sets are learned by heart, and sparse ones hardly at all in 100 epochs.
+        λ. With the 0.01 of implicit, dense sets are learned by heart.
     learning_rate : float > 0, default 0.04
-    epochs : int, default 100
+    epochs : int, default 200
     popularity_power : float ≥ 0, default 0.5
         How far popularity is given back. implicit draws the unseen items by popularity, so that what is learned is
         how much more than others a user likes an item; with :math:`\gamma \ln n_i` added to bᵢ, γ = 1 is what uniform
@@ -85,7 +85,7 @@ class BPR(Recommender):
         "n_factors": Whole(16, 256, log=True),
         "l2": Number(5e-3, 0.3, log=True),
         "learning_rate": Number(5e-3, 0.2, log=True),
-        "epochs": Whole(30, 200),
+        "epochs": Whole(50, 400),
         "popularity_power": Number(0.0, 1.0),
     }
 
@@ -94,7 +94,7 @@ class BPR(Recommender):
         n_factors: int = 64,
         l2: float = 0.05,
         learning_rate: float = 0.04,
-        epochs: int = 100,
+        epochs: int = 200,
         popularity_power: float = 0.5,
         seed: int = 0,
     ) -> None:
