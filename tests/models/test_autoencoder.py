@@ -368,9 +368,30 @@ def test_automatic_epochs_by_cells_count_steps():
     assert planned(1000, 1000, batch_size=100) == round(5.4 * 30 / 10)  # of ten steps each
     assert [planned(n, 1000) for n in (40, 240, 480)] == [22, 20, 11]  # no more than four times as many
     assert planned(960, 200) == 5  # no fewer where items are few
-    assert planned(1000, 64, likelihood="gaussian") == DenoisingAutoencoder._epochs_alone
+    assert planned(1000, 64, likelihood="gaussian") == Autoencoder._epochs_alone
     assert Autoencoder()._epochs_without_validation(1000, each(1000, 5)) == Autoencoder._epochs_alone
     assert ELSA()._epochs_without_validation(1000, each(1000, 5)) == 5
+
+
+@pytest.mark.parametrize("kind", [Autoencoder, DenoisingAutoencoder, SparseAutoencoder])
+def test_dense_rows_are_learned_in_so_many_steps(kind):
+    """A narrow code does not learn them by heart, and 30 passes over few rows leave it far from PCA."""
+    planned = kind(likelihood="gaussian")._epochs_without_validation
+    assert [planned(n, each(50, n)) for n in (10, 320, 960, 60_000)] == [1000, 300, 100, 30]
+    assert planned(320, each(50, 150)) == 30  # half of the entries have none
+
+
+def test_dense_data_is_described_untouched_as_well_as_by_principal_components():
+    draws = np.random.default_rng(0)
+    X = (draws.normal(size=(400, 3)) @ draws.normal(size=(3, 12)) + 0.3 * draws.normal(size=(400, 12))).astype(
+        "float32"
+    )
+    X /= X.std(axis=0)
+    train, test = X[:300], X[300:]
+    left = np.linalg.svd(train, full_matrices=False)[2][3:]
+    best = np.square(test @ left.T).sum()
+    model = DenoisingAutoencoder(3, likelihood="gaussian", noise=None, progress=False).fit(train)
+    assert np.square(model.reconstruct(test) - test).sum() < 2 * best
 
 
 def test_patience_does_not_end_a_sparse_code_on_the_plateau_of_popularity():

@@ -45,7 +45,13 @@ from aerec.sparsity import KLSparsity, L1Sparsity, Sparsity, TopKSparsity
 from aerec.system.memory import require_memory
 from aerec.training.callbacks import Callback, Validator, holdout_validator
 from aerec.training.checkpoint import Checkpoint
-from aerec.training.loop import automatic_batch_size, automatic_epochs, epochs_by_ratings, train
+from aerec.training.loop import (
+    automatic_batch_size,
+    automatic_epochs,
+    epochs_by_ratings,
+    epochs_of_dense_rows,
+    train,
+)
 from aerec.training.optimizers import OPTIMIZER_CHOICE, SCHEDULES, OptimizerChoice
 from aerec.training.trainer import StepOptions, Trainer
 
@@ -135,11 +141,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         Steps over which that weight rises from 0.
     epochs : int or "auto", default "auto"
         "auto" takes up to 100 with validation data, or as many as without if that is more, where `patience` ends the
-        training; without it 30. The presets for likes follow the data: a · (ratings of an item / 20)^−0.08 · (ratings /
-        10⁵)^b epochs, the last power from 1 to 2.8, and up to four times as many where they have fewer than ten steps;
-        a and b are 14.5 and 0.3 in `MultDAE`, 18 and 0.3 in `CDAE`, 19 and 0.15 in `MultVAE`, 31 and 0 in
-        `SparseAutoencoder`. What items have in common shows sooner where they have many ratings, and many ratings are
-        learned by heart later. In `ELSA` and
+        training; without it 30, or where most entries have a value as many as make 3,000 steps, at most 1,000. The
+        presets for likes follow the data: a · (ratings of an item / 20)^−0.08 · (ratings / 10⁵)^b epochs, the last
+        power from 1 to 2.8, and up to four times as many where they have fewer than ten steps; a and b are 14.5 and 0.3
+        in `MultDAE`, 18 and 0.3 in `CDAE`, 19 and 0.15 in `MultVAE`, 31 and 0 in `SparseAutoencoder`. What items have
+        in common shows sooner where they have many ratings, and many ratings are learned by heart later. In `ELSA` and
         `DenoisingAutoencoder` it is a · (n_rows · n_items / 10⁶)^0.29 epochs of 30 steps, with a = 5 and 5.4; in
         `RecVAE` it is 20 of them. On sets of 300 to 20,000 users that is about where validation data would have ended
         the training, and `patience` ends none sooner: where popularity is all that a network has learned yet, more of
@@ -633,6 +639,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
                 return epochs_by_ratings(self._epochs_of_likes, counts, n_rows, batch_size)
             if self._epochs_of_a_million is not None:
                 return automatic_epochs(self._epochs_of_a_million, (n_rows, len(counts)), batch_size)
+        if 2 * counts.sum() > n_rows * len(counts):
+            return max(self._epochs_alone, epochs_of_dense_rows(n_rows, batch_size))
         return self._epochs_alone
 
     def _checkpoint(self, path: str | os.PathLike[str], train: History, validation: Any) -> Checkpoint:

@@ -53,7 +53,6 @@ class DenoisingAutoencoder(Autoencoder):
         "activation": Choice(("tanh", "sigmoid")),
     }
 
-    _epochs_alone = 8
     _epochs_of_a_million = 5.4
 
     def __init__(

@@ -29,6 +29,7 @@ _GROWTH, _GROWN = 0.29, (1.0, 2.8)  # for epochs="auto": a power of the millions
 _BY_ITEM, _AN_ITEM = -0.08, 20.0  # likewise: a power of the mean ratings of an item, over so many
 _RATINGS = 1e5  # and one of all ratings over so many, in the same range
 _FEWEST_STEPS = 10  # of an epoch that counts as one there
+_DENSE_STEPS, _DENSE_EPOCHS = 3000, 1000  # of dense rows, and the most passes for them
 _MOST_PASSES = 4.0  # times as many epochs at most, where they have fewer steps: rows are learned by heart pass by pass
 
 
@@ -56,6 +57,11 @@ def epochs_by_ratings(usual: tuple[float, float], counts: NDArray[np.int64], n_r
     longer = min(max((n_ratings / _RATINGS) ** usual[1], _GROWN[0]), _GROWN[1])
     epochs = float(usual[0] * sooner * longer)
     return min(epochs_of_steps(epochs, _FEWEST_STEPS, n_rows, batch_size), round(_MOST_PASSES * epochs))
+
+
+def epochs_of_dense_rows(n_rows: int, batch_size: int) -> int:
+    """Return as many epochs as Adam needs for rows without gaps, which a narrow code does not learn by heart."""
+    return min(_DENSE_EPOCHS, epochs_of_steps(1.0, _DENSE_STEPS, n_rows, batch_size))
 
 
 def epochs_of_steps(epochs: float, steps: int, n_rows: int, batch_size: int) -> int:
