@@ -580,3 +580,41 @@ def test_quotation_marks_behind_a_backslash_belong_to_the_field(read):
     assert read('user,item,rating\n1,"C:\\d\\",3\n2,"e ""f""",4\n') == [(1, "C:\\d\\", 3.0), (2, 'e "f"', 4.0)]
     both = 'user,item,rating\n1,"7\\"vinyl",5\n2,"C:\\a\\",3\n3,"z",2\n'  # cannot be told apart: as pandas reads it
     assert [row[0] for row in read(both)] == [1, 2, 3]
+
+
+def test_warning_of_no_ratings_names_the_columns_of_numbers_with_their_range(tmp_path: Path) -> None:
+    path = tmp_path / "plays.csv"
+    path.write_text("user,item,listen_count,note,session_id\n1,5,3,a,9\n1,6,40,b,8\n2,5,1,c,7\n")
+    with pytest.warns(UserWarning, match=r"may hold them: 'listen_count' \(1 to 40 in the first rows\); name one with"):
+        read_ratings(path)
+
+
+def test_review_score_is_read_as_the_rating_with_a_warning(tmp_path: Path) -> None:
+    path = tmp_path / "reviews.csv"
+    path.write_text("user,item,review_score\n1,5,0.5\n1,6,5\n2,5,1\n")
+    with pytest.warns(UserWarning, match="'review_score' is read as the rating"):
+        assert read_ratings(path).matrix.data.tolist() == [0.5, 5, 1]
+
+
+def test_ids_that_look_like_times_or_half_stars_are_warned_of(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("".join(f"{1_500_000_000 + 977 * at},{at % 5},{at % 7 + 100}\n" for at in range(30)))
+    with pytest.warns(UserWarning, match=r'looks like times.*columns=\("timestamp", "user", "item"\)'):
+        read_ratings(path, header=False)
+    path.write_text("".join(f"{at % 10 / 2 + 0.5},{at + 500},{at % 7 + 100}\n" for at in range(30)))
+    with pytest.warns(UserWarning, match="'1', read as the user, looks like a rating"):
+        read_ratings(path, header=False)
+
+
+def test_double_colons_may_have_a_header(tmp_path: Path) -> None:
+    path = tmp_path / "mine.dat"
+    path.write_text("user::item::rating\n1::5::4\n2::6::3\n")
+    assert read_ratings(path).matrix.data.tolist() == [4, 3]
+
+
+@pytest.mark.parametrize("missing", ["NULL", "\\N", "NaN", ""])
+def test_message_of_missing_ratings_counts_them(tmp_path: Path, missing: str) -> None:
+    path = tmp_path / "dump.csv"
+    path.write_text(f"user,item,rating\n1,5,4\n2,6,{missing}\n3,6,{missing}\n")
+    with pytest.raises(DataError, match=r"line 3, column 'rating'.*\(2 such lines\)"):
+        read_ratings(path)

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from aerec.errors import DataError, warn_caller
+from aerec.numerals import NUMBER
 from aerec.tables import says_yes_and_no
 from aerec.times import warn_of_unread_times
 
 DELIMITERS = ("::", "\t", ",", ";", "|", " ")
+_LEAST_TIME = 1e8  # seconds since 1970 are more than this, since 1973
 MOVIELENS_COLUMNS = ("user", "item", "rating", "timestamp")
 _KNOWN = {
     "user": ("user", "userid", "uid", "customerid", "reviewerid", "visitorid"),
@@ -24,7 +26,10 @@ _KNOWN = {
     "timestamp": ("timestamp", "time", "datetime", "date", "unixreviewtime"),
     "weight": (),
 }
-_LIKELY = {"rating": ("score",), "timestamp": ("ts",)}  # names that say less: what they are taken for is said
+_LIKELY = {
+    "rating": ("score", "reviewscore", "userscore", "reviewrating", "userrating", "rui"),
+    "timestamp": ("ts",),
+}  # names that say less: what they are taken for is said
 
 
 @dataclass(frozen=True)
@@ -119,12 +124,34 @@ class Columns:
 
 
 def warn_of_no_ratings(label: str, unread: Mapping[str, Iterable[Any]]) -> None:
-    """Say that every row counts as 1, and name the first column that says yes and no: `unread` are name → values."""
-    asks = next((name for name, values in unread.items() if says_yes_and_no(values)), None)
+    """Say that every row counts as 1, and name the columns that may hold ratings.
+
+    Parameters
+    ----------
+    label : str
+    unread : mapping of str to iterable
+        Column → values of its first rows. The first one that says yes and no is named, else those of numbers.
+    """
+    columns = {name: list(values) for name, values in unread.items()}
+    asks = next((name for name, values in columns.items() if says_yes_and_no(values)), None)
     cure = "name one with rating=…"
     if asks is not None:
         cure = f"the column {asks!r} says yes and no and is not read: rating={asks!r} reads it"
+    elif told := [
+        f"{name!r} ({span})" for name, values in columns.items() if (span := _range_of_ratings(name, values))
+    ]:
+        cure = f"these columns of numbers may hold them: {', '.join(told[:3])}; {cure}"
     warn_caller(f"{label} has no column of ratings: every row counts as 1; {cure}")
+
+
+def _range_of_ratings(name: str, values: Sequence[Any]) -> str:
+    """Return "0.5 to 5" where a column holds numbers that may be ratings; "" for text, ids, times and line numbers."""
+    if not name or _plain(name).endswith("id") or not all(NUMBER.fullmatch(str(value).strip()) for value in values):
+        return ""
+    numbers = [float(value) for value in values]
+    low, high = min(numbers, default=0), max(numbers, default=0)
+    counted = numbers == [low + at for at in range(len(numbers))]
+    return "" if low == high or counted or low >= _LEAST_TIME else f"{low:g} to {high:g} in the first rows"
 
 
 def header_fields(role: str, names: Sequence[str]) -> set[str]:

@@ -249,12 +249,18 @@ def _convert(files: Files, name: str, layout: Layout, frame: pd.DataFrame) -> pd
 
 def _warn_of_order(frame: pd.DataFrame, names: dict[str, str], label: str) -> None:
     """Warn where a file without a header has numbers that fit another order of the columns."""
-    numbers = {role: frame[role].to_numpy() for role in names if frame[role].dtype.kind in "iuf"}
+    numbers = {role: values for role in names if (values := _numbers_in(frame[role])) is not None}
     stars = {role for role, values in numbers.items() if 0 <= values.min() <= values.max() <= _STARS}
     times = {role for role, values in numbers.items() if values_in_unit(values, 1).all()} | {"timestamp"} - {*numbers}
     wrong = ""
     if "timestamp" in numbers and times and "timestamp" not in times:
         wrong, better = min(times), "timestamp"
+    elif role := _ids_like_times(frame, numbers):
+        seems = '("timestamp", "user", "item")' if role == "user" and len(names) == 3 else "(…)"
+        warn_caller(
+            f"{label}: the column {names[role]!r}, read as the {role}, looks like times, nearly all different; "
+            f"if so, name the order with columns={seems}"
+        )
     elif "rating" in numbers and numbers["rating"].max() > _STARS and len(frame) > _STARS and stars & {"user", "item"}:
         wrong, better = min(stars & {"user", "item"}), "rating"
     if wrong:
@@ -263,6 +269,26 @@ def _warn_of_order(frame: pd.DataFrame, names: dict[str, str], label: str) -> No
             f"{label}: the column {names[wrong]!r}, read as the {wrong}, looks like a {better}, and {names[better]!r}, "
             f"read as the {better}, does not; if the order is not {order}, name it with columns=(…)"
         )
+
+
+def _numbers_in(column: pd.Series[Any]) -> NDArray[Any] | None:
+    """Return the numbers of a column, also of ids such as "0.5", which stay text; None where some are no numbers."""
+    if column.dtype.kind in "iuf":
+        return column.to_numpy()
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        return None
+    numbers = pd.to_numeric(pd.Series(column.cat.categories), errors="coerce").to_numpy(np.float64)
+    return numbers[column.cat.codes.to_numpy()] if np.isfinite(numbers).all() else None
+
+
+def _ids_like_times(frame: pd.DataFrame, numbers: dict[str, NDArray[Any]]) -> str:
+    """Return "user" or "item" where those ids are seconds or milliseconds since 1970 and most differ; else ""."""
+    for role in ("user", "item"):
+        if role in numbers and "timestamp" not in frame and len(frame) > _STARS:
+            is_time = any(values_in_unit(numbers[role], per_second).all() for per_second in (1, 1000))
+            if is_time and 2 * frame[role].nunique() > len(frame):
+                return role
+    return ""
 
 
 def _header_again(frame: pd.DataFrame, layout: Layout) -> NDArray[np.bool_]:

@@ -204,6 +204,8 @@ def detect_layout(
     typed = [match.group(1) for match in map(_TYPED.fullmatch, first_fields) if match]
     if len(typed) == len(first_fields):
         return layout(typed, True, False)
+    if sep == "::" and columns.found_in(first_fields):
+        return layout(first_fields, True, False)
     if sep == "::" or movielens:
         if len(first_fields) != len(MOVIELENS_COLUMNS):
             expected = sep.join(MOVIELENS_COLUMNS).replace("\t", "<tab>")

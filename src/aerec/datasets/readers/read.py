@@ -88,7 +88,8 @@ def read_ratings(
         Names of the id columns; by default one of the usual names (user, userId, user_id, item, movieId, asin, …).
     rating : str or None, default "rating"
         Name of the rating column; None for implicit feedback (every line counts as 1). Where the default (or "stars",
-        "overall", "book-rating", or, with a warning, "score") is absent the file is implicit, and a warning says so.
+        "overall", "book-rating", or, with a warning, "score", "review_score", …) is absent the file is implicit, and a
+        warning says so.
     timestamp : str or None, default "timestamp"
         Name of the column of times (numbers, or ISO dates); the default (or "time", "date", …) may be absent. None
         ignores it. Dates become seconds since 1970. Numbers stay what they are, but for those that can only be milli-,

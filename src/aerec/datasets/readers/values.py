@@ -147,7 +147,9 @@ def text_ids(ids: pd.Series[Any], what: str, refuse: Refuse) -> pd.Series[Any]:
         refuse(rounded[codes], f"the id {{value!r}} {advice}")
     missing = distinct.isin(_MISSING).to_numpy(bool)
     if whole.any() and missing.any() and (whole | missing).all():
-        refuse(missing[codes], "{value!r} stands where an id is missing; complete or delete the line")
+        n_missing = int(np.count_nonzero(missing[codes]))
+        count, lines = (f" ({n_missing:,} such lines)", "them") if n_missing > 1 else ("", "the line")
+        refuse(missing[codes], f"{{value!r}} stands where an id is missing{count}; complete or delete {lines}")
     odd = distinct[~whole]
     numeric = odd[:1000].str.replace("_", "").str.isnumeric() & ~odd[:1000].str.fullmatch("[0-9]+")
     n_odd = len(ids) - int(np.count_nonzero(whole.to_numpy()[codes]))
@@ -187,7 +189,9 @@ def text_numbers(column: pd.Series[Any], role: str, refuse: Refuse, *, decimal_c
     with np.errstate(over="ignore"):
         finite = np.isfinite(numbers.to_numpy(np.float32))
     if not finite.all():
-        refuse(~finite, _wrong_number(str(column.iloc[int(np.argmin(finite))]), role))
+        value = column.iloc[int(np.argmin(finite))]
+        alike = int(np.count_nonzero(~finite & (column.isna() if pd.isna(value) else column == value)))
+        refuse(~finite, _wrong_number(str(value), role) + (f" ({alike:,} such lines)" if alike > 1 else ""))
     if role == "weight" and (low := (numbers <= 0).to_numpy(bool)).any():
         refuse(low, "the weight {value!r} is not above 0; leave out ratings that are not to count")
     return numbers
