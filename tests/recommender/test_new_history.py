@@ -65,7 +65,7 @@ def test_someone_of_the_training_data_is_seen_as_there(ratings):
     """What `binarize` makes of the ratings of a user, `seen` makes of the same ratings given anew."""
     items = pd.Index(range(len(ratings)))
     data = Interactions(np.array([ratings]), pd.Index(["ann"]), items)
-    with pytest.warns(UserWarning, match="kept") if 2 * sum(r >= 4 for r in ratings) < len(ratings) else nothing():
+    with pytest.warns(UserWarning, match="kept") if 3 * sum(r >= 4 for r in ratings) < len(ratings) else nothing():
         likes = data.binarize(4.0)
     for train, scale in ((likes, RatingScale(1, 1, 4.0)), (data, RatingScale.of(data))):
         if not scale.likes or scale.threshold:
