@@ -402,6 +402,9 @@ def test_patience_does_not_end_a_sparse_code_on_the_plateau_of_popularity():
     assert watched.n_iter_ >= SparseAutoencoder._epochs_of_likes[0]
     measured = SparseAutoencoder(likelihood="gaussian")  # there is no popularity among measurements
     assert measured._planned_epochs(DenseRows(likes, torch.device("cpu")), validated=True, anew=True) == (100, 0)
+    dense = DenseRows(np.ones((320, 50), dtype=np.float32), torch.device("cpu"))
+    for kind in (Autoencoder, DenoisingAutoencoder):
+        assert kind(likelihood="gaussian")._planned_epochs(dense, validated=True, anew=True) == (300, 0)
 
 
 @pytest.mark.parametrize("model", [MultDAE, CDAE])

@@ -178,3 +178,11 @@ def test_the_fewer_ratings_the_more_the_prior_counts(tmp_path):
 @pytest.mark.parametrize("n_items", [200, 40_000])
 def test_automatic_epochs_have_30_steps_and_do_not_follow_the_items(n_rows, n_items, epochs):
     assert RecVAE(kl_weight=0.01)._epochs_without_validation(n_rows, np.full(n_items, 5)) == epochs
+
+
+@pytest.mark.parametrize("gamma", [float("nan"), -3.0, None, [1.0], "auto"])
+def test_a_file_with_a_weight_that_is_none_is_refused(gamma):
+    model = RecVAE((4, 2), epochs=1, progress=False).fit(np.eye(6, dtype=np.float32))
+    header, arrays = model._state()
+    with pytest.raises(ValueError, match="weight of the KL term is"):
+        RecVAE((4, 2))._set_state({**header, "kl_weight": gamma}, arrays)

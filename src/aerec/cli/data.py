@@ -28,7 +28,12 @@ from aerec.recommender.rating import PredictsRatings
 from aerec.runs.folder import SPLITTERS, Run, SplitPlan, whole
 
 _USUAL_THRESHOLD = 4.0  # by default of --threshold
-_INSTEAD_OF = {"implicit": {"rating", "counts"}, "counts": {"implicit", "keep"}, "rating": {"implicit"}}
+_INSTEAD_OF = {
+    "implicit": {"rating", "counts"},
+    "counts": {"implicit", "keep"},
+    "rating": {"implicit"},
+    "keep": {"counts"},
+}
 
 
 @dataclass(frozen=True)

@@ -627,9 +627,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Recommender
         if self.epochs != "auto":
             return int(self.epochs), 0
         alone = self._epochs_without_validation(rows.shape[0], rows.column_counts())
-        of_likes = self._epochs_of_likes is not None and self.likelihood in self._of_likes
-        follows_data = of_likes or self._epochs_of_a_million is not None or alone > self._epochs_alone
-        return max(alone, _EPOCHS_VALIDATED) if validated else alone, alone if anew and follows_data else 0
+        return max(alone, _EPOCHS_VALIDATED) if validated else alone, alone if anew and self._has_plateau(alone) else 0
+
+    def _has_plateau(self, epochs: int) -> bool:
+        """Whether a measure may stand still before it rises, within what ``epochs="auto"`` takes without it."""
+        follows_data = self._epochs_of_likes is not None or self._epochs_of_a_million is not None
+        return follows_data and self.likelihood in self._of_likes
 
     def _epochs_without_validation(self, n_rows: int, counts: NDArray[np.int64]) -> int:
         """Return what ``epochs="auto"`` means for so many rows, with so many ratings of each item."""

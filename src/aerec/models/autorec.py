@@ -203,6 +203,9 @@ class AutoRec(Autoencoder):
         self.hidden_rows_ = None
         return data
 
+    def _has_plateau(self, epochs: int) -> bool:
+        return epochs > self._epochs_alone
+
     def _epochs_without_validation(self, n_rows: int, counts: NDArray[np.int64]) -> int:
         return epochs_of_steps(self._epochs_alone, self._batches[0], n_rows, self._step_options(n_rows).batch_size)
 

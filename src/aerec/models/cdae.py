@@ -59,7 +59,6 @@ class CDAE(Autoencoder):
         "likelihood": Choice(("multinomial", "bernoulli")),
     }
 
-    _epochs_alone = 12
     _epochs_of_likes = 18.0, 0.3
 
     def __init__(

@@ -22,7 +22,7 @@ from aerec.noise import MaskingNoise, Noise
 from aerec.parameters import Constraint, OneOf, RealNumber, WholeNumber, passed_on
 from aerec.recommender.base import History
 from aerec.recommender.saving import decode_parameter, encode_parameter
-from aerec.training.loop import automatic_epochs
+from aerec.training.loop import epochs_of_usual_steps
 from aerec.training.trainer import EagerSteps, StepKind, StepOptions, StepSource, Trainer
 
 _LAYERS = 5  # dense layers of the encoder
@@ -164,8 +164,7 @@ class RecVAE(Autoencoder):
         return self.kl_weight_ if isinstance(self.kl_weight, str) else float(self.kl_weight)
 
     def _epochs_without_validation(self, n_rows: int, counts: NDArray[np.int64]) -> int:
-        # Of 30 steps, as many however many items there are
-        return automatic_epochs(self._epochs_of_a_million, (n_rows, 1), self._step_options(n_rows).batch_size)
+        return epochs_of_usual_steps(self._epochs_of_a_million, n_rows, self._step_options(n_rows).batch_size)
 
     def _state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         header, arrays = super()._state()
@@ -175,7 +174,10 @@ class RecVAE(Autoencoder):
         noise = decode_parameter(header["noise"]) if "noise" in header else self.noise
         if isinstance(noise, str):
             raise ValueError(f"its noise is {noise!r}")
-        self.noise_, self.kl_weight_ = noise, float(header.get("kl_weight", self.kl_weight))
+        kl_weight = header.get("kl_weight", self.kl_weight)
+        if not RealNumber(at_least=0).accepts(kl_weight):
+            raise ValueError(f"its weight of the KL term is {kl_weight!r}")
+        self.noise_, self.kl_weight_ = noise, float(kl_weight)
         super()._set_state(header, tensors)
 
     def _new_trainer(self, n_rows: int, kind: type[Trainer] | None = None, **choices: Any) -> Trainer:

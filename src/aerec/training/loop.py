@@ -41,8 +41,12 @@ def automatic_batch_size(n_rows: int, steps: int = _STEPS_AN_EPOCH, most: int = 
 def automatic_epochs(of_a_million: float, shape: tuple[int, int], batch_size: int) -> int:
     """Return about as many epochs as lead to the best lists, given those for a million cells in 30 steps an epoch."""
     growth = min(max(float((shape[0] * shape[1] / 1e6) ** _GROWTH), _GROWN[0]), _GROWN[1])
-    usual = of_a_million * growth
-    return min(epochs_of_steps(usual, _STEPS_AN_EPOCH, shape[0], batch_size), round(_MOST_PASSES * usual))
+    return epochs_of_usual_steps(of_a_million * growth, shape[0], batch_size)
+
+
+def epochs_of_usual_steps(epochs: float, n_rows: int, batch_size: int) -> int:
+    """Return as many epochs of 30 steps, and up to four times as many where they have fewer."""
+    return min(epochs_of_steps(epochs, _STEPS_AN_EPOCH, n_rows, batch_size), round(_MOST_PASSES * epochs))
 
 
 def epochs_by_ratings(usual: tuple[float, float], counts: NDArray[np.int64], n_rows: int, batch_size: int) -> int:
