@@ -20,6 +20,7 @@ _WORDS = [
     (rf'\b({_COLUMN})="([^"]*)"', r"--\1 \2"),
     (r"\bsep=('[^']*'|\"[^\"]*\")", r"--separator \1"),
     (r"name the fields of a file without a header with columns=\([^)]*\)", "give --no-header if it has none"),
+    (r"name the order with columns=\([^)]*\)", "name them by number, as in --user 2 --item 3"),
     (r"(?:pass |with )?columns=\([^)]*\)", "--no-header"),
     (r"\bcolumns= names", "--no-header names"),
     (r"the weights out with train\.with_weights\(None\)", "out --weight"),

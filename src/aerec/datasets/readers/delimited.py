@@ -256,10 +256,10 @@ def _warn_of_order(frame: pd.DataFrame, names: dict[str, str], label: str) -> No
     if "timestamp" in numbers and times and "timestamp" not in times:
         wrong, better = min(times), "timestamp"
     elif role := _ids_like_times(frame, numbers):
-        seems = '("timestamp", "user", "item")' if role == "user" and len(names) == 3 else "(…)"
+        seems = '"timestamp", "user", "item"' if role == "user" and len(names) == 3 else "…"
         warn_caller(
             f"{label}: the column {names[role]!r}, read as the {role}, looks like times, nearly all different; "
-            f"if so, name the order with columns={seems}"
+            f"if so, name the order with columns=({seems})"
         )
     elif "rating" in numbers and numbers["rating"].max() > _STARS and len(frame) > _STARS and stars & {"user", "item"}:
         wrong, better = min(stars & {"user", "item"}), "rating"
