@@ -381,7 +381,7 @@ def test_dense_rows_are_learned_in_so_many_steps(kind):
     assert planned(320, each(50, 150)) == 30  # half of the entries have none
 
 
-def test_dense_data_is_described_untouched_as_well_as_by_principal_components():
+def test_dense_data_is_described_untouched_nearly_as_well_as_by_principal_components():
     draws = np.random.default_rng(0)
     X = (draws.normal(size=(400, 3)) @ draws.normal(size=(3, 12)) + 0.3 * draws.normal(size=(400, 12))).astype(
         "float32"

@@ -25,9 +25,9 @@ class ItemKNN(ItemItemRecommender):
 
     with the columns x of the ratings. For the cosine their rows are divided by :math:`n_u^{\gamma/2}` before, with the
     number n of items of a user, and multiplied so that the square of a rating counts as before on average: who has
-    many says less about each. The shrinkage s pulls the similarity of items with
-    few common users towards 0. Similarities are computed for a block of items at a time and only the neighbours are
-    kept. An empty history is ranked by popularity.
+    many says less about each. The shrinkage s pulls the similarity of items with few common users towards 0.
+    Similarities are computed for a block of items at a time and only the neighbours are kept. An empty history is
+    ranked by popularity.
 
     Parameters
     ----------

@@ -90,6 +90,6 @@ class RP3Beta(ItemItemRecommender):
 
 def _automatic_beta(X: CSR) -> float:
     """Return the power that suits items of so many ratings."""
-    counts = np.maximum(column_counts(X), 1)
-    mean_log = float(column_counts(X) @ np.log(counts)) / X.nnz
+    counts = np.maximum(column_counts(X), 1)  # log 1 = 0: items without ratings add nothing
+    mean_log = float(counts @ np.log(counts)) / X.nnz
     return float(np.clip((mean_log - np.log(5)) / 4, 0.0, 0.65))

@@ -142,8 +142,7 @@ class RatingsQuery:
         self._connection.execute("SET preserve_insertion_order = true")  # or the sorted rows may come out of order
         relation = self._connection.sql(
             f"SELECT u AS id, code, r, t FROM {self._ratings} AS ratings JOIN items ON ratings.i = items.id "
-            "JOIN files ON ratings.f = files.file ORDER BY u, code, "
-            f"{self._order}"
+            f"JOIN files ON ratings.f = files.file ORDER BY u, code, {self._order}"
         )
         read = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader  # newer and older DuckDB
         pending = None  # the last rating so far, which counts unless the next one replaces it
